@@ -1,0 +1,130 @@
+// Package host is the program's only door to the outside: everything that it
+// can do to a computer, the laptop or a docker host, goes through a Host.
+package host
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"net/netip"
+	"strings"
+)
+
+// Operating systems as Host.OS names them; the values are those of GOOS.
+const (
+	Darwin  = "darwin"
+	Linux   = "linux"
+	Windows = "windows"
+)
+
+// Host is a computer. Every method honours the context's deadline. Paths are
+// absolute. Errors wrap what the operating system said, so that errors.Is
+// works with fs.ErrNotExist, fs.ErrPermission and the like.
+type Host interface {
+	// OS is the operating system as a value ("darwin", "linux"), never a build
+	// constraint: every path for macOS is thereby tested on Linux.
+	OS() string
+	// Run runs one command to its end. A command that ends with another exit
+	// status than 0 is a *CmdError, and Output holds what it had printed.
+	Run(ctx context.Context, cmd Cmd) (Output, error)
+	ReadFile(ctx context.Context, path string) ([]byte, error)
+	// WriteFile replaces a file in one step: readers see the old content or the
+	// new, after a power loss too. Symbolic links are followed.
+	WriteFile(ctx context.Context, path string, data []byte, perm fs.FileMode) error
+	// Remove deletes a file; a file that is not there is fs.ErrNotExist.
+	Remove(ctx context.Context, path string) error
+	// DialContext connects as seen from that host; network is "tcp" or "unix".
+	DialContext(ctx context.Context, network, addr string) (net.Conn, error)
+}
+
+// Laptop is the computer that the program runs on.
+type Laptop interface {
+	Host
+	// LookPath finds an executable by name in PATH, or else the first that
+	// exists of the absolute paths in also.
+	LookPath(name string, also ...string) (string, error)
+	// PortFree says whether 127.0.0.1:port could be listened on right now.
+	PortFree(ctx context.Context, port int) (bool, error)
+	// Links lists the network interfaces.
+	Links(ctx context.Context) ([]Link, error)
+	// RouteTo asks the kernel which way a packet to ip would take, without
+	// sending one. errors.ErrUnsupported where only a command can tell (macOS).
+	RouteTo(ctx context.Context, ip netip.Addr) (Route, error)
+	// Processes lists the running programs of every user, for "who is this".
+	Processes(ctx context.Context) ([]Process, error)
+	// ReadDir lists a directory, sorted by name.
+	ReadDir(ctx context.Context, dir string) ([]fs.DirEntry, error)
+	// Lock takes the exclusive lock that the file at path stands for, and makes
+	// the file and its directory where needed. It waits until ctx ends; waiting,
+	// if not nil, is called once when somebody else holds the lock.
+	Lock(ctx context.Context, path string, waiting func()) (unlock func(), err error)
+}
+
+// Cmd is one command. There is no shell in between: Argv is what the program gets.
+type Cmd struct {
+	Argv  []string
+	Stdin []byte
+	// Root asks for root's rights: nothing is added when the caller has them,
+	// else the command is run through sudo.
+	Root bool
+	// Env is added to the environment, "KEY=value".
+	Env []string
+}
+
+func (c Cmd) String() string { return strings.Join(c.Argv, " ") }
+
+// Output is what a command printed.
+type Output struct{ Stdout, Stderr []byte }
+
+// CmdError is a command that ran and ended badly.
+type CmdError struct {
+	Argv   []string
+	Exit   int
+	Stdout string
+	Stderr string
+}
+
+func (e *CmdError) Error() string {
+	msg := strings.TrimSpace(e.Stderr)
+	if msg == "" {
+		msg = strings.TrimSpace(e.Stdout)
+	}
+	if msg == "" {
+		return fmt.Sprintf("%s: exit status %d", strings.Join(e.Argv, " "), e.Exit)
+	}
+	return fmt.Sprintf("%s: exit status %d: %s", strings.Join(e.Argv, " "), e.Exit, msg)
+}
+
+// ErrNoSudo says that a command needs root's rights, and that nobody can be
+// asked for a password: no terminal, no cached credential.
+var ErrNoSudo = errors.New("needs root, and sudo cannot ask for a password here")
+
+// SudoError is ErrNoSudo with the exact command to run by hand.
+type SudoError struct{ Argv []string }
+
+func (e *SudoError) Error() string { return strings.Join(e.Argv, " ") + ": " + ErrNoSudo.Error() }
+func (e *SudoError) Unwrap() error { return ErrNoSudo }
+
+// Link is a network interface of the laptop.
+type Link struct {
+	Name  string         `json:"name"`
+	Kind  string         `json:"kind,omitempty"` // Linux: "tun", "veth", "bridge", "wireguard" …; "" where unknown
+	Up    bool           `json:"up"`
+	Addrs []netip.Prefix `json:"addrs,omitempty"` // address with its own prefix length
+}
+
+// Route is the way that a packet takes.
+type Route struct {
+	Dst     netip.Prefix `json:"dst"`               // the matching route's destination; 0.0.0.0/0 is the default route
+	Link    string       `json:"link"`              // name of the outgoing interface
+	Gateway netip.Addr   `json:"gateway,omitempty"` // next hop; zero when the destination is on the link
+}
+
+// Process is a running program of any user.
+type Process struct {
+	PID  int    `json:"pid"`
+	Name string `json:"name"` // base name of the executable
+	Args string `json:"args,omitempty"`
+}

@@ -1,0 +1,199 @@
+package host
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"syscall"
+	"time"
+
+	"github.com/gofrs/flock"
+	"github.com/google/renameio/v2"
+)
+
+// Sudo is how Local gets root's rights for a Cmd with Root set.
+type Sudo struct {
+	// Terminal says that sudo may ask for a password on the terminal. Without
+	// it sudo is run with -n and an unanswered password is a *SudoError.
+	Terminal bool
+	// Announce is called with the exact command before it is run.
+	Announce func(argv []string)
+}
+
+// Local is the computer that the program itself runs on.
+type Local struct {
+	sudo Sudo
+}
+
+// NewLocal returns the laptop.
+func NewLocal(sudo Sudo) *Local { return &Local{sudo: sudo} }
+
+// OS implements Host.
+func (l *Local) OS() string { return runtime.GOOS }
+
+// Run implements Host. When the context ends, the command is asked to stop and
+// is killed two seconds later.
+func (l *Local) Run(ctx context.Context, c Cmd) (Output, error) {
+	if len(c.Argv) == 0 {
+		return Output{}, errors.New("no command given")
+	}
+	argv := c.Argv
+	if c.Root && os.Geteuid() != 0 {
+		argv = append([]string{"sudo", "--"}, c.Argv...)
+		if !l.sudo.Terminal {
+			argv = append([]string{"sudo", "-n", "--"}, c.Argv...)
+		}
+		if l.sudo.Announce != nil {
+			l.sudo.Announce(append([]string{"sudo"}, c.Argv...))
+		}
+		if !l.sudo.Terminal {
+			if err := exec.CommandContext(ctx, "sudo", "-n", "true").Run(); err != nil {
+				return Output{}, &SudoError{Argv: append([]string{"sudo"}, c.Argv...)}
+			}
+		}
+	}
+	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
+	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
+	cmd.WaitDelay = 2 * time.Second
+	if !(c.Root && l.sudo.Terminal) {
+		// A Ctrl-C at the terminal is for us: what we have started is stopped
+		// through the context, in order, not by the terminal's own signal.
+		cmd.SysProcAttr = ownGroup()
+	}
+	if len(c.Env) > 0 {
+		cmd.Env = append(os.Environ(), c.Env...)
+	}
+	if c.Stdin != nil {
+		cmd.Stdin = bytes.NewReader(c.Stdin)
+	} else if c.Root && l.sudo.Terminal {
+		cmd.Stdin = os.Stdin
+	}
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	err := cmd.Run()
+	out := Output{Stdout: stdout.Bytes(), Stderr: stderr.Bytes()}
+	var exit *exec.ExitError
+	switch {
+	case err == nil:
+		return out, nil
+	case ctx.Err() != nil:
+		return out, fmt.Errorf("%s: %w", c, context.Cause(ctx))
+	case errors.As(err, &exit):
+		return out, &CmdError{Argv: c.Argv, Exit: exit.ExitCode(), Stdout: stdout.String(), Stderr: stderr.String()}
+	}
+	return out, fmt.Errorf("running %s: %w", argv[0], err)
+}
+
+// ReadFile implements Host. What is not a regular file is refused, so that a
+// named pipe cannot hang the program.
+func (l *Local) ReadFile(_ context.Context, path string) ([]byte, error) {
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, &fs.PathError{Op: "read", Path: path, Err: errors.New("not a regular file")}
+	}
+	return io.ReadAll(f)
+}
+
+// WriteFile implements Host.
+func (l *Local) WriteFile(_ context.Context, path string, data []byte, perm fs.FileMode) error {
+	if target, err := filepath.EvalSymlinks(path); err == nil {
+		path = target
+	}
+	if err := renameio.WriteFile(path, data, perm, renameio.WithPermissions(perm)); err != nil {
+		return err
+	}
+	return syncDir(filepath.Dir(path))
+}
+
+// syncDir makes a rename in dir last through a power loss.
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	// Some file systems cannot sync a directory (EINVAL); the rename is then
+	// as durable as it gets.
+	if err := d.Sync(); err != nil && !errors.Is(err, syscall.EINVAL) {
+		return err
+	}
+	return nil
+}
+
+// Remove implements Host.
+func (l *Local) Remove(_ context.Context, path string) error { return os.Remove(path) }
+
+// DialContext implements Host.
+func (l *Local) DialContext(ctx context.Context, network, addr string) (net.Conn, error) {
+	return (&net.Dialer{}).DialContext(ctx, network, addr)
+}
+
+// LookPath implements Laptop.
+func (l *Local) LookPath(name string, also ...string) (string, error) {
+	path, err := exec.LookPath(name)
+	if err == nil {
+		return filepath.Abs(path)
+	}
+	for _, p := range also {
+		if found, e := exec.LookPath(p); e == nil {
+			return found, nil
+		}
+	}
+	return "", err
+}
+
+// PortFree implements Laptop.
+func (l *Local) PortFree(ctx context.Context, port int) (bool, error) {
+	ln, err := (&net.ListenConfig{}).Listen(ctx, "tcp4", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	return true, ln.Close()
+}
+
+// ReadDir implements Laptop.
+func (l *Local) ReadDir(_ context.Context, dir string) ([]fs.DirEntry, error) {
+	return os.ReadDir(dir)
+}
+
+// Lock implements Laptop.
+func (l *Local) Lock(ctx context.Context, path string, waiting func()) (func(), error) {
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return nil, err
+	}
+	lock := flock.New(path, flock.SetPermissions(0o600))
+	ok, err := lock.TryLock()
+	if err == nil && !ok {
+		if waiting != nil {
+			waiting()
+		}
+		ok, err = lock.TryLockContext(ctx, 50*time.Millisecond)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("locking %s: %w", path, err)
+	}
+	if !ok {
+		return nil, fmt.Errorf("locking %s: %w", path, ctx.Err())
+	}
+	return func() { _ = lock.Unlock() }, nil
+}

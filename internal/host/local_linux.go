@@ -1,0 +1,108 @@
+package host
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strconv"
+	"syscall"
+
+	"github.com/vishvananda/netlink"
+)
+
+func ownGroup() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setpgid: true} }
+
+// Links implements Laptop by netlink.
+func (l *Local) Links(context.Context) ([]Link, error) {
+	all, err := netlink.LinkList()
+	if err != nil {
+		return nil, fmt.Errorf("listing network interfaces: %w", err)
+	}
+	links := make([]Link, 0, len(all))
+	for _, a := range all {
+		attrs := a.Attrs()
+		link := Link{Name: attrs.Name, Kind: a.Type(), Up: attrs.Flags&net.FlagUp != 0}
+		addrs, err := netlink.AddrList(a, netlink.FAMILY_V4)
+		if err != nil {
+			return nil, fmt.Errorf("listing the addresses of %s: %w", attrs.Name, err)
+		}
+		for _, addr := range addrs {
+			if p, ok := prefix(addr.IPNet); ok {
+				link.Addrs = append(link.Addrs, p)
+			}
+		}
+		links = append(links, link)
+	}
+	return links, nil
+}
+
+// RouteTo implements Laptop by netlink, as `ip route get fibmatch` does.
+func (l *Local) RouteTo(_ context.Context, ip netip.Addr) (Route, error) {
+	routes, err := netlink.RouteGetWithOptions(ip.AsSlice(), &netlink.RouteGetOptions{FIBMatch: true})
+	if err != nil {
+		return Route{}, fmt.Errorf("asking for the route to %s: %w", ip, err)
+	}
+	if len(routes) == 0 {
+		return Route{}, fmt.Errorf("asking for the route to %s: %w", ip, syscall.ENETUNREACH)
+	}
+	r := routes[0]
+	link, err := netlink.LinkByIndex(r.LinkIndex)
+	if err != nil {
+		return Route{}, fmt.Errorf("naming the interface of the route to %s: %w", ip, err)
+	}
+	out := Route{Link: link.Attrs().Name, Dst: netip.PrefixFrom(netip.IPv4Unspecified(), 0)}
+	if p, ok := prefix(r.Dst); ok {
+		out.Dst = p
+	}
+	if gw, ok := netip.AddrFromSlice(r.Gw); ok {
+		out.Gateway = gw.Unmap()
+	}
+	return out, nil
+}
+
+func prefix(n *net.IPNet) (netip.Prefix, bool) {
+	if n == nil {
+		return netip.Prefix{}, false
+	}
+	addr, ok := netip.AddrFromSlice(n.IP)
+	if !ok {
+		return netip.Prefix{}, false
+	}
+	ones, _ := n.Mask.Size()
+	return netip.PrefixFrom(addr.Unmap(), ones), true
+}
+
+// Processes implements Laptop from /proc. Processes that end while they are
+// listed, or whose command line may not be read, are listed by what is known.
+func (l *Local) Processes(context.Context) ([]Process, error) {
+	entries, err := os.ReadDir("/proc")
+	if err != nil {
+		return nil, fmt.Errorf("listing processes: %w", err)
+	}
+	var procs []Process
+	for _, e := range entries {
+		pid, err := strconv.Atoi(e.Name())
+		if err != nil {
+			continue
+		}
+		comm, err := os.ReadFile(filepath.Join("/proc", e.Name(), "comm"))
+		if err != nil {
+			continue
+		}
+		p := Process{PID: pid, Name: string(bytes.TrimSpace(comm))}
+		if args, err := os.ReadFile(filepath.Join("/proc", e.Name(), "cmdline")); err == nil && len(args) > 0 {
+			// comm is cut at 15 bytes; argv[0] has the whole name.
+			argv := bytes.Split(bytes.TrimRight(args, "\x00"), []byte{0})
+			if base := filepath.Base(string(argv[0])); len(base) > len(p.Name) && base[:len(p.Name)] == p.Name {
+				p.Name = base
+			}
+			p.Args = string(bytes.Join(argv, []byte{' '}))
+		}
+		procs = append(procs, p)
+	}
+	return procs, nil
+}

@@ -1,0 +1,65 @@
+//go:build !linux
+
+package host
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+)
+
+func ownGroup() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setpgid: true} }
+
+// Links implements Laptop by the system's own interface list. Kind is unknown here.
+func (l *Local) Links(context.Context) ([]Link, error) {
+	all, err := net.Interfaces()
+	if err != nil {
+		return nil, fmt.Errorf("listing network interfaces: %w", err)
+	}
+	links := make([]Link, 0, len(all))
+	for _, a := range all {
+		link := Link{Name: a.Name, Up: a.Flags&net.FlagUp != 0}
+		addrs, err := a.Addrs()
+		if err != nil {
+			return nil, fmt.Errorf("listing the addresses of %s: %w", a.Name, err)
+		}
+		for _, addr := range addrs {
+			if p, err := netip.ParsePrefix(addr.String()); err == nil && p.Addr().Is4() {
+				link.Addrs = append(link.Addrs, p)
+			}
+		}
+		links = append(links, link)
+	}
+	return links, nil
+}
+
+// RouteTo implements Laptop: only `route -n get` can tell.
+func (l *Local) RouteTo(context.Context, netip.Addr) (Route, error) {
+	return Route{}, errors.ErrUnsupported
+}
+
+// Processes implements Laptop by ps, which is in POSIX.
+func (l *Local) Processes(ctx context.Context) ([]Process, error) {
+	out, err := l.Run(ctx, Cmd{Argv: []string{"ps", "-axo", "pid=,comm="}})
+	if err != nil {
+		return nil, fmt.Errorf("listing processes: %w", err)
+	}
+	var procs []Process
+	for s := bufio.NewScanner(bytes.NewReader(out.Stdout)); s.Scan(); {
+		pid, comm, ok := strings.Cut(strings.TrimSpace(s.Text()), " ")
+		n, err := strconv.Atoi(pid)
+		if ok && err == nil {
+			comm = strings.TrimSpace(comm)
+			procs = append(procs, Process{PID: n, Name: filepath.Base(comm), Args: comm})
+		}
+	}
+	return procs, nil
+}
