@@ -1,0 +1,242 @@
+package sshhost
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+)
+
+// attempt is one login on its way: what is learnt during it decides what its
+// failure is called.
+type attempt struct {
+	start   time.Time
+	addr    string
+	meter   *meter
+	pin     *pin
+	banner  strings.Builder
+	methods []string
+}
+
+func (a *attempt) config(cfg Config, signer ssh.Signer) *ssh.ClientConfig {
+	c := &ssh.ClientConfig{
+		User:            cfg.User,
+		Auth:            []ssh.AuthMethod{ssh.PublicKeys(signer)},
+		HostKeyCallback: func(_ string, _ net.Addr, key ssh.PublicKey) error { return a.pin.check(key) },
+		BannerCallback:  func(s string) error { a.banner.WriteString(s[:min(len(s), maxHead)]); return nil },
+		// Only listens: nil, nil leaves the choice to Auth.
+		AuthCallback: func(ctx *ssh.ClientAuthContext) (ssh.AuthMethod, error) {
+			a.methods = ctx.AllowedMethods
+			return nil, nil
+		},
+	}
+	legacy := ssh.Algorithms{}
+	if cfg.Legacy {
+		legacy = ssh.InsecureAlgorithms()
+	}
+	offer(c, a.pin.known, legacy)
+	return c
+}
+
+// classify turns what x/crypto/ssh reports into stage, cause and evidence.
+func (a *attempt) classify(ctx context.Context, err error) *Error {
+	e := &Error{Addr: a.addr, Banner: strings.TrimSpace(a.banner.String()), Bytes: a.meter.bytes(), After: time.Since(a.start), Err: err}
+	e.Ident, e.Text = a.meter.said()
+	e.Cause = causeOf(ctx, err)
+	if wire := a.meter.wire(); wire != nil && (e.Cause == Closed || e.Cause == Other) {
+		e.Cause = causeOf(ctx, wire)
+	}
+	negotiation, isNegotiation := errors.AsType[*ssh.AlgorithmNegotiationError](err)
+	switch {
+	case a.pin.err != nil:
+		e.Stage, e.Cause, e.Err = StageHostKey, Declined, a.pin.err
+		e.Got, e.GotKey = fingerprint(a.pin.got), line(a.pin.got)
+		if errors.Is(a.pin.err, errChanged) {
+			e.Cause, e.Known = Changed, fingerprint(a.pin.known)
+		}
+	case isNegotiation:
+		e.Stage, e.Cause = StageKeyExchange, NoCommonAlgorithm
+		e.What, e.Ours, e.Theirs = negotiation.What, algorithmsOnly(negotiation.SupportedAlgorithms), algorithmsOnly(negotiation.RequestedAlgorithms)
+	case e.Ident == "":
+		e.Stage = StageBanner
+		switch {
+		case strings.Contains(e.Text, "Exceeded MaxStartups"), strings.Contains(e.Text, "Not allowed at this time"):
+			// OpenSSH's sshd says so when it drops a connection (sshd.c; the second since 9.8).
+			e.Cause = Closed
+		case e.Cause == Other || strings.Contains(e.Text, "\n") || len(e.Text) > 255:
+			// Lines, but none that begins with "SSH-": HTTP, or a page that a filter put in.
+			e.Cause = NotSSH
+		}
+	case a.pin.got == nil:
+		e.Stage = StageKeyExchange
+	default:
+		e.Stage = StageAuth
+		if strings.Contains(err.Error(), "unable to authenticate") {
+			e.Cause, e.Methods = Rejected, a.methods
+		}
+	}
+	return e
+}
+
+func (a *attempt) greeting(conn ssh.Conn) Greeting {
+	g := Greeting{
+		Ident: string(conn.ServerVersion()), Banner: strings.TrimSpace(a.banner.String()),
+		HostKey: line(a.pin.got), Fingerprint: fingerprint(a.pin.got),
+	}
+	if meta, ok := conn.(ssh.AlgorithmsConnMetadata); ok {
+		g.Algorithms, g.Weak = weigh(meta.Algorithms())
+	}
+	return g
+}
+
+var errChanged = errors.New("the host key is not the one that is known")
+
+// pin compares the server's key with the known one.
+type pin struct {
+	known ssh.PublicKey // nil when none is known yet
+	fresh func([]byte) error
+	got   ssh.PublicKey
+	err   error
+}
+
+func newPin(known []byte, fresh func([]byte) error) (*pin, error) {
+	p := &pin{fresh: fresh}
+	if len(bytes.TrimSpace(known)) == 0 {
+		if fresh == nil {
+			return nil, errors.New("the pinned host key is empty")
+		}
+		return p, nil
+	}
+	key, _, _, _, err := ssh.ParseAuthorizedKey(known)
+	if err != nil {
+		return nil, fmt.Errorf("the pinned host key cannot be read: %w", err)
+	}
+	p.known = key
+	return p, nil
+}
+
+// check is called again when the keys are renewed on a long connection; then
+// the key must be the one from the beginning.
+func (p *pin) check(key ssh.PublicKey) error {
+	want := p.known
+	if want == nil {
+		want = p.got
+	}
+	first := p.got == nil
+	p.got = key
+	switch {
+	case want != nil && !bytes.Equal(want.Marshal(), key.Marshal()):
+		p.err = errChanged
+	case want == nil && first:
+		p.err = p.fresh(line(key))
+	}
+	return p.err
+}
+
+// Fingerprint is "SHA256:…" of a key line, as ssh-keygen -l shows it.
+func Fingerprint(keyLine []byte) (string, error) {
+	key, _, _, _, err := ssh.ParseAuthorizedKey(keyLine)
+	if err != nil {
+		return "", fmt.Errorf("reading a host key: %w", err)
+	}
+	return fingerprint(key), nil
+}
+
+func fingerprint(key ssh.PublicKey) string {
+	if key == nil {
+		return ""
+	}
+	return ssh.FingerprintSHA256(key)
+}
+
+func line(key ssh.PublicKey) []byte {
+	if key == nil {
+		return nil
+	}
+	return ssh.MarshalAuthorizedKey(key)
+}
+
+// ErrEncrypted says that the private key has a passphrase: nobody is asked for
+// it, because docker-machine's keys have none.
+var ErrEncrypted = errors.New("the private key is encrypted")
+
+func parseKey(pem []byte) (ssh.Signer, error) {
+	signer, err := ssh.ParsePrivateKey(pem)
+	if _, encrypted := errors.AsType[*ssh.PassphraseMissingError](err); encrypted {
+		return nil, ErrEncrypted
+	}
+	if err != nil {
+		// Not wrapped: some decoders quote their input, and this input is secret.
+		return nil, errors.New("not a private key that can be read")
+	}
+	return signer, nil
+}
+
+// offer sets the algorithms. Those of the pinned key's type come first, since a
+// server with several host keys would otherwise show another than the one that
+// was pinned, which looks like a changed key.
+func offer(c *ssh.ClientConfig, known ssh.PublicKey, legacy ssh.Algorithms) {
+	c.SetDefaults()
+	c.KeyExchanges = plus(c.KeyExchanges, legacy.KeyExchanges)
+	c.Ciphers = plus(c.Ciphers, legacy.Ciphers)
+	c.MACs = plus(c.MACs, legacy.MACs)
+	if known == nil {
+		// Empty stands for x/crypto's default, which holds ssh-rsa with SHA-1 and DSA already.
+		return
+	}
+	var first []string
+	switch known.Type() {
+	case ssh.KeyAlgoRSA:
+		first = []string{ssh.KeyAlgoRSASHA512, ssh.KeyAlgoRSASHA256, ssh.KeyAlgoRSA}
+	default:
+		first = []string{known.Type()}
+	}
+	all := plus(ssh.SupportedAlgorithms().HostKeys, ssh.InsecureAlgorithms().HostKeys)
+	c.HostKeyAlgorithms = plus(first, all)
+}
+
+// algorithmsOnly leaves out the names that are signals, not algorithms (RFC 8308, and
+// OpenSSH's "strict key exchange").
+func algorithmsOnly(names []string) []string {
+	return slices.DeleteFunc(slices.Clone(names), func(n string) bool {
+		return strings.HasPrefix(n, "ext-info-") || strings.HasPrefix(n, "kex-strict-")
+	})
+}
+
+func plus(a, b []string) []string {
+	out := slices.Clone(a)
+	for _, s := range b {
+		if !slices.Contains(out, s) {
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
+// weigh lists what was agreed upon, and what of it x/crypto/ssh calls insecure.
+func weigh(n ssh.NegotiatedAlgorithms) (all, weak []string) {
+	bad := ssh.InsecureAlgorithms()
+	for _, x := range []struct {
+		name     string
+		insecure []string
+	}{
+		{n.KeyExchange, bad.KeyExchanges}, {n.HostKey, bad.HostKeys},
+		{n.Read.Cipher, bad.Ciphers}, {n.Read.MAC, bad.MACs},
+		{n.Write.Cipher, bad.Ciphers}, {n.Write.MAC, bad.MACs},
+	} {
+		if x.name == "" || slices.Contains(all, x.name) {
+			continue
+		}
+		all = append(all, x.name)
+		if slices.Contains(x.insecure, x.name) {
+			weak = append(weak, x.name)
+		}
+	}
+	return all, weak
+}

@@ -1,0 +1,153 @@
+package sshhost
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// Stage is how far a login came.
+type Stage string
+
+const (
+	StageKey         Stage = "key"          // the user's private key, before anything was sent
+	StageDial        Stage = "dial"         // no TCP connection
+	StageBanner      Stage = "banner"       // connected; no identification line from the server yet
+	StageKeyExchange Stage = "key-exchange" // the server said who it is; no host key accepted yet
+	StageHostKey     Stage = "host-key"     // the host key is not the pinned one
+	StageAuth        Stage = "auth"         // encrypted; not logged in
+	StageSession     Stage = "session"      // logged in
+)
+
+// Cause is the way in which a stage failed.
+type Cause string
+
+const (
+	Refused           Cause = "refused"      // TCP reset in answer to the connection attempt
+	Unreachable       Cause = "unreachable"  // no route to the host or network
+	Timeout           Cause = "timeout"      // silence until the deadline
+	Canceled          Cause = "canceled"     // our own caller gave up
+	Closed            Cause = "closed"       // an orderly end of the connection
+	Reset             Cause = "reset"        // TCP reset on an established connection
+	Disconnected      Cause = "disconnected" // SSH's own message, with a reason
+	NotSSH            Cause = "not-ssh"      // something else answers there
+	NoCommonAlgorithm Cause = "no-common-algorithm"
+	Changed           Cause = "changed"  // host key
+	Declined          Cause = "declined" // NewKey said no
+	Rejected          Cause = "rejected" // the server does not accept the user's key
+	BadKey            Cause = "bad-key"  // a key that cannot be read, or is encrypted
+	Denied            Cause = "denied"   // a channel that the server does not allow
+	Other             Cause = "other"
+)
+
+// Error is a connection that failed, with the evidence that tells a rate limit
+// from a firewall, and both from a wrong key.
+type Error struct {
+	Stage Stage
+	Cause Cause
+	Addr  string
+	// Ident is the server's identification line; Text is what came instead of one (up to 256 bytes).
+	Ident, Text string
+	// Banner is the server's message to users, where it names a reason such as a locked account.
+	Banner string
+	// Bytes counts what was received, from the first byte on; After is the time since Dial began.
+	Bytes int64
+	After time.Duration
+	// Known and Got are fingerprints, "SHA256:…", and GotKey the line to pin: StageHostKey only.
+	Known, Got string
+	GotKey     []byte
+	// What has no common algorithm ("key exchange", "host key"), Ours and Theirs what each side
+	// offers: NoCommonAlgorithm only. In StageSession, What is what was being done.
+	What         string
+	Ours, Theirs []string
+	// Methods are the ways to log in that the server would take: Rejected only.
+	Methods []string
+	Err     error
+}
+
+func (e *Error) Unwrap() error { return e.Err }
+
+func (e *Error) Error() string {
+	after := e.After.Round(10 * time.Millisecond)
+	evidence := fmt.Sprintf("%d bytes received, after %v", e.Bytes, after)
+	switch {
+	case e.Stage == StageKey:
+		return fmt.Sprintf("ssh key for %s: %v", e.Addr, e.Err)
+	case e.Stage == StageDial:
+		return fmt.Sprintf("ssh to %s: %v", e.Addr, e.Err)
+	case e.Cause == NotSSH:
+		return fmt.Sprintf("ssh to %s: not an SSH server, it said %q", e.Addr, e.Text)
+	case e.Stage == StageBanner:
+		return fmt.Sprintf("ssh to %s: connected, then %s before the server's identification (%s)%s", e.Addr, e.how(), evidence, e.quoted())
+	case e.Cause == NoCommonAlgorithm:
+		return fmt.Sprintf("ssh to %s (%s): no common %s: server offers %s; we offer %s", e.Addr, e.Ident, e.What,
+			strings.Join(e.Theirs, ","), strings.Join(e.Ours, ","))
+	case e.Stage == StageKeyExchange:
+		return fmt.Sprintf("ssh to %s (%s): %s during key exchange (%s)", e.Addr, e.Ident, e.how(), evidence)
+	case e.Cause == Changed:
+		return fmt.Sprintf("ssh to %s: host key changed from %s to %s", e.Addr, e.Known, e.Got)
+	case e.Stage == StageHostKey:
+		return fmt.Sprintf("ssh to %s: host key: %v", e.Addr, e.Err)
+	case e.Cause == Rejected:
+		return fmt.Sprintf("ssh to %s (%s): the server does not accept the key (it offers: %s)", e.Addr, e.Ident, strings.Join(e.Methods, ", "))
+	case e.Stage == StageAuth:
+		return fmt.Sprintf("ssh to %s (%s): %s while logging in (%s)", e.Addr, e.Ident, e.how(), evidence)
+	default:
+		return fmt.Sprintf("ssh to %s: %s: %s (%s)", e.Addr, e.What, e.how(), evidence)
+	}
+}
+
+func (e *Error) quoted() string {
+	if e.Text == "" {
+		return ""
+	}
+	return fmt.Sprintf(", it said %q", strings.TrimSpace(e.Text))
+}
+
+func (e *Error) how() string {
+	switch e.Cause {
+	case Timeout:
+		return "no answer"
+	case Closed:
+		return "connection closed"
+	case Reset:
+		return "connection reset"
+	case Canceled:
+		return "canceled"
+	}
+	return fmt.Sprint(e.Err)
+}
+
+// causeOf sorts what the network said. The texts are those of x/crypto/ssh
+// v0.58, which formats some errors without wrapping them.
+func causeOf(ctx context.Context, err error) Cause {
+	var timeout net.Error
+	switch {
+	case errors.Is(ctx.Err(), context.Canceled):
+		return Canceled
+	case ctx.Err() != nil, errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, syscall.ETIMEDOUT),
+		errors.As(err, &timeout) && timeout.Timeout():
+		return Timeout
+	case errors.Is(err, context.Canceled):
+		return Canceled
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return Refused
+	case errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH), errors.Is(err, syscall.EHOSTDOWN), errors.Is(err, syscall.ENETDOWN):
+		return Unreachable
+	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
+		return Reset
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, net.ErrClosed):
+		return Closed
+	case strings.Contains(err.Error(), "ssh: disconnect, reason"):
+		return Disconnected
+	case strings.HasSuffix(err.Error(), "EOF"):
+		return Closed
+	}
+	return Other
+}

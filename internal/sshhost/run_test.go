@@ -1,0 +1,290 @@
+package sshhost
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
+)
+
+func TestCommands(t *testing.T) {
+	s := newServer(t)
+	c := dial(t, s.config())
+	hostile := []string{"printf", `%s|`, "", "a b", `it's`, `$HOME`, "`id`", `\`, "\n", "*", "ü", "-n", `"`}
+	for name, tt := range map[string]struct {
+		cmd  host.Cmd
+		want string
+		err  error
+	}{
+		"arguments_arrive_as_they_are": {host.Cmd{Argv: hostile}, strings.Join(hostile[2:], "|") + "|", nil},
+		"stdin":                        {host.Cmd{Argv: []string{"cat"}, Stdin: []byte("secret\n")}, "secret\n", nil},
+		"stdin_that_nobody_reads":      {host.Cmd{Argv: []string{"echo", "x"}, Stdin: bytes.Repeat([]byte("y"), 1<<20)}, "x\n", nil},
+		"environment":                  {host.Cmd{Argv: []string{"sh", "-c", "echo $A"}, Env: []string{"A=b c"}}, "b c\n", nil},
+		"fails":                        {host.Cmd{Argv: []string{"sh", "-c", "echo out; echo err >&2; exit 3"}}, "out\n", &host.CmdError{Argv: []string{"sh", "-c", "echo out; echo err >&2; exit 3"}, Exit: 3, Stdout: "out\n", Stderr: "err\n"}},
+		"not_there":                    {host.Cmd{Argv: []string{"sh", "-c", "exit 127"}}, "", &host.CmdError{Argv: []string{"sh", "-c", "exit 127"}, Exit: 127}},
+		"killed":                       {host.Cmd{Argv: []string{"sh", "-c", "kill -9 $PPID"}}, "", &host.CmdError{Argv: []string{"sh", "-c", "kill -9 $PPID"}, Exit: 137, Stderr: "killed by SIGKILL"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			out, err := c.Run(t.Context(), tt.cmd)
+			if diff := cmp.Diff(tt.err, err); diff != "" {
+				t.Error(diff)
+			}
+			if diff := cmp.Diff(tt.want, string(out.Stdout)); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+	if n := s.logins.Load(); n != 1 {
+		t.Errorf("%d logins, want 1", n)
+	}
+}
+
+func TestRoot(t *testing.T) {
+	run := func(t *testing.T, s *server, c *Client) []string {
+		t.Helper()
+		for range 2 {
+			if _, err := c.Run(t.Context(), host.Cmd{Argv: []string{"echo", "a b"}, Root: true}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		close(s.commands)
+		var ran []string
+		for cmd := range s.commands {
+			ran = append(ran, cmd)
+		}
+		return ran
+	}
+	t.Run("ordinary_user_asks_once_who_it_is", func(t *testing.T) {
+		s := newServer(t)
+		s.fake(t, "id", "echo welcome; echo 1000")
+		s.fake(t, "sudo", `[ "$1" = -n ] && shift && exec "$@"`)
+		if diff := cmp.Diff([]string{"id -u", "sudo -n echo 'a b'", "sudo -n echo 'a b'"}, run(t, s, dial(t, s.config()))); diff != "" {
+			t.Error(diff)
+		}
+	})
+	t.Run("uid_known", func(t *testing.T) {
+		s := newServer(t)
+		cfg, uid := s.config(), 0
+		cfg.UID = &uid
+		if diff := cmp.Diff([]string{"echo 'a b'", "echo 'a b'"}, run(t, s, dial(t, cfg))); diff != "" {
+			t.Error(diff)
+		}
+	})
+	t.Run("user_root", func(t *testing.T) {
+		s := newServer(t)
+		cfg := s.config()
+		cfg.User = "root"
+		if diff := cmp.Diff([]string{"echo 'a b'", "echo 'a b'"}, run(t, s, dial(t, cfg))); diff != "" {
+			t.Error(diff)
+		}
+	})
+	t.Run("sudo_refuses", func(t *testing.T) {
+		s := newServer(t)
+		s.fake(t, "id", "echo 1000")
+		s.fake(t, "sudo", `echo "sudo: a password is required" >&2; exit 1`)
+		_, err := dial(t, s.config()).Run(t.Context(), host.Cmd{Argv: []string{"true"}, Root: true})
+		if !errors.Is(err, host.ErrNoSudo) || !strings.Contains(err.Error(), "a password is required") {
+			t.Errorf("got %v", err)
+		}
+	})
+}
+
+func TestCommandHangs(t *testing.T) {
+	s := newServer(t)
+	c := dial(t, s.config())
+	ctx, cancel := context.WithTimeout(t.Context(), 700*time.Millisecond)
+	defer cancel()
+	out, err := c.Run(ctx, host.Cmd{Argv: []string{"sh", "-c", "echo begun; sleep 60"}})
+	if diff := cmp.Diff(verdict{StageSession, Timeout, "SSH-2.0-OpenSSH_7.2"}, verdictOf(t, err)); diff != "" {
+		t.Error(diff)
+	}
+	if string(out.Stdout) != "begun\n" || !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("%q, %v", out.Stdout, err)
+	}
+	// The connection outlives it.
+	if _, err := c.Run(t.Context(), host.Cmd{Argv: []string{"true"}}); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestConnectionDies(t *testing.T) {
+	t.Run("cut_in_a_command", func(t *testing.T) {
+		s := newServer(t)
+		c := dial(t, s.config())
+		raw := <-s.raw
+		time.AfterFunc(100*time.Millisecond, func() { raw.Close() })
+		_, err := c.Run(t.Context(), host.Cmd{Argv: []string{"sleep", "60"}})
+		if got := verdictOf(t, err); got.Stage != StageSession || got.Cause != Closed {
+			t.Errorf("%+v", got)
+		}
+		if _, err := c.Run(t.Context(), host.Cmd{Argv: []string{"true"}}); verdictOf(t, err).Stage != StageSession {
+			t.Error(err)
+		}
+	})
+	t.Run("silent_when_idle", func(t *testing.T) {
+		s := newServer(t)
+		cfg := s.config()
+		cfg.KeepAlive = 50 * time.Millisecond
+		s.mute.Store(true)
+		_, err := dial(t, cfg).Run(t.Context(), host.Cmd{Argv: []string{"sleep", "60"}})
+		if got := verdictOf(t, err); got.Stage != StageSession || got.Cause != Timeout {
+			t.Errorf("%+v: %v", got, err)
+		}
+	})
+	t.Run("closed_by_us", func(t *testing.T) {
+		c := dial(t, newServer(t).config())
+		c.Close()
+		c.Close()
+		if _, err := c.Run(t.Context(), host.Cmd{Argv: []string{"true"}}); err == nil {
+			t.Error("ran")
+		}
+	})
+}
+
+func TestFiles(t *testing.T) {
+	s := newServer(t)
+	c := dial(t, s.config())
+	ctx := t.Context()
+	path := filepath.Join(s.dir, "it's a $file")
+
+	_, err := c.ReadFile(ctx, path)
+	if !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("reading what is not there: %v", err)
+	}
+	for _, data := range []string{"one\n", "", "no newline at the end", strings.Repeat("x", 100_000)} {
+		check(t, c.WriteFile(ctx, path, []byte(data), 0o640))
+		got, err := c.ReadFile(ctx, path)
+		check(t, err)
+		if string(got) != data {
+			t.Errorf("%d bytes came back, want %d", len(got), len(data))
+		}
+	}
+	if mode := modeOf(t, path); mode != 0o640 {
+		t.Errorf("mode %o", mode)
+	}
+	check(t, c.WriteFile(ctx, path, []byte("kept"), 0))
+	if mode := modeOf(t, path); mode != 0o640 {
+		t.Errorf("mode not kept: %o", mode)
+	}
+
+	t.Run("link_is_followed", func(t *testing.T) {
+		link := filepath.Join(s.dir, "link")
+		check(t, os.Symlink(filepath.Base(path), link))
+		check(t, c.WriteFile(ctx, link, []byte("through"), 0))
+		if _, err := os.Readlink(link); err != nil {
+			t.Error("the link is gone")
+		}
+		if got, _ := os.ReadFile(path); string(got) != "through" {
+			t.Errorf("%q", got)
+		}
+	})
+	t.Run("loop", func(t *testing.T) {
+		loop := filepath.Join(s.dir, "loop")
+		check(t, os.Symlink("loop", loop))
+		if err := c.WriteFile(ctx, loop, nil, 0); err == nil || !strings.Contains(err.Error(), "too many levels") {
+			t.Error(err)
+		}
+	})
+	t.Run("directory", func(t *testing.T) {
+		if err := c.WriteFile(ctx, s.dir, nil, 0); err == nil || !strings.Contains(err.Error(), "Is a directory") {
+			t.Error(err)
+		}
+	})
+	t.Run("disk_full", func(t *testing.T) {
+		s.fake(t, "cat", `echo "cat: write error: No space left on device" >&2; exit 1`)
+		err := c.WriteFile(ctx, path, []byte("new"), 0)
+		os.Remove(filepath.Join(s.dir, "bin", "cat"))
+		if !errors.Is(err, ErrNoSpace) {
+			t.Error(err)
+		}
+	})
+	check(t, c.Remove(ctx, path))
+	if err := c.Remove(ctx, path); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("removing what is not there: %v", err)
+	}
+	if err := c.Remove(ctx, "relative"); !errors.Is(err, fs.ErrInvalid) {
+		t.Errorf("relative path: %v", err)
+	}
+	if left, _ := filepath.Glob(filepath.Join(s.dir, ".docker-vpn-helper*")); len(left) > 0 {
+		t.Errorf("left behind: %q", left)
+	}
+}
+
+// A cut looks like the end of the input to the script: it must not take the
+// half that it has for the whole.
+func TestTransferCutInTheMiddle(t *testing.T) {
+	for _, shell := range [][]string{{"dash"}, {"bash", "--posix"}, {"busybox", "sh"}} {
+		t.Run(shell[0], func(t *testing.T) {
+			dir := t.TempDir()
+			path := filepath.Join(dir, "server.pem")
+			check(t, os.WriteFile(path, []byte("old"), 0o600))
+			cmd := exec.Command(shell[0], append(shell[1:], "-c", writeScript, "sh", path, "644", "100")...)
+			cmd.Stdin = strings.NewReader("only this")
+			out, err := cmd.CombinedOutput()
+			if err == nil || !strings.Contains(string(out), "received 9 of 100 bytes") {
+				t.Errorf("%v: %s", err, out)
+			}
+			if got, _ := os.ReadFile(path); string(got) != "old" {
+				t.Errorf("the file is %q now", got)
+			}
+			if left, _ := os.ReadDir(dir); len(left) != 1 {
+				t.Errorf("left behind: %v", left)
+			}
+		})
+	}
+}
+
+func modeOf(t *testing.T, path string) fs.FileMode {
+	t.Helper()
+	info, err := os.Stat(path)
+	check(t, err)
+	return info.Mode().Perm()
+}
+
+func FuzzQuote(f *testing.F) {
+	for _, s := range []string{"", "a", "a b", "'", `'\''`, "$x", "\n", "\xff", "-", "~", "=x"} {
+		f.Add(s, "second")
+	}
+	f.Fuzz(func(t *testing.T, a, b string) {
+		if strings.ContainsRune(a+b, 0) {
+			return
+		}
+		// What the shell makes of it, by the grammar of single quotes alone.
+		if got := unquote(t, Quote([]string{a, b})); !cmp.Equal(got, []string{a, b}) {
+			t.Errorf("%q became %q", []string{a, b}, got)
+		}
+	})
+}
+
+// unquote splits a line of plain words, '…' and \'.
+func unquote(t *testing.T, line string) []string {
+	words, word, in := []string(nil), "", false
+	for i := 0; i < len(line); i++ {
+		switch c := line[i]; {
+		case c == '\'':
+			in = !in
+		case in:
+			word += string([]byte{c})
+		case c == '\\':
+			i++
+			word += string([]byte{line[i]})
+		case c == ' ':
+			words, word = append(words, word), ""
+		case strings.IndexByte("$`\"*?[]#~=&|;<>(){}!\n\t", c) >= 0:
+			t.Fatalf("%q unquoted in %q", c, line)
+		default:
+			word += string([]byte{c})
+		}
+	}
+	return append(words, word)
+}
