@@ -1,0 +1,44 @@
+package shell
+
+import "strings"
+
+// emacs is Emacs Lisp. Octal escapes in a string of ASCII make a unibyte
+// string, whose bytes setenv passes on as they are, whatever coding system the
+// output was decoded with (GNU Emacs Lisp Reference, "Non-ASCII Characters in
+// Strings").
+func emacs() grammar {
+	return grammar{
+		newline: "\n",
+		refuse:  refuseOnlyNUL,
+		set: func(name, value string) string {
+			return "(setenv \"" + name + "\" " + emacsString(value) + ")"
+		},
+		unset: func(name string) string { return "(setenv \"" + name + "\" nil)" },
+		hint: func(usage Usage) string {
+			// Emacs runs the command through sh, so the dialect must be named.
+			line, ok := words(append(usage[:len(usage):len(usage)], "--shell", "emacs"), posixHintWord)
+			if !ok {
+				return ";; " + strings.TrimSuffix(hintLine, ":") + " with eval-buffer\n"
+			}
+			return ";; " + hintLine + "\n;; (with-temp-buffer (shell-command " + emacsString(line) + " (current-buffer)) (eval-buffer))\n"
+		},
+	}
+}
+
+func emacsString(value string) string {
+	var b strings.Builder
+	b.WriteByte('"')
+	for i := range len(value) {
+		switch c := value[i]; {
+		case c == '"' || c == '\\':
+			b.WriteByte('\\')
+			b.WriteByte(c)
+		case c < ' ' || c >= 0x7f:
+			b.WriteString(octal(value[i:i+1], func(int, byte) bool { return false }))
+		default:
+			b.WriteByte(c)
+		}
+	}
+	b.WriteByte('"')
+	return b.String()
+}

@@ -1,0 +1,75 @@
+package shell
+
+import (
+	"fmt"
+	"strings"
+	"unicode/utf8"
+)
+
+// fish is the grammar of fish. `eval (…)` splits at newlines and joins with
+// blanks; `… | source` does neither. Single quotes take everything but
+// themselves and the backslash; control characters and bytes that are no UTF-8
+// are written outside of the quotes (fish manual, "Quotes" and "Escaping
+// characters").
+func fish() grammar {
+	return grammar{
+		newline: "\n",
+		refuse:  refuseOnlyNUL,
+		set: func(name, value string) string {
+			return "set -gx " + name + " " + fishWord(value) + ";"
+		},
+		unset: func(name string) string { return "set -e " + name + ";" },
+		hint: func(usage Usage) string {
+			line, _ := words(usage, func(w string) (string, bool) {
+				if bare(w) {
+					return w, true
+				}
+				return fishWord(w), true
+			})
+			return "# " + hintLine + "\n# " + line + " | source\n"
+		},
+	}
+}
+
+func fishWord(value string) string {
+	if plain(value) {
+		return `"` + value + `"`
+	}
+	return pieces(value, "", pieceStyle{
+		quote:  func(s string) string { return "'" + strings.NewReplacer(`\`, `\\`, `'`, `\'`).Replace(s) + "'" },
+		escape: func(c byte) string { return fmt.Sprintf(`\X%02x`, c) },
+		text:   func(r rune) bool { return r >= ' ' && r != 0x7f },
+	})
+}
+
+// pieceStyle writes a value as quoted runs of text with the rest between them.
+type pieceStyle struct {
+	quote  func(run string) string
+	escape func(c byte) string
+	text   func(r rune) bool // whether a rune may stand in a quoted run
+}
+
+// pieces cuts a value into runs of text and the bytes that cannot be part of
+// one, writes each in its style, and joins them with sep.
+func pieces(value, sep string, style pieceStyle) string {
+	var out []string
+	run := 0
+	flush := func(end int) {
+		if end > run {
+			out = append(out, style.quote(value[run:end]))
+		}
+	}
+	for i := 0; i < len(value); {
+		r, size := utf8.DecodeRuneInString(value[i:])
+		if (r == utf8.RuneError && size == 1) || !style.text(r) {
+			flush(i)
+			for _, c := range []byte(value[i : i+size]) {
+				out = append(out, style.escape(c))
+			}
+			run = i + size
+		}
+		i += size
+	}
+	flush(len(value))
+	return strings.Join(out, sep)
+}

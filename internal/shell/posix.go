@@ -1,0 +1,77 @@
+package shell
+
+import "strings"
+
+// posix is the grammar of bash, zsh, dash, ksh and every other Bourne shell.
+// A value that is not plain goes through printf with octal escapes, the one
+// form that looks the same after an unquoted eval has split it at blanks,
+// joined it with single ones and matched it against file names.
+func posix() grammar {
+	return grammar{
+		newline: "\n",
+		refuse:  refuseOnlyNUL,
+		set: func(name, value string) string {
+			if body, ok := strings.CutSuffix(value, "\n"); ok {
+				// $(…) strips newlines at the end, so a dot guards them.
+				return "export " + name + `="$(printf '` + posixFormat(body) + `\012.')"; ` + name + `="${` + name + `%.}";`
+			}
+			return "export " + name + "=" + posixWord(value) + ";"
+		},
+		unset: func(name string) string { return "unset " + name + ";" },
+		hint: func(usage Usage) string {
+			line, ok := words(usage, posixHintWord)
+			if !ok {
+				return "# " + strings.TrimSuffix(hintLine, ":") + ` with eval "$(…)"` + "\n"
+			}
+			return "# " + hintLine + "\n" + `# eval "$(` + line + `)"` + "\n"
+		},
+	}
+}
+
+// posixWord quotes a value that does not end in a newline.
+func posixWord(value string) string {
+	if plain(value) {
+		return `"` + value + `"`
+	}
+	return `"$(printf '` + posixFormat(value) + `')"`
+}
+
+// posixFormat writes a value as a format for printf(1). A leading dash is
+// escaped too: it would be taken for an option.
+func posixFormat(value string) string {
+	return octal(value, func(i int, c byte) bool { return plainByte(c) && !(i == 0 && c == '-') })
+}
+
+func posixHintWord(word string) (string, bool) {
+	if bare(word) {
+		return word, true
+	}
+	return posixWord(word), !strings.HasSuffix(word, "\n") && !strings.ContainsRune(word, 0)
+}
+
+// Quote writes a word for a command line that people paste into a POSIX shell:
+// bare where it can be, in single quotes otherwise, and where it holds control
+// characters, which a terminal would not show, by octal escapes.
+func Quote(word string) string {
+	switch {
+	case bare(word):
+		return word
+	case strings.IndexFunc(word, func(r rune) bool { return r < ' ' || r == 0x7f }) >= 0:
+		// $(…) strips newlines at the end; between quotes they stay.
+		body := strings.TrimRight(word, "\n")
+		if tail := word[len(body):]; tail != "" {
+			return Quote(body) + "'" + tail + "'"
+		}
+		return posixWord(word)
+	}
+	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
+}
+
+// Command joins words, each quoted by Quote, into a line to paste.
+func Command(argv ...string) string {
+	quoted := make([]string, len(argv))
+	for i, w := range argv {
+		quoted[i] = Quote(w)
+	}
+	return strings.Join(quoted, " ")
+}

@@ -1,0 +1,204 @@
+package shell
+
+import (
+	"fmt"
+	"strings"
+	"unicode/utf8"
+)
+
+// Var is one environment variable to set, or, with Unset, to remove.
+type Var struct {
+	Name  string // letters, digits, underscores
+	Value string // any bytes but NUL
+	Unset bool
+}
+
+// Usage is the command line, word by word, that prints the block, for the hint
+// at its end: {"docker-vpn-helper", "env", "default"}. Nil means no hint.
+type Usage []string
+
+// UnrepresentableError is a value that a shell's grammar cannot carry, or not
+// in the form in which the shell is told to evaluate it.
+type UnrepresentableError struct {
+	Dialect Dialect
+	Name    string // the variable
+	Reason  string // "tcsh splits a value at its newlines"
+}
+
+func (e *UnrepresentableError) Error() string {
+	return fmt.Sprintf("cannot write %s for %s: %s", e.Name, e.Dialect, e.Reason)
+}
+
+// Render writes the block that sets vars, in their order, in dialect d: one
+// assignment a line, each ending in a semicolon where the shell allows one,
+// because an unquoted `eval $(…)` joins all lines into one; for that reason
+// also nothing in the block depends on runs of blanks, on newlines or on file
+// name patterns, and the hint, a comment, comes last. The error is an
+// *UnrepresentableError, or tells of a name that is no variable's; then there
+// is no text at all, so that no half of an environment is ever set.
+//
+// These values cannot be carried, each for want of a way to write it:
+//   - NUL, anywhere: no environment holds it
+//   - newline in tcsh and csh
+//   - newline, carriage return and other control characters, the double quote
+//     and the empty value in cmd
+//   - the empty value in powershell: assigning it removes the variable
+//   - bytes that are not UTF-8 in powershell, cmd, nu and json
+func Render(d Dialect, vars []Var, usage Usage) (string, error) {
+	g, ok := grammarOf(d)
+	if !ok {
+		return "", &UnknownError{Name: string(d)}
+	}
+	var b strings.Builder
+	b.WriteString(g.open)
+	for i, v := range vars {
+		if !validName(v.Name) {
+			return "", fmt.Errorf("%q is no name for an environment variable", v.Name)
+		}
+		if i > 0 {
+			b.WriteString(g.between)
+		}
+		if v.Unset {
+			b.WriteString(g.unset(v.Name) + g.newline)
+			continue
+		}
+		if reason := g.refuse(v.Value); reason != "" {
+			return "", &UnrepresentableError{Dialect: d, Name: v.Name, Reason: reason}
+		}
+		b.WriteString(g.set(v.Name, v.Value) + g.newline)
+	}
+	b.WriteString(g.close)
+	if len(usage) > 0 && g.hint != nil {
+		b.WriteString(g.hint(usage))
+	}
+	return b.String(), nil
+}
+
+// RenderUnset writes the block that takes variables back: those in before that
+// are marked Unset were not there and are removed, the others get the value
+// that they had. It fails as Render does.
+func RenderUnset(d Dialect, before []Var, usage Usage) (string, error) {
+	if d != Nu {
+		return Render(d, before, usage)
+	}
+	// What nu reads back as JSON can set variables but hide none.
+	text, err := Render(d, before, nil)
+	if err == nil && len(usage) > 0 {
+		text += "# Nushell evaluates no output: paste the lines above.\n"
+	}
+	return text, err
+}
+
+// grammar is what a dialect's text is made of.
+type grammar struct {
+	open, between, close string // around and between the assignments
+	newline              string // after an assignment
+	// refuse says why a value cannot be carried; "" if it can.
+	refuse func(value string) string
+	set    func(name, value string) string
+	unset  func(name string) string
+	// hint writes the comment, newline included; nil where there are no comments.
+	hint func(Usage) string
+}
+
+func grammarOf(d Dialect) (grammar, bool) {
+	switch d {
+	case Bash, Zsh, Sh, Dash, Ksh:
+		return posix(), true
+	case Tcsh, Csh:
+		return csh(d), true
+	case Fish:
+		return fish(), true
+	case Elvish:
+		return elvish(), true
+	case Emacs:
+		return emacs(), true
+	case PowerShell:
+		return powerShell(), true
+	case Cmd:
+		return cmd(), true
+	case Nu:
+		return nu(), true
+	case JSON:
+		return jsonObject(), true
+	}
+	return grammar{}, false
+}
+
+const hintLine = "Run this command to configure your shell:"
+
+// plain says whether a value means itself between double quotes in every
+// dialect, and stays whole when an unquoted eval splits words and matches file
+// names: no blank, no pattern, no quote, no expansion, no byte beyond ASCII.
+func plain(s string) bool {
+	for i := range len(s) {
+		if !plainByte(s[i]) {
+			return false
+		}
+	}
+	return true
+}
+
+func plainByte(c byte) bool {
+	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || strings.IndexByte("_./:@+,=-", c) >= 0
+}
+
+// bare says whether a word needs no quotes at all as a command's argument, in
+// any dialect: zsh reads a leading =, powershell a comma and an @.
+func bare(s string) bool {
+	return s != "" && plain(s) && !strings.ContainsAny(s, "@+,=")
+}
+
+func validName(s string) bool {
+	for i := range len(s) {
+		c := s[i]
+		if c != '_' && !('a' <= c && c <= 'z' || 'A' <= c && c <= 'Z') && !(i > 0 && '0' <= c && c <= '9') {
+			return false
+		}
+	}
+	return s != ""
+}
+
+// octal writes every byte for which keep is false as \ooo.
+func octal(s string, keep func(i int, c byte) bool) string {
+	var b strings.Builder
+	for i := range len(s) {
+		if keep(i, s[i]) {
+			b.WriteByte(s[i])
+		} else {
+			fmt.Fprintf(&b, `\%03o`, s[i])
+		}
+	}
+	return b.String()
+}
+
+const (
+	refuseNUL     = "it holds a NUL byte, which no environment can"
+	refuseNotUTF8 = "it is not valid UTF-8"
+)
+
+func refuseOnlyNUL(value string) string {
+	if strings.ContainsRune(value, 0) {
+		return refuseNUL
+	}
+	return ""
+}
+
+func refuseNonText(value string) string {
+	if !utf8.ValidString(value) {
+		return refuseNotUTF8
+	}
+	return refuseOnlyNUL(value)
+}
+
+// words quotes each of a command's words. ok is false when one of them cannot
+// be shown on one line of a comment.
+func words(usage Usage, quote func(string) (string, bool)) (line string, ok bool) {
+	quoted := make([]string, len(usage))
+	for i, w := range usage {
+		if quoted[i], ok = quote(w); !ok {
+			return "", false
+		}
+	}
+	return strings.Join(quoted, " "), true
+}
