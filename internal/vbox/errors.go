@@ -1,0 +1,152 @@
+package vbox
+
+import (
+	"errors"
+	"strings"
+
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
+)
+
+// ErrorKind is what kind of complaint VBoxManage made.
+type ErrorKind string
+
+const (
+	NotFound            ErrorKind = "vm-unknown"           // no such VM, for this user at least
+	NotRunning          ErrorKind = "vm-not-running"       // controlvm on a VM that nobody holds
+	Locked              ErrorKind = "vm-locked"            // modifyvm on a VM that somebody holds
+	NotReady            ErrorKind = "not-ready"            // between two states: worth a retry
+	RuleExists          ErrorKind = "rule-exists"          // a NAT rule of that name
+	PortExists          ErrorKind = "port-exists"          // another NAT rule of the VM has that host port
+	RuleMissing         ErrorKind = "rule-missing"         // no NAT rule of that name
+	NetNotAllowed       ErrorKind = "net-not-allowed"      // address outside of what networks.conf allows
+	HostOnlyUnsupported ErrorKind = "hostonly-unsupported" // 7.x on macOS has host-only networks instead
+	HostOnlyMissing     ErrorKind = "hostonly-missing"     // no such host-only adapter
+	KernelDriver        ErrorKind = "kernel-driver"        // vboxdrv or vboxnetadp is not loaded, or not approved
+	AccessDenied        ErrorKind = "access-denied"
+	Other               ErrorKind = "other"
+)
+
+// Error is a complaint of VBoxManage's.
+type Error struct {
+	Kind ErrorKind
+	Text string // its first line, without "VBoxManage: error: "
+	Err  error  // the *host.CmdError beneath; nil where VBoxManage exited with 0 all the same
+}
+
+func (e *Error) Error() string { return "VBoxManage: " + e.Text }
+func (e *Error) Unwrap() error { return e.Err }
+
+// Retryable says that the same command may succeed in a moment.
+func (e *Error) Retryable() bool { return e.Kind == NotReady }
+
+// Check turns what running VBoxManage gave into nil or an error. VBoxManage may
+// exit with 0 after printing "error:" on stderr (docker/machine b170508b,
+// drivers/virtualbox/vbm.go); that is an error too. An err that is not a
+// *host.CmdError, such as a deadline or a missing program, is returned as it is.
+func Check(out host.Output, err error) error {
+	stdout, stderr := string(out.Stdout), string(out.Stderr)
+	var cmdErr *host.CmdError
+	switch {
+	case errors.As(err, &cmdErr):
+		stdout, stderr = cmdErr.Stdout, cmdErr.Stderr
+	case err != nil:
+		return err
+	case !strings.Contains(stderr, "error:"):
+		return nil
+	}
+	// What was asked for goes to stdout and may hold anything, so it is looked at
+	// only where stderr is silent.
+	text := stderr
+	if strings.TrimSpace(text) == "" {
+		text = stdout
+	}
+	return &Error{Kind: Classify(text), Text: firstError(text), Err: err}
+}
+
+func firstError(text string) string {
+	fallback := "failed without a word"
+	for line := range strings.Lines(text) {
+		line = strings.TrimSpace(line)
+		if _, msg, ok := strings.Cut(line, "error:"); ok && strings.TrimSpace(msg) != "" {
+			return strings.TrimSpace(msg)
+		}
+		if line != "" && fallback == "failed without a word" {
+			fallback = line
+		}
+	}
+	return fallback
+}
+
+// Classify reads VBoxManage's complaint. The first row that fits decides: the
+// texts of "Details" and "Context" lines are the same in every language, the
+// codes are spelled E_… on Windows and NS_ERROR_… elsewhere where XPCOM has a
+// name of its own.
+func Classify(text string) ErrorKind {
+	for _, row := range complaints() {
+		for _, all := range row.any {
+			if containsAll(text, all) {
+				return row.kind
+			}
+		}
+	}
+	return Other
+}
+
+type complaint struct {
+	kind ErrorKind
+	any  [][]string // fits if all strings of one of these are there
+}
+
+func complaints() []complaint {
+	return []complaint{
+		{NotFound, [][]string{
+			{"Could not find a registered machine"}, // VirtualBoxImpl.cpp
+			{"VBOX_E_OBJECT_NOT_FOUND", "FindMachine("},
+		}},
+		{NotReady, [][]string{
+			{"The object is not ready"}, // comes with E_ACCESSDENIED; docker/machine vbm.go retries it
+			{"lock request pending"},
+		}},
+		{RuleExists, [][]string{{"A NAT rule of this name already exists"}}},                 // NATEngineImpl.cpp
+		{PortExists, [][]string{{"A NAT rule for this host port and this host IP already"}}}, // likewise
+		// NATEngine::removeRedirect returns the bare code, without a text.
+		{RuleMissing, [][]string{{"INVALIDARG", "RemoveRedirect("}, {"INVALID_ARG", "RemoveRedirect("}}},
+		{NetNotAllowed, [][]string{
+			{"E_ACCESSDENIED", "EnableStaticIPConfig("}, // kubernetes/minikube#12764
+			{"E_ACCESSDENIED", "EnableStaticIPConfigV6("},
+		}},
+		// Ends "use host-only networks instead." in 7.x's own dialogue; at startvm it
+		// ends in "!" (hashicorp/vagrant#12959).
+		{HostOnlyUnsupported, [][]string{{"Host-only adapters are no longer supported"}}},
+		{KernelDriver, [][]string{
+			{"kernel module is not loaded"}, // VBox.sh
+			{"Kernel driver not installed"},
+			{"VERR_VM_DRIVER_NOT_INSTALLED"}, // rc=-1908
+			{"rc=-1908"},
+			{"/dev/vboxdrv"},
+			{"/dev/vboxnetctl"}, // macOS with its kexts not approved: umbrel-dev#33, hashicorp/vagrant#12967
+		}},
+		{HostOnlyMissing, [][]string{
+			{"The host network interface", "could not be found"}, // named '…', up to 5.x: with the given name
+			{"Nonexistent host networking interface"},            // at startvm
+		}},
+		{Locked, [][]string{
+			{"already locked for a session"}, // docker/machine#1679
+			{"already locked by a session"},
+			{"VBOX_E_INVALID_OBJECT_STATE", "LockMachine("},
+		}},
+		{NotRunning, [][]string{
+			{"is not currently running"}, // VBoxManageControlVM.cpp
+		}},
+		{AccessDenied, [][]string{{"E_ACCESSDENIED"}}},
+	}
+}
+
+func containsAll(text string, parts []string) bool {
+	for _, p := range parts {
+		if !strings.Contains(text, p) {
+			return false
+		}
+	}
+	return true
+}

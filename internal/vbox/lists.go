@@ -1,0 +1,172 @@
+package vbox
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"net/netip"
+	"strconv"
+	"strings"
+)
+
+// VMRef is a line of `list vms` or `list runningvms`.
+type VMRef struct{ Name, UUID string }
+
+// ParseVMs reads lines of the form "NAME" {UUID}. The name is printed as it is,
+// quotation marks and braces included; a VM whose settings cannot be read is
+// called <inaccessible>. Other lines are warnings and passed over.
+func ParseVMs(out []byte) ([]VMRef, error) {
+	var refs []VMRef
+	for line := range strings.Lines(string(out)) {
+		line = strings.TrimRight(line, "\r\n")
+		if !strings.HasPrefix(line, `"`) {
+			continue
+		}
+		i := strings.LastIndex(line, `" {`)
+		if i < 1 || !strings.HasSuffix(line, "}") {
+			return nil, fmt.Errorf("reading list of VMs: %q is not \"NAME\" {UUID}", line)
+		}
+		refs = append(refs, VMRef{Name: line[1:i], UUID: line[i+3 : len(line)-1]})
+	}
+	return refs, nil
+}
+
+// HostOnlyIf is a host-only adapter as `list hostonlyifs` tells it.
+type HostOnlyIf struct {
+	Name        string       // "vboxnet0"; on Windows "VirtualBox Host-Only Ethernet Adapter"
+	Addr        netip.Prefix // the laptop's address on it; zero where it has none
+	Up          bool
+	DHCP        bool
+	NetworkName string // VBoxNetworkName, "HostInterfaceNetworking-vboxnet0"
+}
+
+// HostOnlyNet is a host-only network (7.x on macOS) as `list hostonlynets` tells it.
+type HostOnlyNet struct {
+	Name         string
+	Enabled      bool
+	Mask         int        // prefix length
+	Lower, Upper netip.Addr // the laptop gets the lowest (VirtualBox 7 manual, "Host-Only Networks")
+}
+
+// ParseHostOnlyIfs reads `list hostonlyifs`.
+func ParseHostOnlyIfs(out []byte) ([]HostOnlyIf, error) {
+	var ifs []HostOnlyIf
+	for _, b := range blocks(out) {
+		i := HostOnlyIf{
+			Name:        b["Name"],
+			Up:          b["Status"] == "Up",
+			DHCP:        cmp.Or(b["DHCP"], b["Dhcp"]) == "Enabled", // "Dhcp" up to 4.x
+			NetworkName: b["VBoxNetworkName"],
+		}
+		// An adapter without an address shows 0.0.0.0 or nothing.
+		if a, err := netip.ParseAddr(b["IPAddress"]); err == nil && a.Is4() && !a.IsUnspecified() {
+			bits, err := maskBits(b["NetworkMask"])
+			if err != nil {
+				return nil, fmt.Errorf("reading host-only adapter %s: %w", i.Name, err)
+			}
+			i.Addr = netip.PrefixFrom(a, bits)
+		}
+		ifs = append(ifs, i)
+	}
+	return ifs, nil
+}
+
+// ParseHostOnlyNets reads `list hostonlynets`.
+func ParseHostOnlyNets(out []byte) ([]HostOnlyNet, error) {
+	var nets []HostOnlyNet
+	for _, b := range blocks(out) {
+		n := HostOnlyNet{Name: b["Name"], Enabled: b["State"] == "Enabled"}
+		var err error
+		if n.Mask, err = maskBits(b["NetworkMask"]); err != nil {
+			return nil, fmt.Errorf("reading host-only network %s: %w", n.Name, err)
+		}
+		if n.Lower, err = netip.ParseAddr(b["LowerIP"]); err != nil {
+			return nil, fmt.Errorf("reading host-only network %s: %w", n.Name, err)
+		}
+		if n.Upper, err = netip.ParseAddr(b["UpperIP"]); err != nil {
+			return nil, fmt.Errorf("reading host-only network %s: %w", n.Name, err)
+		}
+		nets = append(nets, n)
+	}
+	return nets, nil
+}
+
+// blocks splits "Key: value" lines at each Name. Blank lines do not separate:
+// 7.0 prints one after a host-only network's GUID.
+func blocks(out []byte) []map[string]string {
+	var all []map[string]string
+	for line := range strings.Lines(string(out)) {
+		key, value, ok := strings.Cut(line, ":")
+		if !ok {
+			continue
+		}
+		if key == "Name" {
+			all = append(all, map[string]string{})
+		}
+		if len(all) > 0 {
+			all[len(all)-1][key] = strings.TrimSpace(value)
+		}
+	}
+	return all
+}
+
+func maskBits(mask string) (int, error) {
+	a, err := netip.ParseAddr(mask)
+	if err != nil {
+		return 0, fmt.Errorf("network mask %q: %w", mask, err)
+	}
+	if a.Is4() {
+		m := a.As4()
+		v := uint32(m[0])<<24 | uint32(m[1])<<16 | uint32(m[2])<<8 | uint32(m[3])
+		for bits := 0; bits <= 32; bits++ {
+			if v == ^(uint32(0xffffffff) >> bits) {
+				return bits, nil
+			}
+		}
+	}
+	return 0, fmt.Errorf("network mask %q is not one", mask)
+}
+
+// Version is VirtualBox's, as `VBoxManage --version` tells it.
+type Version struct {
+	Major, Minor, Patch int
+	Text                string // all of it: "6.1.28r147628", "5.2.42_Ubuntur137960"
+}
+
+func (v Version) String() string { return v.Text }
+
+// AtLeast compares, leaving revisions and vendors out.
+func (v Version) AtLeast(major, minor, patch int) bool {
+	return cmp.Or(cmp.Compare(v.Major, major), cmp.Compare(v.Minor, minor), cmp.Compare(v.Patch, patch)) >= 0
+}
+
+// ParseVersion finds the version among warnings: the launcher script prints one
+// before it, over several lines and on stdout, when vboxdrv is not loaded.
+func ParseVersion(out []byte) (Version, error) {
+	for line := range strings.Lines(string(out)) {
+		if v, ok := versionLine(strings.TrimSpace(line)); ok {
+			return v, nil
+		}
+	}
+	return Version{}, errors.New("reading VirtualBox's version: none in the output")
+}
+
+func versionLine(s string) (Version, bool) {
+	parts := strings.SplitN(s, ".", 3)
+	if len(parts) != 3 || strings.ContainsAny(s, " \t") {
+		return Version{}, false
+	}
+	patch := parts[2]
+	if i := strings.IndexFunc(patch, func(r rune) bool { return r < '0' || r > '9' }); i >= 0 {
+		patch = patch[:i]
+	}
+	v := Version{Text: s}
+	for i, p := range []string{parts[0], parts[1], patch} {
+		n, err := strconv.ParseUint(p, 10, 16)
+		if err != nil {
+			return Version{}, false
+		}
+		*[]*int{&v.Major, &v.Minor, &v.Patch}[i] = int(n)
+	}
+	return v, true
+}

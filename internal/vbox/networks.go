@@ -1,0 +1,91 @@
+package vbox
+
+import (
+	"net/netip"
+	"strings"
+)
+
+// NetworksConfPath is where VirtualBox looks (FreeBSD's port moves it).
+const NetworksConfPath = "/etc/vbox/networks.conf"
+
+// NetworksConf is which addresses VirtualBox lets a host-only adapter have. The
+// zero value is that of a computer without the file.
+type NetworksConf struct {
+	Exists  bool
+	Ranges  []netip.Prefix
+	Ignored []string // lines with an address in them that VirtualBox passes over, typically for want of the "*"
+}
+
+// LimitsHostOnly says whether this VirtualBox looks at networks.conf at all:
+// since 6.1.28, on every system but Windows (VirtualBox manual, "Host-Only
+// Networking"; kubernetes/minikube#12764). os is as host.Host.OS has it.
+func LimitsHostOnly(v Version, os string) bool {
+	return os != "windows" && v.AtLeast(6, 1, 28)
+}
+
+// ParseNetworksConf reads the file as VBoxNetAdpCtl.cpp does: a line counts if its
+// first word is "*" alone, every other word is a range, words are parted by
+// blanks and tabs. What cannot be read as a range is passed over.
+func ParseNetworksConf(data []byte) NetworksConf {
+	c := NetworksConf{Exists: true}
+	for line := range strings.Lines(string(data)) {
+		words := strings.FieldsFunc(line, func(r rune) bool { return r == ' ' || r == '\t' || r == '\n' })
+		if len(words) == 0 || strings.HasPrefix(words[0], "#") {
+			continue
+		}
+		if words[0] != "*" {
+			c.Ignored = append(c.Ignored, strings.TrimSpace(line))
+			continue
+		}
+		for _, w := range words[1:] {
+			if p, ok := parseRange(w); ok {
+				c.Ranges = append(c.Ranges, p)
+			} else {
+				c.Ignored = append(c.Ignored, w)
+			}
+		}
+	}
+	return c
+}
+
+// parseRange takes an address with or without a length; bits to the right of the
+// length do not matter.
+func parseRange(s string) (netip.Prefix, bool) {
+	if p, err := netip.ParsePrefix(s); err == nil {
+		return p.Masked(), true
+	}
+	if a, err := netip.ParseAddr(s); err == nil && a.Zone() == "" {
+		return netip.PrefixFrom(a, a.BitLen()), true
+	}
+	return netip.Prefix{}, false
+}
+
+// Allowed says whether an adapter may have the address p: inside a range of the
+// file, or of the defaults where there is no file. A file without a range for
+// that family allows nothing, so a file that names other ranges takes the
+// default away (VBoxNetAdpCtl.cpp, GlobalNetworkPermissionsConfig::forbids).
+func Allowed(p netip.Prefix, conf NetworksConf) bool {
+	ranges := conf.Ranges
+	if !conf.Exists {
+		ranges = defaultRanges()
+	}
+	for _, r := range ranges {
+		if p.Bits() >= r.Bits() && r.Contains(p.Addr()) {
+			return true
+		}
+	}
+	return false
+}
+
+func defaultRanges() []netip.Prefix {
+	return []netip.Prefix{netip.MustParsePrefix("192.168.56.0/21"), netip.MustParsePrefix("fe80::/10")}
+}
+
+// NetworksConfLine is the line to add so that p is allowed. Where there is no
+// file yet it repeats the default, which the file would take away.
+func NetworksConfLine(p netip.Prefix, conf NetworksConf) string {
+	if !conf.Exists {
+		return "* 192.168.56.0/21 " + p.Masked().String()
+	}
+	return "* " + p.Masked().String()
+}

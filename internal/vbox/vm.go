@@ -1,0 +1,246 @@
+// Package vbox is VBoxManage's language as values: what it prints, what it is
+// asked, what it complains about, in the dialects of VirtualBox 4.3 to 7.x. It
+// runs nothing.
+//
+// VBoxManage of 7.x translates its human-readable output (List::tr, Info::tr in
+// its source), so run it with LC_ALL=C; see Env.
+//
+// Facts marked "VBoxManageInfo.cpp", "VBoxNetAdpCtl.cpp" and the like were read
+// in the source of that name at VirtualBox/virtualbox 44a0f07f.
+package vbox
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// VM is a virtual machine as `showvminfo NAME --machinereadable` tells it.
+type VM struct {
+	Name, UUID  string
+	CfgFile     string // path of the .vbox file on the laptop
+	State       State
+	SessionName string    // who holds it: "headless", "GUI/Qt"; "" where nobody does or VirtualBox does not say
+	NICs        []NIC     // the enabled ones, by slot
+	Forwards    []Forward // by slot, then as VirtualBox orders them: by name
+}
+
+// State is a VM's state in VirtualBox's own short words (machineStateToName in
+// VBoxManageInfo.cpp). Words that are not among the constants are kept as they are.
+type State string
+
+const (
+	Running      State = "running"
+	Paused       State = "paused"
+	Saved        State = "saved"
+	PowerOff     State = "poweroff"
+	Aborted      State = "aborted"
+	AbortedSaved State = "aborted-saved" // 7.x: aborted while it was being restored; the saved state is still there
+	Stuck        State = "gurumeditation"
+	Starting     State = "starting"
+	Stopping     State = "stopping"
+	Saving       State = "saving"
+	Restoring    State = "restoring"
+	Inaccessible State = "inaccessible" // registered, but its settings file cannot be read
+	Unknown      State = "unknown"
+)
+
+// Live says that a process holds the VM, so that its settings can be changed by
+// `controlvm` and not by `modifyvm` ("already locked for a session",
+// docker/machine#1679).
+func (s State) Live() bool {
+	switch s {
+	case PowerOff, Saved, Aborted, AbortedSaved, Inaccessible, Unknown, "teleported":
+		return false
+	}
+	return true
+}
+
+// NIC is an enabled network adapter of a VM.
+type NIC struct {
+	Slot       int    // 1 and up, the N of natpfN
+	Attachment string // "nat", "hostonly", "hostonlynetwork" (7.x on macOS), "bridged", "natnetwork", "intnet", "null" …
+	HostOnly   string // the adapter's ("vboxnet0") or host-only network's name, when attached to one
+	MAC        string // twelve hex digits
+	CableOn    bool
+}
+
+// Forward is one NAT rule.
+type Forward struct {
+	Slot      int // the NIC that it belongs to; 0 where unknown
+	Name      string
+	Proto     string // "tcp", "udp"
+	HostIP    string // "" listens on every address of the laptop
+	HostPort  int
+	GuestIP   string // "" is whatever address the guest got by DHCP
+	GuestPort int
+}
+
+// Rule is the rule as natpfN takes it: name,proto,hostip,hostport,guestip,guestport.
+func (f Forward) Rule() string {
+	return fmt.Sprintf("%s,%s,%s,%d,%s,%d", f.Name, f.Proto, f.HostIP, f.HostPort, f.GuestIP, f.GuestPort)
+}
+
+// NATSlot is the first NIC that is attached to NAT, whichever it is.
+func (vm VM) NATSlot() (int, bool) {
+	for _, n := range vm.NICs {
+		if n.Attachment == "nat" {
+			return n.Slot, true
+		}
+	}
+	return 0, false
+}
+
+// HostOnlyNIC is the first NIC on a host-only adapter or host-only network.
+func (vm VM) HostOnlyNIC() (NIC, bool) {
+	for _, n := range vm.NICs {
+		if n.Attachment == "hostonly" || n.Attachment == "hostonlynetwork" {
+			return n, true
+		}
+	}
+	return NIC{}, false
+}
+
+// ParseVM reads the output of ShowVM. Lines that belong to nobody, such as the
+// warning that VirtualBox's launcher script prints on stdout when vboxdrv is not
+// loaded, are passed over.
+//
+// Per NIC, VBoxManageInfo.cpp prints hostonlyadapterN, macaddressN,
+// cableconnectedN, then nicN, then that NIC's Forwarding(i) lines, i starting
+// at 0 again: so a rule belongs to the nearest nicN above it.
+func ParseVM(out []byte) (VM, error) {
+	vm := VM{}
+	nics := map[int]*NIC{}
+	nic := func(slot int) *NIC {
+		if nics[slot] == nil {
+			nics[slot] = &NIC{Slot: slot}
+		}
+		return nics[slot]
+	}
+	slot := 0
+	for line := range strings.Lines(string(out)) {
+		key, raw, ok := strings.Cut(strings.TrimRight(line, "\r\n"), "=")
+		if !ok {
+			continue
+		}
+		if key == "description" {
+			break // free text, from old versions unescaped; nothing that we read comes after it
+		}
+		if strings.HasPrefix(key, "Forwarding(") {
+			f, err := parseForward(bare(raw))
+			if err != nil {
+				return VM{}, err
+			}
+			f.Slot = slot
+			vm.Forwards = append(vm.Forwards, f)
+			continue
+		}
+		switch key {
+		case "name":
+			first(&vm.Name, unescape(raw))
+		case "UUID":
+			first(&vm.UUID, unescape(raw))
+		case "CfgFile":
+			first(&vm.CfgFile, unescape(raw))
+		case "VMState":
+			first((*string)(&vm.State), bare(raw))
+		case "SessionName", "SessionType": // 4.x says SessionType
+			first(&vm.SessionName, bare(raw))
+		}
+		// The values below are printed as they are, without escapes.
+		switch stem, n := splitSlot(key); {
+		case n == 0:
+		case stem == "nic":
+			slot = n
+			first(&nic(n).Attachment, bare(raw))
+		case stem == "hostonlyadapter", stem == "hostonly-network":
+			first(&nic(n).HostOnly, bare(raw))
+		case stem == "macaddress":
+			first(&nic(n).MAC, bare(raw))
+		case stem == "cableconnected":
+			nic(n).CableOn = bare(raw) == "on"
+		}
+	}
+	if vm.State == "" && vm.Name == "<inaccessible>" {
+		vm.State = Inaccessible
+	}
+	if vm.State == "" {
+		return VM{}, errors.New("reading showvminfo: no VMState in its output")
+	}
+	for _, n := range nics {
+		if n.Attachment != "" && n.Attachment != "none" {
+			vm.NICs = append(vm.NICs, *n)
+		}
+	}
+	slices.SortFunc(vm.NICs, func(a, b NIC) int { return a.Slot - b.Slot })
+	slices.SortStableFunc(vm.Forwards, func(a, b Forward) int { return a.Slot - b.Slot })
+	return vm, nil
+}
+
+// first keeps the first value: names are unique in this output, so a second one
+// can only come from somebody's free text.
+func first(dst *string, v string) {
+	if *dst == "" {
+		*dst = v
+	}
+}
+
+// splitSlot takes "hostonlyadapter2" apart; 0 where there is no slot. VirtualBox
+// has at most 36 NICs (chipset ICH9).
+func splitSlot(key string) (string, int) {
+	stem := strings.TrimRight(key, "0123456789")
+	n, err := strconv.Atoi(key[len(stem):])
+	if err != nil || n > 36 {
+		return key, 0
+	}
+	return stem, n
+}
+
+// bare takes the quotation marks around a value off, and nothing else.
+func bare(v string) string {
+	if len(v) >= 2 && v[0] == '"' && v[len(v)-1] == '"' {
+		return v[1 : len(v)-1]
+	}
+	return v
+}
+
+// unescape is bare for the values that outputMachineReadableString prints: it
+// puts a backslash before each quotation mark and each backslash.
+func unescape(v string) string {
+	v = bare(v)
+	var b strings.Builder
+	for i := 0; i < len(v); i++ {
+		if v[i] == '\\' && i+1 < len(v) && (v[i+1] == '"' || v[i+1] == '\\') {
+			i++
+		}
+		b.WriteByte(v[i])
+	}
+	return b.String()
+}
+
+// parseForward reads name,proto,hostip,hostport,guestip,guestport. VirtualBox
+// refuses a comma in a rule's name (NATEngineImpl.cpp), yet a settings file
+// edited by hand could have one: hence from the right.
+func parseForward(rule string) (Forward, error) {
+	f := strings.Split(rule, ",")
+	if len(f) < 6 {
+		return Forward{}, fmt.Errorf("reading NAT rule %q: want name,proto,hostip,hostport,guestip,guestport", rule)
+	}
+	name, rest := strings.Join(f[:len(f)-5], ","), f[len(f)-5:]
+	hostPort, err := parsePort(rest[2])
+	if err != nil {
+		return Forward{}, fmt.Errorf("reading NAT rule %q: host port: %w", rule, err)
+	}
+	guestPort, err := parsePort(rest[4])
+	if err != nil {
+		return Forward{}, fmt.Errorf("reading NAT rule %q: guest port: %w", rule, err)
+	}
+	return Forward{Name: name, Proto: rest[0], HostIP: rest[1], HostPort: hostPort, GuestIP: rest[3], GuestPort: guestPort}, nil
+}
+
+func parsePort(s string) (int, error) {
+	n, err := strconv.ParseUint(s, 10, 16)
+	return int(n), err
+}
