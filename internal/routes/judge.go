@@ -1,0 +1,221 @@
+package routes
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"strings"
+
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
+)
+
+// View is what is known of the way to a machine's address.
+type View struct {
+	Addr     netip.Addr   // the machine's host-only address
+	HostOnly netip.Prefix // the laptop's address there, 192.168.99.1/24; zero where unknown
+	Adapter  string       // the host-only adapter's name if VirtualBox told it; "" where unknown
+	Links    []host.Link  // nil where unknown
+	Route    host.Route   // the kernel's answer for Addr
+	RouteErr error        // ErrNoRoute, ErrRejected, or why there is no answer
+}
+
+// Verdict is the state of the route.
+type Verdict string
+
+const (
+	OK            Verdict = "ok"             // by the host-only adapter
+	Hijacked      Verdict = "hijacked"       // by a tunnel
+	Missing       Verdict = "missing"        // by the default route's ordinary interface, or by none
+	Colliding     Verdict = "colliding"      // by another interface that has the same network, or a route to it
+	InterfaceDown Verdict = "interface-down" // the adapter is down or has no address
+	NoAdapter     Verdict = "no-adapter"     // there is no host-only adapter
+	Unknown       Verdict = "unknown"        // could not tell
+)
+
+// Judgement is a verdict with what it rests on.
+type Judgement struct {
+	Verdict  Verdict `json:"verdict"`
+	Owner    string  `json:"owner,omitempty"`   // the link that packets to the address leave by
+	Adapter  string  `json:"adapter,omitempty"` // the host-only adapter
+	Evidence string  `json:"evidence"`          // in words, for a finding's title
+}
+
+// Net is the host-only network: HostOnly's, else the /24 around Addr, which is
+// what docker-machine makes unless told otherwise (--virtualbox-hostonly-cidr).
+func (v View) Net() netip.Prefix {
+	if v.HostOnly.IsValid() && v.HostOnly.Contains(v.Addr) {
+		return v.HostOnly.Masked()
+	}
+	p, _ := v.Addr.Prefix(24)
+	return p
+}
+
+// Judge decides. Read it from the top: the first case that fits is the verdict.
+// Names of VPN clients play no part.
+func Judge(v View) Judgement {
+	adapter, hasAdapter := v.adapter()
+	owner := v.link(Expand(v.Route.Link, v.Links))
+	j := Judgement{Owner: owner.Name, Adapter: adapter.Name}
+	say := func(verdict Verdict, format string, args ...any) Judgement {
+		j.Verdict, j.Evidence = verdict, fmt.Sprintf(format, args...)
+		return j
+	}
+	// Whether anything at all on this laptop stands for the host-only network
+	// comes before who has the packets now, unless somebody asked for that very
+	// network: then that is what is in the way.
+	asked := v.RouteErr == nil && (v.Route.Dst.IsValid() && v.Route.Dst.Bits() >= v.Net().Bits() || claims(owner, v))
+	noRoute := errors.Is(v.RouteErr, ErrNoRoute)
+
+	switch {
+	case !v.Addr.Is4():
+		return say(Unknown, "no IPv4 address to look for")
+	case errors.Is(v.RouteErr, ErrRejected):
+		return say(Unknown, "%s: %s", v.Addr, v.RouteErr)
+	case v.RouteErr != nil && !noRoute:
+		return say(Unknown, "asking for the route to %s: %s", v.Addr, v.RouteErr)
+	case !noRoute && owner.Name == "":
+		return say(Unknown, "the route to %s names no interface", v.Addr)
+
+	case holds(owner, v.Addr) || v.own():
+		return say(Colliding, "%s is an address of this laptop itself", v.Addr)
+
+	case hasAdapter && owner.Name == adapter.Name && !adapter.Up:
+		return say(InterfaceDown, "%s is down", adapter.Name)
+	case hasAdapter && owner.Name == adapter.Name:
+		return say(OK, "%s leaves by %s", v.Addr, adapter.Name)
+
+	case asked && Tunnel(owner):
+		return say(Hijacked, "%s leaves by %s%s", v.Net(), owner.Name, notBy(adapter))
+	case asked:
+		return say(Colliding, "%s leaves by %s, which has that network too%s", v.Addr, owner.Name, notBy(adapter))
+
+	case !hasAdapter && v.Links == nil && Tunnel(owner):
+		return say(Hijacked, "%s leaves by %s", v.Addr, owner.Name)
+	case !hasAdapter && v.Links == nil:
+		return say(Unknown, "%s leaves by %s; this laptop's interfaces could not be listed", v.Addr, orNothing(owner))
+	case !hasAdapter:
+		return say(NoAdapter, "no host-only adapter for %s; %s leaves by %s", v.Net(), v.Addr, orNothing(owner))
+	case !adapter.Up:
+		return say(InterfaceDown, "%s is down", adapter.Name)
+	case !onNet(adapter, v.Net()):
+		return say(InterfaceDown, "%s has no address in %s", adapter.Name, v.Net())
+
+	case noRoute:
+		return say(Missing, "no route to %s", v.Net())
+	case Tunnel(owner):
+		return say(Hijacked, "%s leaves by %s%s", v.Net(), owner.Name, notBy(adapter))
+	default:
+		return say(Missing, "no route to %s by %s; packets leave by %s", v.Net(), adapter.Name, owner.Name)
+	}
+}
+
+// adapter is the link that stands for the host-only network: the one VirtualBox
+// named; else the one that has the laptop's host-only address; else one that
+// looks like VirtualBox's and has an address in that network; else the only
+// one of VirtualBox's that has no IPv4 address at all.
+func (v View) adapter() (host.Link, bool) {
+	var holder, onIt, bare []host.Link
+	for _, l := range v.Links {
+		if v.Adapter != "" && l.Name == v.Adapter {
+			return l, true
+		}
+		if Tunnel(l) || (v.Adapter != "" && !isHostOnlyName(l.Name)) {
+			continue
+		}
+		switch {
+		case v.HostOnly.IsValid() && holds(l, v.HostOnly.Addr()) && !physical(l):
+			holder = append(holder, l)
+		case isHostOnlyName(l.Name) && onNet(l, v.Net()):
+			onIt = append(onIt, l)
+		case numbered(l.Name, "vboxnet") && !hasIPv4(l):
+			bare = append(bare, l)
+		}
+	}
+	switch {
+	case len(holder) > 0:
+		return holder[0], true
+	case len(onIt) > 0:
+		return onIt[0], true
+	case len(bare) == 1:
+		return bare[0], true
+	}
+	return host.Link{}, false
+}
+
+// physical says that the name is that of a network card or Wi-Fi, on macOS or Linux.
+func physical(l host.Link) bool {
+	return numbered(l.Name, "en") || numbered(l.Name, "eth") || strings.HasPrefix(l.Name, "enp") ||
+		strings.HasPrefix(l.Name, "eno") || strings.HasPrefix(l.Name, "ens") || strings.HasPrefix(l.Name, "enx") ||
+		strings.HasPrefix(l.Name, "wl") || l.Kind == "bond" || l.Kind == "team" || l.Kind == "vlan"
+}
+
+func (v View) link(name string) host.Link {
+	for _, l := range v.Links {
+		if l.Name == name {
+			return l
+		}
+	}
+	return host.Link{Name: name}
+}
+
+// own says that some link of the laptop has the machine's address.
+func (v View) own() bool {
+	for _, l := range v.Links {
+		if holds(l, v.Addr) {
+			return true
+		}
+	}
+	return false
+}
+
+func holds(l host.Link, a netip.Addr) bool {
+	for _, p := range l.Addrs {
+		if p.Addr() == a {
+			return true
+		}
+	}
+	return false
+}
+
+func onNet(l host.Link, net netip.Prefix) bool {
+	for _, p := range l.Addrs {
+		if net.Contains(p.Addr()) {
+			return true
+		}
+	}
+	return false
+}
+
+// claims says that the link's own network is the host-only network or a part of
+// it that has the machine's address.
+func claims(l host.Link, v View) bool {
+	for _, p := range l.Addrs {
+		if p.Contains(v.Addr) && p.Bits() >= v.Net().Bits() {
+			return true
+		}
+	}
+	return false
+}
+
+func hasIPv4(l host.Link) bool {
+	for _, p := range l.Addrs {
+		if p.Addr().Is4() {
+			return true
+		}
+	}
+	return false
+}
+
+func notBy(adapter host.Link) string {
+	if adapter.Name == "" {
+		return ""
+	}
+	return ", not " + adapter.Name
+}
+
+func orNothing(owner host.Link) string {
+	if owner.Name == "" {
+		return "nothing"
+	}
+	return owner.Name
+}

@@ -1,0 +1,135 @@
+package routes
+
+import (
+	"errors"
+	"net/netip"
+	"testing"
+
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
+)
+
+func TestJudge(t *testing.T) {
+	var (
+		en0      = link("en0", "", "192.168.1.20/24")
+		vboxnet0 = link("vboxnet0", "", "192.168.99.1/24")
+		noAddr   = link("vboxnet0", "")
+		down     = host.Link{Name: "vboxnet0", Addrs: vboxnet0.Addrs}
+		utun0    = link("utun0", "tun", "10.8.0.2/32")
+		mac      = []host.Link{en0, utun0, vboxnet0}
+	)
+	hostOnly := prefix("192.168.99.1/24")
+	route := func(dst, link string) host.Route { return host.Route{Dst: prefix(dst), Link: link} }
+	for _, c := range []struct {
+		situation string
+		view      View // Addr is filled in
+		want      Judgement
+	}{
+		{"healthy", View{HostOnly: hostOnly, Links: mac, Route: route("192.168.99.0/24", "vboxnet0")},
+			Judgement{OK, "vboxnet0", "vboxnet0", "192.168.99.100 leaves by vboxnet0"}},
+		{"healthy_though_a_cloned_host_route_answers", View{HostOnly: hostOnly, Links: mac, Route: host.Route{Link: "vboxnet0"}},
+			Judgement{OK, "vboxnet0", "vboxnet0", "192.168.99.100 leaves by vboxnet0"}},
+		{"healthy_name_cut_by_netstat", View{HostOnly: hostOnly, Links: mac, Route: route("192.168.99.0/24", "vboxnet")},
+			Judgement{OK, "vboxnet0", "vboxnet0", "192.168.99.100 leaves by vboxnet0"}},
+		{"healthy_lab_adapter_is_a_bridge", View{HostOnly: hostOnly, Links: []host.Link{en0, link("vboxnet0", "bridge", "192.168.99.1/24")}, Route: route("192.168.99.0/24", "vboxnet0")},
+			Judgement{OK, "vboxnet0", "vboxnet0", "192.168.99.100 leaves by vboxnet0"}},
+		{"healthy_vmnet_of_virtualbox_7", View{HostOnly: hostOnly, Adapter: "minikube-hostonly", Links: []host.Link{en0, link("bridge100", "bridge", "192.168.99.1/24")}, Route: route("192.168.99.0/24", "bridge100")},
+			Judgement{OK, "bridge100", "bridge100", "192.168.99.100 leaves by bridge100"}},
+		{"healthy_host_only_address_unknown", View{Links: mac, Route: route("192.168.99.0/24", "vboxnet0")},
+			Judgement{OK, "vboxnet0", "vboxnet0", "192.168.99.100 leaves by vboxnet0"}},
+		{"healthy_wireguard_full_tunnel_leaves_connected_nets", View{HostOnly: hostOnly, Links: []host.Link{en0, link("wg0", "wireguard", "10.0.0.2/32"), vboxnet0}, Route: route("192.168.99.0/24", "vboxnet0")},
+			Judgement{OK, "vboxnet0", "vboxnet0", "192.168.99.100 leaves by vboxnet0"}},
+
+		{"anyconnect_split_tunnel", View{HostOnly: hostOnly, Links: mac, Route: route("192.168.99.0/24", "utun0")},
+			Judgement{Hijacked, "utun0", "vboxnet0", "192.168.99.0/24 leaves by utun0, not vboxnet0"}},
+		{"pulse_claims_private_nets_toolbox_854", View{HostOnly: hostOnly, Links: mac, Route: route("192.168.0.0/16", "utun0")},
+			Judgement{Hijacked, "utun0", "vboxnet0", "192.168.99.0/24 leaves by utun0, not vboxnet0"}},
+		{"full_tunnel_in_halves_and_connected_route_gone", View{HostOnly: hostOnly, Links: mac, Route: route("128.0.0.0/1", "utun0")},
+			Judgement{Hijacked, "utun0", "vboxnet0", "192.168.99.0/24 leaves by utun0, not vboxnet0"}},
+		{"openconnect_on_linux", View{HostOnly: hostOnly, Links: []host.Link{en0, link("corp", "tun", "10.1.1.2/32"), vboxnet0}, Route: route("192.168.99.0/24", "corp")},
+			Judgement{Hijacked, "corp", "vboxnet0", "192.168.99.0/24 leaves by corp, not vboxnet0"}},
+		{"hijacked_while_the_adapter_is_away", View{HostOnly: hostOnly, Links: []host.Link{en0, utun0}, Route: route("192.168.99.0/24", "utun0")},
+			Judgement{Hijacked, "utun0", "", "192.168.99.0/24 leaves by utun0"}},
+		{"tunnel_has_the_laptops_host_only_address", View{HostOnly: hostOnly, Links: []host.Link{en0, link("utun0", "tun", "192.168.99.1/24"), noAddr}, Route: route("192.168.99.0/24", "utun0")},
+			Judgement{Hijacked, "utun0", "vboxnet0", "192.168.99.0/24 leaves by utun0, not vboxnet0"}},
+		{"links_unknown_and_a_tunnel_owns", View{HostOnly: hostOnly, Route: route("0.0.0.0/0", "utun3")},
+			Judgement{Hijacked, "utun3", "", "192.168.99.100 leaves by utun3"}},
+
+		{"vpn_gone_and_route_lost", View{HostOnly: hostOnly, Links: mac, Route: route("0.0.0.0/0", "en0")},
+			Judgement{Missing, "en0", "vboxnet0", "no route to 192.168.99.0/24 by vboxnet0; packets leave by en0"}},
+		{"route_lost_and_the_default_routes_clone_answers", View{HostOnly: hostOnly, Links: mac, Route: host.Route{Link: "en0"}},
+			Judgement{Missing, "en0", "vboxnet0", "no route to 192.168.99.0/24 by vboxnet0; packets leave by en0"}},
+		{"home_network_is_192_168_0_0_16", View{HostOnly: hostOnly, Links: []host.Link{link("en0", "", "192.168.1.20/16"), vboxnet0}, Route: route("192.168.0.0/16", "en0")},
+			Judgement{Missing, "en0", "vboxnet0", "no route to 192.168.99.0/24 by vboxnet0; packets leave by en0"}},
+		{"route_lost_and_offline", View{HostOnly: hostOnly, Links: []host.Link{vboxnet0}, RouteErr: ErrNoRoute},
+			Judgement{Missing, "", "vboxnet0", "no route to 192.168.99.0/24"}},
+
+		{"wifi_has_the_same_net", View{HostOnly: hostOnly, Adapter: "vboxnet0", Links: []host.Link{link("en0", "", "192.168.99.7/24"), vboxnet0}, Route: route("192.168.99.0/24", "en0")},
+			Judgement{Colliding, "en0", "vboxnet0", "192.168.99.100 leaves by en0, which has that network too, not vboxnet0"}},
+		{"wifi_has_the_same_net_and_the_adapter_no_address", View{HostOnly: hostOnly, Links: []host.Link{link("en0", "", "192.168.99.1/24"), noAddr}, Route: route("192.168.99.0/24", "en0")},
+			Judgement{Colliding, "en0", "vboxnet0", "192.168.99.100 leaves by en0, which has that network too, not vboxnet0"}},
+		{"wifi_has_the_same_net_and_a_clone_answers", View{HostOnly: hostOnly, Links: []host.Link{link("en0", "", "192.168.99.7/24"), vboxnet0}, Route: host.Route{Link: "en0"}},
+			Judgement{Colliding, "en0", "vboxnet0", "192.168.99.100 leaves by en0, which has that network too, not vboxnet0"}},
+		{"static_route_by_the_office_router", View{HostOnly: hostOnly, Links: mac, Route: route("192.168.99.0/24", "en0")},
+			Judgement{Colliding, "en0", "vboxnet0", "192.168.99.100 leaves by en0, which has that network too, not vboxnet0"}},
+		{"second_adapter_with_the_same_net", View{HostOnly: hostOnly, Adapter: "vboxnet0", Links: []host.Link{vboxnet0, link("vboxnet1", "", "192.168.99.1/24")}, Route: route("192.168.99.0/24", "vboxnet1")},
+			Judgement{Colliding, "vboxnet1", "vboxnet0", "192.168.99.100 leaves by vboxnet1, which has that network too, not vboxnet0"}},
+		{"laptop_has_the_machines_address", View{HostOnly: hostOnly, Links: []host.Link{link("en0", "", "192.168.99.100/24"), vboxnet0}, Route: route("192.168.99.100/32", "lo0")},
+			Judgement{Colliding, "lo0", "vboxnet0", "192.168.99.100 is an address of this laptop itself"}},
+
+		{"adapter_lost_its_address_docker_machine_2136", View{HostOnly: hostOnly, Links: []host.Link{en0, noAddr}, Route: route("0.0.0.0/0", "en0")},
+			Judgement{InterfaceDown, "en0", "vboxnet0", "vboxnet0 has no address in 192.168.99.0/24"}},
+		{"adapter_is_down", View{HostOnly: hostOnly, Links: []host.Link{en0, down}, Route: route("0.0.0.0/0", "en0")},
+			Judgement{InterfaceDown, "en0", "vboxnet0", "vboxnet0 is down"}},
+		{"adapter_is_down_yet_owns_the_route", View{HostOnly: hostOnly, Links: []host.Link{en0, down}, Route: route("192.168.99.0/24", "vboxnet0")},
+			Judgement{InterfaceDown, "vboxnet0", "vboxnet0", "vboxnet0 is down"}},
+		{"adapter_without_address_behind_a_full_tunnel", View{HostOnly: hostOnly, Links: []host.Link{en0, utun0, noAddr}, Route: route("0.0.0.0/1", "utun0")},
+			Judgement{InterfaceDown, "utun0", "vboxnet0", "vboxnet0 has no address in 192.168.99.0/24"}},
+		{"virtualbox_names_the_adapter_among_several", View{HostOnly: hostOnly, Adapter: "vboxnet1", Links: []host.Link{en0, noAddr, link("vboxnet1", "")}, Route: route("0.0.0.0/0", "en0")},
+			Judgement{InterfaceDown, "en0", "vboxnet1", "vboxnet1 has no address in 192.168.99.0/24"}},
+
+		{"modules_not_loaded", View{HostOnly: hostOnly, Links: []host.Link{en0}, Route: route("0.0.0.0/0", "en0")},
+			Judgement{NoAdapter, "en0", "", "no host-only adapter for 192.168.99.0/24; 192.168.99.100 leaves by en0"}},
+		{"modules_not_loaded_and_offline", View{HostOnly: hostOnly, Links: []host.Link{link("lo0", "", "127.0.0.1/8")}, RouteErr: ErrNoRoute},
+			Judgement{NoAdapter, "", "", "no host-only adapter for 192.168.99.0/24; 192.168.99.100 leaves by nothing"}},
+		{"only_another_networks_adapter", View{HostOnly: hostOnly, Links: []host.Link{en0, link("vboxnet4", "", "192.168.56.1/24")}, Route: route("0.0.0.0/0", "en0")},
+			Judgement{NoAdapter, "en0", "", "no host-only adapter for 192.168.99.0/24; 192.168.99.100 leaves by en0"}},
+
+		{"route_command_failed", View{HostOnly: hostOnly, Links: mac, RouteErr: errors.New("route: not found")},
+			Judgement{Unknown, "", "vboxnet0", "asking for the route to 192.168.99.100: route: not found"}},
+		{"route_refuses", View{HostOnly: hostOnly, Links: mac, Route: route("192.168.99.0/24", "lo0"), RouteErr: ErrRejected},
+			Judgement{Unknown, "lo0", "vboxnet0", "192.168.99.100: a route refuses packets to it"}},
+		{"links_unknown", View{HostOnly: hostOnly, Route: route("0.0.0.0/0", "en0")},
+			Judgement{Unknown, "en0", "", "192.168.99.100 leaves by en0; this laptop's interfaces could not be listed"}},
+		{"route_without_interface", View{HostOnly: hostOnly, Links: mac},
+			Judgement{Unknown, "", "vboxnet0", "the route to 192.168.99.100 names no interface"}},
+	} {
+		t.Run(c.situation, func(t *testing.T) {
+			c.view.Addr = netip.MustParseAddr("192.168.99.100")
+			compare(t, c.want, Judge(c.view))
+		})
+	}
+	compare(t, Judgement{Verdict: Unknown, Evidence: "no IPv4 address to look for"}, Judge(View{}))
+}
+
+// FuzzJudge: whatever the tables say, ok is said only if the packets leave by the
+// adapter, hijacked only of a tunnel, and there is always evidence.
+func FuzzJudge(f *testing.F) {
+	f.Add(ifconfigMac, "destination: default\ninterface: en0\n", "192.168.99.1/24", "")
+	f.Add(ifconfigMac, "destination: 192.168.99.0\nmask: 255.255.255.0\ninterface: utun0\n", "", "vboxnet0")
+	f.Add(ifconfigMac, "not in table", "192.168.59.1/24", "bridge100")
+	f.Fuzz(func(t *testing.T, ifconfig, get, hostOnly, adapter string) {
+		v := View{Addr: netip.MustParseAddr("192.168.99.100"), Adapter: adapter}
+		v.HostOnly, _ = netip.ParsePrefix(hostOnly)
+		v.Links, _ = ParseIfconfig([]byte(ifconfig))
+		v.Route, _, v.RouteErr = ParseRouteGet([]byte(get))
+		j := Judge(v)
+		switch {
+		case j.Evidence == "":
+			t.Errorf("no evidence: %+v", j)
+		case j.Verdict == OK && (j.Owner != j.Adapter || j.Owner == ""):
+			t.Errorf("%+v", j)
+		case j.Verdict == Hijacked && !Tunnel(v.link(j.Owner)):
+			t.Errorf("%+v", j)
+		}
+	})
+}

@@ -1,0 +1,120 @@
+package routes
+
+import (
+	"fmt"
+	"net/netip"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
+)
+
+// Listener is a process that listens on a TCP port of the laptop.
+type Listener struct {
+	PID     int            `json:"pid,omitempty"`     // 0 where another user's process is not told
+	Command string         `json:"command,omitempty"` // the executable's name, perhaps cut
+	Addr    netip.AddrPort `json:"addr"`              // [::] where it is "any address" of either family
+}
+
+// ListenerArgv asks who listens on a port: lsof on macOS, ss on Linux; nil where
+// neither is there. Other users' processes are told to root only. lsof exits
+// with 1 where nobody listens.
+func ListenerArgv(os string, port int) []string {
+	switch os {
+	case host.Darwin:
+		return []string{"lsof", "-nP", "+c0", fmt.Sprintf("-iTCP:%d", port), "-sTCP:LISTEN", "-Fpcn"}
+	case host.Linux:
+		return []string{"ss", "-Hltnp", fmt.Sprintf("sport = :%d", port)}
+	}
+	return nil
+}
+
+// ParseListeners reads the output of ListenerArgv's command.
+func ParseListeners(os string, out []byte) []Listener {
+	if os == host.Darwin {
+		return parseLsof(string(out))
+	}
+	return parseSS(string(out))
+}
+
+// parseLsof reads lsof's fields, a letter and a value a line: p starts a process,
+// c is its command, f starts a file, n is the file's name (lsof(8), "OUTPUT FOR
+// OTHER PROGRAMS").
+func parseLsof(out string) []Listener {
+	var all []Listener
+	var pid int
+	var command string
+	for line := range strings.Lines(out) {
+		line = strings.TrimRight(line, "\r\n")
+		if line == "" {
+			continue
+		}
+		switch value := line[1:]; line[0] {
+		case 'p':
+			pid, command = positive(value), ""
+		case 'c':
+			command = value
+		case 'n':
+			if addr, ok := parseAddr(value); ok {
+				all = append(all, Listener{PID: pid, Command: command, Addr: addr})
+			}
+		}
+	}
+	return all
+}
+
+// parseSS reads rows of the form
+// LISTEN 0 128 127.0.0.1:2376 0.0.0.0:* users:(("VBoxHeadless",pid=42,fd=20)).
+func parseSS(out string) []Listener {
+	user := regexp.MustCompile(`\("(.*?)",pid=([0-9]+),fd=[0-9]+\)`)
+	var all []Listener
+	for line := range strings.Lines(out) {
+		f := strings.Fields(line)
+		if len(f) < 5 || f[0] != "LISTEN" {
+			continue
+		}
+		addr, ok := parseAddr(f[3])
+		if !ok {
+			continue
+		}
+		users := user.FindAllStringSubmatch(line, -1)
+		if len(users) == 0 {
+			all = append(all, Listener{Addr: addr})
+		}
+		for _, u := range users {
+			all = append(all, Listener{PID: positive(u[2]), Command: u[1], Addr: addr})
+		}
+	}
+	return all
+}
+
+func positive(s string) int {
+	n, err := strconv.ParseUint(s, 10, 31)
+	if err != nil {
+		return 0
+	}
+	return int(n)
+}
+
+// parseAddr reads 127.0.0.1:2376, [::1]:2376, 127.0.0.53%lo:53 and *:2376.
+func parseAddr(s string) (netip.AddrPort, bool) {
+	if port, ok := strings.CutPrefix(s, "*:"); ok {
+		s = "[::]:" + port
+	}
+	if addr, rest, ok := strings.Cut(s, "%"); ok { // ss names the interface that it is bound to
+		i := strings.LastIndex(rest, ":")
+		if i < 0 {
+			return netip.AddrPort{}, false
+		}
+		if strings.HasPrefix(addr, "[") {
+			addr += "]"
+		}
+		s = addr + rest[i:]
+	}
+	ap, err := netip.ParseAddrPort(s)
+	if err != nil {
+		return netip.AddrPort{}, false
+	}
+	return ap, true
+}
