@@ -1,0 +1,181 @@
+// Package certs reads, judges and reissues the certificates of a docker
+// machine. It is crypto only: PEM and values in, PEM and values out; time and
+// randomness are arguments.
+package certs
+
+import (
+	"bytes"
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/rsa"
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/hex"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Errors of the parsers, to be told apart with errors.Is.
+var (
+	// ErrNoPEM: there is no PEM block of the kind that was asked for.
+	ErrNoPEM = errors.New("no PEM block of that kind in it")
+	// ErrEncrypted: the private key is protected by a passphrase.
+	ErrEncrypted = errors.New("the private key is encrypted with a passphrase")
+	// ErrKeyType: a key that certificates cannot be signed with or issued for.
+	ErrKeyType = errors.New("unsupported kind of key: want RSA, ECDSA or Ed25519")
+)
+
+// ParseCert reads the first certificate in a PEM file; text around it and
+// blocks of other kinds (a key in the same file) are passed over.
+func ParseCert(text []byte) (*x509.Certificate, error) {
+	for block, rest := pem.Decode(text); block != nil; block, rest = pem.Decode(rest) {
+		if block.Type != "CERTIFICATE" {
+			continue
+		}
+		cert, err := x509.ParseCertificate(block.Bytes)
+		if err != nil {
+			return nil, fmt.Errorf("parsing certificate: %w", err)
+		}
+		return cert, nil
+	}
+	return nil, fmt.Errorf("parsing certificate: %w", ErrNoPEM)
+}
+
+// ParseKey reads the first private key in a PEM file: PKCS #1 (as
+// docker-machine writes them), SEC 1 or PKCS #8.
+func ParseKey(text []byte) (crypto.Signer, error) {
+	for block, rest := pem.Decode(text); block != nil; block, rest = pem.Decode(rest) {
+		var key any
+		var err error
+		// "Proc-Type: 4,ENCRYPTED" is RFC 1421's header, which OpenSSL still writes.
+		encrypted := bytes.Contains([]byte(block.Headers["Proc-Type"]), []byte("ENCRYPTED"))
+		switch block.Type {
+		case "RSA PRIVATE KEY":
+			if !encrypted {
+				key, err = x509.ParsePKCS1PrivateKey(block.Bytes)
+			}
+		case "EC PRIVATE KEY":
+			if !encrypted {
+				key, err = x509.ParseECPrivateKey(block.Bytes)
+			}
+		case "PRIVATE KEY":
+			key, err = x509.ParsePKCS8PrivateKey(block.Bytes)
+		case "ENCRYPTED PRIVATE KEY":
+			encrypted = true
+		default:
+			continue
+		}
+		if encrypted {
+			return nil, fmt.Errorf("parsing private key: %w", ErrEncrypted)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("parsing private key: %w", err)
+		}
+		signer, ok := key.(crypto.Signer)
+		if !ok || !supported(signer.Public()) {
+			return nil, fmt.Errorf("parsing private key: %w", ErrKeyType)
+		}
+		return signer, nil
+	}
+	return nil, fmt.Errorf("parsing private key: %w", ErrNoPEM)
+}
+
+// EncodeCert writes a certificate as PEM.
+func EncodeCert(cert *x509.Certificate) []byte {
+	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert.Raw})
+}
+
+// PublicKeyHash identifies a public key: the SHA-256 of its SubjectPublicKeyInfo
+// as 64 hexadecimal digits; "" for a key of an unknown kind.
+func PublicKeyHash(pub crypto.PublicKey) string {
+	spki, err := x509.MarshalPKIXPublicKey(pub)
+	if err != nil {
+		return ""
+	}
+	sum := sha256.Sum256(spki)
+	return hex.EncodeToString(sum[:])
+}
+
+// SameKey says whether two public keys are the same one; false when either is
+// nil or of an unknown kind.
+func SameKey(a, b crypto.PublicKey) bool {
+	comparable, ok := a.(interface{ Equal(crypto.PublicKey) bool })
+	return ok && b != nil && comparable.Equal(b)
+}
+
+// Pool is a pool of roots with ca as its only certificate.
+func Pool(ca *x509.Certificate) *x509.CertPool {
+	pool := x509.NewCertPool()
+	pool.AddCert(ca)
+	return pool
+}
+
+func supported(pub crypto.PublicKey) bool {
+	switch pub.(type) {
+	case *rsa.PublicKey, *ecdsa.PublicKey, ed25519.PublicKey:
+		return true
+	}
+	return false
+}
+
+// Summary is a certificate as `cert show --json` prints it.
+type Summary struct {
+	Subject     string    `json:"subject"`
+	Issuer      string    `json:"issuer"`
+	Serial      string    `json:"serial"` // hexadecimal
+	Names       []string  `json:"names"`  // DNS names, then IP addresses
+	NotBefore   time.Time `json:"not_before"`
+	NotAfter    time.Time `json:"not_after"`
+	Usages      []string  `json:"usages"` // "server", "client", "any"; empty: unrestricted
+	CA          bool      `json:"ca"`
+	Key         string    `json:"key"`        // "RSA 2048", "ECDSA P-256"
+	KeySHA256   string    `json:"key_sha256"` // PublicKeyHash
+	Signature   string    `json:"signature"`  // "SHA256-RSA"
+	Fingerprint string    `json:"fingerprint_sha256"`
+}
+
+// Summarize describes a certificate. The lists are never nil.
+func Summarize(cert *x509.Certificate) Summary {
+	sum := sha256.Sum256(cert.Raw)
+	usages := []string{}
+	for _, u := range cert.ExtKeyUsage {
+		switch u {
+		case x509.ExtKeyUsageServerAuth:
+			usages = append(usages, "server")
+		case x509.ExtKeyUsageClientAuth:
+			usages = append(usages, "client")
+		case x509.ExtKeyUsageAny:
+			usages = append(usages, "any")
+		}
+	}
+	return Summary{
+		Subject: cert.Subject.String(), Issuer: cert.Issuer.String(), Serial: cert.SerialNumber.Text(16),
+		Names: append([]string{}, NamesOf(cert)...), NotBefore: cert.NotBefore.UTC(), NotAfter: cert.NotAfter.UTC(),
+		Usages: usages, CA: cert.IsCA, Key: keyText(cert.PublicKey), KeySHA256: PublicKeyHash(cert.PublicKey),
+		Signature: cert.SignatureAlgorithm.String(), Fingerprint: hex.EncodeToString(sum[:]),
+	}
+}
+
+// NamesOf lists what a certificate names: DNS names, then IP addresses.
+func NamesOf(cert *x509.Certificate) []string {
+	names := append([]string(nil), cert.DNSNames...)
+	for _, ip := range cert.IPAddresses {
+		names = append(names, ip.String())
+	}
+	return names
+}
+
+func keyText(pub crypto.PublicKey) string {
+	switch k := pub.(type) {
+	case *rsa.PublicKey:
+		return fmt.Sprintf("RSA %d", k.N.BitLen())
+	case *ecdsa.PublicKey:
+		return "ECDSA " + k.Params().Name
+	case ed25519.PublicKey:
+		return "Ed25519"
+	}
+	return "unknown"
+}

@@ -1,0 +1,213 @@
+package certs
+
+import (
+	"crypto"
+	"crypto/rand"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"math/big"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+)
+
+// MaxLife is the longest that a reissued certificate lives. Apple's platforms
+// refuse a TLS server certificate that is valid for more than 825 days
+// (support.apple.com HT210176), and count both ends, hence the second.
+const MaxLife = 825*24*time.Hour - time.Second
+
+// backdate is how long before the earlier of the two clocks a reissued
+// certificate starts, as docker-machine's do (docker/machine b170508b,
+// libmachine/cert/cert.go).
+const backdate = 5 * time.Minute
+
+// maxSkew bounds what the docker host's clock counts for: one that restarts in
+// 1970 must not push the certificate's end into the past with its beginning.
+const maxSkew = 30 * 24 * time.Hour
+
+// Request asks for a server certificate in the place of an old one.
+type Request struct {
+	// Old gives its subject, its names and its use as a client.
+	Old *x509.Certificate
+	// PublicKey is the server's, which keeps its key: the private half is not
+	// needed to reissue and never leaves the docker host.
+	PublicKey crypto.PublicKey
+	CA        *x509.Certificate
+	CAKey     crypto.Signer
+	// Names are added to Old's: DNS names or IP addresses as text.
+	Names []string
+	// Now and RemoteNow are the laptop's and the docker host's clocks; a zero
+	// RemoteNow is unknown and counts as Now.
+	Now, RemoteNow time.Time
+	// Rand makes the serial number and the signature; nil means crypto/rand's.
+	Rand io.Reader
+}
+
+// Reissue signs the certificate and returns it as PEM. It has the key usages
+// and basic constraints that docker-machine gives (docker/machine b170508b,
+// libmachine/cert/cert.go: keyEncipherment, digitalSignature, keyAgreement;
+// serverAuth, and clientAuth if Old had it; CA false), starts 5 minutes before
+// the earlier clock but not before the CA, and ends after MaxLife, but not
+// after the CA. What it returns has been verified against the CA for every
+// name. The error is a *Problem of one of the CA's kinds where the CA is to
+// blame.
+func Reissue(r Request) ([]byte, error) {
+	if err := r.complete(); err != nil {
+		return nil, fmt.Errorf("reissuing the server certificate: %w", err)
+	}
+	if p := usable(r.CA, r.CAKey.Public(), r.Now); p != nil {
+		return nil, p
+	}
+	template := &x509.Certificate{
+		RawSubject:            r.Old.RawSubject,
+		KeyUsage:              x509.KeyUsageKeyEncipherment | x509.KeyUsageDigitalSignature | x509.KeyUsageKeyAgreement,
+		ExtKeyUsage:           []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
+		BasicConstraintsValid: true,
+		EmailAddresses:        r.Old.EmailAddresses,
+		URIs:                  r.Old.URIs,
+	}
+	if slices.Contains(r.Old.ExtKeyUsage, x509.ExtKeyUsageClientAuth) || slices.Contains(r.Old.ExtKeyUsage, x509.ExtKeyUsageAny) {
+		template.ExtKeyUsage = append(template.ExtKeyUsage, x509.ExtKeyUsageClientAuth)
+	}
+	names, odd, err := mergeNames(r.Old, r.Names)
+	if err != nil {
+		return nil, fmt.Errorf("reissuing the server certificate: %w", err)
+	}
+	for _, n := range names {
+		if ip, err := netip.ParseAddr(n); err == nil {
+			template.IPAddresses = append(template.IPAddresses, ip.AsSlice())
+		} else {
+			template.DNSNames = append(template.DNSNames, n)
+		}
+	}
+	template.DNSNames = append(template.DNSNames, odd...)
+	template.NotBefore, template.NotAfter = validity(r.CA, r.Now, r.RemoteNow)
+
+	random := r.Rand
+	if random == nil {
+		random = rand.Reader
+	}
+	if template.SerialNumber, err = serial(random); err != nil {
+		return nil, fmt.Errorf("reissuing the server certificate: %w", err)
+	}
+	der, err := x509.CreateCertificate(random, template, r.CA, r.PublicKey, r.CAKey)
+	if err != nil {
+		return nil, fmt.Errorf("reissuing the server certificate: signing: %w", err)
+	}
+	cert, err := x509.ParseCertificate(der)
+	if err != nil {
+		return nil, fmt.Errorf("reissuing the server certificate: reading it back: %w", err)
+	}
+	for _, p := range Check(cert, r.CA, names, r.Now) {
+		if p.Kind != ExpiresSoon {
+			return nil, fmt.Errorf("reissuing the server certificate: the new one is no good: %w", &p)
+		}
+	}
+	return EncodeCert(cert), nil
+}
+
+func (r Request) complete() error {
+	switch {
+	case r.Old == nil || r.CA == nil || r.CAKey == nil || r.Now.IsZero():
+		return errors.New("the request lacks the old certificate, the CA, its key or the time")
+	case !supported(r.PublicKey):
+		return fmt.Errorf("the server's key: %w", ErrKeyType)
+	}
+	return nil
+}
+
+// Renewable says whether a certificate reissued now would end later than old
+// does. One that ends with its CA does not: reissuing it would restart the
+// daemon for nothing, again at every run.
+func Renewable(old, ca *x509.Certificate, now time.Time) bool {
+	_, end := validity(ca, now, now)
+	return !now.After(ca.NotAfter) && end.After(old.NotAfter)
+}
+
+// validity is the span of a certificate issued now, in whole seconds.
+func validity(ca *x509.Certificate, now, remote time.Time) (from, until time.Time) {
+	earlier := now
+	if !remote.IsZero() && remote.Before(now) {
+		earlier = remote
+	}
+	if oldest := now.Add(-maxSkew); earlier.Before(oldest) {
+		earlier = oldest
+	}
+	from = earlier.Add(-backdate).UTC().Truncate(time.Second)
+	if from.Before(ca.NotBefore) {
+		from = ca.NotBefore
+	}
+	until = from.Add(MaxLife)
+	if until.After(ca.NotAfter) {
+		until = ca.NotAfter
+	}
+	return from, until
+}
+
+// serial is a positive number of 128 random bits.
+func serial(random io.Reader) (*big.Int, error) {
+	n, err := rand.Int(random, new(big.Int).Lsh(big.NewInt(1), 128))
+	if err != nil {
+		return nil, fmt.Errorf("drawing a serial number: %w", err)
+	}
+	if n.Sign() == 0 {
+		n.SetInt64(1)
+	}
+	return n, nil
+}
+
+// mergeNames is what old names, then those of more that are new, each once; odd
+// are old's names that no client can dial, kept all the same. The subject's
+// common name counts where old names nothing else: that is how some
+// certificates were made before 2016.
+func mergeNames(old *x509.Certificate, more []string) (names, odd []string, err error) {
+	seen := map[string]bool{}
+	add := func(name string) bool {
+		if ip, err := netip.ParseAddr(name); err == nil && ip.Zone() == "" {
+			name = ip.Unmap().String()
+		} else if !dnsName(name) {
+			return false
+		}
+		if key := strings.ToLower(name); !seen[key] {
+			seen[key] = true
+			names = append(names, name)
+		}
+		return true
+	}
+	existing := NamesOf(old)
+	if cn := old.Subject.CommonName; len(existing) == 0 && dnsName(cn) {
+		existing = []string{cn}
+	}
+	for _, n := range existing {
+		if !add(n) {
+			odd = append(odd, n)
+		}
+	}
+	for _, n := range more {
+		if !add(n) {
+			return nil, nil, fmt.Errorf("%q is neither a host name nor an IP address", n)
+		}
+	}
+	return names, odd, nil
+}
+
+// dnsName says whether a name can stand in a certificate and match something:
+// labels of letters, digits, dashes and underscores, the first perhaps "*".
+func dnsName(name string) bool {
+	if len(name) > 253 {
+		return false
+	}
+	for i, label := range strings.Split(name, ".") {
+		if label == "*" && i == 0 && strings.Contains(name, ".") {
+			continue
+		}
+		if label == "" || len(label) > 63 || label[0] == '-' || label[len(label)-1] == '-' ||
+			strings.Trim(strings.ToLower(label), "abcdefghijklmnopqrstuvwxyz0123456789-_") != "" {
+			return false
+		}
+	}
+	return true
+}
