@@ -1,0 +1,234 @@
+package guest
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"path/filepath"
+	"strings"
+	"text/template"
+)
+
+// dockerCLI is the guest's docker command: version, info, ps, inspect, start, stop
+// over dockerd's Unix socket, with -f/--format templates over the API's fields.
+func dockerCLI(dir string, args []string, stdout, stderr io.Writer) int {
+	c := &dockerClient{dir: dir, out: stdout}
+	for len(args) > 0 && strings.HasPrefix(args[0], "-") {
+		switch {
+		case args[0] == "--version" || args[0] == "-v":
+			spec, _ := readSpec(dir)
+			fmt.Fprintf(stdout, "Docker version %s, build 4c52b90\n", spec.Engine)
+			return 0
+		case (args[0] == "-H" || args[0] == "--host") && len(args) > 1:
+			args = args[1:]
+		}
+		args = args[1:]
+	}
+	if len(args) == 0 {
+		fmt.Fprintln(stderr, "Usage:  docker COMMAND")
+		return 1
+	}
+	verb, rest := args[0], args[1:]
+	if verb == "container" && len(rest) > 0 {
+		verb, rest = rest[0], rest[1:]
+	}
+	if err := c.run(verb, rest); err != nil {
+		fmt.Fprintln(stderr, err)
+		return 1
+	}
+	return 0
+}
+
+type dockerClient struct {
+	dir     string
+	out     io.Writer
+	format  string
+	quiet   bool
+	all     bool
+	noTrunc bool
+	filters []string
+	names   []string
+}
+
+func (c *dockerClient) run(verb string, args []string) error {
+	c.parse(args)
+	switch verb {
+	case "version", "info":
+		var v map[string]any
+		if err := c.call(http.MethodGet, "/"+verb, &v); err != nil {
+			return err
+		}
+		if verb == "version" {
+			v = map[string]any{"Client": v, "Server": v}
+		}
+		if c.format == "" {
+			c.format = "{{range $k, $v := .}}{{$k}}: {{$v}}\n{{end}}"
+		}
+		return c.print(v)
+	case "ps", "ls":
+		return c.ps()
+	case "inspect":
+		if c.format == "" {
+			c.format = "{{json .}}"
+		}
+		for _, name := range c.names {
+			var v map[string]any
+			if err := c.call(http.MethodGet, "/containers/"+name+"/json", &v); err != nil {
+				return err
+			}
+			if err := c.print(v); err != nil {
+				return err
+			}
+		}
+		return nil
+	case "start", "stop", "kill":
+		for _, name := range c.names {
+			if err := c.call(http.MethodPost, "/containers/"+name+"/"+verb, nil); err != nil {
+				return err
+			}
+			fmt.Fprintln(c.out, name)
+		}
+		return nil
+	}
+	return fmt.Errorf("docker: '%s' is not a docker command", verb)
+}
+
+func (c *dockerClient) parse(args []string) {
+	for i := 0; i < len(args); i++ {
+		name, value, inline := strings.Cut(args[i], "=")
+		next := func() string {
+			if !inline && i+1 < len(args) {
+				i++
+				return args[i]
+			}
+			return value
+		}
+		switch name {
+		case "-f", "--format", "--filter":
+			if v := next(); name == "--filter" || name == "-f" && !strings.Contains(v, "{{") {
+				c.filters = append(c.filters, v)
+			} else {
+				c.format = v
+			}
+		case "--type", "-t", "--time":
+			next()
+		case "-q", "--quiet":
+			c.quiet = true
+		case "-a", "--all":
+			c.all = true
+		case "-aq", "-qa":
+			c.quiet, c.all = true, true
+		case "--no-trunc":
+			c.noTrunc = true
+		default:
+			if !strings.HasPrefix(args[i], "-") {
+				c.names = append(c.names, args[i])
+			}
+		}
+	}
+}
+
+func (c *dockerClient) ps() error {
+	path := "/containers/json"
+	if c.all {
+		path += "?all=1"
+	}
+	var list []map[string]any
+	if err := c.call(http.MethodGet, path, &list); err != nil {
+		return err
+	}
+	for _, v := range list {
+		id, _ := v["Id"].(string)
+		if !c.noTrunc {
+			id = id[:12]
+		}
+		names, _ := v["Names"].([]any)
+		name, _ := names[0].(string)
+		row := map[string]any{"ID": id, "Names": strings.TrimPrefix(name, "/"), "Image": v["Image"], "Status": v["Status"], "State": v["State"], "Ports": ""}
+		if !matches(row, c.filters) {
+			continue
+		}
+		format := c.format
+		switch {
+		case c.quiet:
+			format = "{{.ID}}"
+		case format == "":
+			format = "{{.ID}}\t{{.Image}}\t{{.Status}}\t{{.Names}}"
+		}
+		if err := (&dockerClient{out: c.out, format: format}).print(row); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func matches(row map[string]any, filters []string) bool {
+	for _, f := range filters {
+		key, want, _ := strings.Cut(f, "=")
+		switch key {
+		case "status":
+			if row["State"] != want {
+				return false
+			}
+		case "name":
+			if name, _ := row["Names"].(string); !strings.Contains(name, want) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+func (c *dockerClient) print(v any) error {
+	t, err := template.New("format").Funcs(template.FuncMap{
+		"json": func(v any) (string, error) {
+			var b bytes.Buffer
+			e := json.NewEncoder(&b)
+			e.SetEscapeHTML(false)
+			err := e.Encode(v)
+			return strings.TrimSuffix(b.String(), "\n"), err
+		},
+		"join": strings.Join, "lower": strings.ToLower, "upper": strings.ToUpper,
+	}).Parse(strings.NewReplacer(`\t`, "\t", `\n`, "\n").Replace(c.format))
+	if err != nil {
+		return fmt.Errorf("template parsing error: %w", err)
+	}
+	if err := t.Execute(c.out, v); err != nil {
+		return err
+	}
+	_, err = fmt.Fprintln(c.out)
+	return err
+}
+
+// call does one request over the Unix socket.
+func (c *dockerClient) call(method, path string, into any) error {
+	client := &http.Client{Transport: &http.Transport{
+		DisableKeepAlives: true,
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			var d net.Dialer
+			return d.DialContext(ctx, "unix", filepath.Join(c.dir, "root", "run", "docker.sock"))
+		},
+	}}
+	req, err := http.NewRequest(method, "http://docker"+path, nil)
+	if err != nil {
+		return err
+	}
+	resp, err := client.Do(req)
+	if err != nil {
+		return fmt.Errorf("Cannot connect to the Docker daemon at unix:///var/run/docker.sock. Is the docker daemon running?") //nolint:staticcheck // docker's words
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode >= 400 {
+		var e struct{ Message string }
+		_ = json.NewDecoder(resp.Body).Decode(&e)
+		return fmt.Errorf("Error response from daemon: %s", e.Message) //nolint:staticcheck // docker's words
+	}
+	if into == nil {
+		return nil
+	}
+	return json.NewDecoder(resp.Body).Decode(into)
+}
