@@ -1,0 +1,53 @@
+package shell
+
+import (
+	"net/netip"
+	"strings"
+)
+
+// NoProxyCovers says whether a value of no_proxy keeps a host, a name or an IP
+// address, from the proxy: by its own entry, by a domain that it is in, by a
+// network, or by "*". An entry with a port counts for nothing here, since it
+// keeps only that port. Entries are compared whole: 192.168.99.10 is not
+// covered by 192.168.99.100.
+func NoProxyCovers(list, host string) bool {
+	addr, err := netip.ParseAddr(host)
+	isAddr := err == nil
+	for _, entry := range entries(list) {
+		switch {
+		case entry == "*" || strings.EqualFold(entry, host):
+			return true
+		case isAddr:
+			if network, err := netip.ParsePrefix(entry); err == nil && network.Contains(addr) {
+				return true
+			}
+		case entry != "" && len(host) > len(strings.TrimPrefix(entry, ".")) &&
+			strings.HasSuffix(strings.ToLower(host), "."+strings.ToLower(strings.TrimPrefix(entry, "."))):
+			return true
+		}
+	}
+	return false
+}
+
+// AddNoProxy adds a host to a value of no_proxy as an entry of its own, unless
+// it is one already. "*" alone stays alone: curl reads it as "everything" only
+// then (curl manual, NO_PROXY).
+func AddNoProxy(list, host string) string {
+	for _, entry := range entries(list) {
+		if strings.EqualFold(entry, host) {
+			return list
+		}
+	}
+	list = strings.TrimRight(list, ", ")
+	switch strings.TrimSpace(list) {
+	case "":
+		return host
+	case "*":
+		return list
+	}
+	return list + "," + host
+}
+
+func entries(list string) []string {
+	return strings.FieldsFunc(list, func(r rune) bool { return r == ',' || r == ' ' || r == '\t' })
+}
