@@ -183,10 +183,14 @@ func (p *vmProcess) control(word string) (answer string, end bool) {
 		}
 	case "pause":
 		p.gate.close()
-		err = p.setState("paused")
+		if err = p.pause(true); err == nil {
+			err = p.setState("paused")
+		}
 	case "resume":
+		if err = p.pause(false); err == nil {
+			err = p.setState("running")
+		}
 		p.gate.open()
-		err = p.setState("running")
 	case "acpipowerbutton":
 		go func() {
 			p.down(Shutdown, "poweroff")
@@ -213,6 +217,28 @@ func (p *vmProcess) control(word string) (answer string, end bool) {
 	return "ok", false
 }
 
+// pauser is a guest that other ways than Dial lead to, and that has to be told.
+type pauser interface {
+	Pause(context.Context) error
+	Resume(context.Context) error
+}
+
+func (p *vmProcess) pause(on bool) error {
+	g, ok := p.guest.(pauser)
+	if !ok {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	if on {
+		return g.Pause(ctx)
+	}
+	return g.Resume(ctx)
+}
+
+// ender is a guest that can switch itself off.
+type ender interface{ Ended() <-chan struct{} }
+
 // down stops the guest and the listeners, and leaves the VM in a state.
 func (p *vmProcess) down(how How, state string) {
 	p.once.Do(func() {
@@ -236,11 +262,16 @@ func (p *vmProcess) watch() {
 	sig := make(chan os.Signal, 1)
 	signal.Notify(sig, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP)
 	owner, _ := strconv.Atoi(os.Getenv("VBOX_STANDIN_WATCH"))
+	var ended <-chan struct{}
+	if g, ok := p.guest.(ender); ok {
+		ended = g.Ended()
+	}
 	tick := time.NewTicker(500 * time.Millisecond)
 	defer tick.Stop()
 	for {
 		select {
 		case <-sig:
+		case <-ended:
 		case <-tick.C:
 			_, err := os.Stat(filepath.Join(p.home, "virtualbox.json"))
 			if err == nil && (owner == 0 || syscall.Kill(owner, 0) != syscall.ESRCH) {
