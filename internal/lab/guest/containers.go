@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 )
@@ -23,16 +24,22 @@ type Container struct {
 	Started time.Time `json:"started"`
 	// ByUser says that a user stopped it, which unless-stopped remembers.
 	ByUser bool `json:"by_user,omitempty"`
+	Paused bool `json:"paused,omitempty"`
+	// Remove is docker run --rm: gone as soon as it is stopped.
+	Remove bool `json:"remove,omitempty"`
 }
 
-// AddContainer puts a running container into an installed guest.
+// AddContainer puts a running container into an installed guest: restart is its
+// restart policy, or "rm" for one that is removed when it stops.
 func AddContainer(dir, name, restart string) error {
 	d := &engine{file: filepath.Join(dir, "containers.json")}
 	all := d.load()
 	sum := sha256.Sum256([]byte(dir + name))
-	all = append(all, Container{
-		ID: hex.EncodeToString(sum[:]), Name: name, Image: "busybox", Restart: restart, Running: true, Started: time.Now().UTC(),
-	})
+	c := Container{ID: hex.EncodeToString(sum[:]), Name: name, Image: "busybox", Restart: restart, Running: true, Started: time.Now().UTC()}
+	if restart == "rm" {
+		c.Restart, c.Remove = "no", true
+	}
+	all = append(all, c)
 	return d.save(all)
 }
 
@@ -66,9 +73,10 @@ func (d *engine) startContainers() error {
 	if d.liveRestore {
 		return nil
 	}
-	all := d.load()
+	all := slices.DeleteFunc(d.load(), func(c Container) bool { return c.Remove })
 	for i := range all {
 		c := &all[i]
+		c.Paused = false
 		wanted := c.Restart == "always" || c.Restart == "unless-stopped" && !c.ByUser
 		c.Running = wanted
 		if wanted {
@@ -79,9 +87,9 @@ func (d *engine) startContainers() error {
 }
 
 func (d *engine) stopContainers() error {
-	all := d.load()
+	all := slices.DeleteFunc(d.load(), func(c Container) bool { return c.Remove })
 	for i := range all {
-		all[i].Running = false
+		all[i].Running, all[i].Paused = false, false
 	}
 	return d.save(all)
 }
@@ -102,7 +110,10 @@ func (d *engine) list(allFlag string) []map[string]any {
 }
 
 func (c Container) state() string {
-	if c.Running {
+	switch {
+	case c.Paused:
+		return "paused"
+	case c.Running:
 		return "running"
 	}
 	return "exited"
@@ -124,10 +135,10 @@ func (c Container) inspect() map[string]any {
 	return map[string]any{
 		"Id": c.ID, "Name": "/" + c.Name, "Created": c.Started.Format(time.RFC3339Nano), "Image": "sha256:" + c.ID,
 		"State": map[string]any{
-			"Status": c.state(), "Running": c.Running, "Paused": false, "Restarting": false, "Dead": false, "ExitCode": exit,
+			"Status": c.state(), "Running": c.Running, "Paused": c.Paused, "Restarting": false, "Dead": false, "ExitCode": exit,
 			"StartedAt": c.Started.Format(time.RFC3339Nano),
 		},
-		"HostConfig": map[string]any{"RestartPolicy": map[string]any{"Name": c.Restart, "MaximumRetryCount": 0}, "AutoRemove": false},
+		"HostConfig": map[string]any{"RestartPolicy": map[string]any{"Name": c.Restart, "MaximumRetryCount": 0}, "AutoRemove": c.Remove},
 		"Config":     map[string]any{"Image": c.Image, "Hostname": c.ID[:12]},
 	}
 }
@@ -152,7 +163,9 @@ func (d *engine) container(w http.ResponseWriter, r *http.Request, id, verb stri
 		case verb == "start" && r.Method == http.MethodPost:
 			c.Running, c.ByUser, c.Started = true, false, time.Now().UTC()
 		case (verb == "stop" || verb == "kill") && r.Method == http.MethodPost:
-			c.Running, c.ByUser = false, true
+			c.Running, c.ByUser, c.Paused = false, true, false
+		case (verb == "pause" || verb == "unpause") && r.Method == http.MethodPost && c.Running:
+			c.Paused = verb == "pause"
 		default:
 			apiError(w, http.StatusNotFound, "page not found")
 			return

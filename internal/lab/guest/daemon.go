@@ -53,9 +53,11 @@ func (g *Guest) startDaemon(args []string, resume bool) (*daemonProcess, error) 
 	// The PID file is there before anybody can ask, as with start-stop-daemon.
 	_ = os.WriteFile(g.path("root", "run", "docker.pid"), []byte(strconv.Itoa(cmd.Process.Pid)), 0o644)
 	d := &daemonProcess{args: args, cmd: cmd, life: w, done: make(chan struct{})}
+	g.showProcess(cmd.Process.Pid, "dockerd", append([]string{"dockerd"}, args...))
 	g.daemon = d
 	go func() {
 		_ = cmd.Wait()
+		g.hideProcess(cmd.Process.Pid)
 		d.life.Close()
 		g.mu.Lock()
 		if g.daemon == d {
@@ -77,6 +79,7 @@ func (g *Guest) clearDaemonFiles() {
 	for _, p := range ports {
 		os.Remove(p)
 	}
+	showPorts(g.dir)
 }
 
 func (d *daemonProcess) kill() {

@@ -26,7 +26,7 @@ func Install(dir string, d Disk) error {
 	}
 	for _, sub := range []string{
 		"bin", "faults", "count", "net", "jobs", "run", "root/etc/init.d", "root/etc/docker", "root/etc/systemd/system/docker.service.d",
-		"root/run", "root/tmp", "root/var/log", "root/var/lib/docker", "root/root", "root/home/" + d.User + "/.ssh",
+		"root/run", "root/tmp", "root/var/log", "root/var/lib/docker", "root/proc", "root/root", "root/home/" + d.User + "/.ssh",
 	} {
 		if err := os.MkdirAll(filepath.Join(dir, sub), 0o755); err != nil {
 			return err
@@ -110,7 +110,7 @@ func put(dir, name, text string) error {
 
 // realPrograms are what a command in the guest may run of the computer's own.
 func realPrograms() []string {
-	return strings.Fields(`[ awk base64 basename cat chmod cksum cmp cp cut dd diff dirname echo env expr false find
+	return strings.Fields(`[ awk base64 basename cat chmod cksum cmp cp cut dd df diff dirname echo env expr false find
 		fold grep gunzip gzip head kill ln ls md5sum mkdir mkfifo mktemp mv nohup od openssl paste printf pwd readlink rm
 		rmdir sed seq sh sha256sum sleep sort stat sync tail tar tee test timeout touch tr true tty uname uniq wc which xargs yes`)
 }
@@ -132,6 +132,9 @@ func installPrograms(dir string, style Style) error {
 			fakes[name] = text
 		}
 	}
+	if ownProc() {
+		fakes["sh"] = shell
+	}
 	for name, text := range fakes {
 		os.Remove(filepath.Join(dir, "bin", name)) // never write through a link to a real program
 		if err := put(dir, "bin/"+name, text); err != nil {
@@ -144,10 +147,14 @@ func installPrograms(dir string, style Style) error {
 // bootFiles puts the guest's disk into the state of a fresh boot.
 func (g *Guest) bootFiles() error {
 	os.Remove(g.path("saved-dockerd"))
-	g.clearDaemonFiles()
-	jobs, _ := filepath.Glob(g.path("jobs", "*"))
-	for _, j := range jobs {
-		os.Remove(j)
+	for _, volatile := range []string{"jobs/*", "root/run/*", "root/tmp/*", "root/proc/*", "run/*", "net/*"} {
+		found, _ := filepath.Glob(g.path(volatile))
+		for _, f := range found {
+			os.RemoveAll(f)
+		}
+	}
+	if err := g.bootProc(); err != nil {
+		return err
 	}
 	if err := os.WriteFile(g.path("root", "var", "log", "docker.log"), nil, 0o644); err != nil {
 		return err

@@ -85,7 +85,7 @@ func (c *dockerClient) run(verb string, args []string) error {
 			}
 		}
 		return nil
-	case "start", "stop", "kill":
+	case "start", "stop", "kill", "pause", "unpause":
 		for _, name := range c.names {
 			if err := c.call(http.MethodPost, "/containers/"+name+"/"+verb, nil); err != nil {
 				return err

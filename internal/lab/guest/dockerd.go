@@ -58,6 +58,8 @@ func parseDockerd(args []string) dockerdOptions {
 // dockerd is the main function of the process of that name. It ends with SIGTERM,
 // or when its standard input ends: then the guest that it belongs to is gone.
 func dockerd(dir string, args []string) int {
+	// What the kernel calls this process; macOS has no such file.
+	_ = os.WriteFile("/proc/self/comm", []byte("dockerd"), 0o600)
 	go func() {
 		_, _ = io.Copy(io.Discard, os.Stdin)
 		os.Exit(137)
@@ -178,6 +180,7 @@ func (d *engine) listen(o dockerdOptions) ([]*http.Server, error) {
 
 // listenTCP opens a loopback port in place of the guest's and records it.
 func (d *engine) listenTCP(addr string, config *tls.Config) (net.Listener, error) {
+	defer showPorts(d.dir)
 	_, port, err := net.SplitHostPort(addr)
 	if err != nil {
 		return nil, err

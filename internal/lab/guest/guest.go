@@ -83,6 +83,7 @@ type Guest struct {
 
 	mu      sync.Mutex
 	up      bool
+	stop    chan struct{} // closed when the guest goes down
 	sshd    *sshServer
 	control net.Listener
 	daemon  *daemonProcess
@@ -149,6 +150,10 @@ func (g *Guest) Start(_ context.Context, resume bool) error {
 		return fmt.Errorf("starting sshd of guest %s: %w", g.spec.Name, err)
 	}
 	g.up = true
+	g.stop = make(chan struct{})
+	if ownProc() {
+		go g.keepProc(g.stop)
+	}
 	if args, err := os.ReadFile(g.path("saved-dockerd")); resume && err == nil {
 		os.Remove(g.path("saved-dockerd"))
 		_, err := g.startDaemon(strings.Split(string(args), "\n"), true)
@@ -169,6 +174,7 @@ func (g *Guest) Stop(_ context.Context, how standin.How) error {
 		return nil
 	}
 	g.up = false
+	close(g.stop)
 	daemon := g.daemon
 	g.mu.Unlock()
 	g.sshd.close()

@@ -7,17 +7,35 @@ import (
 
 // mapped are the directories of the guest that lie below its root directory.
 // It is a wide net on purpose: a script that writes to a path which is not
-// listed would write to the computer that runs the test.
-func mapped() []string {
-	return []string{
+// listed would write to the computer that runs the test. Of /proc it is what
+// belongs to the computer and not to a process; "/proc/[" is the glob for all
+// processes. Where the computer has no /proc, all of it is the guest's.
+func mapped(proc bool) []string {
+	dirs := []string{
 		"/usr/lib/systemd", "/lib/systemd", "/usr/local/etc", "/etc", "/var", "/run", "/home", "/root", "/tmp", "/opt", "/mnt", "/srv",
 	}
+	if proc {
+		return append(dirs, "/proc")
+	}
+	return append(dirs, "/proc/net", "/proc/sys", "/proc/[0-9]")
+}
+
+// programDirs are mapped, to nothing, where they stand in a list such as PATH:
+// the guest has the programs of Dir/bin and no others.
+func programDirs() []string {
+	return []string{"/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"}
+}
+
+// newInward rewrites for the guest below root.
+func newInward(root string, to io.Writer) *inward {
+	return &inward{root: root, to: to, proc: ownProc()}
 }
 
 // inward rewrites text on its way into the guest: absolute paths of the guest
 // become paths below root.
 type inward struct {
 	root string
+	proc bool // all of /proc is the guest's
 	to   io.Writer
 	held []byte // seen, but what it is depends on what follows
 	last [3]byte
@@ -49,7 +67,7 @@ func (m *inward) rewrite(data []byte, final bool) (out, rest []byte) {
 			i++
 			continue
 		}
-		dir, partial := matchDir(data[i:], final)
+		dir, partial := m.matchDir(data[i:], final)
 		if partial {
 			return out, data[i:]
 		}
@@ -80,8 +98,12 @@ func (m *inward) startsPath() bool {
 
 // matchDir finds the mapped directory at the start of data. partial: it takes
 // more data to tell.
-func matchDir(data []byte, final bool) (dir string, partial bool) {
-	for _, d := range mapped() {
+func (m *inward) matchDir(data []byte, final bool) (dir string, partial bool) {
+	dirs := mapped(m.proc)
+	if m.last[2] == ':' {
+		dirs = append(dirs, programDirs()...)
+	}
+	for _, d := range dirs {
 		if bytes.HasPrefix(data, []byte(d)) {
 			if len(data) == len(d) {
 				return d, !final
@@ -103,7 +125,7 @@ func wordByte(b byte) bool {
 // mapIn rewrites a whole text.
 func mapIn(root, text string) string {
 	var b bytes.Buffer
-	m := &inward{root: root, to: &b}
+	m := newInward(root, &b)
 	_, _ = m.Write([]byte(text))
 	_ = m.Flush()
 	return b.String()

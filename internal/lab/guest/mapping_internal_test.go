@@ -15,6 +15,8 @@ func TestMappingOfPaths(t *testing.T) {
 		"/usr/local/etc/x /usr/bin/env":      "R/usr/local/etc/x /usr/bin/env",
 		"/running /etcetera $ROOT/etc a/etc": "/running /etcetera $ROOT/etc a/etc",
 		">/tmp/x;/tmp":                       ">R/tmp/x;R/tmp",
+		"PATH=$PATH:/usr/sbin:/bin; /bin/sh": "PATH=$PATH:R/usr/sbin:R/bin; /bin/sh",
+		"/proc/net/tcp /proc/[0-9]*":         "R/proc/net/tcp R/proc/[0-9]*",
 		"case $to in /*) f=$to":              "case $to in /*) f=$to",
 	} {
 		if got := mapIn("R", in); got != want {
@@ -33,7 +35,7 @@ func FuzzMapping(f *testing.F) {
 			return
 		}
 		var in, out bytes.Buffer
-		i, o := &inward{root: root, to: &in}, &outward{root: root, to: &out}
+		i, o := newInward(root, &in), &outward{root: root, to: &out}
 		for rest := text; rest != ""; {
 			k := min(n, len(rest))
 			_, _ = i.Write([]byte(rest[:k]))

@@ -210,7 +210,9 @@ start() {
 	running && return 0
 	set -- $(sed -n 's/^ExecStart=[^ ][^ ]* //p' /etc/systemd/system/docker.service.d/10-machine.conf)
 	if [ -n "$noblock" ]; then ctl start "$@" >/dev/null 2>&1; return 0; fi
+	rm -f "$DVH_GUEST/run/failed"
 	ctl start-wait "$@" >/dev/null 2>&1 && return 0
+	: >"$DVH_GUEST/run/failed"
 	echo 'Job for docker.service failed because the control process exited with error code.' >&2
 	echo 'See "systemctl status docker.service" and "journalctl -xeu docker.service" for details.' >&2
 	exit 1
@@ -242,12 +244,15 @@ stop) root; ctl stop >/dev/null ;;
 restart) root; ctl stop >/dev/null; start ;;
 is-active) if running; then echo active; else echo inactive; exit 3; fi ;;
 is-enabled) echo enabled ;;
+is-failed) if [ -e "$DVH_GUEST/run/failed" ]; then echo failed; exit 0; fi
+	if running; then echo active; else echo inactive; fi; exit 1 ;;
+reset-failed) root; rm -f "$DVH_GUEST/run/failed" ;;
 status) show; running || exit 3 ;;
 show) show ;;
 cat) echo '# /etc/systemd/system/docker.service'; cat /etc/systemd/system/docker.service
 	echo '# /etc/systemd/system/docker.service.d/10-machine.conf'; cat /etc/systemd/system/docker.service.d/10-machine.conf ;;
 is-system-running) echo running ;;
-daemon-reload|enable|reset-failed) ;;
+daemon-reload|enable) ;;
 *) echo "Unknown operation $verb." >&2; exit 1 ;;
 esac
 `,

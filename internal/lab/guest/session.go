@@ -44,9 +44,9 @@ func (g *Guest) session(nc ssh.NewChannel, user string) {
 // client that goes away does not end the command.
 func (g *Guest) run(ch ssh.Channel, reqs <-chan *ssh.Request, user, command string) {
 	root := g.path("root")
-	argv := []string{"/bin/sh", "-c", mapIn(root, command)}
+	argv := []string{g.path("bin", "sh"), "-c", mapIn(root, command)}
 	if command == "" {
-		argv = []string{"/bin/sh", "-s"}
+		argv = []string{g.path("bin", "sh"), "-s"}
 	}
 	cmd := exec.Command(argv[0], argv[1:]...)
 	cmd.Env = g.environ(user)
@@ -70,7 +70,7 @@ func (g *Guest) run(ch ssh.Channel, reqs <-chan *ssh.Request, user, command stri
 	var once sync.Once
 	closeStdin := func() { once.Do(func() { stdin.Close() }) }
 	go func() {
-		in := &inward{root: root, to: stdin}
+		in := newInward(root, stdin)
 		_, _ = io.Copy(in, ch)
 		_ = in.Flush()
 		closeStdin()
