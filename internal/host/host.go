@@ -54,8 +54,12 @@ type Laptop interface {
 	RouteTo(ctx context.Context, ip netip.Addr) (Route, error)
 	// Processes lists the running programs of every user, for "who is this".
 	Processes(ctx context.Context) ([]Process, error)
+	// Ancestors names the processes that called this program, the parent first.
+	Ancestors(ctx context.Context) ([]string, error)
 	// ReadDir lists a directory, sorted by name.
 	ReadDir(ctx context.Context, dir string) ([]fs.DirEntry, error)
+	// MkdirAll makes a directory and those above it that are missing.
+	MkdirAll(ctx context.Context, dir string, perm fs.FileMode) error
 	// Lock takes the exclusive lock that the file at path stands for, and makes
 	// the file and its directory where needed. It waits until ctx ends; waiting,
 	// if not nil, is called once when somebody else holds the lock.

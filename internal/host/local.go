@@ -67,7 +67,7 @@ func (l *Local) Run(ctx context.Context, c Cmd) (Output, error) {
 	if !(c.Root && l.sudo.Terminal) {
 		// A Ctrl-C at the terminal is for us: what we have started is stopped
 		// through the context, in order, not by the terminal's own signal.
-		cmd.SysProcAttr = ownGroup()
+		cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	}
 	if len(c.Env) > 0 {
 		cmd.Env = append(os.Environ(), c.Env...)
@@ -174,6 +174,11 @@ func (l *Local) PortFree(ctx context.Context, port int) (bool, error) {
 // ReadDir implements Laptop.
 func (l *Local) ReadDir(_ context.Context, dir string) ([]fs.DirEntry, error) {
 	return os.ReadDir(dir)
+}
+
+// MkdirAll implements Laptop.
+func (l *Local) MkdirAll(_ context.Context, dir string, perm fs.FileMode) error {
+	return os.MkdirAll(dir, perm)
 }
 
 // Lock implements Laptop.

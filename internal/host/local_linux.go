@@ -14,8 +14,6 @@ import (
 	"github.com/vishvananda/netlink"
 )
 
-func ownGroup() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setpgid: true} }
-
 // Links implements Laptop by netlink.
 func (l *Local) Links(context.Context) ([]Link, error) {
 	all, err := netlink.LinkList()
@@ -74,6 +72,30 @@ func prefix(n *net.IPNet) (netip.Prefix, bool) {
 	}
 	ones, _ := n.Mask.Size()
 	return netip.PrefixFrom(addr.Unmap(), ones), true
+}
+
+// Ancestors implements Laptop from /proc.
+func (l *Local) Ancestors(context.Context) ([]string, error) {
+	var names []string
+	for pid := os.Getppid(); pid > 1; {
+		stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+		if err != nil {
+			return names, err
+		}
+		// "pid (comm) state ppid …": comm may hold anything, parentheses too (proc(5)).
+		open, end := bytes.IndexByte(stat, '('), bytes.LastIndexByte(stat, ')')
+		var state string
+		var parent int
+		if open < 0 || end < open {
+			return names, fmt.Errorf("/proc/%d/stat has no name", pid)
+		}
+		if _, err := fmt.Sscan(string(stat[end+1:]), &state, &parent); err != nil {
+			return names, fmt.Errorf("/proc/%d/stat: %w", pid, err)
+		}
+		names = append(names, string(stat[open+1:end]))
+		pid = parent
+	}
+	return names, nil
 }
 
 // Processes implements Laptop from /proc. Processes that end while they are

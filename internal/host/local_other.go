@@ -10,13 +10,11 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
-	"syscall"
 )
-
-func ownGroup() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setpgid: true} }
 
 // Links implements Laptop by the system's own interface list. Kind is unknown here.
 func (l *Local) Links(context.Context) ([]Link, error) {
@@ -44,6 +42,25 @@ func (l *Local) Links(context.Context) ([]Link, error) {
 // RouteTo implements Laptop: only `route -n get` can tell.
 func (l *Local) RouteTo(context.Context, netip.Addr) (Route, error) {
 	return Route{}, errors.ErrUnsupported
+}
+
+// Ancestors implements Laptop by ps.
+func (l *Local) Ancestors(ctx context.Context) ([]string, error) {
+	var names []string
+	for pid := os.Getppid(); pid > 1; {
+		out, err := l.Run(ctx, Cmd{Argv: []string{"ps", "-o", "ppid=,comm=", "-p", strconv.Itoa(pid)}})
+		if err != nil {
+			return names, fmt.Errorf("asking who the parent is: %w", err)
+		}
+		parent, comm, ok := strings.Cut(strings.TrimSpace(string(out.Stdout)), " ")
+		n, err := strconv.Atoi(parent)
+		if !ok || err != nil {
+			return names, fmt.Errorf("asking who the parent is: ps said %q", out.Stdout)
+		}
+		names = append(names, strings.TrimSpace(comm))
+		pid = n
+	}
+	return names, nil
 }
 
 // Processes implements Laptop by ps, which is in POSIX.

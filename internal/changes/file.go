@@ -1,0 +1,256 @@
+package changes
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+	"strings"
+
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/certs"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/store"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/world"
+)
+
+const (
+	kindAddSANs     = "add-sans"
+	kindWriteRecord = "write-record"
+)
+
+// file is what a file held, or that there was none.
+type file struct {
+	text string
+	none bool
+}
+
+// restore puts a file of the laptop back as it was, if it still is what we left.
+func restore(ctx context.Context, w *world.World, path string, old file, ours string, perm fs.FileMode) (left []string, err error) {
+	now, err := w.Laptop.ReadFile(ctx, path)
+	gone := errors.Is(err, fs.ErrNotExist)
+	switch {
+	case err != nil && !gone:
+		return nil, err
+	case gone && old.none, !gone && !old.none && string(now) == old.text:
+		return nil, nil
+	case !gone && string(now) != ours:
+		return []string{path + " was written by somebody else since and stays"}, nil
+	case gone:
+		return []string{path + " was removed since and is not made again"}, nil
+	case old.none:
+		return nil, w.Laptop.Remove(ctx, path)
+	}
+	return nil, w.Laptop.WriteFile(ctx, path, []byte(old.text), perm)
+}
+
+// AddSANs lists names in the machine's config.json, so that every later
+// docker-machine regenerate-certs keeps them. config.json may hold a cloud
+// driver's secrets, so that the journal has only the one field.
+type AddSANs struct {
+	Machine string
+	Path    string
+	Names   []string
+	// The edit: in the file whose SHA-256 is Sum, New bytes at offset At took the
+	// place of Old.
+	At  int    `json:",omitempty"`
+	Old string `json:",omitempty"`
+	New int    `json:",omitempty"`
+	Sum string `json:",omitempty"`
+}
+
+// PlanSANs plans to list the names that are not listed yet; nil if all are, or
+// where the file is of an age that has no such list.
+func PlanSANs(w *world.World) *AddSANs {
+	var names []string
+	for _, n := range w.LastingNames() {
+		if !slices.Contains(w.Machine.ServerCertSANs, n) {
+			names = append(names, n)
+		}
+	}
+	if len(names) == 0 || w.Machine.ConfigVersion < 2 || !w.VirtualBox() {
+		return nil
+	}
+	return &AddSANs{Path: w.Machine.ConfigPath(), Machine: w.Machine.Name, Names: names}
+}
+
+// Kind implements world.Change.
+func (c *AddSANs) Kind() string { return kindAddSANs }
+
+func (c *AddSANs) String() string {
+	return fmt.Sprintf("list %s as ServerCertSANs in config.json", strings.Join(c.Names, ", "))
+}
+
+// Doing implements world.Change.
+func (c *AddSANs) Doing() string {
+	return "listing the names in config.json, so that docker-machine keeps them"
+}
+
+// Risk implements world.Change.
+func (c *AddSANs) Risk() string { return "" }
+
+// Backup implements world.Change.
+func (c *AddSANs) Backup(ctx context.Context, w *world.World) error {
+	data, err := w.Laptop.ReadFile(ctx, c.Path)
+	if err != nil {
+		return err
+	}
+	changed, err := store.AddSANs(data, c.Names)
+	if err != nil {
+		return fmt.Errorf("editing %s: %w", c.Path, err)
+	}
+	c.At = commonPrefix(data, changed)
+	end := commonSuffix(data[c.At:], changed[c.At:])
+	c.Old, c.New, c.Sum = string(data[c.At:len(data)-end]), len(changed)-end-c.At, sum(changed)
+	return nil
+}
+
+func sum(data []byte) string {
+	s := sha256.Sum256(data)
+	return hex.EncodeToString(s[:])
+}
+
+func commonPrefix(a, b []byte) int {
+	n := 0
+	for n < len(a) && n < len(b) && a[n] == b[n] {
+		n++
+	}
+	return n
+}
+
+func commonSuffix(a, b []byte) int {
+	n := 0
+	for n < len(a) && n < len(b) && a[len(a)-1-n] == b[len(b)-1-n] {
+		n++
+	}
+	return n
+}
+
+// Apply implements world.Change.
+func (c *AddSANs) Apply(ctx context.Context, w *world.World) error {
+	data, err := w.Laptop.ReadFile(ctx, c.Path)
+	if err != nil {
+		return err
+	}
+	changed, err := store.AddSANs(data, c.Names)
+	if err != nil {
+		return fmt.Errorf("editing %s: %w", c.Path, err)
+	}
+	if bytes.Equal(changed, data) {
+		return nil
+	}
+	return w.Laptop.WriteFile(ctx, c.Path, changed, 0o600)
+}
+
+// Revert implements world.Change. Where docker-machine has written the file
+// anew, only the names that we added are taken out.
+func (c *AddSANs) Revert(ctx context.Context, w *world.World) ([]string, error) {
+	data, err := w.Laptop.ReadFile(ctx, c.Path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil // the machine was removed
+	}
+	if err != nil {
+		return nil, err
+	}
+	if sum(data) == c.Sum && c.At+c.New <= len(data) {
+		return nil, w.Laptop.WriteFile(ctx, c.Path, slices.Concat(data[:c.At], []byte(c.Old), data[c.At+c.New:]), 0o600)
+	}
+	if !c.applied(data) {
+		return nil, nil
+	}
+	changed, err := store.RemoveSANs(data, c.Names)
+	if err != nil {
+		return []string{fmt.Sprintf("ServerCertSANs in %s: %v", c.Path, err)}, nil
+	}
+	if bytes.Equal(changed, data) {
+		return nil, nil
+	}
+	return nil, w.Laptop.WriteFile(ctx, c.Path, changed, 0o600)
+}
+
+// applied says whether the file can have our names: it is not as Backup found it.
+func (c *AddSANs) applied(data []byte) bool {
+	again, err := store.AddSANs(data, c.Names)
+	return err != nil || sum(again) != c.Sum
+}
+
+// WriteRecord writes the endpoint record, by which the next run knows the
+// endpoint without asking VirtualBox.
+type WriteRecord struct {
+	Path string
+	Old  string `json:",omitempty"`
+	None bool   `json:",omitempty"`
+	New  string
+
+	url string
+}
+
+// PlanRecord plans a record of a proved answer; nil if the record says so already.
+func PlanRecord(ctx context.Context, w *world.World, a world.Answer) *WriteRecord {
+	if a.Endpoint.Host != world.Localhost || w.Frugal {
+		return nil
+	}
+	vm, err := w.VM(ctx)
+	if err != nil {
+		return nil
+	}
+	rule := ""
+	for _, f := range world.DaemonRules(vm) {
+		if f.HostPort == a.Endpoint.Port {
+			rule = f.Name
+			break
+		}
+	}
+	text, err := store.NewRecord(a.Endpoint.Port, rule, vm.UUID, certs.PublicKeyHash(a.Leaf.PublicKey)).Marshal()
+	if err != nil {
+		return nil
+	}
+	if old, err := w.Laptop.ReadFile(ctx, w.Machine.RecordPath()); err == nil && bytes.Equal(old, text) {
+		return nil
+	}
+	return &WriteRecord{Path: w.Machine.RecordPath(), New: string(text), url: a.Endpoint.URL()}
+}
+
+// Kind implements world.Change.
+func (c *WriteRecord) Kind() string { return kindWriteRecord }
+
+func (c *WriteRecord) String() string {
+	url := c.url
+	if r, err := store.ParseRecord([]byte(c.New)); url == "" && err == nil {
+		url = world.Endpoint{Host: world.Localhost, Port: r.Port}.URL()
+	}
+	return "record the endpoint " + url
+}
+
+// Doing implements world.Change.
+func (c *WriteRecord) Doing() string { return "recording the endpoint " + c.url }
+
+// Risk implements world.Change.
+func (c *WriteRecord) Risk() string { return "" }
+
+// Backup implements world.Change.
+func (c *WriteRecord) Backup(ctx context.Context, w *world.World) error {
+	old, err := w.Laptop.ReadFile(ctx, c.Path)
+	if c.None = errors.Is(err, fs.ErrNotExist); err != nil && !c.None {
+		return err
+	}
+	if !json.Valid(old) {
+		old = nil // a broken record is not worth keeping
+		c.None = true
+	}
+	c.Old = string(old)
+	return nil
+}
+
+// Apply implements world.Change.
+func (c *WriteRecord) Apply(ctx context.Context, w *world.World) error {
+	return w.Laptop.WriteFile(ctx, c.Path, []byte(c.New), 0o600)
+}
+
+// Revert implements world.Change.
+func (c *WriteRecord) Revert(ctx context.Context, w *world.World) ([]string, error) {
+	return restore(ctx, w, c.Path, file{text: c.Old, none: c.None}, c.New, 0o600)
+}

@@ -1,0 +1,253 @@
+package changes
+
+import (
+	"bytes"
+	"context"
+	"crypto"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/hex"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io/fs"
+	"strings"
+
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/certs"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/dockerhost"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/world"
+)
+
+const kindReissue = "reissue-certificate"
+
+// Reissue signs a new server certificate for the key that the docker host has,
+// puts it in place there and in the store, and restarts dockerd. Certificates are
+// not secret: both are in the journal.
+type Reissue struct {
+	Machine string
+	Names   []string // to add
+	// Containers that the restart stops; empty where none run or live-restore keeps them.
+	Containers []string `json:",omitempty"`
+
+	// From here on as Backup found and made it.
+	ID        string // of the docker host's transaction
+	HostPath  string
+	HostOld   string `json:",omitempty"`
+	StorePath string
+	StoreOld  string `json:",omitempty"`
+	StoreNone bool   `json:",omitempty"` // the store had no copy
+	New       string `json:",omitempty"`
+
+	served *x509.Certificate
+}
+
+// Kind implements world.Change.
+func (c *Reissue) Kind() string { return kindReissue }
+
+func (c *Reissue) String() string {
+	return fmt.Sprintf("reissue the server certificate with %s, and restart dockerd", strings.Join(c.Names, ", "))
+}
+
+// Doing implements world.Change.
+func (c *Reissue) Doing() string {
+	return fmt.Sprintf("reissuing the server certificate with %s, and restarting dockerd", strings.Join(c.Names, ", "))
+}
+
+// Risk implements world.Change.
+func (c *Reissue) Risk() string {
+	if len(c.Containers) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("restarting dockerd on %s stops %s", c.Machine, strings.Join(c.Containers, ", "))
+}
+
+// PlanReissue plans one. served is what dockerd serves now, nil if nothing.
+func PlanReissue(ctx context.Context, w *world.World, names []string, served *x509.Certificate) *Reissue {
+	return &Reissue{Machine: w.Machine.Name, Names: names, Containers: w.StoppedByRestart(ctx), StorePath: w.Machine.ServerCert, served: served}
+}
+
+// Backup implements world.Change: it reads both old copies and signs the new one.
+func (c *Reissue) Backup(ctx context.Context, w *world.World) error {
+	facts, err := w.Facts(ctx)
+	if err != nil {
+		return err
+	}
+	if !facts.Root {
+		return fmt.Errorf("sudo is refused on %s: %s", c.Machine, facts.SudoError)
+	}
+	if facts.ReadOnly {
+		return fmt.Errorf("the directory of %s on %s is read-only", facts.Cert.Path, c.Machine)
+	}
+	c.HostPath, c.HostOld = facts.Cert.Path, string(facts.Cert.Data)
+	store, err := w.Laptop.ReadFile(ctx, c.StorePath)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		c.StoreNone = true
+	case err != nil:
+		return err
+	}
+	c.StoreOld = string(store)
+
+	old := c.old(facts)
+	if old == nil {
+		return fmt.Errorf("%s has no server certificate, neither served nor on disk, that a new one could follow: docker-machine regenerate-certs %s", c.Machine, c.Machine)
+	}
+	ca, err := w.StoreCA(ctx)
+	if err != nil {
+		return err
+	}
+	caKey, err := w.CAKey(ctx)
+	if err != nil {
+		return err
+	}
+	signed, err := certs.Reissue(certs.Request{
+		Old: old, PublicKey: c.publicKey(facts, old), CA: ca, CAKey: caKey,
+		Names: c.Names, Now: w.Now(), RemoteNow: facts.Now, Rand: rand.Reader,
+	})
+	if err != nil {
+		return fmt.Errorf("signing the new server certificate: %w", err)
+	}
+	c.New = string(signed)
+	id := make([]byte, 8)
+	if _, err := rand.Read(id); err != nil {
+		return err
+	}
+	c.ID = hex.EncodeToString(id)
+	return nil
+}
+
+// old is the certificate whose names and uses the new one keeps.
+func (c *Reissue) old(facts dockerhost.Facts) *x509.Certificate {
+	if c.served != nil {
+		return c.served
+	}
+	for _, text := range []string{c.HostOld, c.StoreOld} {
+		if cert, err := certs.ParseCert([]byte(text)); err == nil {
+			return cert
+		}
+	}
+	return nil
+}
+
+// publicKey is that of the key on the docker host: as openssl there says, else
+// that of the certificate which dockerd has with it.
+func (c *Reissue) publicKey(facts dockerhost.Facts, old *x509.Certificate) crypto.PublicKey {
+	if key := HostKey(facts); key != nil {
+		return key
+	}
+	if disk, err := certs.ParseCert([]byte(c.HostOld)); err == nil && c.served == nil {
+		return disk.PublicKey
+	}
+	return old.PublicKey
+}
+
+// HostKey is the public half of server-key.pem on the docker host, nil where
+// there is no openssl to tell it.
+func HostKey(facts dockerhost.Facts) crypto.PublicKey {
+	block, _ := pem.Decode([]byte(facts.KeyPublic))
+	if block == nil {
+		return nil
+	}
+	key, err := x509.ParsePKIXPublicKey(block.Bytes)
+	if err != nil {
+		return nil
+	}
+	return key
+}
+
+// Apply implements world.Change: the docker host first, in one transaction that
+// goes on by itself, then the store's copy.
+func (c *Reissue) Apply(ctx context.Context, w *world.World) error {
+	r, err := c.swap(ctx, w, c.ID, c.HostOld, c.New)
+	if err != nil {
+		return err
+	}
+	if err := swapError(c.Machine, r); err != nil {
+		return err
+	}
+	w.TellContainers(r)
+	if err := w.Laptop.WriteFile(ctx, c.StorePath, []byte(c.New), 0o600); err != nil {
+		return fmt.Errorf("writing the store's copy of the server certificate: %w", err)
+	}
+	w.Reissue = false // what was asked for is done
+	return nil
+}
+
+// Revert implements world.Change.
+func (c *Reissue) Revert(ctx context.Context, w *world.World) ([]string, error) {
+	if c.New == "" {
+		return nil, nil
+	}
+	if w.Removed {
+		return []string{fmt.Sprintf("machine %s is not in the store any more, its certificate stays", c.Machine)}, nil
+	}
+	left, err := restore(ctx, w, c.StorePath, file{text: c.StoreOld, none: c.StoreNone}, c.New, 0o600)
+	if err != nil {
+		return left, err
+	}
+	facts, err := w.Facts(ctx)
+	if err != nil {
+		return left, fmt.Errorf("asking %s for its certificate: %w", c.Machine, err)
+	}
+	// The transaction of Apply may still be running, or have died halfway: the
+	// same ID waits for it, or finishes it.
+	if running, err := w.Transaction(ctx, c.ID); err != nil {
+		return left, err
+	} else if running {
+		if _, err := c.swap(ctx, w, c.ID, c.HostOld, c.New); err != nil {
+			return left, err
+		}
+		w.Forget()
+		if facts, err = w.Facts(ctx); err != nil {
+			return left, err
+		}
+	}
+	switch now := facts.Cert.Data; {
+	case bytes.Equal(now, []byte(c.HostOld)):
+		return left, w.EnsureServed(ctx, facts)
+	case !bytes.Equal(now, []byte(c.New)):
+		return append(left, fmt.Sprintf("%s on %s was written by somebody else since and stays", c.HostPath, c.Machine)), nil
+	}
+	r, err := c.swap(ctx, w, c.ID+"-back", c.New, c.HostOld)
+	if err != nil {
+		return left, err
+	}
+	w.TellContainers(r)
+	return left, swapError(c.Machine, r)
+}
+
+func (c *Reissue) swap(ctx context.Context, w *world.World, id, from, to string) (dockerhost.Result, error) {
+	facts, err := w.Facts(ctx)
+	if err != nil {
+		return dockerhost.Result{}, err
+	}
+	daemon := dockerhost.For(facts)
+	daemon.Deadline = w.DaemonWait
+	cmd, err := dockerhost.Swap{ID: id, Cert: c.HostPath, Old: []byte(from), New: []byte(to), Daemon: daemon}.Cmd()
+	if err != nil {
+		return dockerhost.Result{}, err
+	}
+	return w.Transact(ctx, cmd, id, daemon)
+}
+
+// DaemonDown is a transaction that left no dockerd answering.
+type DaemonDown struct{ Machine, Log string }
+
+func (e *DaemonDown) Error() string {
+	return fmt.Sprintf("dockerd on %s does not come up, with the old certificate neither; its last words: %s", e.Machine, e.Log)
+}
+
+// swapError is nil if dockerd serves what it was to serve.
+func swapError(machine string, r dockerhost.Result) error {
+	switch r.Outcome {
+	case dockerhost.Swapped, dockerhost.Restarted, dockerhost.Already:
+		return nil
+	case dockerhost.Unchanged:
+		return fmt.Errorf("the new certificate could not be written on %s: %s", machine, r.Reason)
+	case dockerhost.Moved:
+		return fmt.Errorf("the server certificate on %s was changed by somebody else meanwhile", machine)
+	case dockerhost.RolledBack:
+		return fmt.Errorf("dockerd on %s did not come up with the new certificate and runs with the old one: %s", machine, r.Reason)
+	}
+	return &DaemonDown{Machine: machine, Log: r.Log}
+}

@@ -1,0 +1,109 @@
+package changes
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/routes"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/vbox"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/world"
+)
+
+const (
+	kindRestoreRoute     = "restore-route"
+	kindConfigureAdapter = "configure-adapter"
+)
+
+// RestoreRoute puts the route to the host-only network back where no VPN owns it.
+type RestoreRoute struct {
+	OS      string
+	Net     netip.Prefix // the laptop's own address on it, with the network's length
+	Adapter string
+}
+
+// Kind implements world.Change.
+func (c *RestoreRoute) Kind() string { return kindRestoreRoute }
+
+func (c *RestoreRoute) String() string {
+	return fmt.Sprintf("restore the route %s by %s", c.Net.Masked(), c.Adapter)
+}
+
+// Doing implements world.Change.
+func (c *RestoreRoute) Doing() string {
+	return fmt.Sprintf("restoring the route %s by %s", c.Net.Masked(), c.Adapter)
+}
+
+// Risk implements world.Change.
+func (c *RestoreRoute) Risk() string { return "" }
+
+// Backup implements world.Change.
+func (c *RestoreRoute) Backup(context.Context, *world.World) error { return nil }
+
+// Apply implements world.Change.
+func (c *RestoreRoute) Apply(ctx context.Context, w *world.World) error {
+	return steps(ctx, w, routes.ReAdd(c.OS, c.Net.Masked(), c.Adapter, c.Net.Addr()))
+}
+
+// Revert implements world.Change: the route is dropped only while it is the one
+// that we put there.
+func (c *RestoreRoute) Revert(ctx context.Context, w *world.World) ([]string, error) {
+	view, err := w.RouteView(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if view.Route.Link != c.Adapter {
+		return nil, nil
+	}
+	return nil, steps(ctx, w, routes.Drop(c.OS, c.Net.Masked(), c.Adapter))
+}
+
+// Next implements world.Escalating: setting the adapter's address anew makes
+// VirtualBox and the kernel bring the route back themselves.
+func (c *RestoreRoute) Next() world.Change {
+	return &ConfigureAdapter{Adapter: c.Adapter, Addr: c.Net}
+}
+
+func steps(ctx context.Context, w *world.World, all []routes.Step) error {
+	for _, s := range all {
+		if _, err := w.Laptop.Run(ctx, host.Cmd{Argv: s.Argv, Root: true}); err != nil && !s.MayFail {
+			return err
+		}
+	}
+	return nil
+}
+
+// ConfigureAdapter gives the host-only adapter its address through VirtualBox.
+type ConfigureAdapter struct {
+	Adapter string
+	Addr    netip.Prefix
+}
+
+// Kind implements world.Change.
+func (c *ConfigureAdapter) Kind() string { return kindConfigureAdapter }
+
+func (c *ConfigureAdapter) String() string {
+	return fmt.Sprintf("give host-only adapter %s its address %s", c.Adapter, c.Addr)
+}
+
+// Doing implements world.Change.
+func (c *ConfigureAdapter) Doing() string {
+	return fmt.Sprintf("giving host-only adapter %s its address %s", c.Adapter, c.Addr)
+}
+
+// Risk implements world.Change.
+func (c *ConfigureAdapter) Risk() string { return "" }
+
+// Backup implements world.Change.
+func (c *ConfigureAdapter) Backup(context.Context, *world.World) error { return nil }
+
+// Apply implements world.Change.
+func (c *ConfigureAdapter) Apply(ctx context.Context, w *world.World) error {
+	_, err := w.VBoxManage(ctx, vbox.IfConfig(c.Adapter, c.Addr))
+	return err
+}
+
+// Revert implements world.Change: the address is the one that VirtualBox had
+// configured all along, so there is nothing to take back.
+func (c *ConfigureAdapter) Revert(context.Context, *world.World) ([]string, error) { return nil, nil }

@@ -1,0 +1,160 @@
+package changes
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/vbox"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/world"
+)
+
+const (
+	kindAddRule = "add-nat-rule"
+	// bindTime is how long VirtualBox may take to listen for a new rule.
+	bindTime = 2 * time.Second
+	// bindTries bounds how many ports are tried when rules do not bind.
+	bindTries = 5
+)
+
+// AddRule adds the NAT rule docker-vpn-helper to the VM.
+type AddRule struct {
+	VM, UUID string
+	Slot     int // the NIC that is attached to NAT
+	Port     int // on 127.0.0.1; another one if this is taken when the rule is added
+	// Old is the rule of our own name that this one takes the place of.
+	Old *vbox.Forward `json:",omitempty"`
+	// Settled says that Port is the port that the rule has got.
+	Settled bool `json:",omitempty"`
+}
+
+func (c *AddRule) rule() vbox.Forward {
+	return vbox.Forward{Slot: c.Slot, Name: world.RuleName, Proto: "tcp", HostIP: "127.0.0.1", HostPort: c.Port, GuestPort: world.GuestPort}
+}
+
+// Kind implements world.Change.
+func (c *AddRule) Kind() string { return kindAddRule }
+
+func (c *AddRule) String() string {
+	verb := "add"
+	if c.Old != nil {
+		verb = "replace"
+	}
+	return fmt.Sprintf("%s NAT rule %s (127.0.0.1:%d -> guest %d)", verb, world.RuleName, c.Port, world.GuestPort)
+}
+
+// Doing implements world.Change.
+func (c *AddRule) Doing() string {
+	return fmt.Sprintf("adding NAT rule 127.0.0.1:%d → guest %d", c.Port, world.GuestPort)
+}
+
+// Risk implements world.Change.
+func (c *AddRule) Risk() string { return "" }
+
+// Backup implements world.Change: the plan itself says what was there.
+func (c *AddRule) Backup(context.Context, *world.World) error { return nil }
+
+// Apply implements world.Change. Choosing the port and adding the rule happen
+// under one lock; that somebody listens is then verified, for VirtualBox
+// accepts a rule whose bind fails.
+func (c *AddRule) Apply(ctx context.Context, w *world.World) error {
+	unlock, err := w.LockPorts(ctx)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	w.Forget()
+	vm, err := w.VM(ctx)
+	if err != nil {
+		return err
+	}
+	if c.Old != nil {
+		if _, err := w.VBoxManage(ctx, vbox.DeleteForward(vm, c.Old.Slot, c.Old.Name)); err != nil {
+			return fmt.Errorf("removing NAT rule %s: %w", c.Old.Name, err)
+		}
+	}
+	avoid := map[int]bool{}
+	for range bindTries {
+		if c.Port, err = w.ChoosePort(ctx, vm, avoid); err != nil {
+			return err
+		}
+		if _, err := w.VBoxManage(ctx, vbox.AddForward(vm, c.Slot, c.rule())); err != nil {
+			return fmt.Errorf("adding NAT rule %s: %w", world.RuleName, err)
+		}
+		bound, err := c.bound(ctx, w, vm)
+		if err != nil {
+			return err
+		}
+		if bound {
+			c.Settled = true
+			return nil
+		}
+		avoid[c.Port] = true
+		if _, err := w.VBoxManage(ctx, vbox.DeleteForward(vm, c.Slot, world.RuleName)); err != nil {
+			return fmt.Errorf("removing NAT rule %s, which VirtualBox could not bind: %w", world.RuleName, err)
+		}
+	}
+	return fmt.Errorf("VirtualBox took NAT rule %s and did not listen, on %d ports in a row", world.RuleName, bindTries)
+}
+
+// bound says whether VirtualBox listens for the new rule. The port was free a
+// moment ago, under the lock: who listens now and does not prove to be somebody
+// else is VirtualBox.
+func (c *AddRule) bound(ctx context.Context, w *world.World, vm vbox.VM) (bool, error) {
+	if !vm.State.Live() {
+		return true, nil
+	}
+	e := world.Endpoint{Host: world.Localhost, Port: c.Port}
+	for deadline := w.Now().Add(bindTime); ; {
+		w.Forget()
+		a := w.Ask(ctx, e)
+		if ctx.Err() != nil {
+			return false, context.Cause(ctx)
+		}
+		if a.DialErr == nil {
+			return a.Identity != world.Other, nil
+		}
+		if w.Now().After(deadline) {
+			return false, nil
+		}
+		if err := world.Sleep(ctx, 20*time.Millisecond); err != nil {
+			return false, err
+		}
+	}
+}
+
+// Revert implements world.Change. Whatever has our name is ours to remove,
+// unless somebody has made another rule of it since.
+func (c *AddRule) Revert(ctx context.Context, w *world.World) ([]string, error) {
+	w.Forget()
+	vm, err := w.LookUpVM(ctx, c.UUID)
+	var complaint *vbox.Error
+	if errors.As(err, &complaint) && complaint.Kind == vbox.NotFound {
+		return nil, nil // the VM is gone, and its rules with it
+	}
+	if err != nil {
+		return nil, err
+	}
+	for _, f := range vm.Forwards {
+		if f.Name != world.RuleName {
+			continue
+		}
+		if c.Old != nil && f == *c.Old {
+			return nil, nil
+		}
+		if want := c.rule(); f.HostIP != want.HostIP || f.GuestPort != want.GuestPort || c.Settled && f.HostPort != want.HostPort {
+			return []string{fmt.Sprintf("NAT rule %s of %s was edited since and stays: %s", f.Name, c.VM, f.Rule())}, nil
+		}
+		if _, err := w.VBoxManage(ctx, vbox.DeleteForward(vm, f.Slot, f.Name)); err != nil {
+			return nil, fmt.Errorf("removing NAT rule %s: %w", f.Name, err)
+		}
+	}
+	if c.Old == nil {
+		return nil, nil
+	}
+	if _, err := w.VBoxManage(ctx, vbox.AddForward(vm, c.Old.Slot, *c.Old)); err != nil {
+		return nil, fmt.Errorf("putting NAT rule %s back: %w", c.Old.Name, err)
+	}
+	return nil, nil
+}

@@ -1,0 +1,56 @@
+package changes
+
+import (
+	"context"
+
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/dockerhost"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/world"
+)
+
+const kindStartDaemon = "start-dockerd"
+
+// StartDaemon starts a dockerd that does not run.
+type StartDaemon struct{ Machine string }
+
+// PlanStart plans one where the docker host can be told to; else it is nil.
+func PlanStart(w *world.World, facts dockerhost.Facts) *StartDaemon {
+	if !facts.Root || facts.Init == "" {
+		return nil
+	}
+	return &StartDaemon{Machine: w.Machine.Name}
+}
+
+// Kind implements world.Change.
+func (c *StartDaemon) Kind() string { return kindStartDaemon }
+
+func (c *StartDaemon) String() string { return "start dockerd on " + c.Machine }
+
+// Doing implements world.Change.
+func (c *StartDaemon) Doing() string { return "starting dockerd" }
+
+// Risk implements world.Change.
+func (c *StartDaemon) Risk() string { return "" }
+
+// Permanent implements world.Permanent.
+func (c *StartDaemon) Permanent() string {
+	return "dockerd is running now; neither a rollback nor undo stops it again"
+}
+
+// Backup implements world.Change.
+func (c *StartDaemon) Backup(context.Context, *world.World) error { return nil }
+
+// Apply implements world.Change.
+func (c *StartDaemon) Apply(ctx context.Context, w *world.World) error {
+	facts, err := w.Facts(ctx)
+	if err != nil {
+		return err
+	}
+	r, err := w.StartDaemon(ctx, facts)
+	if err != nil {
+		return err
+	}
+	return swapError(c.Machine, r)
+}
+
+// Revert implements world.Change: a started dockerd is not stopped again.
+func (c *StartDaemon) Revert(context.Context, *world.World) ([]string, error) { return nil, nil }

@@ -1,0 +1,127 @@
+package cli
+
+import (
+	"errors"
+
+	"github.com/spf13/cobra"
+
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/shell"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/world"
+)
+
+func (a *app) envCmd() *cobra.Command {
+	var shellName string
+	var unset, noProxy, noVerify bool
+	cmd := &cobra.Command{
+		Use:   "env [MACHINE]",
+		Short: "Print the environment that points docker at the machine",
+		Example: `  eval "$(docker-vpn-helper env default)"
+  docker-vpn-helper env default --shell fish | source`,
+		Args: oneMachine,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			s, err := a.site()
+			if err != nil {
+				return err
+			}
+			if a.ui.JSON && shellName == "" {
+				shellName = string(shell.JSON)
+			}
+			dialect, err := a.dialect(s, shellName)
+			if err != nil {
+				return err
+			}
+			if unset {
+				if len(args) > 0 {
+					return usage("--unset takes no machine")
+				}
+				return a.unset(dialect)
+			}
+			name, err := a.machineName(s, args)
+			if err != nil {
+				return err
+			}
+			w, err := a.open(s, name)
+			if err != nil {
+				return err
+			}
+			defer w.Close()
+			if w.LoadErr != nil {
+				return w.LoadErr
+			}
+			return a.env(w, dialect, noProxy, noVerify)
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&shellName, "shell", "", "shell to write for (default: the calling one)")
+	f.BoolVarP(&unset, "unset", "u", false, "take the variables back")
+	f.BoolVar(&noProxy, "no-proxy", false, "add the endpoint's host to no_proxy")
+	f.BoolVar(&noVerify, "no-verify", false, "print what is recorded, without a handshake")
+	return cmd
+}
+
+func (a *app) env(w *world.World, dialect shell.Dialect, noProxy, noVerify bool) error {
+	var target world.Endpoint
+	if noVerify {
+		target = w.Recorded(a.ctx)
+	} else {
+		target = w.Target(a.ctx)
+		if err := w.Good(a.ctx, target); err != nil {
+			var e *exitError
+			if errors.As(err, &e) {
+				return e
+			}
+			return &exitError{code: exitProblems, message: a.cause(err).Error(), hint: w.Hint("fix")}
+		}
+	}
+	vars, err := w.Environment(a.ctx, target)
+	if err != nil {
+		return err
+	}
+	usage := a.usageOf(w, "env")
+	if noProxy {
+		vars = append(vars, w.NoProxy(target))
+		usage = append(usage, "--no-proxy")
+	}
+	block, err := shell.Render(dialect, vars, usage)
+	if err != nil {
+		return err
+	}
+	a.ui.Print(block)
+	return nil
+}
+
+// unset takes back what env sets. What the variables were before is not known:
+// they are removed.
+func (a *app) unset(dialect shell.Dialect) error {
+	var vars []shell.Var
+	for _, name := range world.EnvNames() {
+		vars = append(vars, shell.Var{Name: name, Unset: true})
+	}
+	block, err := shell.RenderUnset(dialect, vars, shell.Usage{"docker-vpn-helper", "env", "--unset"})
+	if err != nil {
+		return err
+	}
+	a.ui.Print(block)
+	return nil
+}
+
+// dialect is the one that the user names, else that of the calling shell.
+func (a *app) dialect(s site, name string) (shell.Dialect, error) {
+	if name != "" {
+		return shell.Parse(name)
+	}
+	ancestors, err := s.laptop.Ancestors(a.ctx)
+	if err != nil {
+		ancestors = nil // $SHELL is second best
+	}
+	return shell.Detect(ancestors, a.Getenv("SHELL"))
+}
+
+// usageOf is the command line that prints the block again.
+func (a *app) usageOf(w *world.World, command string) shell.Usage {
+	u := shell.Usage{"docker-vpn-helper"}
+	if a.storage != "" {
+		u = append(u, "-s", a.storage)
+	}
+	return append(u, command, w.Machine.Name)
+}

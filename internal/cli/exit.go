@@ -1,0 +1,130 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/shell"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/stack"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/store"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/ui"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/world"
+)
+
+// The exit codes; cli.md of the documentation has the table.
+const (
+	exitOK          = 0
+	exitProblems    = 1
+	exitUsage       = 2
+	exitYourTurn    = 3
+	exitUnknown     = 4
+	exitIncomplete  = 5
+	exitInterrupted = 130
+)
+
+// exitError is an error that knows its exit code and its hint.
+type exitError struct {
+	code    int
+	message string
+	hint    string
+	// shown says that the result, on stdout as JSON, has the error in it already.
+	shown bool
+}
+
+func (e *exitError) Error() string { return e.message }
+
+func usage(format string, args ...any) error {
+	return &exitError{code: exitUsage, message: fmt.Sprintf(format, args...), hint: "docker-vpn-helper --help"}
+}
+
+// jsonError is the form of any failure with --json.
+type jsonError struct {
+	Message string `json:"message"`
+	Hint    string `json:"hint"`
+	Exit    int    `json:"exit"`
+}
+
+// report shows an error and returns its exit code.
+func (a *app) report(err error) int {
+	e := a.classify(err)
+	if !e.shown && a.ui.JSON {
+		_ = a.ui.PrintJSON(map[string]any{"schema": stack.Schema, "error": e.json()})
+	}
+	if !a.ui.JSON {
+		a.ui.Error(e.message, e.hint)
+	}
+	return e.code
+}
+
+func (e *exitError) json() *jsonError {
+	return &jsonError{Message: e.message, Hint: e.hint, Exit: e.code}
+}
+
+// classify turns any error into one with an exit code.
+func (a *app) classify(err error) *exitError {
+	var (
+		known    *exitError
+		missing  *store.NotFoundError
+		name     *store.NameError
+		config   *store.ConfigError
+		needsYes *ui.NeedsYes
+		sudo     *host.SudoError
+		rollback *stack.RollbackError
+		verdict  *stack.VerdictError
+		dialect  *shell.UnknownError
+	)
+	out := &exitError{code: exitProblems, message: err.Error()}
+	switch {
+	case errors.As(err, &known):
+		return known
+	case errors.As(err, &rollback):
+		out.code = exitIncomplete
+		out.message = rollback.Error()
+		out.hint = "docker-vpn-helper undo\nthe journal is " + rollback.Journal
+	case errors.Is(err, errInterrupted):
+		out.code = exitInterrupted
+		out.message = "interrupted"
+	case errors.Is(err, errTimeout), errors.Is(err, context.DeadlineExceeded):
+		out.hint = "docker-vpn-helper doctor"
+	case errors.As(err, &missing):
+		out.code = exitUsage
+		out.hint = "docker-vpn-helper fix --create " + missing.Name
+		if len(missing.Known) > 0 {
+			out.hint = "docker-vpn-helper ls\nthe store has " + strings.Join(missing.Known, ", ")
+		}
+	case errors.As(err, &name):
+		out.code = exitUsage
+		out.hint = "docker-vpn-helper ls"
+	case errors.As(err, &config):
+		out.hint = "docker-vpn-helper explain machine.config-unreadable"
+	case errors.As(err, &dialect):
+		out.code = exitUsage
+		out.hint = "--shell takes " + strings.Join(shell.Names(), ", ")
+	case errors.As(err, &needsYes):
+		out.code = exitYourTurn
+		out.hint = a.again("--yes")
+	case errors.Is(err, ui.ErrRefused):
+		out.code = exitYourTurn
+		out.message = "nothing was changed: " + err.Error()
+	case errors.As(err, &sudo):
+		out.code = exitYourTurn
+		out.hint = shell.Command(sudo.Argv...)
+	case errors.As(err, &verdict):
+		out.hint = verdict.Finding.Hint
+		if verdict.Status != stack.Fail {
+			out.code = exitUnknown
+		}
+	case errors.Is(err, world.ErrNoVBoxManage):
+		out.code = exitYourTurn
+		out.hint = "docker-vpn-helper doctor"
+	}
+	return out
+}
+
+// again is this very command line with one more flag.
+func (a *app) again(flag string) string {
+	return shell.Command(append(append([]string{"docker-vpn-helper"}, a.args...), flag)...)
+}

@@ -1,0 +1,248 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/changes"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/layers"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/shell"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/stack"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/store"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/world"
+)
+
+type fixFlags struct {
+	dryRun, create, reissue, stopVMs, acceptHostKey bool
+	port                                            int
+	shell                                           string
+}
+
+func (a *app) fixCmd() *cobra.Command {
+	var f fixFlags
+	cmd := &cobra.Command{
+		Use:   "fix [MACHINE]",
+		Short: "Repair every rung, prove it, and print the environment",
+		Example: `  eval "$(docker-vpn-helper fix default)"
+  docker-vpn-helper fix --dry-run default`,
+		Args: oneMachine,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if cmd.Flags().Changed("port") && (f.port < 1 || f.port > 65535) {
+				return usage("--port takes a number from 1 to 65535, not %d", f.port)
+			}
+			s, err := a.site()
+			if err != nil {
+				return err
+			}
+			name, err := a.machineName(s, args)
+			if err != nil {
+				return err
+			}
+			return a.fix(s, name, f)
+		},
+	}
+	fl := cmd.Flags()
+	fl.BoolVar(&f.dryRun, "dry-run", false, "print the changes and make none")
+	fl.BoolVar(&f.create, "create", false, "create the machine if the store has none of that name")
+	fl.IntVar(&f.port, "port", 0, "host port to prefer for a new NAT rule (default 2376)")
+	fl.BoolVar(&f.reissue, "reissue", false, "reissue the server certificate even if it is good")
+	fl.BoolVar(&f.stopVMs, "stop-vms", false, "save and resume running VMs where kernel modules must be restarted")
+	fl.BoolVar(&f.acceptHostKey, "accept-host-key", false, "take a changed SSH host key as the new one")
+	fl.StringVar(&f.shell, "shell", "", "shell to print the environment for")
+	return cmd
+}
+
+// fixReport is what fix --json prints: doctor's report and what was done.
+type fixReport struct {
+	stack.Report
+	Applied    []string          `json:"applied"`
+	RolledBack bool              `json:"rolled_back"`
+	Left       []string          `json:"left,omitempty"`
+	Journal    string            `json:"journal"`
+	Env        map[string]string `json:"env"`
+	Error      *jsonError        `json:"error,omitempty"`
+}
+
+func (a *app) fix(s site, name string, f fixFlags) error {
+	dialect, err := a.dialect(s, f.shell)
+	if err != nil && !a.ui.JSON {
+		return err
+	}
+	w, err := a.open(s, name)
+	if err != nil {
+		return err
+	}
+	defer w.Close()
+	if w.LoadErr != nil {
+		return w.LoadErr
+	}
+	w.Port, w.Reissue, w.StopVMs, w.AcceptHostKey = f.port, f.reissue, f.stopVMs, f.acceptHostKey
+	if f.dryRun {
+		return a.dryRun(w)
+	}
+	unlock, err := w.Laptop.Lock(a.ctx, filepath.Join(w.MachineState(), "lock"), func() {
+		a.ui.Say("[%s] waiting for another docker-vpn-helper that works on this machine", name)
+	})
+	if err != nil {
+		return a.cause(err)
+	}
+	defer unlock()
+	if err := a.resume(w); err != nil {
+		return err
+	}
+	res, err := a.repair(w)
+	if err == nil {
+		var vars []shell.Var
+		if vars, err = w.Environment(a.ctx, w.Target(a.ctx)); err == nil {
+			return a.printFixed(w, res, vars, dialect)
+		}
+	}
+	for _, left := range res.Left {
+		a.ui.Say("[%s] left as it is: %s", name, left)
+	}
+	if !a.ui.JSON {
+		if res.RolledBack {
+			a.ui.Say("[%s] rolled back: everything is as before", name)
+		}
+		return err
+	}
+	e := *a.classify(err)
+	e.shown = true
+	out := fixReport{Report: res.Report, Applied: nonNil(res.Applied), RolledBack: res.RolledBack, Left: res.Left,
+		Journal: res.Journal, Env: map[string]string{}, Error: e.json()}
+	out.Schema, out.Version, out.Machine = stack.Schema, a.Version, name
+	if err := a.ui.PrintJSON(out); err != nil {
+		return err
+	}
+	return &e
+}
+
+// repair looks first at what costs nothing. A healthy machine is done then.
+func (a *app) repair(w *world.World) (stack.Result, error) {
+	all := layers.All()
+	j := stack.NewJournal(journalDir(w), stack.Header{Command: "fix", Machine: w.Machine.Name, Store: w.Machine.StoreDir, Started: a.Now()})
+	if _, ok := w.Proven(a.ctx); ok && !w.Reissue {
+		if local, r, ok := stack.Frugal(a.ctx, w, all, a.sink()); ok {
+			if !r.Planned() {
+				return stack.Result{Report: r}, nil
+			}
+			all = local
+		}
+	}
+	w.Patience = fixPatience
+	w.Forget()
+	res, err := stack.Fix(a.ctx, a.hard, w, all, j, a.sink())
+	return res, a.cause(err)
+}
+
+// cause replaces what a cancelled wait says by why it was cancelled.
+func (a *app) cause(err error) error {
+	var rollback *stack.RollbackError
+	if err != nil && a.ctx.Err() != nil && !errors.As(err, &rollback) {
+		return context.Cause(a.ctx)
+	}
+	return err
+}
+
+// resume finishes the story of a run that was killed: it is taken back.
+func (a *app) resume(w *world.World) error {
+	all, err := stack.Journals(journalDir(w), changes.Decode)
+	if err != nil {
+		return &exitError{code: exitIncomplete, message: err.Error(), hint: "docker-vpn-helper undo --list " + w.Machine.Name}
+	}
+	for i := len(all) - 1; i >= 0; i-- {
+		j := all[i]
+		if j.End != stack.Open {
+			continue
+		}
+		a.ui.Say("[%s] an earlier %s did not finish: taking it back first", w.Machine.Name, j.Command)
+		left, err := j.Revert(a.ctx, w, stack.RolledBack, a.sink())
+		for _, l := range left {
+			a.ui.Say("[%s] left as it is: %s", w.Machine.Name, l)
+		}
+		if err != nil {
+			return &stack.RollbackError{Err: errors.New("an earlier run did not finish"), Left: err, Journal: j.Path}
+		}
+	}
+	return nil
+}
+
+func (a *app) printFixed(w *world.World, res stack.Result, vars []shell.Var, dialect shell.Dialect) error {
+	if a.ui.JSON {
+		out := fixReport{Report: res.Report, Applied: nonNil(res.Applied), Journal: res.Journal, Env: map[string]string{}}
+		out.Version = a.Version
+		out.Endpoint = w.Endpoint(a.ctx)
+		for _, v := range vars {
+			out.Env[v.Name] = v.Value
+		}
+		return a.ui.PrintJSON(out)
+	}
+	block, err := shell.Render(dialect, vars, a.usageOf(w, "env"))
+	if err != nil {
+		return err
+	}
+	for _, l := range res.Layers {
+		for _, f := range l.Findings {
+			if f.Status != stack.OK && l.Layer != "env" {
+				a.ui.Say("[%s] %s: %s", w.Machine.Name, f.Status, f.Title)
+			}
+		}
+	}
+	if len(res.Applied) == 0 {
+		a.ui.Say("[%s] healthy, nothing changed", w.Machine.Name)
+	} else {
+		a.ui.Say("[%s] repaired: dockerd answers at %s", w.Machine.Name, w.Endpoint(a.ctx))
+	}
+	a.ui.Print(block)
+	return nil
+}
+
+// dryRun prints the changes of every rung that could be inspected.
+func (a *app) dryRun(w *world.World) error {
+	r := stack.Diagnose(a.ctx, w, layers.All(), a.sink())
+	if a.ctx.Err() != nil {
+		return context.Cause(a.ctx)
+	}
+	r.Version = a.Version
+	a.code = reportCode(r)
+	if a.ui.JSON {
+		return a.ui.PrintJSON(r)
+	}
+	var b strings.Builder
+	var later []string
+	for _, l := range r.Layers {
+		for _, c := range l.Changes {
+			fmt.Fprintln(&b, c)
+		}
+		if (l.Status == stack.Blocked || l.Status == stack.Unknown) && len(l.Changes) == 0 {
+			later = append(later, l.Layer)
+		}
+	}
+	if len(later) > 0 {
+		fmt.Fprintf(&b, "after that: inspect %s\n", strings.Join(later, ", "))
+	}
+	if b.Len() == 0 {
+		a.ui.Say("[%s] nothing to change", w.Machine.Name)
+	}
+	a.ui.Print(b.String())
+	return nil
+}
+
+func journalDir(w *world.World) string { return filepath.Join(w.MachineState(), "journal") }
+
+func isConfigError(err error) bool {
+	var c *store.ConfigError
+	return errors.As(err, &c)
+}
+
+func nonNil(s []string) []string {
+	if s == nil {
+		return []string{}
+	}
+	return s
+}

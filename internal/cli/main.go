@@ -1,0 +1,163 @@
+// Package cli is the command line: one file a command, flags, exit codes. What
+// a command does is decided elsewhere.
+package cli
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/ui"
+)
+
+// IO is everything that the program gets from its caller.
+type IO struct {
+	Stdin          io.Reader
+	Stdout, Stderr io.Writer
+	Getenv         func(string) string
+	// Signals brings the requests to stop: the first starts the rollback, a
+	// second one gives up on it.
+	Signals <-chan os.Signal
+	// Laptop makes the computer that the program works on.
+	Laptop  func(host.Sudo) host.Laptop
+	Version string
+	Now     func() time.Time
+}
+
+// app is one invocation.
+type app struct {
+	IO
+	ui   *ui.UI
+	args []string
+
+	storage string
+	color   string
+	yes     bool
+	timeout time.Duration
+
+	ctx    context.Context // ends with the first signal, or with --timeout
+	hard   context.Context // ends with the second signal
+	cancel context.CancelFunc
+	code   int
+}
+
+// Main runs one command and returns the exit code.
+func Main(args []string, stdio IO) int {
+	a := &app{IO: stdio, args: args, ui: ui.New(stdio.Stdin, stdio.Stdout, stdio.Stderr, stdio.Getenv)}
+	ctx, stop := context.WithCancelCause(context.Background())
+	hard, stopHard := context.WithCancelCause(context.Background())
+	defer stop(nil)
+	defer stopHard(nil)
+	go func() {
+		for range a.Signals {
+			if ctx.Err() != nil {
+				stopHard(errInterrupted)
+			}
+			stop(errInterrupted)
+		}
+	}()
+	a.ctx, a.hard, a.cancel = ctx, hard, func() {}
+	defer func() { a.cancel() }()
+	a.ui.JSON = wantsJSON(args)
+	root := a.root()
+	root.SetArgs(args)
+	if err := root.Execute(); err != nil {
+		return a.report(err)
+	}
+	return a.code
+}
+
+func (a *app) root() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "docker-vpn-helper",
+		Short: "Find what broke between docker and its VM, repair it, prove it, take it back",
+		Long: `docker-vpn-helper repairs the path from docker on a laptop to dockerd in a
+docker-machine VM when a VPN has taken the host-only network away.`,
+		Example: `  docker-vpn-helper doctor
+  eval "$(docker-vpn-helper fix default)"
+  docker-vpn-helper undo default`,
+		SilenceUsage: true, SilenceErrors: true,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return usage("unknown command %q", args[0])
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
+			return a.settle()
+		},
+	}
+	root.SetIn(a.Stdin)
+	root.SetOut(a.Stdout)
+	root.SetErr(a.Stderr)
+	root.CompletionOptions.DisableDefaultCmd = true
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return &exitError{code: exitUsage, message: err.Error(), hint: cmd.CommandPath() + " --help"}
+	})
+	f := root.PersistentFlags()
+	f.StringVarP(&a.storage, "storage-path", "s", "", "machine store (default $MACHINE_STORAGE_PATH, else ~/.docker/machine)")
+	f.BoolVar(&a.ui.JSON, "json", a.ui.JSON, "print one JSON object and nothing else")
+	f.BoolVarP(&a.ui.Verbose, "verbose", "v", false, "tell every step on stderr")
+	f.BoolVarP(&a.yes, "yes", "y", false, "answer every question with yes")
+	f.DurationVar(&a.timeout, "timeout", 0, "give up after this long, and roll back")
+	f.StringVar(&a.color, "color", string(ui.Auto), "colour the output: auto, always, never")
+	root.AddCommand(a.fixCmd(), a.doctorCmd(), a.envCmd(), a.undoCmd(), a.lsCmd(), a.versionCmd())
+	return root
+}
+
+// settle checks the global flags.
+func (a *app) settle() error {
+	c, err := ui.ParseColor(a.color)
+	if err != nil {
+		return &exitError{code: exitUsage, message: err.Error()}
+	}
+	a.ui.Color = c
+	if a.timeout < 0 {
+		return usage("--timeout takes a positive duration, not %s", a.timeout)
+	}
+	if a.timeout > 0 {
+		a.ctx, a.cancel = context.WithTimeoutCause(a.ctx, a.timeout, errTimeout)
+	}
+	return nil
+}
+
+// wantsJSON says whether the caller asked for JSON, even where the command line
+// could not be parsed.
+func wantsJSON(args []string) bool {
+	for _, arg := range args {
+		if arg == "--" {
+			return false
+		}
+		if arg == "--json" || arg == "--json=true" {
+			return true
+		}
+	}
+	return false
+}
+
+var (
+	errInterrupted = errors.New("interrupted")
+	errTimeout     = errors.New("the time given by --timeout is over")
+)
+
+// oneMachine allows at most one argument.
+func oneMachine(cmd *cobra.Command, args []string) error {
+	if len(args) > 1 {
+		return usage("%s takes one machine, not %s", cmd.Name(), strings.Join(args, " "))
+	}
+	return nil
+}
+
+func noArgs(cmd *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return usage("%s takes no argument, not %q", cmd.Name(), args[0])
+	}
+	return nil
+}

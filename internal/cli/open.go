@@ -1,0 +1,89 @@
+package cli
+
+import (
+	"os"
+	"time"
+
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/shell"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/store"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/ui"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/world"
+)
+
+// daemonWait is how long dockerd may take to come up after a restart: slow
+// disks have been seen to need 40 s.
+const daemonWait = 90 * time.Second
+
+// fixPatience is how long a repair waits for a peer that says nothing.
+const fixPatience = 10 * time.Second
+
+// site is the laptop and the store that a command works on.
+type site struct {
+	laptop host.Laptop
+	store  *store.Store
+	dir    string
+	state  string
+}
+
+// site opens the store. Nothing is created.
+func (a *app) site() (site, error) {
+	home := a.Getenv("HOME")
+	if home == "" {
+		var err error
+		if home, err = os.UserHomeDir(); err != nil {
+			return site{}, &exitError{code: exitUsage, message: "no home directory is known: " + err.Error(), hint: "export HOME"}
+		}
+	}
+	laptop := a.Laptop(host.Sudo{
+		Terminal: a.ui.CanPrompt(),
+		Announce: func(argv []string) { a.ui.Say("running %s", shell.Command(argv...)) },
+	})
+	dir := a.storage
+	if dir == "" {
+		dir = store.DefaultDir(a.Getenv, home)
+	}
+	st, err := store.Open(laptop, dir)
+	if err != nil {
+		return site{}, err
+	}
+	return site{laptop: laptop, store: st, dir: dir, state: world.StateDir(a.Getenv, home)}, nil
+}
+
+// machineName is the one that the arguments, the environment or the store name.
+func (a *app) machineName(s site, args []string) (string, error) {
+	name := ""
+	if len(args) > 0 {
+		name = args[0]
+	} else {
+		names, err := s.store.Names(a.ctx)
+		if err != nil {
+			return "", err
+		}
+		name = store.Default(a.Getenv, names)
+	}
+	return name, store.ValidName(name)
+}
+
+// open loads a machine. A config.json that cannot be read is in the World.
+func (a *app) open(s site, name string) (*world.World, error) {
+	m, err := s.store.Load(a.ctx, name)
+	w := &world.World{
+		Laptop: s.laptop, Store: s.store, Machine: m,
+		Getenv: a.Getenv, Now: a.Now, StateDir: s.state,
+		Tell: a.ui.Say,
+	}
+	w.Program = "docker-vpn-helper"
+	if a.storage != "" {
+		w.Program = shell.Command("docker-vpn-helper", "-s", a.storage)
+	}
+	w.DaemonWait = daemonWait
+	if isConfigError(err) {
+		w.LoadErr = err
+		w.Machine.Name, w.Machine.StoreDir = name, s.dir
+		return w, nil
+	}
+	return w, err
+}
+
+func (a *app) sink() ui.Sink { return ui.Sink{UI: a.ui, Yes: a.yes} }

@@ -1,0 +1,205 @@
+package cli
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/changes"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/stack"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/world"
+)
+
+func (a *app) undoCmd() *cobra.Command {
+	var list, all bool
+	cmd := &cobra.Command{
+		Use:   "undo [MACHINE]",
+		Short: "Take back what the newest run changed",
+		Example: `  docker-vpn-helper undo default
+  docker-vpn-helper undo --all`,
+		Args: oneMachine,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if all && len(args) > 0 {
+				return usage("--all takes no machine")
+			}
+			s, err := a.site()
+			if err != nil {
+				return err
+			}
+			var names []string
+			if all {
+				if names, err = journaled(s); err != nil {
+					return err
+				}
+			} else {
+				name, err := a.machineName(s, args)
+				if err != nil {
+					return err
+				}
+				names = []string{name}
+			}
+			if list {
+				return a.undoList(s, names)
+			}
+			return a.undo(s, names, all)
+		},
+	}
+	cmd.Flags().BoolVar(&list, "list", false, "show the journal and change nothing")
+	cmd.Flags().BoolVar(&all, "all", false, "take everything back, on every machine")
+	return cmd
+}
+
+// journaled names the machines of the store that have a journal, whether or not they
+// are still in the store.
+func journaled(s site) ([]string, error) {
+	dirs, err := filepath.Glob(filepath.Join(world.StoreState(s.state, s.dir), "machines", "*", "journal"))
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, d := range dirs {
+		names = append(names, filepath.Base(filepath.Dir(d)))
+	}
+	return names, nil
+}
+
+// undoRun is one journal in undo's output.
+type undoRun struct {
+	Machine string    `json:"machine"`
+	ID      string    `json:"id"`
+	Command string    `json:"command"`
+	End     stack.End `json:"end"`
+	Changes []string  `json:"changes"`
+	Left    []string  `json:"left,omitempty"`
+}
+
+func describe(j *stack.Journal) undoRun {
+	return undoRun{Machine: j.Machine, ID: j.ID, Command: j.Command, End: j.End, Changes: j.Changes()}
+}
+
+func (a *app) undoList(s site, names []string) error {
+	runs := []undoRun{}
+	for _, name := range names {
+		journals, err := stack.Journals(filepath.Join(world.MachineState(s.state, s.dir, name), "journal"), changes.Decode)
+		if err != nil {
+			a.ui.Say("%v", err)
+		}
+		for _, j := range journals {
+			runs = append(runs, describe(j))
+		}
+	}
+	if a.ui.JSON {
+		return a.ui.PrintJSON(struct {
+			Schema int       `json:"schema"`
+			Runs   []undoRun `json:"runs"`
+		}{stack.Schema, runs})
+	}
+	var b strings.Builder
+	for _, r := range runs {
+		end := string(r.End)
+		if r.End == stack.Open {
+			end = "not finished"
+		}
+		fmt.Fprintf(&b, "%s  %s  %s\n", r.Machine, r.ID, end)
+		for _, c := range r.Changes {
+			fmt.Fprintf(&b, "    %s\n", c)
+		}
+	}
+	if len(runs) == 0 {
+		a.ui.Say("nothing is journaled")
+	}
+	a.ui.Print(b.String())
+	return nil
+}
+
+func (a *app) undo(s site, names []string, all bool) error {
+	done := []undoRun{}
+	for _, name := range names {
+		runs, err := a.undoMachine(s, name, all)
+		done = append(done, runs...)
+		if err != nil {
+			return err
+		}
+	}
+	if a.ui.JSON {
+		return a.ui.PrintJSON(struct {
+			Schema int       `json:"schema"`
+			Undone []undoRun `json:"undone"`
+		}{stack.Schema, done})
+	}
+	if len(done) == 0 {
+		a.ui.Say("nothing to take back")
+	}
+	return nil
+}
+
+func (a *app) undoMachine(s site, name string, all bool) ([]undoRun, error) {
+	w, err := a.open(s, name)
+	if err != nil {
+		dir := filepath.Join(world.MachineState(s.state, s.dir, name), "journal")
+		if _, statErr := os.Stat(dir); statErr != nil || w == nil {
+			return nil, err
+		}
+		// Removed from the store since: what was changed in it went with it.
+		w.Machine.Name, w.Machine.StoreDir = name, s.dir
+		w.Removed = true
+	}
+	defer w.Close()
+	w.Patience = fixPatience
+	unlock, err := w.Laptop.Lock(a.ctx, filepath.Join(w.MachineState(), "lock"), func() {
+		a.ui.Say("[%s] waiting for another docker-vpn-helper that works on this machine", name)
+	})
+	if err != nil {
+		return nil, a.cause(err)
+	}
+	defer unlock()
+	journals, err := stack.Journals(journalDir(w), changes.Decode)
+	if err != nil {
+		return nil, &exitError{code: exitIncomplete, message: err.Error(), hint: "docker-vpn-helper undo --list " + name}
+	}
+	var runs []undoRun
+	for i := len(journals) - 1; i >= 0; i-- {
+		j := journals[i]
+		if !j.Live() {
+			continue
+		}
+		if len(runs) == 0 && !w.Removed {
+			if err := a.mustRun(w); err != nil {
+				return nil, err
+			}
+		}
+		left, err := stack.Undo(a.ctx, w, j, a.sink())
+		run := describe(j)
+		run.Left = left
+		runs = append(runs, run)
+		for _, l := range left {
+			a.ui.Say("[%s] left as it is: %s", name, l)
+		}
+		if err != nil {
+			return runs, a.cause(err)
+		}
+		if !all && j.End == stack.Undone {
+			break
+		}
+	}
+	return runs, nil
+}
+
+// mustRun is nil if the VM can be talked to: half of what is taken back is in it.
+func (a *app) mustRun(w *world.World) error {
+	if w.LoadErr != nil {
+		return w.LoadErr
+	}
+	running, err := w.Running(a.ctx)
+	if err != nil {
+		return err
+	}
+	if !running && !w.MissingVM(a.ctx) {
+		return &exitError{code: exitYourTurn, message: fmt.Sprintf("machine %q is not running, and what is to be taken back is in it", w.Machine.Name),
+			hint: "docker-machine start " + w.Machine.Name}
+	}
+	return nil
+}

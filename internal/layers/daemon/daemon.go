@@ -1,0 +1,164 @@
+// Package daemon is the verdict, end to end: TLS, the Docker API and the
+// machine's identity through the endpoint that docker is told.
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/changes"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/stack"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/world"
+)
+
+// State is what was found.
+type State struct {
+	Running  bool           `json:"running"`
+	Endpoint world.Endpoint `json:"endpoint"`
+	// Answered says how far the endpoint came: nothing, tcp, tls, docker.
+	Answered  string         `json:"answered"`
+	Err       string         `json:"error,omitempty"`
+	NotDocker bool           `json:"not_docker"`
+	API       string         `json:"api,omitempty"`
+	Identity  world.Identity `json:"identity"`
+	// OtherMachine is the machine of the store that answers instead.
+	OtherMachine string `json:"other_machine,omitempty"`
+	// Untrusted is why a docker client would not accept the certificate.
+	Untrusted string `json:"untrusted,omitempty"`
+	// Down says that the docker host runs no dockerd, as SSH told.
+	Down  bool                 `json:"down"`
+	Start *changes.StartDaemon `json:"-"`
+	Write *changes.WriteRecord `json:"-"`
+
+	Machine string `json:"-"`
+	FixHint string `json:"-"`
+	LogHint string `json:"-"`
+}
+
+// Layer is the rung.
+func Layer() stack.Layer {
+	return stack.Layer{Name: "daemon", Needs: []string{"machine", "forward", "tls"}, Local: true, LaptopOnly: true, Verdict: true, Inspect: inspect}
+}
+
+func inspect(ctx context.Context, w *world.World) (stack.State, error) {
+	s := State{Endpoint: w.Target(ctx), Identity: world.Unsure, Machine: w.Machine.Name, FixHint: w.Hint("fix")}
+	if s.Endpoint.Planned || s.Endpoint.Host == "" {
+		running, err := w.Running(ctx)
+		s.Running = running
+		return s, err
+	}
+	a := w.Ask(ctx, s.Endpoint)
+	s.Identity, s.API = a.Identity, a.API
+	switch {
+	case a.DialErr != nil:
+		s.Answered, s.Err = "nothing", a.DialErr.Error()
+	case a.Leaf == nil:
+		s.Answered, s.Err, s.NotDocker = "tcp", a.TLSErr.Error(), world.NotTLS(a.TLSErr)
+	case a.PingErr != nil:
+		s.Answered, s.Err, s.NotDocker = "tls", a.PingErr.Error(), world.NotDocker(a.PingErr)
+	default:
+		s.Answered = "docker"
+	}
+	if a.Leaf != nil {
+		if err := w.Trusts(ctx, a); err != nil {
+			s.Untrusted = err.Error()
+		}
+		if a.Identity == world.Other {
+			s.OtherMachine = w.MachineBehind(ctx, a)
+		}
+	}
+	if s.healthy() {
+		s.Running = true
+		s.Write = changes.PlanRecord(ctx, w, a)
+		return s, nil
+	}
+	running, err := w.Running(ctx)
+	if err != nil {
+		return nil, err
+	}
+	s.Running = running
+	if running && a.Leaf == nil {
+		// Only the docker host itself can tell a dead dockerd from a dead path.
+		if facts, err := w.Facts(ctx); err == nil && facts.Daemon.PID == 0 {
+			s.Down = true
+			s.Start = changes.PlanStart(w, facts)
+			s.LogHint = facts.Log
+		} else if err != nil && ctx.Err() != nil {
+			return nil, errors.Join(context.Cause(ctx), err)
+		}
+	}
+	return s, nil
+}
+
+func (s State) healthy() bool {
+	return s.Answered == "docker" && s.Identity == world.Mine && s.Untrusted == ""
+}
+
+// BlockedBy implements stack.SelfBlocked.
+func (s State) BlockedBy() string {
+	switch {
+	case !s.Endpoint.Planned:
+		return ""
+	case !s.Running:
+		return "machine"
+	}
+	return "forward"
+}
+
+// Findings implements stack.State.
+func (s State) Findings() []stack.Finding {
+	fail := func(code, title, hint string) []stack.Finding {
+		return []stack.Finding{{Code: code, Status: stack.Fail, Title: title, Hint: hint}}
+	}
+	at := s.Endpoint.URL()
+	switch {
+	case s.Endpoint.Planned:
+		return nil
+	case s.Endpoint.Host == "":
+		return fail("daemon.unreachable", "no address is known for the machine", "docker-machine ip "+s.Machine)
+	case s.Identity == world.Other && s.Answered == "docker":
+		who := "a dockerd that is not this machine's"
+		if s.OtherMachine != "" {
+			who = fmt.Sprintf("machine %q", s.OtherMachine)
+		}
+		f := fail("daemon.other-machine", fmt.Sprintf("%s answers as %s", at, who), s.FixHint)
+		if !s.Running {
+			// Worse than silence: docker commands for this machine reach another.
+			f[0].Weight = stack.Outranks
+		}
+		return f
+	case s.NotDocker:
+		return fail("daemon.not-docker", fmt.Sprintf("something that is not dockerd answers at %s: %s", at, s.Err), s.FixHint)
+	case s.Down:
+		title := "dockerd is not running in the VM"
+		if s.LogHint != "" {
+			title += "; its last words: " + s.LogHint
+		}
+		return fail("daemon.unreachable", title, s.FixHint)
+	case s.Answered != "docker":
+		return fail("daemon.unreachable", fmt.Sprintf("no answer from dockerd at %s: %s", at, s.Err), s.FixHint)
+	case s.Untrusted != "":
+		return fail("daemon.untrusted", fmt.Sprintf("docker would not trust %s: %s", at, s.Untrusted), s.FixHint)
+	case s.Identity != world.Mine:
+		return []stack.Finding{{Code: "daemon.identity-unknown", Status: stack.Unknown,
+			Title: fmt.Sprintf("dockerd answers at %s, and nothing in the store proves that it is this machine's", at),
+			Hint:  "docker-machine regenerate-certs " + s.Machine}}
+	}
+	title := fmt.Sprintf("dockerd answers at %s", at)
+	if s.API != "" {
+		title += ", API " + s.API
+	}
+	return []stack.Finding{{Code: "daemon.ok", Status: stack.OK, Title: title}}
+}
+
+// Changes implements stack.State.
+func (s State) Changes() []world.Change {
+	switch {
+	case s.Start != nil:
+		return []world.Change{s.Start}
+	case s.Write != nil:
+		return []world.Change{s.Write}
+	}
+	return nil
+}

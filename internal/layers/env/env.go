@@ -1,0 +1,123 @@
+// Package env is the rung nearest to the user: what the calling shell tells
+// docker to talk to.
+package env
+
+import (
+	"context"
+	"fmt"
+	"net/url"
+	"path/filepath"
+	"strings"
+
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/shell"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/stack"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/world"
+)
+
+// State is what was found.
+type State struct {
+	Host     string `json:"docker_host"`
+	CertPath string `json:"docker_cert_path"`
+	Verify   string `json:"docker_tls_verify"`
+	Machine  string `json:"docker_machine_name"`
+	Context  string `json:"docker_context"`
+	// Proxy is the variable that would send the endpoint's traffic to a proxy.
+	Proxy string `json:"proxy_variable"`
+
+	WantHost string `json:"want_host"`
+	WantCert string `json:"want_cert_path"`
+	EnvHint  string `json:"-"`
+}
+
+// Layer is the rung. It cannot be repaired from here: a program cannot change
+// its caller's environment.
+func Layer() stack.Layer {
+	return stack.Layer{Name: "env", Local: true, Lenient: true, Inspect: inspect}
+}
+
+func inspect(ctx context.Context, w *world.World) (stack.State, error) {
+	target := w.Target(ctx)
+	s := State{
+		Host: w.Getenv("DOCKER_HOST"), CertPath: w.Getenv("DOCKER_CERT_PATH"),
+		Verify: w.Getenv("DOCKER_TLS_VERIFY"), Machine: w.Getenv("DOCKER_MACHINE_NAME"),
+		Context:  w.Getenv("DOCKER_CONTEXT"),
+		WantHost: target.URL(), WantCert: w.Machine.Dir,
+		EnvHint: `eval "$(` + w.Hint("env") + `)"`,
+	}
+	s.Proxy = captures(w.Getenv, target.Host)
+	return s, nil
+}
+
+// captures names the proxy variable that a strict reader of the environment
+// (curl, Python) would obey for the endpoint. Go programs never send localhost
+// to a proxy (net/http, ProxyFromEnvironment).
+func captures(getenv func(string) string, host string) string {
+	if getenv("DOCKER_HOST") == "" {
+		return ""
+	}
+	for _, key := range []string{"https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"} {
+		if getenv(key) == "" {
+			continue
+		}
+		for _, list := range []string{getenv("no_proxy"), getenv("NO_PROXY")} {
+			if shell.NoProxyCovers(list, host) {
+				return ""
+			}
+		}
+		return key
+	}
+	return ""
+}
+
+// Findings implements stack.State.
+func (s State) Findings() []stack.Finding {
+	var out []stack.Finding
+	warn := func(code, title string, weight stack.Weight) {
+		out = append(out, stack.Finding{Code: code, Status: stack.Warn, Title: title, Hint: s.EnvHint, Weight: weight})
+	}
+	switch {
+	case s.Host == "" && s.Context == "":
+		warn("env.unset", "DOCKER_HOST is not set in this shell", stack.Aside)
+	case s.Host == "":
+		warn("env.points-elsewhere", fmt.Sprintf("DOCKER_CONTEXT=%s decides what docker talks to", s.Context), stack.Aside)
+	case !sameHost(s.Host, s.WantHost):
+		warn("env.points-elsewhere", fmt.Sprintf("DOCKER_HOST is %s, the endpoint is %s", s.Host, s.WantHost), stack.Plain)
+	case s.Verify == "":
+		warn("env.points-elsewhere", "DOCKER_TLS_VERIFY is not set: docker would talk to dockerd without TLS", stack.Plain)
+	case !samePath(s.CertPath, s.WantCert):
+		warn("env.points-elsewhere", fmt.Sprintf("DOCKER_CERT_PATH is %q, the machine's certificates are in %s", s.CertPath, s.WantCert), stack.Plain)
+	}
+	if s.Proxy != "" {
+		out = append(out, stack.Finding{Code: "env.proxy-captures", Status: stack.Warn,
+			Title: s.Proxy + " is set and no_proxy does not name the endpoint: curl and Python clients would ask the proxy",
+			Hint:  strings.Replace(s.EnvHint, " env", " env --no-proxy", 1)})
+	}
+	if len(out) == 0 {
+		out = append(out, stack.Finding{Code: "env.ok", Status: stack.OK, Title: "DOCKER_HOST is " + s.Host})
+	}
+	return out
+}
+
+// Changes implements stack.State.
+func (State) Changes() []world.Change { return nil }
+
+func sameHost(a, b string) bool {
+	ua, errA := url.Parse(a)
+	ub, errB := url.Parse(b)
+	if errA != nil || errB != nil {
+		return false
+	}
+	return ua.Port() == ub.Port() && loopback(ua.Hostname()) == loopback(ub.Hostname())
+}
+
+// loopback gives the names of the laptop itself one spelling.
+func loopback(name string) string {
+	if name == "127.0.0.1" || name == "::1" {
+		return world.Localhost
+	}
+	return name
+}
+
+func samePath(a, b string) bool {
+	return a != "" && filepath.Clean(a) == filepath.Clean(b)
+}

@@ -1,0 +1,170 @@
+// Package forward is the rung that survives a VPN: the NAT rule from a loopback
+// port of the laptop to dockerd's port in the VM.
+package forward
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/changes"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/stack"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/vbox"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/world"
+)
+
+// State is what was found.
+type State struct {
+	Applies bool           `json:"applies"`
+	NoVM    bool           `json:"no_vm"`
+	Running bool           `json:"running"`
+	NoNAT   bool           `json:"no_nat"`
+	Rules   []vbox.Forward `json:"rules,omitempty"` // rules that lead to dockerd, the adopted one first
+	Open    []vbox.Forward `json:"open,omitempty"`  // of these, rules that listen on other addresses than loopback
+	// TakenBy is who listens on the rule's port instead of VirtualBox; empty if nobody does.
+	TakenBy string `json:"taken_by,omitempty"`
+	// HostOnlyWorks says that dockerd answers at the host-only address, without any rule.
+	HostOnlyWorks bool             `json:"host_only_works"`
+	Plan          *changes.AddRule `json:"-"`
+
+	FixHint string `json:"-"`
+}
+
+// Layer is the rung.
+func Layer() stack.Layer {
+	return stack.Layer{Name: "forward", Needs: []string{"machine"}, Inspect: inspect}
+}
+
+func inspect(ctx context.Context, w *world.World) (stack.State, error) {
+	s := State{Applies: w.VirtualBox(), FixHint: w.Hint("fix")}
+	if !s.Applies {
+		return s, nil
+	}
+	vm, err := w.VM(ctx)
+	var vberr *vbox.Error
+	if errors.As(err, &vberr) && vberr.Kind == vbox.NotFound {
+		s.NoVM = true
+		return s, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	s.Running = vm.State == vbox.Running
+	slot, ok := vm.NATSlot()
+	if !ok {
+		s.NoNAT = true
+		return s, nil
+	}
+	s.Rules = world.DaemonRules(vm)
+	for _, r := range vm.Forwards {
+		if r.Proto == "tcp" && r.GuestPort == world.GuestPort && !world.Loopback(r.HostIP) {
+			s.Open = append(s.Open, r)
+		}
+	}
+	if len(s.Rules) > 0 && s.Running {
+		if s.TakenBy, err = takenBy(ctx, w, s.Rules[0]); err != nil {
+			return nil, err
+		}
+	}
+	if len(s.Rules) > 0 && s.TakenBy == "" {
+		return s, nil
+	}
+	s.HostOnlyWorks = w.Ask(ctx, w.HostOnlyEndpoint()).Proved()
+	port, err := w.ChoosePort(ctx, vm, nil)
+	if err != nil {
+		return nil, err
+	}
+	s.Plan = &changes.AddRule{VM: vm.Name, UUID: vm.UUID, Slot: slot, Port: port}
+	if len(s.Rules) > 0 && s.Rules[0].Name == world.RuleName {
+		s.Plan.Old = &s.Rules[0]
+	}
+	return s, nil
+}
+
+// takenBy names who answers on the rule's port when it is not this VM. An
+// answer with this machine's certificate settles it; else the listener's name
+// does, for VirtualBox accepts a rule whose bind has failed.
+func takenBy(ctx context.Context, w *world.World, rule vbox.Forward) (string, error) {
+	answer := w.Ask(ctx, world.Endpoint{Host: world.Localhost, Port: rule.HostPort})
+	if answer.Identity == world.Mine {
+		return "", nil
+	}
+	if answer.DialErr != nil {
+		free, err := w.Laptop.PortFree(ctx, rule.HostPort)
+		if err != nil || !free {
+			return "", err
+		}
+		return "nobody (VirtualBox has the rule and does not listen)", nil
+	}
+	if answer.Identity == world.Other {
+		if name := w.MachineBehind(ctx, answer); name != "" {
+			return "machine " + name, nil
+		}
+	}
+	listeners, err := w.Listeners(ctx, rule.HostPort)
+	if err != nil {
+		return "", nil // who it is stays unknown; dockerd's rung says what it is not
+	}
+	for _, l := range listeners {
+		if !vbox.IsProcess(l.Command) {
+			return fmt.Sprintf("%s (pid %d)", l.Command, l.PID), nil
+		}
+	}
+	return "", nil
+}
+
+// Findings implements stack.State.
+func (s State) Findings() []stack.Finding {
+	switch {
+	case !s.Applies:
+		return []stack.Finding{{Code: "forward.ok", Status: stack.OK, Title: "a NAT rule does not apply to this driver"}}
+	case s.NoVM:
+		return nil
+	case s.NoNAT:
+		return []stack.Finding{{Code: "forward.nat-missing", Status: stack.Fail,
+			Title: "no network adapter of the VM is attached to NAT, so no port can be forwarded"}}
+	}
+	var out []stack.Finding
+	for _, r := range s.Open {
+		at := r.HostIP
+		if at == "" || at == "0.0.0.0" {
+			at = "every address of the laptop"
+		}
+		out = append(out, stack.Finding{Code: "forward.open-to-network", Status: stack.Warn,
+			Title: fmt.Sprintf("NAT rule %s listens on %s, port %d: others in the network reach dockerd's port", r.Name, at, r.HostPort)})
+	}
+	switch {
+	case len(s.Rules) == 0:
+		f := stack.Finding{Code: "forward.rule-missing", Status: stack.Fail,
+			Title: fmt.Sprintf("no NAT rule for guest port %d", world.GuestPort), Hint: s.FixHint}
+		if s.HostOnlyWorks {
+			f.Status = stack.Warn
+			f.Title += ": dockerd answers at the host-only address, until a VPN takes it away"
+		}
+		out = append(out, f)
+	case s.TakenBy != "":
+		out = append(out, stack.Finding{Code: "forward.port-taken", Status: stack.Fail,
+			Title: fmt.Sprintf("NAT rule %s wants 127.0.0.1:%d, which belongs to %s", s.Rules[0].Name, s.Rules[0].HostPort, s.TakenBy),
+			Hint:  s.FixHint})
+	default:
+		out = append(out, stack.Finding{Code: "forward.ok", Status: stack.OK,
+			Title: fmt.Sprintf("NAT rule %s: 127.0.0.1:%d -> guest %d", s.Rules[0].Name, s.Rules[0].HostPort, s.Rules[0].GuestPort)})
+	}
+	return out
+}
+
+// BlockedBy implements stack.SelfBlocked.
+func (s State) BlockedBy() string {
+	if s.NoVM {
+		return "machine"
+	}
+	return ""
+}
+
+// Changes implements stack.State.
+func (s State) Changes() []world.Change {
+	if s.Plan == nil {
+		return nil
+	}
+	return []world.Change{s.Plan}
+}

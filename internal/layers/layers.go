@@ -1,0 +1,53 @@
+// Package layers is the ladder, read top to bottom.
+package layers
+
+import (
+	"context"
+
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/layers/daemon"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/layers/env"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/layers/forward"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/layers/machine"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/layers/route"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/layers/ssh"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/layers/tls"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/stack"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/world"
+)
+
+// All are the rungs, in the order in which they carry each other.
+func All() []stack.Layer {
+	all := []stack.Layer{
+		machine.Layer(),
+		route.Layer(),
+		forward.Layer(),
+		ssh.Layer(),
+		tls.Layer(),
+		daemon.Layer(),
+		env.Layer(),
+	}
+	for i := range all {
+		all[i].Inspect = readable(all[i].Name, all[i].Inspect)
+	}
+	return all
+}
+
+// readable blocks every rung but the first while the machine's config.json
+// cannot be read: nothing is known then that another could look at.
+func readable(name string, inspect func(context.Context, *world.World) (stack.State, error)) func(context.Context, *world.World) (stack.State, error) {
+	if name == "machine" {
+		return inspect
+	}
+	return func(ctx context.Context, w *world.World) (stack.State, error) {
+		if w.LoadErr != nil {
+			return unread{}, nil
+		}
+		return inspect(ctx, w)
+	}
+}
+
+type unread struct{}
+
+func (unread) Findings() []stack.Finding { return nil }
+func (unread) Changes() []world.Change   { return nil }
+func (unread) BlockedBy() string         { return "machine" }

@@ -1,0 +1,302 @@
+// Package tls is the rung of certificates: the one that is served, the one on
+// the docker host's disk, the one in the store, and the CA behind them.
+package tls
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/certs"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/changes"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/dockerhost"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/stack"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/world"
+)
+
+// State is what was found.
+type State struct {
+	NotRunning bool     `json:"not_running"`
+	SSHDown    bool     `json:"ssh_down"`
+	Need       []string `json:"need"` // names that the endpoint in use is verified by
+	Want       []string `json:"want"` // names that a reissue adds
+
+	Served *certs.Summary `json:"served,omitempty"`
+	Disk   *certs.Summary `json:"disk,omitempty"`  // on the docker host, where SSH is open anyway
+	Store  *certs.Summary `json:"store,omitempty"` // machines/NAME/server.pem
+	// Problems are those of the served certificate, or of the disk's if none is served.
+	Problems []certs.Problem `json:"-"`
+	// Missing are of Problems the ones about names that only a repair would want.
+	Missing        []string        `json:"missing_names,omitempty"`
+	CAProblems     []certs.Problem `json:"-"`
+	NoClientAuth   bool            `json:"no_client_auth"`
+	ClientRejected string          `json:"client_rejected,omitempty"`
+	Renewable      bool            `json:"renewable"`
+	KeyMismatch    bool            `json:"key_mismatch"` // on the docker host's disk
+	Impossible     string          `json:"reissue_impossible,omitempty"`
+	ForeignCA      bool            `json:"docker_host_has_another_ca"`
+	Other          bool            `json:"other_machine"` // what is served is another machine's
+	ClockSkew      time.Duration   `json:"clock_skew_ns,omitempty"`
+
+	Plan []world.Change `json:"-"`
+	Due  bool           `json:"reissue_due"`
+
+	Machine, FixHint, ReissueHint string `json:"-"`
+}
+
+// Layer is the rung.
+func Layer() stack.Layer {
+	return stack.Layer{Name: "tls", Needs: []string{"machine"}, Local: true, Inspect: inspect}
+}
+
+func inspect(ctx context.Context, w *world.World) (stack.State, error) {
+	s := State{Machine: w.Machine.Name, FixHint: w.Hint("fix"), ReissueHint: w.Hint("fix", "--reissue")}
+	target := w.Target(ctx)
+	s.Need, s.Want = w.CertNames(target)
+	if !w.Frugal {
+		running, err := w.Running(ctx)
+		if err != nil {
+			return nil, err
+		}
+		if s.NotRunning = !running; s.NotRunning {
+			return s, nil
+		}
+	}
+	answer := w.Served(ctx, target)
+	facts, factsErr := dockerhost.Facts{}, errors.New("not asked")
+	if !w.Frugal {
+		facts, factsErr = w.Facts(ctx)
+		if ctx.Err() != nil {
+			return nil, context.Cause(ctx)
+		}
+		s.SSHDown = factsErr != nil
+	}
+	subject := answer.Leaf
+	if answer.Identity == world.Other {
+		s.Other, subject = true, nil
+	}
+	if subject != nil {
+		s.Served = summary(subject)
+		s.NoClientAuth = answer.NoClientAuth
+		if answer.Rejected() {
+			s.ClientRejected = answer.PingErr.Error()
+		}
+	}
+	if factsErr == nil {
+		s.ClockSkew = facts.Now.Sub(w.Now()).Round(time.Second)
+		if disk, err := certs.ParseCert(facts.Cert.Data); err == nil {
+			s.Disk = summary(disk)
+			key := changes.HostKey(facts)
+			s.KeyMismatch = key != nil && !certs.SameKey(key, disk.PublicKey)
+			if subject == nil {
+				subject = disk
+			}
+		}
+	}
+	if own, err := w.StoreCert(ctx); err == nil {
+		s.Store = summary(own)
+	}
+	if subject == nil {
+		return s, nil
+	}
+	ca, err := w.StoreCA(ctx)
+	if err != nil {
+		s.CAProblems = append(s.CAProblems, certs.Problem{Kind: certs.CAUnusable, Text: err.Error(), Err: err})
+		return s, nil
+	}
+	if factsErr == nil {
+		if theirs, err := certs.ParseCert(facts.CA.Data); err == nil {
+			s.ForeignCA = !theirs.Equal(ca)
+		}
+	}
+	s.judge(w, subject, ca)
+	if s.Due = s.due(w.Reissue); s.Due || w.Reissue {
+		s.plan(ctx, w, answer, facts, factsErr)
+	}
+	return s, nil
+}
+
+func summary(c *x509.Certificate) *certs.Summary {
+	s := certs.Summarize(c)
+	return &s
+}
+
+func (s *State) judge(w *world.World, subject, ca *x509.Certificate) {
+	now := w.Now()
+	s.Problems = certs.Check(subject, ca, s.Need, now)
+	for _, p := range certs.Check(subject, ca, s.Want, now) {
+		if (p.Kind == certs.NameMissing || p.Kind == certs.AddressMissing) && !slices.Contains(s.Need, p.Name) {
+			s.Missing = append(s.Missing, p.Name)
+		}
+	}
+	s.Renewable = certs.Renewable(subject, ca, now)
+	s.CAProblems = append(s.CAProblems, certs.CheckCA(ca, nil, now)...)
+}
+
+// due says whether the certificate must be reissued for docker to work through
+// localhost. That only an address is missing is not enough: a restart of dockerd
+// is the user's to choose.
+func (s *State) due(forced bool) bool {
+	if s.ForeignCA {
+		// A certificate of our CA would not make dockerd accept our client's.
+		return false
+	}
+	if s.KeyMismatch {
+		return true
+	}
+	for _, p := range s.Problems {
+		switch p.Kind {
+		case certs.NameMissing, certs.AddressMissing, certs.Expired, certs.NotYetValid, certs.WrongCA, certs.NoServerAuth, certs.WeakSignature:
+			return true
+		case certs.ExpiresSoon:
+			if s.Renewable {
+				return true
+			}
+		}
+	}
+	return slices.Contains(s.Missing, world.Localhost) || forced
+}
+
+// plan prepares a reissue. Whether it can be done at all, sudo and the init
+// script included, is known before anything is written.
+func (s *State) plan(ctx context.Context, w *world.World, answer world.Answer, facts dockerhost.Facts, factsErr error) {
+	if _, err := w.CAKey(ctx); err != nil {
+		var p *certs.Problem
+		if !errors.As(err, &p) {
+			p = &certs.Problem{Kind: certs.CAUnusable, Text: err.Error(), Err: err}
+		}
+		s.CAProblems = append(s.CAProblems, *p)
+		return
+	}
+	if slices.ContainsFunc(s.CAProblems, func(p certs.Problem) bool { return p.Kind == certs.CAExpired }) {
+		return
+	}
+	switch {
+	case w.Frugal:
+	case factsErr != nil:
+		s.Impossible = "the docker host cannot be reached over SSH"
+	case !facts.Root:
+		s.Impossible = "sudo is refused on the docker host: " + facts.SudoError
+	case facts.Init == "":
+		s.Impossible = "the docker host has neither /etc/init.d/docker nor docker.service to restart dockerd with"
+	}
+	if s.Impossible != "" {
+		return
+	}
+	s.Plan = []world.Change{
+		changes.PlanReissue(ctx, w, s.Want, answer.Leaf),
+	}
+	if sans := changes.PlanSANs(w); sans != nil {
+		s.Plan = append(s.Plan, sans)
+	}
+}
+
+// Changes implements stack.State.
+func (s State) Changes() []world.Change { return s.Plan }
+
+// BlockedBy implements stack.SelfBlocked.
+func (s State) BlockedBy() string {
+	switch {
+	case s.NotRunning:
+		return "machine"
+	case s.Served != nil || s.Disk != nil || len(s.CAProblems) > 0:
+		return ""
+	case s.SSHDown:
+		return "ssh"
+	}
+	return "daemon"
+}
+
+// Findings implements stack.State.
+func (s State) Findings() []stack.Finding {
+	if s.Served == nil && s.Disk == nil && len(s.CAProblems) == 0 {
+		return nil
+	}
+	var out []stack.Finding
+	add := func(kind string, status stack.Status, weight stack.Weight, title, hint string) {
+		out = append(out, stack.Finding{Code: "tls." + kind, Status: status, Title: title, Hint: hint, Weight: weight})
+	}
+	hint := s.FixHint
+	for _, p := range s.CAProblems {
+		status := stack.Warn
+		if s.Due && p.Kind != certs.CAExpiresSoon {
+			status = stack.Fail
+		}
+		add(string(p.Kind), status, stack.Plain, p.Text, "docker-vpn-helper explain tls."+string(p.Kind))
+	}
+	if s.KeyMismatch {
+		add("key-mismatch", stack.Fail, stack.Plain, "on the docker host, server.pem does not belong to server-key.pem: dockerd cannot start with them", hint)
+	}
+	for _, p := range s.Problems {
+		switch p.Kind {
+		case certs.ExpiresSoon:
+			h := hint
+			if !s.Renewable {
+				h = "docker-vpn-helper explain tls.ca-expires-soon"
+			}
+			add(string(p.Kind), stack.Warn, stack.Plain, p.Text, h)
+		case certs.AddressMissing, certs.NameMissing:
+			add("name-missing", stack.Fail, stack.Plain, p.Text, hint)
+		default:
+			add(string(p.Kind), stack.Fail, stack.Plain, p.Text, hint)
+		}
+	}
+	if slices.Contains(s.Missing, world.Localhost) {
+		add("name-missing", stack.Warn, stack.Plain, "the served certificate does not name localhost: it is no good behind a NAT rule", hint)
+	} else if len(s.Missing) > 0 {
+		add("address-missing", stack.Warn, stack.Aside,
+			"the served certificate does not name "+strings.Join(s.Missing, ", ")+": clients that dial it by that name refuse it", s.ReissueHint)
+	}
+	if s.Impossible != "" {
+		add("reissue-impossible", stack.Fail, stack.Plain, "the certificate has to be reissued, and cannot be: "+s.Impossible, "docker-vpn-helper explain tls.reissue-impossible")
+	}
+	if s.ClientRejected != "" {
+		add("client-cert-rejected", stack.Fail, stack.Plain, "dockerd does not accept the client certificate: "+s.ClientRejected,
+			"docker-machine regenerate-certs --client-certs "+s.Machine)
+	} else if s.ForeignCA {
+		add("client-cert-rejected", stack.Fail, stack.Plain, "ca.pem on the docker host is another than the store's: dockerd does not accept the client certificate",
+			"docker-machine regenerate-certs "+s.Machine)
+	}
+	if s.NoClientAuth {
+		add("no-client-auth", stack.Warn, stack.Plain, "dockerd asks for no client certificate: whoever reaches the port is root on the docker host",
+			"docker-machine regenerate-certs "+s.Machine)
+	}
+	out = append(out, s.drift()...)
+	if len(out) == 0 || !slices.ContainsFunc(out, func(f stack.Finding) bool { return f.Weight != stack.Aside }) {
+		out = append(out, s.fine())
+	}
+	return out
+}
+
+// drift compares the served certificate with its copies: a restart of dockerd
+// or the next regenerate-certs would change what is served.
+func (s State) drift() []stack.Finding {
+	warn := func(title string) []stack.Finding {
+		return []stack.Finding{{Code: "tls.drift", Status: stack.Warn, Title: title, Hint: s.ReissueHint}}
+	}
+	switch {
+	case s.Served == nil:
+		return nil
+	case s.Store != nil && s.Store.Fingerprint != s.Served.Fingerprint:
+		return warn("the served certificate is not the store's copy (server.pem)")
+	case s.Disk != nil && s.Disk.Fingerprint != s.Served.Fingerprint:
+		return warn("the served certificate is not the one on the docker host's disk: dockerd has not been restarted since")
+	}
+	return nil
+}
+
+func (s State) fine() stack.Finding {
+	cert, where := s.Served, "served"
+	if cert == nil {
+		cert, where = s.Disk, "on the docker host"
+	}
+	if cert == nil {
+		return stack.Finding{Code: "tls.unknown", Status: stack.Unknown, Title: "no certificate could be read"}
+	}
+	return stack.Finding{Code: "tls.ok", Status: stack.OK,
+		Title: fmt.Sprintf("certificate %s: %s, until %s", where, strings.Join(cert.Names, ", "), cert.NotAfter.Format(time.DateOnly))}
+}

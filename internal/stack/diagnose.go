@@ -1,0 +1,81 @@
+package stack
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/world"
+)
+
+// Sink is told what happens and asked what may.
+type Sink interface {
+	Event(Event)
+	// Confirm asks for a yes before a change with a risk. Nil means yes.
+	Confirm(ctx context.Context, c world.Change) error
+}
+
+// EventKind says what an Event tells.
+type EventKind string
+
+// What is told while the engine works.
+const (
+	Inspecting EventKind = "inspecting"
+	Inspected  EventKind = "inspected"
+	Applying   EventKind = "applying"
+	Reverting  EventKind = "reverting"
+	Note       EventKind = "note"
+)
+
+// Event is one step of the engine.
+type Event struct {
+	Kind    EventKind
+	Machine string
+	Layer   string
+	Change  world.Change
+	Text    string
+	Report  *LayerReport
+}
+
+// Diagnose inspects every layer, side by side, and changes nothing. What the
+// layers share they ask the World, which asks the outside once.
+func Diagnose(ctx context.Context, w *world.World, layers []Layer, sink Sink) Report {
+	r := Report{Schema: Schema, Machine: w.Machine.Name, Layers: make([]LayerReport, len(layers))}
+	var wg sync.WaitGroup
+	for i, l := range layers {
+		wg.Go(func() {
+			sink.Event(Event{Kind: Inspecting, Machine: w.Machine.Name, Layer: l.Name})
+			r.Layers[i] = inspect(ctx, w, l)
+			sink.Event(Event{Kind: Inspected, Machine: w.Machine.Name, Layer: l.Name, Report: &r.Layers[i]})
+		})
+	}
+	wg.Wait()
+	r.Endpoint = w.Endpoint(ctx)
+	r.conclude()
+	return r
+}
+
+// inspect runs one layer. A probe that errors is unknown, neither ok nor fail.
+func inspect(ctx context.Context, w *world.World, l Layer) LayerReport {
+	r := LayerReport{Layer: l.Name, Findings: []Finding{}, layer: l}
+	start := time.Now()
+	state, err := l.Inspect(ctx, w)
+	if err != nil {
+		r.Status = Unknown
+		r.Findings = append(r.Findings, Finding{
+			Code: l.Name + ".unknown", Status: Unknown,
+			Title: fmt.Sprintf("could not tell: %v (after %s)", err, time.Since(start).Round(time.Millisecond)),
+			Hint:  "docker-vpn-helper doctor -v " + w.Machine.Name,
+		})
+		return r
+	}
+	r.Observed = state
+	r.Findings = append(r.Findings, state.Findings()...)
+	r.Status = worst(r.Findings)
+	r.changes = state.Changes()
+	for _, c := range r.changes {
+		r.Changes = append(r.Changes, c.String())
+	}
+	return r
+}

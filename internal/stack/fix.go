@@ -1,0 +1,212 @@
+package stack
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/world"
+)
+
+// rollbackTime is how long taking everything back may last. Ctrl-C cannot
+// shorten it; a second one gives up and leaves the journal.
+const rollbackTime = 60 * time.Second
+
+// Result is what a repair did.
+type Result struct {
+	Report
+	Applied    []string
+	RolledBack bool
+	// Left is what a rollback or an undo had to leave as it is.
+	Left    []string
+	Journal string
+}
+
+// RollbackError is a rollback that could not finish.
+type RollbackError struct {
+	Err     error  // why the repair failed
+	Left    error  // what could not be taken back
+	Journal string // what undo will resume
+}
+
+func (e *RollbackError) Error() string {
+	return fmt.Sprintf("%v; and the rollback is incomplete: %v", e.Err, e.Left)
+}
+func (e *RollbackError) Unwrap() []error { return []error{e.Err, e.Left} }
+
+// VerdictError is a repair after which the endpoint still does not answer.
+type VerdictError struct {
+	Finding Finding
+	Status  Status
+}
+
+func (e *VerdictError) Error() string { return e.Finding.Title }
+
+// Fix brings up the layers in their order: inspect, plan, journal, apply, and
+// inspect again. On any failure it reverts, newest first. hard ends the
+// rollback itself before its time.
+func Fix(ctx, hard context.Context, w *world.World, layers []Layer, j *Journal, sink Sink) (Result, error) {
+	res := Result{}
+	err := climb(ctx, w, layers, j, sink, &res)
+	if err == nil {
+		res.Report = Diagnose(ctx, w, layers, quiet{sink})
+		err = verdict(res.Report)
+		if ctx.Err() != nil {
+			err = context.Cause(ctx)
+		}
+	}
+	if err == nil {
+		res.Journal = j.path()
+		return res, j.Close(Done)
+	}
+	if len(j.Entries) == 0 {
+		return res, err
+	}
+	back, cancel := context.WithTimeout(hard, rollbackTime)
+	defer cancel()
+	w.Forget()
+	left, undoErr := j.Revert(back, w, RolledBack, sink)
+	res.RolledBack, res.Left, res.Journal = undoErr == nil, left, j.path()
+	if undoErr != nil {
+		return res, &RollbackError{Err: err, Left: undoErr, Journal: j.Path}
+	}
+	return res, err
+}
+
+// Frugal inspects only what costs neither a login nor VBoxManage. If the
+// verdict is ok and at most the laptop itself wants changes, it returns the
+// layers that a repair needs to look at; else ok is false, and all are needed.
+func Frugal(ctx context.Context, w *world.World, layers []Layer, sink Sink) (local []Layer, r Report, ok bool) {
+	for _, l := range layers {
+		if l.Local {
+			local = append(local, l)
+		}
+	}
+	w.Frugal = true
+	r = Diagnose(ctx, w, local, sink)
+	for _, l := range r.Layers {
+		if len(l.changes) > 0 && !l.layer.LaptopOnly {
+			w.Frugal = false
+			return nil, r, false
+		}
+	}
+	if ok = r.Verdict() == OK && !r.Failed(); !ok {
+		w.Frugal = false
+	}
+	return local, r, ok
+}
+
+// climb applies what each layer plans, until it plans nothing more.
+func climb(ctx context.Context, w *world.World, layers []Layer, j *Journal, sink Sink, res *Result) error {
+	for _, l := range layers {
+		var tried []world.Change
+		for {
+			sink.Event(Event{Kind: Inspecting, Machine: w.Machine.Name, Layer: l.Name})
+			r := inspect(ctx, w, l)
+			sink.Event(Event{Kind: Inspected, Machine: w.Machine.Name, Layer: l.Name, Report: &r})
+			if ctx.Err() != nil {
+				return context.Cause(ctx)
+			}
+			if len(r.changes) == 0 {
+				break
+			}
+			for _, planned := range r.changes {
+				next, err := choose(planned, tried)
+				if err != nil {
+					return err
+				}
+				tried = append(tried, next)
+				if err := apply(ctx, w, j, next, sink); err != nil {
+					return err
+				}
+				res.Applied = append(res.Applied, next.String())
+			}
+		}
+	}
+	return nil
+}
+
+// choose is the planned change if it has not been tried yet, else the first of
+// its stronger alternatives that has not.
+func choose(planned world.Change, tried []world.Change) (world.Change, error) {
+	c := planned
+	for slices.ContainsFunc(tried, func(t world.Change) bool { return same(t, c) }) {
+		e, ok := c.(world.Escalating)
+		if !ok || e.Next() == nil {
+			return nil, fmt.Errorf("%s: done, and still needed", c)
+		}
+		c = e.Next()
+	}
+	return c, nil
+}
+
+// same compares plans. A change learns more while it is applied, so only what
+// it says it does counts.
+func same(a, b world.Change) bool {
+	return a.Kind() == b.Kind() && a.String() == b.String()
+}
+
+func apply(ctx context.Context, w *world.World, j *Journal, c world.Change, sink Sink) error {
+	if c.Risk() != "" {
+		if err := sink.Confirm(ctx, c); err != nil {
+			return err
+		}
+	}
+	sink.Event(Event{Kind: Applying, Machine: w.Machine.Name, Change: c})
+	if p, ok := c.(world.Permanent); ok {
+		err := c.Apply(ctx, w)
+		w.Forget()
+		if err == nil {
+			sink.Event(Event{Kind: Note, Machine: w.Machine.Name, Text: p.Permanent()})
+		}
+		return err
+	}
+	if err := c.Backup(ctx, w); err != nil {
+		return err
+	}
+	seq, err := j.Plan(c)
+	if err != nil {
+		return err
+	}
+	err = c.Apply(ctx, w)
+	w.Forget()
+	if err != nil {
+		return err
+	}
+	return j.Update(seq, Applied)
+}
+
+// verdict is nil when the repair is proved: the deciding layer is ok and
+// nothing is fail.
+func verdict(r Report) error {
+	if r.Verdict() == OK && !r.Failed() {
+		return nil
+	}
+	if f, ok := r.CauseFinding(); ok {
+		return &VerdictError{Finding: f, Status: r.Status}
+	}
+	return errors.New("could not tell whether the endpoint answers")
+}
+
+func (j *Journal) path() string {
+	if len(j.Entries) == 0 {
+		return ""
+	}
+	return j.Path
+}
+
+// Undo takes back what a journal's run changed.
+func Undo(ctx context.Context, w *world.World, j *Journal, sink Sink) (left []string, err error) {
+	left, err = j.Revert(ctx, w, Undone, sink)
+	if err != nil {
+		return left, &RollbackError{Err: errors.New("undo failed"), Left: err, Journal: j.Path}
+	}
+	return left, nil
+}
+
+// quiet passes no inspection events on: the final check would repeat them all.
+type quiet struct{ Sink }
+
+func (quiet) Event(Event) {}

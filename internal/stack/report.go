@@ -1,0 +1,160 @@
+package stack
+
+import "github.com/docker-vpn-helper/docker-vpn-helper/internal/world"
+
+// Schema is the version of the report's JSON form; it rises when a field
+// changes its meaning or goes.
+const Schema = 1
+
+// Report is what an inspection of the whole ladder found.
+type Report struct {
+	Schema   int           `json:"schema"`
+	Version  string        `json:"version"`
+	Machine  string        `json:"machine"`
+	Status   Status        `json:"status"`
+	Endpoint string        `json:"endpoint"`
+	Cause    string        `json:"cause"`
+	Layers   []LayerReport `json:"layers"`
+}
+
+// LayerReport is one rung of a Report.
+type LayerReport struct {
+	Layer     string    `json:"layer"`
+	Status    Status    `json:"status"`
+	BlockedBy string    `json:"blocked_by,omitempty"`
+	Findings  []Finding `json:"findings"`
+	// Hidden are findings that BlockedBy explains.
+	Hidden  []Finding `json:"hidden,omitempty"`
+	Changes []string  `json:"changes,omitempty"`
+	// Observed is the state itself, for bug reports.
+	Observed State `json:"observed,omitempty"`
+
+	changes []world.Change
+	layer   Layer
+}
+
+// Verdict is the status of the layer that decides.
+func (r Report) Verdict() Status {
+	for _, l := range r.Layers {
+		if l.layer.Verdict {
+			return l.Status
+		}
+	}
+	return Unknown
+}
+
+// Failed says whether anything is fail.
+func (r Report) Failed() bool { return r.Status == Fail }
+
+// CauseFinding is the finding behind Cause; ok is false if there is none.
+func (r Report) CauseFinding() (f Finding, ok bool) {
+	best := -1
+	for _, l := range r.Layers {
+		for _, c := range l.Findings {
+			if c.Status == OK || c.Weight == Aside {
+				continue
+			}
+			rank := c.Status.rank()
+			if c.Weight == Outranks {
+				rank += 10
+			}
+			if rank > best {
+				best, f, ok = rank, c, true
+			}
+		}
+	}
+	return f, ok
+}
+
+// conclude hides what other layers explain, softens what does not matter while
+// the verdict is ok, and settles status and cause.
+func (r *Report) conclude() {
+	root := map[string]string{} // failed or blocked layer → the layer that explains it
+	verdict := Unknown
+	for i := range r.Layers {
+		l := &r.Layers[i]
+		l.Status = worst(l.Findings)
+		if b, ok := l.Observed.(SelfBlocked); ok && b.BlockedBy() != "" {
+			l.hide(b.BlockedBy())
+		}
+		if l.Status.rank() > Warn.rank() {
+			for _, need := range l.layer.Needs {
+				if by, ok := root[need]; ok {
+					l.hide(by)
+					break
+				}
+			}
+		}
+		switch l.Status {
+		case Fail:
+			root[l.Layer] = l.Layer
+		case Blocked:
+			root[l.Layer] = l.BlockedBy
+		}
+		if l.layer.Verdict {
+			verdict = l.Status
+		}
+	}
+	for i := range r.Layers {
+		l := &r.Layers[i]
+		if !l.layer.Lenient || verdict != OK {
+			continue
+		}
+		for j := range l.Findings {
+			if l.Findings[j].Status == Fail {
+				l.Findings[j].Status = Warn
+			}
+		}
+		if l.Status == Fail {
+			l.Status = Warn
+		}
+	}
+	r.Status = OK
+	for _, l := range r.Layers {
+		if l.Status.rank() > r.Status.rank() {
+			r.Status = l.Status
+		}
+	}
+	if f, ok := r.CauseFinding(); ok {
+		r.Cause = f.Code
+	}
+}
+
+// hide makes the layer blocked by another, unless one of its own findings
+// stands whatever the other one does.
+func (l *LayerReport) hide(by string) {
+	keep := []Finding{}
+	for _, f := range l.Findings {
+		if f.Weight == Outranks {
+			keep = append(keep, f)
+		} else if f.Status != OK {
+			l.Hidden = append(l.Hidden, f)
+		}
+	}
+	l.Findings = keep
+	if len(keep) > 0 {
+		l.Status = worst(keep)
+		return
+	}
+	l.Status, l.BlockedBy = Blocked, by
+}
+
+func worst(findings []Finding) Status {
+	s := OK
+	for _, f := range findings {
+		if f.Status.rank() > s.rank() {
+			s = f.Status
+		}
+	}
+	return s
+}
+
+// Planned says whether any layer wants changes.
+func (r Report) Planned() bool {
+	for _, l := range r.Layers {
+		if len(l.Changes) > 0 {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,94 @@
+// Package stack is the engine: it inspects the rungs between docker on the
+// laptop and a container in the VM, plans what would put them right, applies
+// that with a journal on disk, verifies by inspecting again, and takes
+// everything back when something fails. It knows no rung and no change.
+package stack
+
+import (
+	"context"
+
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/world"
+)
+
+// Status is how a finding, a layer or a whole report stands.
+type Status string
+
+// The statuses, mildest first. Unknown is neither good nor bad: a probe itself
+// failed. Blocked is a layer's status only: another layer explains it.
+const (
+	OK      Status = "ok"
+	Warn    Status = "warn"
+	Blocked Status = "blocked"
+	Unknown Status = "unknown"
+	Fail    Status = "fail"
+)
+
+func (s Status) rank() int {
+	switch s {
+	case OK:
+		return 0
+	case Warn:
+		return 1
+	case Blocked:
+		return 2
+	case Unknown:
+		return 3
+	}
+	return 4
+}
+
+// Weight settles which of several findings is the cause of a report.
+type Weight int
+
+const (
+	// Plain findings: the first in the order of the ladder is the cause.
+	Plain Weight = iota
+	// Aside: worth saying, never the cause.
+	Aside
+	// Outranks: the cause whatever else is wrong, and never hidden by another
+	// layer's failure.
+	Outranks
+)
+
+// Finding is one thing that an inspection found.
+type Finding struct {
+	// Code is stable, "layer.noun-adjective"; docs/troubleshooting.md has a
+	// heading for each.
+	Code   string `json:"code"`
+	Status Status `json:"status"`
+	// Title states the fact in the present tense, with the evidence in it.
+	Title string `json:"title"`
+	// Hint is what to do; it works when pasted. Empty where there is nothing to do.
+	Hint   string `json:"hint"`
+	Weight Weight `json:"-"`
+}
+
+// State is what a layer's inspection found: a plain struct of facts, marshalled
+// as the report's "observed". Its methods are pure.
+type State interface {
+	Findings() []Finding
+	Changes() []world.Change
+}
+
+// SelfBlocked is a State that could not look because of another layer.
+type SelfBlocked interface {
+	// BlockedBy names that layer, or is empty.
+	BlockedBy() string
+}
+
+// Layer is one rung of the ladder.
+type Layer struct {
+	Name string
+	// Needs are the layers whose failure explains this one's: while one of
+	// them fails, this one is blocked by it and its findings are hidden.
+	Needs []string
+	// Local says that inspecting a healthy machine costs no SSH login and no VBoxManage.
+	Local bool
+	// LaptopOnly says that the layer's changes concern the laptop alone.
+	LaptopOnly bool
+	// Verdict marks the one layer that decides whether all is well.
+	Verdict bool
+	// Lenient layers' failures are warnings while the verdict is ok.
+	Lenient bool
+	Inspect func(context.Context, *world.World) (State, error)
+}

@@ -1,0 +1,57 @@
+package ui
+
+import (
+	"context"
+	"errors"
+
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/stack"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/world"
+)
+
+// ErrRefused is a no, typed at a prompt.
+var ErrRefused = errors.New("not confirmed")
+
+// NeedsYes is a change that would have to be confirmed where nobody can be asked.
+type NeedsYes struct{ Risk string }
+
+func (e *NeedsYes) Error() string { return e.Risk + ": needs a yes" }
+
+// Sink shows the engine's progress and asks for what it wants confirmed.
+type Sink struct {
+	*UI
+	Yes bool
+}
+
+// Event implements stack.Sink.
+func (s Sink) Event(e stack.Event) {
+	switch e.Kind {
+	case stack.Applying:
+		s.Say("[%s] %s", e.Machine, e.Change.Doing())
+	case stack.Reverting:
+		s.Say("[%s] taking back: %s", e.Machine, e.Change)
+	case stack.Note:
+		s.Say("[%s] %s", e.Machine, e.Text)
+	case stack.Inspecting:
+		s.Debug("[%s] inspecting %s", e.Machine, e.Layer)
+	case stack.Inspected:
+		for _, f := range e.Report.Findings {
+			s.Debug("[%s] %s: %s %s: %s", e.Machine, e.Layer, f.Status, f.Code, f.Title)
+		}
+	}
+}
+
+// Confirm implements stack.Sink.
+func (s Sink) Confirm(ctx context.Context, c world.Change) error {
+	switch {
+	case s.Yes:
+		s.Say("%s", c.Risk())
+		return nil
+	case !s.CanPrompt():
+		return &NeedsYes{Risk: c.Risk()}
+	case s.Ask(ctx, c.Risk()+". Go on?"):
+		return nil
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	}
+	return ErrRefused
+}

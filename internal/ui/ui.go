@@ -1,0 +1,212 @@
+// Package ui owns everything that a person sees. Its rules:
+//
+//   - results on stdout; progress, notes, prompts and errors on stderr;
+//   - with --json, stdout is one JSON object and nothing else, and stderr keeps
+//     only what a prompt or a wait has to say;
+//   - colour and marks that move only on a terminal; NO_COLOR and TERM=dumb are
+//     honoured; a pipe gets plain lines in UTF-8;
+//   - an error line says what failed, hint lines say what to type.
+package ui
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+
+	"github.com/fatih/color"
+	"golang.org/x/term"
+)
+
+// Program is the name in front of error lines.
+const Program = "docker-vpn-helper"
+
+// Color says when to colour.
+type Color string
+
+// The values of --color.
+const (
+	Auto   Color = "auto"
+	Always Color = "always"
+	Never  Color = "never"
+)
+
+// ParseColor reads the value of --color.
+func ParseColor(s string) (Color, error) {
+	switch c := Color(s); c {
+	case Auto, Always, Never:
+		return c, nil
+	}
+	return "", fmt.Errorf("--color takes auto, always or never, not %q", s)
+}
+
+// UI writes to one set of streams.
+type UI struct {
+	in       *bufio.Reader
+	out, err io.Writer
+	getenv   func(string) string
+	prompts  bool // stdin and stderr are a terminal
+	outTerm  bool
+	errTerm  bool
+
+	Color   Color
+	JSON    bool
+	Verbose bool
+
+	mu sync.Mutex
+}
+
+// New looks at the streams; nothing is written.
+func New(in io.Reader, out, err io.Writer, getenv func(string) string) *UI {
+	return &UI{
+		in: bufio.NewReader(in), out: out, err: err, getenv: getenv,
+		prompts: isTerminal(in) && isTerminal(err),
+		outTerm: isTerminal(out), errTerm: isTerminal(err),
+		Color: Auto,
+	}
+}
+
+func isTerminal(stream any) bool {
+	f, ok := stream.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
+}
+
+// CanPrompt says whether somebody can be asked: stdin and stderr are a
+// terminal; stdout may be a pipe, as in eval "$(docker-vpn-helper fix)".
+func (u *UI) CanPrompt() bool { return u.prompts && !u.JSON }
+
+// Print writes a result.
+func (u *UI) Print(text string) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	io.WriteString(u.out, text)
+}
+
+// PrintJSON writes one result as one line of JSON. HTML characters stay as they are.
+func (u *UI) PrintJSON(v any) error {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	e := json.NewEncoder(u.out)
+	e.SetEscapeHTML(false)
+	return e.Encode(v)
+}
+
+// Say writes a line of progress.
+func (u *UI) Say(format string, args ...any) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	fmt.Fprintln(u.err, clean(fmt.Sprintf(format, args...)))
+}
+
+// Debug is Say for --verbose.
+func (u *UI) Debug(format string, args ...any) {
+	if u.Verbose {
+		u.Say(format, args...)
+	}
+}
+
+// Error writes what failed and what to do next; hint may have several lines.
+func (u *UI) Error(message, hint string) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	p := u.paint(u.errTerm)
+	fmt.Fprintf(u.err, "%s: %s %s\n", Program, p(color.FgRed, "error:"), clean(message))
+	for _, line := range strings.Split(hint, "\n") {
+		if line != "" {
+			fmt.Fprintf(u.err, "%s: %s %s\n", Program, p(color.FgCyan, "hint:"), clean(line))
+		}
+	}
+}
+
+// Ask puts a question and reads the answer; anything but a yes is a no, and so
+// is an interruption.
+func (u *UI) Ask(ctx context.Context, question string) bool {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	fmt.Fprintf(u.err, "%s [y/N] ", clean(question))
+	answers := make(chan string, 1)
+	go func() {
+		answer, _ := u.in.ReadString('\n')
+		answers <- answer
+	}()
+	select {
+	case <-ctx.Done():
+		fmt.Fprintln(u.err)
+		return false
+	case answer := <-answers:
+		if !strings.HasSuffix(answer, "\n") {
+			fmt.Fprintln(u.err)
+		}
+		switch strings.ToLower(strings.TrimSpace(answer)) {
+		case "y", "yes":
+			return true
+		}
+		return false
+	}
+}
+
+// paint is a function that colours, or one that does not.
+func (u *UI) paint(terminal bool) func(color.Attribute, string) string {
+	on := terminal && u.getenv("NO_COLOR") == "" && u.getenv("TERM") != "dumb"
+	switch u.Color {
+	case Always:
+		on = true
+	case Never:
+		on = false
+	}
+	if !on {
+		return func(_ color.Attribute, s string) string { return s }
+	}
+	return func(a color.Attribute, s string) string {
+		c := color.New(a)
+		c.EnableColor()
+		return c.Sprint(s)
+	}
+}
+
+// width of the screen in columns.
+func (u *UI) width() int {
+	if f, ok := u.out.(*os.File); ok && u.outTerm {
+		if w, _, err := term.GetSize(int(f.Fd())); err == nil && w > 0 {
+			return w
+		}
+	}
+	if w, err := strconv.Atoi(u.getenv("COLUMNS")); err == nil && w > 0 {
+		return w
+	}
+	return 80
+}
+
+// utf8 says whether marks outside ASCII can be shown. Only a terminal can say
+// no: what reads a pipe takes UTF-8.
+func (u *UI) utf8() bool {
+	if !u.outTerm {
+		return true
+	}
+	for _, key := range []string{"LC_ALL", "LC_CTYPE", "LANG"} {
+		if v := u.getenv(key); v != "" {
+			v = strings.ToLower(v)
+			return strings.Contains(v, "utf-8") || strings.Contains(v, "utf8")
+		}
+	}
+	return false
+}
+
+// clean keeps what came from outside (names, error texts) from moving the
+// cursor or colouring the screen.
+func clean(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r == '\t' || r == '\n' {
+			return r
+		}
+		if r < 0x20 || r == 0x7f || (r >= 0x80 && r < 0xa0) {
+			return '�'
+		}
+		return r
+	}, s)
+}

@@ -1,0 +1,246 @@
+package world
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net"
+	"strconv"
+
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/certs"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/dockerd"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/store"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/vbox"
+)
+
+// RuleName is the name of our NAT rule.
+const RuleName = "docker-vpn-helper"
+
+// Endpoint is where docker is told to connect.
+type Endpoint struct {
+	Host string `json:"host"` // "localhost", or the host-only address
+	Port int    `json:"port"`
+	// Inside reaches the port from within the docker host, through SSH: it shows what dockerd
+	// serves when no way from the laptop does. docker itself cannot use it.
+	Inside bool `json:"inside,omitempty"`
+	// Planned says that nothing leads there yet: a repair would make it so.
+	Planned bool `json:"planned,omitempty"`
+}
+
+// URL is the value for DOCKER_HOST; empty where no endpoint is known.
+func (e Endpoint) URL() string {
+	if e.Host == "" {
+		return ""
+	}
+	return "tcp://" + net.JoinHostPort(e.Host, strconv.Itoa(e.Port))
+}
+
+// addr is what is dialled: localhost may be ::1 first, or missing from the hosts
+// file (boot2docker#392), and a NAT rule listens on IPv4.
+func (e Endpoint) addr() string {
+	host := e.Host
+	if host == Localhost {
+		host = "127.0.0.1"
+	}
+	return net.JoinHostPort(host, strconv.Itoa(e.Port))
+}
+
+// Identity says whether an answer is this machine's.
+type Identity string
+
+// The identities. All machines of a store share one CA and every good
+// certificate names localhost, so only the key or the host-only address tells.
+const (
+	Unsure Identity = "unsure" // no certificate, or nothing to compare it with
+	Mine   Identity = "mine"
+	Other  Identity = "other"
+)
+
+// Answer is what an endpoint answered.
+type Answer struct {
+	Endpoint Endpoint
+	DialErr  error             // nobody accepts a connection
+	TLSErr   error             // somebody does, and does not speak TLS with us
+	Leaf     *x509.Certificate // what is served; nil without TLS
+	Version  uint16            // of TLS
+	// NoClientAuth says that the server never asked for a client certificate.
+	NoClientAuth bool
+	PingErr      error // after TLS
+	API          string
+	Identity     Identity
+}
+
+// Speaks says that dockerd answered, whoever's it is.
+func (a Answer) Speaks() bool { return a.Leaf != nil && a.PingErr == nil }
+
+// Proved says that this machine's dockerd answered at its own endpoint. Whether
+// its certificate is good for the endpoint's name is another question.
+func (a Answer) Proved() bool { return a.Speaks() && a.Identity == Mine }
+
+// Ask connects to an endpoint, shakes hands without trusting, and pings.
+func (w *World) Ask(ctx context.Context, e Endpoint) Answer {
+	if e.Host == "" {
+		return Answer{DialErr: errors.New("no address is known"), Identity: Unsure}
+	}
+	a, _ := w.answers.get(ctx, fmt.Sprint(e), func() (Answer, error) { return w.ask(ctx, e), nil })
+	return a
+}
+
+// Inside is dockerd's port as the docker host itself sees it.
+func (w *World) Inside() Endpoint {
+	return Endpoint{Host: Localhost, Port: w.Machine.EnginePort, Inside: true}
+}
+
+// HostOnlyEndpoint is dockerd at the host-only address, the way that a VPN takes.
+func (w *World) HostOnlyEndpoint() Endpoint {
+	ip := w.HostOnly()
+	if !ip.IsValid() {
+		return Endpoint{}
+	}
+	return Endpoint{Host: ip.String(), Port: w.Machine.EnginePort}
+}
+
+// DaemonRules are the NAT rules that lead from a loopback port to dockerd, ours first.
+func DaemonRules(vm vbox.VM) []vbox.Forward {
+	var rules []vbox.Forward
+	for _, f := range vm.Forwards {
+		if f.Proto != "tcp" || f.GuestPort != GuestPort || f.HostPort == 0 || !(f.HostIP == "" || Loopback(f.HostIP)) {
+			continue
+		}
+		if f.Name == RuleName {
+			rules = append([]vbox.Forward{f}, rules...)
+		} else {
+			rules = append(rules, f)
+		}
+	}
+	return rules
+}
+
+// Loopback says whether a rule's host IP is reachable from the laptop alone.
+func Loopback(hostIP string) bool {
+	ip := net.ParseIP(hostIP)
+	return hostIP == Localhost || ip != nil && ip.IsLoopback()
+}
+
+// Record reads the endpoint record; none is fs.ErrNotExist.
+func (w *World) Record(ctx context.Context) (store.Record, error) {
+	data, err := w.Laptop.ReadFile(ctx, w.Machine.RecordPath())
+	if err != nil {
+		return store.Record{}, err
+	}
+	return store.ParseRecord(data)
+}
+
+// Proven is the recorded endpoint, if what answers there proves to be this
+// machine: no outside command is needed then.
+func (w *World) Proven(ctx context.Context) (Endpoint, bool) {
+	r, err := w.Record(ctx)
+	if err != nil {
+		return Endpoint{}, false
+	}
+	e := Endpoint{Host: Localhost, Port: r.Port}
+	return e, w.Ask(ctx, e).Proved()
+}
+
+// Target is the endpoint that docker should use: the recorded one if it proves
+// itself, else that of the NAT rule, else the host-only address if dockerd
+// answers there, else the one that a repair would make.
+func (w *World) Target(ctx context.Context) Endpoint {
+	e, _ := w.target.get(ctx, func() (Endpoint, error) {
+		if e, ok := w.Proven(ctx); ok {
+			return e, nil
+		}
+		if !w.VirtualBox() {
+			return w.HostOnlyEndpoint(), nil
+		}
+		if vm, err := w.VM(ctx); err == nil {
+			if rules := DaemonRules(vm); len(rules) > 0 {
+				return Endpoint{Host: Localhost, Port: rules[0].HostPort}, nil
+			}
+		}
+		if e := w.HostOnlyEndpoint(); w.Ask(ctx, e).Proved() {
+			return e, nil
+		}
+		return Endpoint{Host: Localhost, Port: w.preferredPort(), Planned: true}, nil
+	})
+	return e
+}
+
+// Endpoint is Target as text.
+func (w *World) Endpoint(ctx context.Context) string {
+	if w.LoadErr != nil {
+		return ""
+	}
+	return w.Target(ctx).URL()
+}
+
+func (w *World) ask(ctx context.Context, e Endpoint) Answer {
+	a := Answer{Endpoint: e, Identity: Unsure}
+	ctx, cancel := context.WithTimeout(ctx, max(ProbeTime, w.Patience))
+	defer cancel()
+	dial := w.Laptop.DialContext
+	if e.Inside {
+		h, err := w.DockerHost(ctx)
+		if err != nil {
+			a.DialErr = err
+			return a
+		}
+		dial = h.DialContext
+	}
+	conn, err := dial(ctx, "tcp", e.addr())
+	if err != nil {
+		a.DialErr = err
+		return a
+	}
+	defer conn.Close()
+	pair, err := w.ClientPair(ctx)
+	if err != nil {
+		a.TLSErr = err
+		return a
+	}
+	seen, err := dockerd.Handshake(ctx, conn, dockerd.TLS{ServerName: e.Host, Certificate: pair})
+	if err != nil {
+		a.TLSErr = err
+		return a
+	}
+	a.Leaf, a.Version, a.NoClientAuth = seen.Leaf, seen.Version, !seen.ClientAuth
+	a.Identity = w.identify(ctx, a.Leaf)
+	a.API, a.PingErr = seen.Ping(ctx)
+	return a
+}
+
+// identify compares a served certificate with what the store knows of the
+// machine: the key of its own server.pem, or its host-only address by name.
+func (w *World) identify(ctx context.Context, leaf *x509.Certificate) Identity {
+	own, err := w.StoreCert(ctx)
+	if err == nil && certs.SameKey(own.PublicKey, leaf.PublicKey) {
+		return Mine
+	}
+	if ip := w.HostOnly(); ip.IsValid() && leaf.VerifyHostname(ip.String()) == nil {
+		return Mine
+	}
+	if err != nil && !w.HostOnly().IsValid() {
+		return Unsure
+	}
+	return Other
+}
+
+// MachineBehind names the machine of the store that an answer belongs to; "" if none.
+func (w *World) MachineBehind(ctx context.Context, a Answer) string {
+	names, err := w.Store.Names(ctx)
+	if err != nil || a.Leaf == nil {
+		return ""
+	}
+	for _, name := range names {
+		m, err := w.Store.Load(ctx, name)
+		if err != nil {
+			continue
+		}
+		cert, err := w.readCert(ctx, m.ServerCert)
+		if err == nil && certs.SameKey(cert.PublicKey, a.Leaf.PublicKey) {
+			return name
+		}
+	}
+	return ""
+}

@@ -1,0 +1,34 @@
+package world
+
+import "context"
+
+// Change is one thing that a repair does. Its exported fields survive a trip
+// through JSON, which is how a journal on disk can take it back after the
+// program was killed.
+type Change interface {
+	// Kind is the name under which a journal knows the change.
+	Kind() string
+	// String is the plan: "add NAT rule …". The same words stand in doctor's
+	// changes, in fix --dry-run and in what fix says it has applied.
+	String() string
+	// Doing is the progress line: "adding NAT rule …".
+	Doing() string
+	// Risk says what running programs lose by it; empty if nothing. A change
+	// with a risk is applied only after a yes.
+	Risk() string
+	// Backup reads what Revert will need. Nothing is changed.
+	Backup(context.Context, *World) error
+	Apply(context.Context, *World) error
+	// Revert takes the change back. It is idempotent, and right also if Apply
+	// never ran or ran halfway. What it had to leave, because somebody else has
+	// changed it since, is returned as one line a thing.
+	Revert(context.Context, *World) (left []string, err error)
+}
+
+// Permanent is a Change that is not taken back, such as starting the VM. It is
+// not journaled.
+type Permanent interface{ Permanent() string }
+
+// Escalating is a Change that has a stronger alternative, for when inspecting
+// again shows that it did not help.
+type Escalating interface{ Next() Change }

@@ -1,0 +1,90 @@
+package world
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/shell"
+)
+
+// EnvNames are the variables of Environment, in its order.
+func EnvNames() []string {
+	return []string{"DOCKER_TLS_VERIFY", "DOCKER_HOST", "DOCKER_CERT_PATH", "DOCKER_MACHINE_NAME"}
+}
+
+// Environment points docker at an endpoint of the machine.
+func (w *World) Environment(_ context.Context, e Endpoint) ([]shell.Var, error) {
+	if e.Host == "" {
+		return nil, fmt.Errorf("machine %q has no endpoint", w.Machine.Name)
+	}
+	values := []string{"1", e.URL(), w.Machine.Dir, w.Machine.Name}
+	vars := make([]shell.Var, len(values))
+	for i, name := range EnvNames() {
+		vars[i] = shell.Var{Name: name, Value: values[i]}
+	}
+	return vars, nil
+}
+
+// Recorded is the endpoint as it is written down, unproved; without a record
+// the NAT rule's, else the host-only address.
+func (w *World) Recorded(ctx context.Context) Endpoint {
+	if r, err := w.Record(ctx); err == nil {
+		return Endpoint{Host: Localhost, Port: r.Port}
+	}
+	if w.VirtualBox() {
+		if vm, err := w.VM(ctx); err == nil {
+			if rules := DaemonRules(vm); len(rules) > 0 {
+				return Endpoint{Host: Localhost, Port: rules[0].HostPort}
+			}
+		}
+	}
+	return w.HostOnlyEndpoint()
+}
+
+// Good is nil if docker would work through the endpoint.
+func (w *World) Good(ctx context.Context, e Endpoint) error {
+	if e.Planned || e.Host == "" {
+		return fmt.Errorf("machine %q has no NAT rule for dockerd, and nothing answers at its own address", w.Machine.Name)
+	}
+	a := w.Ask(ctx, e)
+	switch {
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	case a.DialErr != nil:
+		return fmt.Errorf("no answer from dockerd on machine %q: %w", w.Machine.Name, a.DialErr)
+	case a.Leaf == nil:
+		return fmt.Errorf("no answer from dockerd on machine %q at %s: %w", w.Machine.Name, e.URL(), a.TLSErr)
+	case a.Identity == Other:
+		return fmt.Errorf("%s answers, and it is not machine %q", e.URL(), w.Machine.Name)
+	}
+	if err := w.Trusts(ctx, a); err != nil {
+		return fmt.Errorf("docker would not trust %s: %w", e.URL(), err)
+	}
+	if a.PingErr != nil {
+		return fmt.Errorf("no answer from dockerd on machine %q at %s: %w", w.Machine.Name, e.URL(), a.PingErr)
+	}
+	if a.Identity != Mine {
+		return errors.New("nothing in the store proves that " + e.URL() + " is this machine")
+	}
+	return nil
+}
+
+// NoProxy is the caller's no_proxy with the endpoint's host added, by whole entry.
+func (w *World) NoProxy(e Endpoint) shell.Var {
+	name := "no_proxy"
+	if w.Getenv(name) == "" && w.Getenv("NO_PROXY") != "" {
+		name = "NO_PROXY"
+	}
+	list := w.Getenv(name)
+	for entry := range strings.SplitSeq(list, ",") {
+		if strings.TrimSpace(entry) == e.Host {
+			return shell.Var{Name: name, Value: list}
+		}
+	}
+	if list != "" {
+		list += ","
+	}
+	return shell.Var{Name: name, Value: list + e.Host}
+}

@@ -1,0 +1,146 @@
+package world
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/routes"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/vbox"
+)
+
+// portRange is how many ports from the preferred one on are tried.
+const portRange = 200
+
+func (w *World) preferredPort() int {
+	if w.Port != 0 {
+		return w.Port
+	}
+	return GuestPort
+}
+
+// ChoosePort is the first port, from the preferred one on, that nobody listens
+// on, no rule of any VM claims (those of VMs that are off will bind later), and
+// that is not to be avoided.
+func (w *World) ChoosePort(ctx context.Context, vm vbox.VM, avoid map[int]bool) (int, error) {
+	claimed, err := w.claimedPorts(ctx, vm)
+	if err != nil {
+		return 0, err
+	}
+	first := w.preferredPort()
+	for port := first; port < first+portRange && port <= 65535; port++ {
+		if claimed[port] || avoid[port] {
+			continue
+		}
+		free, err := w.Laptop.PortFree(ctx, port)
+		if err != nil {
+			return 0, fmt.Errorf("looking for a free port: %w", err)
+		}
+		if free {
+			return port, nil
+		}
+	}
+	return 0, fmt.Errorf("no port from %d to %d is free on 127.0.0.1", first, first+portRange-1)
+}
+
+// claimedPorts are the host ports of all NAT rules of all VMs but vm's own rule of our name.
+func (w *World) claimedPorts(ctx context.Context, vm vbox.VM) (map[int]bool, error) {
+	claimed := map[int]bool{}
+	for _, f := range vm.Forwards {
+		if f.Name != RuleName {
+			claimed[f.HostPort] = true
+		}
+	}
+	out, err := w.VBoxManage(ctx, vbox.ListVMs())
+	if err != nil {
+		return nil, fmt.Errorf("listing VMs: %w", err)
+	}
+	vms, err := vbox.ParseVMs(out.Stdout)
+	if err != nil {
+		return nil, fmt.Errorf("listing VMs: %w", err)
+	}
+	for _, ref := range vms {
+		if ref.UUID == vm.UUID {
+			continue
+		}
+		other, err := w.LookUpVM(ctx, ref.UUID)
+		if ctx.Err() != nil {
+			return nil, context.Cause(ctx)
+		}
+		if err != nil {
+			continue // inaccessible, or removed meanwhile: it binds nothing
+		}
+		for _, f := range other.Forwards {
+			claimed[f.HostPort] = true
+		}
+	}
+	return claimed, nil
+}
+
+// LockPorts takes the lock under which a port is chosen and its rule added.
+// It is one for all stores: they share the laptop's ports.
+func (w *World) LockPorts(ctx context.Context) (unlock func(), err error) {
+	return w.Laptop.Lock(ctx, filepath.Join(w.StateDir, "ports.lock"), func() {
+		w.Tell("waiting for another docker-vpn-helper that is choosing a port")
+	})
+}
+
+// Listeners are the processes that listen on a TCP port of the laptop, as far
+// as the user may see them.
+func (w *World) Listeners(ctx context.Context, port int) ([]routes.Listener, error) {
+	ctx, cancel := context.WithTimeout(ctx, ProbeTime)
+	defer cancel()
+	argv := routes.ListenerArgv(w.Laptop.OS(), port)
+	if argv == nil {
+		return nil, errors.ErrUnsupported
+	}
+	out, err := w.Laptop.Run(ctx, host.Cmd{Argv: argv})
+	var exit *host.CmdError
+	if err != nil && !(errors.As(err, &exit) && exit.Exit == 1 && len(out.Stdout) == 0) {
+		return nil, err
+	}
+	return routes.ParseListeners(w.Laptop.OS(), out.Stdout), nil
+}
+
+// Running says whether the VM runs; machines of other drivers are taken to.
+func (w *World) Running(ctx context.Context) (bool, error) {
+	if !w.VirtualBox() {
+		return true, nil
+	}
+	vm, err := w.VM(ctx)
+	var complaint *vbox.Error
+	if errors.As(err, &complaint) && complaint.Kind == vbox.NotFound {
+		return false, nil
+	}
+	return vm.State == vbox.Running, err
+}
+
+// MissingVM says that VirtualBox does not know the machine's VM.
+func (w *World) MissingVM(ctx context.Context) bool {
+	if !w.VirtualBox() {
+		return false
+	}
+	_, err := w.VM(ctx)
+	var complaint *vbox.Error
+	return errors.As(err, &complaint) && complaint.Kind == vbox.NotFound
+}
+
+// StateUnknown is StateText where nobody can be asked.
+const StateUnknown = ""
+
+// StateText is the VM's state in a word.
+func (w *World) StateText(ctx context.Context) string {
+	if !w.VirtualBox() {
+		return StateUnknown
+	}
+	vm, err := w.VM(ctx)
+	switch {
+	case w.MissingVM(ctx):
+		return "missing"
+	case err != nil:
+		return StateUnknown
+	}
+	return string(vm.State)
+}

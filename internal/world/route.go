@@ -1,0 +1,94 @@
+package world
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"syscall"
+
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/routes"
+)
+
+// RouteView asks which way a packet to the host-only address would take.
+// Where the kernel cannot be asked directly (macOS), `route -n get` decides.
+func (w *World) RouteView(ctx context.Context) (routes.View, error) {
+	view := routes.View{Addr: w.HostOnly(), HostOnly: w.Machine.HostOnlyCIDR}
+	var err error
+	if view.Links, err = w.Laptop.Links(ctx); err != nil {
+		return view, err
+	}
+	view.Route, view.RouteErr = w.Laptop.RouteTo(ctx, view.Addr)
+	switch {
+	case errors.Is(view.RouteErr, errors.ErrUnsupported):
+		out, err := w.Laptop.Run(ctx, host.Cmd{Argv: []string{"route", "-n", "get", view.Addr.String()}})
+		var exit *host.CmdError
+		if err != nil && !errors.As(err, &exit) {
+			return view, fmt.Errorf("asking for the route to %s: %w", view.Addr, err)
+		}
+		view.Route, _, view.RouteErr = routes.ParseRouteGet(append(out.Stdout, out.Stderr...))
+	case errors.Is(view.RouteErr, syscall.ENETUNREACH):
+		view.RouteErr = routes.ErrNoRoute
+	}
+	if !view.HostOnly.IsValid() {
+		view.HostOnly = adapterAddr(view)
+	}
+	return view, nil
+}
+
+// adapterAddr is the laptop's own address in the machine's network, for a
+// machine whose config.json does not say.
+func adapterAddr(view routes.View) netip.Prefix {
+	for _, l := range view.Links {
+		for _, a := range l.Addrs {
+			if !routes.Tunnel(l) && a.Contains(view.Addr) {
+				return a
+			}
+		}
+	}
+	return netip.Prefix{}
+}
+
+// HostOnlySilent says whether neither dockerd nor sshd gives any sign of life at
+// the host-only address, although the route is right. A refusal is a sign of life.
+func (w *World) HostOnlySilent(ctx context.Context) bool {
+	a := w.Ask(ctx, w.HostOnlyEndpoint())
+	if a.DialErr == nil || errors.Is(a.DialErr, syscall.ECONNREFUSED) {
+		return false
+	}
+	var timeout net.Error
+	return errors.Is(a.DialErr, syscall.EHOSTUNREACH) || errors.Is(a.DialErr, context.DeadlineExceeded) ||
+		errors.As(a.DialErr, &timeout) && timeout.Timeout()
+}
+
+// VPN names the client that owns the route; advice, never a reason to decide.
+func (w *World) VPN(ctx context.Context, view routes.View) routes.Client {
+	ctx, cancel := context.WithTimeout(ctx, ProbeTime)
+	defer cancel()
+	signs := routes.Signs{Owner: host.Link{Name: view.Route.Link}}
+	for _, l := range view.Links {
+		if l.Name == view.Route.Link {
+			signs.Owner = l
+		}
+	}
+	signs.Processes, _ = w.Laptop.Processes(ctx)
+	if w.Laptop.OS() == host.Darwin {
+		if out, err := w.Laptop.Run(ctx, host.Cmd{Argv: []string{"scutil"}, Stdin: []byte(routes.ScutilListKeys)}); err == nil {
+			signs.Keys = routes.ParseScutilKeys(out.Stdout)
+		}
+		if out, err := w.Laptop.Run(ctx, host.Cmd{Argv: []string{"scutil", "--nc", "list"}}); err == nil {
+			signs.Services = routes.ParseNCList(out.Stdout)
+		}
+	}
+	for _, path := range routes.CiscoPaths() {
+		if vpn, err := w.Laptop.LookPath(path); err == nil {
+			if out, err := w.Laptop.Run(ctx, host.Cmd{Argv: []string{vpn, "state"}}); err == nil {
+				signs.Cisco = routes.ParseCiscoState(out.Stdout)
+				break
+			}
+		}
+	}
+	return routes.Identify(signs)
+}

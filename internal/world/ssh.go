@@ -1,0 +1,140 @@
+package world
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/dockerhost"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/sshhost"
+)
+
+// loginTime bounds a whole login; the first line of the server has ProbeTime.
+const loginTime = 4 * time.Second
+
+// sshPort is where sshd listens in the VM.
+const sshPort = 22
+
+// Door is one way to the docker host's sshd.
+type Door struct {
+	Addr string `json:"addr"`
+	// NAT says that VirtualBox's NAT stands in between: it accepts a connection
+	// whatever the guest does, so an accepted one proves nothing.
+	NAT bool `json:"nat"`
+}
+
+// Doors are the ways to sshd, the one that no VPN can take first. docker-machine
+// chooses the forwarded port anew at each start (docker/machine b170508b,
+// drivers/virtualbox/virtualbox.go, setPortForwarding), so the rule in
+// VirtualBox is believed, and config.json only where there is no such rule.
+func (w *World) Doors(ctx context.Context) []Door {
+	var doors []Door
+	if w.VirtualBox() {
+		port := w.Machine.SSHPort
+		if vm, err := w.VM(ctx); err == nil {
+			for _, f := range vm.Forwards {
+				if f.Proto == "tcp" && f.GuestPort == sshPort {
+					port = f.HostPort
+				}
+			}
+		}
+		if port > 0 {
+			doors = append(doors, Door{Addr: net.JoinHostPort("127.0.0.1", strconv.Itoa(port)), NAT: true})
+		}
+	}
+	if ip := w.HostOnly(); ip.IsValid() {
+		port := sshPort
+		if !w.VirtualBox() && w.Machine.SSHPort > 0 {
+			port = w.Machine.SSHPort
+		}
+		doors = append(doors, Door{Addr: net.JoinHostPort(ip.String(), strconv.Itoa(port))})
+	}
+	return doors
+}
+
+// SSH logs in, once a run: the connection, or why there is none, is remembered.
+func (w *World) SSH(ctx context.Context) (*sshhost.Client, error) {
+	return w.ssh.get(ctx, func() (*sshhost.Client, error) {
+		key, err := w.Laptop.ReadFile(ctx, w.Machine.SSHKeyPath)
+		if err != nil {
+			return nil, fmt.Errorf("reading the SSH key of %s: %w", w.Machine.Name, err)
+		}
+		pin := filepath.Join(w.MachineState(), "hostkey")
+		known, err := w.Laptop.ReadFile(ctx, pin)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil, fmt.Errorf("reading the pinned host key: %w", err)
+		}
+		if w.AcceptHostKey {
+			known = nil
+		}
+		doors := w.Doors(ctx)
+		if len(doors) == 0 {
+			return nil, errors.New("neither a forwarded SSH port nor an address is known")
+		}
+		var client *sshhost.Client
+		for _, door := range doors {
+			client, err = sshhost.Dial(ctx, sshhost.Config{
+				Addr: door.Addr, User: w.Machine.SSHUser, KeyPEM: key,
+				KnownKey: known,
+				NewKey: func(line []byte) error {
+					return w.WriteState(ctx, pin, append(line, '\n'))
+				},
+				Dial: func(ctx context.Context) (net.Conn, error) {
+					return w.Laptop.DialContext(ctx, "tcp", door.Addr)
+				},
+				Timeout: max(loginTime, w.Patience), BannerTimeout: max(ProbeTime, w.Patience),
+			})
+			// Only where nobody listens is the next door worth a try: any other
+			// failure has been seen by whoever counts logins.
+			var failed *sshhost.Error
+			if err == nil || !errors.As(err, &failed) || failed.Stage != sshhost.StageDial {
+				break
+			}
+		}
+		return client, err
+	})
+}
+
+// Redial drops a lost connection; the next use logs in once more.
+func (w *World) Redial() {
+	w.Close()
+	w.ssh.forget()
+}
+
+// DockerHost is the docker host by SSH.
+func (w *World) DockerHost(ctx context.Context) (host.Host, error) {
+	c, err := w.SSH(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// Facts asks the docker host, by SSH, all that layers want to know of it.
+func (w *World) Facts(ctx context.Context) (dockerhost.Facts, error) {
+	return w.facts.get(ctx, func() (dockerhost.Facts, error) {
+		h, err := w.DockerHost(ctx)
+		if err != nil {
+			return dockerhost.Facts{}, err
+		}
+		out, err := h.Run(ctx, dockerhost.Probe())
+		if err != nil {
+			return dockerhost.Facts{}, fmt.Errorf("asking %s about itself: %w", w.Machine.Name, err)
+		}
+		return dockerhost.ParseFacts(out.Stdout)
+	})
+}
+
+// WriteState writes a file of the state directory, which is made where needed.
+func (w *World) WriteState(ctx context.Context, path string, data []byte) error {
+	if err := w.Laptop.MkdirAll(ctx, filepath.Dir(path), 0o700); err != nil {
+		return err
+	}
+	return w.Laptop.WriteFile(ctx, path, data, 0o600)
+}

@@ -1,0 +1,33 @@
+package world
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"path/filepath"
+)
+
+// ErrNoVBoxManage says that VirtualBox's command is nowhere to be found.
+var ErrNoVBoxManage = errors.New("VBoxManage is neither in PATH nor where VirtualBox installs it")
+
+// StateDir is where journals, locks and host-key pins live:
+// $XDG_STATE_HOME/docker-vpn-helper, else ~/.local/state/docker-vpn-helper
+// (XDG Base Directory Specification 0.8: a relative path is to be ignored).
+func StateDir(getenv func(string) string, home string) string {
+	dir := getenv("XDG_STATE_HOME")
+	if !filepath.IsAbs(dir) {
+		dir = filepath.Join(home, ".local", "state")
+	}
+	return filepath.Join(dir, "docker-vpn-helper")
+}
+
+// StoreState is the part of the state directory that belongs to one store.
+func StoreState(stateDir, storeDir string) string {
+	sum := sha256.Sum256([]byte(storeDir))
+	return filepath.Join(stateDir, "stores", hex.EncodeToString(sum[:6]))
+}
+
+// MachineState is the part of the state directory that belongs to one machine.
+func MachineState(stateDir, storeDir, machine string) string {
+	return filepath.Join(StoreState(stateDir, storeDir), "machines", machine)
+}

@@ -1,0 +1,162 @@
+// Package world is what the layers inspect and the changes change: one machine,
+// the laptop, and the docker host behind it. What several layers need to know is
+// asked once and shared: the VM, the docker host's facts, what answers where.
+package world
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"time"
+
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/dockerhost"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/shell"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/sshhost"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/store"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/vbox"
+)
+
+// ProbeTime bounds one probe: a peer that says nothing for so long is silent.
+const ProbeTime = 2 * time.Second
+
+// GuestPort is where dockerd listens in the VM: docker-machine's DefaultPort
+// (docker/machine b170508b, libmachine/engine/engine.go).
+const GuestPort = 2376
+
+// Localhost is the name that the endpoint goes by.
+const Localhost = "localhost"
+
+// Flags are the user's wishes that plans depend on.
+type Flags struct {
+	Port          int  // host port to prefer for a new NAT rule; 0 is the default
+	Reissue       bool // a new server certificate even if the old one is good
+	StopVMs       bool // VMs may be saved and resumed
+	AcceptHostKey bool // a changed SSH host key is taken as the new one
+	// Patience lengthens the waits for a peer: a repair waits for what a
+	// diagnosis calls silent.
+	Patience time.Duration
+	// DaemonWait is how long dockerd may take to come up after a restart.
+	DaemonWait time.Duration
+	// Program starts every command in a hint, "docker-vpn-helper" and the global flags.
+	Program string
+}
+
+// World is one machine and everything around it.
+type World struct {
+	Laptop  host.Laptop
+	Store   *store.Store
+	Machine store.Machine
+	// LoadErr is why the machine's config.json could not be read; Machine then
+	// has only its name.
+	LoadErr error
+	Flags
+	Getenv   func(string) string
+	Now      func() time.Time
+	StateDir string
+	// Removed says that the machine is not in the store any more.
+	Removed bool
+	// Frugal forbids what would cost a login as long as all is well.
+	Frugal bool
+	// Tell passes on what a wait has to say.
+	Tell func(format string, args ...any)
+
+	vm      memo[vbox.VM]
+	facts   memo[dockerhost.Facts]
+	answers byKey[Answer]
+	target  memo[Endpoint]
+
+	ssh memo[*sshhost.Client] // outlives Forget: one login a run
+}
+
+// Forget drops what may have changed. The SSH connection stays.
+func (w *World) Forget() {
+	w.vm.forget()
+	w.facts.forget()
+	w.answers.forget()
+	w.target.forget()
+}
+
+// Close ends the SSH connection, if there is one.
+func (w *World) Close() {
+	w.ssh.mu.Lock()
+	defer w.ssh.mu.Unlock()
+	if w.ssh.value != nil {
+		w.ssh.value.Close()
+	}
+}
+
+// VirtualBox says whether the machine is a VirtualBox VM.
+func (w *World) VirtualBox() bool { return w.Machine.Driver == "virtualbox" }
+
+// Hint is a command line about this machine that works when pasted.
+func (w *World) Hint(command string, flags ...string) string {
+	line := w.Program + " " + command
+	for _, f := range flags {
+		line += " " + shell.Quote(f)
+	}
+	return line + " " + shell.Quote(w.Machine.Name)
+}
+
+// MachineState is the directory of this machine's journals, lock and host-key pin. Stores
+// may hold machines of the same name, so it is named after both.
+func (w *World) MachineState() string {
+	return MachineState(w.StateDir, w.Machine.StoreDir, w.Machine.Name)
+}
+
+// VBoxManage runs VBoxManage and tells its habits apart: an error on stderr
+// with exit status 0 is an error, and an object that is not ready is asked again.
+func (w *World) VBoxManage(ctx context.Context, args []string) (host.Output, error) {
+	path, err := w.Laptop.LookPath("VBoxManage", vbox.Paths(w.Laptop.OS(), w.Getenv)...)
+	if err != nil {
+		return host.Output{}, ErrNoVBoxManage
+	}
+	deadline := w.Now().Add(5 * time.Second)
+	for {
+		out, err := w.Laptop.Run(ctx, host.Cmd{Argv: append([]string{path}, args...), Env: vbox.Env()})
+		err = vbox.Check(out, err)
+		var complaint *vbox.Error
+		if !errors.As(err, &complaint) || !complaint.Retryable() || w.Now().After(deadline) {
+			return out, err
+		}
+		if err := Sleep(ctx, 200*time.Millisecond); err != nil {
+			return out, err
+		}
+	}
+}
+
+// VM asks VirtualBox about the machine's VM.
+func (w *World) VM(ctx context.Context) (vbox.VM, error) {
+	return w.vm.get(ctx, func() (vbox.VM, error) { return w.LookUpVM(ctx, w.Machine.VMName) })
+}
+
+// LookUpVM asks VirtualBox about any VM, by name or UUID.
+func (w *World) LookUpVM(ctx context.Context, name string) (vbox.VM, error) {
+	out, err := w.VBoxManage(ctx, vbox.ShowVM(name))
+	if err != nil {
+		return vbox.VM{}, err
+	}
+	vm, err := vbox.ParseVM(out.Stdout)
+	if err != nil {
+		return vbox.VM{}, fmt.Errorf("reading what VBoxManage says of %s: %w", name, err)
+	}
+	return vm, nil
+}
+
+// HostOnly is the host-only address of the docker host; the zero Addr where the
+// machine has none.
+func (w *World) HostOnly() netip.Addr { return w.Machine.IP }
+
+
+// Sleep waits, or ends with the context.
+func Sleep(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-t.C:
+		return nil
+	}
+}
