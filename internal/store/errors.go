@@ -1,0 +1,48 @@
+package store
+
+import (
+	"fmt"
+	"strings"
+)
+
+// NameError is a machine name that docker-machine would not allow.
+type NameError struct{ Name string }
+
+func (e *NameError) Error() string {
+	name := fmt.Sprintf("%q", e.Name)
+	if len(e.Name) > 64 {
+		name = fmt.Sprintf("%q… (%d bytes)", e.Name[:40], len(e.Name))
+	}
+	return "invalid machine name " + name + ": letters, digits, dots and dashes, a letter or digit first"
+}
+
+// NotFoundError is a machine that the store does not have.
+type NotFoundError struct {
+	Name  string
+	Dir   string   // the store
+	Known []string // the machines that it has
+}
+
+func (e *NotFoundError) Error() string {
+	have := "it has none"
+	if len(e.Known) > 0 {
+		have = "it has " + strings.Join(e.Known, ", ")
+	}
+	return fmt.Sprintf("no machine %q in the machine store %s: %s", e.Name, e.Dir, have)
+}
+
+// ConfigError is a config.json that cannot be read, or is none of a machine.
+type ConfigError struct {
+	Path string
+	Err  error
+}
+
+func (e *ConfigError) Error() string { return fmt.Sprintf("reading %s: %v", e.Path, e.Err) }
+func (e *ConfigError) Unwrap() error { return e.Err }
+
+// VersionError is a config.json that a newer docker-machine has written.
+type VersionError struct{ Version int }
+
+func (e *VersionError) Error() string {
+	return fmt.Sprintf("ConfigVersion %d is newer than %d, the newest that is known", e.Version, newestVersion)
+}

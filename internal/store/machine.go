@@ -1,0 +1,174 @@
+package store
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/netip"
+	"path/filepath"
+	"strings"
+
+	"github.com/docker/machine/libmachine/auth"
+	"github.com/docker/machine/libmachine/engine"
+)
+
+// newestVersion is the ConfigVersion that docker-machine 0.16.2 writes
+// (libmachine/version/version.go).
+const newestVersion = 3
+
+// Machine is what a config.json says, with paths that exist on this laptop
+// where the files do.
+type Machine struct {
+	Name          string
+	Dir           string // machines/NAME in the store: what DOCKER_CERT_PATH is set to
+	StoreDir      string
+	Driver        string // "virtualbox", "generic" …
+	ConfigVersion int    // 0 to 3
+
+	IP           netip.Addr   // the host-only address when it was last known; zero if none
+	HostOnlyCIDR netip.Prefix // the laptop's address in the host-only network, 192.168.99.1/24; zero if not said
+	VMName       string       // as VBoxManage knows it
+	SSHUser      string
+	SSHPort      int // on 127.0.0.1, by VirtualBox's NAT rule "ssh"
+	SSHKeyPath   string
+	EnginePort   int // dockerd's, on the docker host
+
+	// The machine CA and the client's certificate, usually in certs/, shared by
+	// all machines; Dir holds copies for docker.
+	CACert, CAKey, ClientCert, ClientKey string
+	// The store's copies of what the docker host has.
+	ServerCert, ServerKey string
+	// Where the docker host has them; often "" for boot2docker, whose profile
+	// or dockerd's command line then says.
+	RemoteCACert, RemoteServerCert, RemoteServerKey string
+	ServerCertSANs                                  []string
+}
+
+// RecordPath is where the machine's endpoint record is.
+func (m Machine) RecordPath() string { return filepath.Join(m.Dir, RecordName) }
+
+// ConfigPath is where the machine's config.json is.
+func (m Machine) ConfigPath() string { return filepath.Join(m.Dir, "config.json") }
+
+// authOptions is every layout of the certificate paths: up to ConfigVersion 1
+// the CA's key was called PrivateKeyPath (docker/machine b170508b,
+// libmachine/host/migrate_v1_v2.go).
+type authOptions struct {
+	auth.Options
+	PrivateKeyPath string
+}
+
+// config is every layout of a config.json at once. In ConfigVersion 0 (up to
+// docker-machine 0.1) the certificate paths were on the top level, or in the
+// driver, as in libmachine/host/migrate_v0_v3_test.go.
+type config struct {
+	ConfigVersion int
+	DriverName    string
+	Driver        *driver
+	HostOptions   *struct{ AuthOptions *authOptions }
+	authPaths
+}
+
+// authPaths is what ConfigVersion 0 kept outside of HostOptions.
+type authPaths struct {
+	CaCertPath, PrivateKeyPath    string
+	ServerCertPath, ServerKeyPath string
+	ClientCertPath, ClientKeyPath string
+}
+
+// driver is what all drivers share (libmachine/drivers/base.go) and what the
+// virtualbox one adds. minikube's drivers have the same names.
+type driver struct {
+	IPAddress    string
+	MachineName  string
+	SSHUser      string
+	SSHPort      int
+	SSHKeyPath   string
+	HostOnlyCIDR string
+	authPaths
+}
+
+// parse reads a config.json of any known version. Paths are as they stand in it.
+func parse(data []byte) (Machine, error) {
+	if len(data) > maxConfig {
+		return Machine{}, tooLarge(int64(len(data)))
+	}
+	data, err := withoutBOM(data)
+	if err != nil {
+		return Machine{}, err
+	}
+	if len(bytes.TrimSpace(data)) == 0 {
+		return Machine{}, errors.New("is empty")
+	}
+	// The version first: the rest of a newer layout need not fit.
+	var version struct{ ConfigVersion json.Number }
+	if err := json.Unmarshal(data, &version); err == nil && version.ConfigVersion != "" {
+		if n, err := version.ConfigVersion.Int64(); err == nil && n > newestVersion {
+			return Machine{}, &VersionError{Version: int(n)}
+		}
+	}
+	var c config
+	if err := json.Unmarshal(data, &c); err != nil {
+		return Machine{}, fmt.Errorf("is not a machine's configuration: %w", err)
+	}
+	if c.Driver == nil || c.DriverName == "" {
+		return Machine{}, errors.New("is not a machine's configuration: it names no driver")
+	}
+	if c.ConfigVersion < 0 {
+		return Machine{}, fmt.Errorf("is not a machine's configuration: ConfigVersion %d", c.ConfigVersion)
+	}
+	return c.machine(), nil
+}
+
+// withoutBOM drops a UTF-8 byte order mark, which editors leave and
+// encoding/json, and so docker-machine, refuses. UTF-16 is refused by name.
+func withoutBOM(data []byte) ([]byte, error) {
+	if bytes.HasPrefix(data, []byte{0xff, 0xfe}) || bytes.HasPrefix(data, []byte{0xfe, 0xff}) {
+		return nil, errors.New("is UTF-16, where UTF-8 is wanted")
+	}
+	return bytes.TrimPrefix(data, []byte("\xef\xbb\xbf")), nil
+}
+
+func (c config) machine() Machine {
+	var a authOptions
+	if c.HostOptions != nil && c.HostOptions.AuthOptions != nil {
+		a = *c.HostOptions.AuthOptions
+	}
+	d := c.Driver
+	m := Machine{
+		Driver: c.DriverName, ConfigVersion: c.ConfigVersion,
+		VMName: d.MachineName, SSHUser: d.SSHUser, SSHPort: d.SSHPort, SSHKeyPath: d.SSHKeyPath, EnginePort: engine.DefaultPort,
+		CACert:       first(a.CaCertPath, c.CaCertPath, d.CaCertPath),
+		CAKey:        first(a.CaPrivateKeyPath, a.PrivateKeyPath, c.PrivateKeyPath, d.PrivateKeyPath),
+		ClientCert:   first(a.ClientCertPath, c.ClientCertPath, d.ClientCertPath),
+		ClientKey:    first(a.ClientKeyPath, c.ClientKeyPath, d.ClientKeyPath),
+		ServerCert:   first(a.ServerCertPath, c.ServerCertPath, d.ServerCertPath),
+		ServerKey:    first(a.ServerKeyPath, c.ServerKeyPath, d.ServerKeyPath),
+		RemoteCACert: a.CaCertRemotePath, RemoteServerCert: a.ServerCertRemotePath, RemoteServerKey: a.ServerKeyRemotePath,
+		ServerCertSANs: a.ServerCertSANs,
+	}
+	if m.SSHUser == "" {
+		m.SSHUser = "root" // libmachine/drivers/base.go
+		if m.Driver == "virtualbox" {
+			m.SSHUser = "docker" // drivers/virtualbox/virtualbox.go
+		}
+	}
+	if m.SSHPort < 1 || m.SSHPort > 65535 {
+		m.SSHPort = 22 // libmachine/drivers/base.go
+	}
+	// An address or network that cannot be read is one that is not known:
+	// VirtualBox may still tell.
+	m.IP, _ = netip.ParseAddr(strings.TrimSpace(d.IPAddress))
+	m.HostOnlyCIDR, _ = netip.ParsePrefix(strings.TrimSpace(d.HostOnlyCIDR))
+	return m
+}
+
+func first(values ...string) string {
+	for _, v := range values {
+		if v != "" {
+			return v
+		}
+	}
+	return ""
+}

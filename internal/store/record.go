@@ -1,0 +1,91 @@
+package store
+
+import (
+	"bytes"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"unicode/utf8"
+)
+
+// RecordName is the endpoint record's file, beside a machine's config.json;
+// RecordPerm is its mode.
+const (
+	RecordName = "docker-vpn-helper.json"
+	RecordPerm = 0o600
+)
+
+const recordSchema = 1
+
+// Record is the endpoint that fix has proved to be this machine's. It is a
+// memory and no promise: what it says counts only once a handshake has shown
+// the same server.
+type Record struct {
+	Schema    int    `json:"schema"`     // 1
+	Port      int    `json:"port"`       // on localhost
+	Rule      string `json:"rule"`       // the NAT rule's name
+	VMUUID    string `json:"vm_uuid"`    // as VBoxManage writes it
+	ServerKey string `json:"server_key"` // SHA-256 of the server's SubjectPublicKeyInfo, 64 hexadecimal digits
+}
+
+// NewRecord fills in the schema.
+func NewRecord(port int, rule, vmUUID, serverKey string) Record {
+	return Record{Schema: recordSchema, Port: port, Rule: rule, VMUUID: vmUUID, ServerKey: serverKey}
+}
+
+// Marshal writes the record as ParseRecord reads it; a record that could not be
+// read again is an error.
+func (r Record) Marshal() ([]byte, error) {
+	if err := r.check(); err != nil {
+		return nil, fmt.Errorf("writing endpoint record: %w", err)
+	}
+	data, err := json.MarshalIndent(r, "", "  ")
+	if err != nil {
+		return nil, fmt.Errorf("writing endpoint record: %w", err)
+	}
+	return append(data, '\n'), nil
+}
+
+// ParseRecord reads a record, strictly: a file that is not wholly as we write
+// it is not believed.
+func ParseRecord(data []byte) (Record, error) {
+	var r Record
+	if len(data) > 4096 {
+		return r, errors.New("reading endpoint record: too large")
+	}
+	d := json.NewDecoder(bytes.NewReader(data))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&r); err != nil {
+		return Record{}, fmt.Errorf("reading endpoint record: %w", err)
+	}
+	if _, err := d.Token(); err != io.EOF {
+		return Record{}, errors.New("reading endpoint record: something follows it")
+	}
+	if err := r.check(); err != nil {
+		return Record{}, fmt.Errorf("reading endpoint record: %w", err)
+	}
+	return r, nil
+}
+
+func (r Record) check() error {
+	switch key, err := hex.DecodeString(r.ServerKey); {
+	case r.Schema != recordSchema:
+		return fmt.Errorf("schema %d, not %d", r.Schema, recordSchema)
+	case r.Port < 1 || r.Port > 65535:
+		return fmt.Errorf("port %d", r.Port)
+	case !oneLine(r.Rule, 255):
+		return fmt.Errorf("rule %q", r.Rule)
+	case !oneLine(r.VMUUID, 64):
+		return fmt.Errorf("VM UUID %q", r.VMUUID)
+	case err != nil || len(key) != 32 || r.ServerKey != strings.ToLower(r.ServerKey):
+		return fmt.Errorf("server key %q", r.ServerKey)
+	}
+	return nil
+}
+
+func oneLine(s string, most int) bool {
+	return s != "" && len(s) <= most && utf8.ValidString(s) && !strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r == 0x7f || r == utf8.RuneError })
+}

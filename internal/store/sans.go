@@ -1,0 +1,178 @@
+package store
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"unicode/utf8"
+)
+
+// ErrNoSANs is a config.json whose layout has no ServerCertSANs: ConfigVersion
+// 0 or 1. docker-machine 0.16.2 drops the field when it migrates such a file
+// (libmachine/host/migrate_v1_v2.go), so there is no use in adding it.
+var ErrNoSANs = errors.New("a configuration of that age has no ServerCertSANs")
+
+// AddSANs adds names to HostOptions.AuthOptions.ServerCertSANs in the text of a
+// config.json, each unless it is there, and leaves every other byte as it is:
+// order, indentation, numbers, fields that nobody knows. Names that are all
+// there already leave the whole text as it is. Text that two readers could take
+// differently, with the field or the way to it there twice, is refused.
+func AddSANs(config []byte, names []string) ([]byte, error) {
+	text, err := addSANs(config, names)
+	if err != nil {
+		return nil, fmt.Errorf("adding ServerCertSANs: %w", err)
+	}
+	return text, nil
+}
+
+func addSANs(config []byte, names []string) ([]byte, error) {
+	body, err := withoutBOM(config)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := parse(config); err != nil {
+		return nil, err
+	}
+	top, err := readObject(body, 0, len(body))
+	if err != nil {
+		return nil, err
+	}
+	var version int
+	if m, err := top.member("ConfigVersion"); err != nil {
+		return nil, err
+	} else if m != nil {
+		if err := json.Unmarshal(body[m.start:m.end], &version); err != nil {
+			return nil, err
+		}
+	}
+	if version < 2 {
+		return nil, ErrNoSANs
+	}
+	host, err := top.object("HostOptions")
+	if err != nil {
+		return nil, err
+	}
+	options, err := host.object("AuthOptions")
+	if err != nil {
+		return nil, err
+	}
+	field, err := options.member("ServerCertSANs")
+	if err != nil {
+		return nil, err
+	}
+	var have []string
+	if field != nil {
+		if have, err = stringsIn(body[field.start:field.end]); err != nil {
+			return nil, err
+		}
+	}
+	var missing []string
+	for _, n := range names {
+		if !utf8.ValidString(n) {
+			return nil, fmt.Errorf("%q is no name", n)
+		}
+		if !slices.Contains(have, n) && !slices.Contains(missing, n) {
+			missing = append(missing, n)
+		}
+	}
+	if len(missing) == 0 {
+		return slices.Clone(config), nil
+	}
+	bom := len(config) - len(body)
+	at, until, text := edit(body, host, options, field, len(have), missing)
+	return slices.Concat(config[:bom+at], []byte(text), config[bom+until:]), nil
+}
+
+// edit says which bytes of body to replace by which text.
+func edit(body []byte, host, options *object, field *member, have int, missing []string) (at, until int, text string) {
+	outer := options.indent() // of AuthOptions' members; "" when they share a line
+	list := func() string {
+		if outer == "" {
+			gap := ""
+			if len(options.members) > 0 && options.members[0].gap != "" {
+				gap = " "
+			}
+			return "[" + join(missing, ","+gap) + "]"
+		}
+		step, deeper := strings.CutPrefix(outer, host.indent())
+		if !deeper || step == "" || strings.Contains(step, "\n") {
+			step = "    " // docker-machine's own (libmachine/persist/filestore.go)
+		}
+		inner := outer + step
+		return "[" + inner + join(missing, ","+inner) + outer + "]"
+	}
+	switch {
+	case field == nil && len(options.members) == 0:
+		return options.start + 1, options.start + 1, `"ServerCertSANs": ` + list()
+	case field == nil:
+		last := options.members[len(options.members)-1]
+		before := outer
+		if before == "" && len(options.members) > 1 {
+			before = string(body[options.members[1].before:options.members[1].keyStart])
+		}
+		return last.end, last.end, "," + before + `"ServerCertSANs":` + last.gap + list()
+	case have == 0:
+		return field.start, field.end, list()
+	}
+	// Behind the last element, as the elements before it are set apart.
+	value := body[field.start:field.end]
+	end := field.start + len(bytes.TrimRight(value[:len(value)-1], " \t\r\n"))
+	lead := value[1 : len(value)-len(bytes.TrimLeft(value[1:], " \t\r\n"))]
+	between := string(lead)
+	if !bytes.ContainsRune(lead, '\n') {
+		between = field.gap
+		if second := secondElement(value); second != "" {
+			between = second[1:]
+		}
+	}
+	return end, end, "," + between + join(missing, ","+between)
+}
+
+// secondElement is the comma and the blanks between the first two elements of
+// an array of strings; "" if it has but one.
+func secondElement(array []byte) string {
+	d := json.NewDecoder(bytes.NewReader(array))
+	for range 2 {
+		if _, err := d.Token(); err != nil {
+			return ""
+		}
+	}
+	rest := array[d.InputOffset():]
+	comma := bytes.IndexByte(rest, ',')
+	quote := bytes.IndexByte(rest, '"')
+	if comma < 0 || quote < comma {
+		return ""
+	}
+	return string(rest[comma:quote])
+}
+
+func join(names []string, sep string) string {
+	quoted := make([]string, len(names))
+	for i, n := range names {
+		text, err := json.Marshal(n)
+		if err != nil {
+			panic(err) // a string always encodes
+		}
+		quoted[i] = string(text)
+	}
+	return strings.Join(quoted, sep)
+}
+
+// stringsIn reads the field: an array of strings, or null.
+func stringsIn(value []byte) ([]string, error) {
+	var elements []*string
+	if err := json.Unmarshal(value, &elements); err != nil {
+		return nil, fmt.Errorf("it is no list of names: %w", err)
+	}
+	var names []string
+	for _, e := range elements {
+		if e == nil {
+			return nil, errors.New("it is no list of names: null in it")
+		}
+		names = append(names, *e)
+	}
+	return names, nil
+}

@@ -1,0 +1,216 @@
+// Package store reads docker-machine's store: which machines there are, and
+// what the config.json of each says. It writes nothing; what may be changed in
+// a config.json, ServerCertSANs, is an edit of bytes that AddSANs makes.
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
+)
+
+// maxConfig is the largest config.json that is read; real ones have 3 KB.
+const maxConfig = 1 << 20
+
+// Store is a machine store on the laptop: a directory with machines/ and certs/
+// in it, docker-machine's or minikube's.
+type Store struct {
+	laptop host.Laptop
+	dir    string
+}
+
+// Open names a store; nothing is read yet. A relative directory counts from the
+// working directory, since DOCKER_CERT_PATH must hold wherever the user goes.
+func Open(laptop host.Laptop, dir string) (*Store, error) {
+	abs, err := filepath.Abs(dir)
+	if err != nil {
+		return nil, fmt.Errorf("machine store %s: %w", dir, err)
+	}
+	return &Store{laptop: laptop, dir: abs}, nil
+}
+
+// Dir is the store's directory, absolute.
+func (s *Store) Dir() string { return s.dir }
+
+// MachineDir is where a machine's files are, whether or not it exists.
+func (s *Store) MachineDir(name string) string { return filepath.Join(s.dir, "machines", name) }
+
+// Names lists the machines, sorted. A store that does not exist has none. Files,
+// hidden directories and those whose name docker-machine would refuse are not
+// machines (docker/machine b170508b, libmachine/persist/filestore.go, List).
+func (s *Store) Names(ctx context.Context) ([]string, error) {
+	entries, err := s.laptop.ReadDir(ctx, filepath.Join(s.dir, "machines"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("listing machine store %s: %w", s.dir, err)
+	}
+	var names []string
+	for _, e := range entries {
+		if e.IsDir() && ValidName(e.Name()) == nil {
+			names = append(names, e.Name())
+		}
+	}
+	slices.Sort(names)
+	return names, nil
+}
+
+// Load reads one machine. The error is a *NameError, a *NotFoundError or a
+// *ConfigError.
+func (s *Store) Load(ctx context.Context, name string) (Machine, error) {
+	if err := ValidName(name); err != nil {
+		return Machine{}, err
+	}
+	dir := s.MachineDir(name)
+	path := filepath.Join(dir, "config.json")
+	beside, err := s.laptop.ReadDir(ctx, dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		known, _ := s.Names(ctx)
+		return Machine{}, &NotFoundError{Name: name, Dir: s.dir, Known: known}
+	}
+	if err != nil {
+		return Machine{}, &ConfigError{Path: path, Err: err}
+	}
+	for _, e := range beside {
+		if e.Name() == "config.json" {
+			if err := readable(e); err != nil {
+				return Machine{}, &ConfigError{Path: path, Err: err}
+			}
+		}
+	}
+	data, err := s.laptop.ReadFile(ctx, path)
+	if err != nil {
+		return Machine{}, &ConfigError{Path: path, Err: err}
+	}
+	m, err := parse(data)
+	if err != nil {
+		return Machine{}, &ConfigError{Path: path, Err: err}
+	}
+	m.Name, m.Dir, m.StoreDir = name, dir, s.dir
+	if m.VMName == "" {
+		m.VMName = name
+	}
+	s.relocate(ctx, &m, beside)
+	return m, nil
+}
+
+// readable refuses what is not worth opening. A symbolic link says nothing
+// about what it leads to.
+func readable(e fs.DirEntry) error {
+	switch {
+	case e.IsDir():
+		return errors.New("is a directory")
+	case e.Type()&^fs.ModeSymlink != 0:
+		return errors.New("is not a regular file")
+	}
+	if info, err := e.Info(); err == nil && e.Type() == 0 && info.Size() > maxConfig {
+		return tooLarge(info.Size())
+	}
+	return nil
+}
+
+func tooLarge(size int64) error {
+	return fmt.Errorf("has %d bytes, more than %d: that is no machine's configuration", size, maxConfig)
+}
+
+// relocate turns the paths of config.json into those of files that are there. A
+// path that leads nowhere belongs to a store that has since been moved (a home
+// directory renamed, MACHINE_STORAGE_PATH): the file of the same name in the
+// machine's directory or in the store's certs stands in for it. If that is not
+// there either, the path stays inside this store, for messages.
+func (s *Store) relocate(ctx context.Context, m *Machine, beside []fs.DirEntry) {
+	listings := map[string][]fs.DirEntry{m.Dir: beside}
+	exists := func(path string) bool {
+		dir := filepath.Dir(path)
+		entries, ok := listings[dir]
+		if !ok {
+			entries, _ = s.laptop.ReadDir(ctx, dir)
+			listings[dir] = entries
+		}
+		return slices.ContainsFunc(entries, func(e fs.DirEntry) bool { return e.Name() == filepath.Base(path) && !e.IsDir() })
+	}
+	certs := filepath.Join(s.dir, "certs")
+	for _, f := range []struct {
+		path   *string
+		base   string // when the file names none
+		places []string
+	}{
+		{&m.CACert, "ca.pem", []string{certs, m.Dir}},
+		{&m.CAKey, "ca-key.pem", []string{certs, m.Dir}},
+		{&m.ClientCert, "cert.pem", []string{certs, m.Dir}},
+		{&m.ClientKey, "key.pem", []string{certs, m.Dir}},
+		{&m.ServerCert, "server.pem", []string{m.Dir, filepath.Dir(m.Dir), certs}},
+		{&m.ServerKey, "server-key.pem", []string{m.Dir, filepath.Dir(m.Dir), certs}},
+		{&m.SSHKeyPath, "id_rsa", []string{m.Dir}},
+	} {
+		if filepath.IsAbs(*f.path) && exists(*f.path) {
+			continue
+		}
+		base := f.base
+		if *f.path != "" {
+			base = lastElement(*f.path)
+		}
+		*f.path = filepath.Join(f.places[0], base)
+		for _, place := range f.places {
+			if candidate := filepath.Join(place, base); exists(candidate) {
+				*f.path = candidate
+				break
+			}
+		}
+	}
+}
+
+// lastElement is a path's base name; a Windows path keeps its meaning here.
+func lastElement(path string) string {
+	if len(path) > 2 && path[1] == ':' && path[2] == '\\' {
+		path = strings.ReplaceAll(path, `\`, "/")
+	}
+	return filepath.Base(path)
+}
+
+// ValidName refuses a machine name that docker-machine itself would not allow
+// (docker/machine b170508b, libmachine/host/host.go), or that no file system
+// holds. The error is a *NameError.
+func ValidName(name string) error {
+	if name == "" || len(name) > 255 {
+		return &NameError{Name: name}
+	}
+	for i := range len(name) {
+		c := name[i]
+		letter := 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9'
+		if !letter && (i == 0 || c != '-' && c != '.') {
+			return &NameError{Name: name}
+		}
+	}
+	return nil
+}
+
+// DefaultDir is the store where docker-machine looks for it: what
+// MACHINE_STORAGE_PATH says, else .docker/machine in the home directory.
+func DefaultDir(getenv func(string) string, home string) string {
+	if dir := getenv("MACHINE_STORAGE_PATH"); dir != "" {
+		return dir
+	}
+	return filepath.Join(home, ".docker", "machine")
+}
+
+// Default is the machine that is meant when none is named: $DOCKER_MACHINE_NAME,
+// else $B2D_MACHINE_NAME, else the only one in the store, else "default".
+func Default(getenv func(string) string, names []string) string {
+	for _, key := range []string{"DOCKER_MACHINE_NAME", "B2D_MACHINE_NAME"} {
+		if name := getenv(key); name != "" {
+			return name
+		}
+	}
+	if len(names) == 1 {
+		return names[0]
+	}
+	return "default"
+}

@@ -1,0 +1,300 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
+)
+
+// disk is a laptop that can read files and nothing else.
+type disk struct{ host.Laptop }
+
+func (disk) ReadFile(_ context.Context, path string) ([]byte, error) { return os.ReadFile(path) }
+func (disk) ReadDir(_ context.Context, dir string) ([]fs.DirEntry, error) {
+	return os.ReadDir(dir)
+}
+
+func put(t testing.TB, path, text string) {
+	t.Helper()
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func fixture(t testing.TB, name string) string {
+	t.Helper()
+	data, err := os.ReadFile(filepath.Join("testdata", name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(data)
+}
+
+func open(t testing.TB, dir string) *Store {
+	t.Helper()
+	s, err := Open(disk{}, dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// fill writes the files that a machine has, empty, and its config.json, whose
+// paths begin with from, as they are, or, with to, as if the store were there.
+func fill(t testing.TB, dir, name, config string) {
+	t.Helper()
+	for _, f := range []string{"ca.pem", "ca-key.pem", "cert.pem", "key.pem"} {
+		put(t, filepath.Join(dir, "certs", f), "")
+	}
+	for _, f := range []string{"ca.pem", "cert.pem", "key.pem", "server.pem", "server-key.pem", "id_rsa"} {
+		put(t, filepath.Join(dir, "machines", name, f), "")
+	}
+	put(t, filepath.Join(dir, "machines", name, "config.json"), config)
+}
+
+// inPlace is what each layout says when the store is where its file says.
+func inPlace(dir string, version int, cidr string) Machine {
+	m := Machine{
+		Name: "default", Dir: filepath.Join(dir, "machines", "default"), StoreDir: dir, Driver: "virtualbox", ConfigVersion: version,
+		IP: netip.MustParseAddr("192.168.99.100"), VMName: "default", SSHUser: "docker", SSHPort: 50022, EnginePort: 2376,
+		CACert: filepath.Join(dir, "certs", "ca.pem"), CAKey: filepath.Join(dir, "certs", "ca-key.pem"),
+		ClientCert: filepath.Join(dir, "certs", "cert.pem"), ClientKey: filepath.Join(dir, "certs", "key.pem"),
+	}
+	m.HostOnlyCIDR, _ = netip.ParsePrefix(cidr)
+	m.ServerCert, m.ServerKey, m.SSHKeyPath = filepath.Join(m.Dir, "server.pem"), filepath.Join(m.Dir, "server-key.pem"), filepath.Join(m.Dir, "id_rsa")
+	return m
+}
+
+func TestEveryLayoutInPlaceAndMoved(t *testing.T) {
+	for _, c := range []struct {
+		file    string
+		version int
+		cidr    string
+		remote  bool
+		sans    []string
+	}{
+		{"v0.json", 0, "", false, nil},
+		{"v1.json", 1, "192.168.99.1/24", true, nil},
+		{"v2.json", 2, "192.168.99.1/24", true, nil},
+		{"v3.json", 3, "192.168.99.1/24", false, []string{}},
+	} {
+		for _, moved := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s moved=%t", c.file, moved), func(t *testing.T) {
+				dir := t.TempDir()
+				text := fixture(t, c.file)
+				if !moved {
+					text = strings.ReplaceAll(text, "/Users/ada/.docker/machine", dir)
+				}
+				fill(t, dir, "default", text)
+				want := inPlace(dir, c.version, c.cidr)
+				want.ServerCertSANs = c.sans
+				if c.remote {
+					want.RemoteCACert, want.RemoteServerCert, want.RemoteServerKey = "/var/lib/boot2docker/ca.pem", "/var/lib/boot2docker/server.pem", "/var/lib/boot2docker/server-key.pem"
+				}
+				got, err := open(t, dir).Load(t.Context(), "default")
+				if diff := cmp.Diff(want, got, cmp.Comparer(func(a, b netip.Addr) bool { return a == b }), cmp.Comparer(func(a, b netip.Prefix) bool { return a == b })); err != nil || diff != "" {
+					t.Errorf("%v (-want +got):\n%s", err, diff)
+				}
+			})
+		}
+	}
+}
+
+func TestMinikubeStore(t *testing.T) {
+	dir := t.TempDir()
+	fill(t, dir, "minikube", fixture(t, "minikube.json"))
+	for _, f := range []string{"server.pem", "server-key.pem"} { // minikube keeps them a level up
+		if err := os.Rename(filepath.Join(dir, "machines", "minikube", f), filepath.Join(dir, "machines", f)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s := open(t, dir)
+	names, err := s.Names(t.Context())
+	if diff := cmp.Diff([]string{"minikube"}, names); err != nil || diff != "" {
+		t.Errorf("names: %v (-want +got):\n%s", err, diff)
+	}
+	m, err := s.Load(t.Context(), "minikube")
+	got := []any{m.Driver, m.IP.String(), m.HostOnlyCIDR.String(), m.SSHPort, m.ServerCert, m.CACert, err}
+	want := []any{"virtualbox", "192.168.59.101", "192.168.59.1/24", 40123, filepath.Join(dir, "machines", "server.pem"), filepath.Join(dir, "certs", "ca.pem"), nil}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("machine (-want +got):\n%s", diff)
+	}
+}
+
+func TestFilesThatAreNowhere(t *testing.T) {
+	dir := t.TempDir()
+	put(t, filepath.Join(dir, "machines", "default", "config.json"), strings.NewReplacer("/Users/ada/.docker/machine/certs", `C:\\Users\\ada\\certs`, "ca-key.pem", "my-ca-key.pem").Replace(fixture(t, "v3.json")))
+	m, err := open(t, dir).Load(t.Context(), "default")
+	got := []any{m.CACert, m.ServerCert, m.SSHKeyPath, err}
+	want := []any{filepath.Join(dir, "certs", "ca.pem"), filepath.Join(m.Dir, "server.pem"), filepath.Join(m.Dir, "id_rsa"), nil}
+	if diff := cmp.Diff(want, got); diff != "" || filepath.Dir(m.CAKey) != filepath.Join(dir, "certs") {
+		t.Errorf("paths (-want +got):\n%s%s", diff, m.CAKey)
+	}
+}
+
+func TestDefaultsOfDrivers(t *testing.T) {
+	got := [][]any{}
+	for _, c := range []string{
+		`{"DriverName":"virtualbox","Driver":{}}`,
+		`{"DriverName":"generic","Driver":{"IPAddress":" 10.0.0.5\n","SSHPort":70000,"HostOnlyCIDR":"x"}}`,
+		`{"DriverName":"none","Driver":{"IPAddress":"not yet","MachineName":"other"}}`,
+		"\xef\xbb\xbf" + `{"DriverName":"kvm2","Driver":{"SSHUser":"ubuntu","SSHPort":22}}`,
+	} {
+		dir := t.TempDir()
+		put(t, filepath.Join(dir, "machines", "m", "config.json"), c)
+		m, err := open(t, dir).Load(t.Context(), "m")
+		got = append(got, []any{m.Driver, m.SSHUser, m.SSHPort, m.IP.IsValid(), m.HostOnlyCIDR.IsValid(), m.VMName, err})
+	}
+	want := [][]any{
+		{"virtualbox", "docker", 22, false, false, "m", nil},
+		{"generic", "root", 22, true, false, "m", nil},
+		{"none", "root", 22, false, false, "other", nil},
+		{"kvm2", "ubuntu", 22, false, false, "m", nil},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+func TestConfigsThatAreNone(t *testing.T) {
+	v3 := fixture(t, "v3.json")
+	at := func(dir string) string { return filepath.Join(dir, "machines", "default", "config.json") }
+	text := func(s string) func(string) { return func(dir string) { put(t, at(dir), s) } }
+	for _, c := range []struct {
+		situation string
+		make      func(dir string)
+		want      string // in the error
+		is        error
+	}{
+		{"truncated", text(v3[:len(v3)-5]), "unexpected end of JSON", nil},
+		{"empty", text(""), "is empty", nil},
+		{"blank", text(" \n"), "is empty", nil},
+		{"10 MB", text(v3 + strings.Repeat(" ", 10<<20)), "has 10", nil},
+		{"docker's own config.json", text(`{"auths":{}}`), "names no driver", nil},
+		{"a list", text(`[]`), "cannot unmarshal array", nil},
+		{"driver is null", text(`{"DriverName":"x","Driver":null}`), "names no driver", nil},
+		{"driver is text", text(`{"DriverName":"x","Driver":"x"}`), "cannot unmarshal string", nil},
+		{"version below 0", text(`{"ConfigVersion":-1,"DriverName":"x","Driver":{}}`), "ConfigVersion -1", nil},
+		{"UTF-16", text("\xff\xfe{\x00}\x00"), "is UTF-16", nil},
+		{"from the future", text(`{"ConfigVersion":4,"Driver":"laid out anew"}`), "ConfigVersion 4 is newer than 3", nil},
+		{"a directory", func(dir string) { put(t, filepath.Join(at(dir), "x"), "") }, "is a directory", nil},
+		{"missing", func(dir string) { put(t, filepath.Join(filepath.Dir(at(dir)), "id_rsa"), "") }, "no such file", fs.ErrNotExist},
+		{"a symlink loop", func(dir string) {
+			put(t, filepath.Join(filepath.Dir(at(dir)), "id_rsa"), "")
+			if err := os.Symlink("config.json", at(dir)); err != nil {
+				t.Fatal(err)
+			}
+		}, "too many levels of symbolic links", syscall.ELOOP},
+		{"a symlink to 10 MB", func(dir string) {
+			put(t, filepath.Join(dir, "big"), strings.Repeat(" ", 10<<20))
+			put(t, filepath.Join(filepath.Dir(at(dir)), "id_rsa"), "")
+			if err := os.Symlink(filepath.Join(dir, "big"), at(dir)); err != nil {
+				t.Fatal(err)
+			}
+		}, "has 10485760 bytes", nil},
+		{"a named pipe", func(dir string) {
+			put(t, filepath.Join(filepath.Dir(at(dir)), "id_rsa"), "")
+			if err := syscall.Mkfifo(at(dir), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}, "is not a regular file", nil},
+		{"the machine is a symlink loop", func(dir string) {
+			put(t, filepath.Join(dir, "machines", "x", "y"), "")
+			if err := os.Symlink("default", filepath.Join(dir, "machines", "default")); err != nil {
+				t.Fatal(err)
+			}
+		}, "too many levels", syscall.ELOOP},
+	} {
+		dir := t.TempDir()
+		c.make(dir)
+		_, err := open(t, dir).Load(t.Context(), "default")
+		var broken *ConfigError
+		if !errors.As(err, &broken) || broken.Path != at(dir) || !strings.Contains(err.Error(), c.want) || c.is != nil && !errors.Is(err, c.is) {
+			t.Errorf("%s: %v", c.situation, err)
+		}
+	}
+	var version *VersionError
+	dir := t.TempDir()
+	text(`{"ConfigVersion":9}`)(dir)
+	if _, err := open(t, dir).Load(t.Context(), "default"); !errors.As(err, &version) || version.Version != 9 {
+		t.Errorf("version 9: %v", err)
+	}
+}
+
+func TestWhichMachinesThereAre(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, dir)
+	if names, err := s.Names(t.Context()); names != nil || err != nil {
+		t.Errorf("no store: %v, %v", names, err)
+	}
+	_, err := s.Load(t.Context(), "default")
+	want := fmt.Sprintf(`no machine "default" in the machine store %s: it has none`, dir)
+	if got := fmt.Sprint(err); got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+	for _, name := range []string{"b", "a", "z.1", ".hidden", "under_score"} {
+		put(t, filepath.Join(dir, "machines", name, "config.json"), "{}")
+	}
+	put(t, filepath.Join(dir, "machines", "file"), "")
+	_, err = s.Load(t.Context(), "default")
+	var missing *NotFoundError
+	if !errors.As(err, &missing) {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(&NotFoundError{Name: "default", Dir: dir, Known: []string{"a", "b", "z.1"}}, missing); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+func TestNamesThatAreRefused(t *testing.T) {
+	for _, name := range []string{"default", "a", "9", "a.b-c", "A..", strings.Repeat("a", 255)} {
+		if err := ValidName(name); err != nil {
+			t.Errorf("%q: %v", name, err)
+		}
+	}
+	for _, name := range []string{"", "../../x", "-rf", ".", "..", ".a", "a/b", "a\\b", "a\n", "a b", "a_b", "é", "a\x00", strings.Repeat("a", 256), strings.Repeat("x", 4096)} {
+		err := ValidName(name)
+		var bad *NameError
+		if !errors.As(err, &bad) || len(err.Error()) > 200 || strings.ContainsAny(err.Error(), "\n\x00") {
+			t.Errorf("%.20q: %v", name, err)
+		}
+		if _, err := open(t, t.TempDir()).Load(t.Context(), name); !errors.As(err, &bad) {
+			t.Errorf("loading %.20q: %v", name, err)
+		}
+	}
+}
+
+func TestWhichStoreAndMachineByDefault(t *testing.T) {
+	env := func(pairs ...string) func(string) string {
+		return func(key string) string {
+			for i := 0; i < len(pairs); i += 2 {
+				if pairs[i] == key {
+					return pairs[i+1]
+				}
+			}
+			return ""
+		}
+	}
+	got := []string{
+		DefaultDir(env(), "/home/ada"), DefaultDir(env("MACHINE_STORAGE_PATH", "/srv"), "/home/ada"),
+		Default(env("DOCKER_MACHINE_NAME", "a", "B2D_MACHINE_NAME", "b"), []string{"c"}), Default(env("B2D_MACHINE_NAME", "b"), []string{"c"}),
+		Default(env(), []string{"c"}), Default(env(), []string{"c", "d"}), Default(env(), nil),
+	}
+	if diff := cmp.Diff([]string{"/home/ada/.docker/machine", "/srv", "a", "b", "c", "default", "default"}, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
