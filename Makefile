@@ -1,0 +1,60 @@
+# Everything is behind two commands: `make demo` and `make test`.
+GO      ?= go
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+PREFIX  ?= /usr/local
+LDFLAGS  = -s -w -X main.version=$(VERSION)
+STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
+TARGETS  = darwin/amd64 darwin/arm64 linux/amd64 linux/arm64
+FUZZTIME ?= 10s
+
+.PHONY: all build test e2e soak demo bench fuzz lint cross dist man install clean need-go
+
+all: build
+
+need-go:
+	@command -v $(GO) >/dev/null || { echo "Go 1.26 or later is needed: 'brew install go' on macOS; on Linux https://go.dev/doc/install (Debian: apt-get install golang-go, from backports if it is older)" >&2; exit 1; }
+
+build: need-go
+	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/docker-vpn-helper ./cmd/docker-vpn-helper
+
+# The tests try the shells that the program writes for. On Debian root gets what
+# is missing; elsewhere those that are installed are tried. In CI all must be there.
+test: need-go
+	@scripts/shells
+	DVH_SHELLS="$$(scripts/shells --list)" $(GO) test ./...
+
+e2e: need-go
+	scripts/debian-packages
+	$(GO) test -tags e2e -count=1 -timeout 30m ./internal/lab/e2e/...
+
+demo: need-go
+	@$(GO) run ./internal/lab/cmd/demo
+
+bench: need-go
+	scripts/debian-packages
+	$(GO) test -tags e2e -count=1 -timeout 30m -run '^TestBench$$' -v ./internal/lab/bench/...
+
+# Every fuzz target of every package for FUZZTIME each.
+fuzz: need-go
+	scripts/fuzz $(FUZZTIME)
+
+lint: need-go
+	@unformatted=$$(gofmt -l cmd internal); if [ -n "$$unformatted" ]; then echo "gofmt: $$unformatted" >&2; exit 1; fi
+	$(GO) vet ./...
+	GOOS=darwin $(GO) vet ./...
+	$(GO) vet -tags e2e ./internal/lab/...
+	$(GO) run $(STATICCHECK) ./...
+
+cross: need-go
+	@for t in $(TARGETS); do echo "building for $$t"; \
+	  CGO_ENABLED=0 GOOS=$${t%/*} GOARCH=$${t#*/} $(GO) build -trimpath -o /dev/null ./cmd/docker-vpn-helper || exit 1; done
+
+dist: need-go
+	scripts/dist '$(VERSION)' $(TARGETS)
+
+install: build
+	install -d '$(DESTDIR)$(PREFIX)/bin'
+	install -m 0755 bin/docker-vpn-helper '$(DESTDIR)$(PREFIX)/bin/docker-vpn-helper'
+
+clean:
+	rm -rf bin dist

@@ -1,0 +1,92 @@
+package internal
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/docker-vpn-helper/docker-vpn-helper"
+
+type listed struct {
+	ImportPath string
+	Imports    []string
+	Error      *struct{ Err string }
+}
+
+// packages are all packages of the module as built for an operating system.
+func packages(t *testing.T, goos string) []listed {
+	t.Helper()
+	cmd := exec.Command("go", "list", "-e", "-json=ImportPath,Imports,Error", module+"/...")
+	cmd.Env = append(cmd.Environ(), "GOOS="+goos)
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	var all []listed
+	for d := json.NewDecoder(strings.NewReader(string(out))); ; {
+		var p listed
+		if err := d.Decode(&p); errors.Is(err, io.EOF) {
+			return all
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, p)
+	}
+}
+
+// TestWhoMayImportWhom holds the tree to its layout: see docs/design.md.
+func TestWhoMayImportWhom(t *testing.T) {
+	// what is imported → the only packages (and those below them) that may
+	only := map[string][]string{
+		"os/exec":                           {"internal/host", "internal/lab"},
+		"github.com/docker/machine":         {"internal/store"},
+		"golang.org/x/crypto/ssh":           {"internal/sshhost", "internal/lab"},
+		"github.com/fatih/color":            {"internal/ui", "cmd", "internal/lab"},
+		"github.com/spf13/cobra":            {"internal/cli", "cmd"},
+		"github.com/vishvananda/netlink":    {"internal/host", "internal/lab"},
+		"github.com/gofrs/flock":            {"internal/host", "internal/lab"},
+		"github.com/google/renameio":        {"internal/host", "internal/lab"},
+		"golang.org/x/term":                 {"internal/ui"},
+		"log":                               {"cmd", "internal/lab"},
+		"runtime":                           {"internal/host", "cmd", "internal/lab"},
+		module + "/internal/layers":         {"internal/layers", "internal/cli"},
+		module + "/internal/changes":        {"internal/layers", "internal/cli"},
+		module + "/internal/cli":            {"cmd", "internal/lab"},
+		module + "/internal/ui":             {"internal/cli"},
+		module + "/internal/lab":            {"internal/lab"},
+		module + "/internal/host/hosttest":  {"internal/host"},
+		module + "/internal/layers/machine": {"internal/layers"},
+	}
+	for _, goos := range []string{"linux", "darwin"} {
+		for _, p := range packages(t, goos) {
+			from := strings.TrimPrefix(p.ImportPath, module+"/")
+			for _, imported := range p.Imports {
+				for what, who := range only {
+					covered := imported == what || strings.Contains(what, ".") && within(imported, what)
+					if covered && !slices.ContainsFunc(who, func(w string) bool { return within(from, w) }) {
+						t.Errorf("%s (%s) imports %s, which only %v may", from, goos, imported, who)
+					}
+				}
+				if strings.HasPrefix(from, "internal/layers/") && within(imported, module+"/internal/layers") {
+					t.Errorf("layer %s imports %s: layers never talk to each other", from, imported)
+				}
+				if strings.HasPrefix(from, "internal/") && pure(from) && slices.Contains([]string{"os", "net/http", "context"}, imported) {
+					t.Errorf("%s is pure and imports %s", from, imported)
+				}
+			}
+		}
+	}
+}
+
+// within says whether path is base or below it.
+func within(path, base string) bool { return path == base || strings.HasPrefix(path, base+"/") }
+
+// pure packages turn text into values and values into text.
+func pure(from string) bool {
+	return slices.Contains([]string{"internal/vbox", "internal/routes", "internal/certs", "internal/shell"}, from)
+}
