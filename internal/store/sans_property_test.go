@@ -22,7 +22,7 @@ func TestAddSANsInAnyFormatting(t *testing.T) {
 		return b.String()
 	}
 	for _, name := range []string{"v2.json", "v3.json", "minikube.json"} {
-		text := strings.NewReplacer(`"ServerCertSANs":[],`, "@", `"ServerCertSANs":null,`, "@", `,"ServerCertSANs":null`, ",@").Replace(compact(name))
+		text := strings.NewReplacer(`"ServerCertSANs":[],`, "@", `"ServerCertSANs":null,`, "@", `,"ServerCertSANs":null}`, ",@}").Replace(compact(name))
 		if !strings.Contains(text, "@") {
 			t.Fatalf("%s: no field in %s", name, text)
 		}
