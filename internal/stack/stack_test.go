@@ -1,0 +1,349 @@
+package stack
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/world"
+)
+
+// facts is a state that says what it is told to.
+type facts struct {
+	Found   []Finding
+	Planned []world.Change
+	By      string
+}
+
+func (f facts) Findings() []Finding     { return f.Found }
+func (f facts) Changes() []world.Change { return f.Planned }
+func (f facts) BlockedBy() string       { return f.By }
+
+func rung(name string, found facts, edit ...func(*Layer)) Layer {
+	l := Layer{Name: name, Inspect: func(context.Context, *world.World) (State, error) { return found, nil }}
+	for _, e := range edit {
+		e(&l)
+	}
+	return l
+}
+
+func needs(names ...string) func(*Layer) { return func(l *Layer) { l.Needs = names } }
+func verdictLayer(l *Layer)              { l.Verdict = true }
+func lenient(l *Layer)                   { l.Lenient = true }
+
+func found(code string, s Status) facts { return facts{Found: []Finding{{Code: code, Status: s}}} }
+
+// unread is a world whose machine cannot be read: nothing outside is asked.
+func unread() *world.World {
+	w := &world.World{LoadErr: errors.New("not there"), Now: time.Now}
+	w.Machine.Name = "default"
+	return w
+}
+
+type deaf struct{}
+
+func (deaf) Event(Event)                                 {}
+func (deaf) Confirm(context.Context, world.Change) error { return nil }
+
+func TestReportNamesTheCauseAndHidesItsSymptoms(t *testing.T) {
+	outranking := found("daemon.other-machine", Fail)
+	outranking.Found[0].Weight = Outranks
+	aside := found("env.unset", Warn)
+	aside.Found[0].Weight = Aside
+	for name, tt := range map[string]struct {
+		layers []Layer
+		cause  string
+		status Status
+		states map[string]string // layer → status, or status:blocked_by
+	}{
+		"all_well": {
+			[]Layer{rung("machine", found("machine.ok", OK)), rung("daemon", found("daemon.ok", OK), verdictLayer)},
+			"", OK, map[string]string{"machine": "ok", "daemon": "ok"},
+		},
+		"hijacked_and_no_rule": { // cli.md's example
+			[]Layer{
+				rung("route", found("route.hijacked", Warn)),
+				rung("forward", found("forward.rule-missing", Fail)),
+				rung("daemon", found("daemon.unreachable", Fail), verdictLayer, needs("forward")),
+			},
+			"forward.rule-missing", Fail, map[string]string{"route": "warn", "forward": "fail", "daemon": "blocked:forward"},
+		},
+		"blocked_is_transitive": {
+			[]Layer{
+				rung("machine", found("machine.not-running", Fail)),
+				rung("forward", found("forward.rule-missing", Fail), needs("machine")),
+				rung("daemon", found("daemon.unreachable", Fail), verdictLayer, needs("forward")),
+			},
+			"machine.not-running", Fail, map[string]string{"machine": "fail", "forward": "blocked:machine", "daemon": "blocked:machine"},
+		},
+		"another_machine_answers": {
+			[]Layer{rung("machine", found("machine.not-running", Fail)), rung("daemon", outranking, verdictLayer, needs("machine"))},
+			"daemon.other-machine", Fail, map[string]string{"machine": "fail", "daemon": "fail"},
+		},
+		"ssh_is_a_warning_while_the_verdict_is_ok": {
+			[]Layer{rung("ssh", found("ssh.timeout", Fail), lenient), rung("daemon", found("daemon.ok", OK), verdictLayer)},
+			"ssh.timeout", Warn, map[string]string{"ssh": "warn", "daemon": "ok"},
+		},
+		"ssh_fails_with_the_verdict": {
+			[]Layer{rung("ssh", found("ssh.timeout", Fail), lenient), rung("daemon", found("daemon.unreachable", Fail), verdictLayer)},
+			"ssh.timeout", Fail, map[string]string{"ssh": "fail", "daemon": "fail"},
+		},
+		"an_aside_is_no_cause": {
+			[]Layer{rung("daemon", found("daemon.ok", OK), verdictLayer), rung("env", aside)},
+			"", Warn, map[string]string{"daemon": "ok", "env": "warn"},
+		},
+		"a_layer_blocks_itself": {
+			[]Layer{rung("machine", found("machine.not-running", Fail)), rung("ssh", facts{By: "machine"}), rung("daemon", found("daemon.ok", OK), verdictLayer)},
+			"machine.not-running", Fail, map[string]string{"machine": "fail", "ssh": "blocked:machine", "daemon": "ok"},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := Diagnose(t.Context(), unread(), tt.layers, deaf{})
+			states := map[string]string{}
+			for _, l := range r.Layers {
+				states[l.Layer] = string(l.Status)
+				if l.BlockedBy != "" {
+					states[l.Layer] += ":" + l.BlockedBy
+				}
+			}
+			type summary struct {
+				Cause  string
+				Status Status
+				States map[string]string
+			}
+			if diff := cmp.Diff(summary{tt.cause, tt.status, tt.states}, summary{r.Cause, r.Status, states}); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+func TestProbeThatErrorsIsUnknown(t *testing.T) {
+	l := Layer{Name: "route", Inspect: func(context.Context, *world.World) (State, error) { return nil, errors.New("no such device") }}
+	r := Diagnose(t.Context(), unread(), []Layer{l}, deaf{})
+	f := r.Layers[0].Findings[0]
+	if r.Status != Unknown || f.Code != "route.unknown" || !strings.Contains(f.Title, "no such device") {
+		t.Errorf("got %s, %+v", r.Status, f)
+	}
+}
+
+// toggle is a change to a value in memory, standing for the world outside.
+type toggle struct {
+	Name string
+	on   map[string]bool
+	fail bool
+	risk string
+	next *toggle
+	idle bool // applying it does not help
+}
+
+func (c *toggle) Kind() string                               { return "toggle" }
+func (c *toggle) String() string                             { return "set " + c.Name }
+func (c *toggle) Doing() string                              { return "setting " + c.Name }
+func (c *toggle) Risk() string                               { return c.risk }
+func (c *toggle) Backup(context.Context, *world.World) error { return nil }
+func (c *toggle) Apply(context.Context, *world.World) error {
+	if !c.idle {
+		c.on[c.Name] = true
+	}
+	if c.fail {
+		return errors.New("the disk is full")
+	}
+	return nil
+}
+func (c *toggle) Revert(context.Context, *world.World) ([]string, error) {
+	delete(c.on, c.Name)
+	return nil, nil
+}
+func (c *toggle) Next() world.Change {
+	if c.next == nil {
+		return nil
+	}
+	return c.next
+}
+
+// ladder is two rungs, each put right by its toggle, under a verdict.
+func ladder(on map[string]bool, changes ...*toggle) []Layer {
+	var layers []Layer
+	for _, c := range changes {
+		layers = append(layers, Layer{Name: c.Name, Inspect: func(context.Context, *world.World) (State, error) {
+			for n := c; n != nil; n = n.next {
+				if on[n.Name] {
+					return found(c.Name+".ok", OK), nil
+				}
+			}
+			s := found(c.Name+".missing", Fail)
+			s.Planned = []world.Change{c}
+			return s, nil
+		}})
+	}
+	return append(layers, Layer{Name: "daemon", Verdict: true, Inspect: func(context.Context, *world.World) (State, error) {
+		if len(on) < len(changes) {
+			return found("daemon.unreachable", Fail), nil
+		}
+		return found("daemon.ok", OK), nil
+	}})
+}
+
+func fixIn(t *testing.T, ctx context.Context, layers []Layer, sink Sink) (Result, *Journal, error) {
+	t.Helper()
+	j := NewJournal(filepath.Join(t.TempDir(), "journal"), Header{Command: "fix", Machine: "default", Started: time.Unix(1, 0)})
+	r, err := Fix(ctx, t.Context(), unread(), layers, j, sink)
+	return r, j, err
+}
+
+func TestFixAppliesRungByRungAndJournals(t *testing.T) {
+	on := map[string]bool{}
+	r, j, err := fixIn(t, t.Context(), ladder(on, &toggle{Name: "a", on: on}, &toggle{Name: "b", on: on}), deaf{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]string{"set a", "set b"}, r.Applied); diff != "" {
+		t.Error(diff)
+	}
+	info, err := os.Stat(j.Path)
+	if err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("journal: %v %v", info.Mode(), err)
+	}
+	data, _ := os.ReadFile(j.Path)
+	back, err := ParseJournal(data, decodeToggle(on))
+	if err != nil || back.End != Done || len(back.Entries) != 2 || back.Entries[1].Mark != Applied {
+		t.Errorf("read back: %+v %v", back, err)
+	}
+}
+
+func TestFixRollsBackWhatItDid(t *testing.T) {
+	on := map[string]bool{}
+	r, j, err := fixIn(t, t.Context(), ladder(on, &toggle{Name: "a", on: on}, &toggle{Name: "b", on: on, fail: true}), deaf{})
+	if err == nil || !strings.Contains(err.Error(), "disk is full") || !r.RolledBack || len(on) != 0 || j.End != RolledBack {
+		t.Errorf("err %v, rolled back %v, world %v, end %q", err, r.RolledBack, on, j.End)
+	}
+}
+
+func TestFixEscalatesWhereAChangeDidNotHelp(t *testing.T) {
+	on := map[string]bool{}
+	strong := &toggle{Name: "strong", on: on}
+	r, _, err := fixIn(t, t.Context(), ladder(on, &toggle{Name: "gentle", on: on, idle: true, next: strong}), deaf{})
+	if diff := cmp.Diff([]string{"set gentle", "set strong"}, r.Applied); err != nil || diff != "" {
+		t.Error(err, diff)
+	}
+}
+
+func TestFixGivesUpOnAChangeThatNeverHelps(t *testing.T) {
+	on := map[string]bool{}
+	_, _, err := fixIn(t, t.Context(), ladder(on, &toggle{Name: "a", on: on, idle: true}), deaf{})
+	if err == nil || !strings.Contains(err.Error(), "done, and still needed") {
+		t.Error(err)
+	}
+}
+
+type refusing struct{ deaf }
+
+func (refusing) Confirm(context.Context, world.Change) error { return errors.New("no") }
+
+func TestFixAsksBeforeARisk(t *testing.T) {
+	on := map[string]bool{}
+	_, _, err := fixIn(t, t.Context(), ladder(on, &toggle{Name: "a", on: on}, &toggle{Name: "b", on: on, risk: "stops web"}), refusing{})
+	if err == nil || len(on) != 0 {
+		t.Errorf("err %v, world %v", err, on)
+	}
+}
+
+func TestFixRollsBackWhenInterrupted(t *testing.T) {
+	on := map[string]bool{}
+	ctx, cancel := context.WithCancel(t.Context())
+	layers := ladder(on, &toggle{Name: "a", on: on})
+	inspect := layers[1].Inspect
+	layers[1].Inspect = func(ctx context.Context, w *world.World) (State, error) { cancel(); return inspect(ctx, w) }
+	_, j, err := fixIn(t, ctx, layers, deaf{})
+	if !errors.Is(err, context.Canceled) || len(on) != 0 || j.End != RolledBack {
+		t.Errorf("err %v, world %v, end %q", err, on, j.End)
+	}
+}
+
+func decodeToggle(on map[string]bool) Decoder {
+	return func(kind string, raw json.RawMessage) (world.Change, error) {
+		c := &toggle{on: on}
+		if kind != "toggle" {
+			return nil, errors.New("unknown kind")
+		}
+		return c, json.Unmarshal(raw, c)
+	}
+}
+
+func TestJournalOfAKilledRunIsTakenBack(t *testing.T) {
+	on := map[string]bool{"a": true, "b": true}
+	dir := t.TempDir()
+	j := NewJournal(dir, Header{Command: "fix", Machine: "default", Started: time.Unix(1, 0)})
+	for _, n := range []string{"a", "b"} {
+		if _, err := j.Plan(&toggle{Name: n, on: on}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	f, err := os.OpenFile(j.Path, os.O_APPEND|os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.WriteString(`{"seq":2,"mark":"app`) // the power went while this was written
+	f.Close()
+	all, err := Journals(dir, decodeToggle(on))
+	if err != nil || len(all) != 1 || all[0].End != Open || !all[0].Live() {
+		t.Fatalf("%+v %v", all, err)
+	}
+	for range 2 {
+		if _, err := all[0].Revert(t.Context(), unread(), RolledBack, deaf{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	all, err = Journals(dir, decodeToggle(on))
+	if err != nil || all[0].Live() || len(on) != 0 {
+		t.Errorf("%+v %v %v", all[0], on, err)
+	}
+}
+
+func FuzzParseJournal(f *testing.F) {
+	f.Add([]byte("{\"schema\":1,\"id\":\"x\"}\n{\"seq\":1,\"mark\":\"planned\",\"kind\":\"toggle\",\"change\":{\"Name\":\"a\"}}\n{\"end\":\"done\"}\n"))
+	f.Add([]byte("{\"schema\":1}\n{\"seq\":3}\n"))
+	f.Add([]byte("\n\n"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		j, err := ParseJournal(data, decodeToggle(nil))
+		if err != nil {
+			return
+		}
+		// Written again by our own means it reads the same.
+		again := NewJournal(t.TempDir(), j.Header)
+		for _, e := range j.Entries {
+			seq, err := again.Plan(e.Change)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := again.Update(seq, e.Mark); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if len(j.Entries) == 0 {
+			return
+		}
+		if err := again.Close(j.End); err != nil {
+			t.Fatal(err)
+		}
+		text, err := os.ReadFile(again.Path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		back, err := ParseJournal(text, decodeToggle(nil))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(j.Changes(), back.Changes()); diff != "" || back.End != j.End {
+			t.Errorf("%s end %q, was %q", diff, back.End, j.End)
+		}
+	})
+}
