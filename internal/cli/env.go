@@ -114,7 +114,14 @@ func (a *app) dialect(s site, name string) (shell.Dialect, error) {
 	if err != nil {
 		ancestors = nil // $SHELL is second best
 	}
-	return shell.Detect(ancestors, a.Getenv("SHELL"))
+	d, err := shell.Detect(ancestors, a.Getenv("SHELL"))
+	var unknown *shell.UnknownError
+	if errors.As(err, &unknown) && unknown.Name == "" {
+		// No shell at all, not one that we cannot write for: what reads this
+		// from a script or a supervisor hands it to sh.
+		return shell.Sh, nil
+	}
+	return d, err
 }
 
 // usageOf is the command line that prints the block again.

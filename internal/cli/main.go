@@ -5,6 +5,7 @@ package cli
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"strings"
@@ -85,7 +86,11 @@ docker-machine VM when a VPN has taken the host-only network away.`,
 		SilenceUsage: true, SilenceErrors: true,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 {
-				return usage("unknown command %q", args[0])
+				err := &exitError{code: exitUsage, message: fmt.Sprintf("unknown command %q", args[0]), hint: "docker-vpn-helper --help"}
+				if like := cmd.SuggestionsFor(args[0]); len(like) > 0 {
+					err.hint = "docker-vpn-helper " + like[0]
+				}
+				return err
 			}
 			return nil
 		},

@@ -159,7 +159,7 @@ func (w *World) Target(ctx context.Context) Endpoint {
 				return Endpoint{Host: Localhost, Port: rules[0].HostPort}, nil
 			}
 		}
-		if e := w.HostOnlyEndpoint(); w.Ask(ctx, e).Proved() {
+		if e := w.HostOnlyEndpoint(); !w.Repairing() && w.Ask(ctx, e).Proved() {
 			return e, nil
 		}
 		return Endpoint{Host: Localhost, Port: w.preferredPort(), Planned: true}, nil
@@ -177,7 +177,11 @@ func (w *World) Endpoint(ctx context.Context) string {
 
 func (w *World) ask(ctx context.Context, e Endpoint) Answer {
 	a := Answer{Endpoint: e, Identity: Unsure}
-	ctx, cancel := context.WithTimeout(ctx, max(ProbeTime, w.Patience))
+	limit := ProbeTime
+	if e.Host == Localhost {
+		limit = max(limit, w.Patience)
+	}
+	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	dial := w.Laptop.DialContext
 	if e.Inside {

@@ -5,7 +5,9 @@ import (
 	"crypto"
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"fmt"
+	"io/fs"
 	"path/filepath"
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/certs"
@@ -42,7 +44,7 @@ func (w *World) Served(ctx context.Context, target Endpoint) Answer {
 			return first
 		}
 	}
-	if e := w.HostOnlyEndpoint(); e != target {
+	if e := w.HostOnlyEndpoint(); e != target && !w.Repairing() {
 		if a := w.Ask(ctx, e); a.Leaf != nil {
 			return a
 		}
@@ -56,7 +58,11 @@ func (w *World) Served(ctx context.Context, target Endpoint) Answer {
 // Trusts says whether a docker client would accept the answer's certificate for
 // the endpoint's name; nil if so.
 func (w *World) Trusts(ctx context.Context, a Answer) error {
-	ca, err := w.StoreCA(ctx)
+	// docker takes ca.pem from DOCKER_CERT_PATH, the machine's own directory.
+	ca, err := w.readCert(ctx, filepath.Join(w.Machine.Dir, "ca.pem"))
+	if errors.Is(err, fs.ErrNotExist) {
+		ca, err = w.StoreCA(ctx)
+	}
 	if err != nil {
 		return err
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/shell"
 )
@@ -77,14 +76,5 @@ func (w *World) NoProxy(e Endpoint) shell.Var {
 	if w.Getenv(name) == "" && w.Getenv("NO_PROXY") != "" {
 		name = "NO_PROXY"
 	}
-	list := w.Getenv(name)
-	for entry := range strings.SplitSeq(list, ",") {
-		if strings.TrimSpace(entry) == e.Host {
-			return shell.Var{Name: name, Value: list}
-		}
-	}
-	if list != "" {
-		list += ","
-	}
-	return shell.Var{Name: name, Value: list + e.Host}
+	return shell.Var{Name: name, Value: shell.AddNoProxy(w.Getenv(name), e.Host)}
 }

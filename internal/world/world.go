@@ -34,8 +34,8 @@ type Flags struct {
 	Reissue       bool // a new server certificate even if the old one is good
 	StopVMs       bool // VMs may be saved and resumed
 	AcceptHostKey bool // a changed SSH host key is taken as the new one
-	// Patience lengthens the waits for a peer: a repair waits for what a
-	// diagnosis calls silent.
+	// Patience lengthens the waits for what no VPN can take: a repair waits for
+	// a peer that a diagnosis calls silent. 0 is a diagnosis.
 	Patience time.Duration
 	// DaemonWait is how long dockerd may take to come up after a restart.
 	DaemonWait time.Duration
@@ -86,6 +86,9 @@ func (w *World) Close() {
 		w.ssh.value.Close()
 	}
 }
+
+// Repairing says that this is a repair: only what it needs is asked.
+func (w *World) Repairing() bool { return w.Patience > 0 }
 
 // VirtualBox says whether the machine is a VirtualBox VM.
 func (w *World) VirtualBox() bool { return w.Machine.Driver == "virtualbox" }
@@ -147,7 +150,6 @@ func (w *World) LookUpVM(ctx context.Context, name string) (vbox.VM, error) {
 // HostOnly is the host-only address of the docker host; the zero Addr where the
 // machine has none.
 func (w *World) HostOnly() netip.Addr { return w.Machine.IP }
-
 
 // Sleep waits, or ends with the context.
 func Sleep(ctx context.Context, d time.Duration) error {

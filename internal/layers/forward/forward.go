@@ -69,7 +69,7 @@ func inspect(ctx context.Context, w *world.World) (stack.State, error) {
 	if len(s.Rules) > 0 && s.TakenBy == "" {
 		return s, nil
 	}
-	s.HostOnlyWorks = w.Ask(ctx, w.HostOnlyEndpoint()).Proved()
+	s.HostOnlyWorks = !w.Repairing() && w.Ask(ctx, w.HostOnlyEndpoint()).Proved()
 	port, err := w.ChoosePort(ctx, vm, nil)
 	if err != nil {
 		return nil, err

@@ -43,6 +43,9 @@ func inspect(ctx context.Context, w *world.World) (stack.State, error) {
 		return nil, err
 	}
 	s.View = view
+	if w.Frugal || w.Repairing() {
+		return s, nil // the rest is advice
+	}
 	switch s.judge().Verdict {
 	case routes.Hijacked:
 		s.Client = w.VPN(ctx, view)
