@@ -82,9 +82,9 @@ func inspect(ctx context.Context, w *world.World) (stack.State, error) {
 	if subject != nil {
 		s.Served = summary(subject)
 		s.NoClientAuth = answer.NoClientAuth
-		if answer.Rejected() {
-			s.ClientRejected = answer.PingErr.Error()
-		}
+	}
+	if err := answer.Rejected(); err != nil {
+		s.ClientRejected = err.Error()
 	}
 	if factsErr == nil {
 		s.ClockSkew = facts.Now.Sub(w.Now()).Round(time.Second)

@@ -1,0 +1,135 @@
+// Package dockerd is a minimal client of the Docker Engine API over any
+// connection, and a TLS handshake that looks without trusting.
+package dockerd
+
+import (
+	"bufio"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"time"
+)
+
+// maxBody bounds what is read of an answer.
+const maxBody = 8 << 20
+
+// TLS is the client's side of a handshake.
+type TLS struct {
+	ServerName  string // sent as SNI; nothing is verified
+	Certificate tls.Certificate
+}
+
+// Seen is a connection after its handshake.
+type Seen struct {
+	Leaf    *x509.Certificate
+	Version uint16
+	// ClientAuth says that the server asked for a client certificate.
+	ClientAuth bool
+
+	conn *tls.Conn
+}
+
+// ErrNotTLS says that what answers does not speak TLS.
+var ErrNotTLS = errors.New("it does not speak TLS")
+
+// RejectedError is a server that does not accept the client certificate. In TLS
+// 1.3 the alert shows on the first read only, so Ping reports it.
+type RejectedError struct{ Err error }
+
+func (e *RejectedError) Error() string { return e.Err.Error() }
+func (e *RejectedError) Unwrap() error { return e.Err }
+
+// NotDockerError is an answer that is not the Docker API's.
+type NotDockerError struct{ Text string }
+
+func (e *NotDockerError) Error() string { return "not the Docker API: " + e.Text }
+
+// Handshake speaks TLS on a connection, which it does not close. It shows who
+// answers without trusting: whoever calls compares the leaf. TLS 1.0 is allowed,
+// since dockerd 1.8 speaks no more than 1.2 and only the looking needs it.
+func Handshake(ctx context.Context, conn net.Conn, t TLS) (*Seen, error) {
+	s := &Seen{}
+	config := &tls.Config{
+		ServerName: t.ServerName, MinVersion: tls.VersionTLS10, //nolint:gosec // see above
+		InsecureSkipVerify: true,
+		GetClientCertificate: func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
+			s.ClientAuth = true
+			return &t.Certificate, nil
+		},
+	}
+	s.conn = tls.Client(conn, config)
+	if err := s.conn.HandshakeContext(ctx); err != nil {
+		return nil, explain(ctx, err)
+	}
+	state := s.conn.ConnectionState()
+	if len(state.PeerCertificates) == 0 {
+		return nil, errors.New("the server showed no certificate")
+	}
+	s.Leaf, s.Version = state.PeerCertificates[0], state.Version
+	return s, nil
+}
+
+// explain tells the ways apart in which a TLS connection fails.
+func explain(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return fmt.Errorf("no answer: %w", context.Cause(ctx))
+	}
+	var record tls.RecordHeaderError
+	if errors.As(err, &record) {
+		return fmt.Errorf("%w: its first bytes are %q", ErrNotTLS, record.RecordHeader[:])
+	}
+	var alert tls.AlertError
+	if errors.As(err, &alert) && rejected(alert) {
+		return &RejectedError{Err: err}
+	}
+	if errors.Is(err, io.EOF) {
+		return fmt.Errorf("the connection was closed: %w", err)
+	}
+	return err
+}
+
+// rejected are the alerts about a client certificate (RFC 8446, section 6.2).
+func rejected(a tls.AlertError) bool {
+	switch a {
+	case 42, 43, 44, 45, 46, 48, 49, 116: // bad, unsupported, revoked, expired, unknown, unknown_ca, access_denied, certificate_required
+		return true
+	}
+	return false
+}
+
+// Ping asks GET /_ping on the connection, which is not used again, and returns
+// the API version that the daemon names; "" from one older than 1.13.
+func (s *Seen) Ping(ctx context.Context) (api string, err error) {
+	if deadline, ok := ctx.Deadline(); ok {
+		if err := s.conn.SetDeadline(deadline); err != nil {
+			return "", err
+		}
+	}
+	stop := context.AfterFunc(ctx, func() { _ = s.conn.SetDeadline(time.Unix(1, 0)) })
+	defer stop()
+	if _, err := io.WriteString(s.conn, "GET /_ping HTTP/1.1\r\nHost: docker\r\nConnection: close\r\n\r\n"); err != nil {
+		return "", explain(ctx, err)
+	}
+	r, err := http.ReadResponse(bufio.NewReader(io.LimitReader(s.conn, maxBody)), nil)
+	if err != nil {
+		if strings.Contains(err.Error(), "malformed HTTP") {
+			return "", &NotDockerError{Text: err.Error()}
+		}
+		return "", explain(ctx, err)
+	}
+	defer r.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(r.Body, 512))
+	if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) {
+		return "", explain(ctx, err)
+	}
+	if r.StatusCode != http.StatusOK || strings.TrimSpace(string(body)) != "OK" {
+		return "", &NotDockerError{Text: fmt.Sprintf("GET /_ping answers %s", r.Status)}
+	}
+	return r.Header.Get("Api-Version"), nil
+}
