@@ -1,0 +1,193 @@
+package dockerhost
+
+import (
+	_ "embed"
+	"net"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
+)
+
+//go:embed probe.sh
+var probeScript string
+
+//go:embed facts.sh
+var factsScript string
+
+// Facts is a docker host as one look at it shows. What could not be found out
+// is zero.
+type Facts struct {
+	UID int `json:"uid"` // of the login user
+	// Root says that root's rights are there, directly or by sudo -n; SudoError is what sudo said if not.
+	Root      bool   `json:"root"`
+	SudoError string `json:"sudo_error,omitempty"`
+
+	OSID      string `json:"os_id"`      // os-release ID: "boot2docker", "ubuntu"
+	OSVersion string `json:"os_version"` // VERSION_ID
+	OSName    string `json:"os_name"`    // PRETTY_NAME
+	Boot      string `json:"boot"`       // boot_id: another one means that the docker host was started again
+	Init      Init   `json:"init"`
+	Client    bool   `json:"client"` // the docker client is installed there
+
+	Cert File `json:"cert"`
+	Key  File `json:"key"` // never its content
+	CA   File `json:"ca"`
+	// KeyPublic is the server key's public half, PEM "PUBLIC KEY"; empty without openssl there.
+	KeyPublic string `json:"key_public,omitempty"`
+
+	Daemon  Process  `json:"daemon"` // PID 0: not running
+	Hosts   []string `json:"hosts"`  // dockerd's -H and its daemon.json's hosts: "tcp://0.0.0.0:2376"
+	PIDFile string   `json:"pid_file,omitempty"`
+
+	Now time.Time `json:"now"` // the docker host's clock, to the second
+	Log string    `json:"log"` // last line of dockerd's log
+
+	FreeKiB  int64 `json:"free_kib"` // in the certificate's directory; -1: not known
+	ReadOnly bool  `json:"read_only"`
+}
+
+// Init is what starts and stops dockerd: the path of an init script, "systemd"
+// for its unit docker.service, or "" for nothing that we know.
+type Init string
+
+// Systemd is docker.service.
+const Systemd Init = "systemd"
+
+// Process is a process, told apart from a later one with the same number by
+// its start in clock ticks since the boot (/proc/PID/stat, field 22).
+type Process struct {
+	PID   int    `json:"pid"`
+	Start uint64 `json:"start"`
+}
+
+// File is a file of dockerd's configuration.
+type File struct {
+	Path string `json:"path"`
+	// From says who named the path: "profile", "command-line", "daemon.json", "default".
+	From string `json:"from"`
+	// Found says that it is there and can be read; Error why it cannot.
+	Found bool   `json:"found"`
+	Error string `json:"error,omitempty"`
+	// Data is its content, at most 64 KiB; nil for the key.
+	Data []byte `json:"-"`
+}
+
+// Probe asks for all facts in one command. It changes nothing, and works
+// without root's rights as far as it goes.
+func Probe() host.Cmd {
+	return script(false, probeScript, variable{"INNER", factsScript})
+}
+
+// ParseFacts reads Probe's answer.
+func ParseFacts(out []byte) (Facts, error) {
+	f, err := parseFrames(out, "facts")
+	if err != nil {
+		return Facts{}, err
+	}
+	facts := Facts{
+		UID:       number(f.last("uid"), -1),
+		SudoError: strings.TrimSpace(f.text("sudo-error")),
+		Boot:      f.last("boot"),
+		Init:      Init(f.last("init")),
+		Client:    f.has("client"),
+		Cert:      f.file("cert"),
+		Key:       f.file("key"),
+		CA:        f.file("ca"),
+		PIDFile:   f.last("pidfile"),
+		Log:       shorten(f.last("log")),
+		FreeKiB:   int64(number(f.last("free"), -1)),
+		ReadOnly:  f.has("read-only"),
+	}
+	facts.Root = facts.UID == 0 || f.has("sudo")
+	facts.Key.Found = f.has("key-readable")
+	if pub := f.text("key-public"); strings.HasPrefix(pub, "-----BEGIN PUBLIC KEY-----") {
+		facts.KeyPublic = pub + "\n"
+	}
+	facts.OSID, facts.OSVersion, facts.OSName = osRelease(f["os-release"])
+	if pid, start, ok := strings.Cut(f.last("daemon"), " "); ok {
+		facts.Daemon.PID = number(pid, 0)
+		facts.Daemon.Start, _ = strconv.ParseUint(start, 10, 64)
+	}
+	facts.Hosts = slices.Clone(f["hosts"])
+	for h := range strings.SplitSeq(f.text("json-hosts"), ",") {
+		if h = strings.Trim(strings.TrimSpace(h), `"`); h != "" {
+			facts.Hosts = append(facts.Hosts, h)
+		}
+	}
+	if s := number(f.last("now"), 0); s > 0 {
+		facts.Now = time.Unix(int64(s), 0).UTC()
+	}
+	return facts, nil
+}
+
+// Port is the TCP port that dockerd is told to listen on, 0 where none is known.
+func (f Facts) Port() int {
+	for _, h := range f.Hosts {
+		addr, ok := strings.CutPrefix(h, "tcp://")
+		if !ok {
+			continue
+		}
+		if _, port, err := net.SplitHostPort(strings.TrimRight(addr, "/")); err == nil {
+			if n := number(port, 0); n > 0 && n < 65536 {
+				return n
+			}
+		}
+	}
+	return 0
+}
+
+// Socket is dockerd's unix socket: the first that it is told to listen on, else the default.
+func (f Facts) Socket() string {
+	for _, h := range f.Hosts {
+		if path, ok := strings.CutPrefix(h, "unix://"); ok && strings.HasPrefix(path, "/") {
+			return path
+		}
+	}
+	return DefaultSocket
+}
+
+// DefaultSocket is where dockerd listens unless it is told otherwise.
+const DefaultSocket = "/var/run/docker.sock"
+
+func (f frames) file(name string) File {
+	return File{
+		Path: f.last(name + "-path"), From: f.last(name + "-from"),
+		Found: f.has(name), Error: f.last(name + "-error"), Data: f.whole(name),
+	}
+}
+
+// osRelease reads what os-release(5) describes: NAME=value, perhaps quoted.
+func osRelease(lines []string) (id, version, name string) {
+	for _, l := range lines {
+		key, value, _ := strings.Cut(l, "=")
+		value = strings.Trim(strings.TrimSpace(value), `"'`)
+		switch key {
+		case "ID":
+			id = value
+		case "VERSION_ID":
+			version = value
+		case "PRETTY_NAME":
+			name = value
+		}
+	}
+	return id, version, name
+}
+
+func number(s string, otherwise int) int {
+	n, err := strconv.Atoi(s)
+	if err != nil || n < 0 {
+		return otherwise
+	}
+	return n
+}
+
+// shorten keeps a log line to what fits into a message.
+func shorten(s string) string {
+	if len(s) > 500 {
+		return strings.ToValidUTF8(s[:500], "") + "…"
+	}
+	return strings.ToValidUTF8(s, "?")
+}

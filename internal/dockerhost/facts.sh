@@ -1,0 +1,176 @@
+# The facts themselves. Every line of what others wrote is prefixed, so that
+# nothing in a file can pass for a frame.
+exec 2>/dev/null
+
+say() {
+	[ -n "$2" ] || return 0
+	echo "@@$1"
+	printf '%s\n' "$2" | sed 's/^/|/'
+}
+
+# The first 64 KiB of a file, and a dot, which shows whether it ends in a newline.
+whole() {
+	[ -f "$2" ] || return 0
+	if [ ! -r "$2" ]; then
+		say "$1-error" "Permission denied"
+		return 0
+	fi
+	echo "@@$1"
+	{
+		dd if="$2" bs=65536 count=1
+		echo .
+	} | sed 's/^/|/'
+	echo
+}
+
+is_daemon() {
+	case $1 in '' | *[!0-9]*) return 1 ;; esac
+	comm=
+	read -r comm <"/proc/$1/comm" || return 1
+	case $comm in
+	dockerd) return 0 ;;
+	docker)
+		# Until 1.11 the daemon was "docker daemon", until 1.7 "docker -d".
+		case " $(tr '\0' ' ' <"/proc/$1/cmdline") " in
+		*" daemon "* | *" -d "* | *" --daemon "*) return 0 ;;
+		esac
+		;;
+	esac
+	return 1
+}
+
+find_daemon() {
+	pid=
+	read -r pid </var/run/docker.pid
+	is_daemon "$pid" && return 0
+	for d in /proc/[0-9]*; do
+		pid=${d##*/}
+		is_daemon "$pid" && return 0
+	done
+	pid=
+	return 1
+}
+
+# Of an argument list, one a line, those that we need, as "name value".
+pick() {
+	want=
+	while IFS= read -r a; do
+		if [ -n "$want" ]; then
+			printf '%s %s\n' "$want" "$a"
+			want=
+			continue
+		fi
+		case $a in
+		--tlscert | --tlskey | --tlscacert | --config-file | --pidfile) want=${a#--} ;;
+		-p) want=pidfile ;;
+		-H | --host) want=host ;;
+		--tlscert=* | --tlskey=* | --tlscacert=* | --config-file=* | --pidfile=*)
+			a=${a#--}
+			printf '%s %s\n' "${a%%=*}" "${a#*=}"
+			;;
+		--host=* | -H=*) printf 'host %s\n' "${a#*=}" ;;
+		-H?*) printf 'host %s\n' "${a#-H}" ;;
+		esac
+	done
+}
+
+last_of() { printf '%s\n' "$args" | sed -n "s/^$1 //p" | sed -n '$p'; }
+
+# The last assignment in root's own shell file, without running it: a value
+# that the shell would expand is none that we know.
+from_profile() {
+	v=$(sed -n "s/^[[:space:]]*\(export[[:space:]][[:space:]]*\)*$1=//p" /var/lib/boot2docker/profile | sed -n '$p' |
+		sed -e "s/^'\([^']*\)'.*/\1/" -e 's/^"\([^"]*\)".*/\1/' -e 's/[[:space:];#].*//')
+	case $v in
+	*[\$\`\\]*) v= ;;
+	/*) ;;
+	*) v= ;;
+	esac
+	printf '%s' "$v"
+}
+
+from_json() {
+	tr '\n' ' ' <"$json" | sed -n "s/.*\"$1\"[[:space:]]*:[[:space:]]*\"\([^\"]*\)\".*/\1/p"
+}
+
+# locate NAME PROFILE-KEY FLAG DEFAULT-FILE: sets path and from.
+locate() {
+	from=profile path=$(from_profile "$1")
+	[ -n "$path" ] || { from=command-line path=$(last_of "$2"); }
+	[ -n "$path" ] || { from=daemon.json path=$(from_json "$2"); }
+	[ -n "$path" ] || { from=default path=$home/$3; }
+}
+
+facts() {
+	say root-facts yes
+	say now "$(date +%s)"
+	say os-release "$(sed -n '/^[A-Z_]*=/p' /etc/os-release)"
+	say boot "$(sed -n 1p /proc/sys/kernel/random/boot_id)"
+	command -v docker >/dev/null && say client yes
+
+	if [ -e /etc/init.d/docker ] && ! [ -d /run/systemd/system ]; then
+		say init /etc/init.d/docker
+	elif command -v systemctl >/dev/null && systemctl cat docker.service >/dev/null; then
+		say init systemd
+	elif [ -e /etc/init.d/docker ]; then
+		say init /etc/init.d/docker
+	fi
+
+	args=
+	if find_daemon; then
+		read -r stat <"/proc/$pid/stat"
+		# shellcheck disable=SC2086 # to be split into words
+		set -- ${stat##*) }
+		say daemon "$pid ${20}"
+		args=$(tr '\0' '\n' <"/proc/$pid/cmdline" | pick)
+	elif command -v systemctl >/dev/null; then
+		args=$(systemctl show -p ExecStart docker.service | tr ' ' '\n' | pick)
+	fi
+	json=$(last_of config-file)
+	[ -n "$json" ] || json=/etc/docker/daemon.json
+	say hosts "$(printf '%s\n' "$args" | sed -n 's/^host //p')"
+	say json-hosts "$(tr '\n' ' ' <"$json" | sed -n 's/.*"hosts"[^[]*\[\([^]]*\)\].*/\1/p')"
+	say pidfile "$(last_of pidfile)"
+
+	home=/etc/docker
+	[ -d /var/lib/boot2docker ] && home=/var/lib/boot2docker
+	locate CACERT tlscacert ca.pem
+	say ca-path "$path"
+	say ca-from "$from"
+	whole ca "$path"
+	locate SERVERKEY tlskey server-key.pem
+	say key-path "$path"
+	say key-from "$from"
+	# The public half only. Without openssl, or a key that it cannot read: unknown.
+	[ -r "$path" ] && command -v openssl >/dev/null &&
+		say key-public "$(openssl pkey -in "$path" -passin pass: -pubout </dev/null)"
+	[ -r "$path" ] && say key-readable yes
+	locate SERVERCERT tlscert server.pem
+	say cert-path "$path"
+	say cert-from "$from"
+	whole cert "$path"
+
+	dir=${path%/*}
+	if [ -d "$dir" ]; then
+		# shellcheck disable=SC2046 # to be split into words
+		set -- $(df -Pk "$dir" | sed -n 2p)
+		say free "$4"
+		mount=$6
+		opts=$(sed -n "s|^[^ ]* $mount [^ ]* \([^ ]*\) .*|\1|p" /proc/mounts | sed -n '$p')
+		case ",$opts," in *,ro,*) say read-only yes ;; esac
+	fi
+
+	log=
+	for f in /var/log/docker.log /var/lib/boot2docker/docker.log; do
+		[ -f "$f" ] && log=$f && break
+	done
+	if [ -n "$log" ]; then
+		# shellcheck disable=SC2016 # sed's $, not the shell's
+		say log "$(tail -n 20 "$log" | sed -n '/[^[:space:]]/h;${g;p;}')"
+	elif command -v journalctl >/dev/null; then
+		say log "$(journalctl -u docker.service -n 1 -o cat --no-pager)"
+	fi
+}
+
+# Commands must not eat the script, which comes over stdin.
+facts </dev/null

@@ -1,0 +1,204 @@
+package dockerhost
+
+import (
+	"bytes"
+	_ "embed"
+	"errors"
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
+)
+
+var (
+	//go:embed common.sh
+	commonScript string
+	//go:embed wait.sh
+	waitScript string
+	//go:embed work.sh
+	workScript string
+	//go:embed files.sh
+	filesScript string
+	//go:embed containers.sh
+	containersScript string
+	//go:embed transaction.sh
+	transactionScript string
+)
+
+// DefaultDeadline is how long dockerd may take to answer after a start.
+const DefaultDeadline = 90 * time.Second
+
+// Swap replaces dockerd's server certificate and restarts dockerd: one
+// transaction on the docker host, which goes on when the connection is cut,
+// and puts the old certificate back where dockerd does not come up with the
+// new one. Neither certificate is secret, and the key is not touched: dockerd
+// works with either at any time.
+//
+// The same ID again resumes: it waits for a transaction that runs, finishes one
+// that died, and prints again the result of one that is over. After a restart
+// of the docker host nothing is left of an ID, and the file decides.
+type Swap struct {
+	// ID names the transaction: letters, digits, "-"; at most 64. A new try needs a new one, or Ack.
+	ID   string
+	Cert string // path on the docker host; symbolic links are followed
+	// Old is what the file must hold now, byte for byte; empty means that there is no file.
+	Old, New []byte
+	Daemon   Daemon
+}
+
+// Restart stops and starts dockerd, and its containers again, without
+// touching a file. StartOnly leaves alone a dockerd that answers.
+type Restart struct {
+	ID        string
+	StartOnly bool
+	Daemon    Daemon
+}
+
+// Daemon is what a transaction must know of dockerd; Facts has it all.
+type Daemon struct {
+	Init     Init
+	Port     int           // must listen before dockerd counts as up; 0: not checked
+	Socket   string        // "" means DefaultSocket
+	PIDFile  string        // "" means /var/run/docker.pid
+	Deadline time.Duration // 0 means DefaultDeadline
+}
+
+// For is the dockerd that the facts show.
+func For(f Facts) Daemon {
+	return Daemon{Init: f.Init, Port: f.Port(), Socket: f.Socket(), PIDFile: f.PIDFile}
+}
+
+// Limit is how long a transaction can take at most, rollback and a thousand
+// seconds of starting containers included: the time to give to Run.
+func (d Daemon) Limit() time.Duration {
+	return 2*(2*time.Minute+35*time.Second+2*d.deadline()) + 1000*time.Second
+}
+
+func (d Daemon) deadline() time.Duration {
+	if d.Deadline == 0 {
+		return DefaultDeadline
+	}
+	return d.Deadline
+}
+
+// Cmd is the command that runs, or resumes, the transaction as root.
+func (s Swap) Cmd() (host.Cmd, error) {
+	switch {
+	case len(s.New) == 0:
+		return host.Cmd{}, errors.New("swapping the certificate: the new one is empty")
+	case bytes.Equal(s.Old, s.New):
+		return host.Cmd{}, errors.New("swapping the certificate: the new one is the old one")
+	case bytes.ContainsRune(s.Old, 0) || bytes.ContainsRune(s.New, 0):
+		return host.Cmd{}, errors.New("swapping the certificate: it holds a NUL byte")
+	case bytes.Contains(s.Old, []byte("PRIVATE KEY")) || bytes.Contains(s.New, []byte("PRIVATE KEY")):
+		return host.Cmd{}, errors.New("swapping the certificate: it holds a private key")
+	case !strings.HasPrefix(s.Cert, "/") || strings.HasSuffix(s.Cert, "/") || strings.ContainsAny(s.Cert, "\x00\n"):
+		return host.Cmd{}, fmt.Errorf("swapping the certificate: %q is not an absolute path", s.Cert)
+	}
+	return transaction(s.ID, "swap", s.Daemon, variable{"CERT", s.Cert}, variable{"OLD", string(s.Old)}, variable{"NEW", string(s.New)})
+}
+
+// Cmd is the command that runs, or resumes, the restart as root.
+func (r Restart) Cmd() (host.Cmd, error) {
+	mode := "restart"
+	if r.StartOnly {
+		mode = "start"
+	}
+	return transaction(r.ID, mode, r.Daemon)
+}
+
+// Ack forgets a transaction whose result has been read.
+func Ack(id string) (host.Cmd, error) {
+	if !validID(id) {
+		return host.Cmd{}, fmt.Errorf("transaction id %q", id)
+	}
+	return script(true, "rm -rf \"/var/run/docker-vpn-helper/$ID\"\n", variable{"ID", id}), nil
+}
+
+func validID(id string) bool {
+	return regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9-]{0,63}$`).MatchString(id)
+}
+
+func transaction(id, mode string, d Daemon, vars ...variable) (host.Cmd, error) {
+	if !validID(id) {
+		return host.Cmd{}, fmt.Errorf("transaction id %q", id)
+	}
+	if d.Init != Systemd && !strings.HasPrefix(string(d.Init), "/") {
+		return host.Cmd{}, errors.New("nothing on the docker host is known to restart dockerd: neither /etc/init.d/docker nor docker.service")
+	}
+	if d.Socket == "" {
+		d.Socket = DefaultSocket
+	}
+	if d.PIDFile == "" {
+		d.PIDFile = "/var/run/docker.pid"
+	}
+	seconds := max(1, int(d.deadline()/time.Second))
+	work := script(true, commonScript+workScript+filesScript+containersScript+transactionScript, append([]variable{
+		{"ID", id}, {"MODE", mode}, {"INIT", string(d.Init)}, {"PORT", strconv.Itoa(d.Port)},
+		{"SOCK", d.Socket}, {"PIDFILE", d.PIDFile}, {"DEADLINE", strconv.Itoa(seconds)},
+	}, vars...)...)
+	return script(true, commonScript+waitScript, variable{"ID", id}, variable{"WORK", string(work.Stdin)}), nil
+}
+
+// Outcome is how a transaction ended.
+type Outcome string
+
+const (
+	Swapped    Outcome = "swapped"     // dockerd answers with the new certificate
+	Restarted  Outcome = "restarted"   // the same, of a Restart
+	Already    Outcome = "already"     // nothing had to be done
+	Unchanged  Outcome = "unchanged"   // it could not begin, and dockerd was not stopped: disk full, read-only
+	Moved      Outcome = "moved"       // the file is neither Old nor New, and was left alone
+	RolledBack Outcome = "rolled-back" // dockerd refused the new certificate and answers with the old one
+	FailedDown Outcome = "failed-down" // dockerd answers with neither; the old file is back if File says so
+	// Interrupted means that it was killed again and again; dockerd may be down. The same ID resumes it.
+	Interrupted Outcome = "interrupted"
+)
+
+// Result is what a transaction did.
+type Result struct {
+	Outcome Outcome `json:"outcome"`
+	Reason  string  `json:"reason,omitempty"` // of RolledBack and FailedDown: dockerd's last log line
+	// File is what the certificate file holds now: "old", "new", "other"; "" where no file was concerned.
+	File string `json:"file,omitempty"`
+	Log  string `json:"log,omitempty"` // dockerd's last log line
+	// Containers by name: started again by us; gone (--rm); still down, as "name: error".
+	Restarted []string `json:"restarted,omitempty"`
+	Lost      []string `json:"lost,omitempty"`
+	Failed    []string `json:"failed,omitempty"`
+}
+
+// ParseResult reads the answer of a transaction's command.
+func ParseResult(out []byte) (Result, error) {
+	f, err := parseFrames(out, "result")
+	if err != nil {
+		return Result{}, err
+	}
+	r := Result{
+		Outcome: Outcome(f.last("outcome")),
+		Reason:  shorten(strings.TrimSpace(f.text("reason"))),
+		File:    f.last("file"), Log: shorten(f.last("log")),
+		Restarted: unique(f["restarted"]), Lost: unique(f["lost"]), Failed: unique(f["failed"]),
+	}
+	switch r.Outcome {
+	case Swapped, Restarted, Already, Unchanged, Moved, RolledBack, FailedDown, Interrupted:
+		return r, nil
+	}
+	return Result{}, fmt.Errorf("the docker host reports the outcome %q, which is none", r.Outcome)
+}
+
+// unique drops repetitions: a resumed transaction may name a container twice.
+func unique(lines []string) []string {
+	var out []string
+	seen := map[string]bool{}
+	for _, l := range lines {
+		if !seen[l] {
+			seen[l] = true
+			out = append(out, shorten(l))
+		}
+	}
+	return out
+}

@@ -1,0 +1,187 @@
+# The part that works: one transaction on the docker host, resumable after
+# SIGKILL at any point. What was reached is in the file "phase"; every step can
+# be done twice. After a power loss nothing of this is left but the certificate
+# file, which is the old one or the new, and dockerd works with either.
+
+unset DOCKER_HOST DOCKER_TLS_VERIFY DOCKER_TLS DOCKER_CERT_PATH DOCKER_CONTEXT DOCKER_API_VERSION
+
+take_lock() {
+	birth $$ || birth=0
+	echo "$$ $birth $ID" >"$BASE/.lock.$$" || return 1
+	tries=0
+	while [ "$tries" -lt 20 ]; do
+		tries=$((tries + 1))
+		holder && break
+		mine=$((n + 1))
+		# A link appears with its content or not at all, and never twice.
+		ln "$BASE/.lock.$$" "$BASE/lock.$mine" 2>/dev/null || continue
+		holder
+		# Somebody who looked long ago may find a low number free again.
+		if [ "$n" -ne "$mine" ]; then
+			rm -f "$BASE/lock.$mine"
+			break
+		fi
+		for f in "$BASE"/lock.*; do
+			[ "$f" = "$BASE/lock.$mine" ] || rm -f "$f"
+		done
+		rm -f "$BASE/.lock.$$"
+		return 0
+	done
+	rm -f "$BASE/.lock.$$"
+	return 1
+}
+
+phase() {
+	phase=
+	[ -f "$DIR/phase" ] && read -r phase <"$DIR/phase"
+}
+enter() {
+	echo "$1" | keep phase
+	phase=$1
+}
+
+# bounded SECONDS COMMAND…: its output in the files out and err.
+bounded() {
+	limit=$1
+	shift
+	"$@" </dev/null >"$DIR/out" 2>"$DIR/err" &
+	job=$!
+	(
+		# It may outlive us, and its job: never kill another process of that number.
+		birth "$job" || exit
+		born=$birth nap=
+		trap 'kill "${nap:-$!}"; exit' TERM
+		sleep "$limit" &
+		nap=$!
+		wait "$nap"
+		birth "$job" && [ "$birth" = "$born" ] && kill -KILL "$job"
+	) </dev/null >/dev/null 2>&1 &
+	dog=$!
+	wait "$job" 2>/dev/null
+	status=$?
+	kill "$dog" 2>/dev/null
+	wait "$dog" 2>/dev/null
+	return "$status"
+}
+
+# docker_ SECONDS ARGS…
+docker_() {
+	seconds=$1
+	shift
+	bounded "$seconds" docker -H "unix://$SOCK" "$@"
+}
+
+# daemon: sets daemon to "pid:birth" of dockerd, "" where none runs or its pid file is elsewhere.
+daemon() {
+	daemon='' p=''
+	{ read -r p <"$PIDFILE"; } 2>/dev/null
+	birth "$p" && daemon=$p:$birth
+}
+
+alive() { birth "${1%%:*}" && [ "$birth" = "${1#*:}" ]; }
+
+listening() {
+	[ "$PORT" != 0 ] || return 0
+	for f in /proc/net/tcp /proc/net/tcp6; do
+		[ -r "$f" ] || continue
+		while read -r _ local _ state _; do
+			case $local:$state in *":$HEX:0A") return 0 ;; esac
+		done <"$f"
+	done
+	return 1
+}
+
+# up: dockerd answers on its socket and listens for TLS; not the one that was to be stopped.
+up() {
+	daemon
+	if [ -n "$before" ] && [ "$daemon" = "$before" ]; then return 1; fi
+	listening || return 1
+	docker_ 10 version
+}
+
+log_line() {
+	l=
+	for f in /var/log/docker.log /var/lib/boot2docker/docker.log; do
+		[ -f "$f" ] || continue
+		# shellcheck disable=SC2016 # sed's $, not the shell's
+		l=$(tail -n 20 "$f" | sed -n '/[^[:space:]]/h;${g;p;}')
+		break
+	done
+	if [ -z "$l" ] && [ "$INIT" = systemd ]; then
+		l=$(journalctl -u docker.service -n 1 -o cat --no-pager 2>/dev/null)
+	fi
+	printf '%s\n' "$l"
+}
+
+log_size() { ls -ln /var/log/docker.log /var/lib/boot2docker/docker.log 2>/dev/null; }
+
+# crashed: dockerd came and went, and nobody will start it again.
+crashed() {
+	clock
+	[ "$now" -gt "$looked" ] || return 1
+	looked=$now
+	if [ "$INIT" = systemd ]; then
+		[ "$(systemctl is-failed docker.service 2>/dev/null)" = failed ]
+		return
+	fi
+	if [ -n "$daemon" ]; then
+		seen=yes gone=
+		return 1
+	fi
+	if [ -z "$seen" ]; then
+		[ "$(log_size)" != "$logged" ] || return 1
+		case $(log_line) in
+		*level=fatal* | *"rror starting daemon"* | *"ailed to start daemon"*) ;;
+		*) return 1 ;;
+		esac
+	fi
+	[ -n "$gone" ] || gone=$now
+	[ $((now - gone)) -ge 5 ]
+}
+
+wait_up() {
+	clock
+	end=$((now + DEADLINE)) looked=$now seen='' gone=''
+	while ! up; do
+		clock
+		[ "$now" -lt "$end" ] || return 1
+		crashed && return 1
+		pause
+	done
+}
+
+stop_daemon() {
+	daemon
+	victim=$daemon
+	if [ "$INIT" = systemd ]; then
+		bounded 120 systemctl stop docker.service
+	else
+		bounded 60 "$INIT" stop
+	fi
+	[ -n "$victim" ] || return 0
+	clock
+	end=$((now + 30))
+	while alive "$victim"; do
+		clock
+		[ "$now" -lt "$end" ] || kill -KILL "${victim%%:*}" 2>/dev/null
+		[ "$now" -lt $((end + 5)) ] || return 0
+		pause
+	done
+}
+
+start_daemon() {
+	logged=$(log_size)
+	umask 022
+	if [ "$INIT" = systemd ]; then
+		# Otherwise a few restarts in a row would be refused (StartLimitBurst).
+		bounded 10 systemctl reset-failed docker.service
+		bounded "$DEADLINE" systemctl start docker.service
+	else
+		bounded "$DEADLINE" "$INIT" start
+	fi
+}
+
+restart_daemon() {
+	stop_daemon
+	start_daemon
+}
