@@ -247,7 +247,7 @@ func (s State) Findings() []stack.Finding {
 	}
 	if slices.Contains(s.Missing, world.Localhost) {
 		add("name-missing", stack.Warn, stack.Plain, "the served certificate does not name localhost: it is no good behind a NAT rule", hint)
-	} else if len(s.Missing) > 0 {
+	} else if len(s.Missing) > 0 && !s.Due {
 		add("address-missing", stack.Warn, stack.Aside,
 			"the served certificate does not name "+strings.Join(s.Missing, ", ")+": clients that dial it by that name refuse it", s.ReissueHint)
 	}
