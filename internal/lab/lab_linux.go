@@ -16,9 +16,11 @@ import (
 	"io/fs"
 	"net/netip"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 
@@ -45,8 +47,11 @@ const (
 
 // Lab is one lab, by its name.
 type Lab struct {
-	Name  string
-	group *os.File
+	Name string
+
+	origin string         // the program that Up was given
+	group  *os.File       // Group's directory
+	leash  io.WriteCloser // its closing ends the lab, see DieWithMe
 }
 
 // Up makes a lab. name may be empty for a new unique one; program is the built
@@ -58,7 +63,7 @@ func Up(ctx context.Context, name, program string) (*Lab, error) {
 	if !regexp.MustCompile(`^[a-z0-9]{1,12}$`).MatchString(name) {
 		return nil, fmt.Errorf("lab name %q: want 1 to 12 of a-z and 0-9", name)
 	}
-	l := &Lab{Name: name}
+	l := &Lab{Name: name, origin: program}
 	if os.Geteuid() != 0 {
 		return nil, errors.New("the lab needs root: it makes network namespaces and mounts")
 	}
@@ -83,6 +88,17 @@ func Open(name string) (*Lab, error) {
 	var err error
 	l.group, err = l.Group().Open()
 	return l, err
+}
+
+// DieWithMe makes the lab end with the calling process, however that ends.
+func (l *Lab) DieWithMe() error {
+	cmd := exec.Command(l.origin, "reap", l.Name) // not the lab's copy: that would keep the tmpfs busy
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	var err error
+	if l.leash, err = cmd.StdinPipe(); err != nil {
+		return err
+	}
+	return cmd.Start()
 }
 
 // Names lists the labs that are up, or whose remains are still there.

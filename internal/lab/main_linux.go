@@ -58,6 +58,8 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 		return vm.Boot(args[0])
 	case command == "guard" && len(args) == 2:
 		return vm.Guard(context.WithoutCancel(ctx), args[0], args[1])
+	case command == "reap" && len(args) == 1:
+		return reap(ctx, args[0])
 	case command == "vpn-script":
 		return vpn.Hook(ctx, args, os.Getenv)
 	case command == "status":
@@ -214,4 +216,15 @@ func enter(ctx context.Context, name, machine string, argv []string) error {
 	cmd.Env = append(cmd.Env, "TERM="+os.Getenv("TERM"))
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
 	return cmd.Run()
+}
+
+// reap waits for the end of its standard input, which is the end of the process
+// that made the lab, however it came, and removes the lab.
+func reap(ctx context.Context, name string) error {
+	if _, err := io.Copy(io.Discard, os.Stdin); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
+	defer cancel()
+	return (&Lab{Name: name}).Down(ctx)
 }

@@ -45,7 +45,8 @@ func (r *Running) Save(ctx context.Context) error {
 	return r.guard.Close()
 }
 
-// Restore takes over a VM that was saved, and lets it go on.
+// Restore takes over a VM that was saved, and lets it go on. From then on nobody
+// can tell a reboot from the power going: WantsReboot stays false.
 func (v *VM) Restore(ctx context.Context) (*Running, error) {
 	if err := v.Resume(ctx); err != nil {
 		return nil, err
