@@ -11,12 +11,12 @@ import (
 
 // View is what is known of the way to a machine's address.
 type View struct {
-	Addr     netip.Addr   // the machine's host-only address
-	HostOnly netip.Prefix // the laptop's address there, 192.168.99.1/24; zero where unknown
-	Adapter  string       // the host-only adapter's name if VirtualBox told it; "" where unknown
-	Links    []host.Link  // nil where unknown
-	Route    host.Route   // the kernel's answer for Addr
-	RouteErr error        // ErrNoRoute, ErrRejected, or why there is no answer
+	Addr     netip.Addr   `json:"addr"`              // the machine's host-only address
+	HostOnly netip.Prefix `json:"host_only"`         // the laptop's address there, 192.168.99.1/24; zero where unknown
+	Adapter  string       `json:"adapter,omitempty"` // the host-only adapter's name if VirtualBox told it; "" where unknown
+	Links    []host.Link  `json:"links"`             // nil where unknown
+	Route    host.Route   `json:"route"`             // the kernel's answer for Addr
+	RouteErr error        `json:"-"`                 // ErrNoRoute, ErrRejected, or why there is no answer
 }
 
 // Verdict is the state of the route.

@@ -69,13 +69,13 @@ type NIC struct {
 
 // Forward is one NAT rule.
 type Forward struct {
-	Slot      int // the NIC that it belongs to; 0 where unknown
-	Name      string
-	Proto     string // "tcp", "udp"
-	HostIP    string // "" listens on every address of the laptop
-	HostPort  int
-	GuestIP   string // "" is whatever address the guest got by DHCP
-	GuestPort int
+	Slot      int    `json:"slot"` // the NIC that it belongs to; 0 where unknown
+	Name      string `json:"name"`
+	Proto     string `json:"proto"`   // "tcp", "udp"
+	HostIP    string `json:"host_ip"` // "" listens on every address of the laptop
+	HostPort  int    `json:"host_port"`
+	GuestIP   string `json:"guest_ip"` // "" is whatever address the guest got by DHCP
+	GuestPort int    `json:"guest_port"`
 }
 
 // Rule is the rule as natpfN takes it: name,proto,hostip,hostport,guestip,guestport.
