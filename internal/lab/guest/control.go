@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strconv"
 )
 
 // The programs in the guest talk to the process that runs it over a socket:
@@ -102,4 +103,17 @@ func control(dir string, req request) (reply, error) {
 func DaemonPID(dir string) int {
 	r, _ := control(dir, request{Op: "status"})
 	return r.PID
+}
+
+// Serves says whether dockerd of a running guest serves its ports.
+func Serves(dir string) bool {
+	pid := DaemonPID(dir)
+	data, err := os.ReadFile(filepath.Join(dir, "run", "ready"))
+	return pid != 0 && err == nil && string(data) == strconv.Itoa(pid)
+}
+
+// StopDaemon stops dockerd of a running guest, and nothing starts it again.
+func StopDaemon(dir string) error {
+	_, err := control(dir, request{Op: "stop"})
+	return err
 }

@@ -3,7 +3,9 @@ package guest
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -13,15 +15,36 @@ import (
 	"text/template"
 )
 
-// dockerCLI is the guest's docker command: version, info, ps, inspect, start, stop
-// over dockerd's Unix socket, with -f/--format templates over the API's fields.
+// Daemon is where a docker command finds dockerd.
+type Daemon struct {
+	HTTP    *http.Client
+	URL     string // "http://docker", "https://localhost:2376"
+	Shown   string // how errors call it
+	Version string // of the client
+}
+
+// dockerCLI is the guest's docker command, over dockerd's Unix socket.
 func dockerCLI(dir string, args []string, stdout, stderr io.Writer) int {
-	c := &dockerClient{dir: dir, out: stdout}
+	spec, _ := readSpec(dir)
+	d := Daemon{URL: "http://docker", Shown: "unix:///var/run/docker.sock", Version: spec.Engine}
+	d.HTTP = &http.Client{Transport: &http.Transport{
+		DisableKeepAlives: true,
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			var nd net.Dialer
+			return nd.DialContext(ctx, "unix", filepath.Join(dir, "root", "run", "docker.sock"))
+		},
+	}}
+	return d.CLI(args, stdout, stderr)
+}
+
+// CLI is a docker command: version, info, ps, inspect, start, stop, pause, with
+// -f and --format templates over the API's fields. It returns the exit status.
+func (d Daemon) CLI(args []string, stdout, stderr io.Writer) int {
+	c := &dockerClient{daemon: d, out: stdout}
 	for len(args) > 0 && strings.HasPrefix(args[0], "-") {
 		switch {
 		case args[0] == "--version" || args[0] == "-v":
-			spec, _ := readSpec(dir)
-			fmt.Fprintf(stdout, "Docker version %s, build 4c52b90\n", spec.Engine)
+			fmt.Fprintf(stdout, "Docker version %s, build 4c52b90\n", d.Version)
 			return 0
 		case (args[0] == "-H" || args[0] == "--host") && len(args) > 1:
 			args = args[1:]
@@ -44,7 +67,7 @@ func dockerCLI(dir string, args []string, stdout, stderr io.Writer) int {
 }
 
 type dockerClient struct {
-	dir     string
+	daemon  Daemon
 	out     io.Writer
 	format  string
 	quiet   bool
@@ -204,22 +227,19 @@ func (c *dockerClient) print(v any) error {
 	return err
 }
 
-// call does one request over the Unix socket.
+// call does one request.
 func (c *dockerClient) call(method, path string, into any) error {
-	client := &http.Client{Transport: &http.Transport{
-		DisableKeepAlives: true,
-		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			var d net.Dialer
-			return d.DialContext(ctx, "unix", filepath.Join(c.dir, "root", "run", "docker.sock"))
-		},
-	}}
-	req, err := http.NewRequest(method, "http://docker"+path, nil)
+	req, err := http.NewRequest(method, c.daemon.URL+path, nil)
 	if err != nil {
 		return err
 	}
-	resp, err := client.Do(req)
-	if err != nil {
-		return fmt.Errorf("Cannot connect to the Docker daemon at unix:///var/run/docker.sock. Is the docker daemon running?") //nolint:staticcheck // docker's words
+	resp, err := c.daemon.HTTP.Do(req)
+	var certificate *tls.CertificateVerificationError
+	switch {
+	case errors.As(err, &certificate):
+		return fmt.Errorf("error during connect: %w", err)
+	case err != nil:
+		return fmt.Errorf("Cannot connect to the Docker daemon at %s. Is the docker daemon running?", c.daemon.Shown) //nolint:staticcheck // docker's words
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode >= 400 {

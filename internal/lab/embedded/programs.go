@@ -1,0 +1,94 @@
+package embedded
+
+import (
+	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/guest"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/outside"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/standin"
+)
+
+// Programs are the outside commands of the world by the names under which this
+// binary is called for them. Each takes its arguments and returns its exit status.
+func Programs() map[string]func(args []string) int {
+	p := outside.Commands()
+	p["VBoxManage"] = vboxManage
+	p["VBoxHeadless"] = func(args []string) int {
+		return standin.Headless(args, map[string]standin.Maker{guest.Kind: guest.Make})
+	}
+	return p
+}
+
+// Dispatch runs this process as one of the world's programs, if it was called as
+// one. A binary that makes worlds does this first of all.
+func Dispatch() (code int, ok bool) {
+	if code, ok := guest.Main(); ok {
+		return code, true
+	}
+	if run := Programs()[filepath.Base(os.Args[0])]; run != nil {
+		return run(os.Args[1:]), true
+	}
+	return 0, false
+}
+
+// Link makes a directory of programs out of one binary. extra are names that the
+// binary knows besides.
+func Link(dir, binary string, extra ...string) error {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	names := extra
+	for name := range Programs() {
+		names = append(names, name)
+	}
+	for _, name := range names {
+		to := filepath.Join(dir, name)
+		if err := os.Link(binary, to); err == nil {
+			continue
+		}
+		data, err := os.ReadFile(binary) // another file system
+		if err != nil {
+			return err
+		}
+		if err := os.WriteFile(to, data, 0o755); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// vboxManage is VBoxManage, and what the kernel does when a host-only adapter
+// gets an address.
+func vboxManage(args []string) int {
+	code := standin.Manage(args, os.Stdin, os.Stdout, os.Stderr)
+	if code != 0 || len(args) < 3 || args[0] != "hostonlyif" || args[1] != "ipconfig" {
+		return code
+	}
+	i := slices.Index(args, "--ip")
+	if i < 0 || i+1 >= len(args) {
+		return code
+	}
+	ip, err := netip.ParseAddr(args[i+1])
+	file, ferr := outside.File()
+	if err != nil || ferr != nil {
+		return code
+	}
+	_ = outside.Update(file, func(w *outside.World) error {
+		w.SetAddress(args[2], netip.PrefixFrom(ip, 24))
+		return nil
+	})
+	return code
+}
+
+// Laptop makes the laptop of a program under test: see outside.NewLaptop.
+func Laptop(s host.Sudo) host.Laptop {
+	l, err := outside.NewLaptop(host.NewLocal(s), s)
+	if err != nil {
+		panic("embedded: " + err.Error()) // started outside of a world
+	}
+	return l
+}
