@@ -83,7 +83,7 @@ func (a *app) classify(err error) *exitError {
 	case errors.As(err, &rollback):
 		out.code = exitIncomplete
 		out.message = rollback.Error()
-		out.hint = "docker-vpn-helper undo\nthe journal is " + rollback.Journal
+		out.hint = "docker-vpn-helper undo"
 	case errors.Is(err, errInterrupted):
 		out.code = exitInterrupted
 		out.message = "interrupted"
@@ -93,7 +93,8 @@ func (a *app) classify(err error) *exitError {
 		out.code = exitUsage
 		out.hint = "docker-vpn-helper fix --create " + missing.Name
 		if len(missing.Known) > 0 {
-			out.hint = "docker-vpn-helper ls\nthe store has " + strings.Join(missing.Known, ", ")
+			out.hint = "docker-vpn-helper ls"
+		out.message += "; it has " + strings.Join(missing.Known, ", ")
 		}
 	case errors.As(err, &name):
 		out.code = exitUsage

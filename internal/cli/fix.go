@@ -161,6 +161,9 @@ func (a *app) resume(w *world.World) error {
 			continue
 		}
 		a.ui.Say("[%s] an earlier %s did not finish: taking it back first", w.Machine.Name, j.Command)
+		if err := a.raise(w); err != nil {
+			return a.cause(err)
+		}
 		left, err := j.Revert(a.ctx, w, stack.RolledBack, a.sink())
 		for _, l := range left {
 			a.ui.Say("[%s] left as it is: %s", w.Machine.Name, l)
@@ -170,6 +173,12 @@ func (a *app) resume(w *world.World) error {
 		}
 	}
 	return nil
+}
+
+// raise starts the VM if it is off: what is to be taken back is in it.
+func (a *app) raise(w *world.World) error {
+	w.Patience = fixPatience
+	return stack.Raise(a.ctx, w, layers.All()[:1], stack.NewJournal(journalDir(w), stack.Header{Started: a.Now()}), a.sink())
 }
 
 func (a *app) printFixed(w *world.World, res stack.Result, vars []shell.Var, dialect shell.Dialect) error {

@@ -32,7 +32,7 @@ type RollbackError struct {
 }
 
 func (e *RollbackError) Error() string {
-	return fmt.Sprintf("%v; and the rollback is incomplete: %v", e.Err, e.Left)
+	return fmt.Sprintf("%v; and the rollback is incomplete: %v (journal %s)", e.Err, e.Left, e.Journal)
 }
 func (e *RollbackError) Unwrap() []error { return []error{e.Err, e.Left} }
 
@@ -96,6 +96,12 @@ func Frugal(ctx context.Context, w *world.World, layers []Layer, sink Sink) (loc
 		w.Frugal = false
 	}
 	return local, r, ok
+}
+
+// Raise brings up the layers given and asks for no verdict: what a rollback
+// itself stands on, such as a VM that runs.
+func Raise(ctx context.Context, w *world.World, layers []Layer, j *Journal, sink Sink) error {
+	return climb(ctx, w, layers, j, sink, &Result{})
 }
 
 // climb applies what each layer plans, until it plans nothing more.
