@@ -96,7 +96,7 @@ func (w *World) GuestDir(name string) string { return filepath.Join(w.Dir, "g", 
 func (w *World) Env() []string {
 	return []string{
 		"HOME=" + w.Home, "DVH_WORLD=" + w.WorldFile(), "VBOX_STANDIN_HOME=" + w.VBoxHome(),
-		"VBOX_STANDIN_WATCH=" + strconv.Itoa(os.Getpid()),
+		"VBOX_STANDIN_WATCH=" + strconv.Itoa(os.Getpid()), "VBOX_STANDIN_LITTER=" + w.Dir,
 	}
 }
 

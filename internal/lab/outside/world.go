@@ -185,7 +185,7 @@ func Load(file string) (*World, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &World{}
+	w := &World{Scutil: map[string]string{}}
 	if err := json.Unmarshal(data, w); err != nil {
 		return nil, fmt.Errorf("reading %s: %w", file, err)
 	}

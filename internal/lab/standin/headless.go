@@ -257,11 +257,13 @@ func (p *vmProcess) down(how How, state string) {
 }
 
 // watch ends the VM with a signal, when its files disappear, or when the process
-// that VBOX_STANDIN_WATCH names is gone: a test that was killed leaves no VM.
+// that VBOX_STANDIN_WATCH names is gone: a test that was killed leaves no VM, and
+// no directory VBOX_STANDIN_LITTER.
 func (p *vmProcess) watch() {
 	sig := make(chan os.Signal, 1)
 	signal.Notify(sig, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP)
 	owner, _ := strconv.Atoi(os.Getenv("VBOX_STANDIN_WATCH"))
+	litter := ""
 	var ended <-chan struct{}
 	if g, ok := p.guest.(ender); ok {
 		ended = g.Ended()
@@ -274,11 +276,16 @@ func (p *vmProcess) watch() {
 		case <-ended:
 		case <-tick.C:
 			_, err := os.Stat(filepath.Join(p.home, "virtualbox.json"))
-			if err == nil && (owner == 0 || syscall.Kill(owner, 0) != syscall.ESRCH) {
+			if orphan := owner != 0 && syscall.Kill(owner, 0) == syscall.ESRCH; orphan {
+				litter = os.Getenv("VBOX_STANDIN_LITTER")
+			} else if err == nil {
 				continue
 			}
 		}
 		p.down(PowerOff, "poweroff")
+		if litter != "" {
+			os.RemoveAll(litter)
+		}
 		p.exit <- 0
 		return
 	}

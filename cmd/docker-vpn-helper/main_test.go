@@ -1,0 +1,37 @@
+package main
+
+import (
+	"os"
+	"os/signal"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/cli"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/embedded"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/guest"
+)
+
+// TestMain turns this binary into every program of the test world: the one under
+// test and those that it calls.
+func TestMain(m *testing.M) {
+	if code, ok := guest.Main(); ok {
+		os.Exit(code)
+	}
+	programs := map[string]func(){"docker-vpn-helper": underTest}
+	for name, run := range embedded.Programs() {
+		programs[name] = func() { os.Exit(run(os.Args[1:])) }
+	}
+	testscript.Main(m, programs)
+}
+
+// underTest is main, but that it runs on the world's laptop.
+func underTest() {
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	signal.Ignore(syscall.SIGPIPE)
+	os.Exit(cli.Main(os.Args[1:], cli.IO{Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
+		Getenv: os.Getenv, Signals: signals, Laptop: embedded.Laptop, Version: "test", Now: time.Now}))
+}

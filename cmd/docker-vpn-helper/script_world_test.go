@@ -1,0 +1,268 @@
+package main
+
+import (
+	"net"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/embedded"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/guest"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/machine"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/outside"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/standin"
+)
+
+type command = func(ts *testscript.TestScript, neg bool, args []string)
+
+func scriptCommands() map[string]command {
+	return map[string]command{
+		"world": makeWorld, "machine": makeMachine, "start": startMachine, "vm": controlVM,
+		"vpn": vpn, "net": network, "sudo-mode": sudoMode, "guest": guestFault, "dockerd": dockerd, "container": container,
+		"forward": forward, "listen": listen, "vbox-fault": vboxFault,
+		"exit": exitCode, "within": within, "json": jsonPath, "logins": logins, "starts": starts, "rules": rules,
+		"containers": containers, "called": called, "forget-calls": forgetCalls, "note": note, "same": same,
+	}
+}
+
+// duration reads "-1h" and "40d".
+func duration(ts *testscript.TestScript, s string) time.Duration {
+	if days, ok := strings.CutSuffix(s, "d"); ok {
+		n, err := strconv.Atoi(days)
+		ts.Check(err)
+		return time.Duration(n) * 24 * time.Hour
+	}
+	d, err := time.ParseDuration(s)
+	ts.Check(err)
+	return d
+}
+
+// authority reads ca=ecdsa and ca-ends=DURATION.
+func (o keyValues) authority() machine.AuthorityOptions {
+	a := machine.AuthorityOptions{Algorithm: machine.Algorithm(o.take("ca"))}
+	if ends := o.take("ca-ends"); ends != "" {
+		a.NotAfter = time.Now().Add(duration(o.ts, ends))
+	}
+	return a
+}
+
+// makeMachine is "machine NAME [key=value…]". The VM is off.
+func makeMachine(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 1 {
+		ts.Fatalf("usage: machine NAME [names=A,B] [style=systemd] [starts=DURATION] [ends=DURATION] [server-ca=other] [client-ca=other] [ip=A] [nic=N] [engine=V] [api=V] [sans=A,B]")
+	}
+	w, opts := world(ts), options(ts, args[1:])
+	o := embedded.MachineOptions{Options: machine.Options{Name: args[0], IP: opts.take("ip"), Driver: opts.take("driver")}, Style: guest.Style(opts.take("style"))}
+	if names := opts.take("names"); names != "" {
+		o.Names = strings.Split(names, ",")
+	}
+	if sans := opts.take("sans"); sans != "" {
+		o.SANs = strings.Split(sans, ",")
+	}
+	if s := opts.take("starts"); s != "" {
+		o.NotBefore = time.Now().Add(duration(ts, s))
+	}
+	if s := opts.take("ends"); s != "" {
+		o.NotAfter = time.Now().Add(duration(ts, s))
+	}
+	other := func() *machine.Authority {
+		a, err := machine.NewAuthority(machine.AuthorityOptions{Slot: "other-ca"})
+		ts.Check(err)
+		return a
+	}
+	if opts.take("server-ca") == "other" {
+		o.ServerCA = other()
+	}
+	if opts.take("client-ca") == "other" {
+		o.ClientCA = other()
+	}
+	if n := opts.take("nic"); n != "" {
+		o.NIC, _ = strconv.Atoi(n)
+	}
+	engine, api := opts.take("engine"), opts.take("api")
+	o.Spec = func(s *guest.Spec) { s.Engine, s.API = engine, api }
+	opts.done()
+	_, err := w.Add(o)
+	ts.Check(err)
+}
+
+// startMachine is "start NAME…": it returns when dockerd serves.
+func startMachine(ts *testscript.TestScript, neg bool, args []string) {
+	for _, name := range args {
+		ts.Check(world(ts).Start(name))
+	}
+}
+
+// controlVM is "vm NAME poweroff|savestate|pause|resume|kill|forget".
+func controlVM(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: vm NAME poweroff|savestate|pause|resume|kill|forget")
+	}
+	w := world(ts)
+	switch args[1] {
+	case "kill":
+		v, err := standin.Load(w.VBoxHome())
+		ts.Check(err)
+		p, err := os.FindProcess(v.Find(args[0]).PID)
+		ts.Check(err)
+		ts.Check(p.Kill())
+		ts.Check(embedded.Await("the VM to be gone", func() bool {
+			out, err := w.VBoxManage("showvminfo", args[0], "--machinereadable")
+			return err == nil && strings.Contains(out, `VMState="aborted"`)
+		}))
+	case "forget":
+		ts.Check(standin.Update(w.VBoxHome(), func(v *standin.World) error {
+			kept := v.VMs[:0]
+			for _, vm := range v.VMs {
+				if vm.Name != args[0] {
+					kept = append(kept, vm)
+				}
+			}
+			v.VMs = kept
+			return nil
+		}))
+	default:
+		_, err := w.VBoxManage("controlvm", args[0], args[1])
+		ts.Check(err)
+	}
+}
+
+// vpn is "vpn on|off".
+func vpn(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: vpn on|off")
+	}
+	ts.Check(world(ts).Laptop(func(w *outside.World) {
+		if args[0] == "on" {
+			w.VPNOn()
+		} else {
+			w.VPNOff()
+		}
+	}))
+}
+
+// network is "net missing|stale|colliding|down|ok": the host-only network.
+func network(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: net missing|stale|colliding|down|ok")
+	}
+	ts.Check(world(ts).Laptop(func(w *outside.World) {
+		fresh := outside.New(w.OS)
+		w.Links, w.Routes = fresh.Links, fresh.Routes
+		hostOnly := len(w.Routes) - 1
+		switch args[0] {
+		case "missing":
+			w.Routes = w.Routes[:hostOnly]
+		case "stale":
+			w.Routes[hostOnly].Dead = true
+		case "colliding":
+			w.Links[1].Addrs = append(w.Links[1].Addrs, outside.HostOnly())
+			w.Routes[hostOnly].Link = w.Links[1].Name
+		case "down":
+			w.Links[2].Down, w.Links[2].Addrs = true, nil
+			w.Routes = w.Routes[:hostOnly]
+		case "ok":
+		default:
+			ts.Fatalf("unknown network %q", args[0])
+		}
+	}))
+}
+
+func setSudo(w *embedded.World, mode string) error {
+	return w.Laptop(func(o *outside.World) { o.Sudo = mode })
+}
+
+// sudoMode is "sudo-mode root|cached|password".
+func sudoMode(ts *testscript.TestScript, neg bool, args []string) {
+	ts.Check(setSudo(world(ts), args[0]))
+}
+
+// guestFault is "guest NAME FAULT [PARAM…]"; "! guest NAME FAULT" clears it.
+func guestFault(ts *testscript.TestScript, neg bool, args []string) {
+	if len(args) < 2 {
+		ts.Fatalf("usage: guest NAME FAULT [PARAM…]")
+	}
+	dir := world(ts).GuestDir(args[0])
+	if neg {
+		ts.Check(guest.ClearFault(dir, args[1]))
+		return
+	}
+	ts.Check(guest.SetFault(dir, args[1], strings.Join(args[2:], " ")))
+}
+
+// dockerd is "dockerd NAME stop|kill".
+func dockerd(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: dockerd NAME stop|kill")
+	}
+	dir := world(ts).GuestDir(args[0])
+	switch args[1] {
+	case "stop":
+		ts.Check(guest.StopDaemon(dir))
+	case "kill":
+		p, err := os.FindProcess(guest.DaemonPID(dir))
+		ts.Check(err)
+		ts.Check(p.Kill())
+	}
+	ts.Check(embedded.Await("dockerd to be gone", func() bool { return guest.DaemonPID(dir) == 0 }))
+}
+
+// container is "container MACHINE NAME POLICY": one that runs.
+func container(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 3 {
+		ts.Fatalf("usage: container MACHINE NAME POLICY")
+	}
+	ts.Check(guest.AddContainer(world(ts).GuestDir(args[0]), args[1], args[2]))
+}
+
+// forward is "forward NAME RULE", RULE as VBoxManage takes it, on adapter 1.
+func forward(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: forward NAME RULE")
+	}
+	w := world(ts)
+	if _, err := w.VBoxManage("controlvm", args[0], "natpf1", args[1]); err != nil {
+		_, err = w.VBoxManage("modifyvm", args[0], "--natpf1", args[1])
+		ts.Check(err)
+	}
+}
+
+// listen is "listen PORT": this process takes the port; "! listen PORT" gives it back.
+func listen(ts *testscript.TestScript, neg bool, args []string) {
+	held := at(ts).held
+	if neg {
+		held[args[0]].Close()
+		delete(held, args[0])
+		return
+	}
+	ln, err := net.Listen("tcp4", net.JoinHostPort("127.0.0.1", args[0]))
+	ts.Check(err)
+	held[args[0]] = ln
+}
+
+// vboxFault is "vbox-fault TIMES not-ready|warns|hang ARGS…", ARGS the beginning of the call.
+func vboxFault(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 3 {
+		ts.Fatalf("usage: vbox-fault TIMES not-ready|error-exit-0|fails ARGS…")
+	}
+	times, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	f := standin.Fault{Match: strings.Join(args[2:], " "), Times: times, Exit: 1}
+	switch args[1] {
+	case "not-ready":
+		f.Stderr = standin.NotReady
+	case "error-exit-0":
+		f.Exit, f.Stderr = 0, "VBoxManage: error: The VM session was closed before any attempt to power it on\n"
+	case "fails":
+		f.Stderr = "VBoxManage: error: Code NS_ERROR_FAILURE (0x80004005) - Operation failed (extended info not available)\n"
+	default:
+		ts.Fatalf("unknown fault %q", args[1])
+	}
+	ts.Check(standin.Update(world(ts).VBoxHome(), func(w *standin.World) error {
+		w.Faults = append(w.Faults, f)
+		return nil
+	}))
+}
