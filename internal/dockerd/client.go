@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"strings"
 )
 
@@ -63,6 +64,56 @@ type Detail struct {
 	}
 }
 
+// Version is what matters here of GET /version.
+type Version struct {
+	Version       string // "18.09.9"
+	APIVersion    string `json:"ApiVersion"`    // the newest that it speaks
+	MinAPIVersion string `json:"MinAPIVersion"` // the oldest; "" before API 1.25
+}
+
+// APIError is a complaint of the daemon's.
+type APIError struct {
+	Path    string
+	Status  int
+	Message string
+}
+
+func (e *APIError) Error() string {
+	return fmt.Sprintf("dockerd answers %s with %d: %s", e.Path, e.Status, e.Message)
+}
+
+// Ping asks whether a daemon answers, and for the API version that it names; ""
+// from one older than 1.13.
+func (c *Client) Ping(ctx context.Context) (api string, err error) {
+	r, body, err := c.do(ctx, http.MethodGet, "/_ping")
+	if err != nil {
+		return "", err
+	}
+	if r.StatusCode != http.StatusOK || strings.TrimSpace(string(body)) != "OK" {
+		return "", &NotDockerError{Text: "GET /_ping answers " + r.Status}
+	}
+	return r.Header.Get("Api-Version"), nil
+}
+
+// Version asks for the daemon's versions.
+func (c *Client) Version(ctx context.Context) (v Version, err error) {
+	err = c.get(ctx, "/version", &v)
+	return v, err
+}
+
+// Start starts a container; one that runs already is no error.
+func (c *Client) Start(ctx context.Context, id string) error {
+	path := "/containers/" + url.PathEscape(id) + "/start"
+	r, body, err := c.do(ctx, http.MethodPost, path)
+	if err != nil {
+		return err
+	}
+	if r.StatusCode == http.StatusNoContent || r.StatusCode == http.StatusNotModified {
+		return nil
+	}
+	return complaint(path, r, body)
+}
+
 // Info asks for the daemon's description.
 func (c *Client) Info(ctx context.Context) (i Info, err error) {
 	err = c.get(ctx, "/info", &i)
@@ -77,29 +128,57 @@ func (c *Client) Containers(ctx context.Context) (all []Container, err error) {
 
 // Inspect describes one container.
 func (c *Client) Inspect(ctx context.Context, id string) (d Detail, err error) {
-	err = c.get(ctx, "/containers/"+id+"/json", &d)
+	err = c.get(ctx, "/containers/"+url.PathEscape(id)+"/json", &d)
 	return d, err
 }
 
 func (c *Client) get(ctx context.Context, path string, into any) error {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://docker"+path, nil)
+	r, body, err := c.do(ctx, http.MethodGet, path)
 	if err != nil {
 		return err
 	}
-	r, err := c.http.Do(req)
-	if err != nil {
-		return fmt.Errorf("asking dockerd for %s: %w", path, err)
-	}
-	defer r.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(r.Body, maxBody))
-	if err != nil {
-		return fmt.Errorf("asking dockerd for %s: %w", path, err)
-	}
 	if r.StatusCode != http.StatusOK {
-		return &NotDockerError{Text: fmt.Sprintf("GET %s answers %s", path, r.Status)}
+		return complaint(path, r, body)
 	}
 	if err := json.Unmarshal(body, into); err != nil {
 		return &NotDockerError{Text: fmt.Sprintf("GET %s: %v", path, err)}
 	}
 	return nil
+}
+
+func (c *Client) do(ctx context.Context, method, path string) (*http.Response, []byte, error) {
+	req, err := http.NewRequestWithContext(ctx, method, "http://docker"+path, nil)
+	if err != nil {
+		return nil, nil, err
+	}
+	r, err := c.http.Do(req)
+	if err != nil {
+		if strings.Contains(err.Error(), "malformed HTTP") {
+			return nil, nil, &NotDockerError{Text: err.Error()}
+		}
+		return nil, nil, fmt.Errorf("asking dockerd for %s: %w", path, explain(ctx, err))
+	}
+	defer r.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(r.Body, maxBody+1))
+	if err != nil {
+		return nil, nil, fmt.Errorf("asking dockerd for %s: %w", path, explain(ctx, err))
+	}
+	if len(body) > maxBody {
+		return nil, nil, &NotDockerError{Text: fmt.Sprintf("%s %s answers more than %d bytes", method, path, maxBody)}
+	}
+	return r, body, nil
+}
+
+// complaint is an answer that is not a success: in JSON from API 1.24 on, before
+// that a line of text. Only dockerd names itself in the header Server.
+func complaint(path string, r *http.Response, body []byte) error {
+	var m struct{ Message string }
+	if json.Unmarshal(body, &m) == nil && m.Message != "" {
+		return &APIError{Path: path, Status: r.StatusCode, Message: m.Message}
+	}
+	if strings.HasPrefix(r.Header.Get("Server"), "Docker/") {
+		text := strings.Join(strings.Fields(string(body)), " ")
+		return &APIError{Path: path, Status: r.StatusCode, Message: text[:min(len(text), 300)]}
+	}
+	return &NotDockerError{Text: fmt.Sprintf("%s %s answers %s", r.Request.Method, path, r.Status)}
 }

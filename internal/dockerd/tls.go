@@ -28,12 +28,40 @@ type TLS struct {
 // Seen is a connection after its handshake.
 type Seen struct {
 	Leaf    *x509.Certificate
-	Version uint16
+	Chain   []*x509.Certificate // as sent, the leaf first
+	Version uint16              // tls.VersionTLS12 …
 	// ClientAuth says that the server asked for a client certificate.
 	ClientAuth bool
+	// AcceptableCAs are the subjects, in DER, of the CAs whose client certificates
+	// it says to accept; dockerd names those of its --tlscacert.
+	AcceptableCAs [][]byte
 
 	conn *tls.Conn
 }
+
+// Over makes dial speak TLS to whoever trust accepts, for New. trust is given
+// the chain as sent.
+func (t TLS) Over(dial func(context.Context) (net.Conn, error), trust func(chain []*x509.Certificate) error) func(context.Context) (net.Conn, error) {
+	return func(ctx context.Context) (net.Conn, error) {
+		conn, err := dial(ctx)
+		if err != nil {
+			return nil, err
+		}
+		seen, err := Handshake(ctx, conn, t)
+		if err == nil {
+			err = trust(seen.Chain)
+		}
+		if err != nil {
+			conn.Close()
+			return nil, err
+		}
+		return seen.conn, nil
+	}
+}
+
+// ErrBadCertificate says that the server's certificate is not one that can be
+// read, by the rules of crypto/x509.
+var ErrBadCertificate = errors.New("its certificate cannot be read")
 
 // ErrNotTLS says that what answers does not speak TLS.
 var ErrNotTLS = errors.New("it does not speak TLS")
@@ -58,8 +86,8 @@ func Handshake(ctx context.Context, conn net.Conn, t TLS) (*Seen, error) {
 	config := &tls.Config{
 		ServerName: t.ServerName, MinVersion: tls.VersionTLS10, //nolint:gosec // see above
 		InsecureSkipVerify: true,
-		GetClientCertificate: func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
-			s.ClientAuth = true
+		GetClientCertificate: func(r *tls.CertificateRequestInfo) (*tls.Certificate, error) {
+			s.ClientAuth, s.AcceptableCAs = true, r.AcceptableCAs
 			return &t.Certificate, nil
 		},
 	}
@@ -71,6 +99,7 @@ func Handshake(ctx context.Context, conn net.Conn, t TLS) (*Seen, error) {
 	if len(state.PeerCertificates) == 0 {
 		return nil, errors.New("the server showed no certificate")
 	}
+	s.Chain = state.PeerCertificates
 	s.Leaf, s.Version = state.PeerCertificates[0], state.Version
 	return s, nil
 }
@@ -84,9 +113,11 @@ func explain(ctx context.Context, err error) error {
 	if errors.As(err, &record) {
 		return fmt.Errorf("%w: its first bytes are %q", ErrNotTLS, record.RecordHeader[:])
 	}
-	var alert tls.AlertError
-	if errors.As(err, &alert) && rejected(alert) {
+	if rejected(err) {
 		return &RejectedError{Err: err}
+	}
+	if strings.Contains(err.Error(), "failed to parse certificate from server") {
+		return fmt.Errorf("%w: %w", ErrBadCertificate, err)
 	}
 	if errors.Is(err, io.EOF) {
 		return fmt.Errorf("the connection was closed: %w", err)
@@ -94,11 +125,19 @@ func explain(ctx context.Context, err error) error {
 	return err
 }
 
-// rejected are the alerts about a client certificate (RFC 8446, section 6.2).
-func rejected(a tls.AlertError) bool {
-	switch a {
-	case 42, 43, 44, 45, 46, 48, 49, 116: // bad, unsupported, revoked, expired, unknown, unknown_ca, access_denied, certificate_required
-		return true
+// rejected says whether an error is an alert about a client certificate (RFC
+// 8446, section 6.2). crypto/tls gives alerts that it receives a type of its own
+// that only shows by its text; tls.AlertError has the same texts.
+func rejected(err error) bool {
+	var remote *net.OpError
+	if !errors.As(err, &remote) || remote.Op != "remote error" {
+		return false
+	}
+	// bad, unsupported, revoked, expired, unknown, unknown_ca, access_denied, certificate_required
+	for _, code := range []tls.AlertError{42, 43, 44, 45, 46, 48, 49, 116} {
+		if remote.Err.Error() == code.Error() {
+			return true
+		}
 	}
 	return false
 }
@@ -113,13 +152,15 @@ func (s *Seen) Ping(ctx context.Context) (api string, err error) {
 	}
 	stop := context.AfterFunc(ctx, func() { _ = s.conn.SetDeadline(time.Unix(1, 0)) })
 	defer stop()
-	if _, err := io.WriteString(s.conn, "GET /_ping HTTP/1.1\r\nHost: docker\r\nConnection: close\r\n\r\n"); err != nil {
-		return "", explain(ctx, err)
-	}
+	// A write that fails leaves the reason to be read: the server's last alert.
+	_, writeErr := io.WriteString(s.conn, "GET /_ping HTTP/1.1\r\nHost: docker\r\nConnection: close\r\n\r\n")
 	r, err := http.ReadResponse(bufio.NewReader(io.LimitReader(s.conn, maxBody)), nil)
 	if err != nil {
 		if strings.Contains(err.Error(), "malformed HTTP") {
 			return "", &NotDockerError{Text: err.Error()}
+		}
+		if writeErr != nil && !rejected(err) {
+			err = writeErr
 		}
 		return "", explain(ctx, err)
 	}

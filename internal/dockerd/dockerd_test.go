@@ -1,0 +1,356 @@
+package dockerd
+
+import (
+	"bytes"
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"math/big"
+	"net"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// pki is one CA with a certificate of each kind.
+type pki struct {
+	pool           *x509.CertPool
+	ca             *x509.Certificate
+	server, client tls.Certificate
+}
+
+func newPKI(t testing.TB) pki {
+	t.Helper()
+	key := newKey(t)
+	tmpl := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{Organization: []string{"ann"}}, IsCA: true, BasicConstraintsValid: true,
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour), KeyUsage: x509.KeyUsageCertSign}
+	der, err := x509.CreateCertificate(rand.Reader, tmpl, tmpl, key.Public(), key)
+	check(t, err)
+	p := pki{pool: x509.NewCertPool()}
+	p.ca, err = x509.ParseCertificate(der)
+	check(t, err)
+	p.pool.AddCert(p.ca)
+	issue := func(use x509.ExtKeyUsage) tls.Certificate {
+		own := newKey(t)
+		der, err := x509.CreateCertificate(rand.Reader, &x509.Certificate{SerialNumber: big.NewInt(2), DNSNames: []string{"localhost"},
+			NotBefore: tmpl.NotBefore, NotAfter: tmpl.NotAfter, ExtKeyUsage: []x509.ExtKeyUsage{use}}, p.ca, own.Public(), key)
+		check(t, err)
+		return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: own}
+	}
+	p.server, p.client = issue(x509.ExtKeyUsageServerAuth), issue(x509.ExtKeyUsageClientAuth)
+	return p
+}
+
+func newKey(t testing.TB) *ecdsa.PrivateKey {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	check(t, err)
+	return key
+}
+
+func (p pki) config() *tls.Config {
+	return &tls.Config{Certificates: []tls.Certificate{p.server}, ClientCAs: p.pool, ClientAuth: tls.RequireAndVerifyClientCert, MinVersion: tls.VersionTLS10}
+}
+
+// listen serves on loopback until the test ends and counts connections.
+func listen(t testing.TB, wrap func(net.Listener) net.Listener, serve func(net.Listener)) (addr string, accepted *atomic.Int32) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	check(t, err)
+	t.Cleanup(func() { l.Close() })
+	counted := &counter{Listener: l}
+	go serve(wrap(counted))
+	return l.Addr().String(), &counted.n
+}
+
+type counter struct {
+	net.Listener
+	n atomic.Int32
+}
+
+func (c *counter) Accept() (net.Conn, error) {
+	conn, err := c.Listener.Accept()
+	if err == nil {
+		c.n.Add(1)
+	}
+	return conn, err
+}
+
+func plain(l net.Listener) net.Listener { return l }
+
+func serveHTTP(h http.Handler) func(net.Listener) {
+	return func(l net.Listener) {
+		(&http.Server{Handler: h, ErrorLog: log.New(io.Discard, "", 0)}).Serve(l)
+	}
+}
+
+func dockerAPI() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /_ping", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Api-Version", "1.41")
+		io.WriteString(w, "OK")
+	})
+	mux.HandleFunc("GET /version", func(w http.ResponseWriter, _ *http.Request) {
+		io.WriteString(w, `{"Version":"20.10.5","ApiVersion":"1.41","MinAPIVersion":"1.12"}`)
+	})
+	mux.HandleFunc("GET /info", func(w http.ResponseWriter, _ *http.Request) {
+		io.WriteString(w, `{"ID":"AB:CD","Name":"default","ServerVersion":"20.10.5","LiveRestoreEnabled":true}`)
+	})
+	mux.HandleFunc("GET /containers/json", func(w http.ResponseWriter, _ *http.Request) {
+		io.WriteString(w, `[{"Id":"0123456789abcdef","Names":["/other/link","/web"],"Image":"nginx","State":"running"},{"Id":"0123456789abcdef","Names":null}]`)
+	})
+	mux.HandleFunc("POST /containers/web/start", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(304) })
+	mux.HandleFunc("GET /containers/{id}/json", func(w http.ResponseWriter, r *http.Request) {
+		w.WriteHeader(404)
+		fmt.Fprintf(w, `{"message":"No such container: %s"}`, r.PathValue("id"))
+	})
+	mux.HandleFunc("POST /containers/{id}/start", func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Server", "Docker/1.8.2 (linux)")
+		http.Error(w, "no such id: "+r.PathValue("id"), 404)
+	})
+	return mux
+}
+
+func dialer(addr string) func(context.Context) (net.Conn, error) {
+	return func(ctx context.Context) (net.Conn, error) { return new(net.Dialer).DialContext(ctx, "tcp", addr) }
+}
+
+// look is a handshake and a ping on one connection.
+func look(t testing.TB, addr string, cert tls.Certificate) (s *Seen, api string, err error) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	defer cancel()
+	conn, err := dialer(addr)(ctx)
+	check(t, err)
+	t.Cleanup(func() { conn.Close() })
+	if s, err = Handshake(ctx, conn, TLS{ServerName: "localhost", Certificate: cert}); err != nil {
+		return nil, "", err
+	}
+	api, err = s.Ping(ctx)
+	return s, api, err
+}
+
+func TestLooking(t *testing.T) {
+	mine, other := newPKI(t), newPKI(t)
+	secured := func(change func(*tls.Config), h http.Handler) string {
+		cfg := mine.config()
+		if change != nil {
+			change(cfg)
+		}
+		addr, _ := listen(t, func(l net.Listener) net.Listener { return tls.NewListener(l, cfg) }, serveHTTP(h))
+		return addr
+	}
+	raw := func(serve func(net.Conn)) string {
+		addr, _ := listen(t, plain, func(l net.Listener) {
+			for {
+				c, err := l.Accept()
+				if err != nil {
+					return
+				}
+				go serve(c)
+			}
+		})
+		return addr
+	}
+	only := func(v uint16) func(*tls.Config) {
+		return func(c *tls.Config) { c.MinVersion, c.MaxVersion = v, v }
+	}
+	answers := func(status int, text string) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(status); io.WriteString(w, text) })
+	}
+	rejected := func(err error) bool { _, ok := errors.AsType[*RejectedError](err); return ok }
+	notDocker := func(err error) bool { _, ok := errors.AsType[*NotDockerError](err); return ok }
+	is := func(target error) func(error) bool { return func(err error) bool { return errors.Is(err, target) } }
+	plainAddr, _ := listen(t, plain, serveHTTP(dockerAPI()))
+	for name, tt := range map[string]struct {
+		addr    string
+		cert    tls.Certificate
+		version uint16
+		err     func(error) bool
+	}{
+		"tls_1_3":                         {secured(nil, dockerAPI()), mine.client, tls.VersionTLS13, nil},
+		"tls_1_2":                         {secured(only(tls.VersionTLS12), dockerAPI()), mine.client, tls.VersionTLS12, nil},
+		"dockerd_1_8_speaks_tls_1_0":      {secured(only(tls.VersionTLS10), dockerAPI()), mine.client, tls.VersionTLS10, nil},
+		"client_of_another_ca_in_tls_1_3": {secured(nil, dockerAPI()), other.client, tls.VersionTLS13, rejected},
+		"client_of_another_ca_in_tls_1_2": {secured(only(tls.VersionTLS12), dockerAPI()), other.client, 0, rejected},
+		"no_client_certificate":           {secured(nil, dockerAPI()), tls.Certificate{}, tls.VersionTLS13, rejected},
+		"some_web_server":                 {secured(nil, answers(200, "<html>welcome</html>")), mine.client, tls.VersionTLS13, notDocker},
+		"web_server_without_ping":         {secured(nil, answers(404, "OK")), mine.client, tls.VersionTLS13, notDocker},
+		"endless_answer":                  {secured(nil, answers(200, strings.Repeat("OK", 1<<20))), mine.client, tls.VersionTLS13, notDocker},
+		"without_tls":                     {plainAddr, mine.client, 0, is(ErrNotTLS)},
+		"ssh":                             {raw(func(c net.Conn) { io.WriteString(c, "SSH-2.0-OpenSSH_7.2\r\n") }), mine.client, 0, is(ErrNotTLS)},
+		"silent":                          {raw(func(net.Conn) {}), mine.client, 0, is(context.DeadlineExceeded)},
+		"closes":                          {raw(func(c net.Conn) { c.Read(make([]byte, 4096)); c.Close() }), mine.client, 0, is(io.EOF)},
+		"speaks_tls_then_not_http": {raw(func(c net.Conn) {
+			s := tls.Server(c, mine.config())
+			s.Read(make([]byte, 4096))
+			io.WriteString(s, "220 mail ready\r\n")
+		}), mine.client, tls.VersionTLS13, notDocker},
+		"silent_after_tls": {raw(func(c net.Conn) { tls.Server(c, mine.config()).Handshake() }), mine.client, tls.VersionTLS13, is(context.DeadlineExceeded)},
+		"certificate_that_is_none": {secured(func(c *tls.Config) {
+			bad := mine.server
+			bad.Certificate = [][]byte{[]byte("\x30\x03abc")}
+			c.Certificates = []tls.Certificate{bad}
+		}, dockerAPI()), mine.client, 0, is(ErrBadCertificate)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s, api, err := look(t, tt.addr, tt.cert)
+			t.Log(err)
+			switch {
+			case tt.err == nil && (err != nil || api != "1.41"):
+				t.Errorf("api %q, %v", api, err)
+			case tt.err != nil && (err == nil || !tt.err(err)):
+				t.Errorf("got %T: %v", err, err)
+			}
+			if tt.version == 0 {
+				if s != nil {
+					t.Errorf("seen %+v", s)
+				}
+				return
+			}
+			if s == nil {
+				t.Fatal("nothing was seen")
+			}
+			leaf, err := x509.ParseCertificate(mine.server.Certificate[0])
+			check(t, err)
+			if s.Version != tt.version || !s.Leaf.Equal(leaf) || len(s.Chain) != 1 || !s.ClientAuth {
+				t.Errorf("version %x, leaf %v, chain of %d, client certificate wanted %v", s.Version, s.Leaf.Subject, len(s.Chain), s.ClientAuth)
+			}
+			if diff := cmp.Diff([][]byte{mine.ca.RawSubject}, s.AcceptableCAs); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+func TestNobodyAsksForAClientCertificate(t *testing.T) {
+	p := newPKI(t)
+	cfg := p.config()
+	cfg.ClientAuth = tls.NoClientCert
+	addr, _ := listen(t, func(l net.Listener) net.Listener { return tls.NewListener(l, cfg) }, serveHTTP(dockerAPI()))
+	s, _, err := look(t, addr, p.client)
+	check(t, err)
+	if s.ClientAuth {
+		t.Error("a client certificate was asked for")
+	}
+}
+
+func TestOneConnectionForHandshakeAndPing(t *testing.T) {
+	p := newPKI(t)
+	addr, n := listen(t, func(l net.Listener) net.Listener { return tls.NewListener(l, p.config()) }, serveHTTP(dockerAPI()))
+	_, _, err := look(t, addr, p.client)
+	check(t, err)
+	if n.Load() != 1 {
+		t.Errorf("%d connections", n.Load())
+	}
+}
+
+func TestClient(t *testing.T) {
+	p := newPKI(t)
+	plainAddr, _ := listen(t, plain, serveHTTP(dockerAPI()))
+	tlsAddr, _ := listen(t, func(l net.Listener) net.Listener { return tls.NewListener(l, p.config()) }, serveHTTP(dockerAPI()))
+	trust := func(chain []*x509.Certificate) error {
+		_, err := chain[0].Verify(x509.VerifyOptions{Roots: p.pool, DNSName: "localhost"})
+		return err
+	}
+	for name, c := range map[string]*Client{
+		"plain": New(dialer(plainAddr)),
+		"tls":   New(TLS{ServerName: "localhost", Certificate: p.client}.Over(dialer(tlsAddr), trust)),
+	} {
+		t.Run(name, func(t *testing.T) {
+			ctx := t.Context()
+			api, err := c.Ping(ctx)
+			check(t, err)
+			version, err := c.Version(ctx)
+			check(t, err)
+			info, err := c.Info(ctx)
+			check(t, err)
+			containers, err := c.Containers(ctx)
+			check(t, err)
+			same(t, "1.41", api)
+			same(t, Version{"20.10.5", "1.41", "1.12"}, version)
+			same(t, Info{"AB:CD", "default", "20.10.5", true}, info)
+			same(t, []string{"web", "0123456789ab"}, []string{containers[0].Name(), containers[1].Name()})
+			check(t, c.Start(ctx, "web"))
+			_, err = c.Inspect(ctx, "a/b")
+			same(t, error(&APIError{"/containers/a%2Fb/json", 404, "No such container: a/b"}), err)
+			same(t, error(&APIError{"/containers/x/start", 404, "no such id: x"}), c.Start(ctx, "x"))
+		})
+	}
+	t.Run("not_trusted", func(t *testing.T) {
+		c := New(TLS{Certificate: p.client}.Over(dialer(tlsAddr), func([]*x509.Certificate) error { return errors.New("not ours") }))
+		if _, err := c.Ping(t.Context()); err == nil || !strings.Contains(err.Error(), "not ours") {
+			t.Error(err)
+		}
+	})
+	t.Run("too_much", func(t *testing.T) {
+		addr, _ := listen(t, plain, serveHTTP(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.Write(bytes.Repeat([]byte(" "), maxBody+10))
+		})))
+		_, err := New(dialer(addr)).Info(t.Context())
+		if _, ok := errors.AsType[*NotDockerError](err); !ok {
+			t.Error(err)
+		}
+	})
+}
+
+// Whatever a server says after the handshake, Ping ends with an answer or an error.
+func FuzzPing(f *testing.F) {
+	for _, s := range []string{
+		"HTTP/1.1 200 OK\r\nApi-Version: 1.41\r\nContent-Length: 2\r\n\r\nOK", "HTTP/1.0 400 Bad\r\n\r\n", "SSH-2.0-x\r\n", "",
+		"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nOK\r\n0\r\n\r\n", "HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\nOK",
+	} {
+		f.Add([]byte(s))
+	}
+	p := newPKI(f)
+	f.Fuzz(func(t *testing.T, answer []byte) {
+		here, there := net.Pipe()
+		defer here.Close()
+		go func() {
+			s := tls.Server(there, p.config())
+			if s.Handshake() == nil {
+				s.Read(make([]byte, 4096))
+				s.Write(answer)
+			}
+			s.Close()
+			there.Close()
+		}()
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+		defer cancel()
+		s, err := Handshake(ctx, here, TLS{Certificate: p.client})
+		if err != nil {
+			t.Fatal(err)
+		}
+		api, err := s.Ping(ctx)
+		if err == nil && !bytes.Contains(answer, []byte("OK")) || err != nil && api != "" {
+			t.Errorf("%q: %q, %v", answer, api, err)
+		}
+	})
+}
+
+func same(t *testing.T, want, got any) {
+	t.Helper()
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+func check(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
