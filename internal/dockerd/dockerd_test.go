@@ -164,6 +164,8 @@ func TestLooking(t *testing.T) {
 		})
 		return addr
 	}
+	// A connection that nobody holds on to is closed by the garbage collector.
+	done := t.Context().Done()
 	only := func(v uint16) func(*tls.Config) {
 		return func(c *tls.Config) { c.MinVersion, c.MaxVersion = v, v }
 	}
@@ -190,15 +192,17 @@ func TestLooking(t *testing.T) {
 		"web_server_without_ping":         {secured(nil, answers(404, "OK")), mine.client, tls.VersionTLS13, notDocker},
 		"endless_answer":                  {secured(nil, answers(200, strings.Repeat("OK", 1<<20))), mine.client, tls.VersionTLS13, notDocker},
 		"without_tls":                     {plainAddr, mine.client, 0, is(ErrNotTLS)},
-		"ssh":                             {raw(func(c net.Conn) { io.WriteString(c, "SSH-2.0-OpenSSH_7.2\r\n") }), mine.client, 0, is(ErrNotTLS)},
-		"silent":                          {raw(func(net.Conn) {}), mine.client, 0, is(context.DeadlineExceeded)},
+		"ssh":                             {raw(func(c net.Conn) { io.WriteString(c, "SSH-2.0-OpenSSH_7.2\r\n"); <-done; c.Close() }), mine.client, 0, is(ErrNotTLS)},
+		"silent":                          {raw(func(c net.Conn) { <-done; c.Close() }), mine.client, 0, is(context.DeadlineExceeded)},
 		"closes":                          {raw(func(c net.Conn) { c.Read(make([]byte, 4096)); c.Close() }), mine.client, 0, is(io.EOF)},
 		"speaks_tls_then_not_http": {raw(func(c net.Conn) {
 			s := tls.Server(c, mine.config())
 			s.Read(make([]byte, 4096))
 			io.WriteString(s, "220 mail ready\r\n")
+			<-done
+			c.Close()
 		}), mine.client, tls.VersionTLS13, notDocker},
-		"silent_after_tls": {raw(func(c net.Conn) { tls.Server(c, mine.config()).Handshake() }), mine.client, tls.VersionTLS13, is(context.DeadlineExceeded)},
+		"silent_after_tls": {raw(func(c net.Conn) { tls.Server(c, mine.config()).Handshake(); <-done; c.Close() }), mine.client, tls.VersionTLS13, is(context.DeadlineExceeded)},
 		"certificate_that_is_none": {secured(func(c *tls.Config) {
 			bad := mine.server
 			bad.Certificate = [][]byte{[]byte("\x30\x03abc")}

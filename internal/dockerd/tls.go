@@ -12,6 +12,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"strings"
 	"time"
 )
@@ -108,6 +109,10 @@ func Handshake(ctx context.Context, conn net.Conn, t TLS) (*Seen, error) {
 func explain(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return fmt.Errorf("no answer: %w", context.Cause(ctx))
+	}
+	// The connection's deadline is the context's, and may pass a moment before it.
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return fmt.Errorf("no answer: %w", context.DeadlineExceeded)
 	}
 	var record tls.RecordHeaderError
 	if errors.As(err, &record) {
