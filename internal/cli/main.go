@@ -113,7 +113,7 @@ docker-machine VM when a VPN has taken the host-only network away.`,
 	f.BoolVarP(&a.yes, "yes", "y", false, "answer every question with yes")
 	f.DurationVar(&a.timeout, "timeout", 0, "give up after this long, and roll back")
 	f.StringVar(&a.color, "color", string(ui.Auto), "colour the output: auto, always, never")
-	root.AddCommand(a.fixCmd(), a.doctorCmd(), a.envCmd(), a.undoCmd(), a.lsCmd(), a.versionCmd())
+	root.AddCommand(a.commands()...)
 	return root
 }
 

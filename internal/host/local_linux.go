@@ -78,24 +78,44 @@ func prefix(n *net.IPNet) (netip.Prefix, bool) {
 func (l *Local) Ancestors(context.Context) ([]string, error) {
 	var names []string
 	for pid := os.Getppid(); pid > 1; {
-		stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+		stat, err := readProc(pid)
 		if err != nil {
 			return names, err
 		}
 		// "pid (comm) state ppid …": comm may hold anything, parentheses too (proc(5)).
 		open, end := bytes.IndexByte(stat, '('), bytes.LastIndexByte(stat, ')')
-		var state string
-		var parent int
 		if open < 0 || end < open {
 			return names, fmt.Errorf("/proc/%d/stat has no name", pid)
 		}
-		if _, err := fmt.Sscan(string(stat[end+1:]), &state, &parent); err != nil {
+		fields := bytes.Fields(stat[end+1:])
+		if len(fields) < 2 {
+			return names, fmt.Errorf("/proc/%d/stat has no parent", pid)
+		}
+		parent, err := strconv.Atoi(string(fields[1]))
+		if err != nil {
 			return names, fmt.Errorf("/proc/%d/stat: %w", pid, err)
 		}
 		names = append(names, string(stat[open+1:end]))
 		pid = parent
 	}
 	return names, nil
+}
+
+// readProc reads a process's stat line without the poller that os.File would ask
+// first: a shell prompt may wait for this.
+func readProc(pid int) ([]byte, error) {
+	path := "/proc/" + strconv.Itoa(pid) + "/stat"
+	fd, err := syscall.Open(path, syscall.O_RDONLY|syscall.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, &os.PathError{Op: "open", Path: path, Err: err}
+	}
+	defer syscall.Close(fd)
+	line := make([]byte, 1024) // 52 numbers and a name of at most 64 bytes
+	n, err := syscall.Read(fd, line)
+	if err != nil {
+		return nil, &os.PathError{Op: "read", Path: path, Err: err}
+	}
+	return line[:n], nil
 }
 
 // Processes implements Laptop from /proc. Processes that end while they are
@@ -116,6 +136,11 @@ func (l *Local) Processes(context.Context) ([]Process, error) {
 			continue
 		}
 		p := Process{PID: pid, Name: string(bytes.TrimSpace(comm))}
+		if info, err := e.Info(); err == nil {
+			if owner, ok := info.Sys().(*syscall.Stat_t); ok {
+				p.Foreign = int(owner.Uid) != os.Getuid()
+			}
+		}
 		if args, err := os.ReadFile(filepath.Join("/proc", e.Name(), "cmdline")); err == nil && len(args) > 0 {
 			// comm is cut at 15 bytes; argv[0] has the whole name.
 			argv := bytes.Split(bytes.TrimRight(args, "\x00"), []byte{0})

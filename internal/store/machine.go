@@ -101,15 +101,15 @@ func parse(data []byte) (Machine, error) {
 	if len(bytes.TrimSpace(data)) == 0 {
 		return Machine{}, errors.New("is empty")
 	}
-	// The version first: the rest of a newer layout need not fit.
-	var version struct{ ConfigVersion json.Number }
-	if err := json.Unmarshal(data, &version); err == nil && version.ConfigVersion != "" {
-		if n, err := version.ConfigVersion.Int64(); err == nil && n > newestVersion {
-			return Machine{}, &VersionError{Version: int(n)}
-		}
-	}
 	var c config
-	if err := json.Unmarshal(data, &c); err != nil {
+	if err := json.Unmarshal(data, &c); err != nil || c.ConfigVersion > newestVersion {
+		// The version first: the rest of a newer layout need not fit.
+		var version struct{ ConfigVersion json.Number }
+		if err := json.Unmarshal(data, &version); err == nil {
+			if n, err := version.ConfigVersion.Int64(); err == nil && n > newestVersion {
+				return Machine{}, &VersionError{Version: int(n)}
+			}
+		}
 		return Machine{}, fmt.Errorf("is not a machine's configuration: %w", err)
 	}
 	if c.Driver == nil || c.DriverName == "" {

@@ -1,0 +1,38 @@
+package cli
+
+import (
+	"slices"
+
+	"github.com/spf13/cobra"
+)
+
+// command is one command before it is built.
+type command struct {
+	names []string // its name, then its aliases
+	build func() *cobra.Command
+}
+
+// all are the commands, in the order in which help lists their kinds.
+func (a *app) all() []command {
+	return []command{
+		{[]string{"fix"}, a.fixCmd},
+		{[]string{"doctor"}, a.doctorCmd},
+		{[]string{"env"}, a.envCmd},
+		{[]string{"undo"}, a.undoCmd},
+		{[]string{"ls", "list"}, a.lsCmd},
+		{[]string{"version"}, a.versionCmd},
+	}
+}
+
+// commands builds the one command that the first argument names, because a
+// shell prompt may wait for it; else all of them.
+func (a *app) commands() []*cobra.Command {
+	var built []*cobra.Command
+	for _, c := range a.all() {
+		if len(a.args) > 0 && slices.Contains(c.names, a.args[0]) {
+			return []*cobra.Command{c.build()}
+		}
+		built = append(built, c.build())
+	}
+	return built
+}
