@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"net"
 	"net/netip"
@@ -75,6 +76,9 @@ type Cmd struct {
 	Root bool
 	// Env is added to the environment, "KEY=value".
 	Env []string
+	// Stream, if not nil, also gets what the command prints, stdout and stderr,
+	// while it runs. Only a laptop streams.
+	Stream io.Writer
 }
 
 func (c Cmd) String() string { return strings.Join(c.Argv, " ") }
@@ -131,4 +135,6 @@ type Process struct {
 	PID  int    `json:"pid"`
 	Name string `json:"name"` // base name of the executable
 	Args string `json:"args,omitempty"`
+	// Foreign says that it is another user's.
+	Foreign bool `json:"foreign,omitempty"`
 }

@@ -65,17 +65,18 @@ func (l *Local) Ancestors(ctx context.Context) ([]string, error) {
 
 // Processes implements Laptop by ps, which is in POSIX.
 func (l *Local) Processes(ctx context.Context) ([]Process, error) {
-	out, err := l.Run(ctx, Cmd{Argv: []string{"ps", "-axo", "pid=,comm="}})
+	out, err := l.Run(ctx, Cmd{Argv: []string{"ps", "-axo", "pid=,uid=,comm="}})
 	if err != nil {
 		return nil, fmt.Errorf("listing processes: %w", err)
 	}
 	var procs []Process
 	for s := bufio.NewScanner(bytes.NewReader(out.Stdout)); s.Scan(); {
-		pid, comm, ok := strings.Cut(strings.TrimSpace(s.Text()), " ")
+		pid, rest, _ := strings.Cut(strings.TrimSpace(s.Text()), " ")
+		uid, comm, ok := strings.Cut(strings.TrimSpace(rest), " ")
 		n, err := strconv.Atoi(pid)
 		if ok && err == nil {
 			comm = strings.TrimSpace(comm)
-			procs = append(procs, Process{PID: n, Name: filepath.Base(comm), Args: comm})
+			procs = append(procs, Process{PID: n, Name: filepath.Base(comm), Args: comm, Foreign: uid != strconv.Itoa(os.Getuid())})
 		}
 	}
 	return procs, nil

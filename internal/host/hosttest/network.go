@@ -85,12 +85,14 @@ func (c *Computer) RouteTo(_ context.Context, ip netip.Addr) (host.Route, error)
 
 // Processes implements host.Laptop.
 func (c *Computer) Processes(context.Context) (all []host.Process, err error) {
-	for _, f := range c.facts("process") {
-		pid, err := strconv.Atoi(f[0])
-		if err != nil {
-			return nil, err
+	for _, kind := range []string{"process", "foreign"} {
+		for _, f := range c.facts(kind) {
+			pid, err := strconv.Atoi(f[0])
+			if err != nil {
+				return nil, err
+			}
+			all = append(all, host.Process{PID: pid, Name: f[1], Args: strings.Join(f[2:], " "), Foreign: kind == "foreign"})
 		}
-		all = append(all, host.Process{PID: pid, Name: f[1], Args: strings.Join(f[2:], " ")})
 	}
 	return all, nil
 }

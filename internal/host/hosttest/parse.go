@@ -32,7 +32,7 @@
 //
 // "computer" holds facts, one a line: os NAME; path PROGRAM FILE; link NAME KIND
 // up|down [PREFIX…], KIND "-" where it is not known; route IP LINK DST [GATEWAY];
-// process PID NAME [ARGS…]; ancestor NAME, the parent first; taken PORT; and
+// process PID NAME [ARGS…], foreign for another user's; ancestor NAME, the parent first; taken PORT; and
 // what a connection meets, open|refused|silent ADDRESS:PORT, PORT "*" for all
 // others. What is not listed refuses.
 //
@@ -215,7 +215,7 @@ func fewest(kind string) int {
 	switch kind {
 	case "os", "ancestor", "taken", "open", "refused", "silent":
 		return 1
-	case "path", "process":
+	case "path", "process", "foreign":
 		return 2
 	case "link", "route":
 		return 3
@@ -243,7 +243,7 @@ func (s *scene) addFacts(text string) error {
 			_, err = parseLink(fields)
 		case "route":
 			_, _, err = parseRoute(fields)
-		case "process", "taken":
+		case "process", "foreign", "taken":
 			_, err = strconv.Atoi(fields[0])
 		}
 		if err != nil {
