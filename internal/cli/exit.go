@@ -94,7 +94,6 @@ func (a *app) classify(err error) *exitError {
 		out.hint = "docker-vpn-helper fix --create " + missing.Name
 		if len(missing.Known) > 0 {
 			out.hint = "docker-vpn-helper ls"
-		out.message += "; it has " + strings.Join(missing.Known, ", ")
 		}
 	case errors.As(err, &name):
 		out.code = exitUsage
