@@ -12,7 +12,7 @@ record() {
 		if [ -n "$ids" ]; then
 			# The client of before 1.13 knows no AutoRemove.
 			# shellcheck disable=SC2086
-			docker_ 30 inspect -f "${FIELDS%%REMOVE*}{{.HostConfig.AutoRemove}}${FIELDS#*REMOVE}" $ids ||
+			docker_ 30 inspect -f "${FIELDS%%REMOVE*}{{if .HostConfig.AutoRemove}}true{{else}}false{{end}}${FIELDS#*REMOVE}" $ids ||
 				docker_ 30 inspect -f "${FIELDS%%REMOVE*}false${FIELDS#*REMOVE}" $ids
 			# Without the Z a shorter fraction sorts before a longer one.
 			sed 's/^\([^ ]*\)Z /\1 /' "$DIR/out" | sort >"$DIR/list"

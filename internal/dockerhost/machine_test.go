@@ -64,6 +64,10 @@ func (m *machine) path(rel string) string { return filepath.Join(m.root, rel) }
 func (m *machine) write(rel, data string) {
 	m.t.Helper()
 	check(m.t, os.MkdirAll(filepath.Dir(m.path(rel)), 0o755))
+	// A child that is forked meanwhile would hold the file open for writing, and
+	// running it would fail with "text file busy" (go.dev/issue/22315).
+	syscall.ForkLock.RLock()
+	defer syscall.ForkLock.RUnlock()
 	check(m.t, os.WriteFile(m.path(rel), []byte(data), 0o755))
 }
 
