@@ -74,7 +74,8 @@ type Cmd struct {
 	// Root asks for root's rights: nothing is added when the caller has them,
 	// else the command is run through sudo.
 	Root bool
-	// Env is added to the environment, "KEY=value".
+	// Env is added to the environment, "KEY=value"; on a laptop "KEY" alone is
+	// taken out of it.
 	Env []string
 	// Stream, if not nil, also gets what the command prints, stdout and stderr,
 	// while it runs. Only a laptop streams.

@@ -71,7 +71,7 @@ func (l *Local) Run(ctx context.Context, c Cmd) (Output, error) {
 		cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	}
 	if len(c.Env) > 0 {
-		cmd.Env = append(os.Environ(), c.Env...)
+		cmd.Env = environ(c.Env)
 	}
 	if c.Stdin != nil {
 		cmd.Stdin = bytes.NewReader(c.Stdin)
@@ -108,6 +108,19 @@ func (l *lockedWriter) Write(p []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.w.Write(p)
+}
+
+// environ is the program's own environment with changes as Cmd.Env has them.
+func environ(changes []string) []string {
+	env := os.Environ()
+	for _, change := range changes {
+		name, _, set := strings.Cut(change, "=")
+		env = slices.DeleteFunc(env, func(e string) bool { return strings.HasPrefix(e, name+"=") })
+		if set {
+			env = append(env, change)
+		}
+	}
+	return env
 }
 
 // ReadFile implements Host. What is not a regular file is refused, so that a

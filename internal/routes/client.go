@@ -14,15 +14,21 @@ type Client struct {
 	Name      string `json:"name"`                // "" where nothing gave it away
 	Connected bool   `json:"connected,omitempty"` // there is evidence that it is connected now
 	How       string `json:"how,omitempty"`       // what gave it away
+	// TakesLocal says that this client is known to take local networks into its
+	// tunnel, one that the laptop gets while it is connected too
+	// (docker/machine#2632, docker/toolbox#854).
+	TakesLocal bool `json:"takes_local,omitempty"`
 }
 
 // Signs are the traces that VPN clients leave. Zero fields were not looked at.
 type Signs struct {
-	Owner     host.Link      // who has the machine's address
-	Keys      []string       // keys of the dynamic store, from ParseScutilKeys
-	Services  []Service      // from ParseNCList
-	Cisco     string         // from ParseCiscoState
-	Processes []host.Process // any user's
+	Owner host.Link // who has the machine's address
+	Keys  []string  // keys of the dynamic store, from ParseScutilKeys
+	// Interfaces are the interface names that keys tell, from ParseScutilShows.
+	Interfaces map[string]string
+	Services   []Service      // from ParseNCList
+	Cisco      string         // from ParseCiscoState
+	Processes  []host.Process // any user's
 }
 
 // CiscoPaths are where AnyConnect and Secure Client put their command line
@@ -34,14 +40,42 @@ func CiscoPaths() []string {
 // ScutilListKeys is what to write to scutil's stdin for ParseScutilKeys.
 const ScutilListKeys = "list State:/Network/Service/[^/]+/(DNS|IPv4)\n"
 
-// Identify names the VPN client that most likely owns the route. Signs that it is
-// connected come before its mere presence; a process is the weakest sign, as most
-// clients have daemons that always run.
+// ScutilShow is what to write to scutil's stdin for ParseScutilShows.
+func ScutilShow(keys []string) string { return "show " + strings.Join(keys, "\nshow ") + "\n" }
+
+// Revealing are the keys of a dynamic store whose InterfaceName tells whose a
+// tunnel is: those of known clients, and those of connected services. At most
+// eight, as each has to be asked for.
+func Revealing(keys []string, services []Service) []string {
+	var out []string
+	for _, k := range keys {
+		if _, known := byKey(k); known || slices.ContainsFunc(services, func(s Service) bool { return s.up() && s.has(k) }) {
+			out = append(out, k)
+		}
+	}
+	return out[:min(len(out), 8)]
+}
+
+// Identify names the VPN client that most likely owns the route. What names the
+// very tunnel comes first, signs that a client is connected come before its mere
+// presence; a process is the weakest sign, as most clients have daemons that
+// always run.
 func Identify(s Signs) Client {
+	c := identify(s)
+	c.TakesLocal = slices.Contains([]string{cisco, globalProtect, pulse}, c.Name)
+	return c
+}
+
+func identify(s Signs) Client {
 	for _, k := range s.Keys {
-		for _, c := range keyClients() {
-			if strings.Contains(k, c.sign) {
-				return Client{Name: c.name, Connected: true, How: "scutil has " + k}
+		if c, ok := byKey(k); ok && !s.another(k) {
+			return Client{Name: c.name, Connected: true, How: "scutil has " + k}
+		}
+	}
+	for _, n := range s.Services {
+		for k, link := range s.Interfaces {
+			if n.up() && n.has(k) && link == s.Owner.Name {
+				return n.client()
 			}
 		}
 	}
@@ -49,14 +83,8 @@ func Identify(s Signs) Client {
 		return Client{Name: cisco, Connected: true, How: "vpn state: " + s.Cisco}
 	}
 	for _, n := range s.Services {
-		if n.VPN() && n.Status == "Connected" {
-			name := n.Name
-			for _, c := range typeClients() {
-				if strings.Contains(strings.ToLower(n.Type), c.sign) {
-					name = c.name + " (" + n.Name + ")"
-				}
-			}
-			return Client{Name: name, Connected: true, How: "scutil --nc list: " + n.Type}
+		if n.up() && !slices.ContainsFunc(s.Keys, func(k string) bool { return n.has(k) && s.another(k) }) {
+			return n.client()
 		}
 	}
 	for _, c := range linkClients() {
@@ -74,7 +102,42 @@ func Identify(s Signs) Client {
 	return Client{}
 }
 
-const cisco = "Cisco AnyConnect / Secure Client"
+// another says that the key belongs to another tunnel than the one that has the route.
+func (s Signs) another(key string) bool {
+	link, known := s.Interfaces[key]
+	return known && Tunnel(s.Owner) && link != s.Owner.Name
+}
+
+func byKey(key string) (clientSign, bool) {
+	for _, c := range keyClients() {
+		if strings.Contains(key, c.sign) {
+			return c, true
+		}
+	}
+	return clientSign{}, false
+}
+
+// up says that the service is a VPN that is connected.
+func (s Service) up() bool { return s.VPN() && s.Status == "Connected" }
+
+// has says that the key of the dynamic store is this service's.
+func (s Service) has(key string) bool { return s.UUID != "" && strings.Contains(key, "/"+s.UUID+"/") }
+
+func (s Service) client() Client {
+	name := s.Name
+	for _, c := range typeClients() {
+		if strings.Contains(strings.ToLower(s.Type), c.sign) {
+			name = c.name + " (" + s.Name + ")"
+		}
+	}
+	return Client{Name: name, Connected: true, How: "scutil --nc list: " + s.Type}
+}
+
+const (
+	cisco         = "Cisco AnyConnect / Secure Client"
+	globalProtect = "GlobalProtect"
+	pulse         = "Pulse / Ivanti Secure"
+)
 
 type clientSign struct {
 	sign, name string
@@ -84,8 +147,8 @@ type clientSign struct {
 func keyClients() []clientSign {
 	return []clientSign{
 		{sign: "com.cisco.anyconnect", name: cisco},
-		{sign: "/gpd.pan/", name: "GlobalProtect"}, // may outlive a dead tunnel
-		{sign: "net.juniper.ncproxyd", name: "Pulse / Ivanti Secure"},
+		{sign: "/gpd.pan/", name: globalProtect}, // may outlive a dead tunnel
+		{sign: "net.juniper.ncproxyd", name: pulse},
 		{sign: "/CloudflareWARP/", name: "Cloudflare WARP"},
 	}
 }
@@ -95,7 +158,7 @@ func typeClients() []clientSign {
 		{sign: "com.wireguard", name: "WireGuard"},
 		{sign: "tailscale", name: "Tailscale"},
 		{sign: "cisco", name: cisco},
-		{sign: "paloaltonetworks", name: "GlobalProtect"},
+		{sign: "paloaltonetworks", name: globalProtect},
 		{sign: "zscaler", name: "Zscaler"},
 		{sign: "fortinet", name: "FortiClient"},
 		{sign: "openvpn", name: "OpenVPN"},
@@ -106,7 +169,7 @@ func typeClients() []clientSign {
 func linkClients() []clientSign {
 	return []clientSign{
 		{sign: "cscotun", name: cisco},
-		{sign: "gpd", name: "GlobalProtect"},
+		{sign: "gpd", name: globalProtect},
 		{sign: "tailscale", name: "Tailscale"},
 		{sign: "nordlynx", name: "NordVPN"},
 		{sign: "proton", name: "Proton VPN"},
@@ -130,9 +193,9 @@ func processClients() []clientSign {
 		{"ZscalerTunnel", "Zscaler", false},
 		{"vpnagentd", cisco, false},
 		{"acvpnagentd", cisco, false},
-		{"PanGPS", "GlobalProtect", false},
-		{"dsAccessService", "Pulse / Ivanti Secure", false},
-		{"pulsesecure", "Pulse / Ivanti Secure", false},
+		{"PanGPS", globalProtect, false},
+		{"dsAccessService", pulse, false},
+		{"pulsesecure", pulse, false},
 		{"tailscaled", "Tailscale", false},
 		{"charon", "strongSwan (IPsec)", false},
 		{"Tunnelblick", "Tunnelblick (OpenVPN)", false},
@@ -177,6 +240,26 @@ func ParseScutilShow(out []byte) (map[string]string, bool) {
 		}
 	}
 	return dict, open
+}
+
+// ParseScutilShows reads the answers to several `show KEY` in one session, in
+// their order: what each key says of InterfaceName, "" where there is none.
+func ParseScutilShows(out []byte) []string {
+	var links []string
+	var block []byte
+	for line := range strings.Lines(string(out)) {
+		text := strings.TrimRight(line, "\r\n")
+		switch {
+		case len(block) == 0 && strings.TrimSpace(text) == "No such key":
+			links = append(links, "")
+		case len(block) > 0 || strings.HasPrefix(strings.TrimSpace(text), "<dictionary> {"):
+			if block = append(block, line...); text == "}" || strings.HasSuffix(text, "{}") {
+				dict, _ := ParseScutilShow(block)
+				links, block = append(links, dict["InterfaceName"]), nil
+			}
+		}
+	}
+	return links
 }
 
 // Service is a row of `scutil --nc list`: built-in VPNs and Network Extensions,

@@ -52,6 +52,23 @@ func TestParseScutilShow(t *testing.T) {
 	compare(t, map[string]string{}, got)
 }
 
+func TestParseScutilShows(t *testing.T) {
+	compare(t, []string{"", "utun2", "", "utun2"}, ParseScutilShows([]byte("  No such key\n"+ciscoDNS+"<dictionary> {\n  A : <array> {\n    0 : }\n  }\n}\n"+ciscoDNS)))
+}
+
+// FuzzParseScutilShows: printed again, the links read the same.
+func FuzzParseScutilShows(f *testing.F) {
+	f.Add("  No such key\n" + ciscoDNS)
+	f.Fuzz(func(t *testing.T, out string) {
+		links := ParseScutilShows([]byte(out))
+		var b strings.Builder
+		for _, l := range links {
+			fmt.Fprintf(&b, "<dictionary> {\n  InterfaceName : %s\n}\n", l)
+		}
+		compare(t, links, ParseScutilShows([]byte(b.String())))
+	})
+}
+
 func TestParseScutilKeys(t *testing.T) {
 	compare(t, []string{"State:/Network/Service/com.cisco.anyconnect/DNS", "State:/Network/Service/A B/IPv4"},
 		ParseScutilKeys([]byte("  subKey [0] = State:/Network/Service/com.cisco.anyconnect/DNS\n  subKey [1] = State:/Network/Service/A B/IPv4\n  no keys.\n")))
@@ -69,18 +86,28 @@ func TestIdentify(t *testing.T) {
 		want  Client
 	}{
 		"anyconnect_by_key": {Signs{Owner: utun, Keys: []string{"State:/Network/Service/com.cisco.anyconnect/DNS"}},
-			Client{cisco, true, "scutil has State:/Network/Service/com.cisco.anyconnect/DNS"}},
-		"secure_client_by_state": {Signs{Owner: utun, Cisco: "Connected"}, Client{cisco, true, "vpn state: Connected"}},
+			Client{cisco, true, "scutil has State:/Network/Service/com.cisco.anyconnect/DNS", true}},
+		"secure_client_by_state": {Signs{Owner: utun, Cisco: "Connected"}, Client{cisco, true, "vpn state: Connected", true}},
 		"anyconnect_daemon_but_not_connected": {Signs{Owner: host.Link{Name: "en0"}, Cisco: "Disconnected", Processes: []host.Process{{PID: 7, Name: "vpnagentd"}}},
-			Client{cisco, false, "process vpnagentd (7)"}},
-		"globalprotect":              {Signs{Owner: utun, Keys: []string{"State:/Network/Service/gpd.pan/DNS"}}, Client{"GlobalProtect", true, "scutil has State:/Network/Service/gpd.pan/DNS"}},
-		"built_in_ikev2_not_a_modem": {Signs{Owner: host.Link{Name: "ipsec0"}, Services: ParseNCList([]byte(ncList))}, Client{"Office", true, "scutil --nc list: IPSec"}},
+			Client{cisco, false, "process vpnagentd (7)", true}},
+		"globalprotect":              {Signs{Owner: utun, Keys: []string{"State:/Network/Service/gpd.pan/DNS"}}, Client{"GlobalProtect", true, "scutil has State:/Network/Service/gpd.pan/DNS", true}},
+		"built_in_ikev2_not_a_modem": {Signs{Owner: host.Link{Name: "ipsec0"}, Services: ParseNCList([]byte(ncList))}, Client{"Office", true, "scutil --nc list: IPSec", false}},
 		"wireguard_app": {Signs{Owner: utun, Services: []Service{{true, "Connected", "u", "home", "VPN:com.wireguard.macos"}}},
-			Client{"WireGuard (home)", true, "scutil --nc list: VPN:com.wireguard.macos"}},
-		"wireguard_on_linux":          {Signs{Owner: host.Link{Name: "office", Kind: "wireguard"}}, Client{"WireGuard", true, "interface office"}},
-		"openconnect_on_linux":        {Signs{Owner: host.Link{Name: "tun0", Kind: "tun"}, Processes: []host.Process{{PID: 5, Name: "PanGPS"}, {PID: 9, Name: "openconnect"}}}, Client{"openconnect", true, "process openconnect (9)"}},
-		"openvpn_with_its_tunnel_off": {Signs{Owner: host.Link{Name: "en0"}, Processes: []host.Process{{PID: 9, Name: "openvpn"}}}, Client{"OpenVPN", false, "process openvpn (9)"}},
-		"nothing_known":               {Signs{Owner: utun}, Client{}},
+			Client{"WireGuard (home)", true, "scutil --nc list: VPN:com.wireguard.macos", false}},
+		"wireguard_on_linux":          {Signs{Owner: host.Link{Name: "office", Kind: "wireguard"}}, Client{"WireGuard", true, "interface office", false}},
+		"openconnect_on_linux":        {Signs{Owner: host.Link{Name: "tun0", Kind: "tun"}, Processes: []host.Process{{PID: 5, Name: "PanGPS"}, {PID: 9, Name: "openconnect"}}}, Client{"openconnect", true, "process openconnect (9)", false}},
+		"openvpn_with_its_tunnel_off": {Signs{Owner: host.Link{Name: "en0"}, Processes: []host.Process{{PID: 9, Name: "openvpn"}}}, Client{"OpenVPN", false, "process openvpn (9)", false}},
+		"two_tunnels_and_the_key_is_the_other's": {Signs{Owner: utun, Keys: []string{"State:/Network/Service/com.cisco.anyconnect/DNS"},
+			Interfaces: map[string]string{"State:/Network/Service/com.cisco.anyconnect/DNS": "utun7"}, Processes: []host.Process{{PID: 3, Name: "openvpn"}}},
+			Client{"OpenVPN", true, "process openvpn (3)", false}},
+		"a_service's_tunnel_by_its_interface": {Signs{Owner: utun, Keys: []string{"State:/Network/Service/u-1/IPv4", "State:/Network/Service/u-2/IPv4"},
+			Interfaces: map[string]string{"State:/Network/Service/u-1/IPv4": "utun5", "State:/Network/Service/u-2/IPv4": "utun2"},
+			Services:   []Service{{true, "Connected", "u-1", "home", "VPN:com.wireguard.macos"}, {true, "Connected", "u-2", "Office", "IPSec"}}},
+			Client{"Office", true, "scutil --nc list: IPSec", false}},
+		"anyconnect_connected_and_the_route_is_not_its": {Signs{Owner: host.Link{Name: "en0"}, Keys: []string{"State:/Network/Service/com.cisco.anyconnect/DNS"},
+			Interfaces: map[string]string{"State:/Network/Service/com.cisco.anyconnect/DNS": "utun7"}},
+			Client{cisco, true, "scutil has State:/Network/Service/com.cisco.anyconnect/DNS", true}},
+		"nothing_known": {Signs{Owner: utun}, Client{}},
 	} {
 		t.Run(situation, func(t *testing.T) { compare(t, c.want, Identify(c.signs)) })
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"strconv"
 	"syscall"
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
@@ -75,12 +76,7 @@ func (w *World) VPN(ctx context.Context, view routes.View) routes.Client {
 	}
 	signs.Processes, _ = w.Laptop.Processes(ctx)
 	if w.Laptop.OS() == host.Darwin {
-		if out, err := w.Laptop.Run(ctx, host.Cmd{Argv: []string{"scutil"}, Stdin: []byte(routes.ScutilListKeys)}); err == nil {
-			signs.Keys = routes.ParseScutilKeys(out.Stdout)
-		}
-		if out, err := w.Laptop.Run(ctx, host.Cmd{Argv: []string{"scutil", "--nc", "list"}}); err == nil {
-			signs.Services = routes.ParseNCList(out.Stdout)
-		}
+		w.scutil(ctx, &signs)
 	}
 	for _, path := range routes.CiscoPaths() {
 		if vpn, err := w.Laptop.LookPath(path); err == nil {
@@ -91,4 +87,69 @@ func (w *World) VPN(ctx context.Context, view routes.View) routes.Client {
 		}
 	}
 	return routes.Identify(signs)
+}
+
+// scutil asks macOS which VPNs it knows, and which tunnels are theirs. What it
+// does not answer stays unknown.
+func (w *World) scutil(ctx context.Context, signs *routes.Signs) {
+	if out, err := w.Laptop.Run(ctx, host.Cmd{Argv: []string{"scutil"}, Stdin: []byte(routes.ScutilListKeys)}); err == nil {
+		signs.Keys = routes.ParseScutilKeys(out.Stdout)
+	}
+	if out, err := w.Laptop.Run(ctx, host.Cmd{Argv: []string{"scutil", "--nc", "list"}}); err == nil {
+		signs.Services = routes.ParseNCList(out.Stdout)
+	}
+	keys := routes.Revealing(signs.Keys, signs.Services)
+	if len(keys) == 0 {
+		return
+	}
+	if out, err := w.Laptop.Run(ctx, host.Cmd{Argv: []string{"scutil"}, Stdin: []byte(routes.ScutilShow(keys))}); err == nil {
+		signs.Interfaces = map[string]string{}
+		for i, link := range routes.ParseScutilShows(out.Stdout) {
+			if i < len(keys) && link != "" {
+				signs.Interfaces[keys[i]] = link
+			}
+		}
+	}
+}
+
+// VPNTakes says which VPN has the way to the host-only address, or would have it
+// as soon as there is one; nil where none does.
+func (w *World) VPNTakes(ctx context.Context) (*YourTurn, error) {
+	view, err := w.RouteView(ctx)
+	if err != nil {
+		return nil, err
+	}
+	owner := host.Link{Name: view.Route.Link}
+	for _, l := range view.Links {
+		if l.Name == view.Route.Link {
+			owner = l
+		}
+	}
+	switch client := w.VPN(ctx, view); {
+	case routes.Tunnel(owner) && client.Name != "":
+		return &YourTurn{Text: fmt.Sprintf("%s leaves by %s (%s)", view.Net(), owner.Name, client.Name)}, nil
+	case routes.Tunnel(owner):
+		return &YourTurn{Text: fmt.Sprintf("%s leaves by %s, a tunnel", view.Net(), owner.Name)}, nil
+	case client.Connected && client.TakesLocal:
+		return &YourTurn{Text: client.Name + " is connected (" + client.How + ")"}, nil
+	}
+	return nil, nil
+}
+
+// HostOnlyAnswers says whether dockerd's or sshd's port at the host-only address
+// gives a sign of life: a connection, or a refusal.
+func (w *World) HostOnlyAnswers(ctx context.Context) bool {
+	ctx, cancel := context.WithTimeout(ctx, ProbeTime)
+	defer cancel()
+	alive := make(chan bool, 2)
+	for _, port := range []int{w.Machine.EnginePort, sshPort} {
+		go func() {
+			conn, err := w.Laptop.DialContext(ctx, "tcp", net.JoinHostPort(w.HostOnly().String(), strconv.Itoa(port)))
+			if err == nil {
+				conn.Close()
+			}
+			alive <- err == nil || errors.Is(err, syscall.ECONNREFUSED)
+		}()
+	}
+	return <-alive || <-alive
 }

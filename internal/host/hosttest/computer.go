@@ -113,12 +113,16 @@ func (c *Computer) Run(ctx context.Context, cmd host.Cmd) (host.Output, error) {
 	}
 	k := key(cmd.Argv, cmd.Root)
 	c.mu.Lock()
-	listed := c.scenes[c.now].commands[k]
-	if listed == nil {
-		listed = c.scenes[""].commands[k]
+	var listed *command
+	for _, s := range []*scene{c.scenes[""], c.scenes[c.now]} {
+		for _, k := range []string{k, k + input + string(cmd.Stdin)} {
+			if s.commands[k] != nil {
+				listed = s.commands[k]
+			}
+		}
 	}
 	c.ran = append(c.ran, k)
-	if listed == nil || listed.stdin != nil && *listed.stdin != string(cmd.Stdin) {
+	if listed == nil {
 		c.unlisted = append(c.unlisted, k)
 		c.mu.Unlock()
 		return host.Output{}, fmt.Errorf("running %s: not in the transcript: %w", k, fs.ErrNotExist)

@@ -102,6 +102,9 @@ func key(argv []string, root bool) string {
 	return prompt + " " + strings.Join(words, " ")
 }
 
+// input parts a command's key from what it is given to read.
+const input = "\n<"
+
 // Parse reads a transcript.
 func Parse(data []byte) (*Computer, error) {
 	c := &Computer{scenes: map[string]*scene{}}
@@ -132,10 +135,17 @@ func Parse(data []byte) (*Computer, error) {
 		case (head == "stderr" || head == "stdin") && last != nil:
 			if head == "stderr" {
 				last.stderr = string(f.Data)
-			} else {
-				text := string(f.Data)
-				last.stdin = &text
+				continue
 			}
+			// The same command may be there once for each input.
+			text, k := string(f.Data), key(last.argv, last.root)
+			if last.stdin = &text; here.commands[k] == last {
+				delete(here.commands, k)
+			}
+			if here.commands[k+input+text] != nil {
+				return nil, wrong("twice in one scene")
+			}
+			here.commands[k+input+text] = last
 			continue
 		case head == "computer":
 			if err := here.addFacts(string(f.Data)); err != nil {
