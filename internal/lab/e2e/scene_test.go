@@ -254,4 +254,3 @@ func (s *scene) same(what string, want, got any) {
 		s.Errorf("%s (-want +got):\n%s", what, diff)
 	}
 }
-
