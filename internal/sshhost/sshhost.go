@@ -165,6 +165,7 @@ func (c *Client) SetUID(uid int) {
 // Close ends the connection and everything on it. A second Close does nothing.
 func (c *Client) Close() error {
 	c.once.Do(func() { close(c.closed) })
+	c.die(net.ErrClosed)
 	// The TCP connection first: a farewell could block on a network that is gone.
 	return c.raw.Close()
 }

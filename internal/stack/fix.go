@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/world"
 )
 
@@ -67,6 +68,7 @@ func Fix(ctx, hard context.Context, w *world.World, layers []Layer, j *Journal, 
 	back, cancel := context.WithTimeout(hard, rollbackTime)
 	defer cancel()
 	w.Forget()
+	w.CheckSSH(back)
 	left, undoErr := j.Revert(back, w, RolledBack, sink)
 	res.RolledBack, res.Left, res.Journal = undoErr == nil, left, j.path()
 	if undoErr != nil {
@@ -118,20 +120,46 @@ func climb(ctx context.Context, w *world.World, layers []Layer, j *Journal, sink
 			if len(r.changes) == 0 {
 				break
 			}
-			for _, planned := range r.changes {
-				next, err := choose(planned, tried)
-				if err != nil {
-					return err
-				}
-				tried = append(tried, next)
-				if err := apply(ctx, w, j, next, sink); err != nil {
-					return err
-				}
-				res.Applied = append(res.Applied, next.String())
+			next, err := applyAll(ctx, w, l, j, r.changes, tried, sink, res)
+			if err != nil {
+				return err
 			}
+			if len(next) == len(tried) {
+				break // optional, and nothing is left to try
+			}
+			tried = next
 		}
 	}
 	return nil
+}
+
+// applyAll applies what one inspection planned, and returns all that has been
+// tried by now.
+func applyAll(ctx context.Context, w *world.World, l Layer, j *Journal, planned, tried []world.Change, sink Sink, res *Result) ([]world.Change, error) {
+	for _, p := range planned {
+		c, err := choose(p, tried)
+		if err != nil && l.Optional {
+			sink.Event(Event{Kind: Note, Machine: w.Machine.Name, Layer: l.Name, Text: err.Error()})
+			continue
+		}
+		if err != nil {
+			return tried, err
+		}
+		tried = append(tried, c)
+		err = apply(ctx, w, j, c, sink)
+		if err == nil {
+			res.Applied = append(res.Applied, c.String())
+			continue
+		}
+		if !l.Optional || ctx.Err() != nil || errors.Is(err, host.ErrNoSudo) {
+			return tried, err
+		}
+		sink.Event(Event{Kind: Note, Machine: w.Machine.Name, Layer: l.Name, Text: fmt.Sprintf("%s: %v", c, err)})
+		if err := j.takeBack(ctx, w, c); err != nil {
+			return tried, err
+		}
+	}
+	return tried, nil
 }
 
 // choose is the planned change if it has not been tried yet, else the first of
@@ -140,7 +168,12 @@ func choose(planned world.Change, tried []world.Change) (world.Change, error) {
 	c := planned
 	for slices.ContainsFunc(tried, func(t world.Change) bool { return same(t, c) }) {
 		e, ok := c.(world.Escalating)
-		if !ok || e.Next() == nil {
+		if !ok {
+			return nil, fmt.Errorf("%s: done, and still needed", c)
+		}
+		// What was tried may know better than what was planned again.
+		e = tried[slices.IndexFunc(tried, func(t world.Change) bool { return same(t, c) })].(world.Escalating)
+		if e.Next() == nil {
 			return nil, fmt.Errorf("%s: done, and still needed", c)
 		}
 		c = e.Next()

@@ -297,6 +297,19 @@ func (j *Journal) Changes() []string {
 	return out
 }
 
+// takeBack reverts the newest change if it is c and was never finished.
+func (j *Journal) takeBack(ctx context.Context, w *world.World, c world.Change) error {
+	if len(j.Entries) == 0 || j.Entries[len(j.Entries)-1].Change != c {
+		return nil // its backup failed: it was not even begun
+	}
+	e := j.Entries[len(j.Entries)-1]
+	if _, err := c.Revert(ctx, w); err != nil {
+		return err
+	}
+	w.Forget()
+	return j.Update(e.Seq, Reverted)
+}
+
 // Revert takes the journal's changes back, newest first, and writes down each
 // one that is. It goes on after an error, so that as much as possible is as
 // before; the errors name what is left.

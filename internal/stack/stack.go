@@ -88,6 +88,9 @@ type Layer struct {
 	LaptopOnly bool
 	// Verdict marks the one layer that decides whether all is well.
 	Verdict bool
+	// Optional says that a repair goes on where this layer's changes fail or do
+	// not help: the next stronger one is tried, and what is wrong stays a finding.
+	Optional bool
 	// Lenient layers' failures are warnings while the verdict is ok.
 	Lenient bool
 	Inspect func(context.Context, *world.World) (State, error)

@@ -32,3 +32,6 @@ type Permanent interface{ Permanent() string }
 // Escalating is a Change that has a stronger alternative, for when inspecting
 // again shows that it did not help.
 type Escalating interface{ Next() Change }
+
+// OnLaptop is a Change that is taken back without the docker host or VirtualBox.
+type OnLaptop interface{ OnLaptop() bool }

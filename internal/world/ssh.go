@@ -59,7 +59,19 @@ func (w *World) Doors(ctx context.Context) []Door {
 }
 
 // SSH logs in, once a run: the connection, or why there is none, is remembered.
+// A connection that was lost is dialled again, at most once.
 func (w *World) SSH(ctx context.Context) (*sshhost.Client, error) {
+	c, err := w.login(ctx)
+	if err == nil && c.Lost() != nil && w.redialed.CompareAndSwap(false, true) {
+		w.Tell("[%s] the SSH connection was lost (%v): logging in once more", w.Machine.Name, c.Lost())
+		w.Close()
+		w.ssh.forget()
+		return w.login(ctx)
+	}
+	return c, err
+}
+
+func (w *World) login(ctx context.Context) (*sshhost.Client, error) {
 	return w.ssh.get(ctx, func() (*sshhost.Client, error) {
 		key, err := w.Laptop.ReadFile(ctx, w.Machine.SSHKeyPath)
 		if err != nil {
@@ -101,10 +113,28 @@ func (w *World) SSH(ctx context.Context) (*sshhost.Client, error) {
 	})
 }
 
-// Redial drops a lost connection; the next use logs in once more.
+// Redial drops the connection of a VM that was stopped meanwhile; the next use
+// logs in anew.
 func (w *World) Redial() {
 	w.Close()
 	w.ssh.forget()
+}
+
+// CheckSSH finds out whether the connection, if there is one, still carries
+// anything; a dead one is dropped, so that the next use logs in once more. For
+// where a lost connection would cost a rollback its time.
+func (w *World) CheckSSH(ctx context.Context) {
+	w.ssh.mu.Lock()
+	c := w.ssh.value
+	w.ssh.mu.Unlock()
+	if c == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, ProbeTime)
+	defer cancel()
+	if _, err := c.Run(ctx, host.Cmd{Argv: []string{"true"}}); err != nil {
+		c.Close()
+	}
 }
 
 // DockerHost is the docker host by SSH.

@@ -23,8 +23,8 @@ func (w *World) Transact(ctx context.Context, cmd host.Cmd, id string, d dockerh
 	r, err := w.transact(ctx, cmd)
 	var lost *sshhost.Error
 	if errors.As(err, &lost) && ctx.Err() == nil {
-		w.Tell("the SSH connection was lost; asking again how far %s got", w.Machine.Name)
-		w.Redial()
+		// The docker host has gone on: the same command asks how far it got.
+		w.Close()
 		r, err = w.transact(ctx, cmd)
 	}
 	if err != nil {

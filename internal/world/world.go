@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"sync/atomic"
 	"time"
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/dockerhost"
@@ -63,16 +64,20 @@ type World struct {
 	Tell func(format string, args ...any)
 
 	vm      memo[vbox.VM]
+	version memo[vbox.Version]
+	guest   memo[netip.Addr]
 	facts   memo[dockerhost.Facts]
 	answers byKey[Answer]
 	target  memo[Endpoint]
 
-	ssh memo[*sshhost.Client] // outlives Forget: one login a run
+	ssh      memo[*sshhost.Client] // outlives Forget: one login a run
+	redialed atomic.Bool
 }
 
 // Forget drops what may have changed. The SSH connection stays.
 func (w *World) Forget() {
 	w.vm.forget()
+	w.guest.forget()
 	w.facts.forget()
 	w.answers.forget()
 	w.target.forget()

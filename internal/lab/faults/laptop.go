@@ -1,0 +1,164 @@
+// Package faults breaks a repair at any point of its way: the n-th thing that the
+// program asks of the laptop fails, hangs, or kills the program.
+package faults
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"syscall"
+
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
+)
+
+// Variable holds the fault, "MODE:N", and CountFile where the number of
+// operations of a run is left.
+const (
+	Variable  = "DVH_FAULT"
+	CountFile = "DVH_FAULT_COUNT"
+)
+
+// Mode is the way in which an operation goes wrong.
+type Mode string
+
+// The modes.
+const (
+	None Mode = ""
+	Fail Mode = "fail" // an error, and the next operation works again
+	Hang Mode = "hang" // nothing, until the context or a deadline ends it
+	Kill Mode = "kill" // SIGKILL
+)
+
+// errInjected is what a failing operation says.
+var errInjected = errors.New("injected fault")
+
+// Laptop wraps a laptop as the environment says.
+type Laptop struct {
+	host.Laptop
+	mode  Mode
+	at    int64
+	count *atomic.Int64
+}
+
+// Wrap reads the fault from the environment.
+func Wrap(l host.Laptop) *Laptop {
+	mode, n, _ := strings.Cut(os.Getenv(Variable), ":")
+	at, _ := strconv.ParseInt(n, 10, 64)
+	return &Laptop{Laptop: l, mode: Mode(mode), at: at, count: &atomic.Int64{}}
+}
+
+// Report leaves the number of operations for the test to read.
+func (l *Laptop) Report() {
+	if path := os.Getenv(CountFile); path != "" {
+		_ = os.WriteFile(path, []byte(fmt.Sprint(l.count.Load())), 0o600)
+	}
+}
+
+// step is one operation; hang waits for what ends a hanging one.
+func (l *Laptop) step(hang func()) error {
+	if l.count.Add(1) != l.at {
+		return nil
+	}
+	switch l.mode {
+	case Fail:
+		return errInjected
+	case Hang:
+		hang()
+		return os.ErrDeadlineExceeded
+	case Kill:
+		_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
+		select {}
+	}
+	return nil
+}
+
+func (l *Laptop) wait(ctx context.Context) error { return l.step(func() { <-ctx.Done() }) }
+
+// Run implements host.Host. A failing command fails before it ran, or, every
+// other time, after it did: its answer is lost.
+func (l *Laptop) Run(ctx context.Context, c host.Cmd) (host.Output, error) {
+	if err := l.wait(ctx); err != nil {
+		return host.Output{}, fmt.Errorf("%s: %w", c, err)
+	}
+	out, err := l.Laptop.Run(ctx, c)
+	if lost := l.wait(ctx); lost != nil {
+		return host.Output{}, fmt.Errorf("%s: its answer was lost: %w", c, lost)
+	}
+	return out, err
+}
+
+// ReadFile implements host.Host.
+func (l *Laptop) ReadFile(ctx context.Context, path string) ([]byte, error) {
+	if err := l.wait(ctx); err != nil {
+		return nil, &fs.PathError{Op: "read", Path: path, Err: err}
+	}
+	return l.Laptop.ReadFile(ctx, path)
+}
+
+// WriteFile implements host.Host.
+func (l *Laptop) WriteFile(ctx context.Context, path string, data []byte, perm fs.FileMode) error {
+	if err := l.wait(ctx); err != nil {
+		return &fs.PathError{Op: "write", Path: path, Err: err}
+	}
+	if err := l.Laptop.WriteFile(ctx, path, data, perm); err != nil {
+		return err
+	}
+	if err := l.wait(ctx); err != nil {
+		return &fs.PathError{Op: "sync", Path: path, Err: err}
+	}
+	return nil
+}
+
+// Remove implements host.Host.
+func (l *Laptop) Remove(ctx context.Context, path string) error {
+	if err := l.wait(ctx); err != nil {
+		return &fs.PathError{Op: "remove", Path: path, Err: err}
+	}
+	return l.Laptop.Remove(ctx, path)
+}
+
+// DialContext implements host.Host. The byte stream can break at each read and write.
+func (l *Laptop) DialContext(ctx context.Context, network, addr string) (net.Conn, error) {
+	if err := l.wait(ctx); err != nil {
+		return nil, &net.OpError{Op: "dial", Net: network, Err: err}
+	}
+	c, err := l.Laptop.DialContext(ctx, network, addr)
+	if err != nil {
+		return nil, err
+	}
+	return &conn{Conn: c, laptop: l}, nil
+}
+
+// conn is a connection that an injected fault breaks for good.
+type conn struct {
+	net.Conn
+	laptop *Laptop
+	broken atomic.Bool
+}
+
+func (c *conn) step() error {
+	if c.broken.Load() {
+		return syscall.ECONNRESET
+	}
+	err := c.laptop.step(func() { _, _ = c.Conn.Read(make([]byte, 1<<20)) })
+	if err != nil {
+		c.broken.Store(true)
+		c.Conn.Close()
+		return syscall.ECONNRESET
+	}
+	return nil
+}
+
+// Write implements net.Conn.
+func (c *conn) Write(b []byte) (int, error) {
+	if err := c.step(); err != nil {
+		return 0, err
+	}
+	return c.Conn.Write(b)
+}
