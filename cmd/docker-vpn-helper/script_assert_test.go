@@ -62,7 +62,11 @@ func jsonPath(ts *testscript.TestScript, neg bool, args []string) {
 	if err := json.Unmarshal([]byte(text), &v); err != nil {
 		ts.Fatalf("%s is not one JSON value: %v\n%s", args[0], err, text)
 	}
-	for _, step := range strings.FieldsFunc(strings.ReplaceAll(args[1], "[", ".["), func(r rune) bool { return r == '.' }) {
+	inside := false
+	for _, step := range strings.FieldsFunc(strings.ReplaceAll(args[1], "[", ".["), func(r rune) bool {
+		inside = r == '[' || inside && r != ']' // where a dot is part of a code
+		return r == '.' && !inside
+	}) {
 		v = descend(v, step)
 	}
 	got, ok := v.(string)

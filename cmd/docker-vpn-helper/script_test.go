@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
@@ -83,7 +84,7 @@ func setup(env *testscript.Env) error {
 // makeWorld is the command "world OS [key=value…]".
 func makeWorld(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 1 || at(ts).world != nil {
-		ts.Fatalf("usage: world darwin|linux [vbox=VERSION] [ca=ecdsa] [ca-ends=DURATION] [sudo=root|cached|password], once")
+		ts.Fatalf("usage: world darwin|linux [vbox=VERSION] [ca=ecdsa] [ca-ends=DURATION] [born=DURATION] [sudo=root|cached|password], once")
 	}
 	bin, err := exec.LookPath("VBoxManage")
 	ts.Check(err)
@@ -91,6 +92,9 @@ func makeWorld(ts *testscript.TestScript, neg bool, args []string) {
 	opts := options(ts, args[1:])
 	o.VirtualBox = opts.take("vbox")
 	o.Store.CA = opts.authority()
+	if born := opts.take("born"); born != "" {
+		o.Store.Born = time.Now().Add(duration(ts, born))
+	}
 	sudo := opts.take("sudo")
 	opts.done()
 	w, err := embedded.New(o)

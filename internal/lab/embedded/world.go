@@ -35,7 +35,6 @@ type World struct {
 	Store *machine.Store
 
 	machines []*machine.Machine
-	held     map[string]net.Listener // SSH ports of VMs that were never started
 }
 
 // Options says what a world looks like.
@@ -57,7 +56,7 @@ func New(o Options) (*World, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &World{Dir: dir, Home: o.Home, Bin: o.Bin, held: map[string]net.Listener{}}
+	w := &World{Dir: dir, Home: o.Home, Bin: o.Bin}
 	if err := w.fill(o); err != nil {
 		return nil, errors.Join(fmt.Errorf("making a test world: %w", err), os.RemoveAll(dir))
 	}
@@ -122,8 +121,8 @@ func (w *World) Add(o MachineOptions) (*machine.Machine, error) {
 		if err != nil {
 			return nil, err
 		}
-		w.held[o.Name] = ln
 		o.SSHPort = ln.Addr().(*net.TCPAddr).Port
+		ln.Close()
 	}
 	m, err := w.Store.Add(o.Options)
 	if err != nil {
@@ -185,10 +184,6 @@ func (w *World) VBoxManage(args ...string) (string, error) {
 // Start starts a machine and waits until its dockerd serves, unless a fault of
 // the guest is in the way of that.
 func (w *World) Start(name string) error {
-	if ln := w.held[name]; ln != nil {
-		ln.Close()
-		delete(w.held, name)
-	}
 	before := guest.Count(w.GuestDir(name), "daemon-starts")
 	vm := w.vm(name)
 	if vm == nil {
@@ -235,9 +230,6 @@ func (w *World) Laptop(change func(*outside.World)) error {
 
 // Close ends every process of the world and removes Dir. Home stays.
 func (w *World) Close() error {
-	for _, ln := range w.held {
-		ln.Close()
-	}
 	err := standin.StopAll(w.VBoxHome())
 	return errors.Join(err, os.RemoveAll(w.Dir))
 }

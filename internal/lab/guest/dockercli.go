@@ -164,6 +164,9 @@ func (c *dockerClient) ps() error {
 	if err := c.call(http.MethodGet, path, &list); err != nil {
 		return err
 	}
+	if c.format == "" && !c.quiet {
+		fmt.Fprintf(c.out, "%-15s%-12s%-28s%s\n", "CONTAINER ID", "IMAGE", "STATUS", "NAMES")
+	}
 	for _, v := range list {
 		id, _ := v["Id"].(string)
 		if !c.noTrunc {
@@ -180,7 +183,7 @@ func (c *dockerClient) ps() error {
 		case c.quiet:
 			format = "{{.ID}}"
 		case format == "":
-			format = "{{.ID}}\t{{.Image}}\t{{.Status}}\t{{.Names}}"
+			format = `{{printf "%-15s%-12s%-28s%s" .ID .Image .Status .Names}}`
 		}
 		if err := (&dockerClient{out: c.out, format: format}).print(row); err != nil {
 			return err

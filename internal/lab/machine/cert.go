@@ -113,9 +113,9 @@ func (a *Authority) Server(key crypto.Signer, o ServerOptions) (*Leaf, error) {
 	return a.leaf(tmpl, key)
 }
 
-// Client issues a client certificate for key.
-func (a *Authority) Client(key crypto.Signer, org string) (*Leaf, error) {
-	tmpl, err := template(org, time.Time{}, time.Time{})
+// Client issues a client certificate for key; a zero from is five minutes ago.
+func (a *Authority) Client(key crypto.Signer, org string, from time.Time) (*Leaf, error) {
+	tmpl, err := template(org, from, time.Time{})
 	if err != nil {
 		return nil, err
 	}

@@ -24,10 +24,15 @@ type Store struct {
 // StoreOptions says what the store's own certificates look like.
 type StoreOptions struct {
 	CA AuthorityOptions
+	// Born is when the CA and the client certificate begin; default five minutes ago.
+	Born time.Time
 }
 
 // NewStore writes DIR/certs: ca.pem, ca-key.pem, cert.pem, key.pem.
 func NewStore(dir string, o StoreOptions) (*Store, error) {
+	if o.CA.NotBefore.IsZero() {
+		o.CA.NotBefore = o.Born
+	}
 	ca, err := NewAuthority(o.CA)
 	if err != nil {
 		return nil, fmt.Errorf("making the machine CA: %w", err)
@@ -36,7 +41,7 @@ func NewStore(dir string, o StoreOptions) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	client, err := ca.Client(key, "lab.<bootstrap>")
+	client, err := ca.Client(key, "lab.<bootstrap>", o.Born)
 	if err != nil {
 		return nil, fmt.Errorf("making the client certificate: %w", err)
 	}
@@ -110,7 +115,7 @@ func (s *Store) Add(o Options) (*Machine, error) {
 	}
 	client := s.Client
 	if o.ClientCA != nil {
-		if client, err = o.ClientCA.Client(s.Client.Key, "lab.<bootstrap>"); err != nil {
+		if client, err = o.ClientCA.Client(s.Client.Key, "lab.<bootstrap>", time.Time{}); err != nil {
 			return nil, fmt.Errorf("making the client certificate of %s: %w", o.Name, err)
 		}
 	}
