@@ -42,6 +42,8 @@ func blank(kind string) world.Change {
 		return &RestoreRoute{}
 	case kindConfigureAdapter:
 		return &ConfigureAdapter{}
+	case kindRestartModules:
+		return &RestartModules{}
 	}
 	return nil
 }

@@ -2,6 +2,7 @@ package changes
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/netip"
 
@@ -21,6 +22,8 @@ type RestoreRoute struct {
 	OS      string
 	Net     netip.Prefix // the laptop's own address on it, with the network's length
 	Adapter string
+	// Again is the command line that may save VMs, for the last resort.
+	Again string `json:",omitempty"`
 }
 
 // Kind implements world.Change.
@@ -62,7 +65,7 @@ func (c *RestoreRoute) Revert(ctx context.Context, w *world.World) ([]string, er
 // Next implements world.Escalating: setting the adapter's address anew makes
 // VirtualBox and the kernel bring the route back themselves.
 func (c *RestoreRoute) Next() world.Change {
-	return &ConfigureAdapter{Adapter: c.Adapter, Addr: c.Net}
+	return &ConfigureAdapter{Adapter: c.Adapter, Addr: c.Net, Again: c.Again}
 }
 
 func steps(ctx context.Context, w *world.World, all []routes.Step) error {
@@ -78,6 +81,10 @@ func steps(ctx context.Context, w *world.World, all []routes.Step) error {
 type ConfigureAdapter struct {
 	Adapter string
 	Addr    netip.Prefix
+	// Again is the command line that may save VMs, for the last resort.
+	Again string `json:",omitempty"`
+
+	refused bool
 }
 
 // Kind implements world.Change.
@@ -101,7 +108,20 @@ func (c *ConfigureAdapter) Backup(context.Context, *world.World) error { return 
 // Apply implements world.Change.
 func (c *ConfigureAdapter) Apply(ctx context.Context, w *world.World) error {
 	_, err := w.VBoxManage(ctx, vbox.IfConfig(c.Adapter, c.Addr))
+	var complaint *vbox.Error
+	if errors.As(err, &complaint) {
+		c.refused = complaint.Kind == vbox.NetNotAllowed || complaint.Kind == vbox.HostOnlyUnsupported
+	}
 	return err
+}
+
+// Next implements world.Escalating. What VirtualBox refuses by its own rules, it
+// refuses after a restart of its modules too.
+func (c *ConfigureAdapter) Next() world.Change {
+	if c.refused {
+		return nil
+	}
+	return &RestartModules{Adapter: c.Adapter, Addr: c.Addr, Again: c.Again}
 }
 
 // Revert implements world.Change: the address is the one that VirtualBox had

@@ -20,6 +20,7 @@ func ListRunning() []string          { return []string{"list", "runningvms"} }
 func ListHostOnlyIfs() []string      { return []string{"list", "hostonlyifs"} }
 func ListHostOnlyNets() []string     { return []string{"list", "hostonlynets"} } // 7.x on macOS only
 func StartVM(name string) []string   { return []string{"startvm", name, "--type", "headless"} }
+func PauseVM(name string) []string   { return []string{"controlvm", name, "pause"} }
 func ResumeVM(name string) []string  { return []string{"controlvm", name, "resume"} }
 func SaveState(name string) []string { return []string{"controlvm", name, "savestate"} }
 

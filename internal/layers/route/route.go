@@ -23,18 +23,22 @@ type State struct {
 	// Silent says that the route is right and nothing answers behind it.
 	Silent bool `json:"silent"`
 
-	OS      string `json:"os"`
-	FixHint string `json:"-"`
+	OS string `json:"os"`
+	// NIC is the host-only adapter that the VM is attached to, asked only where
+	// no interface of the laptop stands for it.
+	NIC string `json:"nic,omitempty"`
+
+	FixHint, StopHint string `json:"-"`
 }
 
 // Layer is the rung. Where the NAT rule carries the traffic a lost route is
 // only a warning: the rule is the cure.
 func Layer() stack.Layer {
-	return stack.Layer{Name: "route", Needs: []string{"machine"}, Local: true, LaptopOnly: true, Inspect: inspect}
+	return stack.Layer{Name: "route", Needs: []string{"machine"}, Local: true, LaptopOnly: true, Optional: true, Inspect: inspect}
 }
 
 func inspect(ctx context.Context, w *world.World) (stack.State, error) {
-	s := State{Applies: w.VirtualBox() && w.HostOnly().IsValid(), OS: w.Laptop.OS(), FixHint: w.Hint("fix")}
+	s := State{Applies: w.VirtualBox() && w.HostOnly().IsValid(), OS: w.Laptop.OS(), FixHint: w.Hint("fix"), StopHint: w.Hint("fix", "--stop-vms")}
 	if !s.Applies {
 		return s, nil
 	}
@@ -43,22 +47,53 @@ func inspect(ctx context.Context, w *world.World) (stack.State, error) {
 		return nil, err
 	}
 	s.View = view
-	if w.Frugal || w.Repairing() {
-		return s, nil // the rest is advice
-	}
-	switch s.judge().Verdict {
-	case routes.Hijacked:
+	verdict := s.judge().Verdict
+	switch {
+	case w.Repairing():
+		// A route that is right is proved by an answer; a tunnel's name is advice.
+		if verdict == routes.OK && running(ctx, w) && !w.HostOnlyAnswers(ctx) && !w.AddressMoved(ctx) {
+			s.Silent = true
+			s.Client = w.VPN(ctx, view)
+		}
+	case w.Frugal:
+		return s, nil // the rest costs time
+	case verdict == routes.Hijacked:
 		s.Client = w.VPN(ctx, view)
-	case routes.OK:
-		s.Silent = w.HostOnlySilent(ctx)
+	case verdict == routes.OK:
+		if s.Silent = w.HostOnlySilent(ctx); s.Silent {
+			s.Client = w.VPN(ctx, view)
+		}
+	}
+	if verdict == routes.NoAdapter && !w.Frugal {
+		if vm, err := w.VM(ctx); err == nil {
+			if nic, ok := vm.HostOnlyNIC(); ok && nic.Attachment == "hostonly" {
+				s.NIC = nic.HostOnly
+			}
+		}
 	}
 	return s, nil
 }
 
+// running says whether somebody can be there to answer. A frugal repair has had
+// dockerd's answer already.
+func running(ctx context.Context, w *world.World) bool {
+	if w.Frugal {
+		return true
+	}
+	up, err := w.Running(ctx)
+	return up && err == nil
+}
+
 func (s State) judge() routes.Judgement { return routes.Judge(s.View) }
 
-// net is the host-only network.
-func (s State) net() netip.Prefix { return s.View.HostOnly.Masked() }
+// laptop is the laptop's own address in the host-only network; where nothing
+// tells it, the first one, which docker-machine and VirtualBox take.
+func (s State) laptop() netip.Prefix {
+	if s.View.HostOnly.IsValid() {
+		return s.View.HostOnly
+	}
+	return netip.PrefixFrom(s.View.Net().Addr().Next(), s.View.Net().Bits())
+}
 
 // Findings implements stack.State.
 func (s State) Findings() []stack.Finding {
@@ -75,8 +110,11 @@ func (s State) Findings() []stack.Finding {
 	}
 	switch j.Verdict {
 	case routes.OK:
+		if s.Silent && s.Client.Connected {
+			return warn("route.stale", fmt.Sprintf("%s leaves by %s, and nothing answers there while %s is connected", s.View.Addr, j.Owner, s.Client.Name), "")
+		}
 		if s.Silent {
-			return warn("route.stale", fmt.Sprintf("%s leaves by %s, and nothing answers there", s.View.Addr, j.Owner), s.FixHint)
+			return warn("route.stale", fmt.Sprintf("%s leaves by %s, and nothing answers there", s.View.Addr, j.Owner), s.StopHint)
 		}
 		return []stack.Finding{{Code: "route.ok", Status: stack.OK, Title: fmt.Sprintf("%s leaves by %s", s.View.Addr, j.Owner)}}
 	case routes.Hijacked:
@@ -86,13 +124,16 @@ func (s State) Findings() []stack.Finding {
 		}
 		return warn("route.hijacked", fmt.Sprintf("%s leaves by %s, not %s", s.View.Addr, by, adapter), "")
 	case routes.Missing:
+		if j.Owner == "" {
+			return warn("route.missing", fmt.Sprintf("there is no route to %s, neither by %s nor by default", s.View.Addr, adapter), s.FixHint)
+		}
 		return warn("route.missing", fmt.Sprintf("%s leaves by %s, the default route, not %s", s.View.Addr, j.Owner, adapter), s.FixHint)
 	case routes.Colliding:
-		return warn("route.colliding", fmt.Sprintf("%s is a network of %s too, not only of %s", s.net(), j.Owner, adapter), "")
+		return warn("route.colliding", fmt.Sprintf("%s is a network of %s too, not only of %s: %s", s.View.Net(), j.Owner, adapter, j.Evidence), "")
 	case routes.InterfaceDown:
 		return warn("route.interface-down", fmt.Sprintf("%s is down or has lost its address: %s", adapter, j.Evidence), s.FixHint)
 	case routes.NoAdapter:
-		return warn("route.interface-down", fmt.Sprintf("no interface has an address in %s: %s", s.net(), j.Evidence), s.FixHint)
+		return warn("route.interface-down", fmt.Sprintf("no interface has an address in %s: %s", s.View.Net(), j.Evidence), s.FixHint)
 	}
 	return []stack.Finding{{Code: "route.unknown", Status: stack.Unknown, Title: "could not tell which way " + s.View.Addr.String() + " leaves: " + j.Evidence}}
 }
@@ -104,15 +145,21 @@ func (s State) Changes() []world.Change {
 		return nil
 	}
 	j := s.judge()
-	switch j.Verdict {
-	case routes.Missing:
-		if j.Adapter != "" {
-			return []world.Change{&changes.RestoreRoute{OS: s.OS, Net: s.View.HostOnly, Adapter: j.Adapter}}
-		}
-	case routes.InterfaceDown:
-		if j.Adapter != "" && s.View.HostOnly.IsValid() {
-			return []world.Change{&changes.ConfigureAdapter{Adapter: j.Adapter, Addr: s.View.HostOnly}}
-		}
+	restore := []world.Change{&changes.RestoreRoute{OS: s.OS, Net: s.laptop(), Adapter: j.Adapter, Again: s.StopHint}}
+	configure := func(adapter string) []world.Change {
+		return []world.Change{&changes.ConfigureAdapter{Adapter: adapter, Addr: s.laptop(), Again: s.StopHint}}
+	}
+	switch {
+	case j.Verdict == routes.OK && s.Silent && !s.Client.Connected:
+		// A route that is listed and dead comes alive when it is added again
+		// (kubernetes/minikube#4302).
+		return restore
+	case j.Verdict == routes.Missing && j.Adapter != "":
+		return restore
+	case j.Verdict == routes.InterfaceDown && j.Adapter != "":
+		return configure(j.Adapter)
+	case j.Verdict == routes.NoAdapter && s.NIC != "":
+		return configure(s.NIC)
 	}
 	return nil
 }

@@ -1,0 +1,202 @@
+package changes
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"strings"
+	"time"
+
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/vbox"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/world"
+)
+
+const (
+	kindRestartModules = "restart-modules"
+	// closeTime is how long VirtualBox's processes may take to end once their VMs are saved.
+	closeTime = 20 * time.Second
+	// wakeTime is how long a VM may take to greet again after it was resumed.
+	wakeTime = 30 * time.Second
+)
+
+// RestartModules restarts VirtualBox's kernel modules, the last resort: every VM
+// of every user has to be stopped for it.
+type RestartModules struct {
+	// Adapter gets its address anew afterwards; "" where there is none to care for.
+	Adapter string `json:",omitempty"`
+	Addr    netip.Prefix
+	// Again is the command line that may save VMs.
+	Again string
+
+	// From here on as Backup found it.
+	Steps [][]string `json:",omitempty"`
+	Saved []SavedVM  `json:",omitempty"` // the VMs to save and to resume
+	// Resumed says that all of them are back.
+	Resumed bool `json:",omitempty"`
+}
+
+// SavedVM is a VM that is saved for the restart and resumed after it.
+type SavedVM struct {
+	Name, UUID string
+	Paused     bool // it was, and is again
+}
+
+// Kind implements world.Change.
+func (c *RestartModules) Kind() string { return kindRestartModules }
+
+func (c *RestartModules) String() string { return "restart VirtualBox's kernel modules" }
+
+// Doing implements world.Change.
+func (c *RestartModules) Doing() string {
+	if len(c.Saved) == 0 {
+		return "restarting VirtualBox's kernel modules"
+	}
+	var names []string
+	for _, vm := range c.Saved {
+		names = append(names, vm.Name)
+	}
+	return "saving " + strings.Join(names, ", ") + ", and restarting VirtualBox's kernel modules"
+}
+
+// Risk implements world.Change: that VMs may be saved is asked for by a flag of its own.
+func (c *RestartModules) Risk() string { return "" }
+
+// Backup implements world.Change. It refuses, with nothing touched, what would
+// fail: a connected VPN that has the route, VMs that may not be saved, no
+// root's rights. The error is a *world.YourTurn then.
+func (c *RestartModules) Backup(ctx context.Context, w *world.World) error {
+	m, err := w.Modules(ctx)
+	if err != nil {
+		return err
+	}
+	running, err := w.RunningVMs(ctx)
+	if err != nil {
+		return err
+	}
+	save, err := m.Free(running, w.StopVMs, c.Again)
+	if err != nil {
+		return err
+	}
+	c.Steps = m.Steps
+	for _, ref := range save {
+		vm, err := w.LookUpVM(ctx, ref.UUID)
+		if err != nil {
+			return fmt.Errorf("looking at VM %s: %w", ref.Name, err)
+		}
+		if vm.State != vbox.Running && vm.State != vbox.Paused {
+			return &world.YourTurn{Text: fmt.Sprintf("VM %s is %s and cannot be saved", ref.Name, vm.State)}
+		}
+		c.Saved = append(c.Saved, SavedVM{Name: ref.Name, UUID: ref.UUID, Paused: vm.State == vbox.Paused})
+	}
+	if len(c.Saved) > 0 {
+		// Before a VM is saved: whether root's rights can be had at all.
+		_, err = w.Laptop.Run(ctx, host.Cmd{Argv: []string{"true"}, Root: true})
+	}
+	return err
+}
+
+// Apply implements world.Change.
+func (c *RestartModules) Apply(ctx context.Context, w *world.World) error {
+	for _, vm := range c.Saved {
+		w.Tell("saving VM %s", vm.Name)
+		if _, err := w.VBoxManage(ctx, vbox.SaveState(vm.UUID)); err != nil {
+			return fmt.Errorf("saving VM %s: %w", vm.Name, err)
+		}
+	}
+	w.Forget()
+	if err := c.awaitClosed(ctx, w); err != nil {
+		return err
+	}
+	for _, argv := range c.Steps {
+		if _, err := w.Laptop.Run(ctx, host.Cmd{Argv: argv, Root: true}); err != nil {
+			return fmt.Errorf("restarting VirtualBox's kernel modules: %w", err)
+		}
+	}
+	if m, err := w.Modules(ctx); err == nil && m.Blocked {
+		return &world.YourTurn{Text: "macOS does not load VirtualBox's kernel extensions: /dev/" + vbox.NetCtlDevice + " is still missing",
+			Hint: "docker-vpn-helper explain machine.driver-not-loaded"}
+	}
+	if c.Adapter != "" {
+		// A new adapter has no address. Where VirtualBox refuses to give it one, the
+		// check that follows says so.
+		if _, err := w.VBoxManage(ctx, vbox.IfConfig(c.Adapter, c.Addr)); err != nil {
+			w.Tell("%v", err)
+		}
+	}
+	if err := c.resume(ctx, w); err != nil {
+		return err
+	}
+	c.Resumed = true
+	return nil
+}
+
+// awaitClosed waits until nobody has the modules open any more.
+func (c *RestartModules) awaitClosed(ctx context.Context, w *world.World) error {
+	if len(c.Saved) == 0 {
+		return nil
+	}
+	for deadline := w.Now().Add(closeTime); ; {
+		m, err := w.Modules(ctx)
+		if err != nil {
+			return err
+		}
+		open := 0
+		for _, p := range m.Users {
+			if vbox.HoldsModules(p.Name, m.Version) {
+				open++
+			}
+		}
+		if open == 0 {
+			return nil
+		}
+		if w.Now().After(deadline) {
+			_, err := m.Free(nil, false, "")
+			return fmt.Errorf("all VMs are saved, and the kernel modules are still in use after %s: %w", closeTime, err)
+		}
+		if err := world.Sleep(ctx, 200*time.Millisecond); err != nil {
+			return err
+		}
+	}
+}
+
+// resume starts every VM that is saved now, as often as it is called.
+func (c *RestartModules) resume(ctx context.Context, w *world.World) error {
+	mine := false
+	for _, saved := range c.Saved {
+		vm, err := w.LookUpVM(ctx, saved.UUID)
+		if err != nil {
+			return fmt.Errorf("looking at VM %s: %w", saved.Name, err)
+		}
+		if vm.State != vbox.Saved {
+			continue
+		}
+		w.Tell("resuming VM %s", saved.Name)
+		if _, err := w.VBoxManage(ctx, vbox.StartVM(saved.UUID)); err != nil {
+			return fmt.Errorf("resuming VM %s: %w", saved.Name, err)
+		}
+		if saved.Paused {
+			if _, err := w.VBoxManage(ctx, vbox.PauseVM(saved.UUID)); err != nil {
+				return fmt.Errorf("pausing VM %s again: %w", saved.Name, err)
+			}
+		}
+		mine = mine || saved.Name == w.Machine.VMName && !saved.Paused
+	}
+	w.Forget()
+	w.Redial() // a connection through a VM that was away is dead
+	for deadline := w.Now().Add(wakeTime); mine && !greets(ctx, w) && w.Now().Before(deadline); w.Forget() {
+		if err := world.Sleep(ctx, 200*time.Millisecond); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Revert implements world.Change: modules that were restarted are as before;
+// VMs that are still saved are not.
+func (c *RestartModules) Revert(ctx context.Context, w *world.World) ([]string, error) {
+	if c.Resumed {
+		return nil, nil
+	}
+	return nil, c.resume(ctx, w)
+}
