@@ -44,6 +44,10 @@ func blank(kind string) world.Change {
 		return &ConfigureAdapter{}
 	case kindRestartModules:
 		return &RestartModules{}
+	case kindSetContext:
+		return &SetContext{}
+	case kindUseContext:
+		return &UseContext{}
 	}
 	return nil
 }

@@ -19,6 +19,8 @@ func (a *app) all() []command {
 		{[]string{"doctor"}, a.doctorCmd},
 		{[]string{"env"}, a.envCmd},
 		{[]string{"undo"}, a.undoCmd},
+		{[]string{"context"}, a.contextCmd},
+		{[]string{"cert"}, a.certCmd},
 		{[]string{"ls", "list"}, a.lsCmd},
 		{[]string{"version"}, a.versionCmd},
 	}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -166,9 +167,9 @@ func (a *app) undoMachine(s site, name string, all bool) ([]undoRun, error) {
 		if !j.Live() {
 			continue
 		}
-		if len(runs) == 0 && !w.Removed {
+		if !w.Removed && inDockerHost(j) {
 			if err := a.mustRun(w); err != nil {
-				return nil, err
+				return runs, err
 			}
 		}
 		left, err := stack.Undo(a.ctx, w, j, a.sink())
@@ -202,4 +203,12 @@ func (a *app) mustRun(w *world.World) error {
 			hint: "docker-machine start " + w.Machine.Name}
 	}
 	return nil
+}
+
+// inDockerHost says whether some of what a journal has is not on the laptop alone.
+func inDockerHost(j *stack.Journal) bool {
+	return slices.ContainsFunc(j.Entries, func(e stack.Entry) bool {
+		c, ok := e.Change.(world.OnLaptop)
+		return e.Mark != stack.Reverted && !(ok && c.OnLaptop())
+	})
 }

@@ -3,7 +3,9 @@ package layers
 
 import (
 	"context"
+	"slices"
 
+	dockercontext "github.com/docker-vpn-helper/docker-vpn-helper/internal/layers/context"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/layers/daemon"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/layers/env"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/layers/forward"
@@ -30,6 +32,17 @@ func All() []stack.Layer {
 		all[i].Inspect = readable(all[i].Name, all[i].Inspect)
 	}
 	return all
+}
+
+// Context is the rung of the context command, which is not on the ladder: most users
+// have no docker context, and need none.
+func Context(wish dockercontext.Wish) []stack.Layer {
+	return []stack.Layer{dockercontext.Layer(wish)}
+}
+
+// Only are the rungs of those names, in the ladder's order.
+func Only(names ...string) []stack.Layer {
+	return slices.DeleteFunc(All(), func(l stack.Layer) bool { return !slices.Contains(names, l.Name) })
 }
 
 // readable blocks every rung but the first while the machine's config.json

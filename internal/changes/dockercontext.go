@@ -1,0 +1,196 @@
+package changes
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/dockercli"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/world"
+)
+
+const (
+	kindSetContext = "set-context"
+	kindUseContext = "use-context"
+)
+
+// SetContext makes or changes a docker context, so that it leads to the machine's
+// endpoint.
+type SetContext struct {
+	Machine  string
+	Name     string
+	Endpoint string // its URL
+	Dir      string // of the TLS files, which docker copies
+	Config   string `json:",omitempty"` // DOCKER_CONFIG; "" is the usual directory
+
+	// As Backup found it: None, or its endpoint and the file, 0600, that docker
+	// exported it to. It has a private key in it, which no journal should.
+	None        bool   `json:",omitempty"`
+	OldEndpoint string `json:",omitempty"`
+	Saved       string `json:",omitempty"`
+	// WasCurrent says that docker used it.
+	WasCurrent bool `json:",omitempty"`
+}
+
+// Kind implements world.Change.
+func (c *SetContext) Kind() string { return kindSetContext }
+
+func (c *SetContext) String() string {
+	return fmt.Sprintf("point docker context %s at %s", c.Name, c.Endpoint)
+}
+
+// Doing implements world.Change.
+func (c *SetContext) Doing() string {
+	return fmt.Sprintf("pointing docker context %s at %s", c.Name, c.Endpoint)
+}
+
+// Risk implements world.Change.
+func (c *SetContext) Risk() string { return "" }
+
+// OnLaptop implements world.OnLaptop.
+func (c *SetContext) OnLaptop() bool { return true }
+
+// Backup implements world.Change.
+func (c *SetContext) Backup(ctx context.Context, w *world.World) error {
+	old, current, err := w.Context(ctx, c.Config, c.Name)
+	if err != nil {
+		return err
+	}
+	if c.None = old.Name == ""; c.None {
+		return nil
+	}
+	c.OldEndpoint, c.WasCurrent = old.Endpoint, current == c.Name
+	out, err := w.Docker(ctx, c.Config, nil, dockercli.ExportContext(c.Name))
+	if err != nil {
+		return fmt.Errorf("saving docker context %s: %w", c.Name, err)
+	}
+	id := make([]byte, 8)
+	if _, err := rand.Read(id); err != nil {
+		return err
+	}
+	c.Saved = filepath.Join(w.MachineState(), "contexts", hex.EncodeToString(id)+".tar")
+	return w.WriteState(ctx, c.Saved, out.Stdout)
+}
+
+// Apply implements world.Change.
+func (c *SetContext) Apply(ctx context.Context, w *world.World) error {
+	args := dockercli.UpdateContext(c.Name, c.Endpoint, c.Dir)
+	if c.None {
+		args = dockercli.CreateContext(c.Name, "docker-machine's "+c.Machine+", made by docker-vpn-helper", c.Endpoint, c.Dir)
+	}
+	if _, err := w.Docker(ctx, c.Config, nil, args); err != nil {
+		return fmt.Errorf("making docker context %s: %w", c.Name, err)
+	}
+	return nil
+}
+
+// Revert implements world.Change. A context that leads elsewhere by now is not ours.
+// docker imports no context over another, so that between removing and importing
+// there is none: one that is gone while its copy is kept is therefore made again.
+func (c *SetContext) Revert(ctx context.Context, w *world.World) ([]string, error) {
+	now, current, err := w.Context(ctx, c.Config, c.Name)
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case now.Name == "" && c.None, !c.None && now.Endpoint == c.OldEndpoint && c.OldEndpoint != c.Endpoint:
+		return nil, c.forget(ctx, w)
+	case now.Name != "" && now.Endpoint != c.Endpoint:
+		return []string{fmt.Sprintf("docker context %s leads to %s since and stays", c.Name, now.Endpoint)}, c.forget(ctx, w)
+	case c.None:
+		_, err := w.Docker(ctx, c.Config, nil, dockercli.RemoveContext(c.Name))
+		return nil, err
+	}
+	saved, err := w.Laptop.ReadFile(ctx, c.Saved)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil // it was put back before
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading the old docker context %s: %w", c.Name, err)
+	}
+	var steps [][]string
+	if now.Name != "" {
+		steps = append(steps, dockercli.RemoveContext(c.Name))
+	}
+	steps = append(steps, dockercli.ImportContext(c.Name))
+	if current == c.Name || c.WasCurrent && current == defaultContext {
+		steps = append(steps, dockercli.UseContext(c.Name))
+	}
+	for _, args := range steps {
+		if _, err := w.Docker(ctx, c.Config, saved, args); err != nil {
+			return nil, fmt.Errorf("putting docker context %s back: %w", c.Name, err)
+		}
+	}
+	return nil, c.forget(ctx, w)
+}
+
+// forget removes the copy with the private key in it.
+func (c *SetContext) forget(ctx context.Context, w *world.World) error {
+	if c.Saved == "" {
+		return nil
+	}
+	if err := w.Laptop.Remove(ctx, c.Saved); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
+// defaultContext is what docker uses when no context is chosen.
+const defaultContext = "default"
+
+// UseContext makes a docker context the current one.
+type UseContext struct {
+	Name     string
+	Config   string `json:",omitempty"` // DOCKER_CONFIG; "" is the usual directory
+	Previous string `json:",omitempty"` // the current one as Backup found it
+}
+
+// Kind implements world.Change.
+func (c *UseContext) Kind() string { return kindUseContext }
+
+func (c *UseContext) String() string { return "make docker context " + c.Name + " the current one" }
+
+// Doing implements world.Change.
+func (c *UseContext) Doing() string { return "making docker context " + c.Name + " the current one" }
+
+// Risk implements world.Change.
+func (c *UseContext) Risk() string { return "" }
+
+// OnLaptop implements world.OnLaptop.
+func (c *UseContext) OnLaptop() bool { return true }
+
+// Backup implements world.Change.
+func (c *UseContext) Backup(ctx context.Context, w *world.World) error {
+	_, current, err := w.Context(ctx, c.Config, c.Name)
+	c.Previous = current
+	return err
+}
+
+// Apply implements world.Change.
+func (c *UseContext) Apply(ctx context.Context, w *world.World) error {
+	_, err := w.Docker(ctx, c.Config, nil, dockercli.UseContext(c.Name))
+	return err
+}
+
+// Revert implements world.Change. Whoever has chosen another context since keeps it.
+func (c *UseContext) Revert(ctx context.Context, w *world.World) ([]string, error) {
+	all, err := w.Contexts(ctx, c.Config)
+	if err != nil || c.Previous == c.Name {
+		return nil, err
+	}
+	back := defaultContext
+	for _, l := range all {
+		if l.Current && l.Name != c.Name {
+			return nil, nil
+		}
+		if l.Name == c.Previous {
+			back = c.Previous
+		}
+	}
+	_, err = w.Docker(ctx, c.Config, nil, dockercli.UseContext(back))
+	return nil, err
+}

@@ -1,0 +1,207 @@
+package cli
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/certs"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/layers"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/stack"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/world"
+)
+
+func (a *app) certCmd() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "cert",
+		Short: "Show or renew the machine's server certificate",
+		Example: `  docker-vpn-helper cert show default
+  docker-vpn-helper cert renew default`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return usage("cert takes show or renew, not %q", args[0])
+			}
+			return usage("cert takes show or renew")
+		},
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	var accept bool
+	show := &cobra.Command{
+		Use: "show [MACHINE]", Short: "Show what is served, on the docker host's disk and in the store", Args: oneMachine,
+		Example: "  docker-vpn-helper cert show default",
+		RunE: func(_ *cobra.Command, args []string) error {
+			return a.withMachine(args, a.certShow)
+		},
+	}
+	renew := &cobra.Command{
+		Use: "renew [MACHINE]", Short: "Reissue the server certificate and restart dockerd", Args: oneMachine,
+		Example: "  docker-vpn-helper cert renew default",
+		RunE: func(_ *cobra.Command, args []string) error {
+			return a.withMachine(args, func(w *world.World) error {
+				w.AcceptHostKey = accept
+				return a.certRenew(w)
+			})
+		},
+	}
+	renew.Flags().BoolVar(&accept, "accept-host-key", false, "take a changed SSH host key as the new one")
+	cmd.AddCommand(show, renew)
+	return cmd
+}
+
+// withMachine opens the machine that the arguments name.
+func (a *app) withMachine(args []string, do func(*world.World) error) error {
+	s, err := a.site()
+	if err != nil {
+		return err
+	}
+	name, err := a.machineName(s, args)
+	if err != nil {
+		return err
+	}
+	w, err := a.open(s, name)
+	if err != nil {
+		return err
+	}
+	defer w.Close()
+	if w.LoadErr != nil {
+		return w.LoadErr
+	}
+	return do(w)
+}
+
+// certPlace is one of the places where the server certificate is. Exactly one of
+// the two is set.
+type certPlace struct {
+	*certs.Summary
+	Error string `json:"error,omitempty"`
+}
+
+// certReport is what cert show --json prints.
+type certReport struct {
+	Schema   int       `json:"schema"`
+	Machine  string    `json:"machine"`
+	Endpoint string    `json:"endpoint"` // where Served was seen
+	Served   certPlace `json:"served"`
+	Disk     certPlace `json:"disk"`
+	Store    certPlace `json:"store"`
+	CA       certPlace `json:"ca"`
+}
+
+func (a *app) certShow(w *world.World) error {
+	c := w.Certificates(a.ctx)
+	if a.ctx.Err() != nil {
+		return a.cause(a.ctx.Err())
+	}
+	r := certReport{Schema: stack.Schema, Machine: w.Machine.Name, Endpoint: c.Answer.Endpoint.URL(),
+		Served: place(c.Served), Disk: place(c.Disk), Store: place(c.Store), CA: place(c.CA)}
+	if r.Served.Summary == nil && r.Disk.Summary == nil && r.Store.Summary == nil {
+		a.code = exitUnknown
+	}
+	if a.ui.JSON {
+		return a.ui.PrintJSON(r)
+	}
+	a.ui.Print(r.text(a.Now()))
+	return nil
+}
+
+func place(c world.Certificate) certPlace {
+	if c.Cert == nil {
+		text := c.Err.Error()
+		if errors.Is(c.Err, fs.ErrNotExist) {
+			text = "there is none: " + text
+		}
+		return certPlace{Error: text}
+	}
+	s := certs.Summarize(c.Cert)
+	return certPlace{Summary: &s}
+}
+
+// text is one block a place; a certificate that has been shown is not shown again.
+func (r certReport) text(now time.Time) string {
+	var b bytes.Buffer
+	t := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
+	shown := map[string]string{}
+	for _, p := range []struct {
+		name string
+		certPlace
+	}{{"served", r.Served}, {"docker host", r.Disk}, {"store", r.Store}, {"machine CA", r.CA}} {
+		if p.Summary == nil {
+			fmt.Fprintf(t, "%s\t%s\n", p.name, p.Error)
+			continue
+		}
+		if first, ok := shown[p.Fingerprint]; ok {
+			fmt.Fprintf(t, "%s\tthe same as %s\n", p.name, first)
+			continue
+		}
+		shown[p.Fingerprint] = p.name
+		fmt.Fprintf(t, "%s\t%s\n", p.name, p.Subject)
+		if len(p.Names) > 0 {
+			fmt.Fprintf(t, "\tnames %s\n", strings.Join(p.Names, ", "))
+		}
+		fmt.Fprintf(t, "\tfrom %s until %s%s\n", p.NotBefore.Format(time.DateOnly), p.NotAfter.Format(time.DateOnly), age(p.Summary, now))
+		fmt.Fprintf(t, "\tissued by %s\n", p.Issuer)
+		fmt.Fprintf(t, "\t%s, %s, serial %s\n", p.Key, p.Signature, p.Serial)
+		fmt.Fprintf(t, "\tSHA-256 %s\n", p.Fingerprint)
+	}
+	_ = t.Flush() // to memory
+	return b.String()
+}
+
+func age(c *certs.Summary, now time.Time) string {
+	const day = 24 * time.Hour
+	switch left := c.NotAfter.Sub(now); {
+	case left < 0:
+		return ", expired"
+	case now.Before(c.NotBefore):
+		return ", not yet valid"
+	default:
+		return fmt.Sprintf(", %d days left", left/day)
+	}
+}
+
+// certRenew is fix --reissue for the certificate's rung alone: what stands between
+// it and a proof is looked at, and only a VM that is off is started.
+func (a *app) certRenew(w *world.World) error {
+	unlock, err := a.begin(w)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	w.Reissue, w.Patience = true, fixPatience
+	w.Forget()
+	if target := w.Target(a.ctx); target.Planned && a.ctx.Err() == nil {
+		return &exitError{code: exitProblems, message: fmt.Sprintf("machine %q has no NAT rule for dockerd, so that a new certificate could not be proved", w.Machine.Name),
+			hint: w.Hint("fix", "--reissue")}
+	}
+	j := stack.NewJournal(journalDir(w), stack.Header{Command: "cert-renew", Machine: w.Machine.Name, Store: w.Machine.StoreDir, Started: a.Now()})
+	res, err := stack.Fix(a.ctx, a.hard, w, layers.Only("machine", "ssh", "tls", "daemon"), j, a.sink())
+	err = a.cause(err)
+	for _, left := range res.Left {
+		a.ui.Say("[%s] left as it is: %s", w.Machine.Name, left)
+	}
+	if res.RolledBack {
+		a.ui.Say("[%s] rolled back: everything is as before", w.Machine.Name)
+	}
+	if err != nil {
+		return err
+	}
+	if !a.ui.JSON {
+		a.ui.Say("[%s] renewed: dockerd answers at %s", w.Machine.Name, w.Endpoint(a.ctx))
+		return nil
+	}
+	served := place(w.Certificates(a.ctx).Served)
+	return a.ui.PrintJSON(struct {
+		Schema   int       `json:"schema"`
+		Machine  string    `json:"machine"`
+		Endpoint string    `json:"endpoint"`
+		Served   certPlace `json:"served"`
+		Applied  []string  `json:"applied"`
+		Journal  string    `json:"journal"`
+	}{stack.Schema, w.Machine.Name, w.Endpoint(a.ctx), served, nonNil(res.Applied), res.Journal})
+}

@@ -1,0 +1,138 @@
+package cli
+
+import (
+	"errors"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/changes"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/dockercli"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/layers"
+	dockercontext "github.com/docker-vpn-helper/docker-vpn-helper/internal/layers/context"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/stack"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/world"
+)
+
+func (a *app) contextCmd() *cobra.Command {
+	var wish dockercontext.Wish
+	cmd := &cobra.Command{
+		Use:   "context [MACHINE]",
+		Short: "Make a docker context for the machine's endpoint",
+		Long: `context makes, or brings up to date, a docker context for the machine's endpoint, so
+that new terminals and programs with windows find it. Its name is the machine's;
+machine-default for the machine default, because docker keeps that name.`,
+		Example: `  docker-vpn-helper context default --use
+  docker --context "$(docker-vpn-helper context default)" info`,
+		Args: oneMachine,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			s, err := a.site()
+			if err != nil {
+				return err
+			}
+			name, err := a.machineName(s, args)
+			if err != nil {
+				return err
+			}
+			w, err := a.open(s, name)
+			if err != nil {
+				return err
+			}
+			defer w.Close()
+			if w.LoadErr != nil {
+				return w.LoadErr
+			}
+			return a.context(w, wish)
+		},
+	}
+	cmd.Flags().BoolVar(&wish.Use, "use", false, "make it the current context")
+	cmd.Flags().BoolVar(&wish.Force, "force", false, "take over a context that leads elsewhere")
+	return cmd
+}
+
+// contextReport is what context --json prints.
+type contextReport struct {
+	Schema   int      `json:"schema"`
+	Context  string   `json:"context"`
+	Endpoint string   `json:"endpoint"`
+	Applied  []string `json:"applied"`
+	Journal  string   `json:"journal"`
+}
+
+func (a *app) context(w *world.World, wish dockercontext.Wish) error {
+	if err := a.contexts(w); err != nil {
+		return err
+	}
+	unlock, err := a.begin(w)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	target := w.Target(a.ctx)
+	if err := w.Good(a.ctx, target); err != nil {
+		return &exitError{code: exitProblems, message: a.cause(err).Error(), hint: w.Hint("fix")}
+	}
+	if wish.Ours, err = pointedAt(w); err != nil {
+		return err
+	}
+	j := stack.NewJournal(journalDir(w), stack.Header{Command: "context", Machine: w.Machine.Name, Store: w.Machine.StoreDir, Started: a.Now()})
+	res, err := stack.Fix(a.ctx, a.hard, w, layers.Context(wish), j, a.sink())
+	if err = a.cause(err); err != nil {
+		return a.contextError(w, res, err)
+	}
+	name := dockercli.ContextName(w.Machine.Name)
+	if a.ui.JSON {
+		return a.ui.PrintJSON(contextReport{Schema: stack.Schema, Context: name, Endpoint: target.URL(), Applied: nonNil(res.Applied), Journal: res.Journal})
+	}
+	a.ui.Print(name + "\n")
+	return nil
+}
+
+// contexts says whether docker has contexts at all.
+func (a *app) contexts(w *world.World) error {
+	config, err := w.DockerConfig()
+	if err != nil {
+		return err
+	}
+	_, err = w.Contexts(a.ctx, config)
+	var exit *host.CmdError
+	switch {
+	case errors.Is(err, world.ErrNoDocker):
+		return &exitError{code: exitYourTurn, message: err.Error(), hint: "docker-vpn-helper explain env.client-missing"}
+	case errors.As(err, &exit) && strings.Contains(exit.Stderr, "is not a docker command"):
+		return &exitError{code: exitYourTurn, message: "this docker command has no contexts: it is older than 19.03", hint: "docker --version"}
+	}
+	return a.cause(err)
+}
+
+// contextError gives the engine's verdict its exit code: a context that is somebody
+// else's is for the user to decide.
+func (a *app) contextError(w *world.World, res stack.Result, err error) error {
+	for _, left := range res.Left {
+		a.ui.Say("[%s] left as it is: %s", w.Machine.Name, left)
+	}
+	var verdict *stack.VerdictError
+	if errors.As(err, &verdict) && verdict.Finding.Code == "context.taken" {
+		return &exitError{code: exitYourTurn, message: verdict.Error(), hint: verdict.Finding.Hint}
+	}
+	return err
+}
+
+// pointedAt are the endpoints that runs which were not taken back have pointed the
+// machine's context at.
+func pointedAt(w *world.World) ([]string, error) {
+	journals, err := stack.Journals(journalDir(w), changes.Decode)
+	if err != nil {
+		return nil, err
+	}
+	var urls []string
+	for _, j := range journals {
+		for _, e := range j.Entries {
+			if c, ok := e.Change.(*changes.SetContext); ok && j.Live() && e.Mark == stack.Applied {
+				urls = append(urls, c.Endpoint)
+			}
+		}
+	}
+	return urls, nil
+}

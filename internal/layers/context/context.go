@@ -1,0 +1,108 @@
+// Package context is a rung of its own, beside the ladder: the docker context that
+// leads to the machine. It is inspected and repaired by the context command alone.
+package context
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/changes"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/dockercli"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/stack"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/world"
+)
+
+// Wish is what the context is to be.
+type Wish struct {
+	Use   bool // the current one, too
+	Force bool // also if it leads to somebody else's endpoint
+	// Ours are the endpoints that earlier runs have pointed it at: a context that
+	// leads to one of them is not somebody else's.
+	Ours []string
+}
+
+// State is what was found.
+type State struct {
+	Name     string `json:"name"`
+	Exists   bool   `json:"exists"`
+	Endpoint string `json:"endpoint"`
+	Want     string `json:"want"`
+	// Holds says that it has the machine's own TLS files.
+	Holds   bool   `json:"holds_the_tls_files"`
+	Current string `json:"current"`
+
+	Wish      Wish   `json:"-"`
+	Machine   string `json:"-"`
+	Dir       string `json:"-"`
+	Config    string `json:"-"`
+	ForceHint string `json:"-"`
+	AgainHint string `json:"-"`
+}
+
+// Layer is the rung, which decides for itself whether all is well.
+func Layer(wish Wish) stack.Layer {
+	return stack.Layer{Name: "context", Local: true, LaptopOnly: true, Verdict: true,
+		Inspect: func(ctx context.Context, w *world.World) (stack.State, error) { return inspect(ctx, w, wish) }}
+}
+
+func inspect(ctx context.Context, w *world.World, wish Wish) (stack.State, error) {
+	config, err := w.DockerConfig()
+	if err != nil {
+		return nil, err
+	}
+	s := State{
+		Name: dockercli.ContextName(w.Machine.Name), Want: w.Target(ctx).URL(), Wish: wish, Machine: w.Machine.Name,
+		Dir: w.Machine.Dir, Config: config, ForceHint: w.Hint("context", "--force"), AgainHint: w.Hint("context"),
+	}
+	found, current, err := w.Context(ctx, config, s.Name)
+	if err != nil {
+		return nil, err
+	}
+	s.Exists, s.Endpoint, s.Current = found.Name != "", found.Endpoint, current
+	if s.Exists && s.Endpoint == s.Want {
+		s.Holds, err = w.ContextHolds(ctx, config, s.Name)
+	}
+	return s, err
+}
+
+// foreign says that the context leads where we have never pointed it.
+func (s State) foreign() bool {
+	return s.Exists && s.Endpoint != s.Want && !s.Wish.Force && !slices.Contains(s.Wish.Ours, s.Endpoint)
+}
+
+// Findings implements stack.State.
+func (s State) Findings() []stack.Finding {
+	one := func(code string, status stack.Status, title, hint string) []stack.Finding {
+		return []stack.Finding{{Code: code, Status: status, Title: title, Hint: hint}}
+	}
+	switch {
+	case !s.Exists:
+		return one("context.missing", stack.Warn, "docker has no context "+s.Name, s.AgainHint)
+	case s.foreign():
+		return one("context.taken", stack.Fail,
+			fmt.Sprintf("docker context %s leads to %s, where docker-vpn-helper has not pointed it; the endpoint is %s", s.Name, s.Endpoint, s.Want), s.ForceHint)
+	case s.Endpoint != s.Want:
+		return one("context.outdated", stack.Warn, fmt.Sprintf("docker context %s leads to %s, the endpoint is %s", s.Name, s.Endpoint, s.Want), s.AgainHint)
+	case !s.Holds:
+		return one("context.outdated", stack.Warn, fmt.Sprintf("docker context %s has other TLS files than the machine", s.Name), s.AgainHint)
+	case s.Wish.Use && s.Current != s.Name:
+		return one("context.not-current", stack.Warn, fmt.Sprintf("docker uses context %s, not %s", s.Current, s.Name), "docker context use "+s.Name)
+	}
+	return one("context.ok", stack.OK, fmt.Sprintf("docker context %s leads to %s", s.Name, s.Want), "")
+}
+
+// Changes implements stack.State.
+func (s State) Changes() []world.Change {
+	var plan []world.Change
+	if s.foreign() {
+		return nil
+	}
+	if !s.Exists || s.Endpoint != s.Want || !s.Holds {
+		plan = append(plan, &changes.SetContext{Machine: s.Machine, Name: s.Name, Endpoint: s.Want, Dir: s.Dir, Config: s.Config})
+	}
+	if s.Wish.Use && s.Current != s.Name {
+		plan = append(plan, &changes.UseContext{Name: s.Name, Config: s.Config})
+	}
+	return plan
+}

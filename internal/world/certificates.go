@@ -1,0 +1,48 @@
+package world
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/certs"
+)
+
+// Certificate is a certificate, or why it could not be read.
+type Certificate struct {
+	Cert *x509.Certificate
+	Err  error
+}
+
+// Certificates are the server certificate in each of its places, and the machine CA's.
+type Certificates struct {
+	Answer                  Answer // Served's
+	Served, Disk, Store, CA Certificate
+}
+
+// Certificates looks at all places. The docker host's disk costs the one SSH login.
+func (w *World) Certificates(ctx context.Context) Certificates {
+	var c Certificates
+	c.Store.Cert, c.Store.Err = w.StoreCert(ctx)
+	c.CA.Cert, c.CA.Err = w.StoreCA(ctx)
+	if running, err := w.Running(ctx); err != nil || !running {
+		if err == nil {
+			err = errors.New("the VM is not running")
+		}
+		c.Served.Err, c.Disk.Err = err, err
+		return c
+	}
+	c.Answer = w.Served(ctx, w.Target(ctx))
+	if c.Served.Cert = c.Answer.Leaf; c.Served.Cert == nil {
+		c.Served.Err = errors.Join(c.Answer.DialErr, c.Answer.TLSErr)
+	} else if c.Answer.Identity == Other {
+		c.Served = Certificate{Err: errors.New(c.Answer.Endpoint.URL() + " answers, and it is not this machine")}
+	}
+	facts, err := w.Facts(ctx)
+	if err != nil {
+		c.Disk.Err = err
+		return c
+	}
+	c.Disk.Cert, c.Disk.Err = certs.ParseCert(facts.Cert.Data)
+	return c
+}
