@@ -1,0 +1,98 @@
+package explain
+
+// certEntries are complaints about certificates between docker, docker-machine
+// and dockerd; those about a registry's are in registry.go.
+func certEntries() []Entry {
+	bad := []string{"remote error: tls: bad certificate", "remote error: bad certificate", "tls: certificate required", "remote error: tls: unknown certificate",
+		"remote error: tls: expired certificate", "remote error: tls: handshake failure", "remote error: handshake failure"}
+	return []Entry{
+		{
+			ID:     "docker.cert-no-localhost",
+			Means:  "the server certificate does not name localhost (or 127.0.0.1), by which docker goes to the NAT rule.",
+			Causes: []string{"the machine was made by docker-machine 0.4 or older", "a script reissued the certificate without the name", "127.0.0.1 is dialled, and only localhost is named"},
+			Run:    []string{"docker-vpn-helper fix default", "docker-vpn-helper fix --reissue default   # if 127.0.0.1 is what is missing"},
+			Code:   "tls.name-missing",
+			Source: "docker/machine b170508b, libmachine/provision/utils.go; onejli/docker-vpn-helper#11",
+			match: append(each(client(), "certificate is valid for…not localhost", "certificate is valid for…not 127.0.0.1", "cannot validate certificate for 127.0.0.1 because"),
+				"certificate is valid for 192.168.…not localhost", "certificate is valid for 192.168.…not 127.0.0.1"),
+			not: []string{"/v2/", ":8443", ":6443"},
+		},
+		{
+			ID:     "docker.cert-address-changed",
+			Means:  "the server certificate names another address than the VM has now.",
+			Causes: []string{"DHCP gave the VM another address, as after machines were started in another order", "the address belongs to another VM now"},
+			Run:    []string{`eval "$(docker-vpn-helper fix default)"   # localhost does not change`, "docker-machine regenerate-certs default"},
+			Code:   "tls.name-missing",
+			Source: "docker/machine#531, #540, #3093",
+			match:  each(client(), "certificate is valid for", "doesn't contain any ip sans"),
+			not:    []string{"/v2/", ":8443", ":6443"},
+		},
+		{
+			ID:     "docker.cert-common-name",
+			Means:  "the server certificate has its name in the subject alone, which Go programs have not accepted since 2020.",
+			Causes: []string{"a certificate of 2015 or earlier, or made by hand with openssl"},
+			Run:    []string{"docker-vpn-helper fix default", "docker-vpn-helper fix --reissue default"},
+			Code:   "tls.name-missing",
+			Source: "Go 1.15 release notes, crypto/x509",
+			match:  each(client(), "certificate relies on legacy common name field", "certificate is not valid for any names"),
+		},
+		{
+			ID:     "docker.cert-expired",
+			Means:  "a certificate between docker and dockerd is past its end, or not valid yet; or the laptop's clock is wrong.",
+			Causes: []string{"docker-machine's certificates last 1,080 days", "the clock of the laptop, or of the VM after a sleep, is off"},
+			Run:    []string{"date; docker-machine ssh default date", "docker-vpn-helper fix default"},
+			Code:   "tls.expired",
+			Source: "Go, crypto/x509 (CertificateInvalidError); docker/machine b170508b, libmachine/cert",
+			match:  append(each(client(), "certificate has expired or is not yet valid", "remote error: tls: expired certificate"), "error checking and/or regenerating the certs……certificate has expired"),
+			not:    []string{"/v2/"},
+		},
+		{
+			ID:     "docker.cert-unknown-authority",
+			Means:  "the server certificate was signed by another CA than the one in DOCKER_CERT_PATH.",
+			Causes: []string{"regenerate-certs --client-certs for one machine made a new CA, and this one still has the old", "DOCKER_CERT_PATH is another machine's or store's", "another machine answers at this address", "a proxy that inspects TLS stands in between"},
+			Run:    []string{"docker-vpn-helper doctor default", "docker-machine regenerate-certs --client-certs default"},
+			Code:   "tls.wrong-ca",
+			Source: "docker/machine#4547",
+			match:  each(client(), "certificate signed by unknown authority", "certificate is not trusted", "not signed by ca certificate"),
+			not:    []string{"/v2/"},
+		},
+		{
+			ID:     "docker.client-cert-rejected",
+			Means:  "dockerd does not accept the client certificate that docker shows.",
+			Causes: []string{"the client certificate is of another CA than dockerd's ca.pem", "it has expired", "DOCKER_CERT_PATH is another machine's or store's, or is not set"},
+			Run:    []string{`eval "$(docker-vpn-helper env default)"`, "docker-vpn-helper doctor default", "docker-machine regenerate-certs --client-certs default"},
+			Code:   "tls.client-cert-rejected",
+			Source: "moby/moby#17314; docker/toolbox#255; docker/machine#2871, #3845",
+			match:  append(each(client(), bad...), "the server probably has client authentication (--tlsverify) enabled"),
+			not:    []string{"/v2/", ":8443", ":6443"},
+		},
+		{
+			ID:     "docker.key-mismatch",
+			Means:  "a private key does not belong to the certificate beside it.",
+			Causes: []string{"one of the two files was replaced or restored without the other", "regenerate-certs was interrupted"},
+			Run:    []string{"docker-vpn-helper doctor default", "docker-machine regenerate-certs --client-certs default"},
+			Code:   "tls.key-mismatch",
+			Source: "Go, crypto/tls (X509KeyPair)",
+			match:  []string{"tls: private key does not match public key"},
+			not:    []string{"nginx", "apache", "httpd"},
+		},
+		{
+			ID:     "docker-machine.certs-missing",
+			Means:  "docker-machine does not find a certificate or key of the store.",
+			Causes: []string{"machine creation was interrupted and left the machine without certificates", "the store was copied or moved without its certs directory"},
+			Run:    []string{"ls ~/.docker/machine/certs ~/.docker/machine/machines/default", "docker-machine regenerate-certs default"},
+			Source: "docker/machine b170508b, libmachine/check/check.go; docker/toolbox#678",
+			match: append(each([]string{"unable to read tls config", "error checking tls connection", "error running connection boilerplate", "error checking and/or regenerating the certs", "copying ca.pem to machine dir failed"},
+				"no such file or directory", "cannot find the"), "there was an error reading certificate"),
+		},
+		{
+			ID:     "docker-machine.cert-from-future",
+			Means:  "config.json was written by a newer docker-machine than this one.",
+			Causes: []string{"two versions of docker-machine are installed, as from Toolbox and Homebrew"},
+			Run:    []string{"which -a docker-machine", "docker-machine version"},
+			Code:   "machine.config-unreadable",
+			Source: "docker/machine b170508b, libmachine/host/migrate.go",
+			match:  []string{"config version is from the future"},
+		},
+	}
+}
