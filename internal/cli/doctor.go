@@ -2,20 +2,19 @@ package cli
 
 import (
 	"context"
-	"sync"
+	"errors"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/layers"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/stack"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/store"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/world"
 )
 
 // doctorTime bounds a diagnosis; a rung that is not done by then is unknown.
 const doctorTime = 5 * time.Second
-
-// atOnce bounds how many machines are looked at side by side.
-const atOnce = 16
 
 func (a *app) doctorCmd() *cobra.Command {
 	var all bool
@@ -59,21 +58,16 @@ func (a *app) doctor(s site, names []string) error {
 		report stack.Report
 		err    error
 	}
-	results := make([]chan result, len(names))
-	slots := make(chan struct{}, atOnce)
-	var wg sync.WaitGroup
-	defer wg.Wait()
-	for i, name := range names {
-		results[i] = make(chan result, 1)
-		wg.Go(func() {
-			slots <- struct{}{}
-			defer func() { <-slots }()
-			r, err := a.diagnose(s, name)
-			results[i] <- result{r, err}
-		})
+	shared := a.share(s, names)
+	look := func(i int) result {
+		r, err := a.diagnose(s, names[i], shared)
+		return result{r, err}
 	}
-	for _, c := range results {
-		r := <-c
+	return sideBySide(len(names), look, func(r result) error {
+		var removed *store.NotFoundError
+		if errors.As(r.err, &removed) && len(names) > 1 {
+			return nil // since the list was read
+		}
 		if r.err != nil {
 			return r.err
 		}
@@ -82,22 +76,20 @@ func (a *app) doctor(s site, names []string) error {
 		}
 		a.code = worse(a.code, reportCode(r.report))
 		if a.ui.JSON {
-			if err := a.ui.PrintJSON(r.report); err != nil {
-				return err
-			}
-			continue
+			return a.ui.PrintJSON(r.report)
 		}
 		a.ui.Ladder(r.report)
-	}
-	return nil
+		return nil
+	})
 }
 
-func (a *app) diagnose(s site, name string) (stack.Report, error) {
+func (a *app) diagnose(s site, name string, shared *world.Shared) (stack.Report, error) {
 	w, err := a.open(s, name)
 	if err != nil {
 		return stack.Report{}, err
 	}
 	defer w.Close()
+	w.Shared = shared
 	ctx, cancel := context.WithTimeout(a.ctx, doctorTime)
 	defer cancel()
 	r := stack.Diagnose(ctx, w, layers.All(), a.sink())

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"sync"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
@@ -41,17 +40,15 @@ func (a *app) ls() error {
 	if err != nil {
 		return err
 	}
-	rows := make([]lsRow, len(names))
-	slots := make(chan struct{}, atOnce)
-	var wg sync.WaitGroup
-	for i, name := range names {
-		wg.Go(func() {
-			slots <- struct{}{}
-			defer func() { <-slots }()
-			rows[i] = a.lsRow(s, name)
-		})
+	rows := make([]lsRow, 0, len(names))
+	shared := a.share(s, names)
+	err = sideBySide(len(names), func(i int) lsRow { return a.lsRow(s, names[i], shared) }, func(r lsRow) error {
+		rows = append(rows, r)
+		return nil
+	})
+	if err != nil {
+		return err
 	}
-	wg.Wait()
 	if a.ctx.Err() != nil {
 		return context.Cause(a.ctx)
 	}
@@ -74,7 +71,7 @@ func (a *app) ls() error {
 	return nil
 }
 
-func (a *app) lsRow(s site, name string) lsRow {
+func (a *app) lsRow(s site, name string, shared *world.Shared) lsRow {
 	row := lsRow{Name: name}
 	w, err := a.open(s, name)
 	if err == nil {
@@ -85,6 +82,7 @@ func (a *app) lsRow(s site, name string) lsRow {
 		return row
 	}
 	defer w.Close()
+	w.Shared = shared
 	ctx, cancel := context.WithTimeout(a.ctx, doctorTime)
 	defer cancel()
 	row.Driver = w.Machine.Driver

@@ -65,9 +65,8 @@ func (a *app) machineName(s site, args []string) (string, error) {
 	return name, store.ValidName(name)
 }
 
-// open loads a machine. A config.json that cannot be read is in the World.
-func (a *app) open(s site, name string) (*world.World, error) {
-	m, err := s.store.Load(a.ctx, name)
+// world is a machine and everything around it.
+func (a *app) world(s site, m store.Machine) *world.World {
 	w := &world.World{
 		Laptop: s.laptop, Store: s.store, Machine: m,
 		Getenv: a.Getenv, Now: a.Now, StateDir: s.state,
@@ -78,6 +77,13 @@ func (a *app) open(s site, name string) (*world.World, error) {
 		w.Program = shell.Command("docker-vpn-helper", "-s", a.storage)
 	}
 	w.DaemonWait = daemonWait
+	return w
+}
+
+// open loads a machine. A config.json that cannot be read is in the World.
+func (a *app) open(s site, name string) (*world.World, error) {
+	m, err := s.store.Load(a.ctx, name)
+	w := a.world(s, m)
 	if isConfigError(err) {
 		w.LoadErr = err
 		w.Machine.Name, w.Machine.StoreDir = name, s.dir

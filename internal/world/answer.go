@@ -232,19 +232,38 @@ func (w *World) identify(ctx context.Context, leaf *x509.Certificate) Identity {
 
 // MachineBehind names the machine of the store that an answer belongs to; "" if none.
 func (w *World) MachineBehind(ctx context.Context, a Answer) string {
-	names, err := w.Store.Names(ctx)
-	if err != nil || a.Leaf == nil {
+	if a.Leaf == nil {
 		return ""
 	}
+	var owners map[string]string
+	if w.Shared != nil {
+		owners, _ = w.Shared.owners.get(ctx, func() (map[string]string, error) { return w.owners(ctx), nil })
+	} else {
+		owners = w.owners(ctx)
+	}
+	return owners[certs.PublicKeyHash(a.Leaf.PublicKey)]
+}
+
+// owners are the store's machines by the hash of their server's public key; of two
+// with one key, the first.
+func (w *World) owners(ctx context.Context) map[string]string {
+	names, err := w.Store.Names(ctx)
+	if err != nil {
+		return nil
+	}
+	owners := map[string]string{}
 	for _, name := range names {
 		m, err := w.Store.Load(ctx, name)
 		if err != nil {
 			continue
 		}
 		cert, err := w.readCert(ctx, m.ServerCert)
-		if err == nil && certs.SameKey(cert.PublicKey, a.Leaf.PublicKey) {
-			return name
+		if err != nil {
+			continue
+		}
+		if hash := certs.PublicKeyHash(cert.PublicKey); owners[hash] == "" {
+			owners[hash] = name
 		}
 	}
-	return ""
+	return owners
 }

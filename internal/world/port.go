@@ -53,13 +53,9 @@ func (w *World) claimedPorts(ctx context.Context, vm vbox.VM) (map[int]bool, err
 			claimed[f.HostPort] = true
 		}
 	}
-	out, err := w.VBoxManage(ctx, vbox.ListVMs())
+	vms, err := w.ListVMs(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("listing VMs: %w", err)
-	}
-	vms, err := vbox.ParseVMs(out.Stdout)
-	if err != nil {
-		return nil, fmt.Errorf("listing VMs: %w", err)
+		return nil, err
 	}
 	for _, ref := range vms {
 		if ref.UUID == vm.UUID {

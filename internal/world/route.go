@@ -66,6 +66,14 @@ func (w *World) HostOnlySilent(ctx context.Context) bool {
 
 // VPN names the client that owns the route; advice, never a reason to decide.
 func (w *World) VPN(ctx context.Context, view routes.View) routes.Client {
+	if w.Shared == nil {
+		return w.askVPN(ctx, view)
+	}
+	c, _ := w.Shared.vpn.get(ctx, view.Route.Link, func() (routes.Client, error) { return w.askVPN(ctx, view), nil })
+	return c
+}
+
+func (w *World) askVPN(ctx context.Context, view routes.View) routes.Client {
 	ctx, cancel := context.WithTimeout(ctx, ProbeTime)
 	defer cancel()
 	signs := routes.Signs{Owner: host.Link{Name: view.Route.Link}}

@@ -60,11 +60,13 @@ type World struct {
 	Removed bool
 	// Frugal forbids what would cost a login as long as all is well.
 	Frugal bool
+	// Shared is what the Worlds of many machines know together; nil for one alone.
+	Shared *Shared
 	// Tell passes on what a wait has to say.
 	Tell func(format string, args ...any)
 
 	vm      memo[vbox.VM]
-	version memo[vbox.Version]
+	version memo[vboxVersion]
 	guest   memo[netip.Addr]
 	facts   memo[dockerhost.Facts]
 	answers byKey[Answer]
@@ -141,6 +143,29 @@ func (w *World) VM(ctx context.Context) (vbox.VM, error) {
 
 // LookUpVM asks VirtualBox about any VM, by name or UUID.
 func (w *World) LookUpVM(ctx context.Context, name string) (vbox.VM, error) {
+	if known, ok := w.Shared.vm(name); ok {
+		return known.vm, known.err
+	}
+	return w.showVM(ctx, name)
+}
+
+// ListVMs asks VirtualBox for the VMs that it knows.
+func (w *World) ListVMs(ctx context.Context) ([]vbox.VMRef, error) {
+	if w.Shared != nil && w.Shared.refs != nil {
+		return w.Shared.refs, nil
+	}
+	out, err := w.VBoxManage(ctx, vbox.ListVMs())
+	if err != nil {
+		return nil, fmt.Errorf("listing VMs: %w", err)
+	}
+	vms, err := vbox.ParseVMs(out.Stdout)
+	if err != nil {
+		return nil, fmt.Errorf("listing VMs: %w", err)
+	}
+	return vms, nil
+}
+
+func (w *World) showVM(ctx context.Context, name string) (vbox.VM, error) {
 	out, err := w.VBoxManage(ctx, vbox.ShowVM(name))
 	if err != nil {
 		return vbox.VM{}, err
