@@ -16,13 +16,16 @@ import (
 // CertNames are the names that the server certificate needs so that docker works
 // through the endpoint, and those that a reissue adds, so that it goes on
 // working by every other way too.
-func (w *World) CertNames(target Endpoint) (need, want []string) {
+func (w *World) CertNames(ctx context.Context, target Endpoint) (need, want []string) {
 	if target.Host != "" {
 		need = []string{target.Host}
 	}
 	want = w.LastingNames()
 	if ip := w.HostOnly(); ip.IsValid() {
 		want = append(want, ip.String())
+	}
+	if !w.Frugal && w.AddressMoved(ctx) {
+		want = append(want, w.GuestAddr(ctx).String())
 	}
 	if !w.VirtualBox() {
 		return need, want[2:] // nothing is forwarded: the address is all

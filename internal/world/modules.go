@@ -35,7 +35,7 @@ type Modules struct {
 func (w *World) Modules(ctx context.Context) (Modules, error) {
 	m := Modules{}
 	var err error
-	if m.Version, err = w.VBoxVersion(ctx); err != nil {
+	if m.Version, _, err = w.VBoxVersion(ctx); err != nil {
 		return m, err
 	}
 	switch w.Laptop.OS() {
@@ -64,15 +64,10 @@ func (w *World) Modules(ctx context.Context) (Modules, error) {
 	return m, nil
 }
 
-// VBoxVersion asks VBoxManage for its version.
-func (w *World) VBoxVersion(ctx context.Context) (vbox.Version, error) {
-	return w.version.get(ctx, func() (vbox.Version, error) {
-		out, err := w.VBoxManage(ctx, vbox.ShowVersion())
-		if err != nil {
-			return vbox.Version{}, err
-		}
-		return vbox.ParseVersion(out.Stdout)
-	})
+// KextsBlocked says that macOS has not loaded kernel extensions that are installed.
+func (w *World) KextsBlocked(ctx context.Context, v vbox.Version) bool {
+	_, blocked := w.kexts(ctx, v)
+	return blocked
 }
 
 func (w *World) kexts(ctx context.Context, v vbox.Version) (none string, blocked bool) {

@@ -4,9 +4,10 @@ package machine
 import (
 	"context"
 	"errors"
-	"fmt"
+	"net/netip"
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/changes"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/stack"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/vbox"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/world"
@@ -18,11 +19,41 @@ type State struct {
 	Driver     string     `json:"driver,omitempty"`
 	ConfigErr  string     `json:"config_error,omitempty"`
 	VirtualBox bool       `json:"virtualbox"`
-	Missing    bool       `json:"missing"`
 	VM         vbox.State `json:"vm_state,omitempty"`
 	UUID       string     `json:"uuid,omitempty"`
+	Version    string     `json:"version,omitempty"`
 
-	FixHint, ListHint string `json:"-"`
+	// NoVBoxManage says that VirtualBox is not installed; Proven that dockerd
+	// answers as this machine all the same.
+	NoVBoxManage bool `json:"no_vboxmanage"`
+	Proven       bool `json:"proven"`
+	AppleSilicon bool `json:"apple_silicon"`
+	// NoDriver says that VirtualBox's kernel modules are not loaded, NoModules
+	// why they cannot be restarted.
+	NoDriver  bool   `json:"no_driver"`
+	NoModules string `json:"no_modules,omitempty"`
+
+	// Missing says that VirtualBox does not know the VM; Settings is its settings
+	// file if that is where docker-machine puts it, Unreadable the UUID of a VM
+	// whose settings VirtualBox cannot read, Foreign another user's VM process.
+	Missing    bool   `json:"missing"`
+	Settings   string `json:"settings_file,omitempty"`
+	Unreadable string `json:"unreadable_vm,omitempty"`
+	Foreign    int    `json:"foreign_vm_pid,omitempty"`
+
+	// OldAdapter says that the VM is on a host-only adapter, which this
+	// VirtualBox has no more; Slot is that NIC.
+	OldAdapter bool `json:"old_adapter"`
+	Slot       int  `json:"slot,omitempty"`
+	// Refused is the laptop's host-only address where VirtualBox does not allow
+	// it, AllowLine the line of networks.conf that would.
+	Refused   netip.Prefix `json:"refused,omitzero"`
+	AllowLine string       `json:"allow_line,omitempty"`
+	// Now is the docker host's own address where it is another than Known, config.json's.
+	Now   netip.Addr `json:"address_now,omitzero"`
+	Known netip.Addr `json:"address_known,omitzero"`
+
+	FixHint, StopHint, ModulesHint string `json:"-"`
 }
 
 // Layer is the rung.
@@ -33,7 +64,7 @@ func Layer() stack.Layer {
 func inspect(ctx context.Context, w *world.World) (stack.State, error) {
 	s := State{
 		Name: w.Machine.Name, Driver: w.Machine.Driver, VirtualBox: w.VirtualBox(),
-		FixHint: w.Hint("fix"), ListHint: "docker-machine ls",
+		FixHint: w.Hint("fix"), StopHint: w.Hint("fix", "--stop-vms"), ModulesHint: w.Program + " modules restart",
 	}
 	if w.LoadErr != nil {
 		s.ConfigErr = w.LoadErr.Error()
@@ -43,48 +74,99 @@ func inspect(ctx context.Context, w *world.World) (stack.State, error) {
 		return s, nil
 	}
 	vm, err := w.VM(ctx)
-	var vberr *vbox.Error
+	var complaint *vbox.Error
 	switch {
-	case errors.As(err, &vberr) && vberr.Kind == vbox.NotFound:
+	case errors.Is(err, world.ErrNoVBoxManage):
+		s.NoVBoxManage, s.AppleSilicon = true, w.AppleSilicon(ctx)
+		_, s.Proven = w.Proven(ctx)
+		return s, nil
+	case errors.As(err, &complaint) && complaint.Kind == vbox.NotFound:
 		s.Missing = true
+		s.search(ctx, w)
+		return s, nil
+	case errors.As(err, &complaint) && complaint.Kind == vbox.KernelDriver:
+		s.NoDriver = true
 		return s, nil
 	case err != nil:
 		return nil, err
 	}
 	s.VM, s.UUID = vm.State, vm.UUID
+	if vm.State == vbox.Running {
+		if w.AddressMoved(ctx) {
+			s.Now, s.Known = w.GuestAddr(ctx), w.HostOnly()
+		}
+		if w.Repairing() {
+			return s, nil // the rest is advice
+		}
+	}
+	s.virtualBox(ctx, w, vm)
 	return s, nil
 }
 
-// Findings implements stack.State.
-func (s State) Findings() []stack.Finding {
-	switch {
-	case s.ConfigErr != "":
-		return []stack.Finding{{Code: "machine.config-unreadable", Status: stack.Fail, Title: s.ConfigErr,
-			Hint: "docker-vpn-helper explain machine.config-unreadable"}}
-	case s.Driver == "none" || s.Driver == "":
-		return []stack.Finding{{Code: "machine.driver-unsupported", Status: stack.Warn,
-			Title: fmt.Sprintf("driver %q has no VM and no SSH: only what answers at its address can be looked at", s.Driver)}}
-	case !s.VirtualBox:
-		return []stack.Finding{{Code: "machine.ok", Status: stack.OK,
-			Title: fmt.Sprintf("driver %s: its state is not asked, a NAT rule does not apply", s.Driver)}}
-	case s.Missing:
-		return []stack.Finding{{Code: "machine.missing", Status: stack.Fail,
-			Title: fmt.Sprintf("machine %q is in the store, and VirtualBox does not know a VM of that name", s.Name),
-			Hint:  "VBoxManage list vms"}}
-	case vbox.Running == s.VM:
-		return []stack.Finding{{Code: "machine.ok", Status: stack.OK, Title: "VM running"}}
+// search looks for what became of a VM that VirtualBox does not know.
+func (s *State) search(ctx context.Context, w *world.World) {
+	s.Settings = w.SettingsFile(ctx)
+	refs, err := w.ListVMs(ctx)
+	if err != nil {
+		return
 	}
-	f := stack.Finding{Code: "machine.not-running", Status: stack.Fail, Title: fmt.Sprintf("VM is %s", s.VM), Hint: s.FixHint}
-	if len(s.Changes()) == 0 {
-		f.Hint = "VBoxManage showvminfo " + s.UUID
+	record, _ := w.Record(ctx)
+	for _, r := range refs {
+		if r.Name == "<inaccessible>" && (s.Unreadable == "" || r.UUID == record.VMUUID) {
+			s.Unreadable = r.UUID
+		}
 	}
-	return []stack.Finding{f}
+	procs, err := w.Laptop.Processes(ctx)
+	if err != nil {
+		return
+	}
+	for _, p := range procs {
+		if p.Foreign && (p.Name == "VBoxHeadless" || p.Name == "VirtualBoxVM") {
+			s.Foreign = p.PID
+		}
+	}
+}
+
+// virtualBox looks at what this VirtualBox would refuse, now or at the VM's next start.
+func (s *State) virtualBox(ctx context.Context, w *world.World, vm vbox.VM) {
+	v, warned, err := w.VBoxVersion(ctx)
+	if err != nil {
+		return // a VBoxManage that cannot say its version has said all else
+	}
+	s.Version = v.String()
+	nic, onAdapter := vm.HostOnlyNIC()
+	onAdapter = onAdapter && nic.Attachment == "hostonly"
+	if onAdapter && w.Laptop.OS() == host.Darwin && v.AtLeast(7, 0, 0) {
+		s.OldAdapter, s.Slot = true, nic.Slot
+	}
+	if onAdapter && !s.OldAdapter && vbox.LimitsHostOnly(v, w.Laptop.OS()) {
+		if p, conf, ok := w.HostOnlyRefused(ctx); ok {
+			s.Refused, s.AllowLine = p, vbox.NetworksConfLine(p, conf)
+		}
+	}
+	if vm.State == vbox.Running {
+		return
+	}
+	if v.AtLeast(7, 1, 0) {
+		s.AppleSilicon = w.AppleSilicon(ctx)
+	}
+	if s.NoDriver = warned || w.Laptop.OS() == host.Darwin && w.KextsBlocked(ctx, v); !s.NoDriver {
+		return
+	}
+	if m, err := w.Modules(ctx); err == nil {
+		s.NoModules = m.None
+	}
 }
 
 // Changes implements stack.State.
 func (s State) Changes() []world.Change {
-	if !s.VirtualBox || s.Missing || s.ConfigErr != "" || s.VM == vbox.Running || !changes.Startable(s.VM) {
+	if !s.VirtualBox || s.Missing || s.ConfigErr != "" || s.VM == vbox.Running || !changes.Startable(s.VM) ||
+		s.OldAdapter || s.AppleSilicon || s.NoDriver && s.NoModules != "" {
 		return nil
 	}
-	return []world.Change{&changes.StartVM{Machine: s.Name, From: s.VM}}
+	start := &changes.StartVM{Machine: s.Name, From: s.VM}
+	if s.NoDriver {
+		return []world.Change{&changes.RestartModules{Again: s.StopHint}, start}
+	}
+	return []world.Change{start}
 }

@@ -56,7 +56,7 @@ func Layer() stack.Layer {
 func inspect(ctx context.Context, w *world.World) (stack.State, error) {
 	s := State{Machine: w.Machine.Name, FixHint: w.Hint("fix"), ReissueHint: w.Hint("fix", "--reissue")}
 	target := w.Target(ctx)
-	s.Need, s.Want = w.CertNames(target)
+	s.Need, s.Want = w.CertNames(ctx, target)
 	if !w.Frugal {
 		running, err := w.Running(ctx)
 		if err != nil {

@@ -1,0 +1,100 @@
+package machine
+
+import (
+	"fmt"
+
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/shell"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/stack"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/vbox"
+)
+
+// Findings implements stack.State.
+func (s State) Findings() []stack.Finding {
+	one := func(code string, status stack.Status, title, hint string) []stack.Finding {
+		return []stack.Finding{{Code: code, Status: status, Title: title, Hint: hint}}
+	}
+	switch {
+	case s.ConfigErr != "":
+		return one("machine.config-unreadable", stack.Fail, s.ConfigErr, "docker-vpn-helper explain machine.config-unreadable")
+	case s.Driver == "none" || s.Driver == "":
+		return one("machine.driver-unsupported", stack.Warn,
+			fmt.Sprintf("driver %q has no VM and no SSH: only what answers at its address can be looked at", s.Driver), "")
+	case !s.VirtualBox:
+		return one("machine.ok", stack.OK, fmt.Sprintf("driver %s: its state is not asked, a NAT rule does not apply", s.Driver), "")
+	case s.AppleSilicon:
+		return one("machine.apple-silicon", stack.Fail,
+			"this Mac has an Apple chip, on which VirtualBox runs no boot2docker: its VM is for Intel processors",
+			"brew install colima docker && colima start")
+	case s.NoVBoxManage:
+		status, title := stack.Fail, "VirtualBox is not installed: VBoxManage is neither in PATH nor where VirtualBox installs it"
+		if s.Proven {
+			status, title = stack.Warn, "VBoxManage is neither in PATH nor where VirtualBox installs it; dockerd answers all the same"
+		}
+		return one("machine.virtualbox-missing", status, title, "docker-vpn-helper explain machine.virtualbox-missing")
+	case s.Missing:
+		return s.missing()
+	}
+	out := s.power()
+	add := func(code string, title, hint string) {
+		out = append(out, stack.Finding{Code: code, Status: stack.Warn, Title: title, Hint: hint})
+	}
+	if s.Refused.IsValid() {
+		add("machine.range-refused", fmt.Sprintf("VirtualBox %s refuses %s on a host-only adapter: %s does not allow it", s.Version, s.Refused, vbox.NetworksConfPath),
+			fmt.Sprintf("sudo mkdir -p /etc/vbox && echo %s | sudo tee -a %s", shell.Quote(s.AllowLine), vbox.NetworksConfPath))
+	}
+	if s.Now.IsValid() {
+		add("machine.address-changed", fmt.Sprintf("the docker host has the address %s now; config.json still has %s", s.Now, s.Known),
+			"docker-machine ip "+s.Name)
+	}
+	return out
+}
+
+// power is how the VM stands, and what keeps it from starting.
+func (s State) power() []stack.Finding {
+	one := func(code string, title, hint string) []stack.Finding {
+		return []stack.Finding{{Code: code, Status: stack.Fail, Title: title, Hint: hint}}
+	}
+	switch {
+	case s.VM == vbox.Running:
+		return []stack.Finding{{Code: "machine.ok", Status: stack.OK, Title: "VM running"}}
+	case s.OldAdapter:
+		return one("machine.adapter-unsupported",
+			fmt.Sprintf("VM is %s, and VirtualBox %s on macOS does not start it: it is on a host-only adapter, of which there are only networks now", s.VM, s.Version),
+			fmt.Sprintf("docker-vpn-helper explain machine.adapter-unsupported\nVBoxManage modifyvm %s --nic%d hostonlynet --host-only-net%d docker-machine", s.Name, s.Slot, s.Slot))
+	case s.NoDriver && s.NoModules != "":
+		return one("machine.driver-not-loaded", "VirtualBox's kernel modules are not loaded, and "+s.NoModules, "docker-vpn-helper explain machine.driver-not-loaded")
+	case s.NoDriver:
+		return one("machine.driver-not-loaded", "VirtualBox's kernel modules are not loaded, so that no VM can start", s.ModulesHint)
+	case s.VM == vbox.Stuck || s.VM == "stuck":
+		return one("machine.stuck", "VM has stopped with a guru meditation, which only a power-off ends",
+			fmt.Sprintf("VBoxManage controlvm %s poweroff && %s", s.Name, s.FixHint))
+	case s.VM == vbox.Inaccessible:
+		return one("machine.inaccessible", "VirtualBox cannot read the VM's settings", "VBoxManage showvminfo "+s.UUID)
+	}
+	f := one("machine.not-running", fmt.Sprintf("VM is %s", s.VM), s.FixHint)
+	if len(s.Changes()) == 0 && s.VM != vbox.Saving && s.VM != vbox.Stopping {
+		f[0].Hint = "VBoxManage showvminfo " + s.UUID
+	}
+	return f
+}
+
+// missing says what became of a VM that is unknown to VirtualBox.
+func (s State) missing() []stack.Finding {
+	f := stack.Finding{Code: "machine.missing", Status: stack.Fail,
+		Title: fmt.Sprintf("machine %q is in the store, and VirtualBox does not know a VM of that name", s.Name),
+		Hint:  "VBoxManage list vms"}
+	switch {
+	case s.Foreign != 0 && s.Settings != "":
+		f.Code = "machine.other-user"
+		f.Title = fmt.Sprintf("VM %s is not registered with this user's VirtualBox, and another user's runs (pid %d)", s.Name, s.Foreign)
+		f.Hint = fmt.Sprintf("ps -o user= -p %d", s.Foreign)
+	case s.Unreadable != "":
+		f.Code = "machine.inaccessible"
+		f.Title = fmt.Sprintf("VirtualBox has no VM %q, but one whose settings it cannot read: %s", s.Name, s.Unreadable)
+		f.Hint = "VBoxManage showvminfo " + s.Unreadable
+	case s.Settings != "":
+		f.Title += ", although its files are there"
+		f.Hint = "VBoxManage registervm " + shell.Quote(s.Settings)
+	}
+	return []stack.Finding{f}
+}
