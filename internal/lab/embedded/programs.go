@@ -17,6 +17,7 @@ import (
 func Programs() map[string]func(args []string) int {
 	p := outside.Commands()
 	p["VBoxManage"] = vboxManage
+	p["docker-machine"] = dockerMachine
 	p["VBoxHeadless"] = func(args []string) int {
 		return standin.Headless(args, map[string]standin.Maker{guest.Kind: guest.Make})
 	}

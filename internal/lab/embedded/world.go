@@ -35,6 +35,8 @@ type World struct {
 	Store *machine.Store
 
 	machines []*machine.Machine
+	others   int    // VMs that were there before
+	watch    string // the process that the world's processes must not outlive
 }
 
 // Options says what a world looks like.
@@ -56,7 +58,7 @@ func New(o Options) (*World, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &World{Dir: dir, Home: o.Home, Bin: o.Bin}
+	w := &World{Dir: dir, Home: o.Home, Bin: o.Bin, watch: strconv.Itoa(os.Getpid())}
 	if err := w.fill(o); err != nil {
 		return nil, errors.Join(fmt.Errorf("making a test world: %w", err), os.RemoveAll(dir))
 	}
@@ -95,7 +97,7 @@ func (w *World) GuestDir(name string) string { return filepath.Join(w.Dir, "g", 
 func (w *World) Env() []string {
 	return []string{
 		"HOME=" + w.Home, "DVH_WORLD=" + w.WorldFile(), "VBOX_STANDIN_HOME=" + w.VBoxHome(),
-		"VBOX_STANDIN_WATCH=" + strconv.Itoa(os.Getpid()), "VBOX_STANDIN_LITTER=" + w.Dir,
+		"VBOX_STANDIN_WATCH=" + w.watch, "VBOX_STANDIN_LITTER=" + w.Dir,
 	}
 }
 
@@ -114,7 +116,7 @@ func (w *World) Add(o MachineOptions) (*machine.Machine, error) {
 		o.Name = "default"
 	}
 	if o.IP == "" {
-		o.IP = fmt.Sprintf("192.168.99.%d", 100+len(w.machines))
+		o.IP = fmt.Sprintf("192.168.99.%d", 100+w.others+len(w.machines))
 	}
 	if o.SSHPort == 0 {
 		ln, err := Reserve()
@@ -148,7 +150,7 @@ func (w *World) register(m *machine.Machine, slot int) error {
 	if err != nil {
 		return err
 	}
-	n := len(w.machines)
+	n := w.others + len(w.machines)
 	nat := standin.NIC{Attachment: "nat", MAC: fmt.Sprintf("08002700%02X01", n), Forwards: []standin.Forward{
 		{Name: "ssh", Proto: "tcp", HostIP: "127.0.0.1", HostPort: m.SSHPort, GuestPort: 22},
 	}}

@@ -44,15 +44,15 @@ func Commands() map[string]func(args []string) int {
 			if err != nil {
 				return c.fail(70, "%s: %v", name, err)
 			}
-			logCall(c.file, name, args)
+			LogCall(c.file, name, args)
 			return run(c)
 		}
 	}
 	return out
 }
 
-// logCall appends to outside.log beside the world file.
-func logCall(file, name string, args []string) {
+// LogCall appends a call to outside.log beside the world file.
+func LogCall(file, name string, args []string) {
 	f, err := os.OpenFile(filepath.Join(filepath.Dir(file), "outside.log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		return

@@ -144,6 +144,17 @@ func (w *World) lookup(ip netip.Addr) (Route, bool) {
 	return best, found
 }
 
+// Reaches says whether packets to an address get to VirtualBox.
+func (w *World) Reaches(ip string) bool {
+	addr, err := netip.ParseAddr(ip)
+	if err != nil {
+		return false
+	}
+	r, ok := w.lookup(addr)
+	link := w.link(r.Link)
+	return ok && !r.Dead && link != nil && !link.Down && link.To == VirtualBox
+}
+
 func (w *World) link(name string) *Link {
 	for i := range w.Links {
 		if w.Links[i].Name == name {

@@ -1,0 +1,98 @@
+package embedded
+
+import (
+	"cmp"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/machine"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/outside"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/standin"
+)
+
+// Open is the world that the environment names, for a program in it.
+func Open() (*World, error) {
+	file, err := outside.File()
+	if err != nil {
+		return nil, err
+	}
+	exe, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	w := &World{Dir: filepath.Dir(file), Home: os.Getenv("HOME"), Bin: filepath.Dir(exe), watch: os.Getenv("VBOX_STANDIN_WATCH")}
+	dir := cmp.Or(os.Getenv("MACHINE_STORAGE_PATH"), filepath.Join(w.Home, ".docker", "machine"))
+	if w.Store, err = machine.Open(dir); err != nil {
+		return nil, err
+	}
+	v, err := standin.Load(w.VBoxHome())
+	if err != nil {
+		return nil, err
+	}
+	w.others = len(v.VMs)
+	return w, nil
+}
+
+// dockerMachine is docker-machine create [-d DRIVER] NAME, and --version.
+func dockerMachine(args []string) int {
+	fail := func(format string, a ...any) int {
+		fmt.Fprintf(os.Stderr, format+"\n", a...)
+		return 1
+	}
+	name, verb := "", ""
+	for i := 0; i < len(args); i++ {
+		switch a := args[i]; {
+		case a == "--version" || a == "-v":
+			fmt.Println("docker-machine version 0.16.2, build bd45ab13")
+			return 0
+		case a == "-s" || a == "--storage-path":
+			if i++; i < len(args) {
+				os.Setenv("MACHINE_STORAGE_PATH", args[i])
+			}
+		case a == "-d" || a == "--driver":
+			i++
+		case strings.HasPrefix(a, "-"):
+			if !strings.Contains(a, "=") {
+				i++
+			}
+		case verb == "":
+			verb = a
+		default:
+			name = a
+		}
+	}
+	if verb != "create" || name == "" {
+		return fail("docker-machine: '%s' is not a docker-machine command here. See 'docker-machine --help'.", verb)
+	}
+	w, err := Open()
+	if err != nil {
+		return fail("docker-machine: %v", err)
+	}
+	outside.LogCall(w.WorldFile(), "docker-machine", args)
+	if _, err := os.Stat(filepath.Join(w.Store.Dir, "machines", name)); err == nil {
+		return fail("Host already exists: %q", name)
+	} else if !os.IsNotExist(err) {
+		return fail("docker-machine: %v", err.(*fs.PathError))
+	}
+	fmt.Println("Running pre-create checks...\n(" + name + ") Creating VirtualBox VM...")
+	m, err := w.Add(MachineOptions{Options: machine.Options{Name: name}})
+	if err != nil {
+		return fail("Error creating machine: %v", err)
+	}
+	if err := w.Start(name); err != nil {
+		return fail("Error creating machine: Error in driver during machine creation: %v", err)
+	}
+	o, err := outside.Load(w.WorldFile())
+	if err != nil {
+		return fail("docker-machine: %v", err)
+	}
+	// It ends with a TLS check over the host-only address (docker/toolbox#744).
+	if !o.Reaches(m.IP) {
+		return fail("Error creating machine: Error checking the host: Error checking and/or regenerating the certs: There was an error validating certificates for host %q: dial tcp %[1]s: i/o timeout", m.IP+":2376")
+	}
+	fmt.Println("Docker is up and running!")
+	return 0
+}
