@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"crypto/tls"
 	"encoding/hex"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -170,20 +171,35 @@ func (w *world) served(dir string) string {
 	if err != nil {
 		return "none"
 	}
-	conn, err := tls.Dial("tcp", net.JoinHostPort("127.0.0.1", strings.TrimSpace(string(port))), &tls.Config{InsecureSkipVerify: true})
-	if err != nil {
-		return "none: " + err.Error()
-	}
-	defer conn.Close()
-	sum := sha256.Sum256(conn.ConnectionState().PeerCertificates[0].Raw)
-	return hex.EncodeToString(sum[:4])
+	served := "none"
+	conn, err := tls.Dial("tcp", net.JoinHostPort("127.0.0.1", strings.TrimSpace(string(port))), &tls.Config{
+		InsecureSkipVerify: true,
+		VerifyConnection: func(s tls.ConnectionState) error {
+			sum := sha256.Sum256(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.PeerCertificates[0].Raw}))
+			served = hex.EncodeToString(sum[:4])
+			return nil
+		},
+	})
+	if err == nil {
+		conn.Close()
+	} // else dockerd wants a certificate of ours; it has shown its own
+	return served
 }
 
 // TestFixIsAllOrNothing breaks fix at every operation in every way. Afterwards
 // one more fix heals, and undo restores the start. DVH_FAULTS=all tries every
-// operation; else one in eight, from a random one on.
+// operation; else one in twenty, from a random one on.
 func TestFixIsAllOrNothing(t *testing.T) {
-	w := newWorld(t)
+	for _, mode := range []Mode{Fail, Hang, Kill} {
+		t.Run(string(mode), func(t *testing.T) {
+			t.Parallel()
+			newWorld(t).breakEverywhere(mode)
+		})
+	}
+}
+
+func (w *world) breakEverywhere(mode Mode) {
+	t := w.t
 	before := w.snapshot()
 	if code, out := w.run("", "fix", "--yes", "default"); code != 0 {
 		t.Fatalf("fix without a fault: exit %d\n%s", code, out)
@@ -197,18 +213,16 @@ func TestFixIsAllOrNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.undo(before)
-	stride, first := 8, 1+rand.IntN(8)
+	stride, first := 20, 1+rand.IntN(20)
 	if os.Getenv("DVH_FAULTS") == "all" {
 		stride, first = 1, 1
 	}
 	tried := 0
-	for _, mode := range []Mode{Fail, Hang, Kill} {
-		for n := first; n <= operations; n += stride {
-			w.survives(fmt.Sprintf("%s:%d", mode, n), mode, before)
-			tried++
-			if t.Failed() {
-				return
-			}
+	for n := first; n <= operations; n += stride {
+		w.survives(fmt.Sprintf("%s:%d", mode, n), mode, before)
+		tried++
+		if t.Failed() {
+			return
 		}
 	}
 	t.Logf("%d faults at %d operations survived, from operation %d on in steps of %d", tried, operations, first, stride)
@@ -216,15 +230,14 @@ func TestFixIsAllOrNothing(t *testing.T) {
 
 func (w *world) survives(fault string, mode Mode, before snapshot) {
 	w.t.Helper()
-	code, out := w.run(fault, "--timeout", "8s", "--yes", "fix", "default")
+	code, out := w.run(fault, "--timeout", "5s", "--yes", "fix", "default")
 	now := w.snapshot()
 	switch {
-	case mode == Kill:
+	case mode == Kill, code == 0:
+		// As before or as after: what is served is what is on disk.
 		if now.Served != now.Disk {
-			// dockerd serves one of the two; the docker host's own transaction settles it.
-			w.t.Logf("%s: dockerd serves %s, on its disk is %s", fault, now.Served, now.Disk)
+			w.t.Errorf("%s: dockerd serves %s, on its disk is %s", fault, now.Served, now.Disk)
 		}
-	case code == 0:
 	case now != before:
 		w.t.Errorf("%s: exit %d and not as before:\n%s\n%s", fault, code, cmp.Diff(before, now), out)
 	}
