@@ -7,7 +7,7 @@ func vboxNetEntries() []Entry {
 			ID:     "vbox.networks-conf",
 			Means:  "VirtualBox 6.1.28 and later allow host-only addresses only in 192.168.56.0/21, and docker-machine's 192.168.99.0/24 is outside.",
 			Causes: []string{"/etc/vbox/networks.conf does not list the network, or without the star at the beginning of the line"},
-			Run:    []string{`sudo mkdir -p /etc/vbox && echo "* 192.168.99.0/24" | sudo tee -a /etc/vbox/networks.conf`, "docker-machine start default"},
+			Run:    []string{`sudo mkdir -p /etc/vbox && echo "* 192.168.56.0/21 192.168.99.0/24" | sudo tee -a /etc/vbox/networks.conf`, "docker-machine start default"},
 			Source: "kubernetes/minikube#12764; serhiicherepanov/homebrew-docker-virtualbox#29; VirtualBox manual, Host-Only Networking",
 			match: []string{"e_accessdenied…enablestaticipconfig", "ip address configured for the host-only network is not within the allowed ranges", "hostonlyif ipconfig……e_accessdenied",
 				"access denied (extended info not available)…enablestaticipconfig"},
