@@ -22,6 +22,9 @@ func (a *app) all() []command {
 		{[]string{"context"}, a.contextCmd},
 		{[]string{"cert"}, a.certCmd},
 		{[]string{"ls", "list"}, a.lsCmd},
+		{[]string{"explain"}, a.explainCmd},
+		{[]string{"shell-init"}, a.shellInitCmd},
+		{[]string{"completion"}, a.completionCmd},
 		{[]string{"version"}, a.versionCmd},
 	}
 }

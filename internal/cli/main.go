@@ -114,6 +114,9 @@ docker-machine VM when a VPN has taken the host-only network away.`,
 	f.DurationVar(&a.timeout, "timeout", 0, "give up after this long, and roll back")
 	f.StringVar(&a.color, "color", string(ui.Auto), "colour the output: auto, always, never")
 	root.AddCommand(a.commands()...)
+	if a.completing() {
+		a.complete(root)
+	}
 	return root
 }
 

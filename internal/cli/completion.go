@@ -1,0 +1,90 @@
+package cli
+
+import (
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/shell"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/ui"
+)
+
+func (a *app) completionCmd() *cobra.Command {
+	shells := []string{"bash", "zsh", "fish", "powershell"}
+	return &cobra.Command{
+		Use:   "completion bash|zsh|fish|powershell",
+		Short: "Print the completion script for a shell",
+		Long: `completion prints a script that completes commands, flags, machine names and
+finding codes. For good: write it where the shell looks for such scripts.`,
+		Example: `  source <(docker-vpn-helper completion bash)
+  docker-vpn-helper completion zsh > "${fpath[1]}/_docker-vpn-helper"
+  docker-vpn-helper completion fish > ~/.config/fish/completions/docker-vpn-helper.fish
+  docker-vpn-helper completion powershell | Out-String | Invoke-Expression`,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) != 1 {
+				return usage("completion takes one of %s", strings.Join(shells, ", "))
+			}
+			return nil
+		},
+		ValidArgs: shells,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			root, out := cmd.Root(), a.Stdout
+			switch args[0] {
+			case "bash":
+				return root.GenBashCompletionV2(out, true)
+			case "zsh":
+				return root.GenZshCompletion(out)
+			case "fish":
+				return root.GenFishCompletion(out, true)
+			case "powershell":
+				return root.GenPowerShellCompletionWithDesc(out)
+			}
+			return usage("completion knows %s, not %s", strings.Join(shells, ", "), args[0])
+		},
+	}
+}
+
+// completing says whether a completion script asks, not a person.
+func (a *app) completing() bool {
+	return len(a.args) > 0 && (a.args[0] == cobra.ShellCompRequestCmd || a.args[0] == cobra.ShellCompNoDescRequestCmd)
+}
+
+// complete lets every command that takes a machine, and every flag that takes
+// one of a few words, complete it.
+func (a *app) complete(cmd *cobra.Command) {
+	if strings.Contains(cmd.Use, "[MACHINE]") && cmd.ValidArgsFunction == nil {
+		cmd.ValidArgsFunction = func(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+			if len(args) > 0 {
+				return nil, cobra.ShellCompDirectiveNoFileComp
+			}
+			return a.machines(), cobra.ShellCompDirectiveNoFileComp
+		}
+	}
+	for flag, words := range map[string][]string{
+		"shell": shell.Names(),
+		"color": {string(ui.Auto), string(ui.Always), string(ui.Never)},
+	} {
+		if cmd.LocalNonPersistentFlags().Lookup(flag) == nil && cmd.PersistentFlags().Lookup(flag) == nil {
+			continue
+		}
+		// It fails where the command has brought its own, which is as good.
+		_ = cmd.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(words, cobra.ShellCompDirectiveNoFileComp))
+	}
+	for _, sub := range cmd.Commands() {
+		a.complete(sub)
+	}
+}
+
+// machines are the names in the store; none where it cannot be read, because
+// nobody would see the error.
+func (a *app) machines() []string {
+	s, err := a.site()
+	if err != nil {
+		return nil
+	}
+	names, err := s.store.Names(a.ctx)
+	if err != nil {
+		return nil
+	}
+	return names
+}

@@ -1,0 +1,63 @@
+package cli
+
+import (
+	"github.com/spf13/cobra"
+
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/shell"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/stack"
+)
+
+func (a *app) shellInitCmd() *cobra.Command {
+	var shellName string
+	cmd := &cobra.Command{
+		Use:   "shell-init [MACHINE]",
+		Short: "Print the line for a shell's rc file that sets DOCKER_* in new terminals",
+		Long: `shell-init prints one line for the shell's startup file. It sets DOCKER_* in every new
+terminal to the endpoint that the last fix has proved, without asking VirtualBox or the
+network; before the first fix it does nothing. Which file it belongs in is said on stderr.
+Remove the line to take it back.`,
+		Example: `  docker-vpn-helper shell-init default >> ~/.zshrc
+  docker-vpn-helper shell-init default --shell fish >> ~/.config/fish/config.fish`,
+		Args: oneMachine,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			s, err := a.site()
+			if err != nil {
+				return err
+			}
+			dialect, err := a.dialect(s, shellName)
+			if err != nil {
+				return err
+			}
+			name, err := a.machineName(s, args)
+			if err != nil {
+				return err
+			}
+			m, err := s.store.Load(a.ctx, name)
+			if err != nil {
+				return err
+			}
+			usage := shell.Usage{"docker-vpn-helper"}
+			if a.storage != "" || a.Getenv("MACHINE_STORAGE_PATH") != "" {
+				usage = append(usage, "-s", m.StoreDir) // a new terminal may not know
+			}
+			line, file, err := shell.Startup(dialect, s.laptop.OS() == host.Darwin, m.RecordPath(), append(usage, "env", "--no-verify", name))
+			if err != nil {
+				return err
+			}
+			if a.ui.JSON {
+				return a.ui.PrintJSON(struct {
+					Schema int    `json:"schema"`
+					Shell  string `json:"shell"`
+					File   string `json:"file"`
+					Line   string `json:"line"`
+				}{stack.Schema, string(dialect), file, line})
+			}
+			a.ui.Print(line)
+			a.ui.Say("this line belongs in %s", file)
+			return nil
+		},
+	}
+	cmd.Flags().StringVar(&shellName, "shell", "", "shell to write for (default: the calling one)")
+	return cmd
+}
