@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -23,9 +24,8 @@ const (
 // RestartModules restarts VirtualBox's kernel modules, the last resort: every VM
 // of every user has to be stopped for it.
 type RestartModules struct {
-	// Adapter gets its address anew afterwards; "" where there is none to care for.
-	Adapter string `json:",omitempty"`
-	Addr    netip.Prefix
+	// Adapters get their addresses anew afterwards; Backup adds those that VirtualBox has.
+	Adapters []HostOnly `json:",omitempty"`
 	// Again is the command line that may save VMs.
 	Again string
 
@@ -34,6 +34,12 @@ type RestartModules struct {
 	Saved []SavedVM  `json:",omitempty"` // the VMs to save and to resume
 	// Resumed says that all of them are back.
 	Resumed bool `json:",omitempty"`
+}
+
+// HostOnly is a host-only adapter and the laptop's address on it.
+type HostOnly struct {
+	Name string
+	Addr netip.Prefix
 }
 
 // SavedVM is a VM that is saved for the restart and resumed after it.
@@ -79,6 +85,11 @@ func (c *RestartModules) Backup(ctx context.Context, w *world.World) error {
 		return err
 	}
 	c.Steps = m.Steps
+	for _, a := range w.HostOnlyIfs(ctx) {
+		if a.Addr.IsValid() && !slices.ContainsFunc(c.Adapters, func(b HostOnly) bool { return b.Name == a.Name }) {
+			c.Adapters = append(c.Adapters, HostOnly{Name: a.Name, Addr: a.Addr})
+		}
+	}
 	for _, ref := range save {
 		vm, err := w.LookUpVM(ctx, ref.UUID)
 		if err != nil {
@@ -117,10 +128,10 @@ func (c *RestartModules) Apply(ctx context.Context, w *world.World) error {
 		return &world.YourTurn{Text: "macOS does not load VirtualBox's kernel extensions: /dev/" + vbox.NetCtlDevice + " is still missing",
 			Hint: "docker-vpn-helper explain machine.driver-not-loaded"}
 	}
-	if c.Adapter != "" {
+	for _, a := range c.Adapters {
 		// A new adapter has no address. Where VirtualBox refuses to give it one, the
 		// check that follows says so.
-		if _, err := w.VBoxManage(ctx, vbox.IfConfig(c.Adapter, c.Addr)); err != nil {
+		if _, err := w.VBoxManage(ctx, vbox.IfConfig(a.Name, a.Addr)); err != nil {
 			w.Tell("%v", err)
 		}
 	}

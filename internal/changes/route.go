@@ -121,7 +121,7 @@ func (c *ConfigureAdapter) Next() world.Change {
 	if c.refused {
 		return nil
 	}
-	return &RestartModules{Adapter: c.Adapter, Addr: c.Addr, Again: c.Again}
+	return &RestartModules{Adapters: []HostOnly{{Name: c.Adapter, Addr: c.Addr}}, Again: c.Again}
 }
 
 // Revert implements world.Change: the address is the one that VirtualBox had

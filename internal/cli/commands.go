@@ -21,6 +21,7 @@ func (a *app) all() []command {
 		{[]string{"undo"}, a.undoCmd},
 		{[]string{"context"}, a.contextCmd},
 		{[]string{"cert"}, a.certCmd},
+		{[]string{"modules"}, a.modulesCmd},
 		{[]string{"ls", "list"}, a.lsCmd},
 		{[]string{"explain"}, a.explainCmd},
 		{[]string{"shell-init"}, a.shellInitCmd},

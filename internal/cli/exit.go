@@ -75,6 +75,7 @@ func (a *app) classify(err error) *exitError {
 		rollback *stack.RollbackError
 		verdict  *stack.VerdictError
 		dialect  *shell.UnknownError
+		yourTurn *world.YourTurn
 	)
 	out := &exitError{code: exitProblems, message: err.Error()}
 	switch {
@@ -112,6 +113,9 @@ func (a *app) classify(err error) *exitError {
 	case errors.As(err, &sudo):
 		out.code = exitYourTurn
 		out.hint = shell.Command(sudo.Argv...)
+	case errors.As(err, &yourTurn):
+		out.code = exitYourTurn
+		out.hint = yourTurn.Hint
 	case errors.As(err, &verdict):
 		out.hint = verdict.Finding.Hint
 		if verdict.Status != stack.Fail {
@@ -124,7 +128,7 @@ func (a *app) classify(err error) *exitError {
 	return out
 }
 
-// again is this very command line with one more flag.
-func (a *app) again(flag string) string {
-	return shell.Command(append(append([]string{"docker-vpn-helper"}, a.args...), flag)...)
+// again is this very command line with more flags.
+func (a *app) again(flags ...string) string {
+	return shell.Command(append(append([]string{"docker-vpn-helper"}, a.args...), flags...)...)
 }

@@ -73,7 +73,7 @@ func (a *app) fix(s site, name string, f fixFlags) error {
 	if err != nil && !a.ui.JSON {
 		return err
 	}
-	w, err := a.open(s, name)
+	w, err := a.openOrCreate(s, name, f)
 	if err != nil {
 		return err
 	}

@@ -45,6 +45,13 @@ func Only(names ...string) []stack.Layer {
 	return slices.DeleteFunc(All(), func(l stack.Layer) bool { return !slices.Contains(names, l.Name) })
 }
 
+// BeforeCreate is the one rung that has to carry before there is a machine.
+func BeforeCreate() []stack.Layer {
+	l := route.Layer()
+	l.Verdict = true
+	return []stack.Layer{l}
+}
+
 // readable blocks every rung but the first while the machine's config.json
 // cannot be read: nothing is known then that another could look at.
 func readable(name string, inspect func(context.Context, *world.World) (stack.State, error)) func(context.Context, *world.World) (stack.State, error) {

@@ -58,23 +58,7 @@ func Fix(ctx, hard context.Context, w *world.World, layers []Layer, j *Journal, 
 			err = context.Cause(ctx)
 		}
 	}
-	if err == nil {
-		res.Journal = j.path()
-		return res, j.Close(Done)
-	}
-	if len(j.Entries) == 0 {
-		return res, err
-	}
-	back, cancel := context.WithTimeout(hard, rollbackTime)
-	defer cancel()
-	w.Forget()
-	w.CheckSSH(back)
-	left, undoErr := j.Revert(back, w, RolledBack, sink)
-	res.RolledBack, res.Left, res.Journal = undoErr == nil, left, j.path()
-	if undoErr != nil {
-		return res, &RollbackError{Err: err, Left: undoErr, Journal: j.Path}
-	}
-	return res, err
+	return finished(hard, w, j, sink, res, err)
 }
 
 // Frugal inspects only what costs neither a login nor VBoxManage. If the
@@ -151,7 +135,8 @@ func applyAll(ctx context.Context, w *world.World, l Layer, j *Journal, planned,
 			res.Applied = append(res.Applied, c.String())
 			continue
 		}
-		if !l.Optional || ctx.Err() != nil || errors.Is(err, host.ErrNoSudo) {
+		var yourTurn *world.YourTurn
+		if !l.Optional || ctx.Err() != nil || errors.Is(err, host.ErrNoSudo) || l.Verdict && errors.As(err, &yourTurn) {
 			return tried, err
 		}
 		sink.Event(Event{Kind: Note, Machine: w.Machine.Name, Layer: l.Name, Text: fmt.Sprintf("%s: %v", c, err)})
@@ -210,7 +195,9 @@ func apply(ctx context.Context, w *world.World, j *Journal, c world.Change, sink
 		return err
 	}
 	err = c.Apply(ctx, w)
-	w.Forget()
+	if _, inert := c.(world.Inert); !inert || err != nil {
+		w.Forget()
+	}
 	if err != nil {
 		return err
 	}

@@ -2,6 +2,7 @@ package world
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 	"path"
@@ -115,7 +116,7 @@ func (w *World) has(ctx context.Context, file string) bool {
 func (m Modules) Free(running []vbox.VMRef, stopVMs bool, again string) (saved []vbox.VMRef, err error) {
 	switch {
 	case m.None != "":
-		return nil, &YourTurn{Text: m.None}
+		return nil, errors.New(m.None)
 	case len(m.Users) == 0:
 		return nil, nil
 	case !stopVMs:
@@ -154,6 +155,20 @@ func pids(procs []host.Process) string {
 		out = append(out, text+")")
 	}
 	return strings.Join(out, ", ")
+}
+
+// HostOnlyIfs are the host-only adapters that VirtualBox has; none where it does
+// not say, or has networks instead.
+func (w *World) HostOnlyIfs(ctx context.Context) []vbox.HostOnlyIf {
+	out, err := w.VBoxManage(ctx, vbox.ListHostOnlyIfs())
+	if err != nil {
+		return nil
+	}
+	ifs, err := vbox.ParseHostOnlyIfs(out.Stdout)
+	if err != nil {
+		return nil
+	}
+	return ifs
 }
 
 // RunningVMs are this user's VMs that have a process.

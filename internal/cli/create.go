@@ -1,0 +1,105 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"time"
+
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/changes"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/layers"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/shell"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/stack"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/store"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/world"
+)
+
+// abandonTime is how long removing a machine that is half there may take.
+const abandonTime = 60 * time.Second
+
+// openOrCreate loads a machine, or creates it if that is asked for by the flag
+// or by a yes typed at a prompt; --yes alone creates nothing.
+func (a *app) openOrCreate(s site, name string, f fixFlags) (*world.World, error) {
+	w, err := a.open(s, name)
+	var missing *store.NotFoundError
+	if !errors.As(err, &missing) {
+		return w, err
+	}
+	if f.dryRun {
+		if f.create {
+			a.ui.Print(fmt.Sprintf("create machine %s (docker-machine create -d virtualbox %s)\n", name, name))
+		}
+		return nil, err
+	}
+	if !f.create {
+		if !a.ui.CanPrompt() || !a.ui.Ask(a.ctx, fmt.Sprintf("The store has no machine %q. Create it with docker-machine create -d virtualbox %s?", name, name)) {
+			if a.ctx.Err() != nil {
+				err = context.Cause(a.ctx)
+			}
+			return nil, err
+		}
+	}
+	if err := a.create(s, name, f); err != nil {
+		return nil, err
+	}
+	return a.open(s, name)
+}
+
+// create makes the machine with docker-machine. Nothing has happened before all
+// that could be in the way has been looked at.
+func (a *app) create(s site, name string, f fixFlags) error {
+	w := a.world(s, world.ToBe(name, s.dir))
+	w.StopVMs, w.Patience = f.stopVMs, fixPatience
+	unlock, err := w.Laptop.Lock(a.ctx, filepath.Join(w.MachineState(), "lock"), func() {
+		a.ui.Say("[%s] waiting for another docker-vpn-helper that works on this machine", name)
+	})
+	if err != nil {
+		return a.cause(err)
+	}
+	defer unlock()
+	if _, err := s.store.Load(a.ctx, name); err == nil {
+		return nil // somebody else was faster
+	}
+	again := w.Program + " fix --create " + shell.Quote(name)
+	plan, err := w.Creatable(a.ctx, again)
+	if err != nil {
+		return a.cause(err)
+	}
+	j := stack.NewJournal(journalDir(w), stack.Header{Command: "create", Machine: name, Store: s.dir, Started: a.Now()})
+	switch {
+	case plan.Modules:
+		restart := &changes.RestartModules{Again: again + " --stop-vms"}
+		_, err = stack.Apply(a.ctx, a.hard, w, []world.Change{restart}, j, a.sink())
+	case plan.Route:
+		_, err = stack.Fix(a.ctx, a.hard, w, layers.BeforeCreate(), j, a.sink())
+	}
+	if err != nil {
+		return a.cause(err)
+	}
+	return a.created(w, w.Create(a.ctx, a.Stderr))
+}
+
+// created goes on where docker-machine has failed at its very last check and the
+// machine runs all the same (docker/toolbox#744); else what it left is removed.
+func (a *app) created(w *world.World, failed error) error {
+	if failed == nil {
+		return nil
+	}
+	name := w.Machine.Name
+	if a.ctx.Err() == nil {
+		if up, err := w.Running(a.ctx); err == nil && up {
+			if _, err := w.Store.Load(a.ctx, name); err == nil {
+				a.ui.Say("[%s] %v; its VM runs, so going on with it", name, failed)
+				return nil
+			}
+		}
+	}
+	ctx, cancel := context.WithTimeout(a.hard, abandonTime)
+	defer cancel()
+	if err := w.Abandon(ctx, a.Stderr); err != nil {
+		return &exitError{code: exitIncomplete, message: fmt.Sprintf("%v; and what it left could not be removed: %v", a.cause(failed), err),
+			hint: "docker-machine rm -f " + shell.Quote(name)}
+	}
+	return a.cause(failed)
+}

@@ -1,0 +1,127 @@
+package cli
+
+import (
+	"errors"
+	"net/netip"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/changes"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/stack"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/store"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/world"
+)
+
+func (a *app) modulesCmd() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "modules COMMAND",
+		Short: "Restart VirtualBox's kernel modules",
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return usage("modules has no command %q, only restart", args[0])
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	var stopVMs bool
+	restart := &cobra.Command{
+		Use:   "restart",
+		Short: "Restart VirtualBox's kernel modules, with no VM running",
+		Long: `Restart VirtualBox's kernel modules, which brings back host-only adapters that
+nothing else brings back. Every VM of every user has to be stopped for it; with
+--stop-vms yours are saved before and resumed after.`,
+		Example: `  docker-vpn-helper modules restart --stop-vms`,
+		Args:    noArgs,
+		RunE: func(*cobra.Command, []string) error {
+			s, err := a.site()
+			if err != nil {
+				return err
+			}
+			return a.restartModules(s, stopVMs)
+		},
+	}
+	restart.Flags().BoolVar(&stopVMs, "stop-vms", false, "save running VMs before, and resume them after")
+	cmd.AddCommand(restart)
+	return cmd
+}
+
+func (a *app) restartModules(s site, stopVMs bool) error {
+	w := a.world(s, world.ToBe("", s.dir))
+	w.StopVMs, w.Patience = stopVMs, fixPatience
+	dir := filepath.Join(world.StoreState(s.state, s.dir), "modules")
+	unlock, err := w.Laptop.Lock(a.ctx, filepath.Join(dir, "lock"), func() {
+		a.ui.Say("waiting for another docker-vpn-helper that restarts the modules")
+	})
+	if err != nil {
+		return a.cause(err)
+	}
+	defer unlock()
+	// A run that was killed has left VMs saved: they are resumed first.
+	all, err := stack.Journals(filepath.Join(dir, "journal"), changes.Decode)
+	if err != nil {
+		return &exitError{code: exitIncomplete, message: err.Error(), hint: "VBoxManage list vms --long"}
+	}
+	for _, j := range all {
+		if j.End == stack.Open {
+			if _, err := j.Revert(a.ctx, w, stack.RolledBack, a.sink()); err != nil {
+				return &stack.RollbackError{Err: errors.New("an earlier run did not finish"), Left: err, Journal: j.Path}
+			}
+		}
+	}
+	if err := a.noVPN(s); err != nil {
+		return a.cause(err)
+	}
+	restart := &changes.RestartModules{Again: w.Program + " modules restart --stop-vms"}
+	j := stack.NewJournal(filepath.Join(dir, "journal"), stack.Header{Command: "modules", Store: s.dir, Started: a.Now()})
+	_, err = stack.Apply(a.ctx, a.hard, w, []world.Change{restart}, j, a.sink())
+	if err != nil {
+		return a.cause(err)
+	}
+	if a.ui.JSON {
+		saved := []string{}
+		for _, vm := range restart.Saved {
+			saved = append(saved, vm.Name)
+		}
+		return a.ui.PrintJSON(struct {
+			Schema  int        `json:"schema"`
+			Steps   [][]string `json:"steps"`
+			Resumed []string   `json:"resumed_vms"`
+		}{stack.Schema, restart.Steps, saved})
+	}
+	a.ui.Say("VirtualBox's kernel modules are restarted")
+	return nil
+}
+
+// noVPN is nil if no VPN has the way to a machine of the store, or to the
+// network that docker-machine would choose for a new one.
+func (a *app) noVPN(s site) error {
+	machines := []store.Machine{world.ToBe("", s.dir)}
+	names, err := s.store.Names(a.ctx)
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		if m, err := s.store.Load(a.ctx, name); err == nil && m.Driver == "virtualbox" && m.IP.IsValid() {
+			machines = append(machines, m)
+		}
+	}
+	asked := map[netip.Prefix]bool{}
+	for _, m := range machines {
+		net, err := m.IP.Prefix(24)
+		if err != nil || asked[net] {
+			continue
+		}
+		asked[net] = true
+		vpn, err := a.world(s, m).VPNTakes(a.ctx)
+		if err != nil {
+			return err
+		}
+		if vpn != nil {
+			again := a.again()
+			return &world.YourTurn{Text: vpn.Text + ": disconnect from the VPN and run again: " + again, Hint: again}
+		}
+	}
+	return nil
+}
