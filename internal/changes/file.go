@@ -89,6 +89,9 @@ func (c *AddSANs) Doing() string {
 	return "listing the names in config.json, so that docker-machine keeps them"
 }
 
+// Inert implements world.Inert.
+func (c *AddSANs) Inert() {}
+
 // Risk implements world.Change.
 func (c *AddSANs) Risk() string { return "" }
 
@@ -230,6 +233,9 @@ func (c *WriteRecord) Doing() string { return "recording the endpoint " + c.url 
 
 // Risk implements world.Change.
 func (c *WriteRecord) Risk() string { return "" }
+
+// Inert implements world.Inert.
+func (c *WriteRecord) Inert() {}
 
 // Backup implements world.Change.
 func (c *WriteRecord) Backup(ctx context.Context, w *world.World) error {

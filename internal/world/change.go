@@ -29,6 +29,10 @@ type Change interface {
 // not journaled.
 type Permanent interface{ Permanent() string }
 
+// Inert is a Change after which everything that was asked still holds: it writes
+// down what is known.
+type Inert interface{ Inert() }
+
 // Escalating is a Change that has a stronger alternative, for when inspecting
 // again shows that it did not help.
 type Escalating interface{ Next() Change }

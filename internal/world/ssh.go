@@ -113,6 +113,13 @@ func (w *World) login(ctx context.Context) (*sshhost.Client, error) {
 	})
 }
 
+// SSHAsked says whether a login has been tried.
+func (w *World) SSHAsked() bool {
+	w.ssh.mu.Lock()
+	defer w.ssh.mu.Unlock()
+	return w.ssh.asked
+}
+
 // Redial drops the connection of a VM that was stopped meanwhile; the next use
 // logs in anew.
 func (w *World) Redial() {

@@ -19,6 +19,7 @@ import (
 type State struct {
 	NotRunning bool           `json:"not_running"`
 	NoSSH      bool           `json:"no_ssh"` // the driver has no SSH
+	NotAsked   bool           `json:"not_asked"`
 	Doors      []world.Door   `json:"doors,omitempty"`
 	Err        *sshhost.Error `json:"-"`
 	OtherErr   string         `json:"error,omitempty"`
@@ -51,6 +52,9 @@ func inspect(ctx context.Context, w *world.World) (stack.State, error) {
 		return s, nil
 	}
 	s.Doors = w.Doors(ctx)
+	if s.NotAsked = w.Repairing() && !w.SSHAsked(); s.NotAsked {
+		return s, nil
+	}
 	c, err := w.SSH(ctx)
 	if errors.As(err, &s.Err) {
 		if s.Err.Stage == sshhost.StageBanner && s.Err.Cause != sshhost.Timeout {
@@ -108,6 +112,8 @@ func (s State) Findings() []stack.Finding {
 		return nil
 	case s.NoSSH:
 		return one("ssh.ok", stack.OK, "the driver has no SSH", "")
+	case s.NotAsked:
+		return one("ssh.ok", stack.OK, "no login was needed", "")
 	case s.OtherErr != "":
 		return one("ssh.unknown", stack.Fail, s.OtherErr, "")
 	case s.Err != nil:
