@@ -52,9 +52,14 @@ cross: need-go
 dist: need-go
 	scripts/dist '$(VERSION)' $(TARGETS)
 
+# The man pages are made from the commands; a test says when they are stale.
+man: need-go
+	$(GO) test ./internal/cli -run '^TestManPagesAreFresh$$' -args -update
+
 install: build
-	install -d '$(DESTDIR)$(PREFIX)/bin'
+	install -d '$(DESTDIR)$(PREFIX)/bin' '$(DESTDIR)$(PREFIX)/share/man/man1'
 	install -m 0755 bin/docker-vpn-helper '$(DESTDIR)$(PREFIX)/bin/docker-vpn-helper'
+	install -m 0644 docs/man/*.1 '$(DESTDIR)$(PREFIX)/share/man/man1/'
 
 clean:
 	rm -rf bin dist

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -53,11 +54,11 @@ func (a *app) completing() bool {
 // one of a few words, complete it.
 func (a *app) complete(cmd *cobra.Command) {
 	if strings.Contains(cmd.Use, "[MACHINE]") && cmd.ValidArgsFunction == nil {
-		cmd.ValidArgsFunction = func(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+		cmd.ValidArgsFunction = func(_ *cobra.Command, args []string, begun string) ([]string, cobra.ShellCompDirective) {
 			if len(args) > 0 {
 				return nil, cobra.ShellCompDirectiveNoFileComp
 			}
-			return a.machines(), cobra.ShellCompDirectiveNoFileComp
+			return beginning(a.machines(), begun), cobra.ShellCompDirectiveNoFileComp
 		}
 	}
 	for flag, words := range map[string][]string{
@@ -68,7 +69,9 @@ func (a *app) complete(cmd *cobra.Command) {
 			continue
 		}
 		// It fails where the command has brought its own, which is as good.
-		_ = cmd.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(words, cobra.ShellCompDirectiveNoFileComp))
+		_ = cmd.RegisterFlagCompletionFunc(flag, func(_ *cobra.Command, _ []string, begun string) ([]string, cobra.ShellCompDirective) {
+			return beginning(words, begun), cobra.ShellCompDirectiveNoFileComp
+		})
 	}
 	for _, sub := range cmd.Commands() {
 		a.complete(sub)
@@ -87,4 +90,9 @@ func (a *app) machines() []string {
 		return nil
 	}
 	return names
+}
+
+// beginning are the words that begin as what was typed does.
+func beginning(words []string, begun string) []string {
+	return slices.DeleteFunc(slices.Clone(words), func(w string) bool { return !strings.HasPrefix(w, begun) })
 }

@@ -41,11 +41,11 @@ What it does not know it does not guess: exit status 4. It never asks the networ
 			}
 			return nil
 		},
-		ValidArgsFunction: func(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+		ValidArgsFunction: func(_ *cobra.Command, args []string, begun string) ([]string, cobra.ShellCompDirective) {
 			if len(args) > 0 {
 				return nil, cobra.ShellCompDirectiveDefault
 			}
-			return docs.Codes(), cobra.ShellCompDirectiveNoFileComp
+			return beginning(docs.Codes(), begun), cobra.ShellCompDirectiveNoFileComp
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			switch {
@@ -67,6 +67,9 @@ func (a *app) explainCode(code string) error {
 		var like []string
 		for _, c := range nearest(code, docs.Codes(), 3) {
 			like = append(like, "docker-vpn-helper explain "+c)
+		}
+		if len(like) == 0 {
+			like = []string{"docker-vpn-helper doctor"}
 		}
 		return &exitError{code: exitUsage, message: fmt.Sprintf("no finding has the code %q", code), hint: strings.Join(like, "\n")}
 	}
@@ -170,7 +173,7 @@ func (a *app) explainText(text string, command *ran) error {
 		return a.ui.PrintJSON(explanation{Schema: stack.Schema, Command: command, Known: &e})
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s\n\n%s\n\nCauses, likeliest first:\n", e.ID, sentence(e.Means))
+	fmt.Fprintf(&b, "%s\n\n%s\n\nCauses, likeliest first:\n", e.ID, e.Means)
 	for _, c := range e.Causes {
 		fmt.Fprintf(&b, "  - %s\n", c)
 	}
@@ -190,9 +193,6 @@ func (a *app) explainText(text string, command *ran) error {
 	a.ui.Print(b.String())
 	return nil
 }
-
-// sentence begins with a capital letter.
-func sentence(s string) string { return strings.ToUpper(s[:1]) + s[1:] }
 
 // nearest are the n words that take the fewest edits to become like word; one
 // that has nothing to do with it is left out.

@@ -1,0 +1,70 @@
+package cli
+
+import (
+	"bytes"
+	"flag"
+	"os"
+	"path/filepath"
+	"regexp"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/spf13/cobra/doc"
+
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/ui"
+)
+
+var update = flag.Bool("update", false, "write docs/man instead of comparing with it")
+
+// manDir is where the man pages are.
+const manDir = "../../docs/man"
+
+// TestManPagesAreFresh compares docs/man with the commands as they are; `make
+// man` writes it. cobra/doc is for tests only: the program has no use for it.
+func TestManPagesAreFresh(t *testing.T) {
+	var none bytes.Buffer
+	a := &app{IO: IO{Stdin: &none, Stdout: &none, Stderr: &none, Getenv: func(string) string { return "" }}}
+	a.ui = ui.New(&none, &none, &none, a.Getenv)
+	root := a.root()
+	root.DisableAutoGenTag = true // a date would make every page stale tomorrow
+	fresh := t.TempDir()
+	if err := doc.GenManTree(root, &doc.GenManHeader{Section: "1", Source: "docker-vpn-helper", Manual: "docker-vpn-helper", Date: &time.Time{}}, fresh); err != nil {
+		t.Fatal(err)
+	}
+	want := pages(t, fresh)
+	if *update {
+		for name := range pages(t, manDir) {
+			if err := os.Remove(filepath.Join(manDir, name)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for name, text := range want {
+			if err := os.WriteFile(filepath.Join(manDir, name), []byte(text), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if diff := cmp.Diff(want, pages(t, manDir)); diff != "" {
+		t.Errorf("docs/man is stale (-commands +pages), run make man:\n%s", diff)
+	}
+}
+
+// pages are the man pages in a directory, without a date.
+func pages(t *testing.T, dir string) map[string]string {
+	t.Helper()
+	date := regexp.MustCompile(`(?m)^(\.TH \S+ \S+ )"Jan 0001"`)
+	names, err := filepath.Glob(filepath.Join(dir, "*.1"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := map[string]string{}
+	for _, name := range names {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all[filepath.Base(name)] = date.ReplaceAllString(string(text), `$1""`)
+	}
+	return all
+}
