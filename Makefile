@@ -51,6 +51,7 @@ cross: need-go
 
 dist: need-go
 	scripts/dist '$(VERSION)' $(TARGETS)
+	scripts/formula '$(VERSION)'
 
 # The man pages are made from the commands; a test says when they are stale.
 man: need-go
