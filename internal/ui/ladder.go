@@ -55,7 +55,7 @@ func (u *UI) Ladder(r stack.Report) {
 		}
 		for _, f := range l.Findings {
 			title := clean(f.Title)
-			if !marked && f.Code == r.Cause {
+			if !marked && f.Code == r.Cause && r.Status != stack.Warn {
 				title, marked = title+" (the cause)", true
 			}
 			for _, line := range wrap(title, u.width()-len(indent)) {
