@@ -81,17 +81,32 @@ func (a *app) fix(s site, name string, f fixFlags) error {
 	if w.LoadErr != nil {
 		return w.LoadErr
 	}
-	w.Port, w.Reissue, w.StopVMs, w.AcceptHostKey = f.port, f.reissue, f.stopVMs, f.acceptHostKey
 	if f.dryRun {
+		f.wish(w)
 		return a.dryRun(w)
 	}
+	if !a.ui.JSON {
+		// That the block cannot be printed is to be known before anything is changed.
+		if _, err := a.block(w, world.Endpoint{Host: world.Localhost, Port: world.GuestPort}, dialect); err != nil {
+			return err
+		}
+	}
+	waited := false
 	unlock, err := w.Laptop.Lock(a.ctx, filepath.Join(w.MachineState(), "lock"), func() {
 		a.ui.Say("[%s] waiting for another docker-vpn-helper that works on this machine", name)
+		waited = true
 	})
 	if err != nil {
 		return a.cause(err)
 	}
 	defer unlock()
+	if waited { // what was read before may have been changed since
+		if w, err = a.open(s, name); err != nil {
+			return err
+		}
+		defer w.Close()
+	}
+	f.wish(w)
 	if err := a.resume(w); err != nil {
 		return err
 	}
@@ -120,6 +135,20 @@ func (a *app) fix(s site, name string, f fixFlags) error {
 		return err
 	}
 	return &e
+}
+
+// wish hands the flags over.
+func (f fixFlags) wish(w *world.World) {
+	w.Port, w.Reissue, w.StopVMs, w.AcceptHostKey = f.port, f.reissue, f.stopVMs, f.acceptHostKey
+}
+
+// block is the environment as the shell reads it.
+func (a *app) block(w *world.World, e world.Endpoint, dialect shell.Dialect) (string, error) {
+	vars, err := w.Environment(a.ctx, e)
+	if err != nil {
+		return "", err
+	}
+	return shell.Render(dialect, vars, a.usageOf(w, "env"))
 }
 
 // repair looks first at what costs nothing. A healthy machine is done then.
