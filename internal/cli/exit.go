@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
@@ -84,7 +85,7 @@ func (a *app) classify(err error) *exitError {
 	case errors.As(err, &rollback):
 		out.code = exitIncomplete
 		out.message = rollback.Error()
-		out.hint = "docker-vpn-helper undo"
+		out.hint = a.command("undo", rollback.Machine)
 	case errors.Is(err, errInterrupted):
 		out.code = exitInterrupted
 		out.message = "interrupted"
@@ -126,6 +127,17 @@ func (a *app) classify(err error) *exitError {
 		out.hint = "docker-vpn-helper doctor"
 	}
 	return out
+}
+
+// command is a command line of this program that works when pasted;
+// empty arguments are left out.
+func (a *app) command(args ...string) string {
+	argv := []string{"docker-vpn-helper"}
+	if a.storage != "" {
+		argv = append(argv, "-s", a.storage)
+	}
+	args = slices.DeleteFunc(args, func(s string) bool { return s == "" })
+	return shell.Command(append(argv, args...)...)
 }
 
 // again is this very command line with more flags.

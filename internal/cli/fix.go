@@ -186,10 +186,14 @@ func (a *app) resume(w *world.World) error {
 	}
 	for i := len(all) - 1; i >= 0; i-- {
 		j := all[i]
-		if j.End != stack.Open {
+		if !j.Unfinished() {
 			continue
 		}
-		a.ui.Say("[%s] an earlier %s did not finish: taking it back first", w.Machine.Name, j.Command)
+		command := j.Command
+		if j.End == stack.Undoing {
+			command = "undo"
+		}
+		a.ui.Say("[%s] an earlier %s did not finish: taking it back first", w.Machine.Name, command)
 		if err := a.raise(w); err != nil {
 			return a.cause(err)
 		}
@@ -198,7 +202,7 @@ func (a *app) resume(w *world.World) error {
 			a.ui.Say("[%s] left as it is: %s", w.Machine.Name, l)
 		}
 		if err != nil {
-			return &stack.RollbackError{Err: errors.New("an earlier run did not finish"), Left: err, Journal: j.Path}
+			return &stack.RollbackError{Err: errors.New("an earlier run did not finish"), Left: err, Machine: w.Machine.Name, Journal: j.Path}
 		}
 	}
 	return nil

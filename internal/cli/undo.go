@@ -101,7 +101,7 @@ func (a *app) undoList(s site, names []string) error {
 	var b strings.Builder
 	for _, r := range runs {
 		end := string(r.End)
-		if r.End == stack.Open {
+		if r.End == stack.Open || r.End == stack.Undoing {
 			end = "not finished"
 		}
 		fmt.Fprintf(&b, "%s  %s  %s\n", r.Machine, r.ID, end)

@@ -41,7 +41,7 @@ func finished(hard context.Context, w *world.World, j *Journal, sink Sink, res R
 	left, undoErr := j.Revert(back, w, RolledBack, sink)
 	res.RolledBack, res.Left, res.Journal = undoErr == nil, left, j.path()
 	if undoErr != nil {
-		return res, &RollbackError{Err: err, Left: undoErr, Journal: j.Path}
+		return res, &RollbackError{Err: err, Left: undoErr, Machine: j.Machine, Journal: j.Path}
 	}
 	return res, err
 }

@@ -29,6 +29,7 @@ type Result struct {
 type RollbackError struct {
 	Err     error  // why the repair failed
 	Left    error  // what could not be taken back
+	Machine string
 	Journal string // what undo will resume
 }
 
@@ -227,7 +228,7 @@ func (j *Journal) path() string {
 func Undo(ctx context.Context, w *world.World, j *Journal, sink Sink) (left []string, err error) {
 	left, err = j.Revert(ctx, w, Undone, sink)
 	if err != nil {
-		return left, &RollbackError{Err: errors.New("undo failed"), Left: err, Journal: j.Path}
+		return left, &RollbackError{Err: errors.New("undo failed"), Left: err, Machine: j.Machine, Journal: j.Path}
 	}
 	return left, nil
 }

@@ -49,11 +49,13 @@ const (
 // End is how a run ended.
 type End string
 
-// The ends of a run. Open is a run that was killed, or whose rollback failed.
+// The ends of a run. Open is a run that was killed, or whose rollback failed;
+// Undoing is one whose undo was killed, or failed.
 const (
 	Open       End = ""
 	Done       End = "done"
 	RolledBack End = "rolled-back"
+	Undoing    End = "undoing"
 	Undone     End = "undone"
 )
 
@@ -288,6 +290,10 @@ func (j *Journal) Live() bool {
 	return false
 }
 
+// Unfinished says that the run, or its undo, was killed or failed halfway: what
+// is left of it has to be taken back before anything else.
+func (j *Journal) Unfinished() bool { return j.End == Open || j.End == Undoing }
+
 // Changes lists the plans, one a line, for undo --list.
 func (j *Journal) Changes() []string {
 	out := make([]string, len(j.Entries))
@@ -316,6 +322,11 @@ func (j *Journal) takeBack(ctx context.Context, w *world.World, c world.Change) 
 func (j *Journal) Revert(ctx context.Context, w *world.World, end End, sink Sink) (left []string, err error) {
 	if err := j.repair(); err != nil {
 		return nil, err
+	}
+	if j.End == Done {
+		if err := j.Close(Undoing); err != nil {
+			return nil, err
+		}
 	}
 	var failed []error
 	for i := len(j.Entries) - 1; i >= 0; i-- {

@@ -347,3 +347,33 @@ func FuzzParseJournal(f *testing.F) {
 		}
 	})
 }
+
+// What a killed undo has left is unfinished business of the next run, whatever
+// that is: issue 3.
+func TestAnUndoThatDidNotEndIsUnfinished(t *testing.T) {
+	on := map[string]bool{}
+	_, j, err := fixIn(t, t.Context(), ladder(on, &toggle{Name: "a", on: on}), deaf{})
+	if err != nil || j.Unfinished() {
+		t.Fatal(err, j.End)
+	}
+	stuck := &stubborn{toggle{Name: "a", on: on}}
+	j.Entries[0].Change = stuck
+	if _, err := Undo(t.Context(), unread(), j, deaf{}); err == nil {
+		t.Fatal("undo is content with a change that it could not take back")
+	}
+	data, _ := os.ReadFile(j.Path)
+	back, err := ParseJournal(data, decodeToggle(on))
+	if err != nil || back.End != Undoing || !back.Unfinished() || !back.Live() {
+		t.Fatalf("read back: %+v %v", back, err)
+	}
+	back.Path = j.Path
+	if _, err := Undo(t.Context(), unread(), back, deaf{}); err != nil || back.End != Undone || len(on) != 0 {
+		t.Errorf("err %v, end %q, world %v", err, back.End, on)
+	}
+}
+
+type stubborn struct{ toggle }
+
+func (*stubborn) Revert(context.Context, *world.World) ([]string, error) {
+	return nil, errors.New("the docker host does not answer")
+}
