@@ -27,6 +27,13 @@ e2e: need-go
 	scripts/debian-packages
 	$(GO) test -tags e2e -count=1 -timeout 30m ./internal/lab/e2e/...
 
+# What make e2e does a tenth of: repairs that are killed, cut off and powered off
+# at random instants, and the slowest hostile hosts; and every fault of the matrix.
+soak: need-go
+	scripts/debian-packages
+	DVH_SOAK=all $(GO) test -tags e2e -count=1 -timeout 180m -v -run '^TestSoak|^TestHostile' ./internal/lab/e2e/...
+	DVH_FAULTS=all $(GO) test -count=1 -timeout 180m -v ./internal/lab/faults/...
+
 demo: need-go
 	@$(GO) run ./internal/lab/cmd/demo
 
