@@ -90,7 +90,7 @@ func (a *app) diagnose(s site, name string, shared *world.Shared) (stack.Report,
 	}
 	defer w.Close()
 	w.Shared = shared
-	ctx, cancel := context.WithTimeout(a.ctx, doctorTime)
+	ctx, cancel := a.looking(shared)
 	defer cancel()
 	r := stack.Diagnose(ctx, w, layers.All(), a.sink())
 	r.Version = a.Version

@@ -83,7 +83,7 @@ func (a *app) lsRow(s site, name string, shared *world.Shared) lsRow {
 	}
 	defer w.Close()
 	w.Shared = shared
-	ctx, cancel := context.WithTimeout(a.ctx, doctorTime)
+	ctx, cancel := a.looking(shared)
 	defer cancel()
 	row.Driver = w.Machine.Driver
 	row.State = w.StateText(ctx)

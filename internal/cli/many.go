@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"sync"
 	"time"
 
@@ -58,6 +59,30 @@ func sideBySide[T any](n int, do func(int) T, hand func(T) error) error {
 		}
 	}
 	return nil
+}
+
+// looking bounds what is asked about one of many machines: as doctorTime does, but
+// not before VirtualBox has answered for all of them.
+func (a *app) looking(shared *world.Shared) (context.Context, context.CancelFunc) {
+	if shared == nil {
+		return context.WithTimeout(a.ctx, doctorTime)
+	}
+	ctx, cancel := context.WithCancelCause(a.ctx)
+	go func() {
+		select {
+		case <-ctx.Done():
+			return
+		case <-shared.Done():
+		}
+		t := time.NewTimer(doctorTime)
+		defer t.Stop()
+		select {
+		case <-ctx.Done():
+		case <-t.C:
+			cancel(context.DeadlineExceeded)
+		}
+	}()
+	return ctx, func() { cancel(nil) }
 }
 
 // share asks once what many machines have in common; nil for a single one.

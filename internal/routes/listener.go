@@ -17,14 +17,18 @@ type Listener struct {
 	Addr    netip.AddrPort `json:"addr"`              // [::] where it is "any address" of either family
 }
 
-// ListenerArgv asks who listens on a port: lsof on macOS, ss on Linux; nil where
+// ListenerArgv asks who listens on a port, 0 for all ports: lsof on macOS, ss on Linux; nil where
 // neither is there. Other users' processes are told to root only. lsof exits
 // with 1 where nobody listens.
 func ListenerArgv(os string, port int) []string {
-	switch os {
-	case host.Darwin:
+	switch {
+	case os == host.Darwin && port == 0:
+		return []string{"lsof", "-nP", "+c0", "-iTCP", "-sTCP:LISTEN", "-Fpcn"}
+	case os == host.Darwin:
 		return []string{"lsof", "-nP", "+c0", fmt.Sprintf("-iTCP:%d", port), "-sTCP:LISTEN", "-Fpcn"}
-	case host.Linux:
+	case os == host.Linux && port == 0:
+		return []string{"ss", "-Hltnp"}
+	case os == host.Linux:
 		return []string{"ss", "-Hltnp", fmt.Sprintf("sport = :%d", port)}
 	}
 	return nil

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"strconv"
+	"time"
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/certs"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/dockerd"
@@ -87,6 +88,20 @@ func (w *World) Ask(ctx context.Context, e Endpoint) Answer {
 	return a
 }
 
+// slow is how long a way may take before the next is tried beside it.
+const slow = 250 * time.Millisecond
+
+// askAhead asks at the host-only address as soon as something else takes long: two
+// silent ways side by side are no slower than one. stop ends the wait for that.
+func (w *World) askAhead(ctx context.Context) (stop func()) {
+	e := w.HostOnlyEndpoint()
+	if w.Frugal || w.Repairing() || !w.VirtualBox() || e.Host == "" {
+		return func() {}
+	}
+	ahead := time.AfterFunc(slow, func() { w.Ask(ctx, e) })
+	return func() { ahead.Stop() }
+}
+
 // Inside is dockerd's port as the docker host itself sees it.
 func (w *World) Inside() Endpoint {
 	return Endpoint{Host: Localhost, Port: w.Machine.EnginePort, Inside: true}
@@ -148,6 +163,7 @@ func (w *World) Proven(ctx context.Context) (Endpoint, bool) {
 // answers there, else the one that a repair would make.
 func (w *World) Target(ctx context.Context) Endpoint {
 	e, _ := w.target.get(ctx, func() (Endpoint, error) {
+		defer w.askAhead(ctx)()
 		if e, ok := w.Proven(ctx); ok {
 			return e, nil
 		}

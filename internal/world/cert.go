@@ -41,14 +41,17 @@ func (w *World) LastingNames() []string { return []string{Localhost, "127.0.0.1"
 // endpoint, the host-only address, from inside the docker host.
 func (w *World) Served(ctx context.Context, target Endpoint) Answer {
 	var first Answer
+	other := w.HostOnlyEndpoint()
+	elsewhere := other != target && !w.Repairing()
 	if !target.Planned {
+		defer w.askAhead(ctx)()
 		first = w.Ask(ctx, target)
 		if first.Leaf != nil || w.Frugal {
 			return first
 		}
 	}
-	if e := w.HostOnlyEndpoint(); e != target && !w.Repairing() {
-		if a := w.Ask(ctx, e); a.Leaf != nil {
+	if elsewhere {
+		if a := w.Ask(ctx, other); a.Leaf != nil {
 			return a
 		}
 	}

@@ -86,6 +86,20 @@ func (w *World) LockPorts(ctx context.Context) (unlock func(), err error) {
 // Listeners are the processes that listen on a TCP port of the laptop, as far
 // as the user may see them.
 func (w *World) Listeners(ctx context.Context, port int) ([]routes.Listener, error) {
+	if w.Shared == nil {
+		return w.askListeners(ctx, port)
+	}
+	all, err := w.Shared.listeners.get(ctx, func() ([]routes.Listener, error) { return w.askListeners(ctx, 0) })
+	var here []routes.Listener
+	for _, l := range all {
+		if int(l.Addr.Port()) == port {
+			here = append(here, l)
+		}
+	}
+	return here, err
+}
+
+func (w *World) askListeners(ctx context.Context, port int) ([]routes.Listener, error) {
 	ctx, cancel := context.WithTimeout(ctx, ProbeTime)
 	defer cancel()
 	argv := routes.ListenerArgv(w.Laptop.OS(), port)

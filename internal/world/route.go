@@ -145,19 +145,23 @@ func (w *World) VPNTakes(ctx context.Context) (*YourTurn, error) {
 }
 
 // HostOnlyAnswers says whether dockerd's or sshd's port at the host-only address
-// gives a sign of life: a connection, or a refusal.
+// gives a sign of life: a connection, or a refusal. sshd is asked only where
+// dockerd says nothing, because somebody may count connections to port 22.
 func (w *World) HostOnlyAnswers(ctx context.Context) bool {
-	ctx, cancel := context.WithTimeout(ctx, ProbeTime)
-	defer cancel()
-	alive := make(chan bool, 2)
 	for _, port := range []int{w.Machine.EnginePort, sshPort} {
-		go func() {
-			conn, err := w.Laptop.DialContext(ctx, "tcp", net.JoinHostPort(w.HostOnly().String(), strconv.Itoa(port)))
-			if err == nil {
-				conn.Close()
-			}
-			alive <- err == nil || errors.Is(err, syscall.ECONNREFUSED)
-		}()
+		if w.alive(ctx, net.JoinHostPort(w.HostOnly().String(), strconv.Itoa(port))) {
+			return true
+		}
 	}
-	return <-alive || <-alive
+	return false
+}
+
+func (w *World) alive(ctx context.Context, addr string) bool {
+	ctx, cancel := context.WithTimeout(ctx, ProbeTime/2)
+	defer cancel()
+	conn, err := w.Laptop.DialContext(ctx, "tcp", addr)
+	if err == nil {
+		conn.Close()
+	}
+	return err == nil || errors.Is(err, syscall.ECONNREFUSED)
 }

@@ -16,58 +16,93 @@ const vmsAtOnce = 8
 // Shared is what the Worlds of many machines ask once for all of them. It is for
 // looking only: what it knows is not forgotten.
 type Shared struct {
-	byName map[string]string // a VM's name → UUID
-	vms    map[string]lookedUp
+	listed chan struct{} // closed when refs, byName and vms are there
+	done   chan struct{} // closed when all VMs are
 	refs   []vbox.VMRef
+	byName map[string]string // a VM's name → UUID
+	vms    map[string]*lookedUp
 
-	vpn    byKey[routes.Client] // by the interface that owns the route
-	owners memo[map[string]string]
+	vpn       byKey[routes.Client] // by the interface that owns the route
+	owners    memo[map[string]string]
+	listeners memo[[]routes.Listener]
 }
 
 type lookedUp struct {
-	vm  vbox.VM
-	err error
+	ready chan struct{}
+	vm    vbox.VM
+	err   error
 }
 
-// Share asks VirtualBox for all VMs, side by side; limit bounds each question.
-// What it does not answer, each World asks for itself.
+// Share begins to ask VirtualBox for all VMs, side by side; limit bounds each
+// question. What it does not answer, each World asks for itself.
 func Share(ctx context.Context, w *World, limit time.Duration) *Shared {
-	s := &Shared{byName: map[string]string{}, vms: map[string]lookedUp{}}
-	refs, err := w.ListVMs(ctx)
-	if err != nil {
-		return s
-	}
-	var mu sync.Mutex
-	var wg sync.WaitGroup
-	slots := make(chan struct{}, vmsAtOnce)
-	for _, ref := range refs {
-		if _, twice := s.byName[ref.Name]; !twice {
-			s.byName[ref.Name] = ref.UUID
+	s := &Shared{listed: make(chan struct{}), done: make(chan struct{}), byName: map[string]string{}, vms: map[string]*lookedUp{}}
+	go func() {
+		defer close(s.done)
+		s.list(ctx, w, limit)
+		var wg sync.WaitGroup
+		slots := make(chan struct{}, vmsAtOnce)
+		for _, ref := range s.refs {
+			slots <- struct{}{}
+			wg.Go(func() {
+				defer func() { <-slots }()
+				ctx, cancel := context.WithTimeout(ctx, limit)
+				defer cancel()
+				l := s.vms[ref.UUID]
+				l.vm, l.err = w.showVM(ctx, ref.UUID)
+				close(l.ready)
+			})
 		}
-		slots <- struct{}{}
-		wg.Go(func() {
-			defer func() { <-slots }()
-			ctx, cancel := context.WithTimeout(ctx, limit)
-			defer cancel()
-			vm, err := w.showVM(ctx, ref.UUID)
-			mu.Lock()
-			defer mu.Unlock()
-			s.vms[ref.UUID] = lookedUp{vm, err}
-		})
-	}
-	wg.Wait()
-	s.refs = refs
+		wg.Wait()
+	}()
 	return s
 }
 
-// vm is what is known of a VM, by name or UUID; ok is false if nothing is.
-func (s *Shared) vm(name string) (found lookedUp, ok bool) {
-	if s == nil {
-		return lookedUp{}, false
+func (s *Shared) list(ctx context.Context, w *World, limit time.Duration) {
+	defer close(s.listed)
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	refs, err := w.ListVMs(ctx)
+	if err != nil {
+		return
 	}
-	if uuid, known := s.byName[name]; known {
+	for _, ref := range refs {
+		if s.vms[ref.UUID] != nil {
+			continue
+		}
+		s.refs = append(s.refs, ref)
+		s.vms[ref.UUID] = &lookedUp{ready: make(chan struct{})}
+		if s.byName[ref.Name] == "" {
+			s.byName[ref.Name] = ref.UUID
+		}
+	}
+}
+
+// Done is closed when all VMs have been asked for.
+func (s *Shared) Done() <-chan struct{} { return s.done }
+
+// vm waits for what VirtualBox says of a VM, by name or UUID; ok is false if it
+// was not asked.
+func (s *Shared) vm(ctx context.Context, name string) (vm vbox.VM, ok bool, err error) {
+	if s == nil {
+		return vbox.VM{}, false, nil
+	}
+	select {
+	case <-ctx.Done():
+		return vbox.VM{}, true, context.Cause(ctx)
+	case <-s.listed:
+	}
+	if uuid := s.byName[name]; uuid != "" {
 		name = uuid
 	}
-	found, ok = s.vms[name]
-	return found, ok
+	l := s.vms[name]
+	if l == nil {
+		return vbox.VM{}, false, nil
+	}
+	select {
+	case <-ctx.Done():
+		return vbox.VM{}, true, context.Cause(ctx)
+	case <-l.ready:
+		return l.vm, true, l.err
+	}
 }

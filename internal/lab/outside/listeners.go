@@ -17,8 +17,8 @@ type listener struct {
 	addr netip.AddrPort
 }
 
-// listeners finds who really listens on a TCP port of this computer's loopback:
-// by /proc where there is one.
+// listeners finds who really listens on a TCP port of this computer's loopback, or
+// on any with port 0: by /proc where there is one.
 func listeners(port int) []listener {
 	inodes := map[string]netip.AddrPort{}
 	f, err := os.Open("/proc/net/tcp")
@@ -33,11 +33,11 @@ func listeners(port int) []listener {
 			continue
 		}
 		var ip, p uint32
-		if n, _ := fmt.Sscanf(fields[1], "%08X:%04X", &ip, &p); n != 2 || int(p) != port {
+		if n, _ := fmt.Sscanf(fields[1], "%08X:%04X", &ip, &p); n != 2 || port != 0 && int(p) != port {
 			continue
 		}
 		addr := netip.AddrFrom4([4]byte{byte(ip), byte(ip >> 8), byte(ip >> 16), byte(ip >> 24)})
-		inodes["socket:["+fields[9]+"]"] = netip.AddrPortFrom(addr, uint16(port))
+		inodes["socket:["+fields[9]+"]"] = netip.AddrPortFrom(addr, uint16(p))
 	}
 	if len(inodes) == 0 {
 		return nil
@@ -59,7 +59,7 @@ func listeners(port int) []listener {
 	return out
 }
 
-// lsof is lsof -nP -iTCP:PORT -sTCP:LISTEN -F…; without /proc it is the real one.
+// lsof is lsof -nP -iTCP[:PORT] -sTCP:LISTEN -F…; without /proc it is the real one.
 func lsof(c *call) int {
 	if _, err := os.Stat("/proc/net/tcp"); err != nil {
 		cmd := exec.Command("/usr/sbin/lsof", c.args...)
@@ -85,11 +85,11 @@ func lsof(c *call) int {
 	return 0
 }
 
-// ss is ss -Hltnp 'sport = :PORT'.
+// ss is ss -Hltnp, or ss -Hltnp 'sport = :PORT'.
 func ss(c *call) int {
-	_, p, _ := strings.Cut(strings.Join(c.args, " "), ":")
+	_, p, filtered := strings.Cut(strings.Join(c.args, " "), ":")
 	port, err := strconv.Atoi(strings.TrimSpace(p))
-	if err != nil {
+	if err != nil && filtered {
 		return c.fail(1, "ss: bad filter")
 	}
 	for i, l := range listeners(port) {

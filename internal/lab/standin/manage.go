@@ -13,6 +13,8 @@ import (
 // manager is one call of VBoxManage.
 type manager struct {
 	home           string
+	world          *World // as last read, from the file that stat describes
+	stat           os.FileInfo
 	stdin          io.Reader
 	stdout, stderr io.Writer
 }
@@ -27,7 +29,7 @@ func Manage(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	}
 	m := &manager{home: home, stdin: stdin, stdout: stdout, stderr: stderr}
 	m.log(args)
-	w, err := Load(home)
+	w, err := m.load()
 	if err == nil && w.Warning != "" {
 		fmt.Fprintln(stdout, w.Warning)
 	}
@@ -59,6 +61,20 @@ func Manage(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	return 1
 }
 
+// load is Load, but that a file which has not been replaced is read once: there may
+// be a thousand VMs in it.
+func (m *manager) load() (*World, error) {
+	stat, err := os.Stat(filepath.Join(m.home, "virtualbox.json"))
+	if err == nil && m.stat != nil && os.SameFile(stat, m.stat) && stat.ModTime().Equal(m.stat.ModTime()) {
+		return m.world, nil
+	}
+	w, loadErr := Load(m.home)
+	if err == nil && loadErr == nil {
+		m.world, m.stat = w, stat
+	}
+	return w, loadErr
+}
+
 // log appends the call to calls.log.
 func (m *manager) log(args []string) {
 	if err := os.MkdirAll(m.home, 0o700); err != nil {
@@ -74,7 +90,7 @@ func (m *manager) log(args []string) {
 
 // takeFault finds the fault of this call and counts it down.
 func (m *manager) takeFault(args []string) (*Fault, error) {
-	w, err := Load(m.home)
+	w, err := m.load()
 	if err != nil || len(w.Faults) == 0 {
 		return nil, err
 	}
@@ -109,7 +125,7 @@ func (m *manager) dispatch(args []string) error {
 	verb, rest := args[0], args[1:]
 	switch verb {
 	case "--version", "-v", "-V":
-		w, err := Load(m.home)
+		w, err := m.load()
 		if err != nil {
 			return err
 		}
@@ -154,7 +170,7 @@ func (m *manager) vm(name string) (*World, *VM, error) {
 	if err := m.reap(name); err != nil {
 		return nil, nil, err
 	}
-	w, err := Load(m.home)
+	w, err := m.load()
 	if err != nil {
 		return nil, nil, err
 	}
@@ -168,12 +184,19 @@ func (m *manager) vm(name string) (*World, *VM, error) {
 // reap marks VMs whose process has died as aborted, as VBoxSVC does. name "" is
 // all of them.
 func (m *manager) reap(name string) error {
-	w, err := Load(m.home)
+	w, err := m.load()
 	if err != nil {
 		return err
 	}
-	for _, vm := range w.VMs {
-		if name != "" && w.Find(name) != vm || !vm.live() {
+	vms := w.VMs
+	if name != "" {
+		vms = []*VM{}
+		if vm := w.Find(name); vm != nil {
+			vms = append(vms, vm)
+		}
+	}
+	for _, vm := range vms {
+		if !vm.live() {
 			continue
 		}
 		if vm.State == "starting" || vm.State == "restoring" {
