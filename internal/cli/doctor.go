@@ -89,7 +89,7 @@ func (a *app) diagnose(s site, name string, shared *world.Shared) (stack.Report,
 		return stack.Report{}, err
 	}
 	defer w.Close()
-	w.Shared = shared
+	w.Shared, w.Sparing = shared, true
 	ctx, cancel := a.looking(shared)
 	defer cancel()
 	r := stack.Diagnose(ctx, w, layers.All(), a.sink())

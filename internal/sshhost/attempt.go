@@ -18,6 +18,8 @@ import (
 type attempt struct {
 	start   time.Time
 	addr    string
+	user    string
+	key     string // the user's, as a fingerprint
 	meter   *meter
 	pin     *pin
 	banner  strings.Builder
@@ -28,7 +30,7 @@ func (a *attempt) config(cfg Config, signer ssh.Signer) *ssh.ClientConfig {
 	c := &ssh.ClientConfig{
 		User:            cfg.User,
 		Auth:            []ssh.AuthMethod{ssh.PublicKeys(signer)},
-		HostKeyCallback: func(_ string, _ net.Addr, key ssh.PublicKey) error { return a.pin.check(key) },
+		HostKeyCallback: func(_ string, _ net.Addr, key ssh.PublicKey) error { a.meter.patient(); return a.pin.check(key) },
 		BannerCallback:  func(s string) error { a.banner.WriteString(s[:min(len(s), maxHead)]); return nil },
 		// Only listens: nil, nil leaves the choice to Auth.
 		AuthCallback: func(ctx *ssh.ClientAuthContext) (ssh.AuthMethod, error) {
@@ -46,7 +48,8 @@ func (a *attempt) config(cfg Config, signer ssh.Signer) *ssh.ClientConfig {
 
 // classify turns what x/crypto/ssh reports into stage, cause and evidence.
 func (a *attempt) classify(ctx context.Context, err error) *Error {
-	e := &Error{Addr: a.addr, Banner: strings.TrimSpace(a.banner.String()), Bytes: a.meter.bytes(), After: time.Since(a.start), Err: err}
+	e := &Error{Addr: a.addr, User: a.user, Key: a.key, Banner: strings.TrimSpace(a.banner.String()), After: time.Since(a.start), Err: err}
+	e.Bytes, e.Sent = a.meter.bytes()
 	e.Ident, e.Text = a.meter.said()
 	e.Cause = causeOf(ctx, err)
 	if wire := a.meter.wire(); wire != nil && (e.Cause == Closed || e.Cause == Other) {

@@ -56,9 +56,10 @@ type Error struct {
 	Ident, Text string
 	// Banner is the server's message to users, where it names a reason such as a locked account.
 	Banner string
-	// Bytes counts what was received, from the first byte on; After is the time since Dial began.
-	Bytes int64
-	After time.Duration
+	// Bytes counts what was received, from the first byte on, Sent what was sent and handed to
+	// the network; After is the time since Dial began.
+	Bytes, Sent int64
+	After       time.Duration
 	// Known and Got are fingerprints, "SHA256:…", and GotKey the line to pin: StageHostKey only.
 	Known, Got string
 	GotKey     []byte
@@ -66,9 +67,11 @@ type Error struct {
 	// offers: NoCommonAlgorithm only. In StageSession, What is what was being done.
 	What         string
 	Ours, Theirs []string
-	// Methods are the ways to log in that the server would take: Rejected only.
-	Methods []string
-	Err     error
+	// Methods are the ways to log in that the server would take: Rejected only. User is who tried,
+	// and Key the fingerprint of the key that was shown.
+	Methods   []string
+	User, Key string
+	Err       error
 }
 
 func (e *Error) Unwrap() error { return e.Err }
@@ -76,6 +79,9 @@ func (e *Error) Unwrap() error { return e.Err }
 func (e *Error) Error() string {
 	after := e.After.Round(10 * time.Millisecond)
 	evidence := fmt.Sprintf("%d bytes received, after %v", e.Bytes, after)
+	if e.Sent > 0 {
+		evidence = fmt.Sprintf("%d bytes sent, %s", e.Sent, evidence)
+	}
 	switch {
 	case e.Stage == StageKey:
 		return fmt.Sprintf("ssh key for %s: %v", e.Addr, e.Err)
@@ -95,9 +101,10 @@ func (e *Error) Error() string {
 	case e.Stage == StageHostKey:
 		return fmt.Sprintf("ssh to %s: host key: %v", e.Addr, e.Err)
 	case e.Cause == Rejected:
-		return fmt.Sprintf("ssh to %s (%s): the server does not accept the key (it offers: %s)", e.Addr, e.Ident, strings.Join(e.Methods, ", "))
+		return fmt.Sprintf("ssh to %s (%s): the server does not accept the key %s for %s (it offers: %s)%s", e.Addr, e.Ident, e.Key, e.User,
+			strings.Join(e.Methods, ", "), e.says())
 	case e.Stage == StageAuth:
-		return fmt.Sprintf("ssh to %s (%s): %s while logging in (%s)", e.Addr, e.Ident, e.how(), evidence)
+		return fmt.Sprintf("ssh to %s (%s): %s while logging in (%s)%s", e.Addr, e.Ident, e.how(), evidence, e.says())
 	default:
 		return fmt.Sprintf("ssh to %s: %s: %s (%s)", e.Addr, e.What, e.how(), evidence)
 	}
@@ -108,6 +115,18 @@ func (e *Error) quoted() string {
 		return ""
 	}
 	return fmt.Sprintf(", it said %q", strings.TrimSpace(e.Text))
+}
+
+// says is what the server wants users to read: "account locked", "maintenance".
+func (e *Error) says() string {
+	if e.Banner == "" {
+		return ""
+	}
+	text := oneLine(e.Banner)
+	if len(text) > 200 {
+		text = strings.ToValidUTF8(text[:200], "") + "…"
+	}
+	return fmt.Sprintf("; it says %q", text)
 }
 
 func (e *Error) how() string {

@@ -17,16 +17,17 @@ type meter struct {
 	start time.Time
 
 	mu      sync.Mutex
-	n       int64
+	n, out  int64
 	head    []byte
-	waiting bool // for the identification line, under its own deadline
+	silence time.Duration // how long the server may say nothing, until it has shown its host key
+	waiting bool
 	expired bool
 	broken  error // the first error of the connection itself
 }
 
-func newMeter(c net.Conn, forBanner time.Duration) *meter {
-	m := &meter{Conn: c, start: time.Now(), waiting: true}
-	c.SetReadDeadline(m.start.Add(forBanner))
+func newMeter(c net.Conn, silence time.Duration) *meter {
+	m := &meter{Conn: c, start: time.Now(), silence: silence, waiting: true}
+	c.SetReadDeadline(m.start.Add(silence))
 	return m
 }
 
@@ -39,19 +40,29 @@ func (m *meter) Read(p []byte) (int, error) {
 	if room := maxHead - len(m.head); room > 0 && n > 0 {
 		m.head = append(m.head, p[:min(n, room)]...)
 	}
-	if m.waiting && identLine(m.head) != "" {
-		m.waiting = false
-		if !m.expired {
-			m.Conn.SetReadDeadline(time.Time{})
-		}
+	// Bytes that are no identification line do not buy time.
+	if m.waiting && !m.expired && n > 0 && identLine(m.head) != "" {
+		m.Conn.SetReadDeadline(time.Now().Add(m.silence))
 	}
 	return n, err
+}
+
+// patient lifts the limit on silence: the server knows us now, and may look
+// things up before it lets us in.
+func (m *meter) patient() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.waiting = false
+	if !m.expired {
+		m.Conn.SetReadDeadline(time.Time{})
+	}
 }
 
 func (m *meter) Write(p []byte) (int, error) {
 	n, err := m.Conn.Write(p)
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	m.out += int64(n)
 	m.note(err)
 	return n, err
 }
@@ -85,10 +96,11 @@ func (m *meter) established() {
 	m.Conn.SetDeadline(time.Time{})
 }
 
-func (m *meter) bytes() int64 {
+// bytes counts what was received and what was sent.
+func (m *meter) bytes() (in, out int64) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return m.n
+	return m.n, m.out
 }
 
 func (m *meter) age() time.Duration { return time.Since(m.start) }

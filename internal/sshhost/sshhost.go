@@ -51,7 +51,8 @@ type Config struct {
 	// Timeout is for all of dial, handshake and authentication; 0 means DefaultTimeout.
 	Timeout time.Duration
 	// BannerTimeout is for the server's first line, counted from the TCP
-	// connection on; 0 means Timeout.
+	// connection on, and for each silence after that until it has shown its
+	// host key; 0 means Timeout.
 	BannerTimeout time.Duration
 	// KeepAlive is how often an idle connection is checked, and how long the
 	// answer may take; 0 means DefaultKeepAlive, less than 0 means never.
@@ -126,7 +127,7 @@ func Dial(ctx context.Context, cfg Config) (*Client, error) {
 	stop := context.AfterFunc(ctx, m.expire)
 	defer stop()
 
-	attempt := &attempt{start: start, addr: cfg.Addr, meter: m, pin: pin}
+	attempt := &attempt{start: start, addr: cfg.Addr, user: cfg.User, key: fingerprint(signer.PublicKey()), meter: m, pin: pin}
 	conn, chans, reqs, err := ssh.NewClientConn(m, cfg.Addr, attempt.config(cfg, signer))
 	if err == nil && !stop() {
 		conn.Close()
@@ -175,6 +176,28 @@ func (c *Client) Lost() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.lost
+}
+
+// SignOfLife is Error.What of Answers.
+const SignOfLife = "asking for a sign of life"
+
+// Answers says whether the server still answers anything on this connection: a
+// question of a few bytes, which has to queue behind all that was sent before.
+func (c *Client) Answers(ctx context.Context) error {
+	answer := make(chan error, 1)
+	go func() {
+		_, _, err := c.conn.SendRequest("keepalive@openssh.com", true, nil)
+		answer <- err
+	}()
+	select {
+	case err := <-answer:
+		if err == nil {
+			return nil
+		}
+		return c.sessionError(ctx, SignOfLife, err)
+	case <-ctx.Done():
+		return c.sessionError(ctx, SignOfLife, context.Cause(ctx))
+	}
 }
 
 // watch asks an idle server now and then whether it is there: NAT tables and
@@ -228,7 +251,8 @@ func (c *Client) die(err error) {
 
 // sessionError is an error on an established connection.
 func (c *Client) sessionError(ctx context.Context, what string, err error) error {
-	e := &Error{Stage: StageSession, Addr: c.addr, Ident: c.seen.Ident, What: what, Bytes: c.raw.bytes(), After: c.raw.age(), Err: err}
+	e := &Error{Stage: StageSession, Addr: c.addr, Ident: c.seen.Ident, What: what, After: c.raw.age(), Err: err}
+	e.Bytes, e.Sent = c.raw.bytes()
 	e.Cause = causeOf(ctx, err)
 	if lost := c.Lost(); lost != nil && ctx.Err() == nil {
 		e.Cause, e.Err = Closed, lost

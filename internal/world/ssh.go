@@ -2,21 +2,15 @@ package world
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io/fs"
 	"net"
 	"path/filepath"
 	"strconv"
-	"time"
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/dockerhost"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/sshhost"
 )
-
-// loginTime bounds a whole login; the first line of the server has ProbeTime.
-const loginTime = 4 * time.Second
 
 // sshPort is where sshd listens in the VM.
 const sshPort = 22
@@ -64,53 +58,11 @@ func (w *World) SSH(ctx context.Context) (*sshhost.Client, error) {
 	c, err := w.login(ctx)
 	if err == nil && c.Lost() != nil && w.redialed.CompareAndSwap(false, true) {
 		w.Tell("[%s] the SSH connection was lost (%v): logging in once more", w.Machine.Name, c.Lost())
-		w.Close()
+		c.Close()
 		w.ssh.forget()
 		return w.login(ctx)
 	}
 	return c, err
-}
-
-func (w *World) login(ctx context.Context) (*sshhost.Client, error) {
-	return w.ssh.get(ctx, func() (*sshhost.Client, error) {
-		key, err := w.Laptop.ReadFile(ctx, w.Machine.SSHKeyPath)
-		if err != nil {
-			return nil, fmt.Errorf("reading the SSH key of %s: %w", w.Machine.Name, err)
-		}
-		pin := filepath.Join(w.MachineState(), "hostkey")
-		known, err := w.Laptop.ReadFile(ctx, pin)
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return nil, fmt.Errorf("reading the pinned host key: %w", err)
-		}
-		if w.AcceptHostKey {
-			known = nil
-		}
-		doors := w.Doors(ctx)
-		if len(doors) == 0 {
-			return nil, errors.New("neither a forwarded SSH port nor an address is known")
-		}
-		var client *sshhost.Client
-		for _, door := range doors {
-			client, err = sshhost.Dial(ctx, sshhost.Config{
-				Addr: door.Addr, User: w.Machine.SSHUser, KeyPEM: key,
-				KnownKey: known,
-				NewKey: func(line []byte) error {
-					return w.WriteState(ctx, pin, append(line, '\n'))
-				},
-				Dial: func(ctx context.Context) (net.Conn, error) {
-					return w.Laptop.DialContext(ctx, "tcp", door.Addr)
-				},
-				Timeout: max(loginTime, w.Patience), BannerTimeout: max(ProbeTime, w.Patience),
-			})
-			// Only where nobody listens is the next door worth a try: any other
-			// failure has been seen by whoever counts logins.
-			var failed *sshhost.Error
-			if err == nil || !errors.As(err, &failed) || failed.Stage != sshhost.StageDial {
-				break
-			}
-		}
-		return client, err
-	})
 }
 
 // SSHAsked says whether a login has been tried.
@@ -156,11 +108,7 @@ func (w *World) DockerHost(ctx context.Context) (host.Host, error) {
 // Facts asks the docker host, by SSH, all that layers want to know of it.
 func (w *World) Facts(ctx context.Context) (dockerhost.Facts, error) {
 	return w.facts.get(ctx, func() (dockerhost.Facts, error) {
-		h, err := w.DockerHost(ctx)
-		if err != nil {
-			return dockerhost.Facts{}, err
-		}
-		out, err := h.Run(ctx, dockerhost.Probe())
+		out, err := w.askHost(ctx, dockerhost.Probe())
 		if err != nil {
 			return dockerhost.Facts{}, fmt.Errorf("asking %s about itself: %w", w.Machine.Name, err)
 		}

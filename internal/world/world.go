@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -62,6 +63,9 @@ type World struct {
 	Frugal bool
 	// Shared is what the Worlds of many machines know together; nil for one alone.
 	Shared *Shared
+	// Sparing lets a diagnosis do without a login where several were made a moment
+	// ago and all is well.
+	Sparing bool
 	// Tell passes on what a wait has to say.
 	Tell func(format string, args ...any)
 
@@ -74,6 +78,10 @@ type World struct {
 
 	ssh      memo[*sshhost.Client] // outlives Forget: one login a run
 	redialed atomic.Bool
+
+	made      atomic.Pointer[Login]
+	smallOnly atomic.Bool    // see askHost
+	books     sync.WaitGroup // ledgers that are being written
 }
 
 // Forget drops what may have changed. The SSH connection stays.
@@ -87,6 +95,7 @@ func (w *World) Forget() {
 
 // Close ends the SSH connection, if there is one.
 func (w *World) Close() {
+	defer w.books.Wait()
 	w.ssh.mu.Lock()
 	defer w.ssh.mu.Unlock()
 	if w.ssh.value != nil {

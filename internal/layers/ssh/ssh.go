@@ -5,11 +5,12 @@ package ssh
 import (
 	"context"
 	"errors"
-	"fmt"
-	"net"
-	"syscall"
+	"io/fs"
+	"path/filepath"
+	"time"
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/dockerhost"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/sshhost"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/stack"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/world"
@@ -17,22 +18,36 @@ import (
 
 // State is what was found.
 type State struct {
-	NotRunning bool           `json:"not_running"`
-	NoSSH      bool           `json:"no_ssh"` // the driver has no SSH
-	NotAsked   bool           `json:"not_asked"`
-	Doors      []world.Door   `json:"doors,omitempty"`
-	Err        *sshhost.Error `json:"-"`
-	OtherErr   string         `json:"error,omitempty"`
-	// DirectRefused says that the host-only address refused a connection to
-	// port 22, which NAT never does: nobody listens in the VM.
-	DirectRefused bool              `json:"direct_refused"`
-	Facts         *dockerhost.Facts `json:"facts,omitempty"`
-	FactsErr      string            `json:"facts_error,omitempty"`
-	Weak          []string          `json:"weak_algorithms,omitempty"`
+	NotRunning bool                 `json:"not_running"`
+	NoSSH      bool                 `json:"no_ssh"` // the driver has no SSH
+	NotAsked   bool                 `json:"not_asked"`
+	Doors      []world.Door         `json:"doors,omitempty"`
+	HeldBack   *world.HeldBackError `json:"-"`
+	Err        *sshhost.Error       `json:"-"`
+	Error      string               `json:"error,omitempty"` // Err or another, as text
+	OtherErr   error                `json:"-"`
 
-	Machine    string `json:"-"`
-	AcceptHint string `json:"-"`
-	DoctorHint string `json:"-"`
+	// What else is known where a login failed before sshd had said a word. Knock
+	// is what it does at the host-only address; Answered is how long ago it did.
+	Knock          world.Knock   `json:"knock,omitzero"`
+	AnsweredBefore bool          `json:"answered_before,omitempty"`
+	Answered       time.Duration `json:"answered_ns,omitempty"`
+	// DaemonAnswers: dockerd answers at the endpoint in use, so the docker host is
+	// up; DirectDaemon: there is a sign of life of it at the host-only address.
+	DaemonAnswers bool `json:"daemon_answers,omitempty"`
+	DirectDaemon  bool `json:"direct_daemon,omitempty"`
+
+	Login    world.Login       `json:"login,omitzero"`
+	Greeting string            `json:"greeting,omitempty"`
+	Facts    *dockerhost.Facts `json:"facts,omitempty"`
+	FactsErr error             `json:"-"`
+	Weak     []string          `json:"weak_algorithms,omitempty"`
+	// KeyMode is the permissions of the private key where others may read it.
+	KeyMode fs.FileMode `json:"key_mode,omitempty"`
+
+	Machine, KeyPath                string `json:"-"`
+	User                            string `json:"-"`
+	AcceptHint, DoctorHint, FixHint string `json:"-"`
 }
 
 // Layer is the rung.
@@ -41,7 +56,8 @@ func Layer() stack.Layer {
 }
 
 func inspect(ctx context.Context, w *world.World) (stack.State, error) {
-	s := State{Machine: w.Machine.Name, AcceptHint: w.Hint("fix", "--accept-host-key"), DoctorHint: w.Hint("doctor")}
+	s := State{Machine: w.Machine.Name, KeyPath: w.Machine.SSHKeyPath, User: w.Machine.SSHUser,
+		AcceptHint: w.Hint("fix", "--accept-host-key"), DoctorHint: w.Hint("doctor"), FixHint: w.Hint("fix")}
 	if running, err := w.Running(ctx); err != nil {
 		return nil, err
 	} else if !running {
@@ -55,140 +71,76 @@ func inspect(ctx context.Context, w *world.World) (stack.State, error) {
 	if s.NotAsked = w.Repairing() && !w.SSHAsked(); s.NotAsked {
 		return s, nil
 	}
+	s.KeyMode = openTo(ctx, w)
 	c, err := w.SSH(ctx)
-	if errors.As(err, &s.Err) {
-		if s.Err.Stage == sshhost.StageBanner && s.Err.Cause != sshhost.Timeout {
-			s.DirectRefused = directRefused(ctx, w, s.Doors)
-		}
-		return s, nil
-	}
 	if err != nil {
-		s.OtherErr = err.Error()
+		s.failed(ctx, w, err)
 		return s, nil
 	}
-	s.Weak = c.Greeting().Weak
+	s.Login, s.Greeting, s.Weak = w.Login(), c.Greeting().Ident, c.Greeting().Weak
 	if w.Repairing() {
 		return s, nil // what a repair needs of the docker host, its rung has asked
 	}
 	facts, err := w.Facts(ctx)
+	s.Login = w.Login()
 	if err != nil {
-		s.FactsErr = err.Error()
+		s.FactsErr, s.Error = err, err.Error()
 		return s, nil
 	}
 	s.Facts = &facts
 	return s, nil
 }
 
-// directRefused opens a TCP connection to sshd at the host-only address and
-// sends nothing: a refusal there is the guest's own.
-func directRefused(ctx context.Context, w *world.World, doors []world.Door) bool {
-	for _, d := range doors {
-		if d.NAT {
+// failed looks for what tells a ban from an sshd that is not well.
+func (s *State) failed(ctx context.Context, w *world.World, err error) {
+	s.Error = err.Error()
+	switch {
+	case errors.As(err, &s.HeldBack):
+		return
+	case !errors.As(err, &s.Err):
+		s.OtherErr = err
+		return
+	}
+	if !s.mute() {
+		return
+	}
+	door := s.door()
+	s.Answered, s.AnsweredBefore = w.LastAnswer(ctx, door)
+	if door.NAT {
+		s.Knock = w.Knock(ctx, s.Doors)
+		s.DaemonAnswers = w.Ask(ctx, w.Target(ctx)).Leaf != nil
+	}
+	s.DirectDaemon = !w.HostOnlySilent(ctx)
+	if s.limited() {
+		w.NoteCut(ctx, door)
+	}
+}
+
+// openTo is the mode of the private key if others may read it: ssh, and with it
+// docker-machine, does not use such a key (ssh(1), FILES).
+func openTo(ctx context.Context, w *world.World) fs.FileMode {
+	if w.Laptop.OS() == host.Windows {
+		return 0
+	}
+	entries, err := w.Laptop.ReadDir(ctx, filepath.Dir(w.Machine.SSHKeyPath))
+	if err != nil {
+		return 0
+	}
+	for _, e := range entries {
+		if e.Name() != filepath.Base(w.Machine.SSHKeyPath) || !e.Type().IsRegular() {
 			continue
 		}
-		ctx, cancel := context.WithTimeout(ctx, world.ProbeTime/2)
-		defer cancel()
-		conn, err := w.Laptop.DialContext(ctx, "tcp", d.Addr)
-		if err == nil {
-			conn.Close()
+		if info, err := e.Info(); err == nil && info.Mode().Perm()&0o077 != 0 {
+			return info.Mode().Perm()
 		}
-		return errors.Is(err, syscall.ECONNREFUSED)
 	}
-	return false
+	return 0
 }
 
 // BlockedBy implements stack.SelfBlocked.
 func (s State) BlockedBy() string {
 	if s.NotRunning {
 		return "machine"
-	}
-	return ""
-}
-
-// Findings implements stack.State.
-func (s State) Findings() []stack.Finding {
-	one := func(code string, status stack.Status, title, hint string) []stack.Finding {
-		return []stack.Finding{{Code: code, Status: status, Title: title, Hint: hint}}
-	}
-	switch {
-	case s.NotRunning:
-		return nil
-	case s.NoSSH:
-		return one("ssh.ok", stack.OK, "the driver has no SSH", "")
-	case s.NotAsked:
-		return one("ssh.ok", stack.OK, "no login was needed", "")
-	case s.OtherErr != "":
-		return one("ssh.unknown", stack.Fail, s.OtherErr, "")
-	case s.Err != nil:
-		return []stack.Finding{s.failure()}
-	case s.FactsErr != "":
-		return one("ssh.unknown", stack.Unknown, "logged in, and could not ask: "+s.FactsErr, s.DoctorHint)
-	case s.Facts != nil && !s.Facts.Root:
-		return one("ssh.sudo-refused", stack.Fail, "logged in, and sudo is refused: "+s.Facts.SudoError,
-			fmt.Sprintf("docker-machine ssh %s sudo -n true", s.Machine))
-	case len(s.Weak) > 0:
-		return one("ssh.weak-algorithms", stack.Warn, fmt.Sprintf("logged in, with outdated algorithms: %v", s.Weak), "")
-	}
-	return one("ssh.ok", stack.OK, "logged in once at "+s.reached(), "")
-}
-
-func (s State) reached() string {
-	if len(s.Doors) == 0 {
-		return "the docker host"
-	}
-	return s.Doors[0].Addr
-}
-
-// failure names the way in which a login failed. Through NAT a refused
-// connection looks like one that was closed before the banner.
-func (s State) failure() stack.Finding {
-	e := s.Err
-	f := stack.Finding{Status: stack.Fail, Title: e.Error(), Hint: s.DoctorHint}
-	code := func(c, hint string) stack.Finding {
-		f.Code, f.Hint = "ssh."+c, hint
-		return f
-	}
-	restart := "VBoxManage controlvm " + s.Machine + " acpipowerbutton"
-	switch e.Stage {
-	case sshhost.StageKey:
-		return code("auth-failed", "docker-machine inspect "+s.Machine)
-	case sshhost.StageDial:
-		if e.Cause == sshhost.Refused {
-			return code("refused", restart)
-		}
-		return code("timeout", s.DoctorHint)
-	case sshhost.StageBanner:
-		switch {
-		case e.Cause == sshhost.Timeout:
-			return code("timeout", restart)
-		case e.Cause == sshhost.NotSSH:
-			return code("not-ssh", s.DoctorHint)
-		case s.DirectRefused:
-			host, _, err := net.SplitHostPort(s.direct())
-			if err == nil {
-				f.Title = fmt.Sprintf("%s refuses connections to port 22: sshd is not running in the VM", host)
-			}
-			return code("refused", restart)
-		}
-		return code("closed-before-banner", "docker-vpn-helper explain ssh.closed-before-banner")
-	case sshhost.StageKeyExchange:
-		if e.Cause == sshhost.NoCommonAlgorithm {
-			return code("no-common-algorithm", "docker-vpn-helper explain ssh.no-common-algorithm")
-		}
-		return code("closed-in-key-exchange", "docker-vpn-helper explain ssh.closed-in-key-exchange")
-	case sshhost.StageHostKey:
-		return code("host-key-changed", s.AcceptHint)
-	case sshhost.StageAuth:
-		return code("auth-failed", "docker-machine ssh "+s.Machine)
-	}
-	return code("unknown", s.DoctorHint)
-}
-
-func (s State) direct() string {
-	for _, d := range s.Doors {
-		if !d.NAT {
-			return d.Addr
-		}
 	}
 	return ""
 }
