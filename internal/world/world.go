@@ -152,16 +152,23 @@ func (w *World) VM(ctx context.Context) (vbox.VM, error) {
 
 // LookUpVM asks VirtualBox about any VM, by name or UUID.
 func (w *World) LookUpVM(ctx context.Context, name string) (vbox.VM, error) {
-	if known, ok := w.Shared.vm(name); ok {
-		return known.vm, known.err
+	if vm, ok, err := w.Shared.vm(ctx, name); ok {
+		return vm, err
 	}
 	return w.showVM(ctx, name)
 }
 
 // ListVMs asks VirtualBox for the VMs that it knows.
 func (w *World) ListVMs(ctx context.Context) ([]vbox.VMRef, error) {
-	if w.Shared != nil && w.Shared.refs != nil {
-		return w.Shared.refs, nil
+	if w.Shared != nil {
+		select {
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		case <-w.Shared.listed:
+		}
+		if w.Shared.refs != nil {
+			return w.Shared.refs, nil
+		}
 	}
 	out, err := w.VBoxManage(ctx, vbox.ListVMs())
 	if err != nil {
