@@ -77,6 +77,15 @@ func certEntries() []Entry {
 			not:    []string{"nginx", "apache", "httpd"},
 		},
 		{
+			ID:     "docker-machine.ca-key",
+			Means:  "the machine CA's private key is missing, encrypted or unreadable, so that no certificate can be signed with it.",
+			Causes: []string{"the store was copied without certs/ca-key.pem", "the key belongs to root after a sudo docker-machine"},
+			Run:    []string{"ls -l ~/.docker/machine/certs", "docker-machine regenerate-certs --client-certs default other   # a new CA: name all machines"},
+			Code:   "tls.ca-unusable",
+			Source: "docker/machine b170508b, libmachine/cert/bootstrap.go, cert.go",
+			match:  []string{"ca-key.pem: no such file", "ca-key.pem: permission denied", "ca-key.pem: the system cannot find", "x509: decryption password incorrect"},
+		},
+		{
 			ID:     "docker-machine.certs-missing",
 			Means:  "docker-machine does not find a certificate or key of the store.",
 			Causes: []string{"machine creation was interrupted and left the machine without certificates", "the store was copied or moved without its certs directory"},

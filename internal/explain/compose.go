@@ -65,6 +65,15 @@ func composeEntries() []Entry {
 			not:    []string{"proxyerror"},
 		},
 		{
+			ID:     "compose.closed",
+			Means:  "the connection to dockerd was cut during the TLS handshake: behind VirtualBox's NAT nobody listens, or dockerd restarts.",
+			Causes: []string{"dockerd does not run in the VM, or has just been restarted", "a proxy or firewall cuts the connection"},
+			Run:    []string{"docker-vpn-helper doctor default", "docker-vpn-helper fix default"},
+			Code:   "daemon.unreachable",
+			Source: "docker/compose, compose/cli/errors.py (1.x)",
+			match:  []string{"error: ssl error: [errno 54]", "error: ssl error: [errno 104]", "error: ssl error: eof occurred", "port=2376…connection reset by peer", "port=2376…eof occurred in violation of protocol", "port=2376…remotedisconnected"},
+		},
+		{
 			ID:     "compose.read-timeout",
 			Means:  "dockerd took the request and did not answer within docker-compose's 60 seconds.",
 			Causes: []string{"the VM is short of memory or its disk is slow or full", "a connection that died when the VPN changed, and was kept open"},

@@ -36,6 +36,15 @@ func machineEntries() []Entry {
 			not:    local(),
 		},
 		{
+			ID:     "docker-machine.ls-timeout",
+			Means:  "docker-machine ls waited 10 seconds for the machine and gave up: its host-only address does not answer, or VirtualBox does not.",
+			Causes: []string{"a VPN has taken the route to the host-only network", "VBoxManage hangs"},
+			Run:    []string{"docker-vpn-helper ls", `eval "$(docker-vpn-helper fix default)"`},
+			Code:   "route.hijacked",
+			Source: "docker/machine b170508b, commands/ls.go; docker/machine#4625",
+			match:  []string{"virtualbox timeout"},
+		},
+		{
 			ID:     "docker-machine.unreachable-warning",
 			Means:  "the VM runs and SSH works, and docker-machine got no answer at the host-only address within 5 seconds: a VPN, most of the time.",
 			Causes: []string{"a VPN has taken the route to the host-only network", "two host-only adapters have the same network", "a firewall on the laptop"},
@@ -69,7 +78,7 @@ func machineEntries() []Entry {
 			Run:    []string{"VBoxManage controlvm default screenshotpng vm.png", "docker-vpn-helper doctor default", "docker-machine restart default"},
 			Code:   "ssh.timeout",
 			Source: "docker/toolbox#678; docker/machine#4625, #1433; libmachine/drivers/utils.go",
-			match:  []string{"too many retries waiting for ssh to be available", "error creating machine: too many retries", "error waiting for machine to be running: maximum number of retries"},
+			match:  []string{"too many retries waiting for ssh to be available", "error creating machine: too many retries", "maximum number of retries (60) exceeded", "error waiting for machine to be running: maximum number of retries"},
 		},
 		{
 			ID:     "docker-machine.provisioner",

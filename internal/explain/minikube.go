@@ -40,6 +40,14 @@ func minikubeEntries() []Entry {
 			match:  each([]string{"unable to connect to the server: dial tcp 192.168.", "unable to connect to the server: dial tcp 10.0.2.", "couldn't get current server api group list……192.168."}, timeoutsAndUnreachables()...),
 		},
 		{
+			ID:     "minikube.kubectl-handshake",
+			Means:  "kubectl reached something at the cluster's address, and TLS did not come to an end: large packets get lost, or the VM is overloaded.",
+			Causes: []string{"a VPN with a small MTU", "the cluster's VM is short of memory", "a proxy in between"},
+			Run:    []string{"minikube status", "disconnect from the VPN and try again", "kubectl --v=6 get nodes   # which address?"},
+			Source: "Go, net/http (errTLSHandshakeTimeout)",
+			match:  []string{"unable to connect to the server: net/http: tls handshake timeout"},
+		},
+		{
 			ID:     "minikube.kubectl-refused",
 			Means:  "the VM is reached, and Kubernetes' API server does not listen there.",
 			Causes: []string{"the cluster is stopped or still starting", "the address is another VM's now"},

@@ -87,7 +87,7 @@ func sshEntries() []Entry {
 			Run:    []string{"SSH_AUTH_SOCK= docker-machine ssh default", "ssh-add -l"},
 			Code:   "ssh.auth-failed",
 			Source: "OpenSSH 0ef0f5a83, ssherr.c",
-			match:  []string{"agent refused operation"},
+			match:  []string{"agent refused operation", "agent admitted failure to sign"},
 			not:    foreign(),
 		},
 		{

@@ -12,7 +12,7 @@ func sshPathEntries() []Entry {
 			Code:   "ssh.refused",
 			Source: "OpenSSH 0ef0f5a83, sshconnect.c; docker/machine b170508b, drivers/virtualbox/virtualbox.go",
 			match: []string{"ssh: connect to host 127.0.0.1 port…connection refused", "ssh: connect to host localhost port…connection refused", "error dialing tcp…127.0.0.1:…connection refused",
-				"mysterious error dialing tcp for ssh"},
+				"error attempting ssh client dial…dial tcp 127.0.0.1:…connection refused", "mysterious error dialing tcp for ssh"},
 		},
 		{
 			ID:     "ssh.refused",
@@ -104,7 +104,8 @@ func sshPathEntries() []Entry {
 			Run:    []string{"docker-vpn-helper doctor default", "ssh -o ServerAliveInterval=30 …"},
 			Source: "OpenSSH 0ef0f5a83, clientloop.c, packet.c",
 			match: []string{"client_loop: send disconnect", "packet_write_wait: connection to", "write failed: broken pipe", "timeout, server…not responding", "ssh_dispatch_run_fatal…broken pipe",
-				"ssh_dispatch_run_fatal…operation timed out", "connection to 127.0.0.1 closed by remote host", "connection to localhost closed by remote host"},
+				"ssh_dispatch_run_fatal…operation timed out", "connection to 127.0.0.1 closed by remote host", "connection to localhost closed by remote host",
+				"mux_client_request_session: read from master failed"},
 			not: foreign(),
 		},
 		{

@@ -29,7 +29,7 @@ func vboxEntries() []Entry {
 			Causes: []string{"modifyvm --natpf1 on a running VM", "a VM process that hangs after a crash still holds the lock"},
 			Run:    []string{"docker-vpn-helper fix default   # uses the right one of the two", "ps ax | grep -i vboxheadless"},
 			Source: "docker/machine#1679",
-			match:  []string{"is already locked for a session", "is already locked by a session"},
+			match:  []string{"is already locked for a session", "is already locked by a session", "cannot unregister the machine…while it is locked"},
 		},
 		{
 			ID:     "vbox.not-running",
@@ -73,7 +73,7 @@ func vboxEntries() []Entry {
 			Causes: []string{"VirtualBox is not installed, or was removed", "on Windows: VBOX_MSI_INSTALL_PATH is not set"},
 			Run:    []string{"VBoxManage --version", "brew install --cask virtualbox"},
 			Source: "docker/machine b170508b, drivers/virtualbox/vbm.go; kubernetes/minikube#3784",
-			match:  []string{"vboxmanage not found", "vboxmanage: command not found", "command not found: vboxmanage", "'vboxmanage' is not recognized as", "vboxmanage: not found", "vboxmanage\": executable file not found"},
+			match:  []string{"vboxmanage not found", "vboxmanage: command not found", "command not found: vboxmanage", "'vboxmanage' is not recognized as", "vboxmanage: not found", "vboxmanage\": executable file not found", "unable to find vboxmanage in", "provider_virtualbox_not_found"},
 		},
 		{
 			ID:     "vbox.too-old",
@@ -89,7 +89,7 @@ func vboxEntries() []Entry {
 			Causes: []string{"kernel modules not loaded, or blocked by macOS", "another hypervisor in the way", "Windows: a program that VirtualBox's hardening refuses: see VBoxHardening.log"},
 			Run:    []string{"tail ~/.docker/machine/machines/default/default/Logs/VBox.log", "reinstall VirtualBox, approve its system extension, reboot"},
 			Source: "docker/machine#4471; docker/toolbox#473, #679; kubernetes/minikube#3859, #5227",
-			match:  []string{"has terminated unexpectedly during startup", "the vm session was closed before any attempt to power it on", "the vm session was aborted"},
+			match:  []string{"has terminated unexpectedly during startup", "the vm session was closed before any attempt to power it on", "the vm session was aborted", "could not launch the vm process for the machine"},
 		},
 		{
 			ID:     "vbox.not-ready",

@@ -83,6 +83,15 @@ func vboxNetEntries() []Entry {
 			general: true,
 		},
 		{
+			ID:     "route.not-in-table",
+			Means:  "there is no route to that network, neither yours nor a VPN's, so that there is nothing to delete.",
+			Causes: []string{"the VPN took its route along when it disconnected, and yours was gone already"},
+			Run:    []string{"docker-vpn-helper fix default   # adds it", "sudo route -n add -net 192.168.99 -interface vboxnet0"},
+			Code:   "route.missing",
+			Source: "docker/machine#1500; route(8)",
+			match:  []string{"route: writing to routing socket: not in table", "delete net…not in table", "rtnetlink answers: no such process"},
+		},
+		{
 			ID:     "route.file-exists",
 			Means:  "there is a route to that network already, and it is not yours: a connected VPN put it there and puts it back.",
 			Causes: []string{"AnyConnect and others keep a route over each local network while connected"},
