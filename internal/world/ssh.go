@@ -92,7 +92,7 @@ func (w *World) CheckSSH(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, ProbeTime)
 	defer cancel()
 	if _, err := c.Run(ctx, host.Cmd{Argv: []string{"true"}}); err != nil {
-		c.Close()
+		w.Redial() // taking back is worth a login more
 	}
 }
 
