@@ -29,61 +29,91 @@ func AddSANs(config []byte, names []string) ([]byte, error) {
 }
 
 func addSANs(config []byte, names []string) ([]byte, error) {
-	body, err := withoutBOM(config)
+	l, err := findSANs(config)
 	if err != nil {
 		return nil, err
 	}
-	if _, err := parse(config); err != nil {
-		return nil, err
-	}
-	top, err := readObject(body, 0, len(body))
-	if err != nil {
-		return nil, err
-	}
-	var version int
-	if m, err := top.member("ConfigVersion"); err != nil {
-		return nil, err
-	} else if m != nil {
-		if err := json.Unmarshal(body[m.start:m.end], &version); err != nil {
-			return nil, err
-		}
-	}
-	if version < 2 {
+	if l.version < 2 {
 		return nil, ErrNoSANs
-	}
-	host, err := top.object("HostOptions")
-	if err != nil {
-		return nil, err
-	}
-	options, err := host.object("AuthOptions")
-	if err != nil {
-		return nil, err
-	}
-	field, err := options.member("ServerCertSANs")
-	if err != nil {
-		return nil, err
-	}
-	var have []string
-	if field != nil {
-		if have, err = stringsIn(body[field.start:field.end]); err != nil {
-			return nil, err
-		}
 	}
 	var missing []string
 	for _, n := range names {
 		if !utf8.ValidString(n) {
 			return nil, fmt.Errorf("%q is no name", n)
 		}
-		if !slices.Contains(have, n) && !slices.Contains(missing, n) {
+		if !slices.Contains(l.have, n) && !slices.Contains(missing, n) {
 			missing = append(missing, n)
 		}
 	}
 	if len(missing) == 0 {
 		return slices.Clone(config), nil
 	}
-	bom := len(config) - len(body)
-	at, until, text := edit(body, host, options, field, len(have), missing)
-	return slices.Concat(config[:bom+at], []byte(text), config[bom+until:]), nil
+	return l.splice(edit(l.body, l.host, l.options, l.field, len(l.have), missing)), nil
+}
+
+// RemoveSANs takes names out of HostOptions.AuthOptions.ServerCertSANs and
+// leaves every byte outside that list as it is. A text without them is returned
+// as it is.
+func RemoveSANs(config []byte, names []string) ([]byte, error) {
+	l, err := findSANs(config)
+	if err != nil {
+		return nil, fmt.Errorf("removing ServerCertSANs: %w", err)
+	}
+	keep := slices.DeleteFunc(slices.Clone(l.have), func(n string) bool { return slices.Contains(names, n) })
+	if len(keep) == len(l.have) {
+		return slices.Clone(config), nil
+	}
+	return l.splice(l.field.start, l.field.end, "["+join(keep, ",")+"]"), nil
+}
+
+// sans is the list of names in the text of a config.json.
+type sans struct {
+	config, body  []byte // body is without the byte order mark
+	version       int
+	host, options *object
+	field         *member // nil where there is no such field
+	have          []string
+}
+
+func findSANs(config []byte) (l sans, err error) {
+	l.config = config
+	if l.body, err = withoutBOM(config); err != nil {
+		return l, err
+	}
+	if _, err := parse(config); err != nil {
+		return l, err
+	}
+	top, err := readObject(l.body, 0, len(l.body))
+	if err != nil {
+		return l, err
+	}
+	if m, err := top.member("ConfigVersion"); err != nil {
+		return l, err
+	} else if m != nil {
+		if err := json.Unmarshal(l.body[m.start:m.end], &l.version); err != nil {
+			return l, err
+		}
+	}
+	if l.version < 2 {
+		return l, nil // older layouts have neither the field nor the way to it
+	}
+	if l.host, err = top.object("HostOptions"); err != nil {
+		return l, err
+	}
+	if l.options, err = l.host.object("AuthOptions"); err != nil {
+		return l, err
+	}
+	if l.field, err = l.options.member("ServerCertSANs"); err != nil || l.field == nil {
+		return l, err
+	}
+	l.have, err = stringsIn(l.body[l.field.start:l.field.end])
+	return l, err
+}
+
+// splice replaces body[at:until] by text.
+func (l sans) splice(at, until int, text string) []byte {
+	bom := len(l.config) - len(l.body)
+	return slices.Concat(l.config[:bom+at], []byte(text), l.config[bom+until:])
 }
 
 // edit says which bytes of body to replace by which text.
