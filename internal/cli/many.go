@@ -11,7 +11,7 @@ import (
 
 const (
 	// busyAtOnce bounds how many machines are worked on side by side.
-	busyAtOnce = 16
+	busyAtOnce = 64
 	// openAtOnce bounds them together with those that wait.
 	openAtOnce = 256
 	// lendAfter is how long a machine keeps others from their turn: one that takes

@@ -2,6 +2,7 @@ package world
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -66,7 +67,12 @@ func (s *Shared) list(ctx context.Context, w *World, limit time.Duration) {
 	if err != nil {
 		return
 	}
-	for _, ref := range refs {
+	// Those that run come first: there is more to ask about them.
+	var running []vbox.VMRef
+	if out, err := w.VBoxManage(ctx, vbox.ListRunning()); err == nil {
+		running, _ = vbox.ParseVMs(out.Stdout)
+	}
+	for _, ref := range slices.Concat(running, refs) {
 		if s.vms[ref.UUID] != nil {
 			continue
 		}

@@ -91,7 +91,8 @@ func measure(t *testing.T, f *scale.Fleet, args ...string) run {
 			r.memory *= 1024 // kilobytes there
 		}
 	}
-	t.Logf("%v: %s, %.1f MiB", args, r.took.Round(time.Millisecond), float64(r.memory)/(1<<20))
+	t.Logf("%v: %s, %s of it computing (with VBoxManage and the like), %.1f MiB", args, r.took.Round(time.Millisecond),
+		(cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()).Round(time.Millisecond), float64(r.memory)/(1<<20))
 	return r
 }
 

@@ -133,7 +133,7 @@ func (f *Fleet) boot(m *machine.Machine, n int) error {
 func (f *Fleet) add(m *machine.Machine, i int) (*standin.VM, error) {
 	name, kind := Name(i), KindOf(i)
 	dir := filepath.Join(filepath.Dir(m.Dir), name)
-	if err := os.CopyFS(dir, os.DirFS(m.Dir)); err != nil {
+	if err := copyDir(dir, m.Dir); err != nil {
 		return nil, err
 	}
 	sshPort, port := f.ports[i][0], f.ports[i][1]
@@ -172,6 +172,26 @@ func (f *Fleet) add(m *machine.Machine, i int) (*standin.VM, error) {
 		vm.State = "poweroff"
 	}
 	return vm, err
+}
+
+func copyDir(to, from string) error {
+	entries, err := os.ReadDir(from)
+	if err != nil {
+		return err
+	}
+	if err := os.Mkdir(to, 0o700); err != nil {
+		return err
+	}
+	for _, e := range entries {
+		data, err := os.ReadFile(filepath.Join(from, e.Name()))
+		if err != nil {
+			return err
+		}
+		if err := os.WriteFile(filepath.Join(to, e.Name()), data, 0o600); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Close ends the docker host and removes everything but the home directory.
