@@ -162,10 +162,10 @@ func (c *Reissue) Apply(ctx context.Context, w *world.World) error {
 	if err != nil {
 		return err
 	}
+	w.TellContainers(r)
 	if err := swapError(c.Machine, r); err != nil {
 		return err
 	}
-	w.TellContainers(r)
 	if err := w.Laptop.WriteFile(ctx, c.StorePath, []byte(c.New), 0o600); err != nil {
 		return fmt.Errorf("writing the store's copy of the server certificate: %w", err)
 	}

@@ -49,6 +49,7 @@ func (c *StartDaemon) Apply(ctx context.Context, w *world.World) error {
 	if err != nil {
 		return err
 	}
+	w.TellContainers(r)
 	return swapError(c.Machine, r)
 }
 

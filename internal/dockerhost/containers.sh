@@ -3,10 +3,12 @@
 
 FIELDS='{{.State.StartedAt}} {{.Id}} {{.State.Paused}} REMOVE {{if .Config.Labels}}{{with index .Config.Labels "com.docker.swarm.task.id"}}managed{{else}}own{{end}}{{else}}own{{end}} {{.Name}}'
 
-# record: once, before anything is stopped. Without an answer from dockerd there is nothing to record.
+# record: once, before anything is stopped. Where dockerd does not answer, there are only
+# those that an earlier transaction owes, which left dockerd down.
 record() {
 	[ -f "$DIR/running" ] && return 0
 	: >"$DIR/list"
+	[ ! -f "$BASE/owed" ] || cat "$BASE/owed" >"$DIR/list"
 	if docker_ 20 ps -q --no-trunc; then
 		ids=$(cat "$DIR/out")
 		if [ -n "$ids" ]; then
@@ -15,10 +17,10 @@ record() {
 			docker_ 30 inspect -f "${FIELDS%%REMOVE*}{{if .HostConfig.AutoRemove}}true{{else}}false{{end}}${FIELDS#*REMOVE}" $ids ||
 				docker_ 30 inspect -f "${FIELDS%%REMOVE*}false${FIELDS#*REMOVE}" $ids
 			# Without the Z a shorter fraction sorts before a longer one.
-			sed 's/^\([^ ]*\)Z /\1 /' "$DIR/out" | sort >"$DIR/list"
+			sed 's/^\([^ ]*\)Z /\1 /' "$DIR/out" >>"$DIR/list"
 		fi
 	fi
-	keep running <"$DIR/list"
+	sort -u "$DIR/list" | keep running
 }
 
 # states: a line "id running paused" for each that still exists.

@@ -168,7 +168,7 @@ facts() {
 		# shellcheck disable=SC2016 # sed's $, not the shell's
 		say log "$(tail -n 20 "$log" | sed -n '/[^[:space:]]/h;${g;p;}')"
 	elif command -v journalctl >/dev/null; then
-		say log "$(journalctl -u docker.service -n 1 -o cat --no-pager)"
+		say log "$(journalctl _SYSTEMD_UNIT=docker.service -n 1 -o cat --no-pager)"
 	fi
 }
 

@@ -11,6 +11,12 @@ frame() {
 over() {
 	[ "$MODE" != swap ] || which_file
 	[ "$MODE" != swap ] || tidy
+	# Containers cannot be started without dockerd: whoever brings it up does that.
+	if [ "$1" = failed-down ] && [ -s "$DIR/running" ]; then
+		cat "$DIR/running" >"$BASE/.owed" && mv -f "$BASE/.owed" "$BASE/owed"
+	else
+		rm -f "$BASE/owed"
+	fi
 	{
 		echo "@@docker-vpn-helper result"
 		echo "@@outcome"

@@ -108,7 +108,8 @@ log_line() {
 		break
 	done
 	if [ -z "$l" ] && [ "$INIT" = systemd ]; then
-		l=$(journalctl -u docker.service -n 1 -o cat --no-pager 2>/dev/null)
+		# Not -u: that has also what systemd says of the unit, which comes last.
+		l=$(journalctl _SYSTEMD_UNIT=docker.service -n 1 -o cat --no-pager 2>/dev/null)
 	fi
 	printf '%s\n' "$l"
 }

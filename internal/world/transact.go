@@ -27,8 +27,8 @@ func (w *World) Transact(ctx context.Context, cmd host.Cmd, id string, d dockerh
 		w.Close()
 		r, err = w.transact(ctx, cmd)
 	}
-	if err != nil {
-		return r, err
+	if err != nil || r.Outcome == dockerhost.Interrupted {
+		return r, err // the same ID finishes it, if anything can
 	}
 	if ack, err := dockerhost.Ack(id); err == nil {
 		if h, err := w.DockerHost(ctx); err == nil {
@@ -88,6 +88,7 @@ func (w *World) EnsureServed(ctx context.Context, facts dockerhost.Facts) error 
 	if err != nil {
 		return err
 	}
+	w.TellContainers(r)
 	if r.Outcome != dockerhost.Restarted && r.Outcome != dockerhost.Already {
 		return fmt.Errorf("restarting dockerd on %s: %s", w.Machine.Name, r.Log)
 	}

@@ -248,6 +248,9 @@ func (s State) Findings() []stack.Finding {
 		}
 		add(string(p.Kind), status, stack.Plain, p.Text, "docker-vpn-helper explain tls."+string(p.Kind))
 	}
+	if s.Impossible != "" {
+		add("reissue-impossible", stack.Fail, stack.Plain, "the certificate has to be reissued, and cannot be: "+s.Impossible, "docker-vpn-helper explain tls.reissue-impossible")
+	}
 	if s.KeyMismatch {
 		add("key-mismatch", stack.Fail, stack.Plain, "on the docker host, server.pem does not belong to server-key.pem: dockerd cannot start with them", hint)
 	}
@@ -270,9 +273,6 @@ func (s State) Findings() []stack.Finding {
 	} else if len(s.Missing) > 0 && !s.Due {
 		add("address-missing", stack.Warn, stack.Aside,
 			"the served certificate does not name "+strings.Join(s.Missing, ", ")+": clients that dial it by that name refuse it", s.ReissueHint)
-	}
-	if s.Impossible != "" {
-		add("reissue-impossible", stack.Fail, stack.Plain, "the certificate has to be reissued, and cannot be: "+s.Impossible, "docker-vpn-helper explain tls.reissue-impossible")
 	}
 	if s.ClientRejected != "" {
 		add("client-cert-rejected", stack.Fail, stack.Plain, "dockerd does not accept the client certificate: "+s.ClientRejected,
