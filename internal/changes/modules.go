@@ -119,14 +119,18 @@ func (c *RestartModules) Apply(ctx context.Context, w *world.World) error {
 	if err := c.awaitClosed(ctx, w); err != nil {
 		return err
 	}
+	var failed error
 	for _, argv := range c.Steps {
-		if _, err := w.Laptop.Run(ctx, host.Cmd{Argv: argv, Root: true}); err != nil {
-			return fmt.Errorf("restarting VirtualBox's kernel modules: %w", err)
+		if _, failed = w.Laptop.Run(ctx, host.Cmd{Argv: argv, Root: true}); failed != nil {
+			break
 		}
 	}
 	if m, err := w.Modules(ctx); err == nil && m.Blocked {
-		return &world.YourTurn{Text: "macOS does not load VirtualBox's kernel extensions: /dev/" + vbox.NetCtlDevice + " is still missing",
+		return &world.YourTurn{Text: "macOS does not load VirtualBox's kernel extensions, /dev/" + vbox.NetCtlDevice + " is still missing: allow them in Privacy & Security, and reboot",
 			Hint: "docker-vpn-helper explain machine.driver-not-loaded"}
+	}
+	if failed != nil {
+		return fmt.Errorf("restarting VirtualBox's kernel modules: %w", failed)
 	}
 	for _, a := range c.Adapters {
 		// A new adapter has no address. Where VirtualBox refuses to give it one, the

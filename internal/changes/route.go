@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"strings"
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/routes"
@@ -65,6 +66,10 @@ func (c *RestoreRoute) Revert(ctx context.Context, w *world.World) ([]string, er
 // Next implements world.Escalating: setting the adapter's address anew makes
 // VirtualBox and the kernel bring the route back themselves.
 func (c *RestoreRoute) Next() world.Change {
+	if !strings.HasPrefix(c.Adapter, "vboxnet") {
+		// The bridge of a host-only network (VirtualBox 7 on macOS) is not VBoxManage's to configure.
+		return &RestartModules{Again: c.Again}
+	}
 	return &ConfigureAdapter{Adapter: c.Adapter, Addr: c.Net, Again: c.Again}
 }
 

@@ -140,7 +140,11 @@ func applyAll(ctx context.Context, w *world.World, l Layer, j *Journal, planned,
 		if !l.Optional || ctx.Err() != nil || errors.Is(err, host.ErrNoSudo) || l.Verdict && errors.As(err, &yourTurn) {
 			return tried, err
 		}
-		sink.Event(Event{Kind: Note, Machine: w.Machine.Name, Layer: l.Name, Text: fmt.Sprintf("%s: %v", c, err)})
+		text := fmt.Sprintf("%s: %v", c, err)
+		if errors.As(err, &yourTurn) && yourTurn.Hint != "" {
+			text += "; " + yourTurn.Hint
+		}
+		sink.Event(Event{Kind: Note, Machine: w.Machine.Name, Layer: l.Name, Text: text})
 		if err := j.takeBack(ctx, w, c); err != nil {
 			return tried, err
 		}

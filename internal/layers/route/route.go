@@ -27,6 +27,8 @@ type State struct {
 	// NIC is the host-only adapter that the VM is attached to, asked only where
 	// no interface of the laptop stands for it.
 	NIC string `json:"nic,omitempty"`
+	// VMDown says that the VM, which brings its adapter up, does not run.
+	VMDown bool `json:"vm_down"`
 
 	FixHint, StopHint string `json:"-"`
 }
@@ -51,27 +53,54 @@ func inspect(ctx context.Context, w *world.World) (stack.State, error) {
 	switch {
 	case w.Repairing():
 		// A route that is right is proved by an answer; a tunnel's name is advice.
-		if verdict == routes.OK && running(ctx, w) && !w.HostOnlyAnswers(ctx) && !w.AddressMoved(ctx) {
-			s.Silent = true
-			s.Client = w.VPN(ctx, view)
+		if verdict == routes.OK && running(ctx, w) && !w.HostOnlyAnswers(ctx) {
+			s.silent(ctx, w)
 		}
 	case w.Frugal:
 		return s, nil // the rest costs time
 	case verdict == routes.Hijacked:
 		s.Client = w.VPN(ctx, view)
 	case verdict == routes.OK:
-		if s.Silent = w.HostOnlySilent(ctx); s.Silent {
-			s.Client = w.VPN(ctx, view)
+		if w.HostOnlySilent(ctx) {
+			s.silent(ctx, w)
 		}
 	}
-	if verdict == routes.NoAdapter && !w.Frugal {
-		if vm, err := w.VM(ctx); err == nil {
-			if nic, ok := vm.HostOnlyNIC(); ok && nic.Attachment == "hostonly" {
-				s.NIC = nic.HostOnly
-			}
-		}
+	if verdict == routes.NoAdapter || verdict == routes.InterfaceDown {
+		s.adapter(ctx, w)
 	}
 	return s, nil
+}
+
+// silent looks at why nothing answers. A docker host that has another address
+// now cannot, whatever the route is like.
+func (s *State) silent(ctx context.Context, w *world.World) {
+	if s.Silent = w.Frugal || !w.AddressMoved(ctx); s.Silent {
+		s.Client = w.VPN(ctx, s.View)
+	}
+}
+
+// adapter asks for what the VM is attached to. An adapter that no VM uses need
+// not be there, nor be up.
+func (s *State) adapter(ctx context.Context, w *world.World) {
+	if w.Frugal {
+		return
+	}
+	if s.VMDown = !running(ctx, w); s.VMDown {
+		return
+	}
+	if vm, err := w.VM(ctx); err == nil {
+		if nic, ok := vm.HostOnlyNIC(); ok && nic.Attachment == "hostonly" {
+			s.NIC = nic.HostOnly
+		}
+	}
+}
+
+// BlockedBy implements stack.SelfBlocked.
+func (s State) BlockedBy() string {
+	if s.VMDown {
+		return "machine"
+	}
+	return ""
 }
 
 // running says whether somebody can be there to answer. A frugal repair has had
@@ -114,7 +143,7 @@ func (s State) Findings() []stack.Finding {
 			return warn("route.stale", fmt.Sprintf("%s leaves by %s, and nothing answers there while %s is connected", s.View.Addr, j.Owner, s.Client.Name), "")
 		}
 		if s.Silent {
-			return warn("route.stale", fmt.Sprintf("%s leaves by %s, and nothing answers there", s.View.Addr, j.Owner), s.StopHint)
+			return warn("route.stale", fmt.Sprintf("%s leaves by %s, and nothing answers there", s.View.Addr, j.Owner), s.FixHint)
 		}
 		return []stack.Finding{{Code: "route.ok", Status: stack.OK, Title: fmt.Sprintf("%s leaves by %s", s.View.Addr, j.Owner)}}
 	case routes.Hijacked:
@@ -129,11 +158,11 @@ func (s State) Findings() []stack.Finding {
 		}
 		return warn("route.missing", fmt.Sprintf("%s leaves by %s, the default route, not %s", s.View.Addr, j.Owner, adapter), s.FixHint)
 	case routes.Colliding:
-		return warn("route.colliding", fmt.Sprintf("%s is a network of %s too, not only of %s: %s", s.View.Net(), j.Owner, adapter, j.Evidence), "")
+		return warn("route.colliding", j.Evidence, "")
 	case routes.InterfaceDown:
-		return warn("route.interface-down", fmt.Sprintf("%s is down or has lost its address: %s", adapter, j.Evidence), s.FixHint)
+		return warn("route.interface-down", j.Evidence, s.FixHint)
 	case routes.NoAdapter:
-		return warn("route.interface-down", fmt.Sprintf("no interface has an address in %s: %s", s.View.Net(), j.Evidence), s.FixHint)
+		return warn("route.interface-down", j.Evidence, s.FixHint)
 	}
 	return []stack.Finding{{Code: "route.unknown", Status: stack.Unknown, Title: "could not tell which way " + s.View.Addr.String() + " leaves: " + j.Evidence}}
 }
@@ -141,7 +170,7 @@ func (s State) Findings() []stack.Finding {
 // Changes implements stack.State. A route that a connected VPN owns is reported
 // and never fought: the client would put it back at once.
 func (s State) Changes() []world.Change {
-	if !s.Applies {
+	if !s.Applies || s.VMDown {
 		return nil
 	}
 	j := s.judge()

@@ -1,0 +1,213 @@
+package layers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"golang.org/x/tools/txtar"
+
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host/hosttest"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/machine"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/stack"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/store"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/world"
+)
+
+// TestMachines reads testdata/machines, one computer a file, and compares what
+// doctor says of it, and what fix does to it, with what the file wants. A file is
+// a transcript (see package hosttest) whose first lines say which versions it is
+// of and who says that they behave so, with these sections besides:
+//
+//	machine   the store's entry, "key value" lines: name, driver, ip, cidr,
+//	          sshport, user, names (the served certificate's), settings (the VM's
+//	          settings file is there), stop-vms. Behind an address that the computer
+//	          has "open", sshd answers on port 22 and sshport, dockerd elsewhere.
+//	doctor    a line for each rung, its status and codes, its changes behind
+//	          "+", and the cause
+//	fix       the commands that change something, in order, and how it ended;
+//	          without this section fix is not run
+func TestMachines(t *testing.T) {
+	files, err := filepath.Glob("testdata/machines/*.txtar")
+	if err != nil || len(files) < 40 {
+		t.Fatalf("%d machines, %v", len(files), err)
+	}
+	for _, file := range files {
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".txtar"), func(t *testing.T) {
+			t.Parallel()
+			m := readMachine(t, file)
+			compareText(t, "doctor", m.doctor, m.diagnose(t))
+			if m.fix != "" {
+				compareText(t, "fix", m.fix, m.repair(t))
+			}
+		})
+	}
+}
+
+// transcript is one file of testdata/machines.
+type transcript struct {
+	computer    []byte
+	entry       map[string]string
+	doctor, fix string
+}
+
+func readMachine(t *testing.T, file string) transcript {
+	t.Helper()
+	a, err := txtar.ParseFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(string(a.Comment), "VirtualBox") && !strings.Contains(string(a.Comment), "driver") || !strings.Contains(string(a.Comment), "Source") {
+		t.Errorf("the first lines name no VirtualBox or driver, or no source:\n%s", a.Comment)
+	}
+	m := transcript{entry: map[string]string{}}
+	rest := &txtar.Archive{Comment: a.Comment}
+	for _, f := range a.Files {
+		switch f.Name {
+		case "machine":
+			for line := range strings.Lines(string(f.Data)) {
+				key, value, _ := strings.Cut(strings.TrimSpace(line), " ")
+				m.entry[key] = value
+			}
+		case "doctor":
+			m.doctor = string(f.Data)
+		case "fix":
+			m.fix = string(f.Data)
+		default:
+			rest.Files = append(rest.Files, f)
+		}
+	}
+	m.computer = txtar.Format(rest)
+	return m
+}
+
+// world is the transcript's computer with a store and a docker host.
+func (m transcript) world(t *testing.T) (*world.World, *hosttest.Computer) {
+	t.Helper()
+	dir, name := t.TempDir(), m.value("name", "default")
+	s, err := machine.NewStore(dir, machine.StoreOptions{})
+	check(t, err)
+	port, _ := strconv.Atoi(m.value("sshport", "50022"))
+	o := machine.Options{Name: name, Driver: m.value("driver", "virtualbox"), IP: m.value("ip", "192.168.99.100"), HostOnlyCIDR: m.value("cidr", "192.168.99.1/24"),
+		SSHPort: port, SSHUser: m.value("user", "docker")}
+	if names := m.entry["names"]; names != "" {
+		o.Names = strings.Split(names, ",")
+	}
+	made, err := s.Add(o)
+	check(t, err)
+	if _, ok := m.entry["settings"]; ok {
+		file := filepath.Join(made.Dir, name, name+".vbox")
+		check(t, os.MkdirAll(filepath.Dir(file), 0o755))
+		check(t, os.WriteFile(file, []byte("<VirtualBox/>\n"), 0o600))
+	}
+	c := hosttest.New(t, m.computer)
+	l := &laptop{Computer: c, real: dir, guest: serve(t, s, made), sshPort: m.value("sshport", "50022")}
+	opened, err := store.Open(l, dir)
+	check(t, err)
+	entry, err := opened.Load(t.Context(), name)
+	check(t, err)
+	w := &world.World{Laptop: l, Store: opened, Machine: entry, Getenv: func(string) string { return "" }, Now: time.Now,
+		StateDir: filepath.Join(dir, "state"), Tell: t.Logf}
+	w.Program, w.DaemonWait = "docker-vpn-helper", 2*time.Second
+	_, w.StopVMs = m.entry["stop-vms"]
+	t.Cleanup(w.Close)
+	return w, c
+}
+
+func (m transcript) value(key, otherwise string) string {
+	if v, ok := m.entry[key]; ok {
+		return v
+	}
+	return otherwise
+}
+
+func (m transcript) diagnose(t *testing.T) string {
+	t.Helper()
+	w, _ := m.world(t)
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	r := stack.Diagnose(ctx, w, All(), mute{})
+	var b strings.Builder
+	for _, l := range r.Layers {
+		fmt.Fprintf(&b, "%s %s", l.Layer, l.Status)
+		if l.BlockedBy != "" {
+			fmt.Fprintf(&b, " by %s", l.BlockedBy)
+		}
+		for _, f := range l.Findings {
+			fmt.Fprintf(&b, " %s", f.Code)
+			if f.Status == stack.Unknown {
+				t.Logf("%s: %s", f.Code, f.Title)
+			}
+			// What a person reads belongs to the report where something is wrong.
+			if f.Status != stack.OK && (l.Layer == "machine" || l.Layer == "route") {
+				fmt.Fprintf(&b, "\n  %s\n  %q", f.Title, f.Hint)
+			}
+		}
+		b.WriteString("\n")
+		for _, c := range l.Changes {
+			fmt.Fprintf(&b, "  + %s\n", c)
+		}
+	}
+	fmt.Fprintf(&b, "cause %s\n", r.Cause)
+	return m.plain(w, b.String())
+}
+
+// plain takes out what is another one at each run.
+func (m transcript) plain(w *world.World, text string) string {
+	return strings.ReplaceAll(text, w.Machine.StoreDir, "STORE")
+}
+
+func (m transcript) repair(t *testing.T) string {
+	t.Helper()
+	w, c := m.world(t)
+	w.Patience = 300 * time.Millisecond
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	j := stack.NewJournal(filepath.Join(t.TempDir(), "journal"), stack.Header{Command: "fix", Machine: w.Machine.Name, Started: time.Now()})
+	_, err := stack.Fix(ctx, ctx, w, All(), j, mute{})
+	var b strings.Builder
+	for _, cmd := range c.Ran() {
+		words := strings.Fields(cmd)
+		if words[0] == "#" || words[1] == "VBoxManage" && slices.Contains([]string{"controlvm", "modifyvm", "startvm", "hostonlyif"}, words[2]) {
+			fmt.Fprintln(&b, cmd)
+		}
+	}
+	if err == nil {
+		b.WriteString("repaired\n")
+	} else {
+		fmt.Fprintf(&b, "error: %v\n", err)
+	}
+	var failed *stack.RollbackError
+	if errors.As(err, &failed) {
+		t.Error("the rollback is incomplete")
+	}
+	return m.plain(w, b.String())
+}
+
+// mute is a user who says yes and hears nothing.
+type mute struct{}
+
+func (mute) Event(stack.Event)                           {}
+func (mute) Confirm(context.Context, world.Change) error { return nil }
+
+func compareText(t *testing.T, what, want, got string) {
+	t.Helper()
+	if diff := cmp.Diff(strings.Split(want, "\n"), strings.Split(got, "\n")); diff != "" {
+		t.Errorf("%s (-want +got):\n%s\nin full:\n%s", what, diff, got)
+	}
+}
+
+func check(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
