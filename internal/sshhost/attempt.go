@@ -24,17 +24,19 @@ type attempt struct {
 	pin     *pin
 	banner  strings.Builder
 	methods []string
+	old     bool // the server has agreed to outdated algorithms only
 }
 
 func (a *attempt) config(cfg Config, signer ssh.Signer) *ssh.ClientConfig {
 	c := &ssh.ClientConfig{
 		User:            cfg.User,
-		Auth:            []ssh.AuthMethod{ssh.PublicKeys(signer)},
+		Auth:            []ssh.AuthMethod{ssh.PublicKeysCallback(func() ([]ssh.Signer, error) { return signers(signer, a.old), nil })},
 		HostKeyCallback: func(_ string, _ net.Addr, key ssh.PublicKey) error { a.meter.patient(); return a.pin.check(key) },
 		BannerCallback:  func(s string) error { a.banner.WriteString(s[:min(len(s), maxHead)]); return nil },
 		// Only listens: nil, nil leaves the choice to Auth.
 		AuthCallback: func(ctx *ssh.ClientAuthContext) (ssh.AuthMethod, error) {
-			a.methods = ctx.AllowedMethods
+			_, weak := weigh(ctx.Algorithms)
+			a.methods, a.old = ctx.AllowedMethods, len(weak) > 0
 			return nil, nil
 		},
 	}
@@ -44,6 +46,19 @@ func (a *attempt) config(cfg Config, signer ssh.Signer) *ssh.ClientConfig {
 	}
 	offer(c, a.pin.known, legacy)
 	return c
+}
+
+// signers are the ways in which the key is shown. An old server may know RSA with
+// SHA-1 only and list more: OpenSSH lists what it was built with, not what it is
+// configured for (measured on 9.2).
+func signers(s ssh.Signer, old bool) []ssh.Signer {
+	all := []ssh.Signer{s}
+	if as, ok := s.(ssh.AlgorithmSigner); ok && old && s.PublicKey().Type() == ssh.KeyAlgoRSA {
+		if old, err := ssh.NewSignerWithAlgorithms(as, []string{ssh.KeyAlgoRSA}); err == nil {
+			all = append(all, old)
+		}
+	}
+	return all
 }
 
 // classify turns what x/crypto/ssh reports into stage, cause and evidence.

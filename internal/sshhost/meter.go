@@ -23,16 +23,47 @@ type meter struct {
 	waiting bool
 	expired bool
 	broken  error // the first error of the connection itself
+
+	// Our own first line is held back until the server has said its own: what cuts
+	// the connection then shows whether it is our words that it does not like.
+	wmu  sync.Mutex
+	held []byte
+	free bool
 }
+
+// maxHold is for a server that waits for our line first.
+const maxHold = 500 * time.Millisecond
 
 func newMeter(c net.Conn, silence time.Duration) *meter {
 	m := &meter{Conn: c, start: time.Now(), silence: silence, waiting: true}
 	c.SetReadDeadline(m.start.Add(silence))
+	time.AfterFunc(maxHold, func() { _ = m.release() })
 	return m
+}
+
+// release sends what was held back, and holds nothing from now on.
+func (m *meter) release() error {
+	m.wmu.Lock()
+	defer m.wmu.Unlock()
+	held := m.held
+	m.held, m.free = nil, true
+	if len(held) == 0 {
+		return nil
+	}
+	_, err := m.send(held)
+	return err
 }
 
 func (m *meter) Read(p []byte) (int, error) {
 	n, err := m.Conn.Read(p)
+	if m.account(p, n, err) {
+		_ = m.release() // a failure shows in what comes next
+	}
+	return n, err
+}
+
+// account notes what was read, and says whether the server has just said who it is.
+func (m *meter) account(p []byte, n int, err error) (greeted bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.n += int64(n)
@@ -41,10 +72,13 @@ func (m *meter) Read(p []byte) (int, error) {
 		m.head = append(m.head, p[:min(n, room)]...)
 	}
 	// Bytes that are no identification line do not buy time.
-	if m.waiting && !m.expired && n > 0 && identLine(m.head) != "" {
+	if !m.waiting || n <= 0 || identLine(m.head) == "" {
+		return false
+	}
+	if !m.expired {
 		m.Conn.SetReadDeadline(time.Now().Add(m.silence))
 	}
-	return n, err
+	return true
 }
 
 // patient lifts the limit on silence: the server knows us now, and may look
@@ -59,6 +93,16 @@ func (m *meter) patient() {
 }
 
 func (m *meter) Write(p []byte) (int, error) {
+	m.wmu.Lock()
+	defer m.wmu.Unlock()
+	if !m.free {
+		m.held = append(m.held, p...)
+		return len(p), nil
+	}
+	return m.send(p)
+}
+
+func (m *meter) send(p []byte) (int, error) {
 	n, err := m.Conn.Write(p)
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -22,6 +22,8 @@ type HeldBackError struct {
 	// Answered is how long ago sshd answered, if the newest connection was answered.
 	Answered time.Duration
 	Fine     bool
+	// Legacy and Small are what the latest login needed.
+	Legacy, Small bool
 }
 
 func (e *HeldBackError) Error() string {
@@ -75,7 +77,8 @@ func (w *World) tryAdmit(ctx context.Context, door Door) (admission, *HeldBackEr
 		}
 		if limit > 0 {
 			if wait := l.Wait(now, limit); wait > 0 {
-				held = &HeldBackError{Door: door, Recent: l.Recent(now), Wait: wait, Fine: l.Fine()}
+				held = &HeldBackError{Door: door, Recent: l.Recent(now), Wait: wait, Fine: l.Fine(),
+					Legacy: !l.Legacy.IsZero(), Small: !l.Small.IsZero()}
 				if last, ok := l.LastAnswer(); ok {
 					held.Answered = now.Sub(last)
 				}
@@ -141,10 +144,15 @@ func (w *World) NoteCut(ctx context.Context, door Door) {
 	w.keep(ctx, door, func(l *logins.Ledger) { l.Cut = w.Now() })
 }
 
-// LastAnswer is how long ago sshd said who it is, in this run or one shortly before.
-func (w *World) LastAnswer(ctx context.Context, door Door) (ago time.Duration, ok bool) {
-	at, ok := w.ledger(ctx, door).LastAnswer()
-	return w.Now().Sub(at), ok
+// LastAnswer is how long ago sshd said who it is, at any of the doors, in this run
+// or one shortly before.
+func (w *World) LastAnswer(ctx context.Context, doors []Door) (ago time.Duration, ok bool) {
+	for _, door := range doors {
+		if at, answered := w.ledger(ctx, door).LastAnswer(); answered && (!ok || w.Now().Sub(at) < ago) {
+			ago, ok = w.Now().Sub(at), true
+		}
+	}
+	return ago, ok
 }
 
 // ledgerFile is where connections by a door are counted: behind NAT each machine

@@ -156,6 +156,11 @@ func (w *World) HostOnlyAnswers(ctx context.Context) bool {
 	return false
 }
 
+// HostOnlyAlive is HostOnlyAnswers for dockerd's port alone.
+func (w *World) HostOnlyAlive(ctx context.Context) bool {
+	return w.HostOnly().IsValid() && w.alive(ctx, net.JoinHostPort(w.HostOnly().String(), strconv.Itoa(w.Machine.EnginePort)))
+}
+
 func (w *World) alive(ctx context.Context, addr string) bool {
 	ctx, cancel := context.WithTimeout(ctx, ProbeTime/2)
 	defer cancel()

@@ -39,8 +39,15 @@ func (s State) main() stack.Finding {
 	case s.NotAsked:
 		return f("ssh.ok", stack.OK, "no login was needed", "")
 	case s.HeldBack != nil && s.HeldBack.Fine:
-		return f("ssh.ok", stack.OK, fmt.Sprintf("%s answered %s ago; not asked again, %d logins in a minute are enough",
-			s.HeldBack.Door.Addr, round(s.HeldBack.Answered), s.HeldBack.Recent), "")
+		title := fmt.Sprintf("%s answered %s ago; not asked again, %d logins in a minute are enough",
+			s.HeldBack.Door.Addr, round(s.HeldBack.Answered), s.HeldBack.Recent)
+		switch {
+		case s.HeldBack.Small:
+			return f("ssh.large-packets-lost", stack.Warn, title+"; only small packets came through", "docker-vpn-helper explain ssh.large-packets-lost")
+		case s.HeldBack.Legacy:
+			return f("ssh.weak-algorithms", stack.Warn, title+"; it needed outdated algorithms", "docker-vpn-helper explain ssh.weak-algorithms")
+		}
+		return f("ssh.ok", stack.OK, title, "")
 	case s.HeldBack != nil:
 		return f("ssh.held-back", stack.Unknown, s.HeldBack.Error(), s.DoctorHint)
 	case s.OtherErr != nil:

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io/fs"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/dockerhost"
@@ -105,12 +106,14 @@ func (s *State) failed(ctx context.Context, w *world.World, err error) {
 		return
 	}
 	door := s.door()
-	s.Answered, s.AnsweredBefore = w.LastAnswer(ctx, door)
+	s.Answered, s.AnsweredBefore = w.LastAnswer(ctx, s.Doors)
+	var looks sync.WaitGroup
+	looks.Go(func() { s.DirectDaemon = w.HostOnlyAlive(ctx) })
 	if door.NAT {
-		s.Knock = w.Knock(ctx, s.Doors)
 		s.DaemonAnswers = w.Ask(ctx, w.Target(ctx)).Leaf != nil
+		s.Knock = w.Knock(ctx, s.Doors)
 	}
-	s.DirectDaemon = !w.HostOnlySilent(ctx)
+	looks.Wait()
 	if s.limited() {
 		w.NoteCut(ctx, door)
 	}
