@@ -19,11 +19,25 @@ var ErrNoDocker = errors.New("the docker command is neither in PATH nor where in
 // Docker runs the laptop's docker command, which knows nothing of the caller's
 // DOCKER_* variables but where its configuration is.
 func (w *World) Docker(ctx context.Context, config string, stdin []byte, args []string) (host.Output, error) {
-	path, err := w.Laptop.LookPath(dockercli.Program, dockercli.Paths(w.Laptop.OS())...)
+	path, err := w.dockerPath()
 	if err != nil {
-		return host.Output{}, ErrNoDocker
+		return host.Output{}, err
 	}
 	return w.Laptop.Run(ctx, host.Cmd{Argv: append([]string{path}, args...), Env: dockercli.Env(config), Stdin: stdin})
+}
+
+// HasDocker says whether there is a docker command.
+func (w *World) HasDocker() bool {
+	_, err := w.dockerPath()
+	return err == nil
+}
+
+func (w *World) dockerPath() (string, error) {
+	path, err := w.Laptop.LookPath(dockercli.Program, dockercli.Paths(w.Laptop.OS())...)
+	if err != nil {
+		return "", ErrNoDocker
+	}
+	return path, nil
 }
 
 // DockerConfig is the caller's directory for docker's configuration, absolute; ""

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/dockercli"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/routes"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/vbox"
 )
@@ -26,6 +27,7 @@ type Shared struct {
 	vpn       byKey[routes.Client] // by the interface that owns the route
 	owners    memo[map[string]string]
 	listeners memo[[]routes.Listener]
+	client    memo[dockercli.API]
 }
 
 type lookedUp struct {

@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/dockercli"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/dockerhost"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/shell"
@@ -75,6 +76,7 @@ type World struct {
 	facts   memo[dockerhost.Facts]
 	answers byKey[Answer]
 	target  memo[Endpoint]
+	client  memo[dockercli.API] // outlives Forget, too: nothing changes it
 
 	ssh      memo[*sshhost.Client] // outlives Forget: one login a run
 	redialed atomic.Bool

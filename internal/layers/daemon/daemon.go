@@ -8,6 +8,7 @@ import (
 	"fmt"
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/changes"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/dockercli"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/stack"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/world"
 )
@@ -26,6 +27,9 @@ type State struct {
 	OtherMachine string `json:"other_machine,omitempty"`
 	// Untrusted is why a docker client would not accept the certificate.
 	Untrusted string `json:"untrusted,omitempty"`
+	// Client is the newest API of the laptop's docker command; empty where it was
+	// not asked, or does not say.
+	Client string `json:"client_api,omitempty"`
 	// Down says that the docker host runs no dockerd, as SSH told.
 	Down  bool                 `json:"down"`
 	Start *changes.StartDaemon `json:"-"`
@@ -71,6 +75,12 @@ func inspect(ctx context.Context, w *world.World) (stack.State, error) {
 	if s.healthy() {
 		s.Running = true
 		s.Write = changes.PlanRecord(ctx, w, a)
+		if !w.Frugal && !w.Repairing() {
+			// What it cannot tell is no reason to doubt a dockerd that answers.
+			if api, err := w.ClientAPI(ctx); err == nil {
+				s.Client = api.String()
+			}
+		}
 		return s, nil
 	}
 	running, err := w.Running(ctx)
@@ -145,11 +155,34 @@ func (s State) Findings() []stack.Finding {
 			Title: fmt.Sprintf("dockerd answers at %s, and nothing in the store proves that it is this machine's", at),
 			Hint:  "docker-machine regenerate-certs " + s.Machine}}
 	}
+	if f := s.misfit(); f != nil {
+		return f
+	}
 	title := fmt.Sprintf("dockerd answers at %s", at)
 	if s.API != "" {
 		title += ", API " + s.API
 	}
 	return []stack.Finding{{Code: "daemon.ok", Status: stack.OK, Title: title}}
+}
+
+// misfit is what keeps docker from talking to a dockerd that answers.
+func (s State) misfit() []stack.Finding {
+	client, ok1 := dockercli.ParseAPI(s.Client)
+	daemon, ok2 := dockercli.ParseAPI(s.API)
+	if !ok1 || !ok2 {
+		return nil
+	}
+	switch fit, floor := dockercli.Judge(client, daemon, dockercli.API{}); fit {
+	case dockercli.DaemonTooOld:
+		return []stack.Finding{{Code: "daemon.api-too-old", Status: stack.Fail,
+			Title: fmt.Sprintf("dockerd speaks API %s, and the docker command on this laptop (API %s) none older than %s", daemon, client, floor),
+			Hint:  "export DOCKER_API_VERSION=" + daemon.String()}}
+	case dockercli.ClientTooOld:
+		return []stack.Finding{{Code: "daemon.client-too-old", Status: stack.Fail,
+			Title: fmt.Sprintf("the docker command on this laptop speaks API %s, and dockerd (API %s) none older than %s", client, daemon, floor),
+			Hint:  "docker-vpn-helper explain daemon.client-too-old"}}
+	}
+	return nil
 }
 
 // Changes implements stack.State.

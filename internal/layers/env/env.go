@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/shell"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/stack"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/world"
@@ -24,9 +25,13 @@ type State struct {
 	// Proxy is the variable that would send the endpoint's traffic to a proxy.
 	Proxy string `json:"proxy_variable"`
 
+	// NoClient says that there is no docker command at all.
+	NoClient bool `json:"no_docker_command"`
+
 	WantHost string `json:"want_host"`
 	WantCert string `json:"want_cert_path"`
 	EnvHint  string `json:"-"`
+	OS       string `json:"-"`
 }
 
 // Layer is the rung. It cannot be repaired from here: a program cannot change
@@ -43,6 +48,10 @@ func inspect(ctx context.Context, w *world.World) (stack.State, error) {
 		Context:  w.Getenv("DOCKER_CONTEXT"),
 		WantHost: target.URL(), WantCert: w.Machine.Dir,
 		EnvHint: `eval "$(` + w.Hint("env") + `)"`,
+	}
+	s.OS = w.Laptop.OS()
+	if !w.Frugal && !w.Repairing() {
+		s.NoClient = !w.HasDocker()
 	}
 	s.Proxy = captures(w.Getenv, target.Host)
 	return s, nil
@@ -92,10 +101,21 @@ func (s State) Findings() []stack.Finding {
 			Title: s.Proxy + " is set and no_proxy does not name the endpoint: curl and Python clients would ask the proxy",
 			Hint:  strings.Replace(s.EnvHint, " env", " env --no-proxy", 1)})
 	}
+	if s.NoClient {
+		out = append(out, stack.Finding{Code: "env.client-missing", Status: stack.Warn, Weight: stack.Aside,
+			Title: "there is no docker command on this laptop", Hint: s.installHint()})
+	}
 	if len(out) == 0 {
 		out = append(out, stack.Finding{Code: "env.ok", Status: stack.OK, Title: "DOCKER_HOST is " + s.Host})
 	}
 	return out
+}
+
+func (s State) installHint() string {
+	if s.OS == host.Darwin {
+		return "brew install docker"
+	}
+	return "docker-vpn-helper explain env.client-missing"
 }
 
 // Changes implements stack.State.

@@ -1,0 +1,39 @@
+package daemon
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/stack"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/world"
+)
+
+// A dockerd that answers is not healthy for somebody whose docker cannot talk to it.
+func TestClientsFit(t *testing.T) {
+	for name, c := range map[string]struct{ client, daemon, code string }{
+		"docker_28_boot2docker_18.09":    {"1.51", "1.39", "daemon.ok"},
+		"docker_29_boot2docker_19.03":    {"1.52", "1.40", "daemon.api-too-old"},
+		"docker_29_told_to_speak_1.40":   {"1.40", "1.40", "daemon.ok"},
+		"docker_29_docker_25":            {"1.52", "1.44", "daemon.ok"},
+		"toolbox_1.9_boot2docker_1.8.2":  {"1.21", "1.20", "daemon.api-too-old"},
+		"toolbox_1.9_boot2docker_19.03":  {"1.21", "1.40", "daemon.ok"},
+		"docker_19.03_docker_29":         {"1.40", "1.52", "daemon.client-too-old"},
+		"docker_1.10_docker_25":          {"1.22", "1.44", "daemon.client-too-old"},
+		"docker_says_nothing":            {"", "1.40", "daemon.ok"},
+		"dockerd_does_not_say_its_API":   {"1.52", "", "daemon.ok"},
+		"docker_says_something_peculiar": {"<no value>", "1.40", "daemon.ok"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := State{Running: true, Endpoint: world.Endpoint{Host: "localhost", Port: 2376}, Answered: "docker", Identity: world.Mine, API: c.daemon, Client: c.client}
+			status := stack.Fail
+			if c.code == "daemon.ok" {
+				status = stack.OK
+			}
+			got := s.Findings()
+			if diff := cmp.Diff([]stack.Finding{{Code: c.code, Status: status}}, []stack.Finding{{Code: got[0].Code, Status: got[0].Status}}); diff != "" || len(got) != 1 {
+				t.Error(diff, got)
+			}
+		})
+	}
+}
