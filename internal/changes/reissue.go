@@ -78,6 +78,9 @@ func (c *Reissue) Backup(ctx context.Context, w *world.World) error {
 	if facts.ReadOnly {
 		return fmt.Errorf("the directory of %s on %s is read-only", facts.Cert.Path, c.Machine)
 	}
+	if apart := world.ClocksApart(w.ClockSkew(facts)); apart != "" {
+		w.Tell("[%s] warn: %s: the certificate is made for both", c.Machine, apart)
+	}
 	c.HostPath, c.HostOld = facts.Cert.Path, string(facts.Cert.Data)
 	store, err := w.Laptop.ReadFile(ctx, c.StorePath)
 	switch {

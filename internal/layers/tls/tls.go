@@ -92,7 +92,7 @@ func inspect(ctx context.Context, w *world.World) (stack.State, error) {
 		s.ClientRejected = err.Error()
 	}
 	if factsErr == nil {
-		s.ClockSkew = facts.Now.Sub(w.Now()).Round(time.Second)
+		s.ClockSkew = w.ClockSkew(facts)
 		if disk, err := certs.ParseCert(facts.Cert.Data); err == nil {
 			s.Disk = summary(disk)
 			key := changes.HostKey(facts)
@@ -241,6 +241,7 @@ func (s State) Findings() []stack.Finding {
 		out = append(out, stack.Finding{Code: "tls." + kind, Status: status, Title: title, Hint: hint, Weight: weight})
 	}
 	hint := s.FixHint
+	out = append(out, s.clock()...)
 	for _, p := range s.CAProblems {
 		status := stack.Warn
 		if s.Due && p.Kind != certs.CAExpiresSoon {

@@ -1,0 +1,27 @@
+package tls
+
+import (
+	"fmt"
+
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/stack"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/world"
+)
+
+// clock is the finding about a docker host whose clock is off. A reissued
+// certificate is made for both clocks, so it is only where dockerd refuses the
+// client's that the clock is to blame.
+func (s State) clock() []stack.Finding {
+	title := world.ClocksApart(s.ClockSkew)
+	if title == "" {
+		return nil
+	}
+	f := stack.Finding{
+		Code: "tls.clock-skew", Status: stack.Warn, Weight: stack.Aside, Title: title,
+		Hint: fmt.Sprintf(`docker-machine ssh %s "sudo date -u -s @$(date +%%s)"`, s.Machine),
+	}
+	if s.ClientRejected != "" {
+		f.Status, f.Weight = stack.Fail, stack.Plain
+		f.Title += ", and dockerd refuses the client certificate"
+	}
+	return []stack.Finding{f}
+}
