@@ -27,8 +27,8 @@ type Result struct {
 
 // RollbackError is a rollback that could not finish.
 type RollbackError struct {
-	Err     error  // why the repair failed
-	Left    error  // what could not be taken back
+	Err     error // why the repair failed
+	Left    error // what could not be taken back
 	Machine string
 	Journal string // what undo will resume
 }
