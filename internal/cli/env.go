@@ -34,7 +34,7 @@ func (a *app) envCmd() *cobra.Command {
 				if len(args) > 0 {
 					return usage("--unset takes no machine")
 				}
-				return a.unset(dialect)
+				return a.unset(s, dialect)
 			}
 			name, err := a.machineName(s, args)
 			if err != nil {
@@ -53,7 +53,7 @@ func (a *app) envCmd() *cobra.Command {
 	}
 	f := cmd.Flags()
 	f.StringVar(&shellName, "shell", "", "shell to write for (default: the calling one)")
-	f.BoolVarP(&unset, "unset", "u", false, "take the variables back")
+	f.BoolVarP(&unset, "unset", "u", false, "remove the variables that still have a value of env's")
 	f.BoolVar(&noProxy, "no-proxy", false, "add the endpoint's host to no_proxy")
 	f.BoolVar(&noVerify, "no-verify", false, "print what is recorded, without a handshake")
 	return cmd
@@ -90,16 +90,21 @@ func (a *app) env(w *world.World, dialect shell.Dialect, noProxy, noVerify bool)
 	return nil
 }
 
-// unset takes back what env sets. What the variables were before is not known:
-// they are removed.
-func (a *app) unset(dialect shell.Dialect) error {
+// unset takes back what env sets. What the variables were before is not known, so
+// that those which still have a value of env's are removed, and any other is somebody
+// else's and stays.
+func (a *app) unset(s site, dialect shell.Dialect) error {
+	ours, others := world.SplitEnv(a.Getenv, s.store.Dir())
 	var vars []shell.Var
-	for _, name := range world.EnvNames() {
+	for _, name := range ours {
 		vars = append(vars, shell.Var{Name: name, Unset: true})
 	}
 	block, err := shell.RenderUnset(dialect, vars, shell.Usage{"docker-vpn-helper", "env", "--unset"})
 	if err != nil {
 		return err
+	}
+	for _, name := range others {
+		a.ui.Say("%s stays: %q is not of docker-vpn-helper env", name, a.Getenv(name))
 	}
 	a.ui.Print(block)
 	return nil

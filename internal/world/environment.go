@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/url"
+	"path/filepath"
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/shell"
 )
@@ -11,6 +13,29 @@ import (
 // EnvNames are the variables of Environment, in its order.
 func EnvNames() []string {
 	return []string{"DOCKER_TLS_VERIFY", "DOCKER_HOST", "DOCKER_CERT_PATH", "DOCKER_MACHINE_NAME"}
+}
+
+// SplitEnv tells apart which of EnvNames are unset or have a value that Environment,
+// or docker-machine env, gives them for a machine of the store, and which are
+// somebody else's.
+func SplitEnv(getenv func(string) string, storeDir string) (ours, others []string) {
+	certs, name := getenv("DOCKER_CERT_PATH"), getenv("DOCKER_MACHINE_NAME")
+	inStore := filepath.IsAbs(certs) && filepath.Dir(filepath.Clean(certs)) == filepath.Join(storeDir, "machines")
+	is := map[string]bool{
+		"DOCKER_TLS_VERIFY":   getenv("DOCKER_TLS_VERIFY") == "1",
+		"DOCKER_CERT_PATH":    inStore,
+		"DOCKER_MACHINE_NAME": !inStore || name == filepath.Base(certs),
+	}
+	u, err := url.Parse(getenv("DOCKER_HOST"))
+	is["DOCKER_HOST"] = err == nil && u.Scheme == "tcp" && (inStore || Loopback(u.Hostname()))
+	for _, n := range EnvNames() {
+		if getenv(n) == "" || is[n] {
+			ours = append(ours, n)
+		} else {
+			others = append(others, n)
+		}
+	}
+	return ours, others
 }
 
 // Environment points docker at an endpoint of the machine.
