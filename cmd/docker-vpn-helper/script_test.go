@@ -33,7 +33,6 @@ type place struct {
 	world   *embedded.World
 	held    map[string]net.Listener
 	noted   map[string]string // see the commands note and same
-	closers []func()
 }
 
 type placeKey struct{}

@@ -102,7 +102,8 @@ func TestServerKeyBelongsToCertificate(t *testing.T) {
 
 func TestCASituations(t *testing.T) {
 	key := ecdsaKey(t)
-	encrypted, err := x509.EncryptPEMBlock(rand.Reader, "RSA PRIVATE KEY", x509.MarshalPKCS1PrivateKey(rsaKey(t, 1024).(*rsa.PrivateKey)), []byte("x"), x509.PEMCipherAES256) //nolint:staticcheck // this is the old form that users have
+	//lint:ignore SA1019 this is the old form that users have
+	encrypted, err := x509.EncryptPEMBlock(rand.Reader, "RSA PRIVATE KEY", x509.MarshalPKCS1PrivateKey(rsaKey(t, 1024).(*rsa.PrivateKey)), []byte("x"), x509.PEMCipherAES256)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -46,6 +46,7 @@ func Main(ctx context.Context, name string, args []string) int {
 	return 0
 }
 
+//lint:ignore ST1005 the usage is of several lines
 var errUsage = errors.New("wrong usage\n" + usage)
 
 func run(ctx context.Context, args []string, out io.Writer) error {

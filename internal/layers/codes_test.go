@@ -67,10 +67,7 @@ func TestEveryFindingCodeHasItsPage(t *testing.T) {
 // hinted are the codes that hints tell the user to have explained.
 func hinted(t *testing.T) []string {
 	explain := regexp.MustCompile(`explain ([a-z]+\.[a-z]+(-[a-z]+)*)`)
-	dirs := []string{"../cli", "../changes", "../world"}
-	for _, layer := range names(t) {
-		dirs = append(dirs, layer)
-	}
+	dirs := append([]string{"../cli", "../changes", "../world"}, names(t)...)
 	var codes []string
 	for _, dir := range dirs {
 		for _, f := range parseDir(t, dir) {

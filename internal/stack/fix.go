@@ -157,13 +157,9 @@ func applyAll(ctx context.Context, w *world.World, l Layer, j *Journal, planned,
 func choose(planned world.Change, tried []world.Change) (world.Change, error) {
 	c := planned
 	for slices.ContainsFunc(tried, func(t world.Change) bool { return same(t, c) }) {
-		e, ok := c.(world.Escalating)
-		if !ok {
-			return nil, fmt.Errorf("%s: done, and still needed", c)
-		}
 		// What was tried may know better than what was planned again.
-		e = tried[slices.IndexFunc(tried, func(t world.Change) bool { return same(t, c) })].(world.Escalating)
-		if e.Next() == nil {
+		e, ok := tried[slices.IndexFunc(tried, func(t world.Change) bool { return same(t, c) })].(world.Escalating)
+		if !ok || e.Next() == nil {
 			return nil, fmt.Errorf("%s: done, and still needed", c)
 		}
 		c = e.Next()

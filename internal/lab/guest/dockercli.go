@@ -242,13 +242,15 @@ func (c *dockerClient) call(method, path string, into any) error {
 	case errors.As(err, &certificate):
 		return fmt.Errorf("error during connect: %w", err)
 	case err != nil:
-		return fmt.Errorf("Cannot connect to the Docker daemon at %s. Is the docker daemon running?", c.daemon.Shown) //nolint:staticcheck // docker's words
+		//lint:ignore ST1005 docker's words
+		return fmt.Errorf("Cannot connect to the Docker daemon at %s. Is the docker daemon running?", c.daemon.Shown)
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode >= 400 {
 		var e struct{ Message string }
 		_ = json.NewDecoder(resp.Body).Decode(&e)
-		return fmt.Errorf("Error response from daemon: %s", e.Message) //nolint:staticcheck // docker's words
+		//lint:ignore ST1005 docker's words
+		return fmt.Errorf("Error response from daemon: %s", e.Message)
 	}
 	if into == nil {
 		return nil

@@ -139,7 +139,8 @@ func startFaults(dir string, o dockerdOptions, term <-chan os.Signal) error {
 			return err
 		}
 		if sum := sha256.Sum256(data); hex.EncodeToString(sum[:]) != want {
-			return fmt.Errorf("Could not load X509 key pair (cert: %q, key: %q): lab fault", o.cert, o.key) //nolint:staticcheck // dockerd's words
+			//lint:ignore ST1005 dockerd's words
+			return fmt.Errorf("Could not load X509 key pair (cert: %q, key: %q): lab fault", o.cert, o.key)
 		}
 	}
 	return nil
@@ -227,7 +228,8 @@ func (l *listener) Accept() (net.Conn, error) {
 func (d *engine) tlsConfig(o dockerdOptions) (*tls.Config, error) {
 	pair, err := tls.LoadX509KeyPair(o.cert, o.key)
 	if err != nil {
-		return nil, fmt.Errorf("Could not load X509 key pair (cert: %q, key: %q): %w", o.cert, o.key, err) //nolint:staticcheck // dockerd's words
+		//lint:ignore ST1005 dockerd's words
+		return nil, fmt.Errorf("Could not load X509 key pair (cert: %q, key: %q): %w", o.cert, o.key, err)
 	}
 	ca, err := os.ReadFile(o.caCert)
 	if err != nil {

@@ -160,7 +160,3 @@ func (m *outward) Flush() error {
 	m.held = nil
 	return err
 }
-
-func mapOut(root, text string) string {
-	return string(bytes.ReplaceAll([]byte(text), []byte(root), nil))
-}
