@@ -30,9 +30,9 @@ func TestScripts(t *testing.T) {
 
 // place is what a script has built; it is under worldKey in its values.
 type place struct {
-	world   *embedded.World
-	held    map[string]net.Listener
-	noted   map[string]string // see the commands note and same
+	world *embedded.World
+	held  map[string]net.Listener
+	noted map[string]string // see the commands note and same
 }
 
 type placeKey struct{}

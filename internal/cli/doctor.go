@@ -18,16 +18,23 @@ const doctorTime = 5 * time.Second
 
 func (a *app) doctorCmd() *cobra.Command {
 	var all bool
+	var ticket string
 	cmd := &cobra.Command{
 		Use:   "doctor [MACHINE]",
 		Short: "Inspect every rung and change nothing",
 		Example: `  docker-vpn-helper doctor default
-  docker-vpn-helper doctor --all --json`,
+  docker-vpn-helper doctor --all --json
+  docker-vpn-helper doctor --report ticket.txt default`,
 		Args: oneMachine,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			s, err := a.site()
 			if err != nil {
 				return err
+			}
+			if cmd.Flags().Changed("report") {
+				if ticket, err = a.ticketFile(s, ticket); err != nil {
+					return err
+				}
 			}
 			names := args
 			if all {
@@ -44,16 +51,19 @@ func (a *app) doctorCmd() *cobra.Command {
 				}
 				names = []string{name}
 			}
-			return a.doctor(s, names)
+			return a.doctor(s, names, ticket)
 		},
 	}
 	cmd.Flags().BoolVar(&all, "all", false, "every machine of the store")
+	cmd.Flags().StringVar(&ticket, "report", "", "also write the findings, the evidence, versions and routes to this file, without names, secrets and public addresses")
 	return cmd
 }
 
 // doctor diagnoses machines side by side and prints them in their order, each
-// as soon as those before it are done.
-func (a *app) doctor(s site, names []string) error {
+// as soon as those before it are done. ticket is the file for a report, or empty.
+func (a *app) doctor(s site, names []string, ticket string) error {
+	began := a.Now()
+	var reports []stack.Report
 	type result struct {
 		report stack.Report
 		err    error
@@ -63,7 +73,7 @@ func (a *app) doctor(s site, names []string) error {
 		r, err := a.diagnose(s, names[i], shared)
 		return result{r, err}
 	}
-	return sideBySide(len(names), look, func(r result) error {
+	err := sideBySide(len(names), look, func(r result) error {
 		var removed *store.NotFoundError
 		if errors.As(r.err, &removed) && len(names) > 1 {
 			return nil // since the list was read
@@ -75,12 +85,17 @@ func (a *app) doctor(s site, names []string) error {
 			return context.Cause(a.ctx)
 		}
 		a.code = worse(a.code, reportCode(r.report))
+		reports = append(reports, r.report)
 		if a.ui.JSON {
 			return a.ui.PrintJSON(r.report)
 		}
 		a.ui.Ladder(r.report)
 		return nil
 	})
+	if err != nil || ticket == "" {
+		return err
+	}
+	return a.writeTicket(s, ticket, began, reports)
 }
 
 func (a *app) diagnose(s site, name string, shared *world.Shared) (stack.Report, error) {

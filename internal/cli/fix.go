@@ -155,7 +155,7 @@ func (a *app) block(w *world.World, e world.Endpoint, dialect shell.Dialect) (st
 func (a *app) repair(w *world.World) (stack.Result, error) {
 	all := layers.All()
 	j := stack.NewJournal(journalDir(w), stack.Header{Command: "fix", Machine: w.Machine.Name, Store: w.Machine.StoreDir, Started: a.Now()})
-	if _, ok := w.Proven(a.ctx); ok && !w.Reissue {
+	if _, ok := w.Proven(a.ctx); ok && !w.Reissue && !w.StopVMs {
 		if local, r, ok := stack.Frugal(a.ctx, w, all, a.sink()); ok {
 			if !r.Planned() {
 				return stack.Result{Report: r}, nil

@@ -61,6 +61,7 @@ func inspect(ctx context.Context, w *world.World, l Layer) LayerReport {
 	r := LayerReport{Layer: l.Name, Findings: []Finding{}, layer: l}
 	start := time.Now()
 	state, err := l.Inspect(ctx, w)
+	r.Took = time.Since(start)
 	if err != nil {
 		r.Status = Unknown
 		r.Findings = append(r.Findings, Finding{

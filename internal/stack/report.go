@@ -1,6 +1,10 @@
 package stack
 
-import "github.com/docker-vpn-helper/docker-vpn-helper/internal/world"
+import (
+	"time"
+
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/world"
+)
 
 // Schema is the version of the report's JSON form; it rises when a field
 // changes its meaning or goes.
@@ -28,6 +32,8 @@ type LayerReport struct {
 	Changes []string  `json:"changes,omitempty"`
 	// Observed is the state itself, for bug reports.
 	Observed State `json:"observed,omitempty"`
+	// Took is how long the inspection took.
+	Took time.Duration `json:"-"`
 
 	changes []world.Change
 	layer   Layer
