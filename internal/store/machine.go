@@ -5,8 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net"
 	"net/netip"
 	"path/filepath"
+	"strconv"
 	"strings"
 
 	"github.com/docker/machine/libmachine/auth"
@@ -20,13 +22,18 @@ const newestVersion = 3
 // Machine is what a config.json says, with paths that exist on this laptop
 // where the files do.
 type Machine struct {
-	Name          string
-	Dir           string // machines/NAME in the store: what DOCKER_CERT_PATH is set to
+	Name string
+	Dir  string // machines/NAME in the store
+	// CertDir has ca.pem, cert.pem and key.pem for docker's client: what
+	// DOCKER_CERT_PATH is set to. It is Dir, but for machines of minikube's, which
+	// keeps them in certs/ alone (kubernetes/minikube eb25dbc, provision/provision.go).
+	CertDir       string
 	StoreDir      string
 	Driver        string // "virtualbox", "generic" …
 	ConfigVersion int    // 0 to 3
 
 	IP           netip.Addr   // the host-only address when it was last known; zero if none
+	Host         string       // the name that stands in its place, as the generic driver allows; else ""
 	HostOnlyCIDR netip.Prefix // the laptop's address in the host-only network, 192.168.99.1/24; zero if not said
 	VMName       string       // as VBoxManage knows it
 	SSHUser      string
@@ -158,8 +165,18 @@ func (c config) machine() Machine {
 		m.SSHPort = 22 // libmachine/drivers/base.go
 	}
 	// An address or network that cannot be read is one that is not known:
-	// VirtualBox may still tell.
-	m.IP, _ = netip.ParseAddr(strings.TrimSpace(d.IPAddress))
+	// VirtualBox may still tell. The driver "none" keeps the host and port of its
+	// URL (drivers/none/driver.go), "generic" what it was given, perhaps a name.
+	address := strings.TrimSpace(d.IPAddress)
+	if host, port, err := net.SplitHostPort(address); err == nil && m.Driver != "virtualbox" {
+		if n, err := strconv.ParseUint(port, 10, 16); err == nil && n > 0 {
+			address, m.EnginePort = host, int(n)
+		}
+	}
+	var err error
+	if m.IP, err = netip.ParseAddr(address); err != nil && m.Driver != "virtualbox" {
+		m.Host = address
+	}
 	m.HostOnlyCIDR, _ = netip.ParsePrefix(strings.TrimSpace(d.HostOnlyCIDR))
 	return m
 }

@@ -165,6 +165,13 @@ func (s *Store) relocate(ctx context.Context, m *Machine, beside []fs.DirEntry) 
 			}
 		}
 	}
+	m.CertDir = m.Dir
+	for _, dir := range []string{m.Dir, filepath.Dir(m.ClientCert)} {
+		if exists(filepath.Join(dir, "ca.pem")) && exists(filepath.Join(dir, "cert.pem")) && exists(filepath.Join(dir, "key.pem")) {
+			m.CertDir = dir
+			break
+		}
+	}
 }
 
 // lastElement is a path's base name; a Windows path keeps its meaning here.

@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"syscall"
 	"testing"
@@ -74,6 +75,7 @@ func inPlace(dir string, version int, cidr string) Machine {
 		CACert: filepath.Join(dir, "certs", "ca.pem"), CAKey: filepath.Join(dir, "certs", "ca-key.pem"),
 		ClientCert: filepath.Join(dir, "certs", "cert.pem"), ClientKey: filepath.Join(dir, "certs", "key.pem"),
 	}
+	m.CertDir = m.Dir
 	m.HostOnlyCIDR, _ = netip.ParsePrefix(cidr)
 	m.ServerCert, m.ServerKey, m.SSHKeyPath = filepath.Join(m.Dir, "server.pem"), filepath.Join(m.Dir, "server-key.pem"), filepath.Join(m.Dir, "id_rsa")
 	return m
@@ -296,5 +298,34 @@ func TestWhichStoreAndMachineByDefault(t *testing.T) {
 	}
 	if diff := cmp.Diff([]string{"/home/ada/.docker/machine", "/srv", "a", "b", "c", "default", "default"}, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+func TestAddressesOfOtherDrivers(t *testing.T) {
+	for address, want := range map[string]Machine{
+		"203.0.113.7":        {IP: netip.MustParseAddr("203.0.113.7"), EnginePort: 2376},
+		"203.0.113.7:2377":   {IP: netip.MustParseAddr("203.0.113.7"), EnginePort: 2377},
+		"[2001:db8::7]:2376": {IP: netip.MustParseAddr("2001:db8::7"), EnginePort: 2376},
+		"build.example.com":  {Host: "build.example.com", EnginePort: 2376},
+		"":                   {EnginePort: 2376},
+	} {
+		m, err := parse([]byte(fmt.Sprintf(`{"ConfigVersion":3,"DriverName":"generic","Driver":{"IPAddress":%q}}`, address)))
+		if got := (Machine{IP: m.IP, Host: m.Host, EnginePort: m.EnginePort}); err != nil || !reflect.DeepEqual(got, want) {
+			t.Errorf("%q: %+v, %v", address, got, err)
+		}
+	}
+}
+
+// kubernetes/minikube keeps the client's files in certs alone.
+func TestMinikubesCertificates(t *testing.T) {
+	dir := t.TempDir()
+	for _, f := range []string{"ca.pem", "ca-key.pem", "cert.pem", "key.pem"} {
+		put(t, filepath.Join(dir, "certs", f), "")
+	}
+	put(t, filepath.Join(dir, "machines", "minikube", "config.json"), `{"ConfigVersion":3,"DriverName":"virtualbox","Driver":{"IPAddress":"192.168.59.101","MachineName":"minikube"},
+"HostOptions":{"AuthOptions":{"CertDir":"`+dir+`","CaCertPath":"`+dir+`/certs/ca.pem","ClientCertPath":"`+dir+`/certs/cert.pem","ClientKeyPath":"`+dir+`/certs/key.pem"}}}`)
+	m, err := open(t, dir).Load(t.Context(), "minikube")
+	if err != nil || m.CertDir != filepath.Join(dir, "certs") {
+		t.Errorf("%s, %v", m.CertDir, err)
 	}
 }

@@ -111,7 +111,7 @@ func (w *World) Inside() Endpoint {
 func (w *World) HostOnlyEndpoint() Endpoint {
 	ip := w.HostOnly()
 	if !ip.IsValid() {
-		return Endpoint{}
+		return Endpoint{Host: w.Machine.Host, Port: w.Machine.EnginePort}
 	}
 	return Endpoint{Host: ip.String(), Port: w.Machine.EnginePort}
 }

@@ -24,6 +24,9 @@ func (w *World) CertNames(ctx context.Context, target Endpoint) (need, want []st
 	if ip := w.HostOnly(); ip.IsValid() {
 		want = append(want, ip.String())
 	}
+	if w.Machine.Host != "" {
+		want = append(want, w.Machine.Host)
+	}
 	if !w.Frugal && w.AddressMoved(ctx) {
 		want = append(want, w.GuestAddr(ctx).String())
 	}

@@ -85,7 +85,7 @@ func (w *World) ContextHolds(ctx context.Context, config, name string) (bool, er
 		return false, err
 	}
 	for _, f := range dockercli.TLSFiles() {
-		want, err := w.Laptop.ReadFile(ctx, filepath.Join(w.Machine.Dir, f))
+		want, err := w.Laptop.ReadFile(ctx, filepath.Join(w.Machine.CertDir, f))
 		if err != nil {
 			return false, fmt.Errorf("reading what docker needs to prove itself: %w", err)
 		}

@@ -43,7 +43,7 @@ func (w *World) Environment(_ context.Context, e Endpoint) ([]shell.Var, error) 
 	if e.Host == "" {
 		return nil, fmt.Errorf("machine %q has no endpoint", w.Machine.Name)
 	}
-	values := []string{"1", e.URL(), w.Machine.Dir, w.Machine.Name}
+	values := []string{"1", e.URL(), w.Machine.CertDir, w.Machine.Name}
 	vars := make([]shell.Var, len(values))
 	for i, name := range EnvNames() {
 		vars[i] = shell.Var{Name: name, Value: values[i]}

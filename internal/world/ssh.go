@@ -42,12 +42,16 @@ func (w *World) Doors(ctx context.Context) []Door {
 			doors = append(doors, Door{Addr: net.JoinHostPort("127.0.0.1", strconv.Itoa(port)), NAT: true})
 		}
 	}
+	host := w.Machine.Host
 	if ip := w.HostOnly(); ip.IsValid() {
+		host = ip.String()
+	}
+	if host != "" {
 		port := sshPort
 		if !w.VirtualBox() && w.Machine.SSHPort > 0 {
 			port = w.Machine.SSHPort
 		}
-		doors = append(doors, Door{Addr: net.JoinHostPort(ip.String(), strconv.Itoa(port))})
+		doors = append(doors, Door{Addr: net.JoinHostPort(host, strconv.Itoa(port))})
 	}
 	return doors
 }

@@ -53,7 +53,7 @@ func inspect(ctx context.Context, w *world.World, wish Wish) (stack.State, error
 	}
 	s := State{
 		Name: dockercli.ContextName(w.Machine.Name), Want: w.Target(ctx).URL(), Wish: wish, Machine: w.Machine.Name,
-		Dir: w.Machine.Dir, Config: config, ForceHint: w.Hint("context", "--force"), AgainHint: w.Hint("context"),
+		Dir: w.Machine.CertDir, Config: config, ForceHint: w.Hint("context", "--force"), AgainHint: w.Hint("context"),
 	}
 	found, current, err := w.Context(ctx, config, s.Name)
 	if err != nil {

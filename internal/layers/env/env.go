@@ -46,7 +46,7 @@ func inspect(ctx context.Context, w *world.World) (stack.State, error) {
 		Host: w.Getenv("DOCKER_HOST"), CertPath: w.Getenv("DOCKER_CERT_PATH"),
 		Verify: w.Getenv("DOCKER_TLS_VERIFY"), Machine: w.Getenv("DOCKER_MACHINE_NAME"),
 		Context:  w.Getenv("DOCKER_CONTEXT"),
-		WantHost: target.URL(), WantCert: w.Machine.Dir,
+		WantHost: target.URL(), WantCert: w.Machine.CertDir,
 		EnvHint: `eval "$(` + w.Hint("env") + `)"`,
 	}
 	s.OS = w.Laptop.OS()

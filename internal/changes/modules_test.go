@@ -1,0 +1,124 @@
+package changes
+
+import (
+	"encoding/json"
+	"errors"
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host/hosttest"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/store"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/world"
+)
+
+const savedVMs = `Debian 12, VirtualBox 6.1.26; "a" is saved, "b" runs.
+
+-- computer --
+os linux
+-- $ VBoxManage showvminfo 1111 --machinereadable --
+name="a"
+UUID="1111"
+VMState="saved"
+-- $ VBoxManage showvminfo 2222 --machinereadable --
+name="b"
+UUID="2222"
+VMState="running"
+-- $ VBoxManage startvm 1111 --type headless => scene resumed --
+-- scene resumed --
+-- $ VBoxManage showvminfo 1111 --machinereadable --
+name="a"
+UUID="1111"
+VMState="running"
+`
+
+func on(t *testing.T, transcript string) (*world.World, *hosttest.Computer) {
+	c := hosttest.New(t, []byte(transcript))
+	return &world.World{Laptop: c, Machine: store.Machine{Name: "x", VMName: "x", Driver: "virtualbox"}, Getenv: func(string) string { return "" },
+		Now: time.Now, Tell: t.Logf}, c
+}
+
+// Killed after the first VM was saved: what is saved is resumed, once.
+func TestRevertOfAModuleRestartResumesWhatIsSaved(t *testing.T) {
+	w, c := on(t, savedVMs)
+	r := &RestartModules{Saved: []SavedVM{{Name: "a", UUID: "1111"}, {Name: "b", UUID: "2222"}}}
+	for range 2 {
+		if left, err := r.Revert(t.Context(), w); err != nil || len(left) > 0 {
+			t.Errorf("%v, %v", left, err)
+		}
+	}
+	started := slices.DeleteFunc(c.Ran(), func(cmd string) bool { return !strings.Contains(cmd, "startvm") })
+	if diff := cmp.Diff([]string{"$ VBoxManage startvm 1111 --type headless"}, started); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// Finished long ago: a VM that its user has saved since is none of undo's business.
+func TestUndoOfAFinishedModuleRestartDoesNothing(t *testing.T) {
+	w, c := on(t, savedVMs)
+	r := &RestartModules{Saved: []SavedVM{{Name: "a", UUID: "1111"}}, Resumed: true}
+	if left, err := r.Revert(t.Context(), w); err != nil || len(left) > 0 || len(c.Ran()) > 0 {
+		t.Errorf("%v, %v, %q", left, err, c.Ran())
+	}
+}
+
+func TestModuleRestartSurvivesTheJournal(t *testing.T) {
+	want := &RestartModules{Adapters: []HostOnly{{"vboxnet0", netip.MustParsePrefix("192.168.99.1/24")}}, Again: "again", Steps: [][]string{{"a", "b c"}},
+		Saved: []SavedVM{{"a", "1111", true}}, Resumed: true}
+	raw, err := json.Marshal(want)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := Decode(want.Kind(), raw)
+	if diff := cmp.Diff(world.Change(want), got, cmpopts.EquateComparable(netip.Prefix{})); err != nil || diff != "" {
+		t.Error(err, diff)
+	}
+}
+
+// VMs run, and one of another VirtualBox: refused before anything is touched.
+func TestModuleRestartIsRefused(t *testing.T) {
+	const running = `Debian 12, VirtualBox 6.1.26.
+
+-- computer --
+os linux
+process 41 VBoxHeadless VBoxHeadless --comment a --startvm 1111
+PROCESSES
+-- $ VBoxManage --version --
+6.1.26r145957
+-- $ systemctl cat vboxdrv.service --
+[Unit]
+-- $ VBoxManage list runningvms --
+"a" {1111}
+-- $ VBoxManage list hostonlyifs --
+`
+	for situation, tt := range map[string]struct {
+		others  string
+		stopVMs bool
+		want    *world.YourTurn
+	}{
+		"without_the_flag": {"", false, &world.YourTurn{Text: "VirtualBox is running: VBoxHeadless (pid 41)", Hint: "again"}},
+		"another_users":    {"foreign 77 VBoxHeadless", true, &world.YourTurn{Text: "VMs that are not yours to save are running: VBoxHeadless (pid 77, of another user)"}},
+		"another_virtualbox_of_this_user": {"process 78 VBoxHeadless VBoxHeadless --comment z --startvm 9999", true,
+			&world.YourTurn{Text: "VMs that are not yours to save are running: VBoxHeadless (pid 78)"}},
+	} {
+		t.Run(situation, func(t *testing.T) {
+			w, c := on(t, strings.Replace(running, "PROCESSES", tt.others, 1))
+			w.StopVMs = tt.stopVMs
+			err := (&RestartModules{Again: "again"}).Backup(t.Context(), w)
+			var got *world.YourTurn
+			if errors.As(err, &got); !cmp.Equal(tt.want, got) {
+				t.Errorf("%v", err)
+			}
+			for _, cmd := range c.Ran() {
+				if strings.HasPrefix(cmd, "#") || strings.Contains(cmd, "savestate") {
+					t.Errorf("touched: %s", cmd)
+				}
+			}
+		})
+	}
+}

@@ -1,0 +1,58 @@
+package stack
+
+import (
+	"errors"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/world"
+)
+
+func optional(layers []Layer) []Layer {
+	layers[0].Optional = true
+	return layers
+}
+
+// A gentle step that fails is taken back, and the next stronger one is tried.
+func TestOptionalLayerEscalatesWhereAChangeFails(t *testing.T) {
+	on := map[string]bool{}
+	strong := &toggle{Name: "strong", on: on}
+	r, j, err := fixIn(t, t.Context(), optional(ladder(on, &toggle{Name: "gentle", on: on, fail: true, next: strong})), deaf{})
+	if diff := cmp.Diff([]string{"set strong"}, r.Applied); err != nil || diff != "" {
+		t.Error(err, diff)
+	}
+	if on["gentle"] || j.Entries[0].Mark != Reverted || j.Entries[1].Mark != Applied || j.End != Done {
+		t.Errorf("world %v, journal %+v, end %q", on, j.Entries, j.End)
+	}
+}
+
+// Where nothing helps, the rest is repaired all the same, and the verdict decides.
+func TestOptionalLayerDoesNotStopTheRepair(t *testing.T) {
+	on := map[string]bool{"other": true} // what makes the verdict ok
+	r, _, err := fixIn(t, t.Context(), optional(ladder(on, &toggle{Name: "a", on: on, idle: true})), deaf{})
+	var verdict *VerdictError
+	if !errors.As(err, &verdict) || verdict.Finding.Code != "a.missing" || !r.RolledBack {
+		t.Errorf("%v, %+v", err, r)
+	}
+	b := &toggle{Name: "b", on: on}
+	layers := optional(ladder(on, &toggle{Name: "a", on: on, fail: true, idle: true}, b))
+	if r, _, _ = fixIn(t, t.Context(), layers, deaf{}); !cmp.Equal(r.Applied, []string{"set b"}) {
+		t.Errorf("applied %q: the next rung was not climbed", r.Applied)
+	}
+}
+
+func TestApplyTakesAllBackOnAFailure(t *testing.T) {
+	on := map[string]bool{}
+	j := NewJournal(filepath.Join(t.TempDir(), "journal"), Header{Command: "modules", Started: time.Unix(1, 0)})
+	r, err := Apply(t.Context(), t.Context(), unread(), []world.Change{&toggle{Name: "a", on: on}, &toggle{Name: "b", on: on, fail: true}}, j, deaf{})
+	if err == nil || !r.RolledBack || len(on) != 0 || j.End != RolledBack {
+		t.Errorf("%v, rolled back %v, world %v, end %q", err, r.RolledBack, on, j.End)
+	}
+	j = NewJournal(filepath.Join(t.TempDir(), "journal"), Header{Command: "modules", Started: time.Unix(1, 0)})
+	if r, err = Apply(t.Context(), t.Context(), unread(), []world.Change{&toggle{Name: "a", on: on}}, j, deaf{}); err != nil || !on["a"] || j.End != Done || len(r.Applied) != 1 {
+		t.Errorf("%v, world %v, end %q", err, on, j.End)
+	}
+}
