@@ -41,6 +41,7 @@ func (a *app) ls() error {
 		return err
 	}
 	rows := make([]lsRow, 0, len(names))
+	defer a.ui.Busy("", fmt.Sprintf("looking at %d machines", len(names)))()
 	shared := a.share(s, names)
 	err = sideBySide(len(names), func(i int) lsRow { return a.lsRow(s, names[i], shared) }, func(r lsRow) error {
 		rows = append(rows, r)

@@ -37,7 +37,10 @@ func (a *app) site() (site, error) {
 	}
 	laptop := a.Laptop(host.Sudo{
 		Terminal: a.ui.CanPrompt(),
-		Announce: func(argv []string) { a.ui.Say("running %s", shell.Command(argv...)) },
+		Announce: func(argv []string) {
+			a.ui.Still() // sudo may ask for a password now
+			a.ui.Say("running %s", shell.Command(argv...))
+		},
 	})
 	dir := a.storage
 	if dir == "" {

@@ -37,14 +37,14 @@ const minText = 20
 
 // Ladder writes a report, one rung a line: mark, name, title; hints below.
 func (u *UI) Ladder(r stack.Report) {
-	p := u.paint(u.outTerm)
+	p, columns := u.paint(u.outTerm), u.width(u.out)
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s  %s\n", p(color.Bold, clean(r.Machine)), clean(r.Endpoint))
 	marked := false
 	for _, l := range r.Layers {
 		m := markOf(l.Status)
 		glyph := m.ascii
-		if u.utf8() {
+		if u.utf8(u.outTerm) {
 			glyph = m.utf8
 		}
 		lead := fmt.Sprintf("  %s %s ", p(m.colour, glyph), pad(l.Layer, nameWidth))
@@ -54,18 +54,24 @@ func (u *UI) Ladder(r stack.Report) {
 			continue
 		}
 		for _, f := range l.Findings {
-			title := clean(f.Title)
+			title, weight := u.plain(clean(f.Title), u.outTerm), func(s string) string { return s }
 			if !marked && f.Code == r.Cause && r.Status != stack.Warn {
 				title, marked = title+" (the cause)", true
+				weight = func(s string) string { return p(color.Bold, s) }
 			}
-			for _, line := range wrap(title, u.width()-len(indent)) {
-				b.WriteString(lead + line + "\n")
+			for _, line := range wrap(title, columns-len(indent)) {
+				b.WriteString(lead + weight(line) + "\n")
 				lead = indent
 			}
 			if f.Hint != "" && f.Status != stack.OK {
 				// A hint is pasted: it is never broken into lines.
 				for _, line := range strings.Split(clean(f.Hint), "\n") {
-					b.WriteString(indent + p(color.FgCyan, line) + "\n")
+					margin := indent
+					if u.outTerm && len(indent)+utf8.RuneCountInString(line) > columns {
+						// So that the screen breaks it as rarely as can be.
+						margin = strings.Repeat(" ", min(max(columns-utf8.RuneCountInString(line), 2), 4))
+					}
+					b.WriteString(margin + p(color.FgCyan, line) + "\n")
 				}
 			}
 		}

@@ -24,6 +24,7 @@ type Sink struct {
 
 // Event implements stack.Sink.
 func (s Sink) Event(e stack.Event) {
+	s.follow(e)
 	switch e.Kind {
 	case stack.Applying:
 		s.Say("[%s] %s", e.Machine, e.Change.Doing())
@@ -54,4 +55,24 @@ func (s Sink) Confirm(ctx context.Context, c world.Change) error {
 		return context.Cause(ctx)
 	}
 	return ErrRefused
+}
+
+// follow keeps the line that moves up to date: the layers that are being inspected,
+// or the one change that is being made.
+func (s Sink) follow(e stack.Event) {
+	change := func(st step) bool { return st.machine == e.Machine && st.change }
+	switch e.Kind {
+	case stack.Applying, stack.Reverting:
+		s.idle(change)
+		what := e.Change.String()
+		if e.Kind == stack.Applying {
+			what = e.Change.Doing()
+		}
+		s.begin(step{machine: e.Machine, what: what, change: true})
+	case stack.Inspecting:
+		s.idle(change)
+		s.begin(step{machine: e.Machine, what: e.Layer})
+	case stack.Inspected:
+		s.idle(func(st step) bool { return st.machine == e.Machine && st.what == e.Layer })
+	}
 }

@@ -58,7 +58,10 @@ type UI struct {
 	JSON    bool
 	Verbose bool
 
-	mu sync.Mutex
+	mu   sync.Mutex
+	spin spinner
+	// columns, where it is not nil, is the width of a screen that is no terminal.
+	columns func() int
 }
 
 // New looks at the streams; nothing is written.
@@ -84,6 +87,7 @@ func (u *UI) CanPrompt() bool { return u.prompts && !u.JSON }
 func (u *UI) Print(text string) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
+	u.settle(func(st step) bool { return st.change })
 	io.WriteString(u.out, text)
 }
 
@@ -91,6 +95,7 @@ func (u *UI) Print(text string) {
 func (u *UI) PrintJSON(v any) error {
 	u.mu.Lock()
 	defer u.mu.Unlock()
+	u.settle(func(st step) bool { return st.change })
 	e := json.NewEncoder(u.out)
 	e.SetEscapeHTML(false)
 	return e.Encode(v)
@@ -100,7 +105,8 @@ func (u *UI) PrintJSON(v any) error {
 func (u *UI) Say(format string, args ...any) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	fmt.Fprintln(u.err, clean(fmt.Sprintf(format, args...)))
+	u.wipe()
+	fmt.Fprintln(u.err, u.plain(clean(fmt.Sprintf(format, args...)), u.errTerm))
 }
 
 // Debug is Say for --verbose.
@@ -114,8 +120,9 @@ func (u *UI) Debug(format string, args ...any) {
 func (u *UI) Error(message, hint string) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
+	u.settle(func(st step) bool { return st.change })
 	p := u.paint(u.errTerm)
-	fmt.Fprintf(u.err, "%s: %s %s\n", Program, p(color.FgRed, "error:"), clean(message))
+	fmt.Fprintf(u.err, "%s: %s %s\n", Program, p(color.FgRed, "error:"), u.plain(clean(message), u.errTerm))
 	for _, line := range strings.Split(hint, "\n") {
 		if line != "" {
 			fmt.Fprintf(u.err, "%s: %s %s\n", Program, p(color.FgCyan, "hint:"), clean(line))
@@ -128,6 +135,7 @@ func (u *UI) Error(message, hint string) {
 func (u *UI) Ask(ctx context.Context, question string) bool {
 	u.mu.Lock()
 	defer u.mu.Unlock()
+	u.settle(func(st step) bool { return st.change })
 	fmt.Fprintf(u.err, "%s [y/N] ", clean(question))
 	answers := make(chan string, 1)
 	go func() {
@@ -169,9 +177,12 @@ func (u *UI) paint(terminal bool) func(color.Attribute, string) string {
 	}
 }
 
-// width of the screen in columns.
-func (u *UI) width() int {
-	if f, ok := u.out.(*os.File); ok && u.outTerm {
+// width of the screen that a stream leads to, in columns.
+func (u *UI) width(stream io.Writer) int {
+	if u.columns != nil {
+		return u.columns()
+	}
+	if f, ok := stream.(*os.File); ok {
 		if w, _, err := term.GetSize(int(f.Fd())); err == nil && w > 0 {
 			return w
 		}
@@ -184,8 +195,8 @@ func (u *UI) width() int {
 
 // utf8 says whether marks outside ASCII can be shown. Only a terminal can say
 // no: what reads a pipe takes UTF-8.
-func (u *UI) utf8() bool {
-	if !u.outTerm {
+func (u *UI) utf8(terminal bool) bool {
+	if !terminal {
 		return true
 	}
 	for _, key := range []string{"LC_ALL", "LC_CTYPE", "LANG"} {
@@ -195,6 +206,15 @@ func (u *UI) utf8() bool {
 		}
 	}
 	return false
+}
+
+// plain spells our own arrow, and clean's mark, for a terminal without them. What
+// came from outside is left as it is.
+func (u *UI) plain(text string, terminal bool) string {
+	if u.utf8(terminal) {
+		return text
+	}
+	return strings.ReplaceAll(strings.ReplaceAll(text, "→", "->"), "�", "?")
 }
 
 // clean keeps what came from outside (names, error texts) from moving the

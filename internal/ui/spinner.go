@@ -1,0 +1,163 @@
+package ui
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+	"unicode/utf8"
+)
+
+const (
+	// spinAfter is how long a step may take before anything is shown of it.
+	spinAfter = 400 * time.Millisecond
+	spinEvery = 100 * time.Millisecond
+	// spinWidth is the widest that the line gets. A terminal that is made narrower
+	// breaks longer lines in two, of which only one would be wiped.
+	spinWidth = 38
+)
+
+// step is something that takes its time.
+type step struct {
+	machine, what string
+	change        bool // it goes on until the next event of its machine
+	since         time.Time
+}
+
+// spinner is the one line on stderr that moves, while something takes long. It is
+// only there on a terminal, and always wiped before anything else is written.
+type spinner struct {
+	steps []step // the oldest first
+	drawn bool
+	turn  int
+	stop  chan struct{} // of the goroutine that draws; nil if none does
+}
+
+// spins says whether the line may be shown at all: not to screen readers and other
+// dumb terminals, and not between the lines of --verbose.
+func (u *UI) spins() bool {
+	return u.errTerm && !u.JSON && !u.Verbose && u.getenv("TERM") != "dumb"
+}
+
+// Busy says that a step has begun; done ends it.
+func (u *UI) Busy(machine, what string) (done func()) {
+	u.begin(step{machine: machine, what: what})
+	return func() { u.idle(func(st step) bool { return st.machine == machine && st.what == what }) }
+}
+
+func (u *UI) begin(s step) {
+	if !u.spins() {
+		return
+	}
+	s.since = time.Now()
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.spin.steps = append(u.spin.steps, s)
+	if u.spin.stop == nil {
+		u.spin.stop = make(chan struct{})
+		go u.draw(u.spin.stop)
+	}
+}
+
+// Still ends whatever moves: somebody else, such as sudo, is about to use the terminal.
+func (u *UI) Still() { u.idle(func(step) bool { return true }) }
+
+// idle ends steps.
+func (u *UI) idle(which func(step) bool) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.spin.steps = slices.DeleteFunc(u.spin.steps, which)
+	u.rest()
+}
+
+// settle ends steps and wipes the line, before something is written; u.mu is held.
+func (u *UI) settle(which func(step) bool) {
+	u.spin.steps = slices.DeleteFunc(u.spin.steps, which)
+	u.rest()
+	u.wipe()
+}
+
+// rest stops drawing when no step is left; u.mu is held.
+func (u *UI) rest() {
+	if len(u.spin.steps) == 0 && u.spin.stop != nil {
+		close(u.spin.stop)
+		u.spin.stop = nil
+		u.wipe()
+	}
+}
+
+func (u *UI) draw(stop chan struct{}) {
+	t := time.NewTicker(spinEvery)
+	defer t.Stop()
+	for {
+		select {
+		case <-stop:
+			return
+		case now := <-t.C:
+			u.mu.Lock()
+			select {
+			case <-stop:
+			default:
+				if line := u.spin.line(now, min(u.width(u.err)-1, spinWidth), u.utf8(u.errTerm)); line != "" {
+					// One write a frame: nothing flickers.
+					io.WriteString(u.err, "\r"+line+"\x1b[K")
+					u.spin.drawn = true
+					u.spin.turn++
+				}
+			}
+			u.mu.Unlock()
+		}
+	}
+}
+
+// wipe takes the line away; u.mu is held.
+func (u *UI) wipe() {
+	if u.spin.drawn {
+		io.WriteString(u.err, "\r\x1b[K")
+		u.spin.drawn = false
+	}
+}
+
+// line is one frame; "" while nothing has taken long.
+func (s *spinner) line(now time.Time, width int, unicode bool) string {
+	if len(s.steps) == 0 {
+		return ""
+	}
+	elapsed := now.Sub(s.steps[0].since)
+	if elapsed < spinAfter {
+		return ""
+	}
+	frames := []string{"|", "/", "-", `\`}
+	if unicode {
+		frames = []string{"⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧", "⠇", "⠏"}
+	}
+	var machines, what []string
+	for _, st := range s.steps {
+		if !slices.Contains(machines, st.machine) {
+			machines = append(machines, st.machine)
+		}
+		if !slices.Contains(what, st.what) {
+			what = append(what, st.what)
+		}
+	}
+	text := strings.Join(what, ", ")
+	if len(machines) > 1 {
+		text = fmt.Sprintf("%d machines", len(machines))
+	} else if machines[0] != "" {
+		text = machines[0] + ": " + text
+	}
+	tail := fmt.Sprintf(" %.1f s", elapsed.Seconds())
+	return frames[s.turn%len(frames)] + " " + cut(clean(text), width-2-len(tail)) + tail
+}
+
+// cut shortens text to a number of columns.
+func cut(text string, n int) string {
+	if utf8.RuneCountInString(text) <= n {
+		return text
+	}
+	if n < 3 {
+		return ""
+	}
+	return string([]rune(text)[:n-2]) + ".."
+}
