@@ -141,11 +141,24 @@ func (g Group) Kill(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	g.thaw()
 	err = await.Until(ctx, "the killed processes of cgroup "+string(g)+" to go", func() (bool, error) {
 		events, err := os.ReadFile(filepath.Join(dir, "cgroup.events"))
 		return errors.Is(err, fs.ErrNotExist) || strings.Contains(string(events), "populated 0"), nil
 	})
 	return errors.Join(err, removeTree(ctx, dir))
+}
+
+// thaw lets killed processes die that the v1 freezer holds, as it does those of a
+// container that docker has paused.
+func (g Group) thaw() {
+	root := filepath.Join(mountPoint, "freezer", string(g))
+	_ = filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		if err == nil && d.IsDir() {
+			_ = os.WriteFile(filepath.Join(path, "freezer.state"), []byte("THAWED"), 0o644)
+		}
+		return nil
+	})
 }
 
 // Remove removes the empty group, and the ones below it, from all hierarchies.
