@@ -25,8 +25,10 @@ const (
 // Connection is one TCP connection to sshd.
 type Connection struct {
 	At time.Time `json:"at"`
-	// Answered says that sshd said who it is.
+	// Answered says that sshd said who it is, Well that it let us in and that all
+	// was as it should be.
 	Answered bool `json:"answered"`
+	Well     bool `json:"well"`
 }
 
 // Ledger is what is known of one docker host's sshd.
@@ -79,12 +81,20 @@ func (l *Ledger) Add(now time.Time) {
 	l.Connections = append(l.Connections, Connection{At: now})
 }
 
-// Answer notes that the connection that began then was answered.
-func (l *Ledger) Answer(began time.Time) {
+// Answer notes that the connection that began then was answered, and whether all
+// went well.
+func (l *Ledger) Answer(began time.Time, well bool) {
 	for i := range l.Connections {
 		if l.Connections[i].At.Equal(began) {
-			l.Connections[i].Answered = true
+			l.Connections[i].Answered, l.Connections[i].Well = true, well
 		}
+	}
+}
+
+// Spoil notes that the newest login turned out not to be of use.
+func (l *Ledger) Spoil() {
+	if n := len(l.Connections); n > 0 {
+		l.Connections[n-1].Well = false
 	}
 }
 
@@ -125,10 +135,20 @@ func (l Ledger) LastAnswer() (time.Time, bool) {
 	return time.Time{}, false
 }
 
-// Fine says that the newest connection was answered.
-func (l Ledger) Fine() bool {
+// Fine says that all was well with the newest connection, and with as many of the
+// last Minute as a diagnosis may make: one more would find the same.
+func (l Ledger) Fine(now time.Time) bool {
 	n := len(l.Connections)
-	return n > 0 && l.Connections[n-1].Answered
+	if n == 0 || !l.Connections[n-1].Well {
+		return false
+	}
+	well := 0
+	for _, c := range l.Connections {
+		if c.Well && now.Sub(c.At) < Minute {
+			well++
+		}
+	}
+	return well >= PerMinute-1
 }
 
 // Wary says that this docker host, or something before it, has cut us off lately.

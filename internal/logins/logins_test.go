@@ -47,11 +47,27 @@ func TestClockSetBack(t *testing.T) {
 	}
 }
 
+func TestFineAfterTwoGoodLogins(t *testing.T) {
+	var l Ledger
+	var got []bool
+	for i := range 3 {
+		l.Add(at(i))
+		l.Answer(at(i), true)
+		got = append(got, l.Fine(at(i)))
+	}
+	got = append(got, l.Fine(at(2).Add(Minute)))
+	l.Spoil()
+	got = append(got, l.Fine(at(3)))
+	if diff := cmp.Diff([]bool{false, true, true, false, false}, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
 func TestWhatIsOverIsForgotten(t *testing.T) {
 	l := Ledger{Cut: at(0), Legacy: at(0), Small: at(0)}
 	l.Add(at(0))
-	l.Answer(at(0))
-	if last, ok := l.LastAnswer(); !ok || !last.Equal(at(0)) || !l.Fine() {
+	l.Answer(at(0), true)
+	if last, ok := l.LastAnswer(); !ok || !last.Equal(at(0)) || l.Fine(at(1)) {
 		t.Errorf("last answer %v %v", last, ok)
 	}
 	l = Parse(l.Bytes(), at(0).Add(Memory))

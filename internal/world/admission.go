@@ -19,7 +19,7 @@ type HeldBackError struct {
 	Door   Door
 	Recent int           // connections in the last minute
 	Wait   time.Duration // until one more would do
-	// Answered is how long ago sshd answered, if the newest connection was answered.
+	// Answered is how long ago sshd answered; Fine says that all was well then.
 	Answered time.Duration
 	Fine     bool
 	// Legacy and Small are what the latest login needed.
@@ -38,13 +38,13 @@ type admission struct {
 }
 
 // admit waits until one more connection is below what intrusion prevention counts
-// to, or refuses it. Somebody in between can count at any address but those
-// behind VirtualBox's NAT: there only the docker host itself can, which
+// to, or refuses it. Anybody on the way to a docker host in some network can
+// count; on the way to a VM of this laptop only the VM itself can, which
 // docker-machine's do not, so it is believed to count once it has cut us.
 //
 // Of the connections that fit into a minute a diagnosis leaves the last one to a
-// repair. Where all is well anyway a diagnosis does not ask a third time even
-// behind NAT.
+// repair. Where all is well anyway a diagnosis does not ask a third time, whoever
+// counts.
 func (w *World) admit(ctx context.Context, door Door) (admission, error) {
 	for {
 		a, held := w.tryAdmit(ctx, door)
@@ -77,7 +77,7 @@ func (w *World) tryAdmit(ctx context.Context, door Door) (admission, *HeldBackEr
 		}
 		if limit > 0 {
 			if wait := l.Wait(now, limit); wait > 0 {
-				held = &HeldBackError{Door: door, Recent: l.Recent(now), Wait: wait, Fine: l.Fine(),
+				held = &HeldBackError{Door: door, Recent: l.Recent(now), Wait: wait, Fine: l.Fine(now),
 					Legacy: !l.Legacy.IsZero(), Small: !l.Small.IsZero()}
 				if last, ok := l.LastAnswer(); ok {
 					held.Answered = now.Sub(last)
@@ -93,7 +93,7 @@ func (w *World) tryAdmit(ctx context.Context, door Door) (admission, *HeldBackEr
 
 // strict says whether somebody may count.
 func (w *World) strict(door Door, l logins.Ledger) bool {
-	return !door.NAT || l.Wary() || w.redialed.Load()
+	return !door.NAT && !w.VirtualBox() || l.Wary() || w.redialed.Load()
 }
 
 // limit is how many connections a minute this run may come up to; 0 is any number.
@@ -101,7 +101,7 @@ func (w *World) limit(door Door, l logins.Ledger) int {
 	switch {
 	case w.redialed.Load():
 		return logins.PerMinute
-	case w.Sparing && (w.strict(door, l) || l.Fine()):
+	case w.Sparing && (w.strict(door, l) || l.Fine(w.Now())):
 		return logins.PerMinute - 1
 	case w.strict(door, l):
 		return logins.PerMinute
@@ -128,7 +128,7 @@ func (w *World) settle(ctx context.Context, door Door, a admission, how Login, e
 		case refusedHere(door, err):
 			l.Drop(a.began)
 		case answered:
-			l.Answer(a.began)
+			l.Answer(a.began, err == nil)
 		}
 		if err == nil && how.Legacy && l.Legacy.IsZero() {
 			l.Legacy = w.Now()
@@ -142,6 +142,13 @@ func (w *World) settle(ctx context.Context, door Door, a admission, how Login, e
 // NoteCut remembers that a docker host counts connections.
 func (w *World) NoteCut(ctx context.Context, door Door) {
 	w.keep(ctx, door, func(l *logins.Ledger) { l.Cut = w.Now() })
+}
+
+// NoteTrouble remembers that the login was of no use: the next run looks again.
+func (w *World) NoteTrouble(ctx context.Context) {
+	if made := w.made.Load(); made != nil {
+		w.keep(ctx, made.Door, func(l *logins.Ledger) { l.Spoil() })
+	}
 }
 
 // LastAnswer is how long ago sshd said who it is, at any of the doors, in this run

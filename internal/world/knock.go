@@ -7,7 +7,6 @@ import (
 	"io"
 	"net"
 	"syscall"
-	"time"
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/logins"
 )
@@ -25,30 +24,21 @@ type Knock struct {
 }
 
 // Knock connects to sshd at the host-only address and waits for its first line,
-// for half of ProbeTime. Nothing is sent. It counts as a connection, and is left
-// out where that would be one too many.
+// for half of ProbeTime. Nothing is sent. It is the one more connection that a run
+// makes where it looks as if it was banned.
 func (w *World) Knock(ctx context.Context, doors []Door) Knock {
 	for _, door := range doors {
 		if door.NAT {
 			continue
 		}
-		began := time.Time{}
-		w.keep(ctx, door, func(l *logins.Ledger) {
-			if l.Recent(w.Now()) < logins.PerMinute {
-				began = w.Now()
-				l.Add(began)
-			}
-		})
-		if began.IsZero() {
-			return Knock{}
-		}
+		a := w.note(ctx, door)
 		k := w.knock(ctx, door.Addr)
 		w.keep(ctx, door, func(l *logins.Ledger) {
 			switch {
 			case k.Refused:
-				l.Drop(began)
+				l.Drop(a.began)
 			case k.Ident != "":
-				l.Answer(began)
+				l.Answer(a.began, false)
 			}
 		})
 		return k

@@ -86,9 +86,12 @@ func inspect(ctx context.Context, w *world.World) (stack.State, error) {
 	s.Login = w.Login()
 	if err != nil {
 		s.FactsErr, s.Error = err, err.Error()
+		w.NoteTrouble(ctx)
 		return s, nil
 	}
-	s.Facts = &facts
+	if s.Facts = &facts; !facts.Root {
+		w.NoteTrouble(ctx)
+	}
 	return s, nil
 }
 

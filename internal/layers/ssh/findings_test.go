@@ -1,0 +1,121 @@
+package ssh
+
+import (
+	"errors"
+	"io/fs"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/dockerhost"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/sshhost"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/stack"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/world"
+)
+
+var (
+	nat    = world.Door{Addr: "127.0.0.1:50022", NAT: true}
+	direct = world.Door{Addr: "192.168.99.100:22"}
+)
+
+const ident = "SSH-2.0-OpenSSH_9.2"
+
+// failed is a State whose login failed at the first of its doors.
+func failed(stage sshhost.Stage, cause sshhost.Cause, change func(*State)) State {
+	s := State{Machine: "default", KeyPath: "/store/id_rsa", User: "docker", Doors: []world.Door{nat, direct},
+		Err: &sshhost.Error{Stage: stage, Cause: cause, Addr: nat.Addr, After: 2 * time.Second, Err: errors.New(string(cause))}}
+	if change != nil {
+		change(&s)
+	}
+	return s
+}
+
+// generic is a docker host that is reached through a network.
+func generic(s *State) {
+	s.Doors = []world.Door{direct}
+	s.Err.Addr = direct.Addr
+}
+
+func TestWhichItIs(t *testing.T) {
+	session := func(what string, cause sshhost.Cause) error {
+		return &sshhost.Error{Stage: sshhost.StageSession, Cause: cause, What: what, Addr: nat.Addr, Sent: 8416, Bytes: 2677, After: 3 * time.Second, Err: errors.New("lost")}
+	}
+	for name, tt := range map[string]struct {
+		state State
+		want  string // code status
+		title string // part of it
+	}{
+		"nobody_listens_on_the_laptop":  {failed(sshhost.StageDial, sshhost.Refused, nil), "ssh.refused fail", ""},
+		"sshd_died":                     {failed(sshhost.StageBanner, sshhost.Closed, func(s *State) { s.Knock = world.Knock{Addr: direct.Addr, Refused: true} }), "ssh.refused fail", "not running in the VM"},
+		"sshd_died_after_it_answered":   {failed(sshhost.StageBanner, sshhost.Reset, func(s *State) { s.Knock = world.Knock{Addr: direct.Addr, Refused: true}; before(s) }), "ssh.refused fail", ""},
+		"sshd_hangs":                    {failed(sshhost.StageBanner, sshhost.Timeout, func(s *State) { s.Knock = world.Knock{Addr: direct.Addr, Connected: true}; before(s) }), "ssh.timeout fail", "it answered 1m30s ago"},
+		"everybody_is_dropped":          {failed(sshhost.StageBanner, sshhost.Timeout, func(s *State) { s.Knock = world.Knock{Addr: direct.Addr}; before(s) }), "ssh.timeout fail", ""},
+		"silent_under_a_vpn":            {failed(sshhost.StageBanner, sshhost.Timeout, func(s *State) { s.DaemonAnswers = true }), "ssh.timeout fail", ""},
+		"banned_by_a_drop":              {failed(sshhost.StageBanner, sshhost.Timeout, elsewhere), "ssh.rate-limited fail", "192.168.99.100:22 answers at once (" + ident + ")"},
+		"banned_by_a_reset":             {failed(sshhost.StageBanner, sshhost.Closed, elsewhere), "ssh.rate-limited fail", "after 2s"},
+		"nat_itself_is_broken":          {failed(sshhost.StageBanner, sshhost.Closed, func(s *State) { elsewhere(s); s.DaemonAnswers = false }), "ssh.closed-before-banner fail", ""},
+		"banned_under_a_vpn":            {failed(sshhost.StageBanner, sshhost.Timeout, func(s *State) { before(s); s.DirectDaemon = false }), "ssh.rate-limited fail", "it answered 1m30s ago"},
+		"cut_under_a_vpn":               {failed(sshhost.StageBanner, sshhost.Closed, func(s *State) { before(s); s.DirectDaemon = false }), "ssh.closed-before-banner fail", "it answered 1m30s ago"},
+		"max_startups":                  {failed(sshhost.StageBanner, sshhost.Closed, func(s *State) { elsewhere(s); s.Err.Text = "Exceeded MaxStartups\r\n" }), "ssh.closed-before-banner fail", `"Exceeded MaxStartups"`},
+		"direct_and_no_answer_to_a_syn": {failed(sshhost.StageDial, sshhost.Timeout, func(s *State) { generic(s); before(s) }), "ssh.rate-limited fail", ""},
+		"direct_and_nothing_answers":    {failed(sshhost.StageDial, sshhost.Timeout, func(s *State) { generic(s); before(s); s.DirectDaemon = false }), "ssh.timeout fail", ""},
+		"direct_and_closed":             {failed(sshhost.StageBanner, sshhost.Closed, func(s *State) { generic(s); before(s) }), "ssh.rate-limited fail", ""},
+		"direct_and_closed_as_ever":     {failed(sshhost.StageBanner, sshhost.Closed, generic), "ssh.closed-before-banner fail", ""},
+		"direct_and_hanging":            {failed(sshhost.StageBanner, sshhost.Timeout, func(s *State) { generic(s); before(s) }), "ssh.timeout fail", ""},
+		"a_web_server":                  {failed(sshhost.StageBanner, sshhost.NotSSH, func(s *State) { s.Err.Text = "HTTP/1.1 400" }), "ssh.not-ssh fail", "HTTP/1.1 400"},
+		"ips_cuts":                      {failed(sshhost.StageKeyExchange, sshhost.Reset, nil), "ssh.closed-in-key-exchange fail", "connection reset during key exchange"},
+		"ips_drops":                     {failed(sshhost.StageKeyExchange, sshhost.Timeout, nil), "ssh.closed-in-key-exchange fail", "MTU"},
+		"nothing_in_common":             {failed(sshhost.StageKeyExchange, sshhost.NoCommonAlgorithm, func(s *State) { s.Err.What, s.Err.Theirs, s.Err.Ours = "cipher", []string{"a"}, []string{"b", "c"} }), "ssh.no-common-algorithm fail", "server offers a; we offer b,c"},
+		"another_host_key":              {failed(sshhost.StageHostKey, sshhost.Changed, func(s *State) { s.Err.Known, s.Err.Got = "SHA256:old", "SHA256:new" }), "ssh.host-key-changed fail", "SHA256:old to SHA256:new"},
+		"account_locked": {failed(sshhost.StageAuth, sshhost.Rejected, func(s *State) {
+			s.Err.Methods, s.Err.Banner, s.Err.User = []string{"publickey"}, "account\nlocked", "docker"
+		}), "ssh.auth-failed fail", `it says "account locked"`},
+		"key_is_missing":                 {failed(sshhost.StageKey, sshhost.BadKey, func(s *State) { s.Err.Err = fs.ErrNotExist }), "ssh.auth-failed fail", "/store/id_rsa: file does not exist"},
+		"key_is_encrypted":               {failed(sshhost.StageKey, sshhost.BadKey, func(s *State) { s.Err.Err = sshhost.ErrEncrypted }), "ssh.auth-failed fail", "encrypted"},
+		"cut_while_logging_in":           {failed(sshhost.StageAuth, sshhost.Closed, nil), "ssh.connection-lost fail", "while logging in"},
+		"large_packets_vanish":           {State{FactsErr: session(sshhost.SignOfLife, sshhost.Timeout)}, "ssh.large-packets-lost fail", "8416 bytes sent, 2677 received, after 3s"},
+		"small_packets_pass":             {State{Facts: &dockerhost.Facts{Root: true}, Login: world.Login{Door: direct, Small: true, Stalled: session("", sshhost.Timeout)}}, "ssh.large-packets-lost warn", "small packets only"},
+		"ended_while_asking":             {State{FactsErr: session("asking", sshhost.Closed)}, "ssh.connection-lost fail", ""},
+		"docker_host_is_slow":            {State{FactsErr: session("asking", sshhost.Timeout)}, "ssh.unknown unknown", ""},
+		"sudo":                           {State{User: "bob", Facts: &dockerhost.Facts{SudoError: "a password is required"}}, "ssh.sudo-refused fail", "logged in as bob, and sudo is refused: a password is required"},
+		"old_server":                     {State{Facts: &dockerhost.Facts{Root: true}, Weak: []string{"ssh-rsa"}, Greeting: "SSH-2.0-OpenSSH_6.6"}, "ssh.weak-algorithms warn", "OpenSSH_6.6"},
+		"enough_logins":                  {State{HeldBack: &world.HeldBackError{Door: nat, Recent: 2, Fine: true, Answered: 5 * time.Second}}, "ssh.ok ok", "answered 5s ago"},
+		"enough_logins_to_an_old_server": {State{HeldBack: &world.HeldBackError{Door: nat, Recent: 2, Fine: true, Legacy: true}}, "ssh.weak-algorithms warn", ""},
+		"too_many_tries":                 {State{HeldBack: &world.HeldBackError{Door: direct, Recent: 3, Wait: 42 * time.Second}}, "ssh.held-back unknown", "wait 42s"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := tt.state.Findings()
+			if len(f) != 1 {
+				t.Fatalf("%d findings: %v", len(f), f)
+			}
+			if diff := cmp.Diff(tt.want, f[0].Code+" "+string(f[0].Status)); diff != "" {
+				t.Errorf("%s\n%s", diff, f[0].Title)
+			}
+			if !strings.Contains(f[0].Title, tt.title) {
+				t.Errorf("title %q lacks %q", f[0].Title, tt.title)
+			}
+		})
+	}
+}
+
+func before(s *State) {
+	s.AnsweredBefore, s.Answered, s.DaemonAnswers, s.DirectDaemon = true, 90*time.Second, true, true
+}
+
+func elsewhere(s *State) {
+	s.Knock, s.DaemonAnswers, s.DirectDaemon = world.Knock{Addr: direct.Addr, Connected: true, Ident: ident}, true, true
+}
+
+func TestKeyThatOthersMayRead(t *testing.T) {
+	s := State{NotAsked: true, KeyMode: 0o644, KeyPath: "/my store/id_rsa"}
+	want := []stack.Finding{
+		{Code: "ssh.ok", Status: stack.OK, Title: "no login was needed"},
+		{Code: "ssh.key-permissions", Status: stack.Warn, Weight: stack.Aside,
+			Title: "/my store/id_rsa is open to others (0644): ssh and docker-machine refuse to use it", Hint: "chmod 600 '/my store/id_rsa'"},
+	}
+	if diff := cmp.Diff(want, s.Findings()); diff != "" {
+		t.Error(diff)
+	}
+}
