@@ -192,13 +192,13 @@ type WriteRecord struct {
 }
 
 // PlanRecord plans a record of a proved answer; nil if the record says so already.
-func PlanRecord(ctx context.Context, w *world.World, a world.Answer) *WriteRecord {
+func PlanRecord(ctx context.Context, w *world.World, a world.Answer) (*WriteRecord, error) {
 	if a.Endpoint.Host != world.Localhost || w.Frugal {
-		return nil
+		return nil, nil
 	}
 	vm, err := w.VM(ctx)
 	if err != nil {
-		return nil
+		return nil, err
 	}
 	rule := ""
 	for _, f := range world.DaemonRules(vm) {
@@ -209,12 +209,12 @@ func PlanRecord(ctx context.Context, w *world.World, a world.Answer) *WriteRecor
 	}
 	text, err := store.NewRecord(a.Endpoint.Port, rule, vm.UUID, certs.PublicKeyHash(a.Leaf.PublicKey)).Marshal()
 	if err != nil {
-		return nil
+		return nil, err
 	}
 	if old, err := w.Laptop.ReadFile(ctx, w.Machine.RecordPath()); err == nil && bytes.Equal(old, text) {
-		return nil
+		return nil, nil
 	}
-	return &WriteRecord{Path: w.Machine.RecordPath(), New: string(text), url: a.Endpoint.URL()}
+	return &WriteRecord{Path: w.Machine.RecordPath(), New: string(text), url: a.Endpoint.URL()}, nil
 }
 
 // Kind implements world.Change.

@@ -74,7 +74,11 @@ func inspect(ctx context.Context, w *world.World) (stack.State, error) {
 	}
 	if s.healthy() {
 		s.Running = true
-		s.Write = changes.PlanRecord(ctx, w, a)
+		write, err := changes.PlanRecord(ctx, w, a)
+		if err != nil && w.Repairing() {
+			return nil, err // a repair that records nothing is half of one
+		}
+		s.Write = write
 		if !w.Frugal && !w.Repairing() {
 			// What it cannot tell is no reason to doubt a dockerd that answers.
 			if api, err := w.ClientAPI(ctx); err == nil {
