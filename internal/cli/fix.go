@@ -165,6 +165,7 @@ func (a *app) repair(w *world.World) (stack.Result, error) {
 	}
 	w.Patience = fixPatience
 	w.Forget()
+	go w.ClientAPI(a.ctx) // for clientFits, while the repair takes its time
 	res, err := stack.Fix(a.ctx, a.hard, w, all, j, a.sink())
 	return res, a.cause(err)
 }
@@ -238,10 +239,25 @@ func (a *app) printFixed(w *world.World, res stack.Result, vars []shell.Var, dia
 	if len(res.Applied) == 0 {
 		a.ui.Say("[%s] healthy, nothing changed", w.Machine.Name)
 	} else {
+		a.clientFits(w)
 		a.ui.Say("[%s] repaired: dockerd answers at %s", w.Machine.Name, w.Endpoint(a.ctx))
 	}
 	a.ui.Print(block)
 	return nil
+}
+
+// clientFits says so where dockerd answers and the laptop's docker command cannot
+// talk to it: no repair of the machine changes that.
+func (a *app) clientFits(w *world.World) {
+	w.Patience = 0
+	for _, l := range stack.Diagnose(a.ctx, w, layers.Only("daemon"), a.sink()).Layers {
+		for _, f := range l.Findings {
+			if f.Status == stack.Fail {
+				a.ui.Say("[%s] %s: %s", w.Machine.Name, f.Status, f.Title)
+				a.ui.Say("[%s] hint: %s", w.Machine.Name, f.Hint)
+			}
+		}
+	}
 }
 
 // dryRun prints the changes of every rung that could be inspected.
