@@ -1,6 +1,7 @@
 package scale
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -9,6 +10,8 @@ import (
 	"net"
 	"os"
 	"strconv"
+
+	"golang.org/x/crypto/ssh"
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/embedded"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/guest"
@@ -22,11 +25,12 @@ const NAT = "VBoxNetNAT"
 // nat carries connections to machines.
 type nat struct {
 	host *guest.Guest
+	sshd *sshd
 	idle []net.Listener // of machines that are off
 }
 
-// MainNAT is the main function of NAT: args are the docker host's directory and how
-// many machines there are. It prints their ports and ends when its standard input does.
+// MainNAT is the main function of NAT: args are the docker host's directory, the file
+// of the key that opens it, and how many machines there are. It prints their ports and ends when its standard input does.
 func MainNAT(args []string) int {
 	if err := serve(args); err != nil {
 		fmt.Fprintln(os.Stderr, NAT+":", err)
@@ -36,10 +40,10 @@ func MainNAT(args []string) int {
 }
 
 func serve(args []string) (err error) {
-	if len(args) != 2 {
-		return errors.New("usage: DIR MACHINES")
+	if len(args) != 3 {
+		return errors.New("usage: DIR KEY MACHINES")
 	}
-	machines, err := strconv.Atoi(args[1])
+	machines, err := strconv.Atoi(args[2])
 	if err != nil {
 		return err
 	}
@@ -58,6 +62,9 @@ func serve(args []string) (err error) {
 	if err := embedded.Await("dockerd", func() bool { return guest.Serves(args[0]) }); err != nil {
 		return err
 	}
+	if n.sshd, err = n.login(args[1]); err != nil {
+		return err
+	}
 	ports := make([][2]int, machines)
 	for i := range ports {
 		for j, guestPort := range []int{22, 2376} {
@@ -74,6 +81,42 @@ func serve(args []string) (err error) {
 	}
 	_, err = io.Copy(io.Discard, os.Stdin)
 	return err
+}
+
+// login prepares an SSH server that lets in whoever has the key. The host's own key
+// is the same one.
+func (n *nat) login(keyFile string) (*sshd, error) {
+	pem, err := os.ReadFile(keyFile)
+	if err != nil {
+		return nil, err
+	}
+	key, err := ssh.ParsePrivateKey(pem)
+	if err != nil {
+		return nil, err
+	}
+	d := &sshd{answers: map[string]*answer{}, config: &ssh.ServerConfig{
+		PublicKeyCallback: func(_ ssh.ConnMetadata, offered ssh.PublicKey) (*ssh.Permissions, error) {
+			if !bytes.Equal(offered.Marshal(), key.PublicKey().Marshal()) {
+				return nil, errors.New("another key")
+			}
+			return nil, nil
+		},
+	}}
+	d.config.AddHostKey(key)
+	d.real = func() (*ssh.Client, error) {
+		conn, err := n.host.Dial(context.Background(), 22)
+		if err != nil {
+			return nil, err
+		}
+		c, channels, requests, err := ssh.NewClientConn(conn, "docker host", &ssh.ClientConfig{
+			User: "docker", Auth: []ssh.AuthMethod{ssh.PublicKeys(key)}, HostKeyCallback: ssh.InsecureIgnoreHostKey(), //nolint:gosec // our own
+		})
+		if err != nil {
+			return nil, err
+		}
+		return ssh.NewClient(c, channels, requests), nil
+	}
+	return d, nil
 }
 
 // open opens a port of the laptop that leads to a port of a machine.
@@ -104,6 +147,10 @@ func (n *nat) carry(conn net.Conn, kind Kind, guestPort int) {
 	defer conn.Close()
 	if kind == Silent {
 		_, _ = io.Copy(io.Discard, conn)
+		return
+	}
+	if guestPort == 22 {
+		n.sshd.serve(conn)
 		return
 	}
 	inside, err := n.host.Dial(context.Background(), guestPort)

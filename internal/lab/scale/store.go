@@ -43,7 +43,7 @@ func KindOf(i int) Kind { return Kind(i) % kinds }
 func Name(i int) string { return fmt.Sprintf("m%04d", i) }
 
 // Fleet is a world with many machines. One docker host stands behind all healthy
-// ones: it is what they would cost another computer.
+// ones.
 type Fleet struct {
 	*embedded.World
 	nat   *exec.Cmd
@@ -114,7 +114,7 @@ func (f *Fleet) boot(m *machine.Machine, n int) error {
 	if err != nil {
 		return err
 	}
-	f.nat = exec.Command(filepath.Join(f.Bin, NAT), dir, strconv.Itoa(n))
+	f.nat = exec.Command(filepath.Join(f.Bin, NAT), dir, filepath.Join(m.Dir, "id_rsa"), strconv.Itoa(n))
 	f.nat.Stderr = os.Stderr
 	if f.hold, err = f.nat.StdinPipe(); err != nil {
 		return err
