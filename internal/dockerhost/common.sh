@@ -3,6 +3,7 @@
 
 BASE=/var/run/docker-vpn-helper
 DIR=$BASE/$ID
+umask 077
 LC_ALL=C
 export LC_ALL
 PATH=$PATH:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
