@@ -43,6 +43,8 @@ type torture struct {
 	rand *rand.Rand
 	took time.Duration // by a run that nothing disturbs
 	ends map[string]int
+	// back says that it is not only the newest journal that can be taken back.
+	back bool
 }
 
 func tortured(t *testing.T, style vm.Style) *torture {
@@ -147,7 +149,7 @@ func (k *torture) der(path string) string {
 	return string(block.Bytes)
 }
 
-// journaled are the certificates that the newest journal has, DER.
+// journaled are the certificates that a run may have put in place, DER.
 func (k *torture) journaled() []string {
 	k.Helper()
 	dirs, err := filepath.Glob(filepath.Join(k.lab.Home(), ".local/state/docker-vpn-helper/stores/*/machines/default/journal"))
@@ -159,7 +161,13 @@ func (k *torture) journaled() []string {
 		if len(all) == 0 {
 			continue
 		}
-		for _, e := range all[len(all)-1].Entries {
+		entries := all[len(all)-1].Entries
+		for _, j := range all[:len(all)-1] {
+			if k.back {
+				entries = append(entries, j.Entries...)
+			}
+		}
+		for _, e := range entries {
 			if c, ok := e.Change.(*changes.Reissue); ok {
 				for _, text := range []string{c.New, c.HostOld, c.StoreOld} {
 					if block, _ := pem.Decode([]byte(text)); block != nil {
@@ -266,6 +274,7 @@ func TestSoakKilled(t *testing.T) {
 // Issue 3: undo is all or nothing too.
 func TestSoakUndoKilled(t *testing.T) {
 	k := tortured(t, vm.Boot2docker)
+	k.back = true
 	k.disturbed(runs(20), []string{"undo", "default"}, func(cmd *exec.Cmd) { k.must(cmd.Process.Kill()) }, nil)
 }
 
