@@ -30,6 +30,9 @@ func TestMain(m *testing.M) {
 		os.Exit(cli.Main(os.Args[1:], cli.IO{Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
 			Getenv: os.Getenv, Signals: signals, Laptop: embedded.Laptop, Version: "test", Now: time.Now}))
 	}
+	if filepath.Base(os.Args[0]) == "VBoxManage" {
+		os.Exit(scale.MainVBoxManage(os.Args[1:]))
+	}
 	if code, ok := embedded.Dispatch(); ok {
 		os.Exit(code)
 	}

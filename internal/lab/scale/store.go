@@ -94,6 +94,9 @@ func (f *Fleet) fill(n int) error {
 	}); err != nil {
 		return err
 	}
+	if err := f.record(vms); err != nil {
+		return err
+	}
 	return f.Laptop(func(o *outside.World) {
 		o.VPNOn()
 		for i := range o.Routes {
