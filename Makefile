@@ -21,12 +21,12 @@ build: need-go
 # is missing; elsewhere those that are installed are tried. In CI all must be there.
 test: need-go
 	@scripts/shells
-	DVH_SHELLS="$$(scripts/shells --list)" $(GO) test ./...
+	DVH_SHELLS="$$(scripts/shells --list)" $(GO) test $(TESTFLAGS) ./...
 
 e2e: need-go
 	scripts/debian-packages
 	$(GO) test -tags e2e -count=1 -timeout 30m ./internal/lab/e2e/...
-	$(GO) test -tags e2e -count=1 -timeout 30m -p 1 ./internal/ui ./internal/lab/scale
+	$(GO) test -tags e2e -count=1 -timeout 30m ./internal/ui
 
 # What make e2e does a tenth of: repairs that are killed, cut off and powered off
 # at random instants, and the slowest hostile hosts; and every fault of the matrix.
@@ -41,6 +41,7 @@ demo: need-go
 bench: need-go
 	scripts/debian-packages
 	$(GO) test -tags e2e -count=1 -timeout 30m -run '^TestBench$$' -v ./internal/lab/bench/...
+	$(GO) test -tags e2e -count=1 -timeout 30m -run '^TestLimits$$' -v ./internal/lab/scale
 
 # Every fuzz target of every package for FUZZTIME each.
 fuzz: need-go
