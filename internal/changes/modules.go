@@ -34,6 +34,8 @@ type RestartModules struct {
 	Saved []SavedVM  `json:",omitempty"` // the VMs to save and to resume
 	// Resumed says that all of them are back.
 	Resumed bool `json:",omitempty"`
+
+	proven bool // dockerd answered before
 }
 
 // HostOnly is a host-only adapter and the laptop's address on it.
@@ -85,6 +87,7 @@ func (c *RestartModules) Backup(ctx context.Context, w *world.World) error {
 		return err
 	}
 	c.Steps = m.Steps
+	_, c.proven = w.Proven(ctx)
 	for _, a := range w.HostOnlyIfs(ctx) {
 		if a.Addr.IsValid() && !slices.ContainsFunc(c.Adapters, func(b HostOnly) bool { return b.Name == a.Name }) {
 			c.Adapters = append(c.Adapters, HostOnly{Name: a.Name, Addr: a.Addr})
@@ -199,12 +202,22 @@ func (c *RestartModules) resume(ctx context.Context, w *world.World) error {
 	}
 	w.Forget()
 	w.Redial() // a connection through a VM that was away is dead
-	for deadline := w.Now().Add(wakeTime); mine && !greets(ctx, w) && w.Now().Before(deadline); w.Forget() {
+	for deadline := w.Now().Add(wakeTime); mine && !c.awake(ctx, w) && w.Now().Before(deadline); w.Forget() {
 		if err := world.Sleep(ctx, 200*time.Millisecond); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// awake says whether the machine is back: sshd greets, and dockerd answers if it
+// did before.
+func (c *RestartModules) awake(ctx context.Context, w *world.World) bool {
+	if !greets(ctx, w) {
+		return false
+	}
+	_, ok := w.Proven(ctx)
+	return ok || !c.proven
 }
 
 // Revert implements world.Change: modules that were restarted are as before;

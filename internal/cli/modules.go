@@ -48,7 +48,9 @@ nothing else brings back. Every VM of every user has to be stopped for it; with
 }
 
 func (a *app) restartModules(s site, stopVMs bool) error {
-	w := a.world(s, world.ToBe("", s.dir))
+	m := world.ToBe("", s.dir)
+	m.Name = "VirtualBox" // what progress lines are about: no machine in particular
+	w := a.world(s, m)
 	w.StopVMs, w.Patience = stopVMs, fixPatience
 	dir := filepath.Join(world.StoreState(s.state, s.dir), "modules")
 	unlock, err := w.Laptop.Lock(a.ctx, filepath.Join(dir, "lock"), func() {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
@@ -94,7 +93,7 @@ func Raise(ctx context.Context, w *world.World, layers []Layer, j *Journal, sink
 // climb applies what each layer plans, until it plans nothing more.
 func climb(ctx context.Context, w *world.World, layers []Layer, j *Journal, sink Sink, res *Result) error {
 	for _, l := range layers {
-		var tried []world.Change
+		var tried []attempt
 		for {
 			sink.Event(Event{Kind: Inspecting, Machine: w.Machine.Name, Layer: l.Name})
 			r := inspect(ctx, w, l)
@@ -120,7 +119,7 @@ func climb(ctx context.Context, w *world.World, layers []Layer, j *Journal, sink
 
 // applyAll applies what one inspection planned, and returns all that has been
 // tried by now.
-func applyAll(ctx context.Context, w *world.World, l Layer, j *Journal, planned, tried []world.Change, sink Sink, res *Result) ([]world.Change, error) {
+func applyAll(ctx context.Context, w *world.World, l Layer, j *Journal, planned []world.Change, tried []attempt, sink Sink, res *Result) ([]attempt, error) {
 	for _, p := range planned {
 		c, err := choose(p, tried)
 		if err != nil && l.Optional {
@@ -130,7 +129,7 @@ func applyAll(ctx context.Context, w *world.World, l Layer, j *Journal, planned,
 		if err != nil {
 			return tried, err
 		}
-		tried = append(tried, c)
+		tried = append(tried, attempt{c, c.String()})
 		err = apply(ctx, w, j, c, sink)
 		if err == nil {
 			res.Applied = append(res.Applied, c.String())
@@ -152,25 +151,44 @@ func applyAll(ctx context.Context, w *world.World, l Layer, j *Journal, planned,
 	return tried, nil
 }
 
+// attempt is a change that was tried, and its plan in words: a change learns
+// more while it is applied, such as which port was free in the end.
+type attempt struct {
+	world.Change
+	plan string
+}
+
+// maxAttempts bounds how often one kind of change is tried on one layer, each
+// time with another plan.
+const maxAttempts = 5
+
 // choose is the planned change if it has not been tried yet, else the first of
 // its stronger alternatives that has not.
-func choose(planned world.Change, tried []world.Change) (world.Change, error) {
+func choose(planned world.Change, tried []attempt) (world.Change, error) {
 	c := planned
-	for slices.ContainsFunc(tried, func(t world.Change) bool { return same(t, c) }) {
-		// What was tried may know better than what was planned again.
-		e, ok := tried[slices.IndexFunc(tried, func(t world.Change) bool { return same(t, c) })].(world.Escalating)
-		if !ok || e.Next() == nil {
+	for {
+		before, kind := -1, 0
+		for i, t := range tried {
+			if t.Kind() != c.Kind() {
+				continue
+			}
+			kind++
+			if t.plan == c.String() {
+				before = i
+			}
+		}
+		if before < 0 && kind < maxAttempts {
+			return c, nil
+		}
+		var e world.Escalating
+		if before >= 0 { // what was tried may know better than what was planned again
+			e, _ = tried[before].Change.(world.Escalating)
+		}
+		if e == nil || e.Next() == nil {
 			return nil, fmt.Errorf("%s: done, and still needed", c)
 		}
 		c = e.Next()
 	}
-	return c, nil
-}
-
-// same compares plans. A change learns more while it is applied, so only what
-// it says it does counts.
-func same(a, b world.Change) bool {
-	return a.Kind() == b.Kind() && a.String() == b.String()
 }
 
 func apply(ctx context.Context, w *world.World, j *Journal, c world.Change, sink Sink) error {

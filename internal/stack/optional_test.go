@@ -1,8 +1,11 @@
 package stack
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -54,5 +57,28 @@ func TestApplyTakesAllBackOnAFailure(t *testing.T) {
 	j = NewJournal(filepath.Join(t.TempDir(), "journal"), Header{Command: "modules", Started: time.Unix(1, 0)})
 	if r, err = Apply(t.Context(), t.Context(), unread(), []world.Change{&toggle{Name: "a", on: on}}, j, deaf{}); err != nil || !on["a"] || j.End != Done || len(r.Applied) != 1 {
 		t.Errorf("%v, world %v, end %q", err, on, j.End)
+	}
+}
+
+// restless is a change whose plan is another one each time, and that never helps.
+type restless struct{ toggle }
+
+func (c *restless) String() string { return "set " + c.Name }
+func (c *restless) Apply(context.Context, *world.World) error {
+	c.Name += " and more" // it learns while it is applied
+	return nil
+}
+
+func TestFixGivesUpOnAChangeThatIsPlannedAnewEachTime(t *testing.T) {
+	n := 0
+	l := Layer{Name: "forward", Inspect: func(context.Context, *world.World) (State, error) {
+		n++
+		s := found("forward.port-taken", Fail)
+		s.Planned = []world.Change{&restless{toggle{Name: fmt.Sprint(n), on: map[string]bool{}}}}
+		return s, nil
+	}}
+	_, _, err := fixIn(t, t.Context(), []Layer{l}, deaf{})
+	if err == nil || !strings.Contains(err.Error(), "done, and still needed") || n > maxAttempts+1 {
+		t.Errorf("%v after %d inspections", err, n)
 	}
 }

@@ -45,14 +45,22 @@ func (s *scene) alone(args ...string) lab.Result {
 	s.must(os.MkdirAll(dir, 0o755))
 	s.must(os.WriteFile(filepath.Join(dir, "VBoxManage"), []byte("#!/bin/sh\nexec nsenter --target $OUTER --mount -- "+s.lab.Dir()+"/bin/VBoxManage \"$@\"\n"), 0o755))
 	r, err := s.lab.Run(s.ctx(), nil, append([]string{"bash", "-c", `OUTER=$$ unshare --mount bash -c '
-hide() {
-	for p in $(pgrep -x VBoxHeadless); do
-		grep -qzx "VBOX_STANDIN_HOME=$VBOX_STANDIN_HOME" /proc/$p/environ || mount -t tmpfs none /proc/$p
-	done 2>/dev/null
-}
-hide
-(while kill -0 $$; do hide; sleep 0.05; done) >/dev/null 2>&1 &
-PATH=$HOME/outside:$PATH docker-vpn-helper "$@"' - "$@"`, "-"}, args...)...)
+set -e
+view=$HOME/outside/proc
+mkdir -p $view
+mount -t tmpfs none $view
+mkdir $view/.all
+mount --rbind /proc $view/.all
+cd /proc
+for f in [!0-9]*; do ln -s .all/$f $view/$f; done
+ln -s .all/$OUTER $view/$OUTER
+for p in $(pgrep -x VBoxHeadless); do
+	if grep -qzx "VBOX_STANDIN_HOME=$VBOX_STANDIN_HOME" $p/environ 2>/dev/null; then ln -s .all/$p $view/$p; fi
+done
+cd $HOME
+mount --rbind $view /proc
+PATH=$HOME/outside:$PATH exec docker-vpn-helper "$@"' - "$@"
+exit`, "-"}, args...)...)
 	s.must(err)
 	return r
 }
