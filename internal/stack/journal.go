@@ -132,7 +132,7 @@ func (j *Journal) Close(end End) error {
 		return nil
 	}
 	j.End = end
-	return j.append(line{End: end})
+	return errors.Join(j.giveRoom(), j.append(line{End: end}))
 }
 
 func (j *Journal) create() error {
@@ -147,7 +147,14 @@ func (j *Journal) create() error {
 	if err != nil {
 		return fmt.Errorf("journal: %w", err)
 	}
-	return finish(f, append(head, '\n'))
+	err = finish(f, append(head, '\n'))
+	if err == nil {
+		err = j.keepRoom()
+	}
+	if err != nil {
+		return errors.Join(err, os.Remove(j.Path)) // nothing has been changed
+	}
+	return nil
 }
 
 func (j *Journal) append(l line) error {
@@ -320,7 +327,7 @@ func (j *Journal) takeBack(ctx context.Context, w *world.World, c world.Change) 
 // one that is. It goes on after an error, so that as much as possible is as
 // before; the errors name what is left.
 func (j *Journal) Revert(ctx context.Context, w *world.World, end End, sink Sink) (left []string, err error) {
-	if err := j.repair(); err != nil {
+	if err := errors.Join(j.giveRoom(), j.repair()); err != nil {
 		return nil, err
 	}
 	if j.End == Done {

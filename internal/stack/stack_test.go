@@ -212,6 +212,9 @@ func TestFixAppliesRungByRungAndJournals(t *testing.T) {
 	if err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("journal: %v %v", info.Mode(), err)
 	}
+	if beside, _ := filepath.Glob(filepath.Join(filepath.Dir(j.Path), "*")); len(beside) != 1 {
+		t.Errorf("beside the journal: %v", beside)
+	}
 	data, _ := os.ReadFile(j.Path)
 	back, err := ParseJournal(data, decodeToggle(on))
 	if err != nil || back.End != Done || len(back.Entries) != 2 || back.Entries[1].Mark != Applied {
