@@ -158,7 +158,7 @@ func (c *AddSANs) Revert(ctx context.Context, w *world.World) ([]string, error) 
 	if err != nil {
 		return nil, err
 	}
-	if sum(data) == c.Sum && c.At+c.New <= len(data) {
+	if sum(data) == c.Sum && c.At >= 0 && c.New >= 0 && c.At <= len(data)-c.New {
 		return nil, w.Laptop.WriteFile(ctx, c.Path, slices.Concat(data[:c.At], []byte(c.Old), data[c.At+c.New:]), 0o600)
 	}
 	if !c.applied(data) {

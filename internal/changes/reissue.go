@@ -158,9 +158,13 @@ func HostKey(facts dockerhost.Facts) crypto.PublicKey {
 	return key
 }
 
-// Apply implements world.Change: the docker host first, in one transaction that
-// goes on by itself, then the store's copy.
+// Apply implements world.Change: the store's copy first, for a store that cannot be
+// written must not cost a restart of dockerd; then the docker host, in one
+// transaction that goes on by itself.
 func (c *Reissue) Apply(ctx context.Context, w *world.World) error {
+	if err := w.Laptop.WriteFile(ctx, c.StorePath, []byte(c.New), 0o600); err != nil {
+		return fmt.Errorf("writing the store's copy of the server certificate: %w", err)
+	}
 	r, err := c.swap(ctx, w, c.ID, c.HostOld, c.New)
 	if err != nil {
 		return err
@@ -168,9 +172,6 @@ func (c *Reissue) Apply(ctx context.Context, w *world.World) error {
 	w.TellContainers(r)
 	if err := swapError(c.Machine, r); err != nil {
 		return err
-	}
-	if err := w.Laptop.WriteFile(ctx, c.StorePath, []byte(c.New), 0o600); err != nil {
-		return fmt.Errorf("writing the store's copy of the server certificate: %w", err)
 	}
 	w.Reissue = false // what was asked for is done
 	return nil
