@@ -54,27 +54,6 @@ func (a *app) certCmd() *cobra.Command {
 	return cmd
 }
 
-// withMachine opens the machine that the arguments name.
-func (a *app) withMachine(args []string, do func(*world.World) error) error {
-	s, err := a.site()
-	if err != nil {
-		return err
-	}
-	name, err := a.machineName(s, args)
-	if err != nil {
-		return err
-	}
-	w, err := a.open(s, name)
-	if err != nil {
-		return err
-	}
-	defer w.Close()
-	if w.LoadErr != nil {
-		return w.LoadErr
-	}
-	return do(w)
-}
-
 // certPlace is one of the places where the server certificate is. Exactly one of
 // the two is set.
 type certPlace struct {

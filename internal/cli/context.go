@@ -27,23 +27,7 @@ machine-default for the machine default, because docker keeps that name.`,
   docker --context "$(docker-vpn-helper context default)" info`,
 		Args: oneMachine,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			s, err := a.site()
-			if err != nil {
-				return err
-			}
-			name, err := a.machineName(s, args)
-			if err != nil {
-				return err
-			}
-			w, err := a.open(s, name)
-			if err != nil {
-				return err
-			}
-			defer w.Close()
-			if w.LoadErr != nil {
-				return w.LoadErr
-			}
-			return a.context(w, wish)
+			return a.withMachine(args, func(w *world.World) error { return a.context(w, wish) })
 		},
 	}
 	cmd.Flags().BoolVar(&wish.Use, "use", false, "make it the current context")

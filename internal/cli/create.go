@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"time"
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/changes"
@@ -51,11 +50,9 @@ func (a *app) openOrCreate(s site, name string, f fixFlags) (*world.World, error
 func (a *app) create(s site, name string, f fixFlags) error {
 	w := a.world(s, world.ToBe(name, s.dir))
 	w.StopVMs, w.Patience = f.stopVMs, fixPatience
-	unlock, err := w.Laptop.Lock(a.ctx, filepath.Join(w.MachineState(), "lock"), func() {
-		a.ui.Say("[%s] waiting for another docker-vpn-helper that works on this machine", name)
-	})
+	unlock, _, err := a.alone(w)
 	if err != nil {
-		return a.cause(err)
+		return err
 	}
 	defer unlock()
 	if _, err := s.store.Load(a.ctx, name); err == nil {

@@ -36,19 +36,7 @@ func (a *app) envCmd() *cobra.Command {
 				}
 				return a.unset(s, dialect)
 			}
-			name, err := a.machineName(s, args)
-			if err != nil {
-				return err
-			}
-			w, err := a.open(s, name)
-			if err != nil {
-				return err
-			}
-			defer w.Close()
-			if w.LoadErr != nil {
-				return w.LoadErr
-			}
-			return a.env(w, dialect, noProxy, noVerify)
+			return a.onMachine(s, args, func(w *world.World) error { return a.env(w, dialect, noProxy, noVerify) })
 		},
 	}
 	f := cmd.Flags()

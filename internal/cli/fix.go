@@ -9,7 +9,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/changes"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/layers"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/shell"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/stack"
@@ -91,13 +90,9 @@ func (a *app) fix(s site, name string, f fixFlags) error {
 			return err
 		}
 	}
-	waited := false
-	unlock, err := w.Laptop.Lock(a.ctx, filepath.Join(w.MachineState(), "lock"), func() {
-		a.ui.Say("[%s] waiting for another docker-vpn-helper that works on this machine", name)
-		waited = true
-	})
+	unlock, waited, err := a.alone(w)
 	if err != nil {
-		return a.cause(err)
+		return err
 	}
 	defer unlock()
 	if waited { // what was read before may have been changed since
@@ -177,42 +172,6 @@ func (a *app) cause(err error) error {
 		return context.Cause(a.ctx)
 	}
 	return err
-}
-
-// resume finishes the story of a run that was killed: it is taken back.
-func (a *app) resume(w *world.World) error {
-	all, err := stack.Journals(journalDir(w), changes.Decode)
-	if err != nil {
-		return &exitError{code: exitIncomplete, message: err.Error(), hint: "docker-vpn-helper undo --list " + w.Machine.Name}
-	}
-	for i := len(all) - 1; i >= 0; i-- {
-		j := all[i]
-		if !j.Unfinished() {
-			continue
-		}
-		command := j.Command
-		if j.End == stack.Undoing {
-			command = "undo"
-		}
-		a.ui.Say("[%s] an earlier %s did not finish: taking it back first", w.Machine.Name, command)
-		if err := a.raise(w); err != nil {
-			return a.cause(err)
-		}
-		left, err := j.Revert(a.ctx, w, stack.RolledBack, a.sink())
-		for _, l := range left {
-			a.ui.Say("[%s] left as it is: %s", w.Machine.Name, l)
-		}
-		if err != nil {
-			return &stack.RollbackError{Err: errors.New("an earlier run did not finish"), Left: err, Machine: w.Machine.Name, Journal: j.Path}
-		}
-	}
-	return nil
-}
-
-// raise starts the VM if it is off: what is to be taken back is in it.
-func (a *app) raise(w *world.World) error {
-	w.Patience = fixPatience
-	return stack.Raise(a.ctx, w, layers.All()[:1], stack.NewJournal(journalDir(w), stack.Header{Started: a.Now()}), a.sink())
 }
 
 func (a *app) printFixed(w *world.World, res stack.Result, vars []shell.Var, dialect shell.Dialect) error {

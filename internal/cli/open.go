@@ -96,3 +96,28 @@ func (a *app) open(s site, name string) (*world.World, error) {
 }
 
 func (a *app) sink() ui.Sink { return ui.Sink{UI: a.ui, Yes: a.yes} }
+
+// withMachine opens the machine that the arguments name.
+func (a *app) withMachine(args []string, do func(*world.World) error) error {
+	s, err := a.site()
+	if err != nil {
+		return err
+	}
+	return a.onMachine(s, args, do)
+}
+
+func (a *app) onMachine(s site, args []string, do func(*world.World) error) error {
+	name, err := a.machineName(s, args)
+	if err != nil {
+		return err
+	}
+	w, err := a.open(s, name)
+	if err != nil {
+		return err
+	}
+	defer w.Close()
+	if w.LoadErr != nil {
+		return w.LoadErr
+	}
+	return do(w)
+}

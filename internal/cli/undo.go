@@ -150,11 +150,9 @@ func (a *app) undoMachine(s site, name string, all bool) ([]undoRun, error) {
 	}
 	defer w.Close()
 	w.Patience = fixPatience
-	unlock, err := w.Laptop.Lock(a.ctx, filepath.Join(w.MachineState(), "lock"), func() {
-		a.ui.Say("[%s] waiting for another docker-vpn-helper that works on this machine", name)
-	})
+	unlock, _, err := a.alone(w)
 	if err != nil {
-		return nil, a.cause(err)
+		return nil, err
 	}
 	defer unlock()
 	journals, err := stack.Journals(journalDir(w), changes.Decode)
