@@ -3,6 +3,7 @@
 package e2e
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
@@ -203,8 +204,11 @@ func TestHostileDockerdHangs(t *testing.T) {
 		h.same("exit", 0, h.helper("fix", "default", "--yes").Exit)
 		return
 	}
-	h.dockerdBecomes(`good || { echo 'level=info msg="thinking about it"' >&2; exec -a dockerd sleep 1000; }; exec "$REAL" "$@"`)
-	r := h.helper("fix", "default", "--yes")
+	h.dockerdBecomes(`good || { echo 'level=info msg="thinking about it"' >&2; echo $$ >/var/run/docker.pid; exec sleep 1000; }; exec "$REAL" "$@"`)
+	ctx, cancel := context.WithTimeout(context.Background(), 4*time.Minute)
+	defer cancel()
+	r, err := h.lab.Run(ctx, nil, "docker-vpn-helper", "fix", "default", "--yes")
+	h.must(err)
 	h.says(r, 1, "did not come up with the new certificate", "thinking about it")
 	h.same("afterwards", h.before, h.state())
 	h.dockerdIsBack()
