@@ -15,6 +15,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -159,11 +160,21 @@ func Summarize(cert *x509.Certificate) Summary {
 	}
 }
 
-// NamesOf lists what a certificate names: DNS names, then IP addresses.
+// NamesOf lists what a certificate names, each once: DNS names, then IP addresses.
+// docker-machine's regenerate-certs writes localhost twice when ServerCertSANs has it
+// (docker/machine b170508b, libmachine/provision/utils.go, ConfigureAuth).
 func NamesOf(cert *x509.Certificate) []string {
-	names := append([]string(nil), cert.DNSNames...)
+	var names []string
+	add := func(name string) {
+		if !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	for _, name := range cert.DNSNames {
+		add(name)
+	}
 	for _, ip := range cert.IPAddresses {
-		names = append(names, ip.String())
+		add(ip.String())
 	}
 	return names
 }

@@ -31,6 +31,13 @@ func (e *HeldBackError) Error() string {
 		e.Door.Addr, e.Recent, e.Wait.Round(time.Second))
 }
 
+// Spared says that err is a login that a diagnosis did without, because the last one
+// went well. It is not a fault: a repair logs in.
+func Spared(err error) bool {
+	var held *HeldBackError
+	return errors.As(err, &held) && held.Fine
+}
+
 // admission is the permission for one connection.
 type admission struct {
 	began  time.Time

@@ -78,7 +78,7 @@ func inspect(ctx context.Context, w *world.World) (stack.State, error) {
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
 		}
-		s.SSHDown = factsErr != nil
+		s.SSHDown = factsErr != nil && !world.Spared(factsErr)
 	}
 	subject := answer.Leaf
 	if answer.Identity == world.Other {
@@ -196,7 +196,7 @@ func (s *State) plan(ctx context.Context, w *world.World, answer world.Answer, f
 		return
 	}
 	switch {
-	case w.Frugal:
+	case w.Frugal, world.Spared(factsErr):
 	case factsErr != nil:
 		s.Impossible = "the docker host cannot be reached over SSH"
 	case !facts.Root:
