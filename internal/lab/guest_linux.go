@@ -31,13 +31,24 @@ type guest struct {
 	ended   chan struct{}
 }
 
-func newGuest(_ standin.VM, params json.RawMessage) (standin.Guest, error) {
+func newGuest(hardware standin.VM, params json.RawMessage) (standin.Guest, error) {
 	var p guestParams
 	if err := json.Unmarshal(params, &p); err != nil {
 		return nil, err
 	}
 	v, err := vm.Open(p.Dir)
-	return &guest{vm: v, ended: make(chan struct{})}, err
+	if err != nil {
+		return nil, err
+	}
+	for _, nic := range hardware.NICs {
+		switch nic.Attachment {
+		case "nat":
+			v.NATMAC = nic.MAC
+		case "hostonly":
+			v.HostOnlyMAC = nic.MAC
+		}
+	}
+	return &guest{vm: v, ended: make(chan struct{})}, nil
 }
 
 // Start implements standin.Guest.

@@ -40,6 +40,9 @@ func TestLabDockerHosts(t *testing.T) {
 			s.same("docker run", "hello\n", s.direct("run", "--rm", "busybox", "echo", "hello").Stdout)
 			s.same("sudo", "0\n", s.sshToHost("sudo id -u").Stdout)
 			s.same("logins", 1, s.logins())
+			mac, err := s.vm.Output(s.ctx(), "cat", "/sys/class/net/eth1/address")
+			s.must(err)
+			s.same("MAC, by which docker-machine finds the address", "08:00:27:00:01:00\n", mac)
 			s.sleeper("kept", "--restart=always")
 			s.sleeper("lost")
 			s.sleeper("gone", "--rm")
@@ -60,7 +63,7 @@ func TestLabDockerHosts(t *testing.T) {
 			s.same("running containers", map[string]bool{"kept": true}, s.running("kept"))
 
 			old := s.vm.PID()
-			_, err := s.vm.Output(s.ctx(), "reboot")
+			_, err = s.vm.Output(s.ctx(), "reboot")
 			s.must(err)
 			s.must(await.Until(s.ctx(), "the reboot", func() (bool, error) { p := s.vm.PID(); return p != 0 && p != old, nil }))
 			s.must(s.vm.AwaitReady(s.ctx()))

@@ -10,6 +10,7 @@ func (v *VM) boot2docker() []file {
 		{"/etc/init.d/rcS", rcStart, 0o755},
 		{"/etc/init.d/rcK", "#!/bin/sh\n/etc/init.d/docker stop\n", 0o755},
 		{"/etc/init.d/docker", initDocker, 0o755},
+		{"/usr/bin/sethostname", setHostname, 0o755},
 	}
 }
 
@@ -26,9 +27,17 @@ HOME_URL="https://github.com/boot2docker/boot2docker"
 const rcStart = `#!/bin/sh
 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 export PATH
-mkdir -p /run/sshd
+mkdir -p /run/sshd /var/lib/boot2docker/etc
 /usr/sbin/sshd -E /var/log/sshd.log
 /etc/init.d/docker start
+`
+
+// setHostname is what docker-machine calls before it makes certificates
+// (docker/machine b170508b, libmachine/provision/boot2docker.go, SetHostname); it
+// then writes the name into /var/lib/boot2docker/etc, which it takes to be there.
+const setHostname = `#!/bin/sh
+echo "$1" >/etc/hostname
+exec /bin/busybox hostname "$1"
 `
 
 // profile is the file as docker-machine writes it (docker/machine b170508b,

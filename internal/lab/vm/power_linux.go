@@ -2,6 +2,7 @@ package vm
 
 import (
 	"context"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -116,14 +117,25 @@ func (v *VM) plugIn(ctx context.Context) error {
 	); err != nil {
 		return err
 	}
+	lines := append(address("eth0", v.NATMAC), address("eth1", v.HostOnlyMAC)...)
 	return errors.Join(
 		v.NAT.IP(ctx, "addr add "+NATGateway+"/24 dev "+far, "link set "+far+" up"),
 		v.Switch.IP(ctx, "link set "+far+" master "+v.Bridge+" up"),
-		v.NS.IP(ctx,
+		v.NS.IP(ctx, append(lines,
 			"addr add "+NATGuest+"/24 dev eth0", "link set eth0 up",
 			"addr add "+v.HostOnly.String()+" dev eth1", "link set eth1 up",
-			"route add default via "+NATGateway),
+			"route add default via "+NATGateway)...),
 	)
+}
+
+// address is the line for ip that gives an interface its MAC; none for a MAC that
+// is not 12 hex digits.
+func address(dev, mac string) []string {
+	b, err := hex.DecodeString(mac)
+	if err != nil || len(b) != 6 {
+		return nil
+	}
+	return []string{"link set " + dev + " address " + net.HardwareAddr(b).String()}
 }
 
 func (v *VM) unplug(ctx context.Context) error {

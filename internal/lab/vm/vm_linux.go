@@ -64,6 +64,10 @@ type Identity struct {
 type VM struct {
 	Spec
 	Dir string
+	// NATMAC and HostOnlyMAC are the addresses that its interfaces get when it is
+	// powered on, as VirtualBox writes them ("080027A1B2C3"); "" leaves it to the
+	// kernel. docker-machine finds a VM's address by the second one.
+	NATMAC, HostOnlyMAC string
 }
 
 // Create makes the VM in dir, powered off.
