@@ -33,19 +33,19 @@ func NoProxyCovers(list, host string) bool {
 // it is one already. "*" alone stays alone: curl reads it as "everything" only
 // then (curl manual, NO_PROXY).
 func AddNoProxy(list, host string) string {
-	for _, entry := range entries(list) {
+	have := entries(list)
+	for _, entry := range have {
 		if strings.EqualFold(entry, host) {
 			return list
 		}
 	}
-	list = strings.TrimRight(list, ", ")
-	switch strings.TrimSpace(list) {
-	case "":
+	switch {
+	case len(have) == 0:
 		return host
-	case "*":
+	case len(have) == 1 && have[0] == "*":
 		return list
 	}
-	return list + "," + host
+	return strings.TrimRight(list, ", \t") + "," + host
 }
 
 func entries(list string) []string {
