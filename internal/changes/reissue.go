@@ -32,11 +32,11 @@ type Reissue struct {
 	// From here on as Backup found and made it.
 	ID        string // of the docker host's transaction
 	HostPath  string
-	HostOld   string `json:",omitempty"`
+	HostOld   []byte `json:",omitempty"`
 	StorePath string
-	StoreOld  string `json:",omitempty"`
+	StoreOld  []byte `json:",omitempty"`
 	StoreNone bool   `json:",omitempty"` // the store had no copy
-	New       string `json:",omitempty"`
+	New       []byte `json:",omitempty"`
 
 	served *x509.Certificate
 }
@@ -81,7 +81,7 @@ func (c *Reissue) Backup(ctx context.Context, w *world.World) error {
 	if apart := world.ClocksApart(w.ClockSkew(facts)); apart != "" {
 		w.Tell("[%s] warn: %s: the certificate is made for both", c.Machine, apart)
 	}
-	c.HostPath, c.HostOld = facts.Cert.Path, string(facts.Cert.Data)
+	c.HostPath, c.HostOld = facts.Cert.Path, facts.Cert.Data
 	store, err := w.Laptop.ReadFile(ctx, c.StorePath)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -89,7 +89,7 @@ func (c *Reissue) Backup(ctx context.Context, w *world.World) error {
 	case err != nil:
 		return err
 	}
-	c.StoreOld = string(store)
+	c.StoreOld = store
 
 	old := c.old(facts)
 	if old == nil {
@@ -110,7 +110,7 @@ func (c *Reissue) Backup(ctx context.Context, w *world.World) error {
 	if err != nil {
 		return fmt.Errorf("signing the new server certificate: %w", err)
 	}
-	c.New = string(signed)
+	c.New = signed
 	id := make([]byte, 8)
 	if _, err := rand.Read(id); err != nil {
 		return err
@@ -124,8 +124,8 @@ func (c *Reissue) old(facts dockerhost.Facts) *x509.Certificate {
 	if c.served != nil {
 		return c.served
 	}
-	for _, text := range []string{c.HostOld, c.StoreOld} {
-		if cert, err := certs.ParseCert([]byte(text)); err == nil {
+	for _, text := range [][]byte{c.HostOld, c.StoreOld} {
+		if cert, err := certs.ParseCert(text); err == nil {
 			return cert
 		}
 	}
@@ -138,7 +138,7 @@ func (c *Reissue) publicKey(facts dockerhost.Facts, old *x509.Certificate) crypt
 	if key := HostKey(facts); key != nil {
 		return key
 	}
-	if disk, err := certs.ParseCert([]byte(c.HostOld)); err == nil && c.served == nil {
+	if disk, err := certs.ParseCert(c.HostOld); err == nil && c.served == nil {
 		return disk.PublicKey
 	}
 	return old.PublicKey
@@ -162,7 +162,7 @@ func HostKey(facts dockerhost.Facts) crypto.PublicKey {
 // written must not cost a restart of dockerd; then the docker host, in one
 // transaction that goes on by itself.
 func (c *Reissue) Apply(ctx context.Context, w *world.World) error {
-	if err := w.Laptop.WriteFile(ctx, c.StorePath, []byte(c.New), 0o600); err != nil {
+	if err := w.Laptop.WriteFile(ctx, c.StorePath, c.New, 0o600); err != nil {
 		return fmt.Errorf("writing the store's copy of the server certificate: %w", err)
 	}
 	r, err := c.swap(ctx, w, c.ID, c.HostOld, c.New)
@@ -179,13 +179,13 @@ func (c *Reissue) Apply(ctx context.Context, w *world.World) error {
 
 // Revert implements world.Change.
 func (c *Reissue) Revert(ctx context.Context, w *world.World) ([]string, error) {
-	if c.New == "" {
+	if len(c.New) == 0 {
 		return nil, nil
 	}
 	if w.Removed {
 		return []string{fmt.Sprintf("machine %s is not in the store any more, its certificate stays", c.Machine)}, nil
 	}
-	left, err := restore(ctx, w, c.StorePath, file{text: c.StoreOld, none: c.StoreNone}, c.New, 0o600)
+	left, err := restore(ctx, w, c.StorePath, file{text: string(c.StoreOld), none: c.StoreNone}, string(c.New), 0o600)
 	if err != nil {
 		return left, err
 	}
@@ -207,9 +207,9 @@ func (c *Reissue) Revert(ctx context.Context, w *world.World) ([]string, error) 
 		}
 	}
 	switch now := facts.Cert.Data; {
-	case bytes.Equal(now, []byte(c.HostOld)):
+	case bytes.Equal(now, c.HostOld):
 		return left, w.EnsureServed(ctx, facts)
-	case !bytes.Equal(now, []byte(c.New)):
+	case !bytes.Equal(now, c.New):
 		return append(left, fmt.Sprintf("%s on %s was written by somebody else since and stays", c.HostPath, c.Machine)), nil
 	}
 	r, err := c.swap(ctx, w, c.ID+"-back", c.New, c.HostOld)
@@ -220,14 +220,14 @@ func (c *Reissue) Revert(ctx context.Context, w *world.World) ([]string, error) 
 	return left, swapError(c.Machine, r)
 }
 
-func (c *Reissue) swap(ctx context.Context, w *world.World, id, from, to string) (dockerhost.Result, error) {
+func (c *Reissue) swap(ctx context.Context, w *world.World, id string, from, to []byte) (dockerhost.Result, error) {
 	facts, err := w.Facts(ctx)
 	if err != nil {
 		return dockerhost.Result{}, err
 	}
 	daemon := dockerhost.For(facts)
 	daemon.Deadline = w.DaemonWait
-	cmd, err := dockerhost.Swap{ID: id, Cert: c.HostPath, Old: []byte(from), New: []byte(to), Daemon: daemon}.Cmd()
+	cmd, err := dockerhost.Swap{ID: id, Cert: c.HostPath, Old: from, New: to, Daemon: daemon}.Cmd()
 	if err != nil {
 		return dockerhost.Result{}, err
 	}

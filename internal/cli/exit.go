@@ -86,6 +86,9 @@ func (a *app) classify(err error) *exitError {
 		out.code = exitIncomplete
 		out.message = rollback.Error()
 		out.hint = a.command("undo", rollback.Machine)
+		if rollback.Machine == "" { // the kernel modules belong to no machine
+			out.hint = a.command("modules", "restart")
+		}
 	case errors.Is(err, errInterrupted):
 		out.code = exitInterrupted
 		out.message = "interrupted"

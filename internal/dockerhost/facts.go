@@ -36,7 +36,7 @@ type Facts struct {
 	Key  File `json:"key"` // never its content
 	CA   File `json:"ca"`
 	// KeyPublic is the server key's public half, PEM "PUBLIC KEY"; empty without openssl there.
-	KeyPublic string `json:"key_public,omitempty"`
+	KeyPublic string `json:"-"`
 
 	Daemon  Process  `json:"daemon"` // PID 0: not running
 	Hosts   []string `json:"hosts"`  // dockerd's -H and its daemon.json's hosts: "tcp://0.0.0.0:2376"

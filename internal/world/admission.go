@@ -100,12 +100,14 @@ func (w *World) tryAdmit(ctx context.Context, door Door) (admission, *HeldBackEr
 
 // strict says whether somebody may count.
 func (w *World) strict(door Door, l logins.Ledger) bool {
-	return !door.NAT && !w.VirtualBox() || l.Wary() || w.redialed.Load()
+	return !w.unpaced.Load() && (!door.NAT && !w.VirtualBox() || l.Wary() || w.redialed.Load())
 }
 
 // limit is how many connections a minute this run may come up to; 0 is any number.
 func (w *World) limit(door Door, l logins.Ledger) int {
 	switch {
+	case w.unpaced.Load():
+		return 0
 	case w.redialed.Load():
 		return logins.PerMinute
 	case w.Sparing && (w.strict(door, l) || l.Fine(w.Now())):

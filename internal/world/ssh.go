@@ -87,6 +87,7 @@ func (w *World) Redial() {
 // anything; a dead one is dropped, so that the next use logs in once more. For
 // where a lost connection would cost a rollback its time.
 func (w *World) CheckSSH(ctx context.Context) {
+	w.unpaced.Store(true)
 	w.ssh.mu.Lock()
 	c := w.ssh.value
 	w.ssh.mu.Unlock()
@@ -96,7 +97,7 @@ func (w *World) CheckSSH(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, ProbeTime)
 	defer cancel()
 	if _, err := c.Run(ctx, host.Cmd{Argv: []string{"true"}}); err != nil {
-		w.Redial() // taking back is worth a login more
+		w.Redial() // taking back is worth a login more, and at once
 	}
 }
 

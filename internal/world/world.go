@@ -80,6 +80,7 @@ type World struct {
 
 	ssh      memo[*sshhost.Client] // outlives Forget: one login a run
 	redialed atomic.Bool
+	unpaced  atomic.Bool // a rollback has a deadline: it waits for nobody's count
 
 	made      atomic.Pointer[Login]
 	smallOnly atomic.Bool    // see askHost
