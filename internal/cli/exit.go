@@ -15,7 +15,7 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/world"
 )
 
-// The exit codes; cli.md of the documentation has the table.
+// The exit codes; docs/design.md has the table.
 const (
 	exitOK          = 0
 	exitProblems    = 1
