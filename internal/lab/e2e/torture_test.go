@@ -183,8 +183,8 @@ func (k *torture) journaled() []string {
 		}
 		for _, e := range entries {
 			if c, ok := e.Change.(*changes.Reissue); ok {
-				for _, text := range []string{c.New, c.HostOld, c.StoreOld} {
-					if block, _ := pem.Decode([]byte(text)); block != nil {
+				for _, text := range [][]byte{c.New, c.HostOld, c.StoreOld} {
+					if block, _ := pem.Decode(text); block != nil {
 						found = append(found, string(block.Bytes))
 					}
 				}
