@@ -194,6 +194,10 @@ func mergeNames(old *x509.Certificate, more []string) (names, odd []string, err 
 	return names, odd, nil
 }
 
+// labelBytes are what a label is made of. Letters are not folded first: "İ" folds
+// to an ASCII "i", and x509 then refuses the name (found by fuzzing).
+const labelBytes = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_"
+
 // dnsName says whether a name can stand in a certificate and match something:
 // labels of letters, digits, dashes and underscores, the first perhaps "*".
 func dnsName(name string) bool {
@@ -205,7 +209,7 @@ func dnsName(name string) bool {
 			continue
 		}
 		if label == "" || len(label) > 63 || label[0] == '-' || label[len(label)-1] == '-' ||
-			strings.Trim(strings.ToLower(label), "abcdefghijklmnopqrstuvwxyz0123456789-_") != "" {
+			strings.Trim(label, labelBytes) != "" {
 			return false
 		}
 	}
