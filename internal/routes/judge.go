@@ -19,6 +19,13 @@ type View struct {
 	RouteErr error        `json:"-"`                 // ErrNoRoute, ErrRejected, or why there is no answer
 }
 
+// Vague says that a tunnel has the packets by a host route that the kernel cloned
+// for this one address: whether the tunnel claims the host-only network, or
+// everything, is then in the table alone.
+func (v View) Vague() bool {
+	return v.RouteErr == nil && v.Route.Link != "" && !v.Route.Dst.IsValid() && Tunnel(v.link(v.Route.Link))
+}
+
 // Verdict is the state of the route.
 type Verdict string
 
@@ -114,11 +121,25 @@ func Judge(v View) Judgement {
 // looks like VirtualBox's and has an address in that network; else the only
 // one of VirtualBox's that has no IPv4 address at all.
 func (v View) adapter() (host.Link, bool) {
-	var holder, onIt, bare []host.Link
 	for _, l := range v.Links {
 		if v.Adapter != "" && l.Name == v.Adapter {
 			return l, true
 		}
+	}
+	switch holder, onIt, bare := v.candidates(); {
+	case len(holder) > 0:
+		return holder[0], true
+	case len(onIt) > 0:
+		return onIt[0], true
+	case len(bare) == 1:
+		return bare[0], true
+	}
+	return host.Link{}, false
+}
+
+// candidates are the links that may stand for the host-only network, best first.
+func (v View) candidates() (holder, onIt, bare []host.Link) {
+	for _, l := range v.Links {
 		if Tunnel(l) || (v.Adapter != "" && !isHostOnlyName(l.Name)) {
 			continue
 		}
@@ -131,15 +152,14 @@ func (v View) adapter() (host.Link, bool) {
 			bare = append(bare, l)
 		}
 	}
-	switch {
-	case len(holder) > 0:
-		return holder[0], true
-	case len(onIt) > 0:
-		return onIt[0], true
-	case len(bare) == 1:
-		return bare[0], true
-	}
-	return host.Link{}, false
+	return holder, onIt, bare
+}
+
+// Ambiguous says that only VirtualBox can tell which of several adapters the VM
+// is on: two may have the same address, or the VM's own none.
+func (v View) Ambiguous() bool {
+	holder, onIt, bare := v.candidates()
+	return len(holder)+len(onIt)+len(bare) > 1
 }
 
 // physical says that the name is that of a network card or Wi-Fi, on macOS or Linux.

@@ -58,7 +58,11 @@ func ParseRouteGet(out []byte) (host.Route, []string, error) {
 
 func getDst(dst, mask string, flags []string) (netip.Prefix, error) {
 	if dst == "default" {
-		return netip.PrefixFrom(netip.IPv4Unspecified(), 0), nil
+		// Any network that begins with zeros is printed so, the half 0.0.0.0/1 of a
+		// full tunnel too (routename in Apple's network_cmds, route.tproj/route.c).
+		if dst = "0.0.0.0"; mask == "" {
+			mask = "default"
+		}
 	}
 	a, err := netip.ParseAddr(dst)
 	if err != nil {

@@ -122,6 +122,20 @@ func Lookup(rows []Row, addr netip.Addr) (Row, bool) {
 	return best, found
 }
 
+// NetstatArgv asks for the table that ParseNetstat reads.
+func NetstatArgv() []string { return []string{"netstat", "-rn", "-f", "inet"} }
+
+// Parent is the network that a host route was cloned from: the longest row that
+// has addr, counts for our packets, is no clone itself (flag W) and leaves by the
+// same link. false where the table has none.
+func Parent(rows []Row, addr netip.Addr, link string, links []host.Link) (netip.Prefix, bool) {
+	kept := slices.DeleteFunc(slices.Clone(rows), func(r Row) bool {
+		return strings.Contains(r.Flags, "W") || Expand(r.Link, links) != link
+	})
+	row, ok := Lookup(kept, addr)
+	return row.Dst, ok
+}
+
 // Expand completes an interface's name that netstat cut, "vboxnet" for
 // "vboxnet0", where exactly one link fits. Otherwise the name stays as it is.
 func Expand(name string, links []host.Link) string {

@@ -30,13 +30,47 @@ func (w *World) RouteView(ctx context.Context) (routes.View, error) {
 			return view, fmt.Errorf("asking for the route to %s: %w", view.Addr, err)
 		}
 		view.Route, _, view.RouteErr = routes.ParseRouteGet(append(out.Stdout, out.Stderr...))
+		if view.Vague() {
+			view.Route.Dst = w.clonedFrom(ctx, view)
+		}
 	case errors.Is(view.RouteErr, syscall.ENETUNREACH):
 		view.RouteErr = routes.ErrNoRoute
 	}
 	if !view.HostOnly.IsValid() {
 		view.HostOnly = adapterAddr(view)
 	}
+	if view.Ambiguous() {
+		view.Adapter = w.HostOnlyAdapter(ctx)
+	}
 	return view, nil
+}
+
+// HostOnlyAdapter is the adapter that the VM is on, as VirtualBox says; "" where
+// it does not.
+func (w *World) HostOnlyAdapter(ctx context.Context) string {
+	vm, err := w.VM(ctx)
+	if err != nil {
+		return ""
+	}
+	if nic, ok := vm.HostOnlyNIC(); ok && nic.Attachment == "hostonly" {
+		return nic.HostOnly
+	}
+	return ""
+}
+
+// clonedFrom is the network of the route that a cloned one stands for; zero where
+// netstat does not tell.
+func (w *World) clonedFrom(ctx context.Context, view routes.View) netip.Prefix {
+	out, err := w.Laptop.Run(ctx, host.Cmd{Argv: routes.NetstatArgv()})
+	if err != nil {
+		return netip.Prefix{}
+	}
+	rows, err := routes.ParseNetstat(out.Stdout)
+	if err != nil {
+		return netip.Prefix{}
+	}
+	dst, _ := routes.Parent(rows, view.Addr, view.Route.Link, view.Links)
+	return dst
 }
 
 // adapterAddr is the laptop's own address in the machine's network, for a

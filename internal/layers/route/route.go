@@ -88,11 +88,7 @@ func (s *State) adapter(ctx context.Context, w *world.World) {
 	if s.VMDown = !running(ctx, w); s.VMDown {
 		return
 	}
-	if vm, err := w.VM(ctx); err == nil {
-		if nic, ok := vm.HostOnlyNIC(); ok && nic.Attachment == "hostonly" {
-			s.NIC = nic.HostOnly
-		}
-	}
+	s.NIC = w.HostOnlyAdapter(ctx)
 }
 
 // BlockedBy implements stack.SelfBlocked.
