@@ -50,7 +50,7 @@ func (a *app) site() (site, error) {
 	if err != nil {
 		return site{}, err
 	}
-	return site{laptop: laptop, store: st, dir: dir, state: world.StateDir(a.Getenv, home)}, nil
+	return site{laptop: laptop, store: st, dir: st.Dir(), state: world.StateDir(a.Getenv, home)}, nil
 }
 
 // machineName is the one that the arguments, the environment or the store name.

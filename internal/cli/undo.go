@@ -1,7 +1,9 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -56,13 +58,16 @@ func (a *app) undoCmd() *cobra.Command {
 // journaled names the machines of the store that have a journal, whether or not they
 // are still in the store.
 func journaled(s site) ([]string, error) {
-	dirs, err := filepath.Glob(filepath.Join(world.StoreState(s.state, s.dir), "machines", "*", "journal"))
-	if err != nil {
-		return nil, err
+	dir := filepath.Join(world.StoreState(s.state, s.dir), "machines")
+	machines, err := os.ReadDir(dir)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("listing journals: %w", err)
 	}
 	var names []string
-	for _, d := range dirs {
-		names = append(names, filepath.Base(filepath.Dir(d)))
+	for _, m := range machines {
+		if _, err := os.Stat(filepath.Join(dir, m.Name(), "journal")); err == nil {
+			names = append(names, m.Name())
+		}
 	}
 	return names, nil
 }

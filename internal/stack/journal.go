@@ -9,7 +9,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"sort"
 	"strings"
 	"time"
 
@@ -225,14 +224,17 @@ func ParseJournal(data []byte, decode Decoder) (*Journal, error) {
 // Journals reads the journals in dir, oldest first. One that cannot be read is
 // an error that names it; the others are returned all the same.
 func Journals(dir string, decode Decoder) ([]*Journal, error) {
-	names, err := filepath.Glob(filepath.Join(dir, "*.jsonl"))
-	if err != nil {
-		return nil, err
+	files, err := os.ReadDir(dir)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("listing journals: %w", err)
 	}
-	sort.Strings(names)
 	var all []*Journal
 	var broken []error
-	for _, name := range names {
+	for _, f := range files {
+		if filepath.Ext(f.Name()) != ".jsonl" {
+			continue
+		}
+		name := filepath.Join(dir, f.Name())
 		j, err := readJournal(name, decode)
 		switch {
 		case err == nil:

@@ -21,8 +21,12 @@ func StateDir(getenv func(string) string, home string) string {
 	return filepath.Join(dir, "docker-vpn-helper")
 }
 
-// StoreState is the part of the state directory that belongs to one store.
+// StoreState is the part of the state directory that belongs to one store, by
+// whatever path it was reached: two runs must find the same lock.
 func StoreState(stateDir, storeDir string) string {
+	if real, err := filepath.EvalSymlinks(storeDir); err == nil {
+		storeDir = real
+	}
 	sum := sha256.Sum256([]byte(storeDir))
 	return filepath.Join(stateDir, "stores", hex.EncodeToString(sum[:6]))
 }
