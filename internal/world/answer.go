@@ -238,7 +238,12 @@ func (w *World) identify(ctx context.Context, leaf *x509.Certificate) Identity {
 		return Mine
 	}
 	if ip := w.HostOnly(); ip.IsValid() && leaf.VerifyHostname(ip.String()) == nil {
-		return Mine
+		// DHCP may have given the address to another machine since, whose certificate
+		// was made anew for it.
+		if w.owner(ctx, leaf) == "" {
+			return Mine
+		}
+		return Other
 	}
 	if err != nil && !w.HostOnly().IsValid() {
 		return Unsure
@@ -251,13 +256,18 @@ func (w *World) MachineBehind(ctx context.Context, a Answer) string {
 	if a.Leaf == nil {
 		return ""
 	}
+	return w.owner(ctx, a.Leaf)
+}
+
+// owner names the machine of the store that has a certificate's key; "" if none.
+func (w *World) owner(ctx context.Context, leaf *x509.Certificate) string {
 	var owners map[string]string
 	if w.Shared != nil {
 		owners, _ = w.Shared.owners.get(ctx, func() (map[string]string, error) { return w.owners(ctx), nil })
 	} else {
 		owners = w.owners(ctx)
 	}
-	return owners[certs.PublicKeyHash(a.Leaf.PublicKey)]
+	return owners[certs.PublicKeyHash(leaf.PublicKey)]
 }
 
 // owners are the store's machines by the hash of their server's public key; of two
