@@ -123,23 +123,43 @@ func (a *app) undoList(s site, names []string) error {
 
 func (a *app) undo(s site, names []string, all bool) error {
 	done := []undoRun{}
+	var failed *exitError
 	for _, name := range names {
 		runs, err := a.undoMachine(s, name, all)
 		done = append(done, runs...)
-		if err != nil {
-			return err
+		if err == nil {
+			continue
+		}
+		// One machine that is off keeps no other from being taken back.
+		e := a.classify(err)
+		if len(names) == 1 || a.ctx.Err() != nil {
+			return e
+		}
+		if !a.ui.JSON {
+			a.ui.Error(e.message, e.hint)
+		}
+		if failed == nil || e.code > failed.code {
+			failed = e
 		}
 	}
-	if a.ui.JSON {
-		return a.ui.PrintJSON(struct {
-			Schema int       `json:"schema"`
-			Undone []undoRun `json:"undone"`
-		}{stack.Schema, done})
+	out := undoReport{Schema: stack.Schema, Undone: done}
+	if failed != nil {
+		a.code, out.Error = failed.code, failed.json()
 	}
-	if len(done) == 0 {
+	if a.ui.JSON {
+		return a.ui.PrintJSON(out)
+	}
+	if failed == nil && len(done) == 0 {
 		a.ui.Say("nothing to take back")
 	}
 	return nil
+}
+
+// undoReport is what undo --json prints.
+type undoReport struct {
+	Schema int        `json:"schema"`
+	Undone []undoRun  `json:"undone"`
+	Error  *jsonError `json:"error,omitempty"`
 }
 
 func (a *app) undoMachine(s site, name string, all bool) ([]undoRun, error) {
