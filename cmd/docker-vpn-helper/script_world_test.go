@@ -3,6 +3,7 @@ package main
 import (
 	"net"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -20,7 +21,7 @@ type command = func(ts *testscript.TestScript, neg bool, args []string)
 
 func scriptCommands() map[string]command {
 	return map[string]command{
-		"world": makeWorld, "machine": makeMachine, "start": startMachine, "vm": controlVM,
+		"world": makeWorld, "machine": makeMachine, "start": startMachine, "vm": controlVM, "newer-ca": newerCA,
 		"vpn": vpn, "net": network, "sudo-mode": sudoMode, "guest": guestFault, "dockerd": dockerd, "container": container,
 		"forward": forward, "listen": listen, "vbox-fault": vboxFault,
 		"exit": exitCode, "within": within, "json": jsonPath, "logins": logins, "starts": starts, "rules": rules,
@@ -68,16 +69,11 @@ func makeMachine(ts *testscript.TestScript, neg bool, args []string) {
 	if s := opts.take("ends"); s != "" {
 		o.NotAfter = time.Now().Add(duration(ts, s))
 	}
-	other := func() *machine.Authority {
-		a, err := machine.NewAuthority(machine.AuthorityOptions{Slot: "other-ca"})
-		ts.Check(err)
-		return a
-	}
 	if opts.take("server-ca") == "other" {
-		o.ServerCA = other()
+		o.ServerCA = otherCA(ts)
 	}
 	if opts.take("client-ca") == "other" {
-		o.ClientCA = other()
+		o.ClientCA = otherCA(ts)
 	}
 	if n := opts.take("nic"); n != "" {
 		o.NIC, _ = strconv.Atoi(n)
@@ -87,6 +83,26 @@ func makeMachine(ts *testscript.TestScript, neg bool, args []string) {
 	opts.done()
 	_, err := w.Add(o)
 	ts.Check(err)
+}
+
+func otherCA(ts *testscript.TestScript) *machine.Authority {
+	a, err := machine.NewAuthority(machine.AuthorityOptions{Slot: "other-ca"})
+	ts.Check(err)
+	return a
+}
+
+// newerCA is "newer-ca": the store's certs are those of another CA from now on, as
+// docker-machine leaves them for the machines that it was not told to make anew.
+func newerCA(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) > 0 {
+		ts.Fatalf("usage: newer-ca")
+	}
+	dir, ca := filepath.Join(world(ts).Store.Dir, "certs"), otherCA(ts)
+	client, err := ca.Client(world(ts).Store.Client.Key, "lab.<bootstrap>", time.Time{})
+	ts.Check(err)
+	for name, data := range map[string][]byte{"ca.pem": ca.CertPEM, "ca-key.pem": ca.KeyPEM, "cert.pem": client.CertPEM} {
+		ts.Check(os.WriteFile(filepath.Join(dir, name), data, 0o600))
+	}
 }
 
 // startMachine is "start NAME…": it returns when dockerd serves.

@@ -45,6 +45,23 @@ func ParseCert(text []byte) (*x509.Certificate, error) {
 	return nil, fmt.Errorf("parsing certificate: %w", ErrNoPEM)
 }
 
+// ParseCerts reads all certificates in a PEM file, as docker does with ca.pem:
+// behind the first, those that cannot be read are passed over (crypto/x509,
+// AppendCertsFromPEM).
+func ParseCerts(text []byte) ([]*x509.Certificate, error) {
+	first, err := ParseCert(text)
+	if err != nil {
+		return nil, err
+	}
+	all := []*x509.Certificate{first}
+	for block, rest := pem.Decode(text); block != nil; block, rest = pem.Decode(rest) {
+		if cert, err := x509.ParseCertificate(block.Bytes); block.Type == "CERTIFICATE" && err == nil && !cert.Equal(first) {
+			all = append(all, cert)
+		}
+	}
+	return all, nil
+}
+
 // ParseKey reads the first private key in a PEM file: PKCS #1 (as
 // docker-machine writes them), SEC 1 or PKCS #8.
 func ParseKey(text []byte) (crypto.Signer, error) {
@@ -105,13 +122,6 @@ func PublicKeyHash(pub crypto.PublicKey) string {
 func SameKey(a, b crypto.PublicKey) bool {
 	comparable, ok := a.(interface{ Equal(crypto.PublicKey) bool })
 	return ok && b != nil && comparable.Equal(b)
-}
-
-// Pool is a pool of roots with ca as its only certificate.
-func Pool(ca *x509.Certificate) *x509.CertPool {
-	pool := x509.NewCertPool()
-	pool.AddCert(ca)
-	return pool
 }
 
 func supported(pub crypto.PublicKey) bool {

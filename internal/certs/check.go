@@ -25,9 +25,7 @@ const (
 	ExpiresSoon    Kind = "expires-soon"
 	NotYetValid    Kind = "not-yet-valid"
 	WrongCA        Kind = "wrong-ca"
-	KeyMismatch    Kind = "key-mismatch"
 	NoServerAuth   Kind = "no-server-auth"
-	NoClientAuth   Kind = "no-client-auth"
 	// WeakSignature: signed with MD5 or SHA-1, which Go has refused since 1.18,
 	// and since 1.24 without a switch to allow it (Go release notes).
 	WeakSignature Kind = "weak-signature"
@@ -58,12 +56,40 @@ type Problem struct {
 func (p *Problem) Error() string { return p.Text }
 func (p *Problem) Unwrap() error { return p.Err }
 
-// Check judges a server certificate as a Go client does that trusts ca alone
-// and dials each of names (DNS or IP text). No problem: every such handshake
-// works at the time now. A name in the subject alone counts for nothing, as
-// since Go 1.15.
-func Check(leaf, ca *x509.Certificate, names []string, now time.Time) []Problem {
-	problems := chainProblems(leaf, ca, x509.ExtKeyUsageServerAuth, NoServerAuth, now)
+// Trust is what a docker client verifies a server by.
+type Trust struct {
+	Roots []*x509.Certificate // those in its ca.pem: the machine CA, rarely more
+	Sent  []*x509.Certificate // what the server sends behind its own certificate
+}
+
+// Issuer is the root that has signed a certificate, else the first.
+func (t Trust) Issuer(leaf *x509.Certificate) *x509.Certificate {
+	for _, root := range t.Roots {
+		if string(leaf.RawIssuer) == string(root.RawSubject) && leaf.CheckSignatureFrom(root) == nil {
+			return root
+		}
+	}
+	return t.Roots[0]
+}
+
+func (t Trust) verify(leaf *x509.Certificate, at time.Time) error {
+	_, err := leaf.Verify(x509.VerifyOptions{Roots: pool(t.Roots), Intermediates: pool(t.Sent), CurrentTime: at})
+	return err
+}
+
+func pool(certs []*x509.Certificate) *x509.CertPool {
+	p := x509.NewCertPool()
+	for _, c := range certs {
+		p.AddCert(c)
+	}
+	return p
+}
+
+// Check judges a server certificate as a Go client does that dials each of names
+// (DNS or IP text). No problem: every such handshake works at the time now. A name
+// in the subject alone counts for nothing, as since Go 1.15.
+func Check(leaf *x509.Certificate, trust Trust, names []string, now time.Time) []Problem {
+	problems := chainProblems(leaf, trust, now)
 	for _, name := range names {
 		if leaf.VerifyHostname(name) == nil {
 			continue
@@ -77,33 +103,17 @@ func Check(leaf, ca *x509.Certificate, names []string, now time.Time) []Problem 
 	return problems
 }
 
-// CheckClient judges a client certificate as a Go server does that trusts ca
-// alone. key is the public half of the key beside it, nil if it is not at hand.
-func CheckClient(leaf, ca *x509.Certificate, key crypto.PublicKey, now time.Time) []Problem {
-	problems := chainProblems(leaf, ca, x509.ExtKeyUsageClientAuth, NoClientAuth, now)
-	if key != nil && !SameKey(leaf.PublicKey, key) {
-		problems = append(problems, Problem{Kind: KeyMismatch, Text: "the client's private key does not belong to its certificate"})
-	}
-	return problems
-}
-
-// CheckKey judges whether a private key, by its public half, belongs to a
-// server certificate; nil if it does.
-func CheckKey(leaf *x509.Certificate, key crypto.PublicKey) []Problem {
-	if SameKey(leaf.PublicKey, key) {
-		return nil
-	}
-	return []Problem{{Kind: KeyMismatch, Text: "the server's private key does not belong to its certificate"}}
-}
-
-func chainProblems(leaf, ca *x509.Certificate, usage x509.ExtKeyUsage, noUsage Kind, now time.Time) []Problem {
+func chainProblems(leaf *x509.Certificate, trust Trust, now time.Time) []Problem {
 	var problems []Problem
 	add := func(kind Kind, err error, format string, args ...any) {
 		problems = append(problems, Problem{Kind: kind, Text: fmt.Sprintf(format, args...), Err: err})
 	}
+	ca := trust.Issuer(leaf)
 	// Go looks for the issuer by its name before it tries the signature.
 	if err := leaf.CheckSignatureFrom(ca); string(leaf.RawIssuer) != string(ca.RawSubject) {
-		add(WrongCA, err, "the certificate was issued by %q, not by the machine CA %q", leaf.Issuer, ca.Subject)
+		if len(trust.Sent) == 0 || trust.verify(leaf, within(leaf, now)) != nil {
+			add(WrongCA, err, "the certificate was issued by %q, not by the machine CA %q", leaf.Issuer, ca.Subject)
+		}
 	} else if weak := (x509.InsecureAlgorithmError(0)); errors.As(err, &weak) {
 		add(WeakSignature, err, "the certificate is signed with %s, which docker refuses", leaf.SignatureAlgorithm)
 	} else if err != nil {
@@ -117,24 +127,27 @@ func chainProblems(leaf, ca *x509.Certificate, usage x509.ExtKeyUsage, noUsage K
 	case left < Soon:
 		add(ExpiresSoon, nil, "the certificate expires on %s", when(leaf.NotAfter))
 	}
-	if !allows(leaf, usage) {
-		what := "servers"
-		if usage == x509.ExtKeyUsageClientAuth {
-			what = "clients"
-		}
-		add(noUsage, nil, "the certificate is not for %s", what)
+	if !forServers(leaf) {
+		add(NoServerAuth, nil, "the certificate is not for servers")
 	}
 	if len(problems) == 0 || len(problems) == 1 && problems[0].Kind == ExpiresSoon {
-		if err := verify(leaf, ca, usage, now); err != nil && usable(ca, nil, now) == nil {
+		if err := trust.verify(leaf, now); err != nil && usable(ca, nil, now) == nil {
 			add(Unverifiable, err, "the certificate does not verify: %v", err)
 		}
 	}
 	return problems
 }
 
-func verify(leaf, ca *x509.Certificate, usage x509.ExtKeyUsage, now time.Time) error {
-	_, err := leaf.Verify(x509.VerifyOptions{Roots: Pool(ca), CurrentTime: now, KeyUsages: []x509.ExtKeyUsage{usage}})
-	return err
+// within is now, or the nearest time at which a certificate is valid: its dates
+// are a problem of their own.
+func within(leaf *x509.Certificate, now time.Time) time.Time {
+	switch {
+	case now.Before(leaf.NotBefore):
+		return leaf.NotBefore
+	case now.After(leaf.NotAfter):
+		return leaf.NotAfter
+	}
+	return now
 }
 
 // CheckCA judges a CA certificate; key is its private key's public half, nil
@@ -171,14 +184,14 @@ func usable(ca *x509.Certificate, key crypto.PublicKey, now time.Time) *Problem 
 	return nil
 }
 
-// ParseCA reads a CA's certificate and private key. Its error is a *Problem of
-// kind CAUnusable, with ErrEncrypted, ErrMismatch, ErrNoPEM and so on behind
-// it; dates are left to CheckCA.
+// ParseCA reads a CA's private key and its certificate: of several, the one that
+// the key belongs to. Its error is a *Problem of kind CAUnusable, with ErrEncrypted,
+// ErrMismatch, ErrNoPEM and so on behind it; dates are left to CheckCA.
 func ParseCA(certPEM, keyPEM []byte) (*x509.Certificate, crypto.Signer, error) {
 	unusable := func(err error) error {
 		return &Problem{Kind: CAUnusable, Text: fmt.Sprintf("the machine CA is unusable: %v", err), Err: err}
 	}
-	ca, err := ParseCert(certPEM)
+	all, err := ParseCerts(certPEM)
 	if err != nil {
 		return nil, nil, unusable(err)
 	}
@@ -186,17 +199,21 @@ func ParseCA(certPEM, keyPEM []byte) (*x509.Certificate, crypto.Signer, error) {
 	if err != nil {
 		return nil, nil, unusable(err)
 	}
+	ca := all[0]
+	if i := slices.IndexFunc(all, func(c *x509.Certificate) bool { return SameKey(c.PublicKey, key.Public()) }); i > 0 {
+		ca = all[i]
+	}
 	if p := usable(ca, key.Public(), ca.NotAfter); p != nil {
 		return nil, nil, p
 	}
 	return ca, key, nil
 }
 
-func allows(leaf *x509.Certificate, usage x509.ExtKeyUsage) bool {
+func forServers(leaf *x509.Certificate) bool {
 	if len(leaf.ExtKeyUsage) == 0 && len(leaf.UnknownExtKeyUsage) == 0 {
 		return true // no such extension: any use
 	}
-	return slices.Contains(leaf.ExtKeyUsage, usage) || slices.Contains(leaf.ExtKeyUsage, x509.ExtKeyUsageAny)
+	return slices.Contains(leaf.ExtKeyUsage, x509.ExtKeyUsageServerAuth) || slices.Contains(leaf.ExtKeyUsage, x509.ExtKeyUsageAny)
 }
 
 func when(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 MST") }

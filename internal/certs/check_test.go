@@ -50,7 +50,7 @@ func TestServerCertificateSituations(t *testing.T) {
 			c.ExtraExtensions = []pkix.Extension{{Id: []int{1, 2, 3, 4}, Critical: true, Value: []byte{5, 0}}}
 		}), ca, nil, []Kind{Unverifiable}},
 	} {
-		if diff := cmp.Diff(c.want, kinds(Check(c.leaf, c.ca.cert, c.names, now()))); diff != "" {
+		if diff := cmp.Diff(c.want, kinds(Check(c.leaf, c.ca.trust(), c.names, now()))); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", c.situation, diff)
 		}
 	}
@@ -60,7 +60,7 @@ func TestProblemsAreSentences(t *testing.T) {
 	ca := goodCA(t)
 	leaf := ca.issue(t, ecdsaKey(t).Public(), func(c *x509.Certificate) { c.NotAfter = now().Add(-day) })
 	var got []string
-	for _, p := range Check(leaf, ca.cert, []string{"127.0.0.1"}, now()) {
+	for _, p := range Check(leaf, ca.trust(), []string{"127.0.0.1"}, now()) {
 		got = append(got, p.Text)
 	}
 	want := []string{"the certificate expired on 2024-05-16 12:00 UTC", "the server certificate does not name 127.0.0.1, only localhost, 192.168.99.100"}
@@ -69,27 +69,54 @@ func TestProblemsAreSentences(t *testing.T) {
 	}
 }
 
-func TestClientCertificateSituations(t *testing.T) {
-	ca, key := goodCA(t), ecdsaKey(t)
-	client := func(c *x509.Certificate) { c.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth} }
-	if got := CheckClient(ca.issue(t, key.Public(), client), ca.cert, key.Public(), now()); got != nil {
-		t.Errorf("good: %v", got)
+// A docker client trusts whatever is in ca.pem, and takes the server's word for the way there.
+func TestTheWayToTheCA(t *testing.T) {
+	root, key := goodCA(t), ecdsaKey(t).Public()
+	between := authority{key: ecdsaKey(t)}
+	between.cert = root.issue(t, between.key.Public(), func(c *x509.Certificate) {
+		c.IsCA, c.KeyUsage, c.Subject, c.ExtKeyUsage = true, x509.KeyUsageCertSign, pkix.Name{CommonName: "between"}, nil
+	})
+	newer := newCA(t, ecdsaKey(t), now().Add(-day), now().Add(900*day)) // docker-machine gives both the same name
+	leaf, old := between.issue(t, key), root.issue(t, key)
+	expired := between.issue(t, key, func(c *x509.Certificate) { c.NotAfter = now().Add(-day) })
+	list := func(c ...*x509.Certificate) []*x509.Certificate { return c }
+	for _, c := range []struct {
+		situation string
+		leaf      *x509.Certificate
+		trust     Trust
+		want      []Kind
+	}{
+		{"an intermediate, sent", leaf, Trust{Roots: list(root.cert), Sent: list(between.cert)}, nil},
+		{"an intermediate, not sent", leaf, Trust{Roots: list(root.cert)}, []Kind{WrongCA}},
+		{"an intermediate of another CA", leaf, Trust{Roots: list(newer.cert), Sent: list(between.cert)}, []Kind{WrongCA}},
+		{"an intermediate, and expired", expired, Trust{Roots: list(root.cert), Sent: list(between.cert)}, []Kind{Expired}},
+		{"the intermediate itself in ca.pem", leaf, Trust{Roots: list(between.cert)}, nil},
+		{"two CAs in ca.pem, the second one's", old, Trust{Roots: list(newer.cert, root.cert)}, nil},
+		{"the root is sent, too", old, Trust{Roots: list(root.cert), Sent: list(root.cert)}, nil},
+	} {
+		if diff := cmp.Diff(c.want, kinds(Check(c.leaf, c.trust, []string{"localhost"}, now()))); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", c.situation, diff)
+		}
 	}
-	got := kinds(CheckClient(goodCA(t).issue(t, key.Public()), ca.cert, ecdsaKey(t).Public(), now()))
-	if diff := cmp.Diff([]Kind{WrongCA, NoClientAuth, KeyMismatch}, got); diff != "" {
-		t.Errorf("another CA's server certificate with another key (-want +got):\n%s", diff)
+	bundle := append([]byte("# newer\n"), append(EncodeCert(newer.cert), EncodeCert(root.cert)...)...)
+	if ca, _, err := ParseCA(bundle, keyPEM(t, root.key)); err != nil || !ca.Equal(root.cert) {
+		t.Errorf("the second CA's key: %v", err)
+	}
+	all, err := ParseCerts(bundle)
+	if err != nil || len(all) != 2 || !all[0].Equal(newer.cert) || !all[1].Equal(root.cert) {
+		t.Errorf("two certificates: %d, %v", len(all), err)
 	}
 }
 
-func TestServerKeyBelongsToCertificate(t *testing.T) {
-	ca, key := goodCA(t), rsaKey(t, 1024)
-	leaf := ca.issue(t, key.Public())
-	if got := CheckKey(leaf, key.Public()); got != nil {
-		t.Errorf("its own key: %v", got)
+func TestKeysAreTheSame(t *testing.T) {
+	key := rsaKey(t, 1024)
+	leaf := goodCA(t).issue(t, key.Public())
+	if !SameKey(leaf.PublicKey, key.Public()) {
+		t.Error("its own key is another")
 	}
 	for name, other := range map[string]any{"another RSA key": rsaKey(t, 1024).Public(), "an ECDSA key": ecdsaKey(t).Public(), "none": nil} {
-		if diff := cmp.Diff([]Kind{KeyMismatch}, kinds(CheckKey(leaf, other))); diff != "" {
-			t.Errorf("%s (-want +got):\n%s", name, diff)
+		if SameKey(leaf.PublicKey, other) {
+			t.Errorf("%s is the same", name)
 		}
 	}
 	if a, b := PublicKeyHash(leaf.PublicKey), PublicKeyHash(key.Public()); a != b || len(a) != 64 {

@@ -57,6 +57,9 @@ func newCA(t testing.TB, key crypto.Signer, from, until time.Time, edit ...func(
 	return authority{sign(t, template, template, key.Public(), key), key}
 }
 
+// trust is the trust in this CA alone.
+func (a authority) trust() Trust { return Trust{Roots: []*x509.Certificate{a.cert}} }
+
 // issue makes a server certificate as docker-machine does, valid from 100 days
 // ago for 1080 days, with edits.
 func (a authority) issue(t testing.TB, pub crypto.PublicKey, edit ...func(*x509.Certificate)) *x509.Certificate {

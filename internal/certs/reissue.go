@@ -101,7 +101,7 @@ func Reissue(r Request) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reissuing the server certificate: reading it back: %w", err)
 	}
-	for _, p := range Check(cert, r.CA, names, r.Now) {
+	for _, p := range Check(cert, Trust{Roots: []*x509.Certificate{r.CA}}, names, r.Now) {
 		if p.Kind != ExpiresSoon {
 			return nil, fmt.Errorf("reissuing the server certificate: the new one is no good: %w", &p)
 		}

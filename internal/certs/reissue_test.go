@@ -72,7 +72,7 @@ func handshake(t *testing.T, cert *x509.Certificate, key crypto.Signer, ca *x509
 	for _, name := range []string{"localhost", "127.0.0.1", "192.168.99.100"} {
 		a, b := net.Pipe()
 		server := tls.Server(a, &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{cert.Raw}, PrivateKey: key}}})
-		client := tls.Client(b, &tls.Config{RootCAs: Pool(ca), ServerName: name, Time: now})
+		client := tls.Client(b, &tls.Config{RootCAs: pool([]*x509.Certificate{ca}), ServerName: name, Time: now})
 		go func() { _ = server.Handshake() }()
 		if err := client.Handshake(); err != nil {
 			t.Errorf("handshake with %s: %v", name, err)

@@ -95,11 +95,7 @@ func (c *Reissue) Backup(ctx context.Context, w *world.World) error {
 	if old == nil {
 		return fmt.Errorf("%s has no server certificate, neither served nor on disk, that a new one could follow: docker-machine regenerate-certs %s", c.Machine, c.Machine)
 	}
-	ca, err := w.StoreCA(ctx)
-	if err != nil {
-		return err
-	}
-	caKey, err := w.CAKey(ctx)
+	ca, caKey, err := w.SigningCA(ctx)
 	if err != nil {
 		return err
 	}

@@ -61,10 +61,11 @@ const (
 // Answer is what an endpoint answered.
 type Answer struct {
 	Endpoint Endpoint
-	DialErr  error             // nobody accepts a connection
-	TLSErr   error             // somebody does, and does not speak TLS with us
-	Leaf     *x509.Certificate // what is served; nil without TLS
-	Version  uint16            // of TLS
+	DialErr  error               // nobody accepts a connection
+	TLSErr   error               // somebody does, and does not speak TLS with us
+	Leaf     *x509.Certificate   // what is served; nil without TLS
+	Sent     []*x509.Certificate // what is served behind it
+	Version  uint16              // of TLS
 	// NoClientAuth says that the server never asked for a client certificate.
 	NoClientAuth bool
 	PingErr      error // after TLS
@@ -224,7 +225,7 @@ func (w *World) ask(ctx context.Context, e Endpoint) Answer {
 		a.TLSErr = err
 		return a
 	}
-	a.Leaf, a.Version, a.NoClientAuth = seen.Leaf, seen.Version, !seen.ClientAuth
+	a.Leaf, a.Sent, a.Version, a.NoClientAuth = seen.Leaf, seen.Chain[1:], seen.Version, !seen.ClientAuth
 	a.Identity = w.identify(ctx, a.Leaf)
 	a.API, a.PingErr = seen.Ping(ctx)
 	return a

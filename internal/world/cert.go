@@ -67,15 +67,11 @@ func (w *World) Served(ctx context.Context, target Endpoint) Answer {
 // Trusts says whether a docker client would accept the answer's certificate for
 // the endpoint's name; nil if so.
 func (w *World) Trusts(ctx context.Context, a Answer) error {
-	// docker takes ca.pem from DOCKER_CERT_PATH, the machine's own directory.
-	ca, err := w.readCert(ctx, filepath.Join(w.Machine.Dir, "ca.pem"))
-	if errors.Is(err, fs.ErrNotExist) {
-		ca, err = w.StoreCA(ctx)
-	}
+	cas, err := w.CAs(ctx)
 	if err != nil {
 		return err
 	}
-	for _, p := range certs.Check(a.Leaf, ca, []string{a.Endpoint.Host}, w.Now()) {
+	for _, p := range certs.Check(a.Leaf, certs.Trust{Roots: cas, Sent: a.Sent}, []string{a.Endpoint.Host}, w.Now()) {
 		if p.Kind != certs.ExpiresSoon {
 			return &p
 		}
@@ -88,9 +84,54 @@ func (w *World) StoreCert(ctx context.Context) (*x509.Certificate, error) {
 	return w.readCert(ctx, w.Machine.ServerCert)
 }
 
-// StoreCA is the machine CA's certificate.
-func (w *World) StoreCA(ctx context.Context) (*x509.Certificate, error) {
-	return w.readCert(ctx, w.Machine.CACert)
+// CAs are the certificates that docker verifies the machine's dockerd by: it takes
+// them from DOCKER_CERT_PATH, where docker-machine has put a copy of the machine CA's.
+// The one in certs may be newer, made for other machines.
+func (w *World) CAs(ctx context.Context) ([]*x509.Certificate, error) {
+	path, data, err := w.readClientFile(ctx, "ca.pem", w.Machine.CACert)
+	if err != nil {
+		return nil, err
+	}
+	all, err := certs.ParseCerts(data)
+	if err != nil {
+		return nil, fmt.Errorf("reading %s: %w", path, err)
+	}
+	return all, nil
+}
+
+// SigningCA is the machine CA with its private key. What it signs is good for
+// docker, which verifies by CAs.
+func (w *World) SigningCA(ctx context.Context) (*x509.Certificate, crypto.Signer, error) {
+	path, certPEM, err := w.readClientFile(ctx, "ca.pem", w.Machine.CACert)
+	if err != nil {
+		return nil, nil, err
+	}
+	keyPEM, err := w.Laptop.ReadFile(ctx, w.Machine.CAKey)
+	if err != nil {
+		return nil, nil, fmt.Errorf("reading the machine CA's key: %w", err)
+	}
+	ca, key, err := certs.ParseCA(certPEM, keyPEM)
+	if !errors.Is(err, certs.ErrMismatch) {
+		return ca, key, err
+	}
+	if newer, readErr := w.Laptop.ReadFile(ctx, w.Machine.CACert); readErr == nil {
+		if _, _, newErr := certs.ParseCA(newer, keyPEM); newErr == nil {
+			err = &certs.Problem{Kind: certs.CAUnusable, Err: certs.ErrMismatch,
+				Text: fmt.Sprintf("the machine CA in %s is another than that in %s, which docker verifies by", w.Machine.CACert, path)}
+		}
+	}
+	return nil, nil, err
+}
+
+// readClientFile reads one of the files that docker takes from DOCKER_CERT_PATH; it
+// is stood in for by the one in certs.
+func (w *World) readClientFile(ctx context.Context, name, standIn string) (path string, data []byte, err error) {
+	path = filepath.Join(w.Machine.CertDir, name)
+	if data, err = w.Laptop.ReadFile(ctx, path); errors.Is(err, fs.ErrNotExist) {
+		path = standIn
+		data, err = w.Laptop.ReadFile(ctx, path)
+	}
+	return path, data, err
 }
 
 func (w *World) readCert(ctx context.Context, path string) (*x509.Certificate, error) {
@@ -105,42 +146,17 @@ func (w *World) readCert(ctx context.Context, path string) (*x509.Certificate, e
 	return cert, nil
 }
 
-// CAKey is the machine CA's private key, checked against its certificate.
-func (w *World) CAKey(ctx context.Context) (crypto.Signer, error) {
-	certPEM, err := w.Laptop.ReadFile(ctx, w.Machine.CACert)
-	if err != nil {
-		return nil, err
-	}
-	keyPEM, err := w.Laptop.ReadFile(ctx, w.Machine.CAKey)
-	if err != nil {
-		return nil, fmt.Errorf("reading the machine CA's key: %w", err)
-	}
-	_, key, err := certs.ParseCA(certPEM, keyPEM)
-	return key, err
-}
-
-// ClientPair is the client certificate and key that docker would use. docker
-// takes them from DOCKER_CERT_PATH, the machine's directory.
+// ClientPair is the client certificate and key that docker would use.
 func (w *World) ClientPair(ctx context.Context) (tls.Certificate, error) {
-	certPEM, err := w.Laptop.ReadFile(ctx, filepath.Join(w.Machine.Dir, "cert.pem"))
+	_, certPEM, err := w.readClientFile(ctx, "cert.pem", w.Machine.ClientCert)
 	if err == nil {
 		var keyPEM []byte
-		if keyPEM, err = w.Laptop.ReadFile(ctx, filepath.Join(w.Machine.Dir, "key.pem")); err == nil {
-			return pair(certPEM, keyPEM)
+		if _, keyPEM, err = w.readClientFile(ctx, "key.pem", w.Machine.ClientKey); err == nil {
+			var c tls.Certificate
+			if c, err = tls.X509KeyPair(certPEM, keyPEM); err == nil {
+				return c, nil
+			}
 		}
 	}
-	certPEM, certErr := w.Laptop.ReadFile(ctx, w.Machine.ClientCert)
-	keyPEM, keyErr := w.Laptop.ReadFile(ctx, w.Machine.ClientKey)
-	if certErr != nil || keyErr != nil {
-		return tls.Certificate{}, fmt.Errorf("reading the client certificate: %w", err)
-	}
-	return pair(certPEM, keyPEM)
-}
-
-func pair(certPEM, keyPEM []byte) (tls.Certificate, error) {
-	c, err := tls.X509KeyPair(certPEM, keyPEM)
-	if err != nil {
-		return c, fmt.Errorf("reading the client certificate: %w", err)
-	}
-	return c, nil
+	return tls.Certificate{}, fmt.Errorf("reading the client certificate: %w", err)
 }

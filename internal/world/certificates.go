@@ -24,7 +24,11 @@ type Certificates struct {
 func (w *World) Certificates(ctx context.Context) Certificates {
 	var c Certificates
 	c.Store.Cert, c.Store.Err = w.StoreCert(ctx)
-	c.CA.Cert, c.CA.Err = w.StoreCA(ctx)
+	if cas, err := w.CAs(ctx); err == nil {
+		c.CA.Cert = cas[0]
+	} else {
+		c.CA.Err = err
+	}
 	if running, err := w.Running(ctx); err != nil || !running {
 		if err == nil {
 			err = errors.New("the VM is not running")

@@ -80,10 +80,11 @@ func inspect(ctx context.Context, w *world.World) (stack.State, error) {
 		}
 		s.SSHDown = factsErr != nil && !world.Spared(factsErr)
 	}
-	subject := answer.Leaf
+	served, sent := answer.Leaf, answer.Sent
 	if answer.Identity == world.Other {
-		s.Other, subject = true, nil
+		s.Other, served = true, nil
 	}
+	subject := served
 	if subject != nil {
 		s.Served = summary(subject)
 		s.NoClientAuth = answer.NoClientAuth
@@ -98,7 +99,8 @@ func inspect(ctx context.Context, w *world.World) (stack.State, error) {
 			key := changes.HostKey(facts)
 			s.KeyMismatch = key != nil && !certs.SameKey(key, disk.PublicKey)
 			if subject == nil {
-				subject = disk
+				chain, _ := certs.ParseCerts(facts.Cert.Data) // the first is disk
+				subject, sent = disk, chain[1:]
 			}
 		}
 	}
@@ -108,19 +110,19 @@ func inspect(ctx context.Context, w *world.World) (stack.State, error) {
 	if subject == nil {
 		return s, nil
 	}
-	ca, err := w.StoreCA(ctx)
+	cas, err := w.CAs(ctx)
 	if err != nil {
 		s.CAProblems = append(s.CAProblems, certs.Problem{Kind: certs.CAUnusable, Text: err.Error(), Err: err})
 		return s, nil
 	}
 	if factsErr == nil {
-		if theirs, err := certs.ParseCert(facts.CA.Data); err == nil {
-			s.ForeignCA = !theirs.Equal(ca)
+		if theirs, err := certs.ParseCerts(facts.CA.Data); err == nil {
+			s.ForeignCA = !slices.ContainsFunc(theirs, func(c *x509.Certificate) bool { return slices.ContainsFunc(cas, c.Equal) })
 		}
 	}
-	s.judge(w, subject, ca)
+	s.judge(w, subject, certs.Trust{Roots: cas, Sent: sent})
 	if s.Due = s.due(w.Reissue); s.Due || w.Reissue {
-		s.plan(ctx, w, answer, facts, factsErr)
+		s.plan(ctx, w, served, facts, factsErr)
 	}
 	return s, nil
 }
@@ -133,7 +135,7 @@ func summary(c *x509.Certificate) *certs.Summary {
 // good is the state where what is served needs nothing: a repair does not log in
 // then, and the comparison with the docker host's disk is a diagnosis's.
 func (s State) good(ctx context.Context, w *world.World, answer world.Answer) (State, bool) {
-	ca, err := w.StoreCA(ctx)
+	cas, err := w.CAs(ctx)
 	if err != nil {
 		return s, false
 	}
@@ -141,14 +143,14 @@ func (s State) good(ctx context.Context, w *world.World, answer world.Answer) (S
 	if own, err := w.StoreCert(ctx); err == nil {
 		s.Store = summary(own)
 	}
-	s.judge(w, answer.Leaf, ca)
+	s.judge(w, answer.Leaf, certs.Trust{Roots: cas, Sent: answer.Sent})
 	return s, !s.due(false)
 }
 
-func (s *State) judge(w *world.World, subject, ca *x509.Certificate) {
-	now := w.Now()
-	s.Problems = certs.Check(subject, ca, s.Need, now)
-	for _, p := range certs.Check(subject, ca, s.Want, now) {
+func (s *State) judge(w *world.World, subject *x509.Certificate, trust certs.Trust) {
+	now, ca := w.Now(), trust.Issuer(subject)
+	s.Problems = certs.Check(subject, trust, s.Need, now)
+	for _, p := range certs.Check(subject, trust, s.Want, now) {
 		if (p.Kind == certs.NameMissing || p.Kind == certs.AddressMissing) && !slices.Contains(s.Need, p.Name) {
 			s.Missing = append(s.Missing, p.Name)
 		}
@@ -183,8 +185,8 @@ func (s *State) due(forced bool) bool {
 
 // plan prepares a reissue. Whether it can be done at all, sudo and the init
 // script included, is known before anything is written.
-func (s *State) plan(ctx context.Context, w *world.World, answer world.Answer, facts dockerhost.Facts, factsErr error) {
-	if _, err := w.CAKey(ctx); err != nil {
+func (s *State) plan(ctx context.Context, w *world.World, served *x509.Certificate, facts dockerhost.Facts, factsErr error) {
+	if _, _, err := w.SigningCA(ctx); err != nil {
 		var p *certs.Problem
 		if !errors.As(err, &p) {
 			p = &certs.Problem{Kind: certs.CAUnusable, Text: err.Error(), Err: err}
@@ -208,7 +210,7 @@ func (s *State) plan(ctx context.Context, w *world.World, answer world.Answer, f
 		return
 	}
 	s.Plan = []world.Change{
-		changes.PlanReissue(ctx, w, s.Want, answer.Leaf),
+		changes.PlanReissue(ctx, w, s.Want, served),
 	}
 	if sans := changes.PlanSANs(w); sans != nil {
 		s.Plan = append(s.Plan, sans)
