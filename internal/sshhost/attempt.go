@@ -23,8 +23,11 @@ type attempt struct {
 	meter   *meter
 	pin     *pin
 	banner  strings.Builder
-	methods []string
-	old     bool // the server has agreed to outdated algorithms only
+	greeted int // the length of banner when it was the key's turn
+	// What the server would take, what was tried and what was good but not enough.
+	methods, tried, partial []string
+
+	old bool // the server has agreed to outdated algorithms only
 }
 
 func (a *attempt) config(cfg Config, signer ssh.Signer) *ssh.ClientConfig {
@@ -32,11 +35,17 @@ func (a *attempt) config(cfg Config, signer ssh.Signer) *ssh.ClientConfig {
 		User:            cfg.User,
 		Auth:            []ssh.AuthMethod{ssh.PublicKeysCallback(func() ([]ssh.Signer, error) { return signers(signer, a.old), nil })},
 		HostKeyCallback: func(_ string, _ net.Addr, key ssh.PublicKey) error { a.meter.patient(); return a.pin.check(key) },
-		BannerCallback:  func(s string) error { a.banner.WriteString(s[:min(len(s), maxHead)]); return nil },
+		BannerCallback: func(s string) error {
+			a.banner.WriteString(s[:min(len(s), maxHead-min(a.banner.Len(), maxHead))])
+			return nil
+		},
 		// Only listens: nil, nil leaves the choice to Auth.
 		AuthCallback: func(ctx *ssh.ClientAuthContext) (ssh.AuthMethod, error) {
 			_, weak := weigh(ctx.Algorithms)
-			a.methods, a.old = ctx.AllowedMethods, len(weak) > 0
+			if len(a.tried) == 0 {
+				a.greeted = a.banner.Len()
+			}
+			a.methods, a.tried, a.partial, a.old = ctx.AllowedMethods, ctx.TriedMethods, ctx.PartialSuccessMethods, len(weak) > 0
 			return nil, nil
 		},
 	}
@@ -95,11 +104,27 @@ func (a *attempt) classify(ctx context.Context, err error) *Error {
 		e.Stage = StageKeyExchange
 	default:
 		e.Stage = StageAuth
-		if strings.Contains(err.Error(), "unable to authenticate") {
-			e.Cause, e.Methods = Rejected, a.methods
+		reason := strings.TrimSpace(a.banner.String()[a.greeted:])
+		switch {
+		case strings.Contains(err.Error(), "unable to authenticate"):
+			e.Cause, e.Methods = a.rejection(), a.methods
+		case len(a.tried) > 0 && reason != "" && (e.Cause == Closed || e.Cause == Reset || e.Cause == Disconnected):
+			// PAM's word on the account comes when the key has been accepted, and sshd closes
+			// after it (OpenSSH's auth2.c and monitor.c, 9.2).
+			e.Cause, e.Banner = TurnedAway, reason
 		}
 	}
 	return e
+}
+
+func (a *attempt) rejection() Cause {
+	switch {
+	case slices.Contains(a.partial, "publickey"):
+		return KeyNotEnough
+	case !slices.Contains(a.tried, "publickey"):
+		return KeyNotAsked
+	}
+	return Rejected
 }
 
 func (a *attempt) greeting(conn ssh.Conn) Greeting {
@@ -166,6 +191,15 @@ func Fingerprint(keyLine []byte) (string, error) {
 	return fingerprint(key), nil
 }
 
+// KeyFingerprint is Fingerprint of the public half of a private key.
+func KeyFingerprint(pem []byte) (string, error) {
+	signer, err := parseKey(pem)
+	if err != nil {
+		return "", err
+	}
+	return fingerprint(signer.PublicKey()), nil
+}
+
 func fingerprint(key ssh.PublicKey) string {
 	if key == nil {
 		return ""
@@ -186,7 +220,8 @@ var ErrEncrypted = errors.New("the private key is encrypted")
 
 func parseKey(pem []byte) (ssh.Signer, error) {
 	signer, err := ssh.ParsePrivateKey(pem)
-	if _, encrypted := errors.AsType[*ssh.PassphraseMissingError](err); encrypted {
+	// x/crypto does not know the encrypted form of PKCS #8 (RFC 5958).
+	if _, encrypted := errors.AsType[*ssh.PassphraseMissingError](err); encrypted || bytes.Contains(pem, []byte("-----BEGIN ENCRYPTED PRIVATE KEY-----")) {
 		return nil, ErrEncrypted
 	}
 	if err != nil {

@@ -178,6 +178,7 @@ func TestUserKeys(t *testing.T) {
 	}{
 		"of_another_machine": {newServer(t).userPEM, verdict{StageAuth, Rejected, "SSH-2.0-OpenSSH_7.2"}},
 		"encrypted":          {pem.EncodeToMemory(encrypted), verdict{StageKey, BadKey, ""}},
+		"encrypted_pkcs8":    {pem.EncodeToMemory(&pem.Block{Type: "ENCRYPTED PRIVATE KEY", Bytes: []byte("x")}), verdict{StageKey, BadKey, ""}},
 		"truncated":          {s.userPEM[:40], verdict{StageKey, BadKey, ""}},
 		"empty":              {nil, verdict{StageKey, BadKey, ""}},
 	} {

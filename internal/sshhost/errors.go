@@ -38,11 +38,14 @@ const (
 	Disconnected      Cause = "disconnected" // SSH's own message, with a reason
 	NotSSH            Cause = "not-ssh"      // something else answers there
 	NoCommonAlgorithm Cause = "no-common-algorithm"
-	Changed           Cause = "changed"  // host key
-	Declined          Cause = "declined" // NewKey said no
-	Rejected          Cause = "rejected" // the server does not accept the user's key
-	BadKey            Cause = "bad-key"  // a key that cannot be read, or is encrypted
-	Denied            Cause = "denied"   // a channel that the server does not allow
+	Changed           Cause = "changed"        // host key
+	Declined          Cause = "declined"       // NewKey said no
+	Rejected          Cause = "rejected"       // the server does not accept the user's key
+	KeyNotAsked       Cause = "key-not-asked"  // it lets nobody in by a key
+	KeyNotEnough      Cause = "key-not-enough" // it accepts the key, and wants something else as well
+	TurnedAway        Cause = "turned-away"    // it accepts the key, says why the user may not come in, and closes
+	BadKey            Cause = "bad-key"        // a key that cannot be read, or is encrypted
+	Denied            Cause = "denied"         // a channel or a command that the server does not allow
 	Other             Cause = "other"
 )
 
@@ -67,8 +70,8 @@ type Error struct {
 	// offers: NoCommonAlgorithm only. In StageSession, What is what was being done.
 	What         string
 	Ours, Theirs []string
-	// Methods are the ways to log in that the server would take: Rejected only. User is who tried,
-	// and Key the fingerprint of the key that was shown.
+	// Methods are the ways to log in that the server would take, where it does not take the key. User
+	// is who tried, and Key the fingerprint of the key that was shown.
 	Methods   []string
 	User, Key string
 	Err       error
@@ -88,7 +91,7 @@ func (e *Error) Error() string {
 	case e.Stage == StageDial:
 		return fmt.Sprintf("ssh to %s: %v", e.Addr, e.Err)
 	case e.Cause == NotSSH:
-		return fmt.Sprintf("ssh to %s: not an SSH server, it said %q", e.Addr, e.Text)
+		return fmt.Sprintf("ssh to %s: not an SSH server, it said %s", e.Addr, quote(e.Text))
 	case e.Stage == StageBanner:
 		return fmt.Sprintf("ssh to %s: connected, then %s before the server's identification (%s)%s", e.Addr, e.how(), evidence, e.quoted())
 	case e.Cause == NoCommonAlgorithm:
@@ -103,6 +106,13 @@ func (e *Error) Error() string {
 	case e.Cause == Rejected:
 		return fmt.Sprintf("ssh to %s (%s): the server does not accept the key %s for %s (it offers: %s)%s", e.Addr, e.Ident, e.Key, e.User,
 			strings.Join(e.Methods, ", "), e.says())
+	case e.Cause == KeyNotAsked:
+		return fmt.Sprintf("ssh to %s (%s): the server lets %s in by no key (it offers: %s)%s", e.Addr, e.Ident, e.User, strings.Join(e.Methods, ", "), e.says())
+	case e.Cause == KeyNotEnough:
+		return fmt.Sprintf("ssh to %s (%s): the server accepts the key for %s, and wants more (it offers: %s)%s", e.Addr, e.Ident, e.User,
+			strings.Join(e.Methods, ", "), e.says())
+	case e.Cause == TurnedAway:
+		return fmt.Sprintf("ssh to %s (%s): the server accepts the key for %s and closes the connection (%s)%s", e.Addr, e.Ident, e.User, evidence, e.says())
 	case e.Stage == StageAuth:
 		return fmt.Sprintf("ssh to %s (%s): %s while logging in (%s)%s", e.Addr, e.Ident, e.how(), evidence, e.says())
 	default:
@@ -114,7 +124,17 @@ func (e *Error) quoted() string {
 	if e.Text == "" {
 		return ""
 	}
-	return fmt.Sprintf(", it said %q", strings.TrimSpace(e.Text))
+	return ", it said " + quote(strings.TrimSpace(e.Text))
+}
+
+// quote is the beginning of what somebody said who may be no SSH server at all.
+func quote(s string) string { return fmt.Sprintf("%q", shorten(s, 80)) }
+
+func shorten(s string, most int) string {
+	if len(s) <= most {
+		return s
+	}
+	return strings.ToValidUTF8(s[:most], "") + "…"
 }
 
 // says is what the server wants users to read: "account locked", "maintenance".
@@ -122,11 +142,7 @@ func (e *Error) says() string {
 	if e.Banner == "" {
 		return ""
 	}
-	text := oneLine(e.Banner)
-	if len(text) > 200 {
-		text = strings.ToValidUTF8(text[:200], "") + "…"
-	}
-	return fmt.Sprintf("; it says %q", text)
+	return fmt.Sprintf("; it says %q", shorten(oneLine(e.Banner), 200))
 }
 
 func (e *Error) how() string {
@@ -140,7 +156,7 @@ func (e *Error) how() string {
 	case Canceled:
 		return "canceled"
 	}
-	return fmt.Sprint(e.Err)
+	return strings.TrimPrefix(fmt.Sprint(e.Err), "ssh: handshake failed: ")
 }
 
 // causeOf sorts what the network said. The texts are those of x/crypto/ssh

@@ -104,9 +104,9 @@ func (c *Client) loginUID(ctx context.Context) (int, error) {
 func (c *Client) exec(ctx context.Context, argv []string, line string, stdin []byte) (host.Output, error) {
 	var stdout, stderr sink
 	output := func() host.Output { return host.Output{Stdout: stdout.bytes(), Stderr: stderr.bytes()} }
-	ch, reqs, err := c.open(ctx, "session", nil)
+	ch, reqs, err := c.openSession(ctx)
 	if err != nil {
-		return host.Output{}, c.sessionError(ctx, argv[0], err)
+		return host.Output{}, c.denied(c.sessionError(ctx, argv[0], err))
 	}
 	running := false
 	defer func() { closeSoon(ch, running) }()
@@ -147,10 +147,10 @@ func (c *Client) exec(ctx context.Context, argv []string, line string, stdin []b
 		return ch.SendRequest("exec", true, ssh.Marshal(struct{ Command string }{line}))
 	}, nil)
 	if err == nil && !started {
-		err = errors.New("the server runs no commands")
+		err = errNoCommands
 	}
 	if err != nil {
-		return host.Output{}, c.sessionError(ctx, argv[0], err)
+		return host.Output{}, c.denied(c.sessionError(ctx, argv[0], err))
 	}
 
 	var copies sync.WaitGroup
@@ -200,62 +200,6 @@ func signalNumber(name string) int {
 		return 15
 	}
 	return 0
-}
-
-// opened is a channel with the requests that come with it.
-type opened struct {
-	ssh.Channel
-	reqs <-chan *ssh.Request
-}
-
-// open opens a channel; one that arrives after the context has ended is closed again.
-func (c *Client) open(ctx context.Context, kind string, payload []byte) (ssh.Channel, <-chan *ssh.Request, error) {
-	o, err := await(ctx, func() (opened, error) {
-		ch, reqs, err := c.conn.OpenChannel(kind, payload)
-		return opened{ch, reqs}, err
-	}, func(o opened) {
-		go ssh.DiscardRequests(o.reqs)
-		o.Close()
-	})
-	return o.Channel, o.reqs, err
-}
-
-// await waits for f, which knows no context. An f that is given up runs on
-// until the connection closes; what it returns then is given to discard.
-func await[T any](ctx context.Context, f func() (T, error), discard func(T)) (T, error) {
-	type result struct {
-		v   T
-		err error
-	}
-	done := make(chan result, 1)
-	go func() {
-		v, err := f()
-		done <- result{v, err}
-	}()
-	select {
-	case r := <-done:
-		return r.v, r.err
-	case <-ctx.Done():
-		go func() {
-			if r := <-done; r.err == nil && discard != nil {
-				discard(r.v)
-			}
-		}()
-		var zero T
-		return zero, ctx.Err()
-	}
-}
-
-// closeSoon closes without waiting: on a dead connection a close would block as
-// long as the keepalive takes to notice. A command that still runs is killed
-// where the server knows how (OpenSSH 7.9 and later).
-func closeSoon(ch ssh.Channel, running bool) {
-	go func() {
-		if running {
-			ch.SendRequest("signal", false, ssh.Marshal(struct{ Name string }{"KILL"}))
-		}
-		ch.Close()
-	}()
 }
 
 // sink keeps what a command prints, up to maxOutput, and can be read while it is written.

@@ -32,6 +32,7 @@ type server struct {
 	commands chan string
 	raw      chan net.Conn // accepted connections
 	mute     atomic.Bool   // global requests get no answer
+	full     atomic.Int32  // sessions that are turned down, as with sshd's MaxSessions
 }
 
 type serverOption func(*ssh.ServerConfig)
@@ -87,6 +88,10 @@ func (s *server) serve(t *testing.T, c net.Conn, cfg *ssh.ServerConfig) {
 	for ch := range chans {
 		switch ch.ChannelType() {
 		case "session":
+			if s.full.Add(-1) >= 0 {
+				ch.Reject(ssh.ConnectionFailed, "open failed")
+				continue
+			}
 			ch, reqs, _ := ch.Accept()
 			go s.session(ch, reqs)
 		case "direct-tcpip":

@@ -120,7 +120,12 @@ func Dial(ctx context.Context, cfg Config) (*Client, error) {
 
 	raw, err := cfg.Dial(ctx)
 	if err != nil {
-		return nil, fail(StageDial, causeOf(ctx, err), err)
+		e := fail(StageDial, causeOf(ctx, err), err)
+		if e.Cause == Reset {
+			// Whoever accepted hung up before the system had told us that it had.
+			e.Stage = StageBanner
+		}
+		return nil, e
 	}
 	m := newMeter(raw, orDefault(cfg.BannerTimeout, timeout))
 	// The handshake knows no context: an expired one makes every read fail.

@@ -22,7 +22,7 @@ func (w *World) Transact(ctx context.Context, cmd host.Cmd, id string, d dockerh
 	defer cancel()
 	r, err := w.transact(ctx, cmd)
 	var lost *sshhost.Error
-	if errors.As(err, &lost) && ctx.Err() == nil {
+	if errors.As(err, &lost) && lost.Cause != sshhost.Denied && ctx.Err() == nil {
 		// The docker host has gone on: the same command asks how far it got.
 		w.Close()
 		r, err = w.transact(ctx, cmd)
