@@ -3,10 +3,7 @@ package world
 import (
 	"context"
 	"errors"
-	"fmt"
-	"io/fs"
 	"net"
-	"path/filepath"
 	"syscall"
 	"time"
 
@@ -71,7 +68,7 @@ func (w *World) login(ctx context.Context) (*sshhost.Client, error) {
 // enter logs in by one door. A second connection is made only where the first
 // one's failure says how it would succeed.
 func (w *World) enter(ctx context.Context, door Door, key []byte) (*sshhost.Client, error) {
-	known, err := w.knownHostKey(ctx)
+	known, err := w.knownHostKey(ctx, key)
 	if err != nil {
 		return nil, err
 	}
@@ -116,7 +113,7 @@ func (w *World) dial(ctx context.Context, how Login, key, known []byte) (*sshhos
 		Addr: how.Door.Addr, User: w.Machine.SSHUser, KeyPEM: key, Legacy: how.Legacy,
 		KnownKey: known,
 		NewKey: func(line []byte) error {
-			return w.WriteState(ctx, w.hostKeyFile(), append(line, '\n'))
+			return w.pinHostKey(ctx, line, key)
 		},
 		Dial: func(ctx context.Context) (net.Conn, error) {
 			if small, ok := w.Laptop.(host.SmallDialer); ok && how.Small {
@@ -133,19 +130,6 @@ func (w *World) dial(ctx context.Context, how Login, key, known []byte) (*sshhos
 func (w *World) canSmall(door Door) bool {
 	_, ok := w.Laptop.(host.SmallDialer)
 	return ok && !door.NAT
-}
-
-func (w *World) hostKeyFile() string { return filepath.Join(w.MachineState(), "hostkey") }
-
-func (w *World) knownHostKey(ctx context.Context) ([]byte, error) {
-	known, err := w.Laptop.ReadFile(ctx, w.hostKeyFile())
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("reading the pinned host key: %w", err)
-	}
-	if w.AcceptHostKey {
-		known = nil
-	}
-	return known, nil
 }
 
 // askHost runs a question that takes long enough and says enough to show whether
