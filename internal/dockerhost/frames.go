@@ -17,6 +17,17 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
 )
 
+// StrangeAnswerError is what something else said that ran in place of our script: a
+// command that sshd or the key's line in authorized_keys forces.
+type StrangeAnswerError struct{ Said string }
+
+func (e *StrangeAnswerError) Error() string {
+	if e.Said == "" {
+		return "the docker host answers nothing"
+	}
+	return fmt.Sprintf("the docker host answers %q", e.Said)
+}
+
 // ErrTruncated says that an answer does not come to its end: the connection or
 // the script was cut off.
 var ErrTruncated = errors.New("the docker host's answer is cut off")
@@ -46,7 +57,7 @@ func parseFrames(out []byte, kind string) (frames, error) {
 		}
 	}
 	if !begun {
-		return nil, fmt.Errorf("the docker host answers %q, not %s", firstLine(out), kind)
+		return nil, &StrangeAnswerError{Said: firstLine(out)}
 	}
 	return nil, ErrTruncated
 }

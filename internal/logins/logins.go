@@ -151,5 +151,11 @@ func (l Ledger) Fine(now time.Time) bool {
 	return well >= PerMinute-1
 }
 
+// CutOff says that the newest connection was cut by somebody who counts.
+func (l Ledger) CutOff() bool {
+	n := len(l.Connections)
+	return n > 0 && !l.Connections[n-1].Answered && l.Wary() && !l.Cut.Before(l.Connections[n-1].At)
+}
+
 // Wary says that this docker host, or something before it, has cut us off lately.
 func (l Ledger) Wary() bool { return !l.Cut.IsZero() }

@@ -80,6 +80,21 @@ func TestWhatIsOverIsForgotten(t *testing.T) {
 	}
 }
 
+// Cut off is who was cut the last time: not who has been let in since, nor who is on the way.
+func TestCutOff(t *testing.T) {
+	var l Ledger
+	l.Add(noon)
+	l.Cut = noon.Add(time.Second)
+	got := []bool{l.CutOff()}
+	l.Add(noon.Add(2 * time.Second))
+	got = append(got, l.CutOff())
+	l.Answer(noon.Add(2*time.Second), true)
+	l.Cut = noon.Add(3 * time.Second)
+	if diff := cmp.Diff([]bool{true, false, false}, append(got, l.CutOff())); diff != "" {
+		t.Error(diff)
+	}
+}
+
 // FuzzParse: whatever is in the file, nothing in the future counts, at most limit
 // fit into a minute, and writing and reading again changes nothing.
 func FuzzParse(f *testing.F) {

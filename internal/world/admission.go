@@ -22,6 +22,8 @@ type HeldBackError struct {
 	// Answered is how long ago sshd answered; Fine says that all was well then.
 	Answered time.Duration
 	Fine     bool
+	// Cut says that it does not let us in at present: it counts, and cut us.
+	Cut bool
 	// Legacy and Small are what the latest login needed.
 	Legacy, Small bool
 }
@@ -84,7 +86,7 @@ func (w *World) tryAdmit(ctx context.Context, door Door) (admission, *HeldBackEr
 		}
 		if limit > 0 {
 			if wait := l.Wait(now, limit); wait > 0 {
-				held = &HeldBackError{Door: door, Recent: l.Recent(now), Wait: wait, Fine: l.Fine(now),
+				held = &HeldBackError{Door: door, Recent: l.Recent(now), Wait: wait, Fine: l.Fine(now), Cut: l.CutOff(),
 					Legacy: !l.Legacy.IsZero(), Small: !l.Small.IsZero()}
 				if last, ok := l.LastAnswer(); ok {
 					held.Answered = now.Sub(last)
@@ -153,8 +155,8 @@ func (w *World) NoteCut(ctx context.Context, door Door) {
 	w.keep(ctx, door, func(l *logins.Ledger) { l.Cut = w.Now() })
 }
 
-// NoteTrouble remembers that the login was of no use: the next run looks again.
-func (w *World) NoteTrouble(ctx context.Context) {
+// noteTrouble remembers that the login was of no use: the next run looks again.
+func (w *World) noteTrouble(ctx context.Context) {
 	if made := w.made.Load(); made != nil {
 		w.keep(ctx, made.Door, func(l *logins.Ledger) { l.Spoil() })
 	}

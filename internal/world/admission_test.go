@@ -82,6 +82,11 @@ func TestAVMIsBelievedToCountOnceItHasCutUs(t *testing.T) {
 		if (err != nil) != (i == 5) {
 			t.Errorf("connection %d: %v", i, err)
 		}
+		var held *HeldBackError
+		if errors.As(err, &held) && !held.Cut {
+			t.Errorf("not known to be cut off: %+v", held)
+		}
+		now = now.Add(time.Second)
 	}
 }
 

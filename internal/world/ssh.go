@@ -110,14 +110,20 @@ func (w *World) DockerHost(ctx context.Context) (host.Host, error) {
 	return c, nil
 }
 
-// Facts asks the docker host, by SSH, all that layers want to know of it.
+// Facts asks the docker host, by SSH, all that layers want to know of it. Where
+// that comes to nothing the login was of no use, and the next diagnosis asks again.
 func (w *World) Facts(ctx context.Context) (dockerhost.Facts, error) {
-	return w.facts.get(ctx, func() (dockerhost.Facts, error) {
+	return w.facts.get(ctx, func() (facts dockerhost.Facts, err error) {
 		out, err := w.askHost(ctx, dockerhost.Probe())
 		if err != nil {
-			return dockerhost.Facts{}, fmt.Errorf("asking %s about itself: %w", w.Machine.Name, err)
+			err = fmt.Errorf("asking %s about itself: %w", w.Machine.Name, err)
+		} else {
+			facts, err = dockerhost.ParseFacts(out.Stdout)
 		}
-		return dockerhost.ParseFacts(out.Stdout)
+		if err != nil || !facts.Root {
+			w.noteTrouble(ctx)
+		}
+		return facts, err
 	})
 }
 

@@ -43,11 +43,13 @@ func (s State) main() stack.Finding {
 			s.HeldBack.Door.Addr, round(s.HeldBack.Answered), s.HeldBack.Recent)
 		switch {
 		case s.HeldBack.Small:
-			return f("ssh.large-packets-lost", stack.Warn, title+"; only small packets came through", "docker-vpn-helper explain ssh.large-packets-lost")
+			return f("ssh.large-packets-lost", stack.Warn, title+"; only small packets came through", page("large-packets-lost"))
 		case s.HeldBack.Legacy:
-			return f("ssh.weak-algorithms", stack.Warn, title+"; it needed outdated algorithms", "docker-vpn-helper explain ssh.weak-algorithms")
+			return f("ssh.weak-algorithms", stack.Warn, title+"; it needed outdated algorithms", page("weak-algorithms"))
 		}
 		return f("ssh.ok", stack.OK, title, "")
+	case s.HeldBack != nil && s.HeldBack.Cut:
+		return f("ssh.rate-limited", stack.Fail, "cut off by somebody who counts logins, and "+s.HeldBack.Error(), page("rate-limited"))
 	case s.HeldBack != nil:
 		return f("ssh.held-back", stack.Unknown, s.HeldBack.Error(), s.DoctorHint)
 	case s.OtherErr != nil:
@@ -57,19 +59,22 @@ func (s State) main() stack.Finding {
 	case errors.As(s.FactsErr, &session) && session.What == sshhost.SignOfLife && session.Cause == sshhost.Timeout:
 		return f("ssh.large-packets-lost", stack.Fail, fmt.Sprintf(
 			"%s let us in with small packets, and answers nothing after larger ones (%d bytes sent, %d received, after %s): the path's MTU is smaller than the laptop thinks",
-			session.Addr, session.Sent, session.Bytes, round(session.After)), "docker-vpn-helper explain ssh.large-packets-lost")
-	case errors.As(s.FactsErr, &session) && session.Stage == sshhost.StageSession && session.Cause != sshhost.Denied && session.Cause != sshhost.Timeout:
-		return f("ssh.connection-lost", stack.Fail, "logged in, and the connection ended: "+session.Error(), s.DoctorHint)
+			session.Addr, session.Sent, session.Bytes, round(session.After)), page("large-packets-lost"))
+	case world.NoCommands(s.FactsErr) != "":
+		return f("ssh.no-commands", stack.Fail, fmt.Sprintf("logged in as %s, and the docker host runs no commands for it: %s", s.User, world.NoCommands(s.FactsErr)),
+			shell.Command("docker-machine", "ssh", s.Machine, "true"))
+	case errors.As(s.FactsErr, &session) && session.Stage == sshhost.StageSession && session.Cause != sshhost.Timeout:
+		return f("ssh.connection-lost", stack.Fail, "logged in, and the connection ended: "+session.Error(), page("connection-lost"))
 	case s.FactsErr != nil:
 		return f("ssh.unknown", stack.Unknown, "logged in, and could not ask: "+s.FactsErr.Error(), s.DoctorHint)
 	case s.Facts != nil && !s.Facts.Root:
 		return f("ssh.sudo-refused", stack.Fail, fmt.Sprintf("logged in as %s, and sudo is refused: %s", s.User, s.Facts.SudoError),
 			shell.Command("docker-machine", "ssh", s.Machine, "sudo", "-n", "true"))
 	case s.Login.Small:
-		return f("ssh.large-packets-lost", stack.Warn, s.smallOnly(), "docker-vpn-helper explain ssh.large-packets-lost")
+		return f("ssh.large-packets-lost", stack.Warn, s.smallOnly(), page("large-packets-lost"))
 	case len(s.Weak) > 0:
 		return f("ssh.weak-algorithms", stack.Warn, fmt.Sprintf("logged in to %s (%s) with outdated algorithms: %s",
-			s.reached(), s.Greeting, strings.Join(s.Weak, ", ")), "docker-vpn-helper explain ssh.weak-algorithms")
+			s.reached(), s.Greeting, strings.Join(s.Weak, ", ")), page("weak-algorithms"))
 	}
 	return f("ssh.ok", stack.OK, "logged in once at "+s.reached(), "")
 }
@@ -102,25 +107,33 @@ func (s State) failure() stack.Finding {
 		f.Code, f.Hint = "ssh."+c, hint
 		return f
 	}
-	restart := s.DoctorHint
+	restart := page("refused")
+	if e.Cause == sshhost.Timeout {
+		restart = page("timeout")
+	}
 	if s.door().NAT {
 		restart = shell.Command("VBoxManage", "controlvm", s.Machine, "acpipowerbutton")
 	}
 	cut := e.Cause == sshhost.Closed || e.Cause == sshhost.Reset || e.Cause == sshhost.Timeout
 	switch {
 	case e.Stage == sshhost.StageKey:
-		f.Title = fmt.Sprintf("the machine's SSH key %s: %v", s.KeyPath, e.Err)
+		why := e.Err
+		var path *fs.PathError
+		if errors.As(why, &path) {
+			why = path.Err // the path is named once
+		}
+		f.Title = fmt.Sprintf("the machine's SSH key %s: %v", s.KeyPath, why)
 		return code("auth-failed", s.keyHint())
 	case s.limited():
 		f.Title += "; " + s.whyLimited()
-		return code("rate-limited", "docker-vpn-helper explain ssh.rate-limited")
+		return code("rate-limited", page("rate-limited"))
 	case e.Stage == sshhost.StageDial && e.Cause == sshhost.Refused:
 		return code("refused", restart)
 	case e.Stage == sshhost.StageDial:
 		f.Title += s.before()
-		return code("timeout", s.DoctorHint)
+		return code("timeout", page("timeout"))
 	case e.Stage == sshhost.StageBanner && e.Cause == sshhost.NotSSH:
-		return code("not-ssh", s.DoctorHint)
+		return code("not-ssh", page("not-ssh"))
 	case e.Stage == sshhost.StageBanner && e.Cause == sshhost.Timeout:
 		f.Title += s.before()
 		return code("timeout", restart)
@@ -131,18 +144,18 @@ func (s State) failure() stack.Finding {
 		return code("refused", restart)
 	case e.Stage == sshhost.StageBanner:
 		f.Title += s.before()
-		return code("closed-before-banner", "docker-vpn-helper explain ssh.closed-before-banner")
+		return code("closed-before-banner", page("closed-before-banner"))
 	case e.Cause == sshhost.NoCommonAlgorithm:
-		return code("no-common-algorithm", "docker-vpn-helper explain ssh.no-common-algorithm")
+		return code("no-common-algorithm", page("no-common-algorithm"))
 	case e.Stage == sshhost.StageKeyExchange:
 		if e.Cause == sshhost.Timeout {
 			f.Title += ": cut without a word, or a path MTU that is too small for the key exchange"
 		}
-		return code("closed-in-key-exchange", "docker-vpn-helper explain ssh.closed-in-key-exchange")
+		return code("closed-in-key-exchange", page("closed-in-key-exchange"))
 	case e.Stage == sshhost.StageHostKey:
 		return code("host-key-changed", s.AcceptHint)
 	case e.Stage == sshhost.StageAuth && cut:
-		return code("connection-lost", s.DoctorHint)
+		return code("connection-lost", page("connection-lost"))
 	case e.Stage == sshhost.StageAuth:
 		return code("auth-failed", shell.Command("docker-machine", "ssh", s.Machine))
 	}
@@ -157,8 +170,11 @@ func (s State) keyHint() string {
 	case errors.Is(s.Err, fs.ErrPermission):
 		return shell.Command("ls", "-l", s.KeyPath)
 	}
-	return shell.Command("docker-machine", "inspect", s.Machine)
+	return page("auth-failed")
 }
+
+// page is the command that shows what a code means.
+func page(code string) string { return "docker-vpn-helper explain ssh." + code }
 
 // door is the one at which the login failed.
 func (s State) door() world.Door {

@@ -2,6 +2,7 @@ package ssh
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"strings"
 	"testing"
@@ -10,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/dockerhost"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/sshhost"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/stack"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/world"
@@ -72,7 +74,18 @@ func TestWhichItIs(t *testing.T) {
 		"account_locked": {failed(sshhost.StageAuth, sshhost.Rejected, func(s *State) {
 			s.Err.Methods, s.Err.Banner, s.Err.User = []string{"publickey"}, "account\nlocked", "docker"
 		}), "ssh.auth-failed fail", `it says "account locked"`},
-		"key_is_missing":                 {failed(sshhost.StageKey, sshhost.BadKey, func(s *State) { s.Err.Err = fs.ErrNotExist }), "ssh.auth-failed fail", "/store/id_rsa: file does not exist"},
+		"key_is_missing": {failed(sshhost.StageKey, sshhost.BadKey, func(s *State) {
+			s.Err.Err = &fs.PathError{Op: "open", Path: s.KeyPath, Err: fs.ErrNotExist}
+		}), "ssh.auth-failed fail", "the machine's SSH key /store/id_rsa: file does not exist"},
+		"turned_away": {failed(sshhost.StageAuth, sshhost.TurnedAway, func(s *State) {
+			s.Err.Banner, s.Err.User = "Your account has expired.", "docker"
+		}), "ssh.auth-failed fail", `accepts the key for docker and closes the connection (0 bytes received, after 2s); it says "Your account has expired."`},
+		"no_shell": {State{User: "docker", FactsErr: fmt.Errorf("asking: %w", &host.CmdError{Argv: []string{"sh", "-s"}, Exit: 1, Stdout: "This account is\ncurrently not available.\n"})},
+			"ssh.no-commands fail", "runs no commands for it: sh -s: exit status 1: This account is currently not available."},
+		"forced_command":                 {State{User: "root", FactsErr: &dockerhost.StrangeAnswerError{Said: "Please login as the user ubuntu"}}, "ssh.no-commands fail", `answers "Please login as the user ubuntu"`},
+		"forced_command_without_a_word":  {State{FactsErr: &dockerhost.StrangeAnswerError{}}, "ssh.no-commands fail", "answers nothing"},
+		"no_sessions":                    {State{FactsErr: session("sh", sshhost.Denied)}, "ssh.no-commands fail", "lost"},
+		"answer_that_is_cut_off":         {State{FactsErr: dockerhost.ErrTruncated}, "ssh.unknown unknown", ""},
 		"key_is_encrypted":               {failed(sshhost.StageKey, sshhost.BadKey, func(s *State) { s.Err.Err = sshhost.ErrEncrypted }), "ssh.auth-failed fail", "encrypted"},
 		"cut_while_logging_in":           {failed(sshhost.StageAuth, sshhost.Closed, nil), "ssh.connection-lost fail", "while logging in"},
 		"large_packets_vanish":           {State{FactsErr: session(sshhost.SignOfLife, sshhost.Timeout)}, "ssh.large-packets-lost fail", "8416 bytes sent, 2677 received, after 3s"},
@@ -83,6 +96,7 @@ func TestWhichItIs(t *testing.T) {
 		"old_server":                     {State{Facts: &dockerhost.Facts{Root: true}, Weak: []string{"ssh-rsa"}, Greeting: "SSH-2.0-OpenSSH_6.6"}, "ssh.weak-algorithms warn", "OpenSSH_6.6"},
 		"enough_logins":                  {State{HeldBack: &world.HeldBackError{Door: nat, Recent: 2, Fine: true, Answered: 5 * time.Second}}, "ssh.ok ok", "answered 5s ago"},
 		"enough_logins_to_an_old_server": {State{HeldBack: &world.HeldBackError{Door: nat, Recent: 2, Fine: true, Legacy: true}}, "ssh.weak-algorithms warn", ""},
+		"banned_and_tried_enough":        {State{HeldBack: &world.HeldBackError{Door: nat, Recent: 2, Wait: 42 * time.Second, Cut: true}}, "ssh.rate-limited fail", "wait 42s"},
 		"too_many_tries":                 {State{HeldBack: &world.HeldBackError{Door: direct, Recent: 3, Wait: 42 * time.Second}}, "ssh.held-back unknown", "wait 42s"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -86,12 +86,9 @@ func inspect(ctx context.Context, w *world.World) (stack.State, error) {
 	s.Login = w.Login()
 	if err != nil {
 		s.FactsErr, s.Error = err, err.Error()
-		w.NoteTrouble(ctx)
 		return s, nil
 	}
-	if s.Facts = &facts; !facts.Root {
-		w.NoteTrouble(ctx)
-	}
+	s.Facts = &facts
 	return s, nil
 }
 

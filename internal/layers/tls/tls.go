@@ -200,7 +200,7 @@ func (s *State) plan(ctx context.Context, w *world.World, served *x509.Certifica
 	switch {
 	case w.Frugal, world.Spared(factsErr):
 	case factsErr != nil:
-		s.Impossible = "the docker host cannot be reached over SSH"
+		s.Impossible = world.NoFacts(factsErr)
 	case !facts.Root:
 		s.Impossible = "sudo is refused on the docker host: " + facts.SudoError
 	case facts.Init == "":
