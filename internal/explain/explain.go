@@ -3,10 +3,7 @@
 // a VM. It is text in, entries out; what it does not know it does not guess.
 package explain
 
-import (
-	"strings"
-	"unicode"
-)
+import "strings"
 
 // Entry is a known message.
 type Entry struct {
@@ -16,7 +13,8 @@ type Entry struct {
 	Means string `json:"means"`
 	// Causes, likeliest first.
 	Causes []string `json:"causes"`
-	// Run is what to run or do, mildest first. "default" stands for the machine.
+	// Run is what to run or do, mildest first. In the table {machine} stands for
+	// the machine; see On.
 	Run []string `json:"run"`
 	// Code is the finding whose page has more; empty where there is none.
 	Code string `json:"code"`
@@ -36,16 +34,20 @@ type Entry struct {
 const (
 	near = 300
 	far  = 4000
-	// most of a text that is looked at, from its end: what went wrong is said last.
-	most = 256 << 10
 )
+
+// Most is how much of a text is looked at, from its end: what went wrong is said
+// last.
+const Most = 256 << 10
 
 // All are the known messages, in the order in which they are tried.
 func All() []Entry {
 	var special, general []Entry
 	for _, group := range [][]Entry{
-		composeEntries(), machineEntries(), certEntries(), vboxEntries(), vboxNetEntries(),
-		minikubeEntries(), sshEntries(), sshPathEntries(), proxyEntries(), registryEntries(), dockerEntries(), curlEntries(),
+		composeEntries(), minikubeEntries(), machineEntries(), machineFileEntries(), certEntries(),
+		vboxDriverEntries(), vboxStateEntries(), vboxEntries(), vboxNetEntries(), routeEntries(),
+		sshEntries(), sshLoginEntries(), sshPathEntries(), proxyEntries(), registryEntries(), containerEntries(),
+		dockerEntries(), dockerEnvEntries(), curlEntries(), curlTLSEntries(),
 	} {
 		for _, e := range group {
 			if e.general {
@@ -59,24 +61,40 @@ func All() []Entry {
 }
 
 // Find is the entry that explains a text; ok is false if none does.
-func Find(text string) (e Entry, ok bool) {
-	text = normal(text)
-	for _, e := range All() {
-		if e.fits(text) {
+func Find(text string) (e Entry, ok bool) { return find(All(), text) }
+
+func find(all []Entry, text string) (e Entry, ok bool) {
+	spaced, joined := normal(text)
+	for _, e := range all {
+		if e.fits(spaced, joined) {
 			return e, true
 		}
 	}
 	return Entry{}, false
 }
 
-func (e Entry) fits(text string) bool {
+// On is the entry with its commands for one machine, and with the words by which
+// this program is to be called.
+func (e Entry) On(machine, program string) Entry {
+	run := make([]string, len(e.Run))
+	r := strings.NewReplacer("{machine}", machine, "docker-vpn-helper ", program+" ")
+	for i := range e.Run {
+		run[i] = r.Replace(e.Run[i])
+	}
+	e.Run = run
+	return e
+}
+
+// fits says whether one of the two forms of a text has one of the patterns, and
+// neither a sign of something else.
+func (e Entry) fits(spaced, joined string) bool {
 	for _, n := range e.not {
-		if strings.Contains(text, n) {
+		if strings.Contains(spaced, n) || strings.Contains(joined, n) {
 			return false
 		}
 	}
 	for _, p := range e.match {
-		if fits(text, p) {
+		if fits(spaced, p) || joined != spaced && fits(joined, p) {
 			return true
 		}
 	}
@@ -110,97 +128,12 @@ func fits(text, pattern string) bool {
 	}
 }
 
-// normal makes texts comparable: lower case, one space between words, plain
-// quotes, no colours.
-func normal(text string) string {
-	if len(text) > most {
-		text = text[len(text)-most:]
-	}
-	var b strings.Builder
-	space := true
-	escape := 0 // 1 after ESC, 2 inside ESC [ …
-	for _, r := range text {
-		switch {
-		case r == 0x1b:
-			escape = 1
-			continue
-		case escape == 1 && r == '[':
-			escape = 2
-			continue
-		case escape == 2:
-			if r >= '@' && r <= '~' {
-				escape = 0
-			}
-			continue
-		}
-		escape = 0
-		switch r {
-		case '‘', '’', '`', '´':
-			r = '\''
-		case '“', '”':
-			r = '"'
-		}
-		if unicode.IsSpace(r) || unicode.IsControl(r) {
-			if !space {
-				b.WriteByte(' ')
-			}
-			space = true
-			continue
-		}
-		b.WriteRune(unicode.ToLower(r))
-		space = false
-	}
-	return strings.TrimSpace(b.String())
-}
-
 // each puts every head before every tail.
 func each(heads []string, tails ...string) []string {
 	var all []string
 	for _, h := range heads {
 		for _, t := range tails {
 			all = append(all, h+"…"+t)
-		}
-	}
-	return all
-}
-
-// client are the ways in which docker and docker-machine say that a call of
-// dockerd's API failed. Their ports set them apart from calls of a registry.
-func client() []string {
-	return []string{
-		"error during connect", "cannot connect to the docker daemon", "an error occurred trying to connect", "failed to connect to the docker api",
-		":2376/", ":2375/", ":2376: ", ":2376\": ", "error validating certificates for host", "docker engine endpoint", "unable to query docker version",
-		"error checking tls connection",
-	}
-}
-
-// The ways in which Go, the C library and Windows say the same.
-func timeouts() []string {
-	return []string{
-		"i/o timeout", "operation timed out", "connection timed out", "dialwithdialer timed out", "context deadline exceeded",
-		"client.timeout exceeded", "connectex: a connection attempt failed because", "tls handshake timeout",
-	}
-}
-
-func refusals() []string {
-	return []string{"connection refused", "actively refused it"}
-}
-
-func unreachables() []string {
-	return []string{"no route to host", "network is unreachable", "host is down", "unreachable network", "unreachable host"}
-}
-
-// local are the laptop's own addresses in a dial error.
-func local() []string {
-	return []string{"dial tcp 127.0.0.1:", "dial tcp [::1]:", "host \"localhost:", "host \"127.0.0.1:", "//localhost:", "//127.0.0.1:"}
-}
-
-// with puts a local address between head and tail.
-func with(heads, middles, tails []string) []string {
-	var all []string
-	for _, h := range heads {
-		for _, m := range middles {
-			all = append(all, each([]string{h + "…" + m}, tails...)...)
 		}
 	}
 	return all

@@ -3,8 +3,10 @@ package explain
 import (
 	_ "embed"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
+	"unicode/utf16"
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/docs"
 )
@@ -28,23 +30,28 @@ func samples(file string) []sample {
 }
 
 func TestKnownMessagesAreExplainedByTheRightEntry(t *testing.T) {
+	table := All()
 	met := map[string]bool{}
 	for _, s := range samples(known) {
 		met[s.id] = true
 		for name, text := range map[string]string{
 			"as it is":          s.text,
 			"wrapped at 60":     wrapped(s.text, 60),
-			"coloured, CRLF":    "\x1b[31m" + strings.ReplaceAll(s.text, "\n", "\r\n") + "\x1b[0m",
+			"cut at 80":         cut(s.text, 80),
+			"in a JSON log":     `{"msg":` + strconv.Quote(s.text) + `}`,
+			"framed":            framed(s.text),
+			"by PowerShell":     powershell(s.text),
+			"coloured, CRLF":    "\x1b(B\x1b[m\x1b]0;a title\a\x1b[31m" + strings.ReplaceAll(s.text, "\n", "\r\n") + "\x1b[0m",
 			"under other lines": "Creating machine...\n(default) Starting the VM...\n" + s.text + "\nSee 'docker run --help'.\n",
 		} {
-			if e, ok := Find(text); !ok {
+			if e, ok := find(table, text); !ok {
 				t.Errorf("%s: not explained, %s:\n%s", s.id, name, s.text)
 			} else if e.ID != s.id {
 				t.Errorf("%s: explained as %s, %s:\n%s", s.id, e.ID, name, s.text)
 			}
 		}
 	}
-	for _, e := range All() {
+	for _, e := range table {
 		if !met[e.ID] {
 			t.Errorf("%s has no sample", e.ID)
 		}
@@ -68,13 +75,41 @@ func wrapped(text string, width int) string {
 	return b.String()
 }
 
+// cut breaks lines where they are full, as Windows' console does.
+func cut(text string, width int) string {
+	var b strings.Builder
+	for line := range strings.Lines(text) {
+		for len(line) > width+1 {
+			b.WriteString(line[:width] + "\n")
+			line = line[width:]
+		}
+		b.WriteString(line)
+	}
+	return b.String()
+}
+
+// framed puts a text into a box.
+func framed(text string) string {
+	return "╭────╮\n│ " + strings.ReplaceAll(text, "\n", " │\n│ ") + " │\n╰────╯\n"
+}
+
+// powershell is a text as > writes it there: UTF-16, little endian, with a mark.
+func powershell(text string) string {
+	b := []byte("\xff\xfe")
+	for _, unit := range utf16.Encode([]rune(text)) {
+		b = append(b, byte(unit), byte(unit>>8))
+	}
+	return string(b)
+}
+
 func TestOtherTextsAreNotExplained(t *testing.T) {
+	table := All()
 	all := samples(unknown)
 	if len(all) < 40 {
 		t.Errorf("only %d samples", len(all))
 	}
 	for _, s := range all {
-		if e, ok := Find(s.text); ok {
+		if e, ok := find(table, s.text); ok {
 			t.Errorf("explained as %s:\n%s", e.ID, s.text)
 		}
 	}
@@ -101,8 +136,8 @@ func TestEntriesAreComplete(t *testing.T) {
 			t.Errorf("%s names the code %s, which has no page", e.ID, e.Code)
 		}
 		for _, p := range slices.Concat(e.match, e.not) {
-			if strings.TrimSpace(p) != normal(p) {
-				t.Errorf("%s: the pattern %q can never fit: texts are compared as %q", e.ID, p, normal(p))
+			if n, _ := normal(p); strings.TrimSpace(p) != n {
+				t.Errorf("%s: the pattern %q can never fit: texts are compared as %q", e.ID, p, n)
 			}
 		}
 	}
@@ -136,15 +171,18 @@ func FuzzFind(f *testing.F) {
 	for _, s := range samples(unknown) {
 		f.Add(s.text)
 	}
+	table := All()
 	f.Fuzz(func(t *testing.T, text string) {
-		n := normal(text)
-		if again := normal(n); again != n {
-			t.Errorf("normal(%q) = %q, and that becomes %q", text, n, again)
+		spaced, joined := normal(text)
+		for _, n := range []string{spaced, joined} {
+			if again, _ := normal(n); again != n {
+				t.Errorf("normal(%q) = %q, and that becomes %q", text, n, again)
+			}
 		}
-		a, okA := Find(text)
-		b, okB := Find(n)
-		if okA != okB || a.ID != b.ID {
-			t.Errorf("%q is %q, %v; as %q it is %q, %v", text, a.ID, okA, n, b.ID, okB)
+		a, okA := find(table, text)
+		b, okB := find(table, spaced)
+		if joined == spaced && (okA != okB || a.ID != b.ID) || okB && !okA {
+			t.Errorf("%q is %q, %v; as %q it is %q, %v", text, a.ID, okA, spaced, b.ID, okB)
 		}
 	})
 }

@@ -3,28 +3,19 @@ package explain
 // foreign are signs that an SSH message is about something else than a docker
 // host, most of all git's remotes.
 func foreign() []string {
-	return []string{"git@", "github.com", "gitlab", "bitbucket", "could not read from remote repository", "rsync error", "sftp>"}
+	return []string{"git@", "github.com", "gitlab", "bitbucket", "could not read from remote repository", "the remote end hung up unexpectedly", "rsync error", "rsync:", "sftp>", "sshd[", "[preauth]", "ansible", "unreachable! =>", "terraform"}
 }
 
-// sshEntries are ssh's messages about keys, algorithms and logins; those about
-// the way to the server are in sshpath.go.
+// sshEntries are ssh's messages about keys, algorithms and its configuration;
+// those about logins are in sshlogin.go, about the way to the server in
+// sshpath.go.
 func sshEntries() []Entry {
 	return []Entry{
-		{
-			ID:     "ssh.too-many-keys",
-			Means:  "ssh offered so many keys of its agent that the server hung up before the machine's own was tried.",
-			Causes: []string{"an ssh-agent with more than five keys, and no IdentitiesOnly"},
-			Run:    []string{"docker-machine ssh default", "ssh -o IdentitiesOnly=yes -i ~/.docker/machine/machines/default/id_rsa -p PORT docker@127.0.0.1"},
-			Code:   "ssh.auth-failed",
-			Source: "OpenSSH 0ef0f5a83, auth.c; sshd_config(5), MaxAuthTries",
-			match:  []string{"too many authentication failures"},
-			not:    foreign(),
-		},
 		{
 			ID:     "ssh.rate-limited",
 			Means:  "the server says itself that this address has made too many connections, or failed too often, and is not served for a while.",
 			Causes: []string{"docker-machine's many short logins", "a program that tries a wrong key again and again"},
-			Run:    []string{"wait ten minutes without a login", "docker-vpn-helper doctor default   # one login"},
+			Run:    []string{"wait ten minutes without a login", "docker-vpn-helper doctor {machine}   # one login"},
 			Code:   "ssh.rate-limited",
 			Source: "OpenSSH 0ef0f5a83, sshd.c; sshd_config(5), MaxStartups, PerSourcePenalties",
 			match:  []string{"not allowed at this time", "exceeded maxstartups"},
@@ -33,10 +24,20 @@ func sshEntries() []Entry {
 			ID:     "ssh.host-key-changed",
 			Means:  "the server has another host key than the one that is remembered for this address and port.",
 			Causes: []string{"the VM was recreated: forwarded ports are used again by the next VM", "another VM answers on the port now", "somebody stands in between; unlikely on 127.0.0.1"},
-			Run:    []string{`ssh-keygen -R "[127.0.0.1]:PORT"`, "docker-vpn-helper fix --accept-host-key default"},
+			Run:    []string{`ssh-keygen -R "[127.0.0.1]:PORT"`, "docker-vpn-helper fix --accept-host-key {machine}"},
 			Code:   "ssh.host-key-changed",
 			Source: "OpenSSH 0ef0f5a83, sshconnect.c",
-			match:  []string{"remote host identification has changed", "host key verification failed", "host key for…has changed and you have requested strict checking", "knownhosts: key mismatch"},
+			match:  []string{"remote host identification has changed", "host key for…has changed and you have requested strict checking", "knownhosts: key mismatch", "possible dns spoofing detected"},
+			not:    foreign(),
+		},
+		{
+			ID:     "ssh.host-key-unverified",
+			Means:  "ssh does not know this server's host key, or knows another, and nobody could say yes to it.",
+			Causes: []string{"the first login to this address and port, without a terminal to ask on, as docker's ssh:// transport makes it", "the VM was recreated: forwarded ports are used again by the next VM"},
+			Run:    []string{"ssh -p PORT docker@127.0.0.1   # once, in a terminal: it asks", `ssh-keygen -R "[127.0.0.1]:PORT"   # if the VM is a new one`},
+			Code:   "ssh.host-key-changed",
+			Source: "OpenSSH 0ef0f5a83, sshconnect.c, sshconnect2.c",
+			match:  []string{"host key verification failed", "no … host key is known for…and you have requested strict checking", "knownhosts: key is unknown"},
 			not:    foreign(),
 		},
 		{
@@ -46,24 +47,24 @@ func sshEntries() []Entry {
 			Run:    []string{"chmod 600 ~/.docker/machine/machines/*/id_rsa"},
 			Code:   "ssh.auth-failed",
 			Source: "OpenSSH 0ef0f5a83, authfile.c; docker/machine b170508b, libmachine/ssh/client.go",
-			match:  []string{"unprotected private key file", "permissions…for '…' are too open", "bad permissions: ignore key"},
+			match:  []string{"unprotected private key file", "permissions…for '…' are too open", "bad permissions: ignore key", "load key \"…bad permissions", "bad permissions. try removing permissions for user"},
 			not:    foreign(),
 		},
 		{
 			ID:     "ssh.key-file",
 			Means:  "the machine's private key is missing, damaged or encrypted.",
 			Causes: []string{"the store was moved and config.json still has the old path", "the file was cut off, or edited with Windows line ends"},
-			Run:    []string{"docker-machine inspect default --format '{{.Driver.SSHKeyPath}}'", "ssh-keygen -y -f ~/.docker/machine/machines/default/id_rsa"},
+			Run:    []string{"docker-machine inspect {machine} --format '{{.Driver.SSHKeyPath}}'", "ssh-keygen -y -f ~/.docker/machine/machines/{machine}/id_rsa"},
 			Code:   "ssh.auth-failed",
 			Source: "OpenSSH 0ef0f5a83, sshconnect2.c, ssh.c; docker/machine b170508b, libmachine/ssh",
-			match:  []string{"load key \"…invalid format", "load key \"…error in libcrypto", "load key \"…no such file", "identity file…not accessible", "ssh key does not exist", "id_rsa: no such file or directory", "ssh: no key found"},
+			match:  []string{"load key \"…invalid format", "load key \"…error in libcrypto", "load key \"…no such file", "identity file…not accessible", "ssh key does not exist", "id_rsa: no such file or directory", "id_rsa: the system cannot find the", "ssh: no key found", "no such identity:", "load key \"…permission denied", "id_rsa: permission denied", "ssh: this private key is passphrase protected", "id_rsa' is not readable"},
 			not:    foreign(),
 		},
 		{
 			ID:     "ssh.signature-algorithm",
 			Means:  "client and server share no algorithm for the key's signature: the server knows only RSA with SHA-1, which current clients do not offer.",
 			Causes: []string{"an old boot2docker with a current ssh"},
-			Run:    []string{"docker-machine upgrade default", "ssh -o PubkeyAcceptedAlgorithms=+ssh-rsa …   # until then"},
+			Run:    []string{"docker-machine upgrade {machine}", "ssh -o PubkeyAcceptedAlgorithms=+ssh-rsa …   # until then"},
 			Code:   "ssh.no-common-algorithm",
 			Source: "OpenSSH 0ef0f5a83, sshconnect2.c; OpenSSH 8.8 release notes",
 			match:  []string{"no mutual signature supported", "no mutual signature algorithm"},
@@ -73,61 +74,12 @@ func sshEntries() []Entry {
 			ID:     "ssh.no-common-algorithm",
 			Means:  "client and server share no algorithm; the message ends with what the server offers.",
 			Causes: []string{"an old boot2docker, which knows only SHA-1 algorithms, with a current ssh", "a client that was hardened"},
-			Run:    []string{"docker-machine upgrade default", "ssh -o KexAlgorithms=+diffie-hellman-group14-sha1 -o HostKeyAlgorithms=+ssh-rsa …   # until then"},
+			Run:    []string{"docker-machine upgrade {machine}", "ssh -o KexAlgorithms=+diffie-hellman-group14-sha1 -o HostKeyAlgorithms=+ssh-rsa …   # until then"},
 			Code:   "ssh.no-common-algorithm",
 			Source: "OpenSSH 0ef0f5a83, packet.c, ssherr.c; golang.org/x/crypto/ssh, common.go",
 			match: []string{"no matching key exchange method found", "no matching host key type found", "no matching cipher found", "no matching mac found", "unable to negotiate with",
-				"ssh: no common algorithm"},
+				"ssh: no common algorithm", "dh_gen_key: group too small", "dh gex group out of range", "ssh_dispatch_run_fatal…invalid key length", "bad server host key: invalid key length", "couldn't agree a key exchange algorithm", "couldn't agree a host key algorithm"},
 			not: foreign(),
-		},
-		{
-			ID:     "ssh.agent-refused",
-			Means:  "the ssh-agent has the key and refuses to sign with it.",
-			Causes: []string{"the agent asks for a confirmation that nobody sees", "the key file is readable by others", "an agent such as gnome-keyring that does not know the key's type"},
-			Run:    []string{"SSH_AUTH_SOCK= docker-machine ssh default", "ssh-add -l"},
-			Code:   "ssh.auth-failed",
-			Source: "OpenSSH 0ef0f5a83, ssherr.c",
-			match:  []string{"agent refused operation", "agent admitted failure to sign"},
-			not:    foreign(),
-		},
-		{
-			ID:     "ssh.no-supported-methods",
-			Means:  "the docker host does not accept the machine's key.",
-			Causes: []string{"the key in the store is another machine's", "authorized_keys in the VM is gone, as with a new boot2docker disk", "the forwarded port leads to another VM"},
-			Run:    []string{"docker-vpn-helper doctor default", "docker-machine ssh default"},
-			Code:   "ssh.auth-failed",
-			Source: "golang.org/x/crypto/ssh, client_auth.go; kubernetes/minikube#3930",
-			match:  []string{"ssh: unable to authenticate…no supported methods remain"},
-			not:    foreign(),
-		},
-		{
-			ID:     "ssh.permission-denied",
-			Means:  "the docker host does not accept the key, or the user, that ssh offered.",
-			Causes: []string{"the key in the store is another machine's", "the wrong user: docker on boot2docker", "authorized_keys in the VM is gone, or the account is locked", "the forwarded port leads to another VM"},
-			Run:    []string{"docker-machine ssh default", "docker-vpn-helper doctor default"},
-			Code:   "ssh.auth-failed",
-			Source: "OpenSSH 0ef0f5a83, sshconnect2.c",
-			match:  []string{"permission denied (publickey", "permission denied (password", "permission denied (keyboard-interactive", "permission denied, please try again"},
-			not:    foreign(),
-		},
-		{
-			ID:     "ssh.account",
-			Means:  "the key is fine and the account in the docker host is not: locked, expired or without a shell.",
-			Causes: []string{"a password policy applied to the docker user"},
-			Run:    []string{"VBoxManage startvm default --type gui   # log in at the VM's screen", "sudo chage -l docker"},
-			Code:   "ssh.auth-failed",
-			Source: "OpenSSH 0ef0f5a83, auth-shadow.c, session.c; nologin(8)",
-			match:  []string{"this account is currently not available", "your account has expired", "your password has expired", "not allowed because account is locked"},
-		},
-		{
-			ID:     "ssh.sudo",
-			Means:  "the login works, and sudo in the docker host wants a password or a terminal.",
-			Causes: []string{"the docker host was not made by docker-machine, and its user has no passwordless sudo", "requiretty in sudoers"},
-			Run:    []string{"docker-machine ssh default sudo -n true", "in the VM: echo \"$USER ALL=(ALL) NOPASSWD:ALL\" | sudo tee /etc/sudoers.d/docker-machine"},
-			Code:   "ssh.sudo-refused",
-			Source: "sudo(8); sudoers(5)",
-			match:  []string{"sudo: a password is required", "sudo: no tty present and no askpass program", "sudo: sorry, you must have a tty to run sudo", "sudo: a terminal is required to read the password"},
-			not:    []string{"brew", "vboxmanage", "homebrew"},
 		},
 		{
 			ID:     "ssh.config",

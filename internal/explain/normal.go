@@ -1,0 +1,127 @@
+package explain
+
+import (
+	"strings"
+	"unicode"
+	"unicode/utf16"
+)
+
+// normal makes texts comparable: lower case, one space between words, plain
+// quotes, no colours, no frames. In spaced a line break is a space; in joined it
+// is nothing, because consoles break lines in the middle of a word.
+func normal(text string) (spaced, joined string) {
+	text = utf8(text)
+	if len(text) > Most {
+		text = text[len(text)-Most:]
+	}
+	text = plain(text)
+	spaced = squeeze(text)
+	joined = squeeze(strings.NewReplacer("\r\n", "", "\n", "").Replace(text))
+	return spaced, joined
+}
+
+// utf8 is a text as it is, or out of UTF-16 with its mark: what PowerShell's >
+// writes to a file.
+func utf8(text string) string {
+	if !strings.HasPrefix(text, "\xff\xfe") {
+		return text
+	}
+	var units []uint16
+	for i := 2; i+1 < len(text); i += 2 {
+		units = append(units, uint16(text[i])|uint16(text[i+1])<<8)
+	}
+	return string(utf16.Decode(units))
+}
+
+// squeeze lowers a text and leaves one space between its words, and one
+// backslash where there are several.
+func squeeze(text string) string {
+	var b strings.Builder
+	space := true
+	slashes := 0 // before a quote or an n they are JSON's, as in a log
+	for _, r := range text {
+		if r == '\\' {
+			slashes++
+			continue
+		}
+		switch {
+		case slashes == 0 || r == '"':
+		case r == 'n' || r == 'N':
+			r = '\n'
+		default:
+			b.WriteByte('\\')
+			space = false
+		}
+		slashes = 0
+		switch {
+		case r == '‘' || r == '’' || r == '`' || r == '´':
+			r = '\''
+		case r == '“' || r == '”':
+			r = '"'
+		case unicode.IsSpace(r), unicode.IsControl(r), r >= '─' && r <= '╿': // frames around messages
+			if !space {
+				b.WriteByte(' ')
+			}
+			space = true
+			continue
+		}
+		b.WriteRune(unicode.ToLower(r))
+		space = false
+	}
+	if slashes > 0 {
+		b.WriteByte('\\')
+	}
+	return strings.TrimSpace(b.String())
+}
+
+// The states of plain, by ECMA-48, 5.3, 5.4 and 5.6.
+const (
+	text   = iota
+	escape // after ESC
+	sequence
+	command // until BEL or ESC \
+	designation
+)
+
+// plain takes a terminal's control sequences out of a text.
+func plain(s string) string {
+	if !strings.ContainsRune(s, 0x1b) {
+		return s
+	}
+	var b strings.Builder
+	state := text
+	for _, r := range s {
+		switch state {
+		case text:
+			if r == 0x1b {
+				state = escape
+			} else {
+				b.WriteRune(r)
+			}
+		case escape:
+			switch {
+			case r == '[':
+				state = sequence
+			case r == ']' || r == 'P' || r == '^' || r == '_':
+				state = command
+			case r >= ' ' && r <= '/':
+				state = designation
+			case r != 0x1b:
+				state = text
+			}
+		case sequence:
+			if r >= '@' && r <= '~' || r == '\n' {
+				state = text
+			}
+		case command:
+			if r == 0x07 || r == '\n' {
+				state = text
+			} else if r == 0x1b {
+				state = escape // of ESC \
+			}
+		case designation:
+			state = text
+		}
+	}
+	return b.String()
+}

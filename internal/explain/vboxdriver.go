@@ -1,0 +1,96 @@
+package explain
+
+// vboxDriverEntries are about what VirtualBox needs of the laptop: its kernel
+// modules, the processor, and to be left alone.
+func vboxDriverEntries() []Entry {
+	return []Entry{
+		{
+			ID:     "vbox.unsigned-module",
+			Means:  "Secure Boot is on, and the kernel refuses VirtualBox's modules, because nobody whom it trusts has signed them.",
+			Causes: []string{"the modules were built on this computer and not signed with an enrolled key"},
+			Run:    []string{"mokutil --sb-state", "sudo mokutil --import /var/lib/shim-signed/mok/MOK.der   # Debian, Ubuntu; then reboot and enroll the key", "or disable Secure Boot in the firmware"},
+			Code:   "machine.driver-not-loaded",
+			Source: "VirtualBox, vboxdrv.sh; modprobe(8); wiki.debian.org/SecureBoot",
+			match:  []string{"could not insert 'vbox…required key not available", "could not insert 'vbox…key was rejected by service", "could not insert 'vbox…operation not permitted", "vboxdrv.sh: failed: …signed"},
+		},
+		{
+			ID:     "vbox.modules-in-use",
+			Means:  "VirtualBox's kernel modules cannot be unloaded, because a VM or VirtualBox's window still uses them.",
+			Causes: []string{"a VM of this or of another user runs", "a VM process that hangs after a crash"},
+			Run:    []string{"VBoxManage list runningvms", "ps ax | grep -i '[v]box'", "docker-vpn-helper modules restart   # names the processes"},
+			Source: "VirtualBox, VirtualBoxStartup.sh, vboxdrv.sh; onejli/docker-vpn-helper, README",
+			match:  []string{"can't unload kext org.virtualbox", "failed to unload org.virtualbox", "org.virtualbox…kext is in use or retained", "module vbox…is in use", "cannot unload module vbox"},
+		},
+		{
+			ID:     "vbox.kext-blocked",
+			Means:  "macOS does not load VirtualBox's system extension before it is allowed in the settings.",
+			Causes: []string{"nobody has clicked Allow in System Settings, Privacy & Security, since VirtualBox was installed", "a company's device management forbids it"},
+			Run:    []string{"System Settings, Privacy & Security: Allow Oracle America, Inc., then reboot", `sudo "/Library/Application Support/VirtualBox/LaunchDaemons/VirtualBoxStartup.sh" restart`},
+			Code:   "machine.driver-not-loaded",
+			Source: "Apple, TN2459, User-Approved Kernel Extension Loading; kubernetes/minikube#4043",
+			match:  []string{"org.virtualbox…system policy prevents the loading", "org.virtualbox…not approved to load", "org.virtualbox…failed to load", "failed to load /library/application support/virtualbox", "vboxdrv.kext…failed to load", "virtualbox…system extension blocked"},
+		},
+		{
+			ID:     "vbox.hardening",
+			Means:  "on Windows, VirtualBox refused to start because something has put itself into its process.",
+			Causes: []string{"antivirus or endpoint software", "a program that replaces system files, such as a theme patcher"},
+			Run:    []string{`VBoxHardening.log beside the VM names the file: ~\.docker\machine\machines\{machine}\{machine}\Logs`, "reinstall VirtualBox, and except it from the antivirus software"},
+			Source: "kubernetes/minikube eb25dbc703, known_issues.go (PR_VBOX_HARDENING); docker/toolbox#473",
+			match:  []string{"supr3hardened", "verr_sup_vp_", "error relaunching virtualbox vm process", "terminated unexpectedly during startup with exit code -1073741819"},
+		},
+		{
+			ID:     "vbox.platform",
+			Means:  "the VM is for another processor than this computer's: boot2docker is for Intel, and a Mac with an Apple chip cannot run it.",
+			Causes: []string{"a Mac with Apple silicon, to which an old machine was migrated"},
+			Run:    []string{"uname -m", "docker-vpn-helper explain machine.apple-silicon"},
+			Code:   "machine.apple-silicon",
+			Source: "VirtualBox 7.1, MachineImpl.cpp (VBOX_E_PLATFORM_ARCH_NOT_SUPPORTED)",
+			match:  []string{"cannot run the machine because its platform architecture", "vbox_e_platform_arch_not_supported"},
+		},
+		{
+			ID:     "vbox.kernel-driver",
+			Means:  "VirtualBox's kernel modules are not loaded, so that no VM can run and no host-only network exists.",
+			Causes: []string{"macOS blocked the system extension: Privacy & Security settings, Allow, reboot", "the kernel was upgraded and the modules were not built for it", "Secure Boot refuses modules that are not signed"},
+			Run:    []string{"macOS: sudo \"/Library/Application Support/VirtualBox/LaunchDaemons/VirtualBoxStartup.sh\" restart", "Linux: sudo /sbin/vboxconfig, or sudo modprobe vboxdrv vboxnetflt vboxnetadp"},
+			Code:   "machine.driver-not-loaded",
+			Source: "kubernetes/minikube#4043, #4711, #3974; VirtualBox, vboxdrv.sh",
+			match: []string{"kernel driver not installed", "kernel module is not loaded", "verr_vm_driver_not_installed", "rc=-1908", "vboxdrv does not exist", "/dev/vboxdrv", "verr_supdrv_component_not_found",
+				"verr_vm_driver_not_accessible", "verr_vm_driver_load_error", "cannot access the kernel driver", "module vboxdrv not found", "module vboxnetadp not found", "module vboxnetflt not found",
+				"there were problems setting up virtualbox", "kernel headers not found for target kernel…vbox"},
+		},
+		{
+			ID:     "vbox.driver-version",
+			Means:  "VirtualBox's programs and its kernel modules are of different versions.",
+			Causes: []string{"VirtualBox was upgraded without a reboot", "the distribution's modules and Oracle's package are mixed"},
+			Run:    []string{"reboot", "Linux: sudo /sbin/vboxconfig"},
+			Source: "VirtualBox, include/VBox/err.h",
+			match:  []string{"verr_vm_driver_version_mismatch", "rc=-1912", "kernel modules do not match this version of virtualbox"},
+		},
+		{
+			ID:     "vbox.no-vtx",
+			Means:  "the processor's virtualization is off, absent or taken by another hypervisor, and a 64-bit VM cannot start without it.",
+			Causes: []string{"VT-x/AMD-V is disabled in the BIOS", "Hyper-V, WSL 2, KVM or another hypervisor holds it", "the laptop is itself a VM"},
+			Run:    []string{"enable VT-x/AMD-V in the BIOS", "Windows: bcdedit /set hypervisorlaunchtype off, then reboot", "Linux: sudo rmmod kvm_intel kvm_amd"},
+			Source: "docker/machine b170508b, drivers/virtualbox/virtualbox.go; kubernetes/minikube#3900, #5282, #1994, #7074, #4051, #4587",
+			match: []string{"doesn't have vt-x/amd-v enabled", "vt-x is not available", "vt-x is disabled", "verr_vmx_no_vmx", "verr_vmx_msr_", "verr_svm_disabled", "verr_svm_no_svm", "amd-v is not available", "amd-v is disabled",
+				"verr_vmx_in_vmx_root_mode", "verr_svm_in_use", "won't boot a 64bits vm when hyper-v is activated", "verr_nem_not_available", "verr_nem_vm_create_failed", "can't operate in vmx root mode",
+				"raw-mode is unavailable courtesy of hyper-v", "verr_supdrv_no_raw_mode_hyper_v", "verr_vmx_unable_to_start_vm", "whvsetuppartition failed", "vt-x is being used by another hypervisor", "vt-x/amd-v hardware acceleration is not available"},
+		},
+		{
+			ID:     "vbox.terminated",
+			Means:  "the VM's process ended while it started; VirtualBox's log beside the VM says why.",
+			Causes: []string{"kernel modules not loaded, or blocked by macOS", "another hypervisor in the way", "Windows: a program that VirtualBox's hardening refuses: see VBoxHardening.log"},
+			Run:    []string{"tail ~/.docker/machine/machines/{machine}/{machine}/Logs/VBox.log", "reinstall VirtualBox, approve its system extension, reboot"},
+			Source: "docker/machine#4471; docker/toolbox#473, #679; kubernetes/minikube#3859, #5227",
+			match:  []string{"has terminated unexpectedly during startup", "the vm session was closed before any attempt to power it on", "the vm session was aborted", "could not launch the vm process for the machine"},
+		},
+		{
+			ID:     "vbox.owner",
+			Means:  "VirtualBox refuses to start because a directory above it does not belong to root, or everybody may write to it.",
+			Causes: []string{"permissions of /Applications, /usr/lib or /opt were changed"},
+			Run:    []string{"ls -ld / /Applications /Applications/VirtualBox.app /usr/lib/virtualbox", "sudo chown root:wheel and sudo chmod o-w what the message names"},
+			Source: "VirtualBox, include/VBox/err.h (VERR_SUPLIB_…)",
+			match:  []string{"verr_suplib_"},
+		},
+	}
+}
