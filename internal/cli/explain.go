@@ -1,12 +1,11 @@
 package cli
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
-	"slices"
+	"regexp"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -16,10 +15,8 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/shell"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/stack"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/store"
 )
-
-// maxMessage bounds what is read of a message: logs are long, messages are not.
-const maxMessage = 1 << 20
 
 func (a *app) explainCmd() *cobra.Command {
 	return &cobra.Command{
@@ -28,7 +25,8 @@ func (a *app) explainCmd() *cobra.Command {
 		Long: `explain CODE prints what a finding means, what causes it, and what to run.
 explain - reads an error message of docker, docker-machine, ssh, VBoxManage,
 docker-compose, curl or minikube on standard input, and says the same of it.
-explain -- COMMAND runs the command, and explains what it says if it fails.
+explain -- COMMAND runs the command, passes its input and output through, and
+explains what it said if it fails: exit status 1; 0 if it succeeds.
 What it does not know it does not guess: exit status 4. It never asks the network.`,
 		Example: `  docker-vpn-helper explain route.hijacked
   docker ps 2>&1 | docker-vpn-helper explain -
@@ -73,6 +71,7 @@ func (a *app) explainCode(code string) error {
 		}
 		return &exitError{code: exitUsage, message: fmt.Sprintf("no finding has the code %q", code), hint: strings.Join(like, "\n")}
 	}
+	page = pageFor(page, a.likelyMachine(), a.command())
 	if a.ui.JSON {
 		return a.ui.PrintJSON(struct {
 			Schema int    `json:"schema"`
@@ -84,31 +83,45 @@ func (a *app) explainCode(code string) error {
 	return nil
 }
 
+// pageFor is a page with its commands for one machine.
+func pageFor(page, machine, program string) string {
+	word := regexp.MustCompile(`\bmachine-default\b|\bdefault\b`)
+	lines := strings.SplitAfter(page, "\n")
+	for i, line := range lines {
+		if !strings.HasPrefix(line, "    ") {
+			continue
+		}
+		line = strings.ReplaceAll(line, "docker-vpn-helper ", program+" ")
+		if machine != "default" {
+			line = word.ReplaceAllString(line, machine)
+		}
+		lines[i] = line
+	}
+	return strings.Join(lines, "")
+}
+
 // explainInput reads a message from standard input; a Ctrl-C ends the wait.
 func (a *app) explainInput() error {
 	if a.ui.CanPrompt() {
 		a.ui.Say("paste the message, then press Ctrl-D")
 	}
-	type input struct {
-		text []byte
-		err  error
-	}
-	read := make(chan input, 1)
+	var text tail
+	read := make(chan error, 1)
 	go func() {
-		text, err := io.ReadAll(io.LimitReader(a.Stdin, maxMessage))
-		read <- input{text, err}
+		_, err := io.Copy(&text, a.Stdin)
+		read <- err
 	}()
 	select {
 	case <-a.ctx.Done():
 		return context.Cause(a.ctx)
-	case in := <-read:
-		if in.err != nil {
-			return fmt.Errorf("reading the message: %w", in.err)
+	case err := <-read:
+		if err != nil {
+			return fmt.Errorf("reading the message: %w", err)
 		}
-		if len(bytes.TrimSpace(in.text)) == 0 {
+		if strings.TrimSpace(text.String()) == "" {
 			return usage("there is no message on standard input")
 		}
-		return a.explainText(string(in.text), nil)
+		return a.explainText(text.String(), nil)
 	}
 }
 
@@ -116,22 +129,25 @@ func (a *app) explainInput() error {
 type ran struct {
 	Argv []string `json:"argv"`
 	Exit int      `json:"exit"`
+	how  string
 }
 
-// explainCommand runs a command. What it prints is passed on; with --json all of
-// it goes to stderr, because stdout is the object's.
+// explainCommand runs a command in our place. What it prints is passed on as it
+// comes; with --json all of it goes to stderr, because stdout is the object's.
 func (a *app) explainCommand(argv []string) error {
 	s, err := a.site()
 	if err != nil {
 		return err
 	}
-	out, err := s.laptop.Run(a.ctx, host.Cmd{Argv: argv})
+	var stdout, stderr tail
+	out := a.Stdout
 	if a.ui.JSON {
-		fmt.Fprintf(a.Stderr, "%s%s", out.Stdout, out.Stderr)
-	} else {
-		a.ui.Print(string(out.Stdout))
-		fmt.Fprintf(a.Stderr, "%s", out.Stderr)
+		out = a.Stderr
 	}
+	_, err = s.laptop.Run(a.ctx, host.Cmd{Argv: argv, Through: &host.Streams{
+		Stdin: a.Stdin, Stdout: io.MultiWriter(out, &stdout), Stderr: io.MultiWriter(a.Stderr, &stderr), Terminal: a.ui.StdinIsTerminal(),
+	}})
+	text := stdout.String() + "\n" + stderr.String()
 	var failed *host.CmdError
 	switch {
 	case a.ctx.Err() != nil:
@@ -141,10 +157,12 @@ func (a *app) explainCommand(argv []string) error {
 			return a.ui.PrintJSON(explanation{Schema: stack.Schema, Command: &ran{Argv: argv}})
 		}
 		return nil
+	case errors.As(err, &failed) && failed.Exit < 0:
+		return a.explainText(text, &ran{argv, failed.Exit, "was killed"})
 	case errors.As(err, &failed):
-		return a.explainText(string(out.Stderr)+"\n"+string(out.Stdout), &ran{Argv: argv, Exit: failed.Exit})
+		return a.explainText(text, &ran{argv, failed.Exit, fmt.Sprintf("failed with exit status %d", failed.Exit)})
 	}
-	return a.explainText(err.Error(), &ran{Argv: argv, Exit: -1})
+	return a.explainText(text+"\n"+err.Error(), &ran{argv, -1, "did not run to its end: " + err.Error()})
 }
 
 // explanation is what explain --json prints of a message.
@@ -159,13 +177,12 @@ func (a *app) explainText(text string, command *ran) error {
 	e, ok := explain.Find(text)
 	if !ok {
 		message := "I don't know this one"
-		if command != nil && command.Exit > 0 {
-			message = fmt.Sprintf("%s failed with exit status %d; what it says I don't know", shell.Command(command.Argv...), command.Exit)
-		} else if command != nil {
-			message = "I don't know this one: " + text
+		if command != nil {
+			message += ": " + shell.Command(command.Argv...) + " " + command.how
 		}
 		return &exitError{code: exitUnknown, message: message, hint: "docker-vpn-helper doctor"}
 	}
+	e = e.On(a.likelyMachine(), a.command())
 	if command != nil {
 		a.code = exitProblems
 	}
@@ -194,49 +211,16 @@ func (a *app) explainText(text string, command *ran) error {
 	return nil
 }
 
-// nearest are the n words that take the fewest edits to become like word; one
-// that has nothing to do with it is left out.
-func nearest(word string, all []string, n int) []string {
-	type scored struct {
-		word string
-		cost int
+// likelyMachine is the one that advice is for: as everywhere, but a store that
+// cannot be read is no reason to say nothing.
+func (a *app) likelyMachine() string {
+	s, err := a.site()
+	if err != nil {
+		return store.Default(a.Getenv, nil)
 	}
-	var list []scored
-	for _, w := range all {
-		cost := edits(word, w)
-		_, noun, _ := strings.Cut(w, ".")
-		if noun == word || strings.HasPrefix(w, word+".") || strings.HasPrefix(w, word) && word != "" {
-			cost = 1 // the layer or the noun alone, or the beginning
-		}
-		if cost <= max(3, len(w)/2) {
-			list = append(list, scored{w, cost})
-		}
+	name, err := a.machineName(s, nil)
+	if err != nil {
+		return "default"
 	}
-	slices.SortStableFunc(list, func(a, b scored) int { return a.cost - b.cost })
-	var out []string
-	for _, s := range list[:min(n, len(list))] {
-		out = append(out, s.word)
-	}
-	return out
-}
-
-// edits is the Levenshtein distance in bytes.
-func edits(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := diagonal
-			if a[i] != b[j] {
-				cost++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(cost, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
+	return name
 }

@@ -1,40 +1,75 @@
 package cli
 
 import (
+	"regexp"
+	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
+	"github.com/docker-vpn-helper/docker-vpn-helper/docs"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/explain"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/ui"
 )
 
-func TestNearestCodes(t *testing.T) {
-	all := []string{"route.ok", "route.hijacked", "route.missing", "tls.expired", "tls.expires-soon", "machine.missing"}
-	for word, want := range map[string][]string{
-		"route.hijackd": {"route.hijacked", "route.missing"},
-		"hijacked":      {"route.hijacked"},
-		"missing":       {"route.missing", "machine.missing"},
-		"tls":           {"tls.expired", "tls.expires-soon"},
-		"tls.expire":    {"tls.expired", "tls.expires-soon"},
-		"kubernetes":    nil,
-		"":              nil,
-	} {
-		if diff := cmp.Diff(want, nearest(word, all, 2)); diff != "" {
-			t.Errorf("nearest(%q) (-want +got):\n%s", word, diff)
+// advice are the command lines that explain prints, for the machine dev.
+func advice() map[string][]string {
+	all := map[string][]string{}
+	for _, e := range explain.All() {
+		all[e.ID] = e.On("dev", "docker-vpn-helper").Run
+	}
+	for _, code := range docs.Codes() {
+		page, _ := docs.Page(code)
+		for line := range strings.Lines(pageFor(page, "dev", "docker-vpn-helper")) {
+			if strings.HasPrefix(line, "    ") {
+				all[code] = append(all[code], strings.TrimSpace(line))
+			}
 		}
+	}
+	return all
+}
+
+func TestAdviceIsOfCommandsThatExist(t *testing.T) {
+	ours := regexp.MustCompile(`docker-vpn-helper ([^"#)|&]*)`)
+	others := regexp.MustCompile(`(docker-machine|VBoxManage) .*\bdefault\b`)
+	n := 0
+	for id, lines := range advice() {
+		for _, line := range lines {
+			if others.MatchString(line) {
+				t.Errorf("%s: %s: not for the machine that is meant", id, line)
+			}
+			for _, m := range ours.FindAllStringSubmatch(line, -1) {
+				n++
+				a := &app{ui: ui.New(strings.NewReader(""), nil, nil, nil)}
+				cmd, rest, err := a.root().Find(strings.Fields(m[1]))
+				if err == nil {
+					err = cmd.ParseFlags(rest)
+				}
+				if err == nil {
+					err = cmd.ValidateArgs(cmd.Flags().Args())
+				}
+				if err != nil || !cmd.HasParent() {
+					t.Errorf("%s: %s: %v", id, line, err)
+				}
+			}
+		}
+	}
+	if n < 100 {
+		t.Errorf("only %d commands were looked at", n)
 	}
 }
 
-// FuzzEdits: a distance is symmetric, at most the longer word's length, and zero
-// for the same word alone.
-func FuzzEdits(f *testing.F) {
-	f.Add("route.hijacked", "route.hijackd")
-	f.Add("", "x")
-	f.Fuzz(func(t *testing.T, a, b string) {
-		if len(a)+len(b) > 1000 {
-			return
+func TestATailKeepsTheEnd(t *testing.T) {
+	for _, size := range []int{1, 100, kept - 1, kept, kept + 1, 5 * kept} {
+		var w tail
+		for range 7 {
+			w.Write([]byte(strings.Repeat("x", size)))
+			w.Write([]byte("the end"))
 		}
-		d := edits(a, b)
-		if d != edits(b, a) || d > max(len(a), len(b)) || (d == 0) != (a == b) {
-			t.Errorf("edits(%q, %q) = %d, the other way round %d", a, b, d, edits(b, a))
+		all := strings.Repeat(strings.Repeat("x", size)+"the end", 7)
+		if want := all[max(0, len(all)-kept):]; w.String() != want {
+			t.Errorf("after writes of %d bytes %d are kept, not the last %d", size, len(w.String()), len(want))
 		}
-	})
+		if len(w.b) > 2*kept {
+			t.Errorf("after writes of %d bytes, %d are held", size, len(w.b))
+		}
+	}
 }

@@ -80,6 +80,18 @@ type Cmd struct {
 	// Stream, if not nil, also gets what the command prints, stdout and stderr,
 	// while it runs. Only a laptop streams.
 	Stream io.Writer
+	// Through, if not nil, has the command read and write the caller's streams
+	// while it runs, as if a shell had started it. Stdin and Stream are not used,
+	// and Output is empty. Only a laptop has such streams.
+	Through *Streams
+}
+
+// Streams are those of a command that runs in the caller's place.
+type Streams struct {
+	Stdin          io.Reader
+	Stdout, Stderr io.Writer
+	// Terminal says that a terminal sends its Ctrl-C to the command, too.
+	Terminal bool
 }
 
 func (c Cmd) String() string { return strings.Join(c.Argv, " ") }

@@ -82,7 +82,11 @@ func (l *Local) Run(ctx context.Context, c Cmd) (Output, error) {
 	}
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
-	if c.Stream != nil {
+	switch {
+	case c.Through != nil:
+		cmd.Stdin, cmd.Stdout, cmd.Stderr = c.Through.Stdin, c.Through.Stdout, c.Through.Stderr
+		inPlace(cmd, c.Through.Terminal)
+	case c.Stream != nil:
 		shared := &lockedWriter{w: c.Stream}
 		cmd.Stdout, cmd.Stderr = io.MultiWriter(&stdout, shared), io.MultiWriter(&stderr, shared)
 	}
@@ -98,6 +102,22 @@ func (l *Local) Run(ctx context.Context, c Cmd) (Output, error) {
 		return out, &CmdError{Argv: c.Argv, Exit: exit.ExitCode(), Stdout: stdout.String(), Stderr: stderr.String()}
 	}
 	return out, fmt.Errorf("running %s: %w", argv[0], err)
+}
+
+// goodbye is how long a command that runs in the caller's place has to end.
+const goodbye = 10 * time.Second
+
+// inPlace makes a command stop as one does that a shell has started. At a
+// terminal it must belong to the terminal's group to read from it, and gets the
+// Ctrl-C from there. Elsewhere it and all that it has started are asked to stop.
+func inPlace(cmd *exec.Cmd, terminal bool) {
+	cmd.WaitDelay = goodbye
+	if terminal {
+		cmd.SysProcAttr = nil
+		cmd.Cancel = func() error { return nil }
+		return
+	}
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM) }
 }
 
 // lockedWriter lets stdout and stderr share one writer.

@@ -50,7 +50,7 @@ type UI struct {
 	in       *bufio.Reader
 	out, err io.Writer
 	getenv   func(string) string
-	prompts  bool // stdin and stderr are a terminal
+	inTerm   bool
 	outTerm  bool
 	errTerm  bool
 
@@ -68,8 +68,7 @@ type UI struct {
 func New(in io.Reader, out, err io.Writer, getenv func(string) string) *UI {
 	return &UI{
 		in: bufio.NewReader(in), out: out, err: err, getenv: getenv,
-		prompts: isTerminal(in) && isTerminal(err),
-		outTerm: isTerminal(out), errTerm: isTerminal(err),
+		inTerm: isTerminal(in), outTerm: isTerminal(out), errTerm: isTerminal(err),
 		Color: Auto,
 	}
 }
@@ -81,7 +80,11 @@ func isTerminal(stream any) bool {
 
 // CanPrompt says whether somebody can be asked: stdin and stderr are a
 // terminal; stdout may be a pipe, as in eval "$(docker-vpn-helper fix)".
-func (u *UI) CanPrompt() bool { return u.prompts && !u.JSON }
+func (u *UI) CanPrompt() bool { return u.inTerm && u.errTerm && !u.JSON }
+
+// StdinIsTerminal says whether a Ctrl-C at standard input reaches a command
+// that we run there.
+func (u *UI) StdinIsTerminal() bool { return u.inTerm }
 
 // Print writes a result.
 func (u *UI) Print(text string) {

@@ -3,6 +3,7 @@ package hosttest
 import (
 	"context"
 	"fmt"
+	"io"
 	"io/fs"
 	"maps"
 	"net"
@@ -138,6 +139,11 @@ func (c *Computer) Run(ctx context.Context, cmd host.Cmd) (host.Output, error) {
 		return host.Output{}, fmt.Errorf("%s: %w", cmd, context.Cause(ctx))
 	}
 	out := host.Output{Stdout: []byte(listed.stdout), Stderr: []byte(listed.stderr)}
+	if cmd.Through != nil {
+		io.WriteString(cmd.Through.Stdout, listed.stdout)
+		io.WriteString(cmd.Through.Stderr, listed.stderr)
+		out = host.Output{}
+	}
 	if listed.exit != 0 {
 		return out, &host.CmdError{Argv: cmd.Argv, Exit: listed.exit, Stdout: listed.stdout, Stderr: listed.stderr}
 	}

@@ -60,6 +60,9 @@ func (l *laptop) Run(ctx context.Context, c host.Cmd) (host.Output, error) {
 		return host.Output{Stdout: []byte(w.Cisco)}, nil
 	}
 	path, err := l.LookPath(c.Argv[0])
+	if err != nil && c.Through != nil { // whatever the user has
+		return l.Laptop.Run(ctx, c)
+	}
 	if err != nil {
 		return host.Output{}, err
 	}

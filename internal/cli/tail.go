@@ -1,0 +1,23 @@
+package cli
+
+import "github.com/docker-vpn-helper/docker-vpn-helper/internal/explain"
+
+// tail is a writer that keeps the end of what is written to it.
+type tail struct{ b []byte }
+
+// kept is enough for a text of UTF-16.
+const kept = 2 * explain.Most
+
+func (t *tail) Write(p []byte) (int, error) {
+	n := len(p)
+	if n > kept {
+		p = p[n-kept:]
+	}
+	if len(t.b)+len(p) > 2*kept {
+		t.b = append(t.b[:0], t.b[len(t.b)-kept:]...)
+	}
+	t.b = append(t.b, p...)
+	return n, nil
+}
+
+func (t *tail) String() string { return string(t.b[max(0, len(t.b)-kept):]) }
