@@ -10,6 +10,7 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/layers"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/stack"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/store"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/ui"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/world"
 )
 
@@ -66,14 +67,26 @@ func (a *app) doctor(s site, names []string, ticket string) error {
 	var reports []stack.Report
 	type result struct {
 		report stack.Report
+		code   int
+		json   []byte
 		err    error
 	}
-	shared := a.share(s, names)
-	look := func(i int) result {
-		r, err := a.diagnose(s, names[i], shared)
-		return result{r, err}
+	look := func(ctx context.Context, v view) result {
+		if v.err != nil {
+			return result{err: v.err}
+		}
+		report := a.diagnose(ctx, v.World)
+		r := result{report: report, code: reportCode(report)}
+		if a.ui.JSON {
+			// Results wait for those before them, and a report is ten times as large
+			// as its text.
+			if r.json, r.err = ui.JSONLine(report); ticket == "" {
+				r.report = stack.Report{}
+			}
+		}
+		return r
 	}
-	err := sideBySide(len(names), look, func(r result) error {
+	err := lookAtAll(a, s, names, look, func(r result) error {
 		var removed *store.NotFoundError
 		if errors.As(r.err, &removed) && len(names) > 1 {
 			return nil // since the list was read
@@ -84,10 +97,13 @@ func (a *app) doctor(s site, names []string, ticket string) error {
 		if a.ctx.Err() != nil {
 			return context.Cause(a.ctx)
 		}
-		a.code = worse(a.code, reportCode(r.report))
-		reports = append(reports, r.report)
+		a.code = worse(a.code, r.code)
+		if ticket != "" {
+			reports = append(reports, r.report)
+		}
 		if a.ui.JSON {
-			return a.ui.PrintJSON(r.report)
+			a.ui.Print(string(r.json))
+			return nil
 		}
 		a.ui.Ladder(r.report)
 		return nil
@@ -98,18 +114,11 @@ func (a *app) doctor(s site, names []string, ticket string) error {
 	return a.writeTicket(s, ticket, began, reports)
 }
 
-func (a *app) diagnose(s site, name string, shared *world.Shared) (stack.Report, error) {
-	w, err := a.open(s, name)
-	if err != nil {
-		return stack.Report{}, err
-	}
-	defer w.Close()
-	w.Shared, w.Sparing = shared, true
-	ctx, cancel := a.looking(shared)
-	defer cancel()
+func (a *app) diagnose(ctx context.Context, w *world.World) stack.Report {
+	w.Sparing = true
 	r := stack.Diagnose(ctx, w, layers.All(), a.sink())
 	r.Version = a.Version
-	return r, nil
+	return r
 }
 
 // reportCode is the exit code of a report: what is fail decides, then the verdict.

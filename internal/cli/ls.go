@@ -42,8 +42,7 @@ func (a *app) ls() error {
 	}
 	rows := make([]lsRow, 0, len(names))
 	defer a.ui.Busy("", fmt.Sprintf("looking at %d machines", len(names)))()
-	shared := a.share(s, names)
-	err = sideBySide(len(names), func(i int) lsRow { return a.lsRow(s, names[i], shared) }, func(r lsRow) error {
+	err = lookAtAll(a, s, names, lsLook, func(r lsRow) error {
 		rows = append(rows, r)
 		return nil
 	})
@@ -72,9 +71,8 @@ func (a *app) ls() error {
 	return nil
 }
 
-func (a *app) lsRow(s site, name string, shared *world.Shared) lsRow {
-	row := lsRow{Name: name}
-	w, err := a.open(s, name)
+func lsLook(ctx context.Context, v view) lsRow {
+	row, w, err := lsRow{Name: v.name}, v.World, v.err
 	if err == nil {
 		err = w.LoadErr
 	}
@@ -82,10 +80,6 @@ func (a *app) lsRow(s site, name string, shared *world.Shared) lsRow {
 		row.State, row.Problem = "unreadable", err.Error()
 		return row
 	}
-	defer w.Close()
-	w.Shared = shared
-	ctx, cancel := a.looking(shared)
-	defer cancel()
 	row.Driver = w.Machine.Driver
 	row.State = w.StateText(ctx)
 	target := w.Target(ctx)

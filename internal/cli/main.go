@@ -71,6 +71,10 @@ func Main(args []string, stdio IO) int {
 	if err := root.Execute(); err != nil {
 		return a.report(err)
 	}
+	if err := a.ui.Lost(); err != nil {
+		a.ui.Error("writing the result: "+err.Error(), "")
+		return max(a.code, exitProblems)
+	}
 	return a.code
 }
 

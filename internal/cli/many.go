@@ -5,51 +5,72 @@ import (
 	"sync"
 	"time"
 
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/store"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/world"
 )
 
 const (
-	// busyAtOnce bounds how many machines are worked on side by side.
-	busyAtOnce = 64
+	// busyPerProcessor bounds how many machines are worked on side by side: more
+	// would keep each other, and the VMs of this laptop, from answering in time.
+	busyPerProcessor = 8
 	// openAtOnce bounds them together with those that wait.
-	openAtOnce = 256
+	openAtOnce = 160
 	// lendAfter is how long a machine keeps others from their turn: one that takes
 	// longer waits for a network that does not answer, and needs no processor for that.
 	lendAfter = 150 * time.Millisecond
 )
 
-// sideBySide does something for each of n machines, and hands over each result in
-// their order, as soon as those before it are done.
-func sideBySide[T any](n int, do func(int) T, hand func(T) error) error {
-	open, busy := make(chan struct{}, openAtOnce), make(chan struct{}, busyAtOnce)
-	results := make([]chan T, n)
+// view is a machine that is looked at, or why it cannot be.
+type view struct {
+	*world.World
+	name string
+	err  error
+}
+
+// lookAtAll looks at machines side by side, and hands over each result in their
+// order, as soon as those before it are done. A machine's turn does not come before
+// VirtualBox has said what it knows of it: its time runs from then on.
+func lookAtAll[T any](a *app, s site, names []string, look func(context.Context, view) T, hand func(T) error) error {
+	atOnce := busyPerProcessor * host.Processors()
+	loading, busy, open := make(chan struct{}, atOnce), make(chan struct{}, atOnce), make(chan struct{}, openAtOnce)
+	results := make([]chan T, len(names))
 	for i := range results {
 		results[i] = make(chan T, 1)
 	}
-	stop := make(chan struct{})
+	ctx, stop := context.WithCancel(a.ctx)
 	var wg sync.WaitGroup
 	defer wg.Wait()
-	defer close(stop)
+	defer stop()
+	shared := a.share(ctx, s, names)
+	one := func(v view) T {
+		ctx, cancel := looking(ctx, shared)
+		defer cancel()
+		return look(ctx, v)
+	}
 	wg.Go(func() {
-		for i := range n {
-			select {
-			case open <- struct{}{}:
-			case <-stop:
-				return
-			}
-			select {
-			case busy <- struct{}{}:
-			case <-stop:
-				return
-			}
+		for i, name := range names {
+			loading <- struct{}{}
 			wg.Go(func() {
+				v := view{name: name}
+				v.World, v.err = a.open(s, name)
+				<-loading
+				if v.err == nil {
+					v.Shared = shared
+					defer v.Close()
+					if shared != nil && v.LoadErr == nil {
+						ctx, cancel := looking(ctx, shared)
+						_, _ = v.Running(ctx) // remembered
+						cancel()
+					}
+				}
+				open <- struct{}{}
+				defer func() { <-open }()
+				busy <- struct{}{}
 				lend := sync.OnceFunc(func() { <-busy })
-				timer := time.AfterFunc(lendAfter, lend)
-				results[i] <- do(i)
-				timer.Stop()
-				lend()
-				<-open
+				defer lend()
+				defer time.AfterFunc(lendAfter, lend).Stop()
+				results[i] <- one(v)
 			})
 		}
 	})
@@ -63,11 +84,11 @@ func sideBySide[T any](n int, do func(int) T, hand func(T) error) error {
 
 // looking bounds what is asked about one of many machines: as doctorTime does, but
 // not before VirtualBox has answered for all of them.
-func (a *app) looking(shared *world.Shared) (context.Context, context.CancelFunc) {
+func looking(ctx context.Context, shared *world.Shared) (context.Context, context.CancelFunc) {
 	if shared == nil {
-		return context.WithTimeout(a.ctx, doctorTime)
+		return context.WithTimeout(ctx, doctorTime)
 	}
-	ctx, cancel := context.WithCancelCause(a.ctx)
+	ctx, cancel := context.WithCancelCause(ctx)
 	go func() {
 		select {
 		case <-ctx.Done():
@@ -86,9 +107,9 @@ func (a *app) looking(shared *world.Shared) (context.Context, context.CancelFunc
 }
 
 // share asks once what many machines have in common; nil for a single one.
-func (a *app) share(s site, names []string) *world.Shared {
+func (a *app) share(ctx context.Context, s site, names []string) *world.Shared {
 	if len(names) < 2 {
 		return nil
 	}
-	return world.Share(a.ctx, a.world(s, store.Machine{}), doctorTime)
+	return world.Share(ctx, a.world(s, store.Machine{}), doctorTime)
 }

@@ -43,6 +43,9 @@ func NewLocal(sudo Sudo) *Local { return &Local{sudo: sudo} }
 // OS implements Host.
 func (l *Local) OS() string { return runtime.GOOS }
 
+// Processors is how many things this program can compute at once.
+func Processors() int { return runtime.GOMAXPROCS(0) }
+
 // Run implements Host. When the context ends, the command is asked to stop and
 // is killed two seconds later.
 func (l *Local) Run(ctx context.Context, c Cmd) (Output, error) {
@@ -170,10 +173,13 @@ func (l *Local) WriteFile(_ context.Context, path string, data []byte, perm fs.F
 	if target, err := filepath.EvalSymlinks(path); err == nil {
 		path = target
 	}
-	if err := renameio.WriteFile(path, data, perm, renameio.WithPermissions(perm)); err != nil {
+	dir := filepath.Dir(path)
+	// Beside the file: renameio would try out $TMPDIR first, which costs two files
+	// more, and is no place for a key.
+	if err := renameio.WriteFile(path, data, perm, renameio.WithTempDir(dir), renameio.WithPermissions(perm)); err != nil {
 		return err
 	}
-	return syncDir(filepath.Dir(path))
+	return syncDir(dir)
 }
 
 // syncDir makes a rename in dir last through a power loss.

@@ -2,7 +2,9 @@ package sshhost
 
 import (
 	"bytes"
+	"errors"
 	"net"
+	"os"
 	"strings"
 	"sync"
 	"time"
@@ -54,12 +56,30 @@ func (m *meter) release() error {
 	return err
 }
 
+// lastLook is how long a silent server is listened to after its time: what came
+// while this program had no processor has come in time.
+const lastLook = 100 * time.Millisecond
+
 func (m *meter) Read(p []byte) (int, error) {
 	n, err := m.Conn.Read(p)
+	if n == 0 && errors.Is(err, os.ErrDeadlineExceeded) && m.lookAgain() {
+		n, err = m.Conn.Read(p)
+	}
 	if m.account(p, n, err) {
 		_ = m.release() // a failure shows in what comes next
 	}
 	return n, err
+}
+
+// lookAgain gives the server its last moment, if it was its silence that ended the wait.
+func (m *meter) lookAgain() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if !m.waiting || m.expired {
+		return false
+	}
+	m.Conn.SetReadDeadline(time.Now().Add(lastLook))
+	return true
 }
 
 // account notes what was read, and says whether the server has just said who it is.

@@ -10,6 +10,7 @@ package ui
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -59,6 +60,7 @@ type UI struct {
 	Verbose bool
 
 	mu   sync.Mutex
+	lost error // the first failure to write a result
 	spin spinner
 	// columns, where it is not nil, is the width of a screen that is no terminal.
 	columns func() int
@@ -91,17 +93,34 @@ func (u *UI) Print(text string) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	u.settle(func(st step) bool { return st.change })
-	io.WriteString(u.out, text)
+	if _, err := io.WriteString(u.out, text); u.lost == nil {
+		u.lost = err
+	}
 }
 
-// PrintJSON writes one result as one line of JSON. HTML characters stay as they are.
-func (u *UI) PrintJSON(v any) error {
+// Lost is why a result did not get out, such as a disk that is full.
+func (u *UI) Lost() error {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	u.settle(func(st step) bool { return st.change })
-	e := json.NewEncoder(u.out)
+	return u.lost
+}
+
+// PrintJSON writes one result as one line of JSON.
+func (u *UI) PrintJSON(v any) error {
+	line, err := JSONLine(v)
+	if err == nil {
+		u.Print(string(line))
+	}
+	return err
+}
+
+// JSONLine is a result as one line. HTML characters stay as they are.
+func JSONLine(v any) ([]byte, error) {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)
-	return e.Encode(v)
+	err := e.Encode(v)
+	return b.Bytes(), err
 }
 
 // Say writes a line of progress.

@@ -92,15 +92,19 @@ func (w *World) Ask(ctx context.Context, e Endpoint) Answer {
 // slow is how long a way may take before the next is tried beside it.
 const slow = 250 * time.Millisecond
 
-// askAhead asks at the host-only address as soon as something else takes long: two
+// AskAhead asks at the host-only address as soon as something else takes long: two
 // silent ways side by side are no slower than one. stop ends the wait for that.
-func (w *World) askAhead(ctx context.Context) (stop func()) {
+func (w *World) AskAhead(ctx context.Context) (stop func()) {
 	e := w.HostOnlyEndpoint()
-	if w.Frugal || w.Repairing() || !w.VirtualBox() || e.Host == "" {
+	if !w.asksAhead(e) {
 		return func() {}
 	}
 	ahead := time.AfterFunc(slow, func() { w.Ask(ctx, e) })
 	return func() { ahead.Stop() }
+}
+
+func (w *World) asksAhead(e Endpoint) bool {
+	return !w.Frugal && !w.Repairing() && w.VirtualBox() && e.Host != ""
 }
 
 // Inside is dockerd's port as the docker host itself sees it.
@@ -164,7 +168,7 @@ func (w *World) Proven(ctx context.Context) (Endpoint, bool) {
 // answers there, else the one that a repair would make.
 func (w *World) Target(ctx context.Context) Endpoint {
 	e, _ := w.target.get(ctx, func() (Endpoint, error) {
-		defer w.askAhead(ctx)()
+		defer w.AskAhead(ctx)()
 		if e, ok := w.Proven(ctx); ok {
 			return e, nil
 		}
@@ -198,18 +202,21 @@ func (w *World) ask(ctx context.Context, e Endpoint) Answer {
 	if e.Host == Localhost {
 		limit = max(limit, w.Patience)
 	}
-	ctx, cancel := context.WithTimeout(ctx, limit)
+	// Each silence has the limit, all of it twice that.
+	ctx, cancel := context.WithTimeout(ctx, 2*limit)
 	defer cancel()
+	dialing, dialed := context.WithTimeout(ctx, limit)
+	defer dialed()
 	dial := w.Laptop.DialContext
 	if e.Inside {
-		h, err := w.DockerHost(ctx)
+		h, err := w.DockerHost(dialing)
 		if err != nil {
 			a.DialErr = err
 			return a
 		}
 		dial = h.DialContext
 	}
-	conn, err := dial(ctx, "tcp", e.addr())
+	conn, err := dial(dialing, "tcp", e.addr())
 	if err != nil {
 		a.DialErr = err
 		return a
@@ -220,7 +227,7 @@ func (w *World) ask(ctx context.Context, e Endpoint) Answer {
 		a.TLSErr = err
 		return a
 	}
-	seen, err := dockerd.Handshake(ctx, conn, dockerd.TLS{ServerName: e.Host, Certificate: pair})
+	seen, err := dockerd.Handshake(ctx, &hearing{Conn: conn, silence: limit}, dockerd.TLS{ServerName: e.Host, Certificate: pair})
 	if err != nil {
 		a.TLSErr = err
 		return a

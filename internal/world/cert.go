@@ -47,7 +47,7 @@ func (w *World) Served(ctx context.Context, target Endpoint) Answer {
 	other := w.HostOnlyEndpoint()
 	elsewhere := other != target && !w.Repairing()
 	if !target.Planned {
-		defer w.askAhead(ctx)()
+		defer w.AskAhead(ctx)()
 		first = w.Ask(ctx, target)
 		if first.Leaf != nil || w.Frugal {
 			return first

@@ -190,9 +190,18 @@ func (w *World) HostOnlyAnswers(ctx context.Context) bool {
 	return false
 }
 
-// HostOnlyAlive is HostOnlyAnswers for dockerd's port alone.
+// HostOnlyAlive says whether dockerd's port at the host-only address gives a sign of
+// life. A diagnosis may have asked there already, while another way took long.
 func (w *World) HostOnlyAlive(ctx context.Context) bool {
-	return w.HostOnly().IsValid() && w.alive(ctx, net.JoinHostPort(w.HostOnly().String(), strconv.Itoa(w.Machine.EnginePort)))
+	e := w.HostOnlyEndpoint()
+	switch {
+	case !w.HostOnly().IsValid():
+		return false
+	case w.asksAhead(e):
+		err := w.Ask(ctx, e).DialErr
+		return err == nil || errors.Is(err, syscall.ECONNREFUSED)
+	}
+	return w.alive(ctx, e.addr())
 }
 
 func (w *World) alive(ctx context.Context, addr string) bool {

@@ -21,7 +21,11 @@ type vboxVersion struct {
 // VBoxVersion asks VBoxManage for its version. warned says that it complained, as
 // it does before anything else, that its kernel modules are not loaded.
 func (w *World) VBoxVersion(ctx context.Context) (v vbox.Version, warned bool, err error) {
-	all, err := w.version.get(ctx, func() (vboxVersion, error) {
+	m := &w.version
+	if w.Shared != nil {
+		m = &w.Shared.version
+	}
+	all, err := m.get(ctx, func() (vboxVersion, error) {
 		out, err := w.VBoxManage(ctx, vbox.ShowVersion())
 		if err != nil {
 			return vboxVersion{}, err

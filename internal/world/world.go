@@ -134,6 +134,11 @@ func (w *World) VBoxManage(ctx context.Context, args []string) (host.Output, err
 	if err != nil {
 		return host.Output{}, ErrNoVBoxManage
 	}
+	end, err := w.Shared.turn(ctx)
+	if err != nil {
+		return host.Output{}, fmt.Errorf("asking VBoxManage: %w", err)
+	}
+	defer end()
 	deadline := w.Now().Add(5 * time.Second)
 	for {
 		out, err := w.Laptop.Run(ctx, host.Cmd{Argv: append([]string{path}, args...), Env: vbox.Env()})

@@ -8,7 +8,9 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
+	"sync"
 	"syscall"
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
@@ -22,6 +24,10 @@ type laptop struct {
 	file        string
 	bin         string
 	vbox        string
+
+	mu    sync.Mutex
+	known *World // as read from the file that seen describes; nobody changes it
+	seen  os.FileInfo
 }
 
 // NewLaptop makes the laptop of the world that DVH_WORLD names. Only the
@@ -38,7 +44,24 @@ func NewLaptop(base host.Laptop, sudo host.Sudo) (host.Laptop, error) {
 	return &laptop{Laptop: base, sudo: sudo, file: file, bin: filepath.Dir(exe), vbox: os.Getenv("VBOX_STANDIN_HOME")}, nil
 }
 
-func (l *laptop) world() (*World, error) { return Load(l.file) }
+// world is the world as it is now. It is read once as long as nobody changes it:
+// with a thousand machines the reading would be most of what is measured.
+func (l *laptop) world() (*World, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	now, err := os.Stat(l.file)
+	if err != nil {
+		return nil, err
+	}
+	if l.seen != nil && os.SameFile(l.seen, now) && l.seen.ModTime().Equal(now.ModTime()) {
+		return l.known, nil
+	}
+	w, err := Load(l.file)
+	if err == nil {
+		l.known, l.seen = w, now
+	}
+	return w, err
+}
 
 // OS implements host.Host.
 func (l *laptop) OS() string {
@@ -145,7 +168,7 @@ func (l *laptop) Processes(context.Context) ([]host.Process, error) {
 	if err != nil {
 		return nil, err
 	}
-	out := w.Processes
+	out := slices.Clone(w.Processes)
 	if l.vbox == "" {
 		return out, nil
 	}

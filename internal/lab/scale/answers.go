@@ -2,12 +2,14 @@ package scale
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/standin"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/vbox"
 )
 
 // VBoxManage's answers are written down beforehand: a stand-in that reads a thousand
@@ -19,6 +21,13 @@ func (f *Fleet) record(vms []*standin.VM) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
 	}
+	write := func(home string, args ...string) error {
+		text, err := ask(home, args...)
+		if err != nil {
+			return err
+		}
+		return os.WriteFile(filepath.Join(dir, answerTo(args)), text, 0o600)
+	}
 	small := filepath.Join(f.Dir, "one")
 	for _, vm := range vms {
 		if err := standin.Update(small, func(w *standin.World) error {
@@ -27,27 +36,15 @@ func (f *Fleet) record(vms []*standin.VM) error {
 		}); err != nil {
 			return err
 		}
-		text, err := ask(small, "showvminfo", vm.UUID, "--machinereadable")
-		if err != nil {
-			return err
-		}
-		for _, name := range []string{vm.Name, vm.UUID} {
-			if err := os.WriteFile(filepath.Join(dir, "showvminfo "+name), text, 0o600); err != nil {
-				return err
-			}
-		}
-	}
-	for _, what := range []string{"vms", "runningvms"} {
-		text, err := ask(f.VBoxHome(), "list", what)
-		if err != nil {
-			return err
-		}
-		if err := os.WriteFile(filepath.Join(dir, "list "+what), text, 0o600); err != nil {
+		if err := errors.Join(write(small, vbox.ShowVM(vm.UUID)...), write(small, vbox.GuestProperty(vm.Name, vbox.GuestAddrProperty(1))...)); err != nil {
 			return err
 		}
 	}
-	return nil
+	return errors.Join(write(f.VBoxHome(), vbox.ListVMs()...), write(f.VBoxHome(), vbox.ListRunning()...), write(f.VBoxHome(), vbox.ShowVersion()...))
 }
+
+// answerTo is the file with the answer to a question.
+func answerTo(args []string) string { return strings.ReplaceAll(strings.Join(args, " "), "/", "_") }
 
 func ask(home string, args ...string) ([]byte, error) {
 	var out, errs bytes.Buffer
@@ -64,10 +61,7 @@ func ask(home string, args ...string) ([]byte, error) {
 
 // MainVBoxManage is the main function of VBoxManage.
 func MainVBoxManage(args []string) int {
-	if len(args) < 2 {
-		return 2
-	}
-	text, err := os.ReadFile(filepath.Join(filepath.Dir(os.Getenv("VBOX_STANDIN_HOME")), "answers", args[0]+" "+args[1]))
+	text, err := os.ReadFile(filepath.Join(filepath.Dir(os.Getenv("VBOX_STANDIN_HOME")), "answers", answerTo(args)))
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "VBoxManage: error:", err)
 		return 1

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"io/fs"
 	"path/filepath"
-	"sync"
 	"time"
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/dockerhost"
@@ -73,7 +72,9 @@ func inspect(ctx context.Context, w *world.World) (stack.State, error) {
 		return s, nil
 	}
 	s.KeyMode = openTo(ctx, w)
+	stop := w.AskAhead(ctx)
 	c, err := w.SSH(ctx)
+	stop()
 	if err != nil {
 		s.failed(ctx, w, err)
 		return s, nil
@@ -107,13 +108,14 @@ func (s *State) failed(ctx context.Context, w *world.World, err error) {
 	}
 	door := s.door()
 	s.Answered, s.AnsweredBefore = w.LastAnswer(ctx, s.Doors)
-	var looks sync.WaitGroup
-	looks.Go(func() { s.DirectDaemon = w.HostOnlyAlive(ctx) })
+	s.DirectDaemon = w.HostOnlyAlive(ctx)
 	if door.NAT {
 		s.DaemonAnswers = w.Ask(ctx, w.Target(ctx)).Leaf != nil
-		s.Knock = w.Knock(ctx, s.Doors)
+		if s.DirectDaemon {
+			// Where the docker host gives no sign of life, a VPN has the way.
+			s.Knock = w.Knock(ctx, s.Doors)
+		}
 	}
-	looks.Wait()
 	if s.limited() {
 		w.NoteCut(ctx, door)
 	}

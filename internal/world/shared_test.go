@@ -1,0 +1,157 @@
+package world
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/store"
+)
+
+// vboxes is a laptop with VMs, of which each second one runs.
+type vboxes struct {
+	host.Laptop
+	vms  int
+	hang string // what VBoxManage never answers
+
+	busy, most atomic.Int32
+	mu         sync.Mutex
+	asked      []string
+}
+
+func (v *vboxes) OS() string                                 { return host.Linux }
+func (v *vboxes) LookPath(string, ...string) (string, error) { return "/bin/VBoxManage", nil }
+
+func (v *vboxes) Run(ctx context.Context, c host.Cmd) (host.Output, error) {
+	n := v.busy.Add(1)
+	defer v.busy.Add(-1)
+	for most := v.most.Load(); n > most && !v.most.CompareAndSwap(most, n); most = v.most.Load() {
+	}
+	question := strings.Join(c.Argv[1:], " ")
+	v.mu.Lock()
+	v.asked = append(v.asked, question)
+	v.mu.Unlock()
+	if v.hang != "" && strings.HasPrefix(question, v.hang) {
+		<-ctx.Done()
+		return host.Output{}, fmt.Errorf("VBoxManage: %w", context.Cause(ctx))
+	}
+	var out strings.Builder
+	switch c.Argv[1] {
+	case "list":
+		for i := range v.vms {
+			if c.Argv[2] == "vms" || i%2 == 0 {
+				fmt.Fprintf(&out, "\"m%d\" {%s}\n", i, uuid(i))
+			}
+		}
+	case "showvminfo":
+		fmt.Fprintf(&out, "name=\"m\"\nUUID=%q\nVMState=\"running\"\n", c.Argv[2])
+	case "guestproperty":
+		fmt.Fprintln(&out, "No value set!")
+	default:
+		fmt.Fprintln(&out, "6.1.50r161033")
+	}
+	return host.Output{Stdout: []byte(out.String())}, nil
+}
+
+func uuid(i int) string { return fmt.Sprintf("5f0c0000-0000-4000-8000-%012x", i) }
+
+// worlds are the Worlds of all VMs, as they share what they know.
+func worlds(ctx context.Context, v *vboxes, limit time.Duration) []*World {
+	make := func(name string) *World {
+		return &World{Laptop: v, Now: time.Now, Getenv: func(string) string { return "" }, Machine: store.Machine{Name: name, VMName: name, Driver: "virtualbox"}}
+	}
+	s := Share(ctx, make(""), limit)
+	var all []*World
+	for i := range v.vms {
+		w := make(fmt.Sprintf("m%d", i))
+		w.Shared = s
+		all = append(all, w)
+	}
+	return all
+}
+
+// At once says f of all Worlds, side by side.
+func atOnce(all []*World, f func(*World) error) []error {
+	errs := make([]error, len(all))
+	var wg sync.WaitGroup
+	for i, w := range all {
+		wg.Go(func() { errs[i] = f(w) })
+	}
+	wg.Wait()
+	return errs
+}
+
+func TestManyMachinesShareVirtualBox(t *testing.T) {
+	v := &vboxes{vms: 60}
+	all := worlds(t.Context(), v, time.Minute)
+	errs := atOnce(all, func(w *World) error {
+		_, _, err := w.VBoxVersion(t.Context())
+		w.GuestAddr(t.Context())
+		return err
+	})
+	if err := errors.Join(errs...); err != nil {
+		t.Fatal(err)
+	}
+	if most := v.most.Load(); most > vboxAtOnce {
+		t.Errorf("%d VBoxManage at once, want at most %d", most, vboxAtOnce)
+	}
+	count := func(prefix string) (n int) {
+		for _, q := range v.asked {
+			if strings.HasPrefix(q, prefix) {
+				n++
+			}
+		}
+		return n
+	}
+	got := map[string]int{"--version": count("--version"), "showvminfo": count("showvminfo"), "list": count("list")}
+	if diff := cmp.Diff(map[string]int{"--version": 1, "showvminfo": 60, "list": 2}, got); diff != "" {
+		t.Errorf("questions (-want +got):\n%s", diff)
+	}
+	// Nothing else is asked before it is known of all VMs that run what they are.
+	last := 0
+	for i, q := range v.asked {
+		for n := 0; n < v.vms; n += 2 {
+			if q == "showvminfo "+uuid(n)+" --machinereadable" {
+				last = i
+			}
+		}
+	}
+	first := slices.IndexFunc(v.asked, func(q string) bool { return strings.HasPrefix(q, "--version") || strings.HasPrefix(q, "guestproperty") })
+	if first < last {
+		t.Errorf("question %d is %q, and the last VM that runs is asked for in question %d", first, v.asked[first], last)
+	}
+}
+
+func TestVirtualBoxThatHangs(t *testing.T) {
+	for name, tt := range map[string]struct {
+		hang  string
+		asked int // at most
+		err   error
+	}{
+		"altogether":         {"list", 1, errMute},
+		"whatever_vm_it_is":  {"showvminfo", 2 + vboxAtOnce + vboxAtOnce, errMute},
+		"as_to_one_vm_alone": {"showvminfo " + uuid(4) + " ", 62, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			v := &vboxes{vms: 60, hang: tt.hang}
+			all := worlds(t.Context(), v, 50*time.Millisecond)
+			errs := atOnce(all, func(w *World) error { _, err := w.VM(t.Context()); return err })
+			if v.mu.Lock(); len(v.asked) > tt.asked {
+				t.Errorf("%d questions, want at most %d", len(v.asked), tt.asked)
+			}
+			v.mu.Unlock()
+			if err := errs[len(errs)-1]; !errors.Is(err, tt.err) || tt.err == nil && err != nil {
+				t.Errorf("the last VM: %v, want %v", err, tt.err)
+			}
+		})
+	}
+}
