@@ -13,7 +13,6 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -168,33 +167,34 @@ func (l *Local) ReadFile(_ context.Context, path string) ([]byte, error) {
 	return data.Bytes(), err
 }
 
-// WriteFile implements Host.
+// WriteFile implements Host. A file that is replaced keeps its mode.
 func (l *Local) WriteFile(_ context.Context, path string, data []byte, perm fs.FileMode) error {
 	if target, err := filepath.EvalSymlinks(path); err == nil {
 		path = target
 	}
-	dir := filepath.Dir(path)
 	// Beside the file: renameio would try out $TMPDIR first, which costs two files
 	// more, and is no place for a key.
-	if err := renameio.WriteFile(path, data, perm, renameio.WithTempDir(dir), renameio.WithPermissions(perm)); err != nil {
-		return err
-	}
-	return syncDir(dir)
-}
-
-// syncDir makes a rename in dir last through a power loss.
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
+	f, err := renameio.NewPendingFile(path, renameio.WithTempDir(filepath.Dir(path)), renameio.WithPermissions(perm), renameio.WithExistingPermissions())
 	if err != nil {
 		return err
 	}
-	defer d.Close()
-	// Some file systems cannot sync a directory (EINVAL); the rename is then
-	// as durable as it gets.
-	if err := d.Sync(); err != nil && !errors.Is(err, syscall.EINVAL) {
+	defer func() { _ = f.Cleanup() }()
+	if _, err := f.Write(data); err != nil {
 		return err
 	}
-	return nil
+	uid, gid, ok := owner(path)
+	if !ok {
+		uid, gid, ok = owner(filepath.Dir(path))
+	}
+	if ok {
+		if err := f.Chown(uid, gid); err != nil {
+			return err
+		}
+	}
+	if err := f.CloseAtomicallyReplace(); err != nil {
+		return err
+	}
+	return SyncDir(filepath.Dir(path))
 }
 
 // Remove implements Host.
@@ -219,18 +219,6 @@ func (l *Local) LookPath(name string, also ...string) (string, error) {
 	return "", err
 }
 
-// PortFree implements Laptop.
-func (l *Local) PortFree(ctx context.Context, port int) (bool, error) {
-	ln, err := (&net.ListenConfig{}).Listen(ctx, "tcp4", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
-	if errors.Is(err, syscall.EADDRINUSE) {
-		return false, nil
-	}
-	if err != nil {
-		return false, err
-	}
-	return true, ln.Close()
-}
-
 // ReadDir implements Laptop.
 func (l *Local) ReadDir(_ context.Context, dir string) ([]fs.DirEntry, error) {
 	return os.ReadDir(dir)
@@ -238,16 +226,19 @@ func (l *Local) ReadDir(_ context.Context, dir string) ([]fs.DirEntry, error) {
 
 // MkdirAll implements Laptop.
 func (l *Local) MkdirAll(_ context.Context, dir string, perm fs.FileMode) error {
-	return os.MkdirAll(dir, perm)
+	return MakeDir(dir, perm)
 }
 
 // Lock implements Laptop.
 func (l *Local) Lock(ctx context.Context, path string, waiting func()) (func(), error) {
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+	if err := MakeDir(filepath.Dir(path), 0o700); err != nil {
 		return nil, err
 	}
 	lock := flock.New(path, flock.SetPermissions(0o600))
 	ok, err := lock.TryLock()
+	if err == nil {
+		err = inherit(path)
+	}
 	if err == nil && !ok {
 		if waiting != nil {
 			waiting()
@@ -255,6 +246,7 @@ func (l *Local) Lock(ctx context.Context, path string, waiting func()) (func(), 
 		ok, err = lock.TryLockContext(ctx, 50*time.Millisecond)
 	}
 	if err != nil {
+		_ = lock.Unlock()
 		return nil, fmt.Errorf("locking %s: %w", path, err)
 	}
 	if !ok {

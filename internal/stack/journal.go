@@ -1,17 +1,16 @@
 package stack
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
 	"time"
 
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/world"
 )
 
@@ -21,9 +20,6 @@ import (
 // became of it; the last says how the run ended. A journal without an end is a
 // run that was killed.
 const journalSchema = 1
-
-// maxJournal bounds what is read back: a journal is a handful of lines.
-const maxJournal = 4 << 20
 
 // Header says whose journal it is.
 type Header struct {
@@ -79,6 +75,8 @@ type Journal struct {
 	Path    string
 	Entries []Entry
 	End     End
+
+	size int64 // of the lines that are whole
 }
 
 // Decoder makes a change from its kind and its JSON.
@@ -87,8 +85,32 @@ type Decoder func(kind string, raw json.RawMessage) (world.Change, error)
 // NewJournal names a journal in dir; the file is made with the first change.
 func NewJournal(dir string, h Header) *Journal {
 	h.Schema = journalSchema
-	h.ID = h.Started.UTC().Format("20060102T150405.000000000Z") + "-" + h.Command
-	return &Journal{Header: h, Path: filepath.Join(dir, h.ID+".jsonl")}
+	j := &Journal{Header: h}
+	j.name(dir, h.Started.UTC())
+	return j
+}
+
+// stamp begins a journal's name, so that names sort by age.
+const stamp = "20060102T150405.000000000Z"
+
+func (j *Journal) name(dir string, at time.Time) {
+	j.ID = at.Format(stamp) + "-" + j.Command
+	j.Path = filepath.Join(dir, j.ID+suffix)
+}
+
+// comeLast renames a journal that would sort before an older one: somebody has set
+// the clock back since, and the newest run must be the one that undo finds.
+func (j *Journal) comeLast() error {
+	dir := filepath.Dir(j.Path)
+	names, err := journalNames(dir)
+	if err != nil || len(names) == 0 {
+		return err
+	}
+	begins, _, _ := strings.Cut(names[len(names)-1], "-")
+	if newest, err := time.Parse(stamp, begins); err == nil && !j.Started.After(newest) {
+		j.name(dir, newest.Add(1))
+	}
+	return nil
 }
 
 // Plan writes down that a change is about to be applied.
@@ -135,23 +157,29 @@ func (j *Journal) Close(end End) error {
 }
 
 func (j *Journal) create() error {
-	if err := os.MkdirAll(filepath.Dir(j.Path), 0o700); err != nil {
+	if err := host.MakeDir(filepath.Dir(j.Path), 0o700); err != nil {
+		return fmt.Errorf("journal: %w", err)
+	}
+	if err := j.comeLast(); err != nil {
 		return fmt.Errorf("journal: %w", err)
 	}
 	head, err := json.Marshal(j.Header)
 	if err != nil {
 		return fmt.Errorf("journal: %w", err)
 	}
-	f, err := os.OpenFile(j.Path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	f, err := host.CreateFile(j.Path, 0o600)
 	if err != nil {
 		return fmt.Errorf("journal: %w", err)
 	}
-	err = finish(f, append(head, '\n'))
-	if err == nil {
+	if err = j.finish(f, append(head, '\n')); err == nil {
 		err = j.keepRoom()
 	}
+	if err == nil {
+		// The first change must not outlast a power loss that its journal does not.
+		err = host.SyncDir(filepath.Dir(j.Path))
+	}
 	if err != nil {
-		return errors.Join(err, os.Remove(j.Path)) // nothing has been changed
+		return errors.Join(err, j.giveRoom(), os.Remove(j.Path)) // nothing has been changed
 	}
 	return nil
 }
@@ -165,123 +193,23 @@ func (j *Journal) append(l line) error {
 	if err != nil {
 		return fmt.Errorf("journal: %w", err)
 	}
-	return finish(f, append(data, '\n'))
+	return j.finish(f, append(data, '\n'))
 }
 
-func finish(f *os.File, data []byte) error {
+// finish writes a line, whole or not at all: half of one, on a full disk, would
+// make the next one unreadable.
+func (j *Journal) finish(f *os.File, data []byte) error {
 	_, err := f.Write(data)
 	if err == nil {
 		err = f.Sync()
 	}
+	if err == nil {
+		j.size += int64(len(data))
+	} else {
+		err = errors.Join(err, f.Truncate(j.size))
+	}
 	if err := errors.Join(err, f.Close()); err != nil {
 		return fmt.Errorf("journal: %w", err)
-	}
-	return nil
-}
-
-// ParseJournal reads a journal's text. A last line without its newline was being
-// written when the program was killed: it is as if it had never been begun.
-func ParseJournal(data []byte, decode Decoder) (*Journal, error) {
-	if i := bytes.LastIndexByte(data, '\n'); i >= 0 {
-		data = data[:i]
-	} else {
-		return nil, errors.New("the journal has no first line")
-	}
-	lines := bytes.Split(data, []byte{'\n'})
-	j := &Journal{}
-	if err := json.Unmarshal(lines[0], &j.Header); err != nil {
-		return nil, fmt.Errorf("line 1: %w", err)
-	}
-	if j.Schema != journalSchema {
-		return nil, fmt.Errorf("schema %d is not known to this version", j.Schema)
-	}
-	for n, text := range lines[1:] {
-		var l line
-		if err := json.Unmarshal(text, &l); err != nil {
-			return nil, fmt.Errorf("line %d: %w", n+2, err)
-		}
-		if l.Seq == 0 {
-			j.End = l.End
-			continue
-		}
-		if l.Seq < 0 || l.Seq > len(j.Entries)+1 {
-			return nil, fmt.Errorf("line %d: change %d is out of order", n+2, l.Seq)
-		}
-		c, err := decode(l.Kind, l.Change)
-		if err != nil {
-			return nil, fmt.Errorf("line %d: %w", n+2, err)
-		}
-		e := Entry{Seq: l.Seq, Mark: l.Mark, Change: c}
-		if l.Seq > len(j.Entries) {
-			j.Entries = append(j.Entries, e)
-		} else {
-			j.Entries[l.Seq-1] = e
-		}
-	}
-	return j, nil
-}
-
-// Journals reads the journals in dir, oldest first. One that cannot be read is
-// an error that names it; the others are returned all the same.
-func Journals(dir string, decode Decoder) ([]*Journal, error) {
-	files, err := os.ReadDir(dir)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("listing journals: %w", err)
-	}
-	var all []*Journal
-	var broken []error
-	for _, f := range files {
-		if filepath.Ext(f.Name()) != ".jsonl" {
-			continue
-		}
-		name := filepath.Join(dir, f.Name())
-		j, err := readJournal(name, decode)
-		switch {
-		case err == nil:
-			all = append(all, j)
-		case errors.Is(err, fs.ErrNotExist):
-		default:
-			broken = append(broken, fmt.Errorf("reading journal %s: %w", name, err))
-		}
-	}
-	return all, errors.Join(broken...)
-}
-
-func readJournal(name string, decode Decoder) (*Journal, error) {
-	info, err := os.Stat(name)
-	if err != nil {
-		return nil, err
-	}
-	if info.Size() > maxJournal {
-		return nil, fmt.Errorf("%d bytes is more than a journal has", info.Size())
-	}
-	data, err := os.ReadFile(name)
-	if err != nil {
-		return nil, err
-	}
-	if !bytes.Contains(data, []byte{'\n'}) {
-		// Killed before the first line was whole: nothing had been changed.
-		return nil, errors.Join(os.Remove(name), fs.ErrNotExist)
-	}
-	j, err := ParseJournal(data, decode)
-	if err != nil {
-		return nil, err
-	}
-	j.Path = name
-	return j, nil
-}
-
-// repair cuts off a last line that was never finished, so that the next one
-// does not run into it.
-func (j *Journal) repair() error {
-	data, err := os.ReadFile(j.Path)
-	if err != nil {
-		return fmt.Errorf("journal: %w", err)
-	}
-	if i := bytes.LastIndexByte(data, '\n'); i+1 < len(data) {
-		if err := os.Truncate(j.Path, int64(i+1)); err != nil {
-			return fmt.Errorf("journal: %w", err)
-		}
 	}
 	return nil
 }

@@ -6,6 +6,8 @@ import (
 	"io/fs"
 	"math/rand/v2"
 	"os"
+
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
 )
 
 // reserved is how much room on the disk is kept while a run is under way: for the
@@ -20,8 +22,13 @@ func (j *Journal) keepRoom() error {
 	var seed [32]byte
 	data := make([]byte, reserved)
 	_, _ = rand.NewChaCha8(seed).Read(data)
-	if err := os.WriteFile(j.reserve(), data, 0o600); err != nil {
-		return errors.Join(fmt.Errorf("journal: keeping room for a rollback: %w", err), j.giveRoom())
+	f, err := host.CreateFile(j.reserve(), 0o600)
+	if err != nil {
+		return fmt.Errorf("journal: keeping room for a rollback: %w", err)
+	}
+	_, err = f.Write(data)
+	if err := errors.Join(err, f.Close()); err != nil {
+		return fmt.Errorf("journal: keeping room for a rollback: %w", err)
 	}
 	return nil
 }

@@ -1,0 +1,56 @@
+package host
+
+import (
+	"context"
+	"errors"
+	"net"
+	"os"
+	"strconv"
+	"syscall"
+	"time"
+)
+
+// knockTime is how long a listener on loopback may take to accept a connection. One
+// that takes longer is there all the same.
+const knockTime = time.Second
+
+// PortFree implements Laptop. It never listens itself, not even for a moment: that
+// moment is when VirtualBox, starting another VM, would find the port taken, and
+// when somebody who looks for VirtualBox there would find us.
+func (l *Local) PortFree(ctx context.Context, port int) (bool, error) {
+	ctx, cancel := context.WithTimeout(ctx, knockTime)
+	defer cancel()
+	conn, err := l.DialContext(ctx, "tcp4", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
+	if err == nil {
+		return false, conn.Close()
+	}
+	if !errors.Is(err, syscall.ECONNREFUSED) {
+		return false, nil
+	}
+	if err := bindable(port); err != nil && !errors.Is(err, syscall.EADDRINUSE) {
+		return false, os.NewSyscallError("bind", err)
+	} else if err != nil {
+		return false, nil
+	}
+	return true, nil
+}
+
+// bindable says whether the port can be had at all: one below 1024 may be root's.
+// With SO_REUSEADDR a socket that does not listen is in nobody's way who sets it
+// too, as VirtualBox does (Linux, socket(7)).
+func bindable(port int) error {
+	syscall.ForkLock.RLock()
+	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM, 0)
+	if err == nil {
+		syscall.CloseOnExec(fd)
+	}
+	syscall.ForkLock.RUnlock()
+	if err != nil {
+		return err
+	}
+	defer syscall.Close(fd)
+	if err := syscall.SetsockoptInt(fd, syscall.SOL_SOCKET, syscall.SO_REUSEADDR, 1); err != nil {
+		return err
+	}
+	return syscall.Bind(fd, &syscall.SockaddrInet4{Port: port, Addr: [4]byte{127, 0, 0, 1}})
+}

@@ -1,0 +1,156 @@
+package stack
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+const (
+	// maxJournal bounds what is read back: a journal is a handful of lines.
+	maxJournal = 4 << 20
+	suffix     = ".jsonl"
+)
+
+// errUnbegun is a run that was killed before the first line of its journal was
+// whole: it had changed nothing.
+var errUnbegun = errors.New("the journal has no first line")
+
+// ParseJournal reads a journal's text. A last line that is not whole was being
+// written when the program was killed or the power went: it is as if it had never
+// been begun.
+func ParseJournal(data []byte, decode Decoder) (*Journal, error) {
+	whole := wholeLines(data)
+	if len(whole) == 0 {
+		return nil, errUnbegun
+	}
+	lines := bytes.Split(bytes.TrimSuffix(whole, []byte{'\n'}), []byte{'\n'})
+	j := &Journal{size: int64(len(whole))}
+	if err := json.Unmarshal(lines[0], &j.Header); err != nil {
+		return nil, fmt.Errorf("line 1: %w", err)
+	}
+	if j.Schema != journalSchema {
+		return nil, fmt.Errorf("schema %d is not known to this version", j.Schema)
+	}
+	for n, text := range lines[1:] {
+		if err := j.read(text, decode); err != nil {
+			return nil, fmt.Errorf("line %d: %w", n+2, err)
+		}
+	}
+	return j, nil
+}
+
+// wholeLines cuts off a last line without its newline, or in which a power loss has
+// left a hole: the file's new length may be on the disk before all of its text.
+func wholeLines(data []byte) []byte {
+	data = data[:bytes.LastIndexByte(data, '\n')+1]
+	if len(data) == 0 {
+		return nil
+	}
+	last := bytes.LastIndexByte(data[:len(data)-1], '\n') + 1
+	if !json.Valid(data[last:]) {
+		return data[:last]
+	}
+	return data
+}
+
+func (j *Journal) read(text []byte, decode Decoder) error {
+	var l line
+	if err := json.Unmarshal(text, &l); err != nil {
+		return err
+	}
+	if l.Seq == 0 {
+		j.End = l.End
+		return nil
+	}
+	if l.Seq < 0 || l.Seq > len(j.Entries)+1 {
+		return fmt.Errorf("change %d is out of order", l.Seq)
+	}
+	c, err := decode(l.Kind, l.Change)
+	if err != nil {
+		return err
+	}
+	e := Entry{Seq: l.Seq, Mark: l.Mark, Change: c}
+	if l.Seq > len(j.Entries) {
+		j.Entries = append(j.Entries, e)
+	} else {
+		j.Entries[l.Seq-1] = e
+	}
+	return nil
+}
+
+// Journals reads the journals in dir, oldest first. One that cannot be read is
+// an error that names it; the others are returned all the same.
+func Journals(dir string, decode Decoder) ([]*Journal, error) {
+	names, err := journalNames(dir)
+	if err != nil {
+		return nil, err
+	}
+	var all []*Journal
+	var broken []error
+	for _, name := range names {
+		path := filepath.Join(dir, name)
+		j, err := readJournal(path, decode)
+		switch {
+		case err == nil:
+			all = append(all, j)
+		case errors.Is(err, fs.ErrNotExist), errors.Is(err, errUnbegun):
+		default:
+			broken = append(broken, fmt.Errorf("reading journal %s: %w", path, err))
+		}
+	}
+	return all, errors.Join(broken...)
+}
+
+// journalNames lists the journals in dir, oldest first.
+func journalNames(dir string) ([]string, error) {
+	entries, err := os.ReadDir(dir) // sorted
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("listing journals: %w", err)
+	}
+	var names []string
+	for _, e := range entries {
+		if strings.HasSuffix(e.Name(), suffix) {
+			names = append(names, e.Name())
+		}
+	}
+	return names, nil
+}
+
+func readJournal(path string, decode Decoder) (*Journal, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	if info.Size() > maxJournal {
+		return nil, fmt.Errorf("%d bytes is more than a journal has", info.Size())
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	j, err := ParseJournal(data, decode)
+	if err != nil {
+		return nil, err
+	}
+	j.Path = path
+	return j, nil
+}
+
+// repair cuts off a last line that was never finished, so that the next one
+// does not run into it.
+func (j *Journal) repair() error {
+	info, err := os.Stat(j.Path)
+	if err == nil && info.Size() > j.size {
+		err = os.Truncate(j.Path, j.size)
+	}
+	if err != nil {
+		return fmt.Errorf("journal: %w", err)
+	}
+	return nil
+}

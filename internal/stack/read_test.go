@@ -1,0 +1,122 @@
+package stack
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// planned is a journal of one change that was applied.
+func planned(t *testing.T, dir string, started time.Time, on map[string]bool) *Journal {
+	t.Helper()
+	j := NewJournal(dir, Header{Command: "fix", Machine: "default", Started: started})
+	seq, err := j.Plan(&toggle{Name: "a", on: on})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := j.Update(seq, Applied); err != nil {
+		t.Fatal(err)
+	}
+	return j
+}
+
+// What a killed program or a power loss may leave of the last line. Every line is
+// synced before the next one is begun, so that no other can be torn.
+func TestJournalWhoseLastLineIsTorn(t *testing.T) {
+	type end struct {
+		Live    bool
+		Entries int
+		Mark    Mark
+	}
+	for name, tt := range map[string]struct {
+		cut  func(whole []byte) []byte
+		want end
+	}{
+		"no_newline":         {func(b []byte) []byte { return append(b, `{"seq":2,"ma`...) }, end{true, 1, Applied}},
+		"only_zeros":         {func(b []byte) []byte { return append(b, make([]byte, 300)...) }, end{true, 1, Applied}},
+		"zeros_to_a_newline": {func(b []byte) []byte { return append(b, "\x00\x00\x00ge\":{}}\n"...) }, end{true, 1, Applied}},
+		"hole_in_the_mark": {func(b []byte) []byte {
+			copy(b[len(b)-20:], make([]byte, 10))
+			return b
+		}, end{true, 1, Planned}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir, on := t.TempDir(), map[string]bool{"a": true}
+			j := planned(t, dir, time.Unix(1, 0), on)
+			data, err := os.ReadFile(j.Path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(j.Path, tt.cut(data), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			all, err := Journals(dir, decodeToggle(on))
+			if err != nil || len(all) != 1 {
+				t.Fatal(all, err)
+			}
+			if diff := cmp.Diff(tt.want, end{all[0].Live(), len(all[0].Entries), all[0].Entries[0].Mark}); diff != "" {
+				t.Error(diff)
+			}
+			if _, err := all[0].Revert(t.Context(), unread(), RolledBack, deaf{}); err != nil {
+				t.Fatal(err)
+			}
+			all, err = Journals(dir, decodeToggle(on))
+			if err != nil || all[0].End != RolledBack || len(on) != 0 {
+				t.Errorf("after the rollback: %+v %v %v", all, on, err)
+			}
+		})
+	}
+}
+
+// A run that was killed before its journal's first line was whole has changed
+// nothing: neither is it an error, nor is its file taken from a run that is
+// just beginning.
+func TestJournalThatWasNotBegun(t *testing.T) {
+	for _, text := range []string{"", `{"schema":1`, "\x00\x00\x00\n"} {
+		dir := t.TempDir()
+		path := filepath.Join(dir, "19700101T000001.000000000Z-fix.jsonl")
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if all, err := Journals(dir, decodeToggle(nil)); len(all) != 0 || err != nil {
+			t.Errorf("%q: %v %v", text, all, err)
+		}
+		if _, err := os.Stat(path); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// The newest run is the one that was made last, whatever the clock said.
+func TestJournalsWhereTheClockWasSetBack(t *testing.T) {
+	dir := t.TempDir()
+	for _, year := range []int{2031, 2026, 2026, 2040, 2025} {
+		j := planned(t, dir, time.Date(year, 1, 1, 0, 0, 0, 0, time.UTC), map[string]bool{})
+		if err := j.Close(Done); err != nil {
+			t.Fatal(err)
+		}
+	}
+	all, err := Journals(dir, decodeToggle(nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var order []int
+	for _, j := range all {
+		order = append(order, j.Started.Year())
+	}
+	if diff := cmp.Diff([]int{2031, 2026, 2026, 2040, 2025}, order); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// HOME may hold what a pattern would take for its own.
+func TestJournalsInADirectoryWithAPatternForAName(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), `ho[m]e*\`, "journal")
+	planned(t, dir, time.Unix(1, 0), map[string]bool{})
+	if all, err := Journals(dir, decodeToggle(nil)); len(all) != 1 || err != nil {
+		t.Error(all, err)
+	}
+}
