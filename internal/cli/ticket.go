@@ -25,7 +25,8 @@ func (a *app) ticketFile(s site, path string) (string, error) {
 		return &exitError{code: exitUsage, message: fmt.Sprintf("--report %s: %s", path, why), hint: "docker-vpn-helper doctor --report docker-vpn-helper-report.txt"}
 	}
 	abs, err := filepath.Abs(path)
-	if err != nil || path == "" || strings.ContainsRune(path, 0) {
+	// Standard output has the findings already.
+	if err != nil || path == "" || path == "-" || strings.ContainsRune(path, 0) {
 		return "", refuse("not the name of a file")
 	}
 	entries, err := s.laptop.ReadDir(a.ctx, filepath.Dir(abs))
@@ -63,7 +64,12 @@ func (a *app) writeTicket(s site, path string, began time.Time, reports []stack.
 	t := ticket.Ticket{Version: a.Version, Made: began, Took: a.Now().Sub(began), Reports: reports, Sections: a.laptopSections(s)}
 	text := t.Text(a.private(s, reports))
 	if err := s.laptop.WriteFile(a.ctx, path, []byte(text), 0o600); err != nil {
-		return fmt.Errorf("writing the report: %w", err)
+		err = fmt.Errorf("writing the report: %w", err)
+		if a.ui.JSON {
+			a.ui.Error(err.Error(), "")
+			return &exitError{code: exitProblems, message: err.Error(), shown: true}
+		}
+		return err
 	}
 	a.ui.Say("report written to %s: its first lines say what was replaced; read it before you send it", path)
 	return nil

@@ -2,7 +2,6 @@ package ticket
 
 import (
 	"fmt"
-	"net/netip"
 	"regexp"
 	"slices"
 	"strings"
@@ -33,74 +32,50 @@ func (r Replaced) by() string {
 // shared are account names that say nothing about anybody.
 const shared = "root docker ubuntu debian core rancher tc centos ec2-user vagrant admin user nobody daemon"
 
+func isShared(name string) bool {
+	return slices.Contains(strings.Fields(shared), strings.ToLower(name))
+}
+
 var (
-	pem         = regexp.MustCompile(`(?s)-----BEGIN [A-Z0-9 ]+-----(?:.*?-----END [A-Z0-9 ]+-----|.*)`)
-	credentials = regexp.MustCompile(`([A-Za-z][A-Za-z0-9+.-]*://)[^/\s"'<>]*@`)
-	bearer      = regexp.MustCompile(`(?i)\b(bearer|basic|negotiate)[ \t]+[A-Za-z0-9+/=._~-]{6,}`)
-	secret      = regexp.MustCompile(`(?i)((?:pass(?:word|wd|phrase)?|secret|token|api[-_]?key|authorization|cookie)["']?[ \t]*[:=][ \t]*["']?)([^\s"',;<]+)`)
-	homes       = regexp.MustCompile(`((?:/Users|/home|\\Users)[/\\]+)([^/\\\s:"',;<>]+)`)
-	mac         = regexp.MustCompile(`\b[0-9A-Fa-f]{1,2}(?::[0-9A-Fa-f]{1,2}){5}\b`)
-	ipv6        = regexp.MustCompile(`[0-9A-Fa-f]*:[0-9A-Fa-f:]*:[0-9A-Fa-f:.]*`)
-	ipv4        = regexp.MustCompile(`\b\d{1,3}(?:\.\d{1,3}){3}(?:/\d{1,2})?\b`)
-	// netstat leaves out the zeros at the end of a network's address.
-	shortNet = regexp.MustCompile(`\b\d{1,3}(?:\.\d{1,3}){0,2}/\d{1,2}\b`)
+	// A key ends with its last line, or, cut off, with what cannot be part of one. It may be
+	// part of JSON or of a URL. The second form is Base64 of such a text.
+	pem = regexp.MustCompile(`-----BEGIN[A-Z0-9 %+]+-----(?:[A-Za-z0-9+/=\s\\:,.%\x{FFFD}-]*?-----END[A-Z0-9 %+]+-----|[A-Za-z0-9+/=\s\\:,.%\x{FFFD}-]*)|LS0tLS1CRUdJTi[A-Za-z0-9+/=\\_-]*`)
+	// A password may have a slash or an @ of its own.
+	credentials = regexp.MustCompile(`([A-Za-z][A-Za-z0-9+.-]*://)(?:[^/\s"'<>@]*:[^\s"'<>]*|[^/\s"'<>]*)@`)
+	// Proxies are written without a scheme, too. What is not meant: image@sha256:….
+	bareLogin = regexp.MustCompile(`[^\s"'<>/@:=,;\\]+:[^\s"'<>]*[^\s"'<>@/]@(sha256:|[A-Za-z0-9\[])`)
+	bearer    = regexp.MustCompile(`(?i)\b(bearer|basic|negotiate)[ \t]+[A-Za-z0-9+/=._~-]{6,}`)
+	secret    = regexp.MustCompile(`(?i)((?:pass(?:word|wd|phrase)?|secret|token|(?:api|access|private)[-_]?key|authorization|cookie)[\w-]*\\*["']?[ \t]*[:=][ \t]*)(\\*"(?:[^"\\]|\\+[^"\\])*\\*"|'[^']*'|[^\s"',;\\]+)`)
+	argument  = regexp.MustCompile(`(?i)(--?(?:pass(?:word|wd|phrase)?|secret|token)[ \t]+)([^\s"'-][^\s"']*)`)
+	homes     = regexp.MustCompile(`(?i)((?:/Users|/home|\\Users)[/\\]+)([^/\\\s:"',;<>]+)`)
 )
 
 // Redact takes secrets, user names, public and hardware addresses and the laptop's
 // name out of a text, and whatever would act on a terminal. The same thing gets
 // the same mark everywhere, so that the text still makes sense.
 func Redact(text string, p Private) (string, []Replaced) {
-	r := &redactor{marks: map[string]map[string]string{}}
-	text = printable(text)
-	text = r.each(pem, text, "keys and certificates", "<removed>", func(string) bool { return true })
-	text = credentials.ReplaceAllStringFunc(text, func(s string) string {
-		m := credentials.FindStringSubmatch(s)
-		r.secrets++
-		return m[1] + "<secret>@"
-	})
-	text = bearer.ReplaceAllStringFunc(text, func(s string) string {
-		r.secrets++
-		return "<secret>"
-	})
-	text = secret.ReplaceAllStringFunc(text, func(s string) string {
-		m := secret.FindStringSubmatch(s)
-		r.secrets++
-		return m[1] + "<secret>"
-	})
-	users := slices.DeleteFunc(slices.Clone(p.Users), func(u string) bool {
-		return u == "" || slices.Contains(strings.Fields(shared), strings.ToLower(u))
-	})
-	if home := strings.TrimRight(p.Home, `/\`); len(home) > 1 {
-		text = strings.ReplaceAll(text, home+"/", "~/")
-	}
-	text = homes.ReplaceAllStringFunc(text, func(s string) string {
-		m := homes.FindStringSubmatch(s)
-		if slices.Contains(strings.Fields(shared), strings.ToLower(m[2])) || m[2] == "Shared" {
-			return s
+	r := &redactor{text: printable(text), marks: map[string]map[string]string{}}
+	r.replace(pem, func([]string) string { r.removed++; return mark("removed") })
+	r.replace(credentials, func(m []string) string { return m[1] + r.secret() + "@" })
+	r.replace(bareLogin, func(m []string) string {
+		if m[1] == "sha256:" {
+			return m[0]
 		}
-		return m[1] + r.mark("user", m[2])
+		return r.secret() + m[0][strings.LastIndexByte(m[0], '@'):]
 	})
-	for _, u := range users {
-		if len(u) > 1 { // a letter is a word of other sentences; paths are done already
-			text = r.words(text, "user", u)
+	r.replace(bearer, func([]string) string { return r.secret() })
+	r.replace(secret, func(m []string) string {
+		switch strings.Trim(m[2], `\"'}])`) {
+		case "", "true", "false", "null":
+			return m[0]
 		}
-	}
-	hosts := slices.Clone(p.Hosts)
-	for _, h := range p.Hosts {
-		if short, _, ok := strings.Cut(h, "."); ok {
-			hosts = append(hosts, short)
-		}
-	}
-	for _, h := range hosts {
-		if len(h) > 1 && !strings.EqualFold(h, "localhost") && !slices.Contains(strings.Fields(shared), strings.ToLower(h)) {
-			text = r.words(text, "laptop", h)
-		}
-	}
-	text = r.each(mac, text, "mac", "", foreignMAC)
-	text = r.each(ipv6, text, "public", "", publicIP)
-	text = r.each(ipv4, text, "public", "", publicIP)
-	text = r.each(shortNet, text, "public", "", publicNet)
-	return text, []Replaced{
+		quote := m[2][:len(m[2])-len(strings.TrimLeft(m[2], `\"'`))]
+		return m[1] + quote + r.secret() + quote
+	})
+	r.replace(argument, func(m []string) string { return m[1] + r.secret() })
+	r.names(p)
+	r.addresses()
+	return finish(r.text), []Replaced{
 		{"secrets", "<secret>", r.secrets},
 		{"keys and certificates", "<removed>", r.removed},
 		{"user names", "<user-N>", len(r.marks["user"])},
@@ -111,90 +86,109 @@ func Redact(text string, p Private) (string, []Replaced) {
 }
 
 type redactor struct {
+	text             string
 	marks            map[string]map[string]string // kind → thing → mark
 	secrets, removed int
 }
 
-func (r *redactor) mark(kind, thing string) string {
+// What is replaced stands between these until the end, so that no later step takes a
+// mark for a name. printable has left none of them.
+const opening, closing = "\x02", "\x03"
+
+func mark(name string) string { return opening + name + closing }
+
+func finish(text string) string { return strings.NewReplacer(opening, "<", closing, ">").Replace(text) }
+
+// numbered is the mark of a thing; key is the same for every way to write it.
+func (r *redactor) numbered(kind, key string) string {
 	if r.marks[kind] == nil {
 		r.marks[kind] = map[string]string{}
 	}
-	thing = strings.ToLower(thing)
-	m, ok := r.marks[kind][thing]
+	m, ok := r.marks[kind][key]
 	if !ok {
-		m = fmt.Sprintf("<%s-%d>", kind, len(r.marks[kind])+1)
-		r.marks[kind][thing] = m
+		m = mark(fmt.Sprintf("%s-%d", kind, len(r.marks[kind])+1))
+		r.marks[kind][key] = m
 	}
 	return m
 }
 
-// each replaces the matches that are meant: by fixed, or by their own mark, before
-// which the prefix length of a network is cut off and kept.
-func (r *redactor) each(re *regexp.Regexp, text, kind, fixed string, meant func(string) bool) string {
-	return re.ReplaceAllStringFunc(text, func(s string) string {
-		if !meant(s) {
-			return s
-		}
-		if fixed != "" {
-			r.removed++
-			return fixed
-		}
-		addr, length, network := strings.Cut(s, "/")
-		m := r.mark(kind, addr)
-		if network {
-			m += "/" + length
-		}
-		return m
+func (r *redactor) secret() string {
+	r.secrets++
+	return mark("secret")
+}
+
+// replace puts something else in place of each match; matches do not reach across marks.
+func (r *redactor) replace(re *regexp.Regexp, with func(groups []string) string) {
+	r.edit(func(s string) string {
+		return re.ReplaceAllStringFunc(s, func(m string) string { return with(re.FindStringSubmatch(m)) })
 	})
 }
 
-// words replaces a name where it stands as a word, in any case.
-func (r *redactor) words(text, kind, name string) string {
-	re := regexp.MustCompile(`(?i)(^|[^\pL\pN_<-])(` + regexp.QuoteMeta(name) + `)($|[^\pL\pN_])`)
+// edit changes what stands between the marks.
+func (r *redactor) edit(change func(string) string) {
+	var b strings.Builder
+	for rest := r.text; rest != ""; {
+		plain, after, found := strings.Cut(rest, opening)
+		if plain != "" {
+			b.WriteString(change(plain))
+		}
+		if !found {
+			break
+		}
+		name, after, _ := strings.Cut(after, closing)
+		b.WriteString(mark(name))
+		rest = after
+	}
+	r.text = b.String()
+}
+
+// names replaces what people and the laptop are called.
+func (r *redactor) names(p Private) {
+	if home := strings.TrimRight(p.Home, `/\`); len(home) > 1 {
+		r.text = strings.ReplaceAll(r.text, home+"/", "~/")
+	}
+	r.replace(homes, func(m []string) string {
+		if isShared(m[2]) || m[2] == "Shared" {
+			return m[0]
+		}
+		return m[1] + r.numbered("user", strings.ToLower(m[2]))
+	})
+	for _, u := range longestFirst(p.Users) {
+		r.words("user", u) // paths are done already
+	}
+	hosts := slices.Clone(p.Hosts)
+	for _, h := range p.Hosts {
+		if short, _, ok := strings.Cut(h, "."); ok {
+			hosts = append(hosts, short)
+		}
+	}
+	for _, h := range longestFirst(hosts) {
+		if !strings.EqualFold(h, "localhost") {
+			r.words("laptop", h)
+		}
+	}
+}
+
+// longestFirst is without names that are everybody's, and without single letters, which
+// are words of other sentences. A name may begin with another one.
+func longestFirst(names []string) []string {
+	names = slices.DeleteFunc(slices.Clone(names), func(n string) bool { return len(n) < 2 || isShared(n) })
+	slices.SortStableFunc(names, func(a, b string) int { return len(b) - len(a) })
+	return names
+}
+
+// words replaces a name where it stands as a word, in any case, also behind what JSON
+// and URLs make of a character.
+func (r *redactor) words(kind, name string) {
+	re := regexp.MustCompile(`(?i)(^|[^\pL\pN]|\\[nrt]|%[0-9a-f]{2})(` + regexp.QuoteMeta(name) + `)($|[^\pL\pN])`)
 	for {
 		// What ends one match may begin the next, so again until none is left.
-		next := re.ReplaceAllStringFunc(text, func(s string) string {
-			m := re.FindStringSubmatch(s)
-			return m[1] + r.mark(kind, name) + m[3]
-		})
-		if next == text {
-			return text
+		before := r.text
+		r.replace(re, func(m []string) string { return m[1] + r.numbered(kind, strings.ToLower(name)) + m[3] })
+		if r.text == before {
+			return
 		}
-		text = next
 	}
-}
-
-// foreignMAC is a hardware address but for VirtualBox's own, which it makes up.
-func foreignMAC(s string) bool {
-	s = strings.ToLower(s)
-	return !strings.HasPrefix(s, "08:00:27:") && !strings.HasPrefix(s, "8:0:27:") && !strings.HasPrefix(s, "0a:00:27:") && !strings.HasPrefix(s, "a:0:27:") &&
-		s != "ff:ff:ff:ff:ff:ff" && s != "00:00:00:00:00:00"
-}
-
-func publicIP(s string) bool {
-	addr, length, network := strings.Cut(s, "/")
-	if network && len(length) == 1 && length < "8" {
-		return false // 0.0.0.0/1 and 128.0.0.0/1: how a VPN takes everything
-	}
-	ip, err := netip.ParseAddr(strings.TrimRight(addr, "."))
-	if err != nil {
-		ip, err = netip.ParseAddr(strings.TrimRight(addr, ":."))
-	}
-	if err != nil {
-		return false
-	}
-	ip = ip.Unmap()
-	carrier := netip.MustParsePrefix("100.64.0.0/10") // RFC 6598, which VPNs use too
-	return ip.IsGlobalUnicast() && !ip.IsPrivate() && !carrier.Contains(ip) && !(ip.Is4() && (ip.As4()[0] >= 240 || ip.As4()[0] == 0))
-}
-
-func publicNet(s string) bool {
-	addr, length, _ := strings.Cut(s, "/")
-	for strings.Count(addr, ".") < 3 {
-		addr += ".0"
-	}
-	// A short number before a slash is more often a date or a fraction.
-	return strings.Contains(s, ".") && publicIP(addr+"/"+length)
 }
 
 // printable replaces what a terminal would act on, or not show.

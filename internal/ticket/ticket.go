@@ -6,8 +6,10 @@ package ticket
 import (
 	"encoding/json"
 	"fmt"
+	"regexp"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/stack"
 )
@@ -67,12 +69,8 @@ func (t Ticket) body() string {
 			if l.Observed == nil {
 				continue
 			}
-			data, err := json.MarshalIndent(l.Observed, "", "  ")
-			if err != nil {
-				data = []byte(err.Error())
-			}
 			heading(&b, "observed on "+r.Machine+", "+l.Layer)
-			fmt.Fprintf(&b, "%s\n", data)
+			fmt.Fprintf(&b, "%s\n", asJSON(l.Observed))
 		}
 	}
 	for _, s := range t.Sections {
@@ -80,6 +78,26 @@ func (t Ticket) body() string {
 		fmt.Fprintf(&b, "%s\n", strings.TrimRight(s.Text, "\n"))
 	}
 	return b.String()
+}
+
+// escapes are what JSON makes of characters that a text does not have.
+var escapes = regexp.MustCompile(`\\\\|\\[bf]|\\u[0-9a-f]{4}`)
+
+// asJSON is a state, in which names and addresses stand as they are.
+func asJSON(state any) string {
+	var b strings.Builder
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	e.SetIndent("", "  ")
+	if err := e.Encode(state); err != nil {
+		return err.Error()
+	}
+	return escapes.ReplaceAllStringFunc(strings.TrimRight(b.String(), "\n"), func(s string) string {
+		if s == `\\` {
+			return s
+		}
+		return string(unicode.ReplacementChar)
+	})
 }
 
 func heading(b *strings.Builder, text string) { fmt.Fprintf(b, "\n== %s ==\n", line(text)) }

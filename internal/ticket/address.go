@@ -1,0 +1,189 @@
+package ticket
+
+import (
+	"fmt"
+	"net/netip"
+	"regexp"
+	"strconv"
+	"strings"
+)
+
+var (
+	mac      = regexp.MustCompile(`(^|[^0-9A-Fa-f])([0-9A-Fa-f]{1,2}(?::[0-9A-Fa-f]{1,2}){5}|[0-9A-Fa-f]{2}(?:-[0-9A-Fa-f]{2}){5}|[0-9A-Fa-f]{4}(?:\.[0-9A-Fa-f]{4}){2})\b`)
+	colons   = regexp.MustCompile(`[0-9A-Fa-f]*:[0-9A-Fa-f:]*:[0-9A-Fa-f:.]*`)
+	ipv4     = regexp.MustCompile(`\d+(?:\.\d+){3,}(?:/\d{1,2})?`)
+	dashed   = regexp.MustCompile(`\d+(?:-\d+){3,}`)
+	nibbles  = regexp.MustCompile(`(?i)(?:[0-9a-f]\.){32}ip6\.arpa`)
+	reversed = regexp.MustCompile(`(?i)\d+(?:\.\d+){3}\.in-addr\.arpa`)
+	// netstat leaves out the zeros at the end of a network's address, and the length where it is
+	// the old class's: "203.0.113" is a route to a network of class C.
+	shortNet = regexp.MustCompile(`\b\d{1,3}(?:\.\d{1,3}){1,2}/\d{1,2}\b`)
+	classful = regexp.MustCompile(`(?m)^((?:12[89]|1[3-8]\d|19[01])\.\d{1,3}|(?:19[2-9]|2[01]\d|22[0-3])\.\d{1,3}\.\d{1,3})([ \t])`)
+)
+
+// addresses replaces public and hardware addresses, however they are written.
+func (r *redactor) addresses() {
+	r.replace(mac, func(m []string) string {
+		if hw, ok := hardware(m[2]); ok {
+			return m[1] + r.numbered("mac", hw)
+		}
+		return m[0]
+	})
+	r.replace(reversed, func(m []string) string {
+		p := strings.Split(m[0], ".")
+		ip, _ := parse(strings.Join([]string{p[3], p[2], p[1], p[0]}, "."))
+		return r.public(ip, m[0])
+	})
+	r.replace(nibbles, func(m []string) string { return r.public(fromNibbles(m[0]), m[0]) })
+	r.replace(colons, func(m []string) string { return r.ipv6(m[0]) })
+	r.replace(ipv4, func(m []string) string { return r.network(m[0]) })
+	r.replace(dashed, func(m []string) string {
+		// The last four: "ec2-203-0-113-7" has one number before.
+		p := strings.Split(m[0], "-")
+		before, last := strings.Join(p[:len(p)-4], "-"), p[len(p)-4:]
+		ip, _ := parse(strings.Join(last, "."))
+		if before != "" {
+			before += "-"
+		}
+		return before + r.public(ip, strings.Join(last, "-"))
+	})
+	r.replace(shortNet, func(m []string) string { return r.network(m[0]) })
+	r.replace(classful, func(m []string) string { return r.network(m[1]) + m[2] })
+}
+
+// public is the mark of an address that the world knows, else the text as it stood.
+func (r *redactor) public(ip netip.Addr, text string) string {
+	if !isPublic(ip) {
+		return text
+	}
+	return r.numbered("public", ip.Unmap().WithZone("").String())
+}
+
+// network does an IPv4 address with or without a length, zeros left out at the end.
+func (r *redactor) network(text string) string {
+	addr, length, isNet := strings.Cut(text, "/")
+	if isNet && len(length) == 1 && length < "8" {
+		return text // 0.0.0.0/1 and 128.0.0.0/1: how a VPN takes everything
+	}
+	ip, rest := parse(addr)
+	if !isPublic(ip) {
+		return text
+	}
+	if isNet {
+		rest += "/" + length
+	}
+	return r.public(ip, text) + rest
+}
+
+// parse reads the first four numbers of an IPv4 address, which may have leading zeros, and
+// may be fewer; rest is what comes behind them, a port in netstat's notation.
+func parse(text string) (ip netip.Addr, rest string) {
+	parts := strings.Split(text, ".")
+	if len(parts) > 4 {
+		rest = "." + strings.Join(parts[4:], ".")
+		parts = parts[:4]
+	}
+	var b [4]byte
+	for i, p := range parts {
+		n, err := strconv.ParseUint(p, 10, 8)
+		if err != nil || len(p) > 3 {
+			return netip.Addr{}, ""
+		}
+		b[i] = byte(n)
+	}
+	return netip.AddrFrom4(b), rest
+}
+
+func fromNibbles(name string) netip.Addr {
+	var b [16]byte
+	for i := range 32 { // the last one first
+		n, err := strconv.ParseUint(name[2*i:2*i+1], 16, 8)
+		if err != nil {
+			return netip.Addr{}
+		}
+		b[15-i/2] |= byte(n) << (4 * (i % 2))
+	}
+	return netip.AddrFrom16(b)
+}
+
+// longest is more than an IPv6 address has characters.
+const longest = 45
+
+// ipv6 finds the addresses in a run of hexadecimal digits, colons and dots, which may
+// have words and other colons at its ends.
+func (r *redactor) ipv6(run string) string {
+	var b strings.Builder
+	for i := 0; i < len(run); {
+		ip, n := firstIPv6(run[i:])
+		if n == 0 {
+			b.WriteByte(run[i])
+			i++
+			continue
+		}
+		text := run[i : i+n]
+		switch hw, ok := embedded(ip); {
+		case isPublic(ip):
+			text = r.public(ip, text)
+		case ok:
+			net, _ := ip.Prefix(64) // never more than 128 bits
+			text = net.Addr().String() + r.numbered("mac", hw)
+		}
+		b.WriteString(text)
+		i += n
+	}
+	return b.String()
+}
+
+// firstIPv6 is the longest address at the beginning of s.
+func firstIPv6(s string) (netip.Addr, int) {
+	for n := min(len(s), longest); n > 2; n-- {
+		if ip, err := netip.ParseAddr(s[:n]); err == nil && ip.Is6() {
+			return ip, n
+		}
+	}
+	return netip.Addr{}, 0
+}
+
+// embedded is the hardware address that a link-local address has in it (RFC 4291,
+// appendix A): "fe80::3e22:fbff:fe01:203" is 3c:22:fb:01:02:03.
+func embedded(ip netip.Addr) (string, bool) {
+	b := ip.As16()
+	if !ip.IsLinkLocalUnicast() && !ip.IsPrivate() || b[11] != 0xff || b[12] != 0xfe {
+		return "", false
+	}
+	return hardware(fmt.Sprintf("%02x:%02x:%02x:%02x:%02x:%02x", b[8]^2, b[9], b[10], b[13], b[14], b[15]))
+}
+
+// hardware writes a hardware address in one way; false for VirtualBox's own, which it
+// makes up, and for those that are everybody's.
+func hardware(s string) (string, bool) {
+	var digits string
+	switch {
+	case strings.Contains(s, ":"):
+		for part := range strings.SplitSeq(s, ":") {
+			digits += strings.Repeat("0", 2-len(part)) + part
+		}
+	default:
+		digits = strings.NewReplacer("-", "", ".", "").Replace(s)
+	}
+	digits = strings.ToLower(digits)
+	ours := strings.HasPrefix(digits, "080027") || strings.HasPrefix(digits, "0a0027") || digits == "ffffffffffff" || digits == "000000000000"
+	return digits, !ours
+}
+
+var (
+	carrier = netip.MustParsePrefix("100.64.0.0/10") // RFC 6598, which VPNs use too
+	global6 = netip.MustParsePrefix("2000::/3")      // all that is given out (RFC 4291, section 2.4)
+	nat64   = netip.MustParsePrefix("64:ff9b::/96")  // RFC 6052: an IPv4 address is in it
+)
+
+func isPublic(ip netip.Addr) bool {
+	ip = ip.Unmap().WithZone("")
+	if !ip.IsValid() || !ip.IsGlobalUnicast() || ip.IsPrivate() {
+		return false
+	}
+	if ip.Is4() {
+		return !carrier.Contains(ip) && ip.As4()[0] < 240 && ip.As4()[0] != 0
+	}
+	return global6.Contains(ip) || nat64.Contains(ip)
+}
