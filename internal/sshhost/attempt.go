@@ -90,6 +90,10 @@ func (a *attempt) classify(ctx context.Context, err error) *Error {
 	case isNegotiation:
 		e.Stage, e.Cause = StageKeyExchange, NoCommonAlgorithm
 		e.What, e.Ours, e.Theirs = negotiation.What, algorithmsOnly(negotiation.SupportedAlgorithms), algorithmsOnly(negotiation.RequestedAlgorithms)
+		old := ssh.InsecureAlgorithms()
+		e.Outdated = slices.ContainsFunc(e.Theirs, func(theirs string) bool {
+			return !slices.Contains(e.Ours, theirs) && slices.Contains(slices.Concat(old.KeyExchanges, old.Ciphers, old.MACs), theirs)
+		})
 	case e.Ident == "":
 		e.Stage = StageBanner
 		switch {
@@ -180,55 +184,6 @@ func (p *pin) check(key ssh.PublicKey) error {
 		p.err = p.fresh(line(key))
 	}
 	return p.err
-}
-
-// Fingerprint is "SHA256:…" of a key line, as ssh-keygen -l shows it.
-func Fingerprint(keyLine []byte) (string, error) {
-	key, _, _, _, err := ssh.ParseAuthorizedKey(keyLine)
-	if err != nil {
-		return "", fmt.Errorf("reading a host key: %w", err)
-	}
-	return fingerprint(key), nil
-}
-
-// KeyFingerprint is Fingerprint of the public half of a private key.
-func KeyFingerprint(pem []byte) (string, error) {
-	signer, err := parseKey(pem)
-	if err != nil {
-		return "", err
-	}
-	return fingerprint(signer.PublicKey()), nil
-}
-
-func fingerprint(key ssh.PublicKey) string {
-	if key == nil {
-		return ""
-	}
-	return ssh.FingerprintSHA256(key)
-}
-
-func line(key ssh.PublicKey) []byte {
-	if key == nil {
-		return nil
-	}
-	return ssh.MarshalAuthorizedKey(key)
-}
-
-// ErrEncrypted says that the private key has a passphrase: nobody is asked for
-// it, because docker-machine's keys have none.
-var ErrEncrypted = errors.New("the private key is encrypted")
-
-func parseKey(pem []byte) (ssh.Signer, error) {
-	signer, err := ssh.ParsePrivateKey(pem)
-	// x/crypto does not know the encrypted form of PKCS #8 (RFC 5958).
-	if _, encrypted := errors.AsType[*ssh.PassphraseMissingError](err); encrypted || bytes.Contains(pem, []byte("-----BEGIN ENCRYPTED PRIVATE KEY-----")) {
-		return nil, ErrEncrypted
-	}
-	if err != nil {
-		// Not wrapped: some decoders quote their input, and this input is secret.
-		return nil, errors.New("not a private key that can be read")
-	}
-	return signer, nil
 }
 
 // offer sets the algorithms. Those of the pinned key's type come first, since a

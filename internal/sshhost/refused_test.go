@@ -3,7 +3,9 @@ package sshhost
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
+	"io"
 	"net"
 	"os"
 	"strings"
@@ -89,6 +91,53 @@ func TestResetWhileConnecting(t *testing.T) {
 	_, err := Dial(t.Context(), cfg)
 	if diff := cmp.Diff(verdict{StageBanner, Reset, ""}, verdictOf(t, err)); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// kexInit is a server that offers these ciphers, and everything else that we do (RFC 4253, section 7.1).
+func kexInit(ciphers ...string) func(net.Conn) {
+	ours := ssh.SupportedAlgorithms()
+	payload := append([]byte{20}, ssh.Marshal(struct {
+		Cookie                                     [16]byte
+		Kex, HostKeys, C2S, S2C, MACs, MACsBack    []string
+		Compression, CompressionBack, Lang, Tongue []string
+		Follows                                    bool
+		Reserved                                   uint32
+	}{
+		Kex: ours.KeyExchanges, HostKeys: ours.HostKeys, C2S: ciphers, S2C: ciphers, MACs: ours.MACs, MACsBack: ours.MACs,
+		Compression: []string{"none"}, CompressionBack: []string{"none"},
+	})...)
+	padding := 16 - (len(payload)+5)%8
+	packet := binary.BigEndian.AppendUint32(nil, uint32(1+len(payload)+padding))
+	packet = append(append(append(packet, byte(padding)), payload...), make([]byte, padding)...)
+	return func(c net.Conn) {
+		c.Write([]byte("SSH-2.0-OpenSSH_5.9\r\n"))
+		c.Write(packet)
+		io.Copy(io.Discard, c)
+	}
+}
+
+// Outdated algorithms are worth a second connection only where they would help.
+func TestNothingInCommon(t *testing.T) {
+	for name, tt := range map[string]struct {
+		theirs   []string
+		legacy   bool
+		outdated bool
+	}{
+		"unknown":              {[]string{"aes256-cbc", "rijndael-cbc@lysator.liu.se"}, false, false},
+		"outdated":             {[]string{"aes256-cbc", "aes128-cbc"}, false, true},
+		"unknown_to_all_of_us": {[]string{"aes256-cbc"}, true, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			addr := listen(t, kexInit(tt.theirs...))
+			_, err := Dial(t.Context(), Config{Dial: dialer(addr), Addr: addr, User: "docker", KeyPEM: anyKey(t), NewKey: func([]byte) error { return nil }, Legacy: tt.legacy})
+			if diff := cmp.Diff(verdict{StageKeyExchange, NoCommonAlgorithm, "SSH-2.0-OpenSSH_5.9"}, verdictOf(t, err)); diff != "" {
+				t.Error(diff)
+			}
+			if e := err.(*Error); e.Outdated != tt.outdated || !cmp.Equal(tt.theirs, e.Theirs) {
+				t.Errorf("outdated %v, theirs %v", e.Outdated, e.Theirs)
+			}
+		})
 	}
 }
 

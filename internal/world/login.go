@@ -83,7 +83,7 @@ func (w *World) enter(ctx context.Context, door Door, key []byte) (*sshhost.Clie
 	if errors.As(err, &failed) {
 		again := how
 		switch {
-		case failed.Cause == sshhost.NoCommonAlgorithm && !how.Legacy:
+		case failed.Cause == sshhost.NoCommonAlgorithm && failed.Outdated && !how.Legacy:
 			again.Legacy = true
 		case failed.Stage == sshhost.StageKeyExchange && failed.Cause == sshhost.Timeout && !how.Small && w.canSmall(door):
 			again.Small, again.Stalled = true, failed

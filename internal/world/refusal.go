@@ -33,6 +33,10 @@ func NoFacts(err error) string {
 	if why := NoCommands(err); why != "" {
 		return "the docker host runs no commands for us: " + why
 	}
+	var failed *sshhost.Error
+	if errors.As(err, &failed) {
+		err = failed // it says where, and what was being done
+	}
 	return "the docker host cannot be reached over SSH: " + short(err.Error())
 }
 

@@ -1,0 +1,58 @@
+package sshhost
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+
+	"golang.org/x/crypto/ssh"
+)
+
+// Fingerprint is "SHA256:…" of a key line, as ssh-keygen -l shows it.
+func Fingerprint(keyLine []byte) (string, error) {
+	key, _, _, _, err := ssh.ParseAuthorizedKey(keyLine)
+	if err != nil {
+		return "", fmt.Errorf("reading a host key: %w", err)
+	}
+	return fingerprint(key), nil
+}
+
+// KeyFingerprint is Fingerprint of the public half of a private key.
+func KeyFingerprint(pem []byte) (string, error) {
+	signer, err := parseKey(pem)
+	if err != nil {
+		return "", err
+	}
+	return fingerprint(signer.PublicKey()), nil
+}
+
+func fingerprint(key ssh.PublicKey) string {
+	if key == nil {
+		return ""
+	}
+	return ssh.FingerprintSHA256(key)
+}
+
+func line(key ssh.PublicKey) []byte {
+	if key == nil {
+		return nil
+	}
+	return ssh.MarshalAuthorizedKey(key)
+}
+
+// ErrEncrypted says that the private key has a passphrase: nobody is asked for
+// it, because docker-machine's keys have none.
+var ErrEncrypted = errors.New("the private key is encrypted")
+
+func parseKey(pem []byte) (ssh.Signer, error) {
+	signer, err := ssh.ParsePrivateKey(pem)
+	// x/crypto does not know the encrypted form of PKCS #8 (RFC 5958).
+	if _, encrypted := errors.AsType[*ssh.PassphraseMissingError](err); encrypted || bytes.Contains(pem, []byte("-----BEGIN ENCRYPTED PRIVATE KEY-----")) {
+		return nil, ErrEncrypted
+	}
+	if err != nil {
+		// Not wrapped: some decoders quote their input, and this input is secret.
+		return nil, errors.New("not a private key that can be read")
+	}
+	return signer, nil
+}
