@@ -2,6 +2,7 @@ package changes
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -207,7 +208,7 @@ func PlanRecord(ctx context.Context, w *world.World, a world.Answer) (*WriteReco
 			break
 		}
 	}
-	text, err := store.NewRecord(a.Endpoint.Port, rule, vm.UUID, certs.PublicKeyHash(a.Leaf.PublicKey)).Marshal()
+	text, err := store.NewRecord(a.Endpoint.Port, rule, cmp.Or(vm.UUID, vm.Name), certs.PublicKeyHash(a.Leaf.PublicKey)).Marshal()
 	if err != nil {
 		return nil, err
 	}

@@ -94,7 +94,7 @@ func (c *RestartModules) Backup(ctx context.Context, w *world.World) error {
 		}
 	}
 	for _, ref := range save {
-		vm, err := w.LookUpVM(ctx, ref.UUID)
+		vm, err := w.LookUpRef(ctx, ref)
 		if err != nil {
 			return fmt.Errorf("looking at VM %s: %w", ref.Name, err)
 		}

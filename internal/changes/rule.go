@@ -128,7 +128,7 @@ func (c *AddRule) bound(ctx context.Context, w *world.World, vm vbox.VM) (bool, 
 // unless somebody has made another rule of it since.
 func (c *AddRule) Revert(ctx context.Context, w *world.World) ([]string, error) {
 	w.Forget()
-	vm, err := w.LookUpVM(ctx, c.UUID)
+	vm, err := w.LookUpRef(ctx, vbox.VMRef{Name: c.VM, UUID: c.UUID})
 	var complaint *vbox.Error
 	if errors.As(err, &complaint) && complaint.Kind == vbox.NotFound {
 		return nil, nil // the VM is gone, and its rules with it

@@ -37,7 +37,7 @@ func (a *app) alone(w *world.World) (unlock func(), waited bool, err error) {
 func (a *app) resume(w *world.World) error {
 	all, err := stack.Journals(journalDir(w), changes.Decode)
 	if err != nil {
-		return &exitError{code: exitIncomplete, message: err.Error(), hint: "docker-vpn-helper undo --list " + w.Machine.Name}
+		return &exitError{code: exitIncomplete, message: err.Error(), hint: w.Hint("undo", "--list")}
 	}
 	for i := len(all) - 1; i >= 0; i-- {
 		j := all[i]

@@ -58,7 +58,7 @@ func (a *app) complete(cmd *cobra.Command) {
 			if len(args) > 0 {
 				return nil, cobra.ShellCompDirectiveNoFileComp
 			}
-			return beginning(a.machines(), begun), cobra.ShellCompDirectiveNoFileComp
+			return beginning(a.completeMachines(), begun), cobra.ShellCompDirectiveNoFileComp
 		}
 	}
 	for flag, words := range map[string][]string{
@@ -78,9 +78,9 @@ func (a *app) complete(cmd *cobra.Command) {
 	}
 }
 
-// machines are the names in the store; none where it cannot be read, because
+// completeMachines are the names in the store; none where it cannot be read, because
 // nobody would see the error.
-func (a *app) machines() []string {
+func (a *app) completeMachines() []string {
 	s, err := a.site()
 	if err != nil {
 		return nil

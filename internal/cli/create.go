@@ -26,10 +26,15 @@ func (a *app) openOrCreate(s site, name string, f fixFlags) (*world.World, error
 		return w, err
 	}
 	if f.dryRun {
-		if f.create {
-			a.ui.Print(fmt.Sprintf("create machine %s (docker-machine create -d virtualbox %s)\n", name, name))
+		if !f.create {
+			return nil, err
 		}
-		return nil, err
+		e := *a.classify(err)
+		e.changes = []string{fmt.Sprintf("create machine %s (docker-machine create -d virtualbox %s)", name, name)}
+		if !a.ui.JSON {
+			a.ui.Print(e.changes[0] + "\n")
+		}
+		return nil, &e
 	}
 	if !f.create {
 		if !a.ui.CanPrompt() || !a.ui.Ask(a.ctx, fmt.Sprintf("The store has no machine %q. Create it with docker-machine create -d virtualbox %s?", name, name)) {
@@ -96,7 +101,7 @@ func (a *app) created(w *world.World, failed error) error {
 	defer cancel()
 	if err := w.Abandon(ctx, a.Stderr); err != nil {
 		return &exitError{code: exitIncomplete, message: fmt.Sprintf("%v; and what it left could not be removed: %v", a.cause(failed), err),
-			hint: "docker-machine rm -f " + shell.Quote(name)}
+			hint: w.DockerMachine("rm", "-f")}
 	}
 	return a.cause(failed)
 }

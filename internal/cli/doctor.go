@@ -42,7 +42,7 @@ func (a *app) doctorCmd() *cobra.Command {
 				if len(args) > 0 {
 					return usage("--all takes no machine")
 				}
-				if names, err = s.store.Names(a.ctx); err != nil {
+				if names, err = a.machines(s); err != nil {
 					return err
 				}
 			} else {
@@ -94,8 +94,8 @@ func (a *app) doctor(s site, names []string, ticket string) error {
 		if r.err != nil {
 			return r.err
 		}
-		if a.ctx.Err() != nil {
-			return context.Cause(a.ctx)
+		if a.interrupted() {
+			return errInterrupted
 		}
 		a.code = worse(a.code, r.code)
 		if ticket != "" {

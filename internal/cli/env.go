@@ -23,9 +23,6 @@ func (a *app) envCmd() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if a.ui.JSON && shellName == "" {
-				shellName = string(shell.JSON)
-			}
 			dialect, err := a.dialect(s, shellName)
 			if err != nil {
 				return err
@@ -34,7 +31,7 @@ func (a *app) envCmd() *cobra.Command {
 				if len(args) > 0 {
 					return usage("--unset takes no machine")
 				}
-				return a.unset(s, dialect)
+				return a.unset(s, dialect, noProxy)
 			}
 			return a.onMachine(s, args, func(w *world.World) error { return a.env(w, dialect, noProxy, noVerify) })
 		},
@@ -42,7 +39,7 @@ func (a *app) envCmd() *cobra.Command {
 	f := cmd.Flags()
 	f.StringVar(&shellName, "shell", "", "shell to write for (default: the calling one)")
 	f.BoolVarP(&unset, "unset", "u", false, "remove the variables that still have a value of env's")
-	f.BoolVar(&noProxy, "no-proxy", false, "add the endpoint's host to no_proxy")
+	f.BoolVar(&noProxy, "no-proxy", false, "add the endpoint's host to no_proxy; with --unset, take it out")
 	f.BoolVar(&noVerify, "no-verify", false, "print what is recorded, without a handshake")
 	return cmd
 }
@@ -81,13 +78,20 @@ func (a *app) env(w *world.World, dialect shell.Dialect, noProxy, noVerify bool)
 // unset takes back what env sets. What the variables were before is not known, so
 // that those which still have a value of env's are removed, and any other is somebody
 // else's and stays.
-func (a *app) unset(s site, dialect shell.Dialect) error {
+func (a *app) unset(s site, dialect shell.Dialect, noProxy bool) error {
 	ours, others := world.SplitEnv(a.Getenv, s.store.Dir())
 	var vars []shell.Var
 	for _, name := range ours {
 		vars = append(vars, shell.Var{Name: name, Unset: true})
 	}
-	block, err := shell.RenderUnset(dialect, vars, shell.Usage{"docker-vpn-helper", "env", "--unset"})
+	usage := shell.Usage{"docker-vpn-helper", "env", "--unset"}
+	if noProxy {
+		usage = append(usage, "--no-proxy")
+		if v, ok := world.LessProxy(a.Getenv); ok {
+			vars = append(vars, v)
+		}
+	}
+	block, err := shell.RenderUnset(dialect, vars, usage)
 	if err != nil {
 		return err
 	}
@@ -98,8 +102,20 @@ func (a *app) unset(s site, dialect shell.Dialect) error {
 	return nil
 }
 
-// dialect is the one that the user names, else that of the calling shell.
+// dialect is what a block is written in: --json is one, and comes before the shell's.
 func (a *app) dialect(s site, name string) (shell.Dialect, error) {
+	if a.ui.JSON && name == "" {
+		return shell.JSON, nil
+	}
+	d, err := a.shell(s, name)
+	if err == nil && a.ui.JSON {
+		d = shell.JSON
+	}
+	return d, err
+}
+
+// shell is the one that the user names, else the calling one.
+func (a *app) shell(s site, name string) (shell.Dialect, error) {
 	if name != "" {
 		return shell.Parse(name)
 	}

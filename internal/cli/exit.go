@@ -33,6 +33,8 @@ type exitError struct {
 	hint    string
 	// shown says that the result, on stdout as JSON, has the error in it already.
 	shown bool
+	// changes is what would have been done.
+	changes []string
 }
 
 func (e *exitError) Error() string { return e.message }
@@ -41,7 +43,13 @@ func usage(format string, args ...any) error {
 	return &exitError{code: exitUsage, message: fmt.Sprintf(format, args...), hint: "docker-vpn-helper --help"}
 }
 
-// jsonError is the form of any failure with --json.
+// jsonFailure is the form of any failure with --json.
+type jsonFailure struct {
+	Schema  int        `json:"schema"`
+	Error   *jsonError `json:"error"`
+	Changes []string   `json:"changes,omitempty"`
+}
+
 type jsonError struct {
 	Message string `json:"message"`
 	Hint    string `json:"hint"`
@@ -52,7 +60,7 @@ type jsonError struct {
 func (a *app) report(err error) int {
 	e := a.classify(err)
 	if !e.shown && a.ui.JSON {
-		_ = a.ui.PrintJSON(map[string]any{"schema": stack.Schema, "error": e.json()})
+		_ = a.ui.PrintJSON(jsonFailure{Schema: stack.Schema, Error: e.json(), Changes: e.changes})
 	}
 	if !a.ui.JSON {
 		a.ui.Error(e.message, e.hint)
@@ -93,16 +101,16 @@ func (a *app) classify(err error) *exitError {
 		out.code = exitInterrupted
 		out.message = "interrupted"
 	case errors.Is(err, errTimeout), errors.Is(err, context.DeadlineExceeded):
-		out.hint = "docker-vpn-helper doctor"
+		out.hint = a.command("doctor")
 	case errors.As(err, &missing):
 		out.code = exitUsage
-		out.hint = "docker-vpn-helper fix --create " + missing.Name
+		out.hint = a.command("fix", "--create", missing.Name)
 		if len(missing.Known) > 0 {
-			out.hint = "docker-vpn-helper ls"
+			out.hint = a.command("ls")
 		}
 	case errors.As(err, &name):
 		out.code = exitUsage
-		out.hint = "docker-vpn-helper ls"
+		out.hint = a.command("ls")
 	case errors.As(err, &config):
 		out.hint = "docker-vpn-helper explain machine.config-unreadable"
 	case errors.As(err, &dialect):
@@ -127,7 +135,7 @@ func (a *app) classify(err error) *exitError {
 		}
 	case errors.Is(err, world.ErrNoVBoxManage):
 		out.code = exitYourTurn
-		out.hint = "docker-vpn-helper doctor"
+		out.hint = a.command("doctor")
 	}
 	return out
 }

@@ -67,7 +67,7 @@ func (a *app) explainCode(code string) error {
 			like = append(like, "docker-vpn-helper explain "+c)
 		}
 		if len(like) == 0 {
-			like = []string{"docker-vpn-helper doctor"}
+			like = []string{a.command("doctor")}
 		}
 		return &exitError{code: exitUsage, message: fmt.Sprintf("no finding has the code %q", code), hint: strings.Join(like, "\n")}
 	}
@@ -135,16 +135,12 @@ type ran struct {
 // explainCommand runs a command in our place. What it prints is passed on as it
 // comes; with --json all of it goes to stderr, because stdout is the object's.
 func (a *app) explainCommand(argv []string) error {
-	s, err := a.site()
-	if err != nil {
-		return err
-	}
 	var stdout, stderr tail
 	out := a.Stdout
 	if a.ui.JSON {
 		out = a.Stderr
 	}
-	_, err = s.laptop.Run(a.ctx, host.Cmd{Argv: argv, Through: &host.Streams{
+	_, err := a.Laptop(host.Sudo{}).Run(a.ctx, host.Cmd{Argv: argv, Through: &host.Streams{
 		Stdin: a.Stdin, Stdout: io.MultiWriter(out, &stdout), Stderr: io.MultiWriter(a.Stderr, &stderr), Terminal: a.ui.StdinIsTerminal(),
 	}})
 	text := stdout.String() + "\n" + stderr.String()
@@ -180,7 +176,7 @@ func (a *app) explainText(text string, command *ran) error {
 		if command != nil {
 			message += ": " + shell.Command(command.Argv...) + " " + command.how
 		}
-		return &exitError{code: exitUnknown, message: message, hint: "docker-vpn-helper doctor"}
+		return &exitError{code: exitUnknown, message: message, hint: a.command("doctor")}
 	}
 	e = e.On(a.likelyMachine(), a.command())
 	if command != nil {

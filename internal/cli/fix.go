@@ -69,7 +69,7 @@ type fixReport struct {
 
 func (a *app) fix(s site, name string, f fixFlags) error {
 	dialect, err := a.dialect(s, f.shell)
-	if err != nil && !a.ui.JSON {
+	if err != nil {
 		return err
 	}
 	w, err := a.openOrCreate(s, name, f)
@@ -126,6 +126,9 @@ func (a *app) fix(s site, name string, f fixFlags) error {
 	out := fixReport{Report: res.Report, Applied: nonNil(res.Applied), RolledBack: res.RolledBack, Left: res.Left,
 		Journal: res.Journal, Env: map[string]string{}, Error: e.json()}
 	out.Schema, out.Version, out.Machine = stack.Schema, a.Version, name
+	if out.Layers == nil { // it came to an end before the ladder was looked at as a whole
+		out.Status, out.Layers = stack.Unknown, []stack.LayerReport{}
+	}
 	if err := a.ui.PrintJSON(out); err != nil {
 		return err
 	}

@@ -36,7 +36,7 @@ func (a *app) ls() error {
 	if err != nil {
 		return err
 	}
-	names, err := s.store.Names(a.ctx)
+	names, err := a.machines(s)
 	if err != nil {
 		return err
 	}
@@ -49,8 +49,11 @@ func (a *app) ls() error {
 	if err != nil {
 		return err
 	}
-	if a.ctx.Err() != nil {
-		return context.Cause(a.ctx)
+	switch {
+	case a.interrupted():
+		return errInterrupted
+	case a.ctx.Err() != nil:
+		a.code = exitUnknown
 	}
 	if a.ui.JSON {
 		return a.ui.PrintJSON(struct {

@@ -5,9 +5,9 @@ package cli
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"os"
+	"strconv"
 	"strings"
 	"time"
 
@@ -65,7 +65,6 @@ func Main(args []string, stdio IO) int {
 	}()
 	a.ctx, a.hard, a.cancel = ctx, hard, func() {}
 	defer func() { a.cancel() }()
-	a.ui.JSON = wantsJSON(args)
 	root := a.root()
 	root.SetArgs(args)
 	if err := root.Execute(); err != nil {
@@ -79,6 +78,7 @@ func Main(args []string, stdio IO) int {
 }
 
 func (a *app) root() *cobra.Command {
+	var version bool
 	root := &cobra.Command{
 		Use:   "docker-vpn-helper",
 		Short: "Find what broke between docker and its VM, repair it, prove it, take it back",
@@ -90,15 +90,17 @@ docker-machine VM when a VPN has taken the host-only network away.`,
 		SilenceUsage: true, SilenceErrors: true,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 {
-				err := &exitError{code: exitUsage, message: fmt.Sprintf("unknown command %q", args[0]), hint: "docker-vpn-helper --help"}
-				if like := cmd.SuggestionsFor(args[0]); len(like) > 0 {
-					err.hint = "docker-vpn-helper " + like[0]
-				}
-				return err
+				return a.unknownCommand(cmd, args[0])
 			}
 			return nil
 		},
-		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if version {
+				return a.version()
+			}
+			return cmd.Help()
+		},
+		SuggestionsMinimumDistance: 2,
 		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
 			return a.settle()
 		},
@@ -112,11 +114,15 @@ docker-machine VM when a VPN has taken the host-only network away.`,
 	})
 	f := root.PersistentFlags()
 	f.StringVarP(&a.storage, "storage-path", "s", "", "machine store (default $MACHINE_STORAGE_PATH, else ~/.docker/machine)")
-	f.BoolVar(&a.ui.JSON, "json", a.ui.JSON, "print one JSON object and nothing else")
+	f.BoolVar(&a.ui.JSON, "json", false, "print one JSON object and nothing else")
+	a.ui.JSON = wantsJSON(a.args)
 	f.BoolVarP(&a.ui.Verbose, "verbose", "v", false, "tell every step on stderr")
 	f.BoolVarP(&a.yes, "yes", "y", false, "answer every question with yes")
 	f.DurationVar(&a.timeout, "timeout", 0, "give up after this long, and roll back")
 	f.StringVar(&a.color, "color", string(ui.Auto), "colour the output: auto, always, never")
+	root.Flags().BoolVar(&version, "version", false, "print the version")
+	root.SetHelpFunc(a.help(root.HelpFunc()))
+	root.SetHelpCommand(a.helpCmd())
 	root.AddCommand(a.commands()...)
 	if a.completing() {
 		a.complete(root)
@@ -128,7 +134,7 @@ docker-machine VM when a VPN has taken the host-only network away.`,
 func (a *app) settle() error {
 	c, err := ui.ParseColor(a.color)
 	if err != nil {
-		return &exitError{code: exitUsage, message: err.Error()}
+		return usage("%v", err)
 	}
 	a.ui.Color = c
 	if a.timeout < 0 {
@@ -142,22 +148,27 @@ func (a *app) settle() error {
 
 // wantsJSON says whether the caller asked for JSON, even where the command line
 // could not be parsed.
-func wantsJSON(args []string) bool {
+func wantsJSON(args []string) (wants bool) {
 	for _, arg := range args {
 		if arg == "--" {
-			return false
+			break
 		}
-		if arg == "--json" || arg == "--json=true" {
-			return true
+		if arg == "--json" {
+			wants = true
+		} else if value, ok := strings.CutPrefix(arg, "--json="); ok {
+			wants, _ = strconv.ParseBool(value)
 		}
 	}
-	return false
+	return wants
 }
 
 var (
 	errInterrupted = errors.New("interrupted")
 	errTimeout     = errors.New("the time given by --timeout is over")
 )
+
+// interrupted says whether a signal has come; the end of --timeout is none.
+func (a *app) interrupted() bool { return errors.Is(context.Cause(a.ctx), errInterrupted) }
 
 // oneMachine allows at most one argument.
 func oneMachine(cmd *cobra.Command, args []string) error {

@@ -19,9 +19,9 @@ func (a *app) modulesCmd() *cobra.Command {
 		Short: "Restart VirtualBox's kernel modules",
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 {
-				return usage("modules has no command %q, only restart", args[0])
+				return usage("modules takes restart, not %q", args[0])
 			}
-			return nil
+			return usage("modules takes restart")
 		},
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}

@@ -1,7 +1,7 @@
 package cli
 
 import (
-	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
@@ -29,11 +29,13 @@ type site struct {
 // site opens the store. Nothing is created.
 func (a *app) site() (site, error) {
 	home := a.Getenv("HOME")
-	if home == "" {
-		var err error
-		if home, err = os.UserHomeDir(); err != nil {
-			return site{}, &exitError{code: exitUsage, message: "no home directory is known: " + err.Error(), hint: "export HOME"}
-		}
+	dir := a.storage
+	if dir == "" {
+		dir = store.DefaultDir(a.Getenv, home)
+	}
+	state := world.StateDir(a.Getenv, home)
+	if home == "" && (!filepath.IsAbs(state) || a.storage == "" && a.Getenv("MACHINE_STORAGE_PATH") == "") {
+		return site{}, &exitError{code: exitUsage, message: "no home directory is known: HOME is not set", hint: "export HOME=~"}
 	}
 	laptop := a.Laptop(host.Sudo{
 		Terminal: a.ui.CanPrompt(),
@@ -42,15 +44,20 @@ func (a *app) site() (site, error) {
 			a.ui.Say("running %s", shell.Command(argv...))
 		},
 	})
-	dir := a.storage
-	if dir == "" {
-		dir = store.DefaultDir(a.Getenv, home)
-	}
 	st, err := store.Open(laptop, dir)
 	if err != nil {
 		return site{}, err
 	}
-	return site{laptop: laptop, store: st, dir: st.Dir(), state: world.StateDir(a.Getenv, home)}, nil
+	return site{laptop: laptop, store: st, dir: st.Dir(), state: state}, nil
+}
+
+// machines are all those of the store. That there are none is said.
+func (a *app) machines(s site) ([]string, error) {
+	names, err := s.store.Names(a.ctx)
+	if err == nil && len(names) == 0 && !a.ui.JSON {
+		a.ui.Say("the machine store %s has no machines", s.store.Dir())
+	}
+	return names, err
 }
 
 // machineName is the one that the arguments, the environment or the store name.

@@ -1,11 +1,15 @@
 package cli
 
 import (
+	"errors"
+
 	"github.com/spf13/cobra"
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/shell"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/stack"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/store"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/world"
 )
 
 func (a *app) shellInitCmd() *cobra.Command {
@@ -25,7 +29,10 @@ Remove the line to take it back.`,
 			if err != nil {
 				return err
 			}
-			dialect, err := a.dialect(s, shellName)
+			if shellName == "" && len(args) == 1 && a.meansShell(s, args[0]) {
+				shellName, args = args[0], nil
+			}
+			dialect, err := a.shell(s, shellName)
 			if err != nil {
 				return err
 			}
@@ -34,6 +41,10 @@ Remove the line to take it back.`,
 				return err
 			}
 			m, err := s.store.Load(a.ctx, name)
+			var missing *store.NotFoundError
+			if len(args) == 0 && errors.As(err, &missing) {
+				m, err = world.ToBe(name, s.store.Dir()), nil // the line does nothing until there is one
+			}
 			if err != nil {
 				return err
 			}
@@ -60,4 +71,13 @@ Remove the line to take it back.`,
 	}
 	cmd.Flags().StringVar(&shellName, "shell", "", "shell to write for (default: the calling one)")
 	return cmd
+}
+
+// meansShell says whether an argument is a shell's name rather than a machine's, as
+// completion has it and other programs' commands of this kind.
+func (a *app) meansShell(s site, arg string) bool {
+	_, err := shell.Parse(arg)
+	var missing *store.NotFoundError
+	_, notThere := s.store.Load(a.ctx, arg)
+	return err == nil && errors.As(notThere, &missing)
 }

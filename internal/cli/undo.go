@@ -89,6 +89,9 @@ func describe(j *stack.Journal) undoRun {
 func (a *app) undoList(s site, names []string) error {
 	runs := []undoRun{}
 	for _, name := range names {
+		if err := a.known(s, name); err != nil {
+			return err
+		}
 		journals, err := stack.Journals(filepath.Join(world.MachineState(s.state, s.dir, name), "journal"), changes.Decode)
 		if err != nil {
 			a.ui.Say("%v", err)
@@ -162,13 +165,25 @@ type undoReport struct {
 	Error  *jsonError `json:"error,omitempty"`
 }
 
+// known is nil for a machine of the store, and for one that has been removed from
+// it since something was journaled.
+func (a *app) known(s site, name string) error {
+	_, err := s.store.Load(a.ctx, name)
+	if err == nil || isConfigError(err) {
+		return nil
+	}
+	if _, statErr := os.Stat(filepath.Join(world.MachineState(s.state, s.dir, name), "journal")); statErr == nil {
+		return nil
+	}
+	return err
+}
+
 func (a *app) undoMachine(s site, name string, all bool) ([]undoRun, error) {
+	if err := a.known(s, name); err != nil {
+		return nil, err
+	}
 	w, err := a.open(s, name)
 	if err != nil {
-		dir := filepath.Join(world.MachineState(s.state, s.dir, name), "journal")
-		if _, statErr := os.Stat(dir); statErr != nil || w == nil {
-			return nil, err
-		}
 		// Removed from the store since: what was changed in it went with it.
 		w.Machine.Name, w.Machine.StoreDir = name, s.dir
 		w.Removed = true
@@ -182,7 +197,7 @@ func (a *app) undoMachine(s site, name string, all bool) ([]undoRun, error) {
 	defer unlock()
 	journals, err := stack.Journals(journalDir(w), changes.Decode)
 	if err != nil {
-		return nil, &exitError{code: exitIncomplete, message: err.Error(), hint: "docker-vpn-helper undo --list " + name}
+		return nil, &exitError{code: exitIncomplete, message: err.Error(), hint: w.Hint("undo", "--list")}
 	}
 	var runs []undoRun
 	for i := len(journals) - 1; i >= 0; i-- {
@@ -223,7 +238,7 @@ func (a *app) mustRun(w *world.World) error {
 	}
 	if !running && !w.MissingVM(a.ctx) {
 		return &exitError{code: exitYourTurn, message: fmt.Sprintf("machine %q is not running, and what is to be taken back is in it", w.Machine.Name),
-			hint: "docker-machine start " + w.Machine.Name}
+			hint: w.DockerMachine("start")}
 	}
 	return nil
 }

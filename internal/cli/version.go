@@ -14,26 +14,28 @@ func (a *app) versionCmd() *cobra.Command {
 		Use:   "version",
 		Short: "Print the version",
 		Args:  noArgs,
-		RunE: func(*cobra.Command, []string) error {
-			v := struct {
-				Schema  int    `json:"schema"`
-				Version string `json:"version"`
-				Go      string `json:"go"`
-				Commit  string `json:"commit,omitempty"`
-			}{Schema: stack.Schema, Version: a.Version}
-			if info, ok := debug.ReadBuildInfo(); ok {
-				v.Go = info.GoVersion
-				for _, s := range info.Settings {
-					if s.Key == "vcs.revision" {
-						v.Commit = s.Value
-					}
-				}
-			}
-			if a.ui.JSON {
-				return a.ui.PrintJSON(v)
-			}
-			a.ui.Print(fmt.Sprintf("docker-vpn-helper %s (%s)\n", v.Version, v.Go))
-			return nil
-		},
+		RunE:  func(*cobra.Command, []string) error { return a.version() },
 	}
+}
+
+func (a *app) version() error {
+	v := struct {
+		Schema  int    `json:"schema"`
+		Version string `json:"version"`
+		Go      string `json:"go"`
+		Commit  string `json:"commit,omitempty"`
+	}{Schema: stack.Schema, Version: a.Version}
+	if info, ok := debug.ReadBuildInfo(); ok {
+		v.Go = info.GoVersion
+		for _, s := range info.Settings {
+			if s.Key == "vcs.revision" {
+				v.Commit = s.Value
+			}
+		}
+	}
+	if a.ui.JSON {
+		return a.ui.PrintJSON(v)
+	}
+	a.ui.Print(fmt.Sprintf("docker-vpn-helper %s (%s)\n", v.Version, v.Go))
+	return nil
 }

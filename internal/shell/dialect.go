@@ -72,27 +72,46 @@ func Parse(name string) (Dialect, error) {
 // Detect finds the shell that will read the output. ancestors are the names of
 // the calling processes, the parent first: base names, paths or argv[0] as a
 // process list shows them ("-zsh", "/bin/bash", "pwsh.exe"). The nearest shell
-// among them wins; programs in between (sudo, make, time) are passed over.
-// Only when there is none is shellEnv, the value of SHELL, believed: it names
-// the login shell, which need not be the one that asks (docker/machine#4825).
+// among them wins, if there is nothing in between but programs that hand on what they
+// run (sudo, make, time). Any other, such as an editor or a script of Python's, is
+// itself the one that asks, and shellEnv, the value of SHELL, says what it runs its
+// commands with; it is second because it names the login shell, which need not be the
+// one that asks (docker/machine#4825). A shell further out is the last resort.
 // A shell that we know of but cannot write for is an *UnknownError, wherever
 // it stands: a bash further out is not the one that will read this.
 func Detect(ancestors []string, shellEnv string) (Dialect, error) {
+	calls := true // whether nothing but such programs is in between
+	var outer Dialect
 	for _, a := range ancestors {
-		if d, ok := known(a); ok && d != JSON && d != Emacs {
+		d, ok := known(a)
+		ok = ok && d != JSON && d != Emacs
+		switch {
+		case ok && calls:
 			return d, nil
-		}
-		if foreign(a) {
+		case foreign(a) && calls:
 			return "", &UnknownError{Name: baseName(a)}
+		case ok && outer == "":
+			outer = d
 		}
-	}
-	if shellEnv == "" {
-		return "", &UnknownError{}
+		calls = calls && handsOn(a)
 	}
 	if d, ok := known(shellEnv); ok && d != JSON && d != Emacs {
 		return d, nil
 	}
+	if outer != "" {
+		return outer, nil
+	}
 	return "", &UnknownError{Name: shellEnv}
+}
+
+// handsOn says whether a program runs another one and lets its caller read the output.
+func handsOn(name string) bool {
+	switch baseName(name) {
+	case "sudo", "doas", "su", "env", "time", "gtime", "make", "gmake", "nice", "ionice", "chrt", "taskset", "nohup", "setsid", "setpriv",
+		"timeout", "gtimeout", "stdbuf", "xargs", "caffeinate", "strace", "ltrace", "dtruss", "docker-vpn-helper":
+		return true
+	}
+	return false
 }
 
 // known maps a program's name to the dialect that it reads.

@@ -2,6 +2,7 @@ package shell
 
 import (
 	"net/netip"
+	"slices"
 	"strings"
 )
 
@@ -46,6 +47,17 @@ func AddNoProxy(list, host string) string {
 		return list
 	}
 	return strings.TrimRight(list, ", \t") + "," + host
+}
+
+// RemoveNoProxy takes a host's own entry out of a value of no_proxy. A value that has
+// none stays as it is, byte for byte.
+func RemoveNoProxy(list, host string) string {
+	have := entries(list)
+	rest := slices.DeleteFunc(slices.Clone(have), func(e string) bool { return strings.EqualFold(e, host) })
+	if len(rest) == len(have) {
+		return list
+	}
+	return strings.Join(rest, ",")
 }
 
 func entries(list string) []string {

@@ -33,6 +33,20 @@ func TestNoProxyByWholeEntry(t *testing.T) {
 	}
 }
 
+func TestNoProxyWithoutTheEntry(t *testing.T) {
+	for _, c := range []struct{ list, host, want string }{
+		{"", "localhost", ""},
+		{"localhost", "localhost", ""},
+		{"a.example, LOCALHOST,b.example", "localhost", "a.example,b.example"},
+		{"localhost.example ,x", "localhost", "localhost.example ,x"},
+		{"*", "localhost", "*"},
+	} {
+		if got := RemoveNoProxy(c.list, c.host); got != c.want {
+			t.Errorf("%q without %s: %q, want %q", c.list, c.host, got, c.want)
+		}
+	}
+}
+
 // FuzzAddNoProxy: the host is covered afterwards, what was there still starts
 // the value, and adding twice is adding once.
 func FuzzAddNoProxy(f *testing.F) {

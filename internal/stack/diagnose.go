@@ -67,7 +67,7 @@ func inspect(ctx context.Context, w *world.World, l Layer) LayerReport {
 		r.Findings = append(r.Findings, Finding{
 			Code: l.Name + ".unknown", Status: Unknown,
 			Title: fmt.Sprintf("could not tell: %v (after %s)", err, time.Since(start).Round(time.Millisecond)),
-			Hint:  "docker-vpn-helper doctor -v " + w.Machine.Name,
+			Hint:  w.Hint("doctor", "-v"),
 		})
 		return r
 	}

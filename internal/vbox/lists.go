@@ -9,12 +9,15 @@ import (
 	"strings"
 )
 
+// NoName is what a VM is called whose settings cannot be read.
+const NoName = "<inaccessible>"
+
 // VMRef is a line of `list vms` or `list runningvms`.
 type VMRef struct{ Name, UUID string }
 
 // ParseVMs reads lines of the form "NAME" {UUID}. The name is printed as it is,
 // quotation marks and braces included; a VM whose settings cannot be read is
-// called <inaccessible>. Other lines are warnings and passed over.
+// called NoName. Other lines are warnings and passed over.
 func ParseVMs(out []byte) ([]VMRef, error) {
 	var refs []VMRef
 	for line := range strings.Lines(string(out)) {

@@ -10,6 +10,7 @@
 package vbox
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -109,7 +110,8 @@ func (vm VM) HostOnlyNIC() (NIC, bool) {
 //
 // Per NIC, VBoxManageInfo.cpp prints hostonlyadapterN, macaddressN,
 // cableconnectedN, then nicN, then that NIC's Forwarding(i) lines, i starting
-// at 0 again: so a rule belongs to the nearest nicN above it.
+// at 0 again: so a rule belongs to the nearest NIC above it that is attached to
+// NAT, as only those have rules; one that is above them all, to the first.
 func ParseVM(out []byte) (VM, error) {
 	vm := VM{}
 	nics := map[int]*NIC{}
@@ -153,8 +155,9 @@ func ParseVM(out []byte) (VM, error) {
 		switch stem, n := splitSlot(key); {
 		case n == 0:
 		case stem == "nic":
-			slot = n
-			first(&nic(n).Attachment, bare(raw))
+			if first(&nic(n).Attachment, bare(raw)); nic(n).Attachment == "nat" {
+				slot = n
+			}
 		case stem == "hostonlyadapter", stem == "hostonly-network":
 			first(&nic(n).HostOnly, bare(raw))
 		case stem == "macaddress":
@@ -163,7 +166,7 @@ func ParseVM(out []byte) (VM, error) {
 			nic(n).CableOn = bare(raw) == "on"
 		}
 	}
-	if vm.State == "" && vm.Name == "<inaccessible>" {
+	if vm.State == "" && vm.Name == NoName {
 		vm.State = Inaccessible
 	}
 	if vm.State == "" {
@@ -175,6 +178,11 @@ func ParseVM(out []byte) (VM, error) {
 		}
 	}
 	slices.SortFunc(vm.NICs, func(a, b NIC) int { return a.Slot - b.Slot })
+	if nat, ok := vm.NATSlot(); ok {
+		for i := range vm.Forwards {
+			vm.Forwards[i].Slot = cmp.Or(vm.Forwards[i].Slot, nat)
+		}
+	}
 	slices.SortStableFunc(vm.Forwards, func(a, b Forward) int { return a.Slot - b.Slot })
 	return vm, nil
 }

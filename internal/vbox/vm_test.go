@@ -109,7 +109,13 @@ Forwarding(0)="b,udp,127.0.0.1,3,10.0.2.15,4"
 			"Forwarding(0)=\"a\"b\\c,tcp,,80,,80\"\r\n", VM{
 			Name: `my "big" \ Käfer`, CfgFile: `C:\Users\Jörg\my.vbox`, State: Saved,
 			NICs:     []NIC{{Slot: 2, Attachment: "hostonly", HostOnly: "VirtualBox Host-Only Ethernet Adapter #2"}},
-			Forwards: []Forward{rule(2, `a"b\c`, "", 80, 80)},
+			Forwards: []Forward{rule(0, `a"b\c`, "", 80, 80)}, // of a NIC that is not attached to NAT: nobody's
+		}},
+		{"rules_above_and_below_the_wrong_nics", "name=\"d\"\nVMState=\"running\"\nForwarding(0)=\"a,tcp,,1,,2\"\n" +
+			"nic1=\"hostonly\"\nnic2=\"nat\"\nnic3=\"bridged\"\nForwarding(1)=\"b,tcp,,3,,4\"\n", VM{
+			Name: "d", State: Running,
+			NICs:     []NIC{{Slot: 1, Attachment: "hostonly"}, {Slot: 2, Attachment: "nat"}, {Slot: 3, Attachment: "bridged"}},
+			Forwards: []Forward{rule(2, "a", "", 1, 2), rule(2, "b", "", 3, 4)},
 		}},
 		{"vboxdrv_warning_on_stdout_first", `WARNING: The vboxdrv kernel module is not loaded. Either there is no module
          available for the current kernel (6.5.0-41-generic) or it failed to

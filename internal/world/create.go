@@ -86,19 +86,19 @@ func (w *World) dockerMachine() (string, error) {
 // createCommand is a command line of docker-machine's: args are
 // what it is told to do with the machine. The store is named, so that it is this one
 // whatever docker-machine's own environment says.
-func (w *World) createCommand(args ...string) ([]string, error) {
+func (w *World) createCommand(out io.Writer, args ...string) (host.Cmd, error) {
 	path, err := w.dockerMachine()
-	return append([]string{path, "--storage-path", w.Machine.StoreDir}, args...), err
+	return host.Cmd{Argv: append([]string{path}, args...), Env: []string{"MACHINE_STORAGE_PATH=" + w.Machine.StoreDir}, Stream: out}, err
 }
 
 // Create lets docker-machine create the machine. What it prints goes to out as it comes.
 func (w *World) Create(ctx context.Context, out io.Writer) error {
-	argv, err := w.createCommand("create", "-d", "virtualbox", w.Machine.Name)
+	cmd, err := w.createCommand(out, "create", "-d", "virtualbox", w.Machine.Name)
 	if err != nil {
 		return err
 	}
-	w.Tell("[%s] running %s", w.Machine.Name, shell.Command(argv...))
-	_, err = w.Laptop.Run(ctx, host.Cmd{Argv: argv, Stream: out})
+	w.Tell("[%s] running %s", w.Machine.Name, shell.Command(cmd.Argv...))
+	_, err = w.Laptop.Run(ctx, cmd)
 	var failed *host.CmdError
 	if errors.As(err, &failed) { // what it had to say has been seen
 		err = fmt.Errorf("docker-machine create -d virtualbox %s: exit status %d", w.Machine.Name, failed.Exit)
@@ -115,11 +115,11 @@ func (w *World) Abandon(ctx context.Context, out io.Writer) error {
 	if errors.As(err, &none) {
 		return nil
 	}
-	argv, err := w.createCommand("rm", "-f", w.Machine.Name)
+	cmd, err := w.createCommand(out, "rm", "-f", w.Machine.Name)
 	if err != nil {
 		return err
 	}
-	w.Tell("[%s] taking back: running %s", w.Machine.Name, shell.Command(argv...))
-	_, err = w.Laptop.Run(ctx, host.Cmd{Argv: argv, Stream: out})
+	w.Tell("[%s] taking back: running %s", w.Machine.Name, shell.Command(cmd.Argv...))
+	_, err = w.Laptop.Run(ctx, cmd)
 	return err
 }

@@ -16,15 +16,17 @@ func EnvNames() []string {
 }
 
 // SplitEnv tells apart which of EnvNames are unset or have a value that Environment,
-// or docker-machine env, gives them for a machine of the store, and which are
-// somebody else's.
+// or docker-machine env, gives them for a machine of this store or of another one that
+// was named then, and which are somebody else's.
 func SplitEnv(getenv func(string) string, storeDir string) (ours, others []string) {
 	certs, name := getenv("DOCKER_CERT_PATH"), getenv("DOCKER_MACHINE_NAME")
-	inStore := filepath.IsAbs(certs) && filepath.Dir(filepath.Clean(certs)) == filepath.Join(storeDir, "machines")
+	machines, machine := filepath.Split(filepath.Clean(certs))
+	inStore := filepath.IsAbs(certs) && (filepath.Clean(machines) == filepath.Join(storeDir, "machines") ||
+		filepath.Base(machines) == "machines" && machine == name)
 	is := map[string]bool{
 		"DOCKER_TLS_VERIFY":   getenv("DOCKER_TLS_VERIFY") == "1",
 		"DOCKER_CERT_PATH":    inStore,
-		"DOCKER_MACHINE_NAME": !inStore || name == filepath.Base(certs),
+		"DOCKER_MACHINE_NAME": !inStore || name == machine,
 	}
 	u, err := url.Parse(getenv("DOCKER_HOST"))
 	is["DOCKER_HOST"] = err == nil && u.Scheme == "tcp" && (inStore || Loopback(u.Hostname()))
@@ -36,6 +38,22 @@ func SplitEnv(getenv func(string) string, storeDir string) (ours, others []strin
 		}
 	}
 	return ours, others
+}
+
+// LessProxy is the caller's no_proxy without the host that DOCKER_HOST names; ok is
+// false where it has no such entry.
+func LessProxy(getenv func(string) string) (v shell.Var, ok bool) {
+	u, err := url.Parse(getenv("DOCKER_HOST"))
+	if err != nil || u.Hostname() == "" {
+		return shell.Var{}, false
+	}
+	for _, name := range []string{"no_proxy", "NO_PROXY"} {
+		old := getenv(name)
+		if left := shell.RemoveNoProxy(old, u.Hostname()); left != old {
+			return shell.Var{Name: name, Value: left, Unset: left == ""}, true
+		}
+	}
+	return shell.Var{}, false
 }
 
 // Environment points docker at an endpoint of the machine.

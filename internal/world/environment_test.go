@@ -20,7 +20,8 @@ func TestSomebodyElsesVariablesStay(t *testing.T) {
 		"docker_machine_env":    {map[string]string{verify: "1", host: "tcp://192.168.99.100:2376", certs: "/s/machines/default", machine: "default"}, nil},
 		"changed_to_a_socket":   {map[string]string{verify: "1", host: "unix:///run/docker.sock", certs: "/s/machines/default", machine: "default"}, []string{host}},
 		"a_server_of_somebody":  {map[string]string{verify: "yes", host: "tcp://build.example.com:2376", certs: "/home/u/certs"}, []string{verify, host, certs}},
-		"another_stores":        {map[string]string{verify: "1", host: "tcp://10.0.0.5:2376", certs: "/other/machines/default", machine: "default"}, []string{host, certs}},
+		"another_stores":        {map[string]string{verify: "1", host: "tcp://10.0.0.5:2376", certs: "/other/machines/default", machine: "default"}, nil},
+		"another_directory":     {map[string]string{verify: "1", host: "tcp://10.0.0.5:2376", certs: "/other/machines/default", machine: "dev"}, []string{host, certs}},
 		"name_of_another":       {map[string]string{host: "tcp://127.0.0.1:2377", certs: "/s/machines/dev/", machine: "default"}, []string{machine}},
 		"what_cannot_be_parsed": {map[string]string{host: "tcp://[::1"}, []string{host}},
 	} {

@@ -61,7 +61,7 @@ func (w *World) claimedPorts(ctx context.Context, vm vbox.VM) (map[int]bool, err
 		if ref.UUID == vm.UUID {
 			continue
 		}
-		other, err := w.LookUpVM(ctx, ref.UUID)
+		other, err := w.LookUpRef(ctx, ref)
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
 		}

@@ -104,7 +104,7 @@ func (s *Shared) show(ctx context.Context, w *World, limit time.Duration, refs [
 			}
 			ctx, cancel := context.WithTimeout(ctx, limit)
 			defer cancel()
-			l.vm, l.err = w.showVM(ctx, ref.UUID)
+			l.vm, l.err = w.LookUpRef(ctx, ref)
 			s.heed(1, l.err)
 		})
 	}

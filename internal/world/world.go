@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -121,6 +122,13 @@ func (w *World) Hint(command string, flags ...string) string {
 	return line + " " + shell.Quote(w.Machine.Name)
 }
 
+// DockerMachine is a docker-machine command line about this machine that works when
+// pasted: its -s is ours, and given where ours was.
+func (w *World) DockerMachine(args ...string) string {
+	line := strings.Replace(w.Program, "docker-vpn-helper", "docker-machine", 1)
+	return line + " " + shell.Command(append(args, w.Machine.Name)...)
+}
+
 // MachineState is the directory of this machine's journals, lock and host-key pin. Stores
 // may hold machines of the same name, so it is named after both.
 func (w *World) MachineState() string {
@@ -164,6 +172,22 @@ func (w *World) LookUpVM(ctx context.Context, name string) (vbox.VM, error) {
 		return vm, err
 	}
 	return w.showVM(ctx, name)
+}
+
+// LookUpRef asks VirtualBox about a VM that was listed or written down: by its UUID,
+// and where that is not known by its name, if it is still the same VM.
+func (w *World) LookUpRef(ctx context.Context, ref vbox.VMRef) (vbox.VM, error) {
+	if ref.UUID == "" {
+		return w.LookUpVM(ctx, ref.Name)
+	}
+	vm, err := w.LookUpVM(ctx, ref.UUID)
+	var complaint *vbox.Error
+	if errors.As(err, &complaint) && ref.Name != "" && ref.Name != vbox.NoName {
+		if named, again := w.LookUpVM(ctx, ref.Name); again == nil && named.UUID == ref.UUID {
+			return named, nil
+		}
+	}
+	return vm, err
 }
 
 // ListVMs asks VirtualBox for the VMs that it knows.

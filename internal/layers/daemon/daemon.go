@@ -35,9 +35,8 @@ type State struct {
 	Start *changes.StartDaemon `json:"-"`
 	Write *changes.WriteRecord `json:"-"`
 
-	Machine string `json:"-"`
-	FixHint string `json:"-"`
-	LogHint string `json:"-"`
+	FixHint, IPHint, CertsHint string `json:"-"`
+	LogHint                    string `json:"-"`
 }
 
 // Layer is the rung.
@@ -46,7 +45,8 @@ func Layer() stack.Layer {
 }
 
 func inspect(ctx context.Context, w *world.World) (stack.State, error) {
-	s := State{Endpoint: w.Target(ctx), Identity: world.Unsure, Machine: w.Machine.Name, FixHint: w.Hint("fix")}
+	s := State{Endpoint: w.Target(ctx), Identity: world.Unsure,
+		FixHint: w.Hint("fix"), IPHint: w.DockerMachine("ip"), CertsHint: w.DockerMachine("regenerate-certs")}
 	if s.Endpoint.Planned || s.Endpoint.Host == "" {
 		running, err := w.Running(ctx)
 		s.Running = running
@@ -130,7 +130,7 @@ func (s State) Findings() []stack.Finding {
 	case s.Endpoint.Planned:
 		return nil
 	case s.Endpoint.Host == "":
-		return fail("daemon.unreachable", "no address is known for the machine", "docker-machine ip "+s.Machine)
+		return fail("daemon.unreachable", "no address is known for the machine", s.IPHint)
 	case s.Identity == world.Other && s.Answered == "docker":
 		who := "a dockerd that is not this machine's"
 		if s.OtherMachine != "" {
@@ -157,7 +157,7 @@ func (s State) Findings() []stack.Finding {
 	case s.Identity != world.Mine:
 		return []stack.Finding{{Code: "daemon.identity-unknown", Status: stack.Unknown,
 			Title: fmt.Sprintf("dockerd answers at %s, and nothing in the store proves that it is this machine's", at),
-			Hint:  "docker-machine regenerate-certs " + s.Machine}}
+			Hint:  s.CertsHint}}
 	}
 	if f := s.misfit(); f != nil {
 		return f

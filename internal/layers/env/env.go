@@ -61,9 +61,6 @@ func inspect(ctx context.Context, w *world.World) (stack.State, error) {
 // (curl, Python) would obey for the endpoint. Go programs never send localhost
 // to a proxy (net/http, ProxyFromEnvironment).
 func captures(getenv func(string) string, host string) string {
-	if getenv("DOCKER_HOST") == "" {
-		return ""
-	}
 	for _, key := range []string{"https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"} {
 		if getenv(key) == "" {
 			continue
@@ -97,7 +94,11 @@ func (s State) Findings() []stack.Finding {
 		warn("env.points-elsewhere", fmt.Sprintf("DOCKER_CERT_PATH is %q, the machine's certificates are in %s", s.CertPath, s.WantCert), stack.Plain)
 	}
 	if s.Proxy != "" {
-		out = append(out, stack.Finding{Code: "env.proxy-captures", Status: stack.Warn,
+		weight := stack.Plain
+		if s.Host == "" { // nothing is sent there yet
+			weight = stack.Aside
+		}
+		out = append(out, stack.Finding{Code: "env.proxy-captures", Status: stack.Warn, Weight: weight,
 			Title: s.Proxy + " is set and no_proxy does not name the endpoint: curl and Python clients would ask the proxy",
 			Hint:  strings.Replace(s.EnvHint, " env", " env --no-proxy", 1)})
 	}

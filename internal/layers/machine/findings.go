@@ -44,7 +44,7 @@ func (s State) Findings() []stack.Finding {
 	}
 	if s.Now.IsValid() {
 		add("machine.address-changed", fmt.Sprintf("the docker host has the address %s now; config.json still has %s", s.Now, s.Known),
-			"docker-machine ip "+s.Name)
+			s.IPHint)
 	}
 	return out
 }

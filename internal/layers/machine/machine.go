@@ -53,7 +53,7 @@ type State struct {
 	Now   netip.Addr `json:"address_now,omitzero"`
 	Known netip.Addr `json:"address_known,omitzero"`
 
-	FixHint, StopHint, ModulesHint string `json:"-"`
+	FixHint, StopHint, ModulesHint, IPHint string `json:"-"`
 }
 
 // Layer is the rung.
@@ -64,7 +64,7 @@ func Layer() stack.Layer {
 func inspect(ctx context.Context, w *world.World) (stack.State, error) {
 	s := State{
 		Name: w.Machine.Name, Driver: w.Machine.Driver, VirtualBox: w.VirtualBox(),
-		FixHint: w.Hint("fix"), StopHint: w.Hint("fix", "--stop-vms"), ModulesHint: w.Program + " modules restart",
+		FixHint: w.Hint("fix"), StopHint: w.Hint("fix", "--stop-vms"), ModulesHint: w.Program + " modules restart", IPHint: w.DockerMachine("ip"),
 	}
 	if w.LoadErr != nil {
 		s.ConfigErr = w.LoadErr.Error()
@@ -112,7 +112,7 @@ func (s *State) search(ctx context.Context, w *world.World) {
 	}
 	record, _ := w.Record(ctx)
 	for _, r := range refs {
-		if r.Name == "<inaccessible>" && (s.Unreadable == "" || r.UUID == record.VMUUID) {
+		if r.Name == vbox.NoName && (s.Unreadable == "" || r.UUID == record.VMUUID) {
 			s.Unreadable = r.UUID
 		}
 	}

@@ -69,7 +69,7 @@ func (s State) main() stack.Finding {
 		return f("ssh.unknown", stack.Unknown, "logged in, and could not ask: "+s.FactsErr.Error(), s.DoctorHint)
 	case s.Facts != nil && !s.Facts.Root:
 		return f("ssh.sudo-refused", stack.Fail, fmt.Sprintf("logged in as %s, and sudo is refused: %s", s.User, s.Facts.SudoError),
-			shell.Command("docker-machine", "ssh", s.Machine, "sudo", "-n", "true"))
+			s.SSHHint+" sudo -n true")
 	case s.Login.Small:
 		return f("ssh.large-packets-lost", stack.Warn, s.smallOnly(), page("large-packets-lost"))
 	case len(s.Weak) > 0:
@@ -157,7 +157,7 @@ func (s State) failure() stack.Finding {
 	case e.Stage == sshhost.StageAuth && cut:
 		return code("connection-lost", page("connection-lost"))
 	case e.Stage == sshhost.StageAuth:
-		return code("auth-failed", shell.Command("docker-machine", "ssh", s.Machine))
+		return code("auth-failed", s.SSHHint)
 	}
 	return code("unknown", s.DoctorHint)
 }

@@ -48,6 +48,7 @@ type State struct {
 	Machine, KeyPath                string `json:"-"`
 	User                            string `json:"-"`
 	AcceptHint, DoctorHint, FixHint string `json:"-"`
+	SSHHint                         string `json:"-"`
 }
 
 // Layer is the rung.
@@ -57,7 +58,8 @@ func Layer() stack.Layer {
 
 func inspect(ctx context.Context, w *world.World) (stack.State, error) {
 	s := State{Machine: w.Machine.Name, KeyPath: w.Machine.SSHKeyPath, User: w.Machine.SSHUser,
-		AcceptHint: w.Hint("fix", "--accept-host-key"), DoctorHint: w.Hint("doctor"), FixHint: w.Hint("fix")}
+		AcceptHint: w.Hint("fix", "--accept-host-key"), DoctorHint: w.Hint("doctor"), FixHint: w.Hint("fix"),
+		SSHHint: w.DockerMachine("ssh")}
 	if running, err := w.Running(ctx); err != nil {
 		return nil, err
 	} else if !running {

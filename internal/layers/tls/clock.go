@@ -1,8 +1,6 @@
 package tls
 
 import (
-	"fmt"
-
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/stack"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/world"
 )
@@ -17,7 +15,7 @@ func (s State) clock() []stack.Finding {
 	}
 	f := stack.Finding{
 		Code: "tls.clock-skew", Status: stack.Warn, Weight: stack.Aside, Title: title,
-		Hint: fmt.Sprintf(`docker-machine ssh %s "sudo date -u -s @$(date +%%s)"`, s.Machine),
+		Hint: s.ClockHint,
 	}
 	if s.ClientRejected != "" {
 		f.Status, f.Weight = stack.Fail, stack.Plain

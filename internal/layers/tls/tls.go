@@ -45,7 +45,9 @@ type State struct {
 	Plan []world.Change `json:"-"`
 	Due  bool           `json:"reissue_due"`
 
-	Machine, FixHint, ReissueHint string `json:"-"`
+	FixHint, ReissueHint string `json:"-"`
+	// What docker-machine is told: make all certificates anew, those of the client too, set the clock.
+	CertsHint, ClientCertsHint, ClockHint string `json:"-"`
 }
 
 // Layer is the rung.
@@ -54,7 +56,9 @@ func Layer() stack.Layer {
 }
 
 func inspect(ctx context.Context, w *world.World) (stack.State, error) {
-	s := State{Machine: w.Machine.Name, FixHint: w.Hint("fix"), ReissueHint: w.Hint("fix", "--reissue")}
+	s := State{FixHint: w.Hint("fix"), ReissueHint: w.Hint("fix", "--reissue"),
+		CertsHint: w.DockerMachine("regenerate-certs"), ClientCertsHint: w.DockerMachine("regenerate-certs", "--client-certs"),
+		ClockHint: w.DockerMachine("ssh") + ` "sudo date -u -s @$(date +%s)"`}
 	target := w.Target(ctx)
 	s.Need, s.Want = w.CertNames(ctx, target)
 	if !w.Frugal {
@@ -279,14 +283,14 @@ func (s State) Findings() []stack.Finding {
 	}
 	if s.ClientRejected != "" {
 		add("client-cert-rejected", stack.Fail, stack.Plain, "dockerd does not accept the client certificate: "+s.ClientRejected,
-			"docker-machine regenerate-certs --client-certs "+s.Machine)
+			s.ClientCertsHint)
 	} else if s.ForeignCA {
 		add("client-cert-rejected", stack.Fail, stack.Plain, "ca.pem on the docker host is another than the store's: dockerd does not accept the client certificate",
-			"docker-machine regenerate-certs "+s.Machine)
+			s.CertsHint)
 	}
 	if s.NoClientAuth {
 		add("no-client-auth", stack.Warn, stack.Plain, "dockerd asks for no client certificate: whoever reaches the port is root on the docker host",
-			"docker-machine regenerate-certs "+s.Machine)
+			s.CertsHint)
 	}
 	out = append(out, s.drift()...)
 	if len(out) == 0 || !slices.ContainsFunc(out, func(f stack.Finding) bool { return f.Weight != stack.Aside }) {

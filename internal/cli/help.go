@@ -1,0 +1,73 @@
+package cli
+
+import (
+	"bytes"
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/shell"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/stack"
+)
+
+func (a *app) helpCmd() *cobra.Command {
+	return &cobra.Command{
+		Use:   "help [COMMAND]",
+		Short: "Help about any command",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			about, rest, err := cmd.Root().Find(args)
+			if err != nil || len(rest) > 0 {
+				return a.unknownCommand(cmd.Root(), strings.Join(args, " "))
+			}
+			about.InitDefaultHelpFlag()
+			return about.Help()
+		},
+	}
+}
+
+// help is cobra's, but that with --json it is one object as everything is.
+func (a *app) help(text func(*cobra.Command, []string)) func(*cobra.Command, []string) {
+	return func(cmd *cobra.Command, args []string) {
+		if !a.ui.JSON {
+			text(cmd, args)
+			return
+		}
+		var b bytes.Buffer
+		out := cmd.OutOrStdout()
+		cmd.SetOut(&b)
+		text(cmd, args)
+		cmd.SetOut(out)
+		if err := a.ui.PrintJSON(struct {
+			Schema int    `json:"schema"`
+			Help   string `json:"help"`
+		}{stack.Schema, b.String()}); err != nil {
+			a.code = a.report(err)
+		}
+	}
+}
+
+// unknownCommand is wrong usage; what was meant, if that can be told, is the hint,
+// with the rest of the command line as it was.
+func (a *app) unknownCommand(root *cobra.Command, name string) error {
+	var hints []string
+	likes := root.SuggestionsFor(name)
+	slices.SortStableFunc(likes, func(a, b string) int { // what was only begun, before what was mistyped
+		return cmp.Compare(strings.Index(b, name), strings.Index(a, name))
+	})
+	for _, like := range likes {
+		line := append([]string{"docker-vpn-helper"}, a.args...)
+		if at := slices.Index(line, name); at > 0 {
+			line[at] = like
+		} else {
+			line = []string{"docker-vpn-helper", like}
+		}
+		hints = append(hints, shell.Command(line...))
+	}
+	if len(hints) == 0 {
+		hints = []string{"docker-vpn-helper --help"}
+	}
+	return &exitError{code: exitUsage, message: fmt.Sprintf("unknown command %q", name), hint: strings.Join(hints, "\n")}
+}
