@@ -171,7 +171,7 @@ func forgetCalls(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 // note is "note THING NAME": remembers it. Things: store (all files of the
-// machine in the store but config.json), config, remote (the certificate files on
+// machine in the store but config.json and the endpoint record), config, remote (the certificate files on
 // the docker host), dockerd (the process), rules, containers (IDs and when they were started).
 func note(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 2 {
@@ -196,11 +196,11 @@ func thing(ts *testscript.TestScript, what, name string) string {
 	dir := w.GuestDir(name)
 	switch what {
 	case "store":
-		return hashes(ts, filepath.Join(m.Dir, "*.pem")) + hashes(ts, filepath.Join(m.Dir, "id_rsa*"))
+		return hashes(ts, m.Dir, func(name string) bool { return name != "config.json" && name != "docker-vpn-helper.json" })
 	case "config":
-		return hashes(ts, filepath.Join(m.Dir, "config.json"))
+		return hashes(ts, m.Dir, func(name string) bool { return name == "config.json" })
 	case "remote":
-		return hashes(ts, filepath.Join(dir, "root/var/lib/boot2docker/*")) + hashes(ts, filepath.Join(dir, "root/etc/docker/*"))
+		return hashes(ts, filepath.Join(dir, "root/var/lib/boot2docker"), nil) + hashes(ts, filepath.Join(dir, "root/etc/docker"), nil)
 	case "dockerd":
 		return fmt.Sprint(guest.DaemonPID(dir), guest.Count(dir, "daemon-starts"))
 	case "rules":
@@ -214,18 +214,24 @@ func thing(ts *testscript.TestScript, what, name string) string {
 	return ""
 }
 
-// hashes is one line for each file: name, mode and hash.
-func hashes(ts *testscript.TestScript, pattern string) string {
-	files, err := filepath.Glob(pattern)
-	ts.Check(err)
-	var b strings.Builder
-	for _, f := range files {
-		info, err := os.Stat(f)
+// hashes is one line for each file in a directory that is of interest, nil being all:
+// name, mode and hash.
+func hashes(ts *testscript.TestScript, dir string, interesting func(name string) bool) string {
+	entries, err := os.ReadDir(dir)
+	if !errors.Is(err, fs.ErrNotExist) {
 		ts.Check(err)
-		data, err := os.ReadFile(f)
+	}
+	var b strings.Builder
+	for _, e := range entries {
+		if e.IsDir() || interesting != nil && !interesting(e.Name()) {
+			continue
+		}
+		info, err := e.Info()
+		ts.Check(err)
+		data, err := os.ReadFile(filepath.Join(dir, e.Name()))
 		ts.Check(err)
 		sum := sha256.Sum256(data)
-		fmt.Fprintf(&b, "%s %v %s\n", filepath.Base(f), info.Mode(), hex.EncodeToString(sum[:8]))
+		fmt.Fprintf(&b, "%s %v %s\n", e.Name(), info.Mode(), hex.EncodeToString(sum[:8]))
 	}
 	return b.String()
 }
