@@ -73,7 +73,7 @@ func (c *Reissue) Backup(ctx context.Context, w *world.World) error {
 		return err
 	}
 	if !facts.Root {
-		return fmt.Errorf("sudo is refused on %s: %s", c.Machine, facts.SudoError)
+		return sudoRefused(c.Machine, facts)
 	}
 	if facts.ReadOnly {
 		return fmt.Errorf("the directory of %s on %s is read-only", facts.Cert.Path, c.Machine)
@@ -113,6 +113,10 @@ func (c *Reissue) Backup(ctx context.Context, w *world.World) error {
 	}
 	c.ID = hex.EncodeToString(id)
 	return nil
+}
+
+func sudoRefused(machine string, facts dockerhost.Facts) error {
+	return fmt.Errorf("sudo is refused on %s: %s", machine, facts.SudoError)
 }
 
 // old is the certificate whose names and uses the new one keeps.
@@ -188,6 +192,9 @@ func (c *Reissue) Revert(ctx context.Context, w *world.World) ([]string, error) 
 	facts, err := w.Facts(ctx)
 	if err != nil {
 		return left, fmt.Errorf("asking %s for its certificate: %w", c.Machine, err)
+	}
+	if !facts.Root { // what is on its disk cannot be told then
+		return left, sudoRefused(c.Machine, facts)
 	}
 	// The transaction of Apply may still be running, or have died halfway: the
 	// same ID waits for it, or finishes it.

@@ -59,7 +59,7 @@ func (w *World) Transaction(ctx context.Context, id string) (bool, error) {
 	}
 	_, err = h.Run(ctx, host.Cmd{Argv: []string{"test", "-d", "/var/run/docker-vpn-helper/" + id}, Root: true})
 	var exit *host.CmdError
-	if errors.As(err, &exit) && exit.Exit == 1 {
+	if errors.As(err, &exit) && exit.Exit == 1 && !errors.Is(err, host.ErrNoSudo) {
 		return false, nil
 	}
 	return err == nil, err
