@@ -45,6 +45,7 @@ func TestMain(m *testing.M) {
 func underTest() int {
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	var wrapped *Laptop
 	code := cli.Main(os.Args[1:], cli.IO{Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Getenv: os.Getenv, Signals: signals,
 		Laptop:  func(s host.Sudo) host.Laptop { wrapped = Wrap(embedded.Laptop(s)); return wrapped },
@@ -102,9 +103,8 @@ func (w *world) run(fault string, args ...string) (int, string) {
 	w.t.Helper()
 	ctx, cancel := context.WithTimeout(w.t.Context(), 2*time.Minute)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, filepath.Join(w.bin, program), args...)
-	cmd.Env = append(os.Environ(), w.Env()...)
-	cmd.Env = append(cmd.Env, "HOME="+w.Home, "SHELL=/bin/sh", "PATH="+w.bin, "XDG_STATE_HOME=", Variable+"="+fault, CountFile+"="+filepath.Join(w.Home, "count"))
+	cmd := w.command(ctx, args...)
+	cmd.Env = append(cmd.Env, Variable+"="+fault, CountFile+"="+filepath.Join(w.Home, "count"))
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
 	err := cmd.Run()
@@ -113,6 +113,13 @@ func (w *world) run(fault string, args ...string) (int, string) {
 		w.t.Fatalf("running %v: %v", args, err)
 	}
 	return cmd.ProcessState.ExitCode(), out.String()
+}
+
+func (w *world) command(ctx context.Context, args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, filepath.Join(w.bin, program), args...)
+	cmd.Env = append(os.Environ(), w.Env()...)
+	cmd.Env = append(cmd.Env, "HOME="+w.Home, "SHELL=/bin/sh", "PATH="+w.bin, "XDG_STATE_HOME=")
+	return cmd
 }
 
 // snapshot is what must be as before or as after.

@@ -14,6 +14,7 @@ import (
 	"syscall"
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/await"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/standin"
 )
 
@@ -233,4 +234,32 @@ func (w *World) dial(ctx context.Context, vbox string, ip netip.Addr, port int) 
 		return nil, os.ErrDeadlineExceeded
 	}
 	return nil, ctx.Err()
+}
+
+// Lock implements host.Laptop. Every world has a state directory of its own, and all
+// share the ports of 127.0.0.1: who chooses one here must be alone among all
+// worlds, as on a laptop. No file is made for that: the lock is on the one directory
+// that all processes see.
+func (l *laptop) Lock(ctx context.Context, path string, waiting func()) (func(), error) {
+	unlock, err := l.Laptop.Lock(ctx, path, waiting)
+	if err != nil || filepath.Base(path) != "ports.lock" {
+		return unlock, err
+	}
+	dir, err := os.Open("/")
+	if err != nil {
+		unlock()
+		return nil, err
+	}
+	both := func() { _ = dir.Close(); unlock() }
+	if err := await.Until(ctx, "the other worlds to choose their ports", func() (bool, error) {
+		err := syscall.Flock(int(dir.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+		if errors.Is(err, syscall.EWOULDBLOCK) {
+			return false, nil
+		}
+		return err == nil, err
+	}); err != nil {
+		both()
+		return nil, err
+	}
+	return both, nil
 }
