@@ -194,13 +194,13 @@ func offer(c *ssh.ClientConfig, known ssh.PublicKey, legacy ssh.Algorithms) {
 	c.KeyExchanges = plus(c.KeyExchanges, legacy.KeyExchanges)
 	c.Ciphers = plus(c.Ciphers, legacy.Ciphers)
 	c.MACs = plus(c.MACs, legacy.MACs)
-	if known == nil {
-		// Empty stands for x/crypto's default, which holds ssh-rsa with SHA-1 and DSA already.
-		return
-	}
 	var first []string
-	switch known.Type() {
-	case ssh.KeyAlgoRSA:
+	switch {
+	case known == nil:
+		// As OpenSSH's ssh does since 8.5: some servers list types that they have no key of
+		// (dropbear 2022.83 with an Ed25519 key alone lists RSA, and dies when asked for it).
+		first = []string{ssh.KeyAlgoED25519, ssh.KeyAlgoECDSA256, ssh.KeyAlgoECDSA384, ssh.KeyAlgoECDSA521}
+	case known.Type() == ssh.KeyAlgoRSA:
 		first = []string{ssh.KeyAlgoRSASHA512, ssh.KeyAlgoRSASHA256, ssh.KeyAlgoRSA}
 	default:
 		first = []string{known.Type()}

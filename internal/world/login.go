@@ -144,21 +144,41 @@ func (w *World) askHost(ctx context.Context, question host.Cmd) (host.Output, er
 	out, err := patiently(ctx, c, question)
 	var stalled *sshhost.Error
 	how := w.Login()
-	if errors.As(err, &stalled) && stalled.Cause == sshhost.Timeout && ctx.Err() == nil && !how.Small && w.canSmall(how.Door) && w.redialed.CompareAndSwap(false, true) {
-		c.Close()
-		w.smallOnly.Store(true)
-		w.ssh.forget()
-		if c, serr := w.login(ctx); serr == nil {
-			if out, serr := patiently(ctx, c, question); serr == nil {
-				how = w.Login()
-				how.Stalled = stalled
-				w.made.Store(&how)
-				return out, nil
-			}
+	if !errors.As(err, &stalled) || stalled.Cause != sshhost.Timeout || ctx.Err() != nil || how.Small || !w.canSmall(how.Door) || !w.redialed.CompareAndSwap(false, true) {
+		return out, err
+	}
+	c.Close()
+	w.smallOnly.Store(true)
+	w.ssh.forget()
+	// The end of a diagnosis would take with it what has been found out.
+	soon, cancel := context.WithCancel(ctx)
+	if end, ok := ctx.Deadline(); ok {
+		soon, cancel = context.WithDeadline(ctx, end.Add(-ProbeTime/10))
+	}
+	defer cancel()
+	c, small := w.login(ctx)
+	if small == nil {
+		if out, small = patiently(soon, c, question); small == nil {
+			how = w.Login()
+			how.Stalled = stalled
+			w.made.Store(&how)
+			return out, nil
 		}
 	}
-	return out, err
+	return out, &SilenceError{First: stalled, Small: small}
 }
+
+// SilenceError is a connection that fell silent, and one with small packets that came to
+// nothing either: it is not their size.
+type SilenceError struct {
+	First *sshhost.Error
+	Small error
+}
+
+func (e *SilenceError) Error() string {
+	return e.First.Error() + "; then with small packets: " + e.Small.Error()
+}
+func (e *SilenceError) Unwrap() error { return e.First }
 
 func patiently(ctx context.Context, c *sshhost.Client, question host.Cmd) (host.Output, error) {
 	ctx, cancel := context.WithCancelCause(ctx)

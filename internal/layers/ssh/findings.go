@@ -33,6 +33,7 @@ func (s State) main() stack.Finding {
 		return stack.Finding{Code: code, Status: status, Title: title, Hint: hint}
 	}
 	var session *sshhost.Error
+	var silence *world.SilenceError
 	switch {
 	case s.NoSSH:
 		return f("ssh.ok", stack.OK, "the driver has no SSH", "")
@@ -56,6 +57,8 @@ func (s State) main() stack.Finding {
 		return f("ssh.unknown", stack.Fail, s.OtherErr.Error(), s.DoctorHint)
 	case s.Err != nil:
 		return s.failure()
+	case errors.As(s.FactsErr, &silence):
+		return f("ssh.connection-lost", stack.Fail, "logged in, and nothing came any more: "+silence.Error(), page("connection-lost"))
 	case errors.As(s.FactsErr, &session) && session.What == sshhost.SignOfLife && session.Cause == sshhost.Timeout:
 		return f("ssh.large-packets-lost", stack.Fail, fmt.Sprintf(
 			"%s let us in with small packets, and answers nothing after larger ones (%d bytes sent, %d received, after %s): the path's MTU is smaller than the laptop thinks",
