@@ -1,7 +1,9 @@
 package changes
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -17,6 +19,9 @@ const (
 	kindRestartModules = "restart-modules"
 	// closeTime is how long VirtualBox's processes may take to end once their VMs are saved.
 	closeTime = 20 * time.Second
+	// serverTime is how long VirtualBox's own server may take to end once nobody
+	// talks to it; it gives itself five seconds.
+	serverTime = 8 * time.Second
 	// wakeTime is how long a VM may take to greet again after it was resumed.
 	wakeTime = 30 * time.Second
 )
@@ -93,6 +98,8 @@ func (c *RestartModules) Backup(ctx context.Context, w *world.World) error {
 			c.Adapters = append(c.Adapters, HostOnly{Name: a.Name, Addr: a.Addr})
 		}
 	}
+	// A new adapter gets the lowest name that is free.
+	slices.SortFunc(c.Adapters, func(a, b HostOnly) int { return cmp.Or(len(a.Name)-len(b.Name), strings.Compare(a.Name, b.Name)) })
 	for _, ref := range save {
 		vm, err := w.LookUpRef(ctx, ref)
 		if err != nil {
@@ -135,10 +142,13 @@ func (c *RestartModules) Apply(ctx context.Context, w *world.World) error {
 	if failed != nil {
 		return fmt.Errorf("restarting VirtualBox's kernel modules: %w", failed)
 	}
+	if err := c.awaitServer(ctx, w); err != nil {
+		return err
+	}
 	for _, a := range c.Adapters {
 		// A new adapter has no address. Where VirtualBox refuses to give it one, the
 		// check that follows says so.
-		if _, err := w.VBoxManage(ctx, vbox.IfConfig(a.Name, a.Addr)); err != nil {
+		if err := configure(ctx, w, a); err != nil {
 			w.Tell("%v", err)
 		}
 	}
@@ -176,6 +186,45 @@ func (c *RestartModules) awaitClosed(ctx context.Context, w *world.World) error 
 			return err
 		}
 	}
+}
+
+// awaitServer waits until VBoxSVC has ended: it makes the host-only adapters when
+// it starts and never again, so that those which went with the kernel modules
+// come back with the next one (Host::init in HostImpl.cpp). Where something, such as
+// VirtualBox's window, keeps it alive, configure makes them.
+func (c *RestartModules) awaitServer(ctx context.Context, w *world.World) error {
+	for deadline := w.Now().Add(serverTime); w.Now().Before(deadline); {
+		all, err := w.Laptop.Processes(ctx)
+		if err != nil || !slices.ContainsFunc(all, func(p host.Process) bool { return p.Name == vbox.Server && !p.Foreign }) {
+			return err
+		}
+		if err := world.Sleep(ctx, 200*time.Millisecond); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// configure gives an adapter its address, and makes it where it is gone. Which
+// name a new one gets is VirtualBox's to say: another is not what the VM is on.
+func configure(ctx context.Context, w *world.World, a HostOnly) error {
+	_, err := w.VBoxManage(ctx, vbox.IfConfig(a.Name, a.Addr))
+	var complaint *vbox.Error
+	if !errors.As(err, &complaint) || complaint.Kind != vbox.HostOnlyMissing {
+		return err
+	}
+	out, created := w.VBoxManage(ctx, vbox.CreateHostOnlyIf())
+	if created != nil {
+		return err
+	}
+	if name := vbox.ParseCreated(out.Stdout); name != a.Name {
+		if name != "" {
+			_, _ = w.VBoxManage(ctx, vbox.RemoveHostOnlyIf(name))
+		}
+		return err
+	}
+	_, err = w.VBoxManage(ctx, vbox.IfConfig(a.Name, a.Addr))
+	return err
 }
 
 // resume starts every VM that is saved now, as often as it is called.

@@ -75,7 +75,11 @@ func (c *RestoreRoute) Next() world.Change {
 
 func steps(ctx context.Context, w *world.World, all []routes.Step) error {
 	for _, s := range all {
-		if _, err := w.Laptop.Run(ctx, host.Cmd{Argv: s.Argv, Root: true}); err != nil && !s.MayFail {
+		out, err := w.Laptop.Run(ctx, host.Cmd{Argv: s.Argv, Root: true})
+		if err == nil {
+			err = routes.Refused(out.Stderr)
+		}
+		if err != nil && !s.MayFail {
 			return err
 		}
 	}

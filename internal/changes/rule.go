@@ -1,6 +1,7 @@
 package changes
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -23,14 +24,16 @@ type AddRule struct {
 	VM, UUID string
 	Slot     int // the NIC that is attached to NAT
 	Port     int // on 127.0.0.1; another one if this is taken when the rule is added
-	// Old is the rule of our own name that this one takes the place of.
+	Guest    int `json:",omitempty"` // dockerd's port in the VM; 0 is docker-machine's
+	// Old is the rule of our own name that this one takes the place of, whatever it
+	// says: VirtualBox has no two rules of one name.
 	Old *vbox.Forward `json:",omitempty"`
 	// Settled says that Port is the port that the rule has got.
 	Settled bool `json:",omitempty"`
 }
 
 func (c *AddRule) rule() vbox.Forward {
-	return vbox.Forward{Slot: c.Slot, Name: world.RuleName, Proto: "tcp", HostIP: "127.0.0.1", HostPort: c.Port, GuestPort: world.GuestPort}
+	return vbox.Forward{Slot: c.Slot, Name: world.RuleName, Proto: "tcp", HostIP: "127.0.0.1", HostPort: c.Port, GuestPort: cmp.Or(c.Guest, world.GuestPort)}
 }
 
 // Kind implements world.Change.
@@ -41,12 +44,12 @@ func (c *AddRule) String() string {
 	if c.Old != nil {
 		verb = "replace"
 	}
-	return fmt.Sprintf("%s NAT rule %s (127.0.0.1:%d -> guest %d)", verb, world.RuleName, c.Port, world.GuestPort)
+	return fmt.Sprintf("%s NAT rule %s (127.0.0.1:%d -> guest %d)", verb, world.RuleName, c.Port, c.rule().GuestPort)
 }
 
 // Doing implements world.Change.
 func (c *AddRule) Doing() string {
-	return fmt.Sprintf("adding NAT rule 127.0.0.1:%d → guest %d", c.Port, world.GuestPort)
+	return fmt.Sprintf("adding NAT rule 127.0.0.1:%d → guest %d", c.Port, c.rule().GuestPort)
 }
 
 // Risk implements world.Change.
@@ -69,17 +72,17 @@ func (c *AddRule) Apply(ctx context.Context, w *world.World) error {
 	if err != nil {
 		return err
 	}
-	if c.Old != nil {
-		if _, err := w.VBoxManage(ctx, vbox.DeleteForward(vm, c.Old.Slot, c.Old.Name)); err != nil {
-			return fmt.Errorf("removing NAT rule %s: %w", c.Old.Name, err)
-		}
-	}
 	avoid := map[int]bool{}
-	for range bindTries {
+	for try := range bindTries {
 		if c.Port, err = w.ChoosePort(ctx, vm, avoid); err != nil {
 			return err
 		}
-		if _, err := w.VBoxManage(ctx, vbox.AddForward(vm, c.Slot, c.rule())); err != nil {
+		if c.Old != nil && try == 0 {
+			if err := natpf(ctx, w, &vm, func(vm vbox.VM) []string { return vbox.DeleteForward(vm, c.Old.Slot, c.Old.Name) }); err != nil {
+				return fmt.Errorf("removing NAT rule %s: %w", c.Old.Name, err)
+			}
+		}
+		if err := natpf(ctx, w, &vm, func(vm vbox.VM) []string { return vbox.AddForward(vm, c.Slot, c.rule()) }); err != nil {
 			return fmt.Errorf("adding NAT rule %s: %w", world.RuleName, err)
 		}
 		bound, err := c.bound(ctx, w, vm)
@@ -91,11 +94,28 @@ func (c *AddRule) Apply(ctx context.Context, w *world.World) error {
 			return nil
 		}
 		avoid[c.Port] = true
-		if _, err := w.VBoxManage(ctx, vbox.DeleteForward(vm, c.Slot, world.RuleName)); err != nil {
+		if err := natpf(ctx, w, &vm, func(vm vbox.VM) []string { return vbox.DeleteForward(vm, c.Slot, world.RuleName) }); err != nil {
 			return fmt.Errorf("removing NAT rule %s, which VirtualBox could not bind: %w", world.RuleName, err)
 		}
 	}
 	return fmt.Errorf("VirtualBox took NAT rule %s and did not listen, on %d ports in a row", world.RuleName, bindTries)
+}
+
+// natpf changes a VM's NAT rules. Which of VBoxManage's verbs that takes is the
+// VM's state to say, and somebody may have started or stopped it since it was asked.
+func natpf(ctx context.Context, w *world.World, vm *vbox.VM, args func(vbox.VM) []string) error {
+	_, err := w.VBoxManage(ctx, args(*vm))
+	var complaint *vbox.Error
+	if !errors.As(err, &complaint) || complaint.Kind != vbox.Locked && complaint.Kind != vbox.NotRunning {
+		return err
+	}
+	now, lookErr := w.LookUpRef(ctx, vbox.VMRef{Name: vm.Name, UUID: vm.UUID})
+	if lookErr != nil || now.State.Live() == vm.State.Live() {
+		return err
+	}
+	*vm = now
+	_, err = w.VBoxManage(ctx, args(now))
+	return err
 }
 
 // bound says whether VirtualBox listens for the new rule. The port was free a
@@ -143,17 +163,17 @@ func (c *AddRule) Revert(ctx context.Context, w *world.World) ([]string, error) 
 		if c.Old != nil && f == *c.Old {
 			return nil, nil
 		}
-		if want := c.rule(); f.HostIP != want.HostIP || f.GuestPort != want.GuestPort || c.Settled && f.HostPort != want.HostPort {
+		if want := c.rule(); f.Proto != want.Proto || f.HostIP != want.HostIP || f.GuestPort != want.GuestPort || c.Settled && f.HostPort != want.HostPort {
 			return []string{fmt.Sprintf("NAT rule %s of %s was edited since and stays: %s", f.Name, c.VM, f.Rule())}, nil
 		}
-		if _, err := w.VBoxManage(ctx, vbox.DeleteForward(vm, f.Slot, f.Name)); err != nil {
+		if err := natpf(ctx, w, &vm, func(vm vbox.VM) []string { return vbox.DeleteForward(vm, f.Slot, f.Name) }); err != nil {
 			return nil, fmt.Errorf("removing NAT rule %s: %w", f.Name, err)
 		}
 	}
 	if c.Old == nil {
 		return nil, nil
 	}
-	if _, err := w.VBoxManage(ctx, vbox.AddForward(vm, c.Old.Slot, *c.Old)); err != nil {
+	if err := natpf(ctx, w, &vm, func(vm vbox.VM) []string { return vbox.AddForward(vm, c.Old.Slot, *c.Old) }); err != nil {
 		return nil, fmt.Errorf("putting NAT rule %s back: %w", c.Old.Name, err)
 	}
 	return nil, nil

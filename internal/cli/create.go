@@ -8,7 +8,6 @@ import (
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/changes"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/layers"
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/shell"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/stack"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/store"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/world"
@@ -63,15 +62,18 @@ func (a *app) create(s site, name string, f fixFlags) error {
 	if _, err := s.store.Load(a.ctx, name); err == nil {
 		return nil // somebody else was faster
 	}
-	again := w.Program + " fix --create " + shell.Quote(name)
-	plan, err := w.Creatable(a.ctx, again)
+	again := a.again
+	if !f.create { // a yes was typed instead
+		again = func(flags ...string) string { return a.again(append([]string{"--create"}, flags...)...) }
+	}
+	plan, err := w.Creatable(a.ctx, again())
 	if err != nil {
 		return a.cause(err)
 	}
 	j := stack.NewJournal(journalDir(w), stack.Header{Command: "create", Machine: name, Store: s.dir, Started: a.Now()})
 	switch {
 	case plan.Modules:
-		restart := &changes.RestartModules{Again: again + " --stop-vms"}
+		restart := &changes.RestartModules{Again: again("--stop-vms")}
 		_, err = stack.Apply(a.ctx, a.hard, w, []world.Change{restart}, j, a.sink())
 	case plan.Route:
 		_, err = stack.Fix(a.ctx, a.hard, w, layers.BeforeCreate(), j, a.sink())

@@ -12,6 +12,7 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/stack"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/store"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/ui"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/vbox"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/world"
 )
 
@@ -85,6 +86,7 @@ func (a *app) classify(err error) *exitError {
 		verdict  *stack.VerdictError
 		dialect  *shell.UnknownError
 		yourTurn *world.YourTurn
+		vb       *vbox.Error
 	)
 	out := &exitError{code: exitProblems, message: err.Error()}
 	switch {
@@ -133,6 +135,10 @@ func (a *app) classify(err error) *exitError {
 		if verdict.Status != stack.Fail {
 			out.code = exitUnknown
 		}
+	case errors.As(err, &vb) && vb.Kind == vbox.KernelDriver:
+		out.hint = a.command("modules", "restart")
+	case errors.As(err, &vb) && vb.Kind == vbox.HostOnlyMissing:
+		out.hint = "VBoxManage hostonlyif create"
 	case errors.Is(err, world.ErrNoVBoxManage):
 		out.code = exitYourTurn
 		out.hint = a.command("doctor")

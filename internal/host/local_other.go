@@ -75,7 +75,9 @@ func (l *Local) Processes(ctx context.Context) ([]Process, error) {
 		uid, comm, ok := strings.Cut(strings.TrimSpace(rest), " ")
 		n, err := strconv.Atoi(pid)
 		if ok && err == nil {
-			comm = strings.TrimSpace(comm)
+			// ps puts the name in parentheses where it may not read the arguments
+			// (getproclline in print.c of Apple's adv_cmds).
+			comm = strings.Trim(strings.TrimSpace(comm), "()")
 			procs = append(procs, Process{PID: n, Name: filepath.Base(comm), Args: comm, Foreign: uid != strconv.Itoa(os.Getuid())})
 		}
 	}

@@ -22,8 +22,9 @@ type Client struct {
 
 // Signs are the traces that VPN clients leave. Zero fields were not looked at.
 type Signs struct {
-	Owner host.Link // who has the machine's address
-	Keys  []string  // keys of the dynamic store, from ParseScutilKeys
+	Owner host.Link   // who has the machine's address
+	Links []host.Link // all of the laptop's
+	Keys  []string    // keys of the dynamic store, from ParseScutilKeys
 	// Interfaces are the interface names that keys tell, from ParseScutilShows.
 	Interfaces map[string]string
 	Services   []Service      // from ParseNCList
@@ -36,12 +37,6 @@ type Signs struct {
 func CiscoPaths() []string {
 	return []string{"/opt/cisco/secureclient/bin/vpn", "/opt/cisco/anyconnect/bin/vpn"}
 }
-
-// ScutilListKeys is what to write to scutil's stdin for ParseScutilKeys.
-const ScutilListKeys = "list State:/Network/Service/[^/]+/(DNS|IPv4)\n"
-
-// ScutilShow is what to write to scutil's stdin for ParseScutilShows.
-func ScutilShow(keys []string) string { return "show " + strings.Join(keys, "\nshow ") + "\n" }
 
 // Revealing are the keys of a dynamic store whose InterfaceName tells whose a
 // tunnel is: those of known clients, and those of connected services. At most
@@ -68,7 +63,7 @@ func Identify(s Signs) Client {
 
 func identify(s Signs) Client {
 	for _, k := range s.Keys {
-		if c, ok := byKey(k); ok && !s.another(k) {
+		if c, ok := byKey(k); ok && !s.another(k) && !s.dead(k) {
 			return Client{Name: c.name, Connected: true, How: "scutil has " + k}
 		}
 	}
@@ -106,6 +101,13 @@ func identify(s Signs) Client {
 func (s Signs) another(key string) bool {
 	link, known := s.Interfaces[key]
 	return known && Tunnel(s.Owner) && link != s.Owner.Name
+}
+
+// dead says that the tunnel of the key is gone: GlobalProtect's key, for one, may
+// outlive it.
+func (s Signs) dead(key string) bool {
+	name, known := s.Interfaces[key]
+	return known && s.Links != nil && !slices.ContainsFunc(s.Links, func(l host.Link) bool { return l.Name == name && l.Up })
 }
 
 func byKey(key string) (clientSign, bool) {
@@ -147,7 +149,7 @@ type clientSign struct {
 func keyClients() []clientSign {
 	return []clientSign{
 		{sign: "com.cisco.anyconnect", name: cisco},
-		{sign: "/gpd.pan/", name: globalProtect}, // may outlive a dead tunnel
+		{sign: "/gpd.pan/", name: globalProtect},
 		{sign: "net.juniper.ncproxyd", name: pulse},
 		{sign: "/CloudflareWARP/", name: "Cloudflare WARP"},
 	}
@@ -200,118 +202,6 @@ func processClients() []clientSign {
 		{"charon", "strongSwan (IPsec)", false},
 		{"Tunnelblick", "Tunnelblick (OpenVPN)", false},
 	}
-}
-
-// ParseScutilKeys reads what scutil answers to `list PATTERN`, lines of the form
-// `subKey [0] = State:/Network/Service/gpd.pan/DNS`.
-func ParseScutilKeys(out []byte) []string {
-	var keys []string
-	for line := range strings.Lines(string(out)) {
-		head, key, ok := strings.Cut(strings.TrimSpace(line), "] = ")
-		if ok && strings.HasPrefix(head, "subKey [") && key != "" {
-			keys = append(keys, key)
-		}
-	}
-	return keys
-}
-
-// ParseScutilShow reads what scutil answers to `show KEY`: false for
-// "No such key", else the dictionary with nested names joined by dots:
-// "InterfaceName", "ServerAddresses.0".
-func ParseScutilShow(out []byte) (map[string]string, bool) {
-	dict := map[string]string{}
-	var path []string
-	open := false
-	for line := range strings.Lines(string(out)) {
-		line = strings.TrimSpace(line)
-		key, value, pair := strings.Cut(line, " : ")
-		switch {
-		case line == "}":
-			if len(path) == 0 {
-				return dict, open
-			}
-			path = path[:len(path)-1]
-		case !open:
-			open = strings.HasPrefix(line, "<dictionary> {")
-		case pair && strings.HasPrefix(value, "<") && strings.HasSuffix(value, "> {"):
-			path = append(path, key)
-		case pair:
-			dict[strings.Join(append(slices.Clone(path), key), ".")] = value
-		}
-	}
-	return dict, open
-}
-
-// ParseScutilShows reads the answers to several `show KEY` in one session, in
-// their order: what each key says of InterfaceName, "" where there is none.
-func ParseScutilShows(out []byte) []string {
-	var links []string
-	var block []byte
-	for line := range strings.Lines(string(out)) {
-		text := strings.TrimRight(line, "\r\n")
-		switch {
-		case len(block) == 0 && strings.TrimSpace(text) == "No such key":
-			links = append(links, "")
-		case len(block) > 0 || strings.HasPrefix(strings.TrimSpace(text), "<dictionary> {"):
-			if block = append(block, line...); text == "}" || strings.HasSuffix(text, "{}") {
-				dict, _ := ParseScutilShow(block)
-				links, block = append(links, dict["InterfaceName"]), nil
-			}
-		}
-	}
-	return links
-}
-
-// Service is a row of `scutil --nc list`: built-in VPNs and Network Extensions,
-// but modems too.
-type Service struct {
-	Enabled bool
-	Status  string // "Connected", "Disconnected", "Connecting" …
-	UUID    string
-	Name    string
-	Type    string // "IPSec", "PPP:L2TP", "VPN:com.wireguard.macos"
-}
-
-// VPN says that the service is one, and not a modem or DSL line.
-func (s Service) VPN() bool {
-	kind, sub, _ := strings.Cut(s.Type, ":")
-	switch kind {
-	case "VPN", "IPSec", "L2TP", "PPTP":
-		return true
-	case "PPP":
-		return sub == "L2TP" || sub == "PPTP"
-	}
-	return false
-}
-
-// ParseNCList reads rows of the forms
-//
-//   - (Connected)      UUID IPSec             "Office"   [IPSec]
-//     (Disconnected)   UUID PPP --> L2TP      "Home"     [PPP:L2TP]
-//
-// A name may be cut so that its closing quotation mark is missing.
-func ParseNCList(out []byte) []Service {
-	var services []Service
-	for line := range strings.Lines(string(out)) {
-		line = strings.TrimSpace(line)
-		rest, enabled := strings.CutPrefix(line, "*")
-		rest, ok := strings.CutPrefix(strings.TrimSpace(rest), "(")
-		status, rest, ok2 := strings.Cut(rest, ")")
-		if !ok || !ok2 || status == "" {
-			continue
-		}
-		s := Service{Enabled: enabled, Status: status}
-		if i := strings.LastIndex(rest, "["); i >= 0 && strings.HasSuffix(rest, "]") {
-			s.Type, rest = rest[i+1:len(rest)-1], rest[:i]
-		}
-		head, name, _ := strings.Cut(rest, `"`)
-		s.Name = strings.TrimSpace(strings.TrimSuffix(strings.TrimSpace(name), `"`))
-		if f := strings.Fields(head); len(f) > 0 {
-			s.UUID = f[0]
-		}
-		services = append(services, s)
-	}
-	return services
 }
 
 // ParseCiscoState reads `vpn state`, which prints several ">> state: X" lines a

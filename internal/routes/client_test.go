@@ -107,6 +107,9 @@ func TestIdentify(t *testing.T) {
 		"anyconnect_connected_and_the_route_is_not_its": {Signs{Owner: host.Link{Name: "en0"}, Keys: []string{"State:/Network/Service/com.cisco.anyconnect/DNS"},
 			Interfaces: map[string]string{"State:/Network/Service/com.cisco.anyconnect/DNS": "utun7"}},
 			Client{cisco, true, "scutil has State:/Network/Service/com.cisco.anyconnect/DNS", true}},
+		"globalprotect_s_key_has_outlived_its_tunnel": {Signs{Owner: host.Link{Name: "vboxnet0"}, Links: []host.Link{{Name: "vboxnet0", Up: true}, {Name: "utun0", Up: true}},
+			Keys: []string{"State:/Network/Service/gpd.pan/DNS"}, Interfaces: map[string]string{"State:/Network/Service/gpd.pan/DNS": "utun2"}, Processes: []host.Process{{PID: 4, Name: "PanGPS"}}},
+			Client{globalProtect, false, "process PanGPS (4)", true}},
 		"nothing_known": {Signs{Owner: utun}, Client{}},
 	} {
 		t.Run(situation, func(t *testing.T) { compare(t, c.want, Identify(c.signs)) })

@@ -71,6 +71,7 @@ func parseInet(f []string) (netip.Prefix, bool) {
 func kindOf(name string) string {
 	for _, k := range []struct{ prefix, kind string }{
 		{"utun", "tun"}, {"tun", "tun"}, {"tap", "tun"}, {"gpd", "tun"}, {"cscotun", "tun"},
+		{"jnc", "tun"}, {"feth", "tun"}, // Juniper Network Connect; ZeroTier on macOS
 		{"ppp", "ppp"}, {"ipsec", "ipsec"}, {"wg", "wireguard"}, {"bridge", "bridge"},
 	} {
 		if numbered(name, k.prefix) {

@@ -1,7 +1,9 @@
 package routes
 
 import (
+	"errors"
 	"net/netip"
+	"strings"
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
 )
@@ -35,6 +37,17 @@ func ReAdd(os string, net netip.Prefix, adapter string, src netip.Addr) []Step {
 	return nil
 }
 
+// Refused is what macOS's route complains of on stderr: it exits with 0 whatever
+// the kernel answers (main in route.tproj/route.c of Apple's network_cmds).
+func Refused(stderr []byte) error {
+	_, complaint, found := strings.Cut(string(stderr), "writing to routing socket: ")
+	if !found {
+		return nil
+	}
+	complaint, _, _ = strings.Cut(complaint, "\n")
+	return errors.New("route: " + strings.TrimSpace(complaint))
+}
+
 // Drop takes back what ReAdd did where there was no route before.
 func Drop(os string, net netip.Prefix, adapter string) []Step {
 	net = net.Masked()
@@ -45,36 +58,4 @@ func Drop(os string, net netip.Prefix, adapter string) []Step {
 		return []Step{{Argv: []string{"ip", "route", "del", net.String(), "dev", adapter}, MayFail: true}}
 	}
 	return nil
-}
-
-// SetAddress gives the adapter its address and brings it up; the kernel then adds
-// the route by itself. On Linux it is often only the address that was lost
-// (docker/machine#2136, #657).
-func SetAddress(os, adapter string, addr netip.Prefix) []Step {
-	switch os {
-	case host.Darwin:
-		return []Step{{Argv: []string{"ifconfig", adapter, "inet", addr.Addr().String(), "netmask", netmask(addr), "up"}}}
-	case host.Linux:
-		return []Step{
-			{Argv: []string{"ip", "addr", "replace", addr.String(), "dev", adapter}},
-			{Argv: []string{"ip", "link", "set", "dev", adapter, "up"}},
-		}
-	}
-	return nil
-}
-
-// UnsetAddress takes the address away again; the adapter stays up.
-func UnsetAddress(os, adapter string, addr netip.Prefix) []Step {
-	switch os {
-	case host.Darwin:
-		return []Step{{Argv: []string{"ifconfig", adapter, "inet", addr.Addr().String(), "-alias"}, MayFail: true}}
-	case host.Linux:
-		return []Step{{Argv: []string{"ip", "addr", "del", addr.String(), "dev", adapter}, MayFail: true}}
-	}
-	return nil
-}
-
-func netmask(p netip.Prefix) string {
-	m := ^(uint32(0xffffffff) >> max(p.Bits(), 0))
-	return netip.AddrFrom4([4]byte{byte(m >> 24), byte(m >> 16), byte(m >> 8), byte(m)}).String()
 }

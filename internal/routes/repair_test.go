@@ -18,10 +18,6 @@ func TestRepairSteps(t *testing.T) {
 		"readd_elsewhere":                {ReAdd("windows", net, "vboxnet0", src), ""},
 		"drop_on_macos":                  {Drop("darwin", net, "vboxnet0"), "-route -n delete -net 192.168.99.0/24 -interface vboxnet0"},
 		"drop_on_linux":                  {Drop("linux", net, "vboxnet0"), "-ip route del 192.168.99.0/24 dev vboxnet0"},
-		"address_on_macos":               {SetAddress("darwin", "vboxnet0", addr), "ifconfig vboxnet0 inet 192.168.99.1 netmask 255.255.255.0 up"},
-		"address_on_linux":               {SetAddress("linux", "vboxnet0", addr), "ip addr replace 192.168.99.1/24 dev vboxnet0\nip link set dev vboxnet0 up"},
-		"no_address_on_macos":            {UnsetAddress("darwin", "vboxnet0", addr), "-ifconfig vboxnet0 inet 192.168.99.1 -alias"},
-		"no_address_on_linux":            {UnsetAddress("linux", "vboxnet0", addr), "-ip addr del 192.168.99.1/24 dev vboxnet0"},
 	} {
 		t.Run(situation, func(t *testing.T) {
 			var lines []string
@@ -34,5 +30,20 @@ func TestRepairSteps(t *testing.T) {
 			}
 			compare(t, c.want, strings.Join(lines, "\n"))
 		})
+	}
+}
+
+// The texts are route_strerror's (route.tproj/route.c of Apple's network_cmds).
+func TestRefused(t *testing.T) {
+	for stderr, want := range map[string]string{
+		"": "", "some warning\n": "",
+		"route: writing to routing socket: File exists\n":  "route: File exists",
+		"route: writing to routing socket: not in table\n": "route: not in table",
+	} {
+		got := ""
+		if err := Refused([]byte(stderr)); err != nil {
+			got = err.Error()
+		}
+		compare(t, want, got)
 	}
 }

@@ -102,6 +102,9 @@ func climb(ctx context.Context, w *world.World, layers []Layer, j *Journal, sink
 				return context.Cause(ctx)
 			}
 			if len(r.changes) == 0 {
+				if f, ok := r.hopeless(); ok {
+					return &VerdictError{Finding: f, Status: Fail}
+				}
 				break
 			}
 			next, err := applyAll(ctx, w, l, j, r.changes, tried, sink, res)
@@ -197,8 +200,9 @@ func apply(ctx context.Context, w *world.World, j *Journal, c world.Change, sink
 			return err
 		}
 	}
-	sink.Event(Event{Kind: Applying, Machine: w.Machine.Name, Change: c})
+	applying := func() { sink.Event(Event{Kind: Applying, Machine: w.Machine.Name, Change: c}) }
 	if p, ok := c.(world.Permanent); ok {
+		applying()
 		err := c.Apply(ctx, w)
 		w.Forget()
 		if err == nil {
@@ -206,9 +210,11 @@ func apply(ctx context.Context, w *world.World, j *Journal, c world.Change, sink
 		}
 		return err
 	}
+	// What Backup refuses was never begun, and what it finds belongs to the news.
 	if err := c.Backup(ctx, w); err != nil {
 		return err
 	}
+	applying()
 	seq, err := j.Plan(c)
 	if err != nil {
 		return err

@@ -72,6 +72,19 @@ func (r Report) CauseFinding() (f Finding, ok bool) {
 	return f, ok
 }
 
+// hopeless is the failure of a Ground layer that has nothing to change.
+func (l LayerReport) hopeless() (f Finding, ok bool) {
+	if !l.layer.Ground || len(l.changes) > 0 {
+		return f, false
+	}
+	for _, f := range l.Findings {
+		if f.Status == Fail {
+			return f, true
+		}
+	}
+	return f, false
+}
+
 // conclude hides what other layers explain, softens what does not matter while
 // the verdict is ok, and settles status and cause.
 func (r *Report) conclude() {
@@ -101,6 +114,7 @@ func (r *Report) conclude() {
 			verdict = l.Status
 		}
 	}
+	r.dropHopeless()
 	for i := range r.Layers {
 		l := &r.Layers[i]
 		if !l.layer.Lenient || verdict != OK {
@@ -123,6 +137,21 @@ func (r *Report) conclude() {
 	}
 	if f, ok := r.CauseFinding(); ok {
 		r.Cause = f.Code
+	}
+}
+
+// dropHopeless takes back the plans of layers that a hopeless one blocks: a
+// repair does not come so far.
+func (r *Report) dropHopeless() {
+	for _, ground := range r.Layers {
+		if _, ok := ground.hopeless(); !ok {
+			continue
+		}
+		for i := range r.Layers {
+			if l := &r.Layers[i]; l.BlockedBy == ground.Layer {
+				l.Changes, l.changes = nil, nil
+			}
+		}
 	}
 }
 

@@ -91,6 +91,9 @@ type Layer struct {
 	// Optional says that a repair goes on where this layer's changes fail or do
 	// not help: the next stronger one is tried, and what is wrong stays a finding.
 	Optional bool
+	// Ground says that nothing above can be repaired while this layer fails and has
+	// nothing to change itself: a repair ends there and touches nothing.
+	Ground bool
 	// Lenient layers' failures are warnings while the verdict is ok.
 	Lenient bool
 	Inspect func(context.Context, *world.World) (State, error)

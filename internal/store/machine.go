@@ -93,8 +93,12 @@ type driver struct {
 	SSHPort      int
 	SSHKeyPath   string
 	HostOnlyCIDR string
+	EnginePort   int // of the driver generic: create --generic-engine-port
 	authPaths
 }
+
+// virtualBox is the driver that has a NAT rule and a host-only network.
+const virtualBox = "virtualbox"
 
 // parse reads a config.json of any known version. Paths are as they stand in it.
 func parse(data []byte) (Machine, error) {
@@ -143,6 +147,9 @@ func (c config) machine() Machine {
 		a = *c.HostOptions.AuthOptions
 	}
 	d := c.Driver
+	if strings.EqualFold(c.DriverName, virtualBox) {
+		c.DriverName = virtualBox // written by hand: docker-machine itself knows drivers by this spelling alone
+	}
 	m := Machine{
 		Driver: c.DriverName, ConfigVersion: c.ConfigVersion,
 		VMName: d.MachineName, SSHUser: d.SSHUser, SSHPort: d.SSHPort, SSHKeyPath: d.SSHKeyPath, EnginePort: engine.DefaultPort,
@@ -157,9 +164,12 @@ func (c config) machine() Machine {
 	}
 	if m.SSHUser == "" {
 		m.SSHUser = "root" // libmachine/drivers/base.go
-		if m.Driver == "virtualbox" {
+		if m.Driver == virtualBox {
 			m.SSHUser = "docker" // drivers/virtualbox/virtualbox.go
 		}
+	}
+	if d.EnginePort > 0 && d.EnginePort <= 65535 {
+		m.EnginePort = d.EnginePort
 	}
 	if m.SSHPort < 1 || m.SSHPort > 65535 {
 		m.SSHPort = 22 // libmachine/drivers/base.go
@@ -168,13 +178,13 @@ func (c config) machine() Machine {
 	// VirtualBox may still tell. The driver "none" keeps the host and port of its
 	// URL (drivers/none/driver.go), "generic" what it was given, perhaps a name.
 	address := strings.TrimSpace(d.IPAddress)
-	if host, port, err := net.SplitHostPort(address); err == nil && m.Driver != "virtualbox" {
+	if host, port, err := net.SplitHostPort(address); err == nil && m.Driver != virtualBox {
 		if n, err := strconv.ParseUint(port, 10, 16); err == nil && n > 0 {
 			address, m.EnginePort = host, int(n)
 		}
 	}
 	var err error
-	if m.IP, err = netip.ParseAddr(address); err != nil && m.Driver != "virtualbox" {
+	if m.IP, err = netip.ParseAddr(address); err != nil && m.Driver != virtualBox {
 		m.Host = address
 	}
 	m.HostOnlyCIDR, _ = netip.ParsePrefix(strings.TrimSpace(d.HostOnlyCIDR))

@@ -301,6 +301,22 @@ func TestWhichStoreAndMachineByDefault(t *testing.T) {
 	}
 }
 
+// The driver generic keeps --generic-engine-port beside the address (docker/machine
+// b170508b, drivers/generic/generic.go); a driver's name is one whatever its case.
+func TestEnginePortAndDriverName(t *testing.T) {
+	for config, want := range map[string]Machine{
+		`{"DriverName":"generic","Driver":{"IPAddress":"10.0.0.5","EnginePort":22376}}`:               {Driver: "generic", EnginePort: 22376},
+		`{"DriverName":"generic","Driver":{"IPAddress":"10.0.0.5","EnginePort":0}}`:                   {Driver: "generic", EnginePort: 2376},
+		`{"DriverName":"generic","Driver":{"IPAddress":"10.0.0.5","EnginePort":70000}}`:               {Driver: "generic", EnginePort: 2376},
+		`{"DriverName":"VirtualBox","Driver":{"IPAddress":"192.168.99.100","MachineName":"default"}}`: {Driver: "virtualbox", EnginePort: 2376},
+	} {
+		m, err := parse([]byte(config))
+		if got := (Machine{Driver: m.Driver, EnginePort: m.EnginePort}); err != nil || !reflect.DeepEqual(got, want) {
+			t.Errorf("%s: %+v, %v", config, got, err)
+		}
+	}
+}
+
 func TestAddressesOfOtherDrivers(t *testing.T) {
 	for address, want := range map[string]Machine{
 		"203.0.113.7":        {IP: netip.MustParseAddr("203.0.113.7"), EnginePort: 2376},

@@ -6,8 +6,11 @@ import (
 	"strings"
 )
 
-// Env is what VBoxManage's environment needs added, so that this package can
-// read what it prints.
+// Env is what VBoxManage's environment needs added to speak English, where the
+// environment has a say: 7.x translates its lists and some of its errors, on macOS into the
+// user's language, everywhere into the one that is chosen in VirtualBox's own
+// preferences (VirtualBoxTranslator.cpp; so far Russian, and Turkish for errors).
+// What is read here therefore rests on its codes, its order and its values.
 func Env() []string { return []string{"LC_ALL=C"} }
 
 // The functions below return VBoxManage's arguments, without the program's own
@@ -23,10 +26,6 @@ func StartVM(name string) []string   { return []string{"startvm", name, "--type"
 func PauseVM(name string) []string   { return []string{"controlvm", name, "pause"} }
 func ResumeVM(name string) []string  { return []string{"controlvm", name, "resume"} }
 func SaveState(name string) []string { return []string{"controlvm", name, "savestate"} }
-
-// ACPIShutdown presses the guest's power button; PowerOffVM pulls its plug.
-func ACPIShutdown(name string) []string { return []string{"controlvm", name, "acpipowerbutton"} }
-func PowerOffVM(name string) []string   { return []string{"controlvm", name, "poweroff"} }
 
 // AddForward adds f to the NIC in slot (f.Slot is not looked at): live on a VM
 // that somebody holds, in its settings otherwise (VirtualBox manual, "VBoxManage
@@ -61,8 +60,32 @@ func IfConfig(ifname string, addr netip.Prefix) []string {
 	return []string{"hostonlyif", "ipconfig", ifname, "--ip", addr.Addr().String(), "--netmask", Netmask(addr)}
 }
 
+// CreateHostOnlyIf makes a host-only adapter; VirtualBox chooses its name.
+func CreateHostOnlyIf() []string { return []string{"hostonlyif", "create"} }
+
+// RemoveHostOnlyIf removes one.
+func RemoveHostOnlyIf(ifname string) []string { return []string{"hostonlyif", "remove", ifname} }
+
+// AddHostOnlyNet makes a host-only network (7.x on macOS) in which the laptop gets
+// addr, the lowest of its range.
+func AddHostOnlyNet(name string, addr netip.Prefix) []string {
+	last := addr.Masked().Addr().As4()
+	for i := range last {
+		last[i] |= ^byte(mask(addr) >> (24 - 8*i))
+	}
+	return []string{"hostonlynet", "add", "--name", name, "--netmask", Netmask(addr),
+		"--lower-ip", addr.Addr().String(), "--upper-ip", netip.AddrFrom4(last).Prev().String(), "--enable"}
+}
+
+// UseHostOnlyNet puts a VM's NIC on a host-only network.
+func UseHostOnlyNet(vm string, slot int, network string) []string {
+	return []string{"modifyvm", vm, fmt.Sprintf("--nic%d", slot), "hostonlynet", fmt.Sprintf("--host-only-net%d", slot), network}
+}
+
 // Netmask is an IPv4 prefix's mask in dotted form.
 func Netmask(p netip.Prefix) string {
-	m := ^(uint32(0xffffffff) >> max(p.Bits(), 0))
+	m := mask(p)
 	return netip.AddrFrom4([4]byte{byte(m >> 24), byte(m >> 16), byte(m >> 8), byte(m)}).String()
 }
+
+func mask(p netip.Prefix) uint32 { return ^(uint32(0xffffffff) >> max(p.Bits(), 0)) }

@@ -124,11 +124,15 @@ func complaints() []complaint {
 			{"VERR_VM_DRIVER_NOT_INSTALLED"}, // rc=-1908
 			{"rc=-1908"},
 			{"/dev/vboxdrv"},
-			{"/dev/vboxnetctl"}, // macOS with its kexts not approved: umbrel-dev#33, hashicorp/vagrant#12967
+			{"/dev/vboxnetctl"},                 // macOS with its kexts not approved: umbrel-dev#33, hashicorp/vagrant#12967
+			{"VERR_SUPDRV_COMPONENT_NOT_FOUND"}, // at startvm: VBoxNetFlt alone is not loaded
 		}},
 		{HostOnlyMissing, [][]string{
 			{"The host network interface", "could not be found"}, // named '…', up to 5.x: with the given name
-			{"Nonexistent host networking interface"},            // at startvm
+			{"INVALIDARG", "FindHostNetworkInterfaceByName("},    // in another language
+			{"INVALID_ARG", "FindHostNetworkInterfaceByName("},
+			{"Nonexistent host networking interface"}, // at startvm
+			{"VERR_INTNET_FLT_IF_NOT_FOUND"},          // likewise, docker/machine#2559
 		}},
 		{Locked, [][]string{
 			{"already locked for a session"}, // docker/machine#1679

@@ -15,6 +15,12 @@ const NoName = "<inaccessible>"
 // VMRef is a line of `list vms` or `list runningvms`.
 type VMRef struct{ Name, UUID string }
 
+// Inaccessible says that VirtualBox cannot read the VM's settings: it stands in
+// the list as <inaccessible>, in VirtualBox's language.
+func (r VMRef) Inaccessible() bool {
+	return strings.HasPrefix(r.Name, "<") && strings.HasSuffix(r.Name, ">")
+}
+
 // ParseVMs reads lines of the form "NAME" {UUID}. The name is printed as it is,
 // quotation marks and braces included; a VM whose settings cannot be read is
 // called NoName. Other lines are warnings and passed over.
@@ -36,31 +42,25 @@ func ParseVMs(out []byte) ([]VMRef, error) {
 
 // HostOnlyIf is a host-only adapter as `list hostonlyifs` tells it.
 type HostOnlyIf struct {
-	Name        string       // "vboxnet0"; on Windows "VirtualBox Host-Only Ethernet Adapter"
-	Addr        netip.Prefix // the laptop's address on it; zero where it has none
-	Up          bool
-	DHCP        bool
-	NetworkName string // VBoxNetworkName, "HostInterfaceNetworking-vboxnet0"
+	Name string       // "vboxnet0"; on Windows "VirtualBox Host-Only Ethernet Adapter"
+	Addr netip.Prefix // the laptop's address on it; zero where it has none
 }
 
 // HostOnlyNet is a host-only network (7.x on macOS) as `list hostonlynets` tells it.
 type HostOnlyNet struct {
 	Name         string
-	Enabled      bool
 	Mask         int        // prefix length
 	Lower, Upper netip.Addr // the laptop gets the lowest (VirtualBox 7 manual, "Host-Only Networks")
 }
 
+// Has says whether an address is in the network.
+func (n HostOnlyNet) Has(a netip.Addr) bool { return netip.PrefixFrom(n.Lower, n.Mask).Contains(a) }
+
 // ParseHostOnlyIfs reads `list hostonlyifs`.
 func ParseHostOnlyIfs(out []byte) ([]HostOnlyIf, error) {
 	var ifs []HostOnlyIf
-	for _, b := range blocks(out) {
-		i := HostOnlyIf{
-			Name:        b["Name"],
-			Up:          b["Status"] == "Up",
-			DHCP:        cmp.Or(b["DHCP"], b["Dhcp"]) == "Enabled", // "Dhcp" up to 4.x
-			NetworkName: b["VBoxNetworkName"],
-		}
+	for _, b := range blocks(out, "Name", "GUID", "DHCP", "IPAddress", "NetworkMask") {
+		i := HostOnlyIf{Name: b["Name"]}
 		// An adapter without an address shows 0.0.0.0 or nothing.
 		if a, err := netip.ParseAddr(b["IPAddress"]); err == nil && a.Is4() && !a.IsUnspecified() {
 			bits, err := maskBits(b["NetworkMask"])
@@ -74,11 +74,22 @@ func ParseHostOnlyIfs(out []byte) ([]HostOnlyIf, error) {
 	return ifs, nil
 }
 
+// ParseCreated reads the name of a new adapter from what CreateHostOnlyIf prints
+// after its progress: Interface 'vboxnet0' was successfully created.
+func ParseCreated(out []byte) string {
+	_, rest, _ := strings.Cut(string(out), "'")
+	name, _, ok := strings.Cut(rest, "'")
+	if !ok {
+		return ""
+	}
+	return name
+}
+
 // ParseHostOnlyNets reads `list hostonlynets`.
 func ParseHostOnlyNets(out []byte) ([]HostOnlyNet, error) {
 	var nets []HostOnlyNet
-	for _, b := range blocks(out) {
-		n := HostOnlyNet{Name: b["Name"], Enabled: b["State"] == "Enabled"}
+	for _, b := range blocks(out, "Name", "GUID", "State", "NetworkMask", "LowerIP", "UpperIP") {
+		n := HostOnlyNet{Name: b["Name"]}
 		var err error
 		if n.Mask, err = maskBits(b["NetworkMask"]); err != nil {
 			return nil, fmt.Errorf("reading host-only network %s: %w", n.Name, err)
@@ -95,19 +106,29 @@ func ParseHostOnlyNets(out []byte) ([]HostOnlyNet, error) {
 }
 
 // blocks splits "Key: value" lines at each Name. Blank lines do not separate:
-// 7.0 prints one after a host-only network's GUID.
-func blocks(out []byte) []map[string]string {
+// 7.0 prints one after a host-only network's GUID. In another language (see Env)
+// a block begins with whatever comes before GUID, which is never translated, and its
+// values are in the order of keys (VBoxManageList.cpp).
+func blocks(out []byte, keys ...string) []map[string]string {
 	var all []map[string]string
+	var lines [][2]string
 	for line := range strings.Lines(string(out)) {
-		key, value, ok := strings.Cut(line, ":")
-		if !ok {
-			continue
+		if key, value, ok := strings.Cut(line, ":"); ok {
+			lines = append(lines, [2]string{key, strings.TrimSpace(value)})
 		}
-		if key == "Name" {
+	}
+	begun, foreign := 0, false
+	for i, l := range lines {
+		if ahead := i+1 < len(lines) && lines[i+1][0] == "GUID"; l[0] == "Name" || ahead {
 			all = append(all, map[string]string{})
+			begun, foreign = i, l[0] != "Name"
 		}
-		if len(all) > 0 {
-			all[len(all)-1][key] = strings.TrimSpace(value)
+		switch n := i - begun; {
+		case len(all) == 0:
+		case !foreign:
+			all[len(all)-1][l[0]] = l[1]
+		case n < len(keys):
+			all[len(all)-1][keys[n]] = l[1]
 		}
 	}
 	return all

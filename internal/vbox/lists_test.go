@@ -59,9 +59,21 @@ VBoxNetworkName: HostInterfaceNetworking-VirtualBox Host-Only Ethernet Adapter #
 
 `))
 	compare(t, []HostOnlyIf{
-		{Name: "vboxnet0", Addr: netip.MustParsePrefix("192.168.99.1/24"), Up: true, NetworkName: "HostInterfaceNetworking-vboxnet0"},
-		{Name: "VirtualBox Host-Only Ethernet Adapter #2", DHCP: true, NetworkName: "HostInterfaceNetworking-VirtualBox Host-Only Ethernet Adapter #2"},
+		{Name: "vboxnet0", Addr: netip.MustParsePrefix("192.168.99.1/24")},
+		{Name: "VirtualBox Host-Only Ethernet Adapter #2"},
 	}, got, err)
+}
+
+func TestParseCreated(t *testing.T) {
+	for out, want := range map[string]string{
+		"0%...10%...20%...30%...40%...50%...60%...70%...80%...90%...100%\nInterface 'vboxnet0' was successfully created\n": "vboxnet0",
+		"0%...\nProgress state: NS_ERROR_FAILURE\n": "",
+		"it's not": "",
+	} {
+		if got := ParseCreated([]byte(out)); got != want {
+			t.Errorf("%q: %q", out, got)
+		}
+	}
 }
 
 // The blank line after the GUID is VirtualBox 7.0's (hashicorp/vagrant's fixtures have it).
@@ -82,9 +94,45 @@ LowerIP:         10.10.0.1
 UpperIP:         10.10.0.9
 `))
 	compare(t, []HostOnlyNet{
-		{"minikube-hostonly-192.168.59.1", true, 24, netip.MustParseAddr("192.168.59.100"), netip.MustParseAddr("192.168.59.254")},
-		{"off", false, 16, netip.MustParseAddr("10.10.0.1"), netip.MustParseAddr("10.10.0.9")},
+		{"minikube-hostonly-192.168.59.1", 24, netip.MustParseAddr("192.168.59.100"), netip.MustParseAddr("192.168.59.254")},
+		{"off", 16, netip.MustParseAddr("10.10.0.1"), netip.MustParseAddr("10.10.0.9")},
 	}, got, err)
+}
+
+// The order is VBoxManageList.cpp's; the words are not VirtualBox's own translation.
+func TestListsInAnotherLanguage(t *testing.T) {
+	ifs, err := ParseHostOnlyIfs([]byte(`Имя:             vboxnet0
+GUID:            786f6276-656e-4074-8000-0a0027000000
+DHCP:            Выключен
+IP-адрес:        192.168.99.1
+Маска сети:      255.255.255.0
+IPv6-адрес:      fe80::800:27ff:fe00:0
+Длина префикса IPv6: 64
+MAC-адрес:       0a:00:27:00:00:00
+Состояние:       Работает
+VBoxNetworkName: HostInterfaceNetworking-vboxnet0
+
+Имя:             vboxnet1
+GUID:            786f6276-656e-4174-8000-0a0027000001
+DHCP:            Выключен
+IP-адрес:        192.168.56.1
+Маска сети:      255.255.255.0
+`))
+	compare(t, []HostOnlyIf{{"vboxnet0", netip.MustParsePrefix("192.168.99.1/24")}, {"vboxnet1", netip.MustParsePrefix("192.168.56.1/24")}}, ifs, err)
+	nets, err := ParseHostOnlyNets([]byte(`Имя:             docker-machine
+GUID:            00000000-0000-0000-0000-000000000001
+
+Состояние:       Включён
+Маска сети:      255.255.255.0
+Нижний IP:       192.168.99.1
+Верхний IP:      192.168.99.254
+VBoxNetworkName: hostonly-docker-machine
+`))
+	compare(t, []HostOnlyNet{{"docker-machine", 24, netip.MustParseAddr("192.168.99.1"), netip.MustParseAddr("192.168.99.254")}}, nets, err)
+	refs, err := ParseVMs([]byte("\"<недоступна>\" {22222222-2222-2222-2222-222222222222}\n"))
+	if err != nil || len(refs) != 1 || !refs[0].Inaccessible() {
+		t.Errorf("%v, %v", refs, err)
+	}
 }
 
 func TestParseVersion(t *testing.T) {
@@ -137,6 +185,7 @@ func FuzzParseVMs(f *testing.F) {
 func FuzzParseHostOnlyIfs(f *testing.F) {
 	f.Add("Name: vboxnet0\nIPAddress: 192.168.99.1\nNetworkMask: 255.255.255.0\nStatus: Up\nDHCP: Enabled\n")
 	f.Add("Name: x\nName: y\nIPAddress: ::1\nNetworkMask: 255.0.0.0\n")
+	f.Add("Имя: vboxnet0\nGUID: 7\nDHCP: -\nАдрес: 192.168.99.1\nМаска: 255.255.255.0\n")
 	f.Fuzz(func(t *testing.T, out string) {
 		ifs, err := ParseHostOnlyIfs([]byte(out))
 		if err != nil {
@@ -144,15 +193,9 @@ func FuzzParseHostOnlyIfs(f *testing.F) {
 		}
 		var b strings.Builder
 		for _, i := range ifs {
-			fmt.Fprintf(&b, "Name: %s\nVBoxNetworkName: %s\n", i.Name, i.NetworkName)
+			fmt.Fprintf(&b, "Name: %s\n", i.Name)
 			if i.Addr.IsValid() {
 				fmt.Fprintf(&b, "IPAddress: %s\nNetworkMask: %s\n", i.Addr.Addr(), Netmask(i.Addr))
-			}
-			if i.Up {
-				b.WriteString("Status: Up\n")
-			}
-			if i.DHCP {
-				b.WriteString("DHCP: Enabled\n")
 			}
 		}
 		again, err := ParseHostOnlyIfs([]byte(b.String()))

@@ -42,5 +42,8 @@ func HoldsModules(name string, v Version) bool {
 	return name == Window && !v.AtLeast(6, 0, 0)
 }
 
+// Server is VirtualBox's own server, one for each user.
+const Server = "VBoxSVC"
+
 // Window is the process of VirtualBox's own window.
 const Window = "VirtualBox"

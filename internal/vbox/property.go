@@ -15,11 +15,11 @@ func GuestProperty(name, property string) []string {
 // (VirtualBox manual, "Guest Properties").
 func GuestAddrProperty(n int) string { return fmt.Sprintf("/VirtualBox/GuestInfo/Net/%d/V4/IP", n) }
 
-// ParseGuestAddr reads "Value: 192.168.99.101"; zero for "No value set!" and for
-// what is no address.
+// ParseGuestAddr reads "Value: 192.168.99.101", whose first word may be
+// translated; zero for "No value set!" and for what is no address.
 func ParseGuestAddr(out []byte) netip.Addr {
 	for line := range strings.Lines(string(out)) {
-		if value, ok := strings.CutPrefix(strings.TrimSpace(line), "Value:"); ok {
+		if _, value, ok := strings.Cut(line, ": "); ok {
 			a, err := netip.ParseAddr(strings.TrimSpace(value))
 			if err == nil && a.Is4() && !a.IsUnspecified() {
 				return a

@@ -9,6 +9,7 @@ func TestParseGuestAddr(t *testing.T) {
 	for out, want := range map[string]string{
 		"Value: 192.168.99.101\n":                          "192.168.99.101",
 		"WARNING: module not loaded\nValue: 10.0.2.15\r\n": "10.0.2.15",
+		"Значение: 192.168.99.101\n":                       "192.168.99.101",
 		"No value set!\n":                                  "",
 		"Value: \n":                                        "",
 		"Value: 0.0.0.0\n":                                 "",

@@ -3,7 +3,7 @@
 // runs nothing.
 //
 // VBoxManage of 7.x translates its human-readable output (List::tr, Info::tr in
-// its source), so run it with LC_ALL=C; see Env.
+// its source), and not its machine-readable one; see Env.
 //
 // Facts marked "VBoxManageInfo.cpp", "VBoxNetAdpCtl.cpp" and the like were read
 // in the source of that name at VirtualBox/virtualbox 44a0f07f.

@@ -1,12 +1,15 @@
 package world
 
 import (
+	"cmp"
 	"context"
 	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/certs"
@@ -121,25 +124,34 @@ func (w *World) HostOnlyEndpoint() Endpoint {
 	return Endpoint{Host: ip.String(), Port: w.Machine.EnginePort}
 }
 
-// DaemonRules are the NAT rules that lead from a loopback port to dockerd, ours first.
-func DaemonRules(vm vbox.VM) []vbox.Forward {
+// DaemonPort is where dockerd listens on the docker host.
+func (w *World) DaemonPort() int { return cmp.Or(w.Machine.EnginePort, GuestPort) }
+
+// DaemonRules are the NAT rules that lead from a loopback port to dockerd: ours
+// first, then those that 127.0.0.1 reaches, which is what the endpoint means.
+func (w *World) DaemonRules(vm vbox.VM) []vbox.Forward {
 	var rules []vbox.Forward
 	for _, f := range vm.Forwards {
-		if f.Proto != "tcp" || f.GuestPort != GuestPort || f.HostPort == 0 || !(f.HostIP == "" || Loopback(f.HostIP)) {
-			continue
-		}
-		if f.Name == RuleName {
-			rules = append([]vbox.Forward{f}, rules...)
-		} else {
+		if f.Proto == "tcp" && f.GuestPort == w.DaemonPort() && f.HostPort != 0 && (f.HostIP == "" || Loopback(f.HostIP)) {
 			rules = append(rules, f)
 		}
 	}
+	rank := func(f vbox.Forward) int {
+		switch {
+		case f.Name == RuleName:
+			return 0
+		case f.HostIP == "" || f.HostIP == "127.0.0.1" || f.HostIP == Localhost:
+			return 1
+		}
+		return 2
+	}
+	slices.SortStableFunc(rules, func(a, b vbox.Forward) int { return rank(a) - rank(b) })
 	return rules
 }
 
 // Loopback says whether a rule's host IP is reachable from the laptop alone.
 func Loopback(hostIP string) bool {
-	ip := net.ParseIP(hostIP)
+	ip := net.ParseIP(strings.Trim(hostIP, "[]"))
 	return hostIP == Localhost || ip != nil && ip.IsLoopback()
 }
 
@@ -176,7 +188,7 @@ func (w *World) Target(ctx context.Context) Endpoint {
 			return w.HostOnlyEndpoint(), nil
 		}
 		if vm, err := w.VM(ctx); err == nil {
-			if rules := DaemonRules(vm); len(rules) > 0 {
+			if rules := w.DaemonRules(vm); len(rules) > 0 {
 				return Endpoint{Host: Localhost, Port: rules[0].HostPort}, nil
 			}
 		}

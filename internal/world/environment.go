@@ -77,7 +77,7 @@ func (w *World) Recorded(ctx context.Context) Endpoint {
 	}
 	if w.VirtualBox() {
 		if vm, err := w.VM(ctx); err == nil {
-			if rules := DaemonRules(vm); len(rules) > 0 {
+			if rules := w.DaemonRules(vm); len(rules) > 0 {
 				return Endpoint{Host: Localhost, Port: rules[0].HostPort}
 			}
 		}

@@ -171,6 +171,25 @@ func (w *World) HostOnlyIfs(ctx context.Context) []vbox.HostOnlyIf {
 	return ifs
 }
 
+// HostOnlyNet is the name of the host-only network that has the machine's
+// address; "" where VirtualBox has none, or no such networks at all.
+func (w *World) HostOnlyNet(ctx context.Context) string {
+	out, err := w.VBoxManage(ctx, vbox.ListHostOnlyNets())
+	if err != nil {
+		return ""
+	}
+	nets, err := vbox.ParseHostOnlyNets(out.Stdout)
+	if err != nil {
+		return ""
+	}
+	for _, n := range nets {
+		if n.Has(w.HostOnly()) {
+			return n.Name
+		}
+	}
+	return ""
+}
+
 // RunningVMs are this user's VMs that have a process.
 func (w *World) RunningVMs(ctx context.Context) ([]vbox.VMRef, error) {
 	out, err := w.VBoxManage(ctx, vbox.ListRunning())

@@ -22,7 +22,7 @@ func (w *World) preferredPort() int {
 }
 
 // ChoosePort is the first port, from the preferred one on, that nobody listens
-// on, no rule of any VM claims (those of VMs that are off will bind later), and
+// on, no TCP rule of any VM claims (those of VMs that are off will bind later), and
 // that is not to be avoided.
 func (w *World) ChoosePort(ctx context.Context, vm vbox.VM, avoid map[int]bool) (int, error) {
 	claimed, err := w.claimedPorts(ctx, vm)
@@ -45,11 +45,11 @@ func (w *World) ChoosePort(ctx context.Context, vm vbox.VM, avoid map[int]bool) 
 	return 0, fmt.Errorf("no port from %d to %d is free on 127.0.0.1", first, first+portRange-1)
 }
 
-// claimedPorts are the host ports of all NAT rules of all VMs but vm's own rule of our name.
+// claimedPorts are the host ports of all TCP rules of all VMs but vm's own rule of our name.
 func (w *World) claimedPorts(ctx context.Context, vm vbox.VM) (map[int]bool, error) {
 	claimed := map[int]bool{}
 	for _, f := range vm.Forwards {
-		if f.Name != RuleName {
+		if f.Name != RuleName && f.Proto == "tcp" {
 			claimed[f.HostPort] = true
 		}
 	}
@@ -69,7 +69,9 @@ func (w *World) claimedPorts(ctx context.Context, vm vbox.VM) (map[int]bool, err
 			continue // inaccessible, or removed meanwhile: it binds nothing
 		}
 		for _, f := range other.Forwards {
-			claimed[f.HostPort] = true
+			if f.Proto == "tcp" {
+				claimed[f.HostPort] = true
+			}
 		}
 	}
 	return claimed, nil

@@ -110,7 +110,7 @@ func (w *World) VPN(ctx context.Context, view routes.View) routes.Client {
 func (w *World) askVPN(ctx context.Context, view routes.View) routes.Client {
 	ctx, cancel := context.WithTimeout(ctx, ProbeTime)
 	defer cancel()
-	signs := routes.Signs{Owner: host.Link{Name: view.Route.Link}}
+	signs := routes.Signs{Owner: host.Link{Name: view.Route.Link}, Links: view.Links}
 	for _, l := range view.Links {
 		if l.Name == view.Route.Link {
 			signs.Owner = l

@@ -51,14 +51,8 @@ func (w *World) SettingsFile(ctx context.Context) string {
 // laptop's address in the machine's network; conf is what it goes by. What
 // cannot be read is taken to allow everything.
 func (w *World) HostOnlyRefused(ctx context.Context) (laptop netip.Prefix, conf vbox.NetworksConf, refused bool) {
-	laptop = w.Machine.HostOnlyCIDR
-	if !laptop.IsValid() {
-		ip := w.HostOnly()
-		if !ip.Is4() {
-			return laptop, conf, false
-		}
-		net, _ := ip.Prefix(24) // docker-machine's, unless told otherwise
-		laptop = netip.PrefixFrom(net.Addr().Next(), 24)
+	if laptop = w.LaptopAddr(); !laptop.IsValid() {
+		return laptop, conf, false
 	}
 	data, err := w.Laptop.ReadFile(ctx, vbox.NetworksConfPath)
 	switch {
@@ -68,6 +62,17 @@ func (w *World) HostOnlyRefused(ctx context.Context) (laptop netip.Prefix, conf 
 		return laptop, conf, false
 	}
 	return laptop, conf, !vbox.Allowed(laptop, conf)
+}
+
+// LaptopAddr is the laptop's own address in the host-only network, as config.json
+// has it or as docker-machine gives it out unless told otherwise; zero where the
+// machine has no IPv4 address.
+func (w *World) LaptopAddr() netip.Prefix {
+	if w.Machine.HostOnlyCIDR.IsValid() || !w.HostOnly().Is4() {
+		return w.Machine.HostOnlyCIDR
+	}
+	net, _ := w.HostOnly().Prefix(24)
+	return netip.PrefixFrom(net.Addr().Next(), 24)
 }
 
 // AppleSilicon says whether this is a Mac with an Apple chip, whatever this

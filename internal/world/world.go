@@ -182,7 +182,7 @@ func (w *World) LookUpRef(ctx context.Context, ref vbox.VMRef) (vbox.VM, error) 
 	}
 	vm, err := w.LookUpVM(ctx, ref.UUID)
 	var complaint *vbox.Error
-	if errors.As(err, &complaint) && ref.Name != "" && ref.Name != vbox.NoName {
+	if errors.As(err, &complaint) && ref.Name != "" && !ref.Inaccessible() {
 		if named, again := w.LookUpVM(ctx, ref.Name); again == nil && named.UUID == ref.UUID {
 			return named, nil
 		}

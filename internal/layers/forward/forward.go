@@ -18,6 +18,7 @@ type State struct {
 	Applies bool           `json:"applies"`
 	NoVM    bool           `json:"no_vm"`
 	Running bool           `json:"running"`
+	Guest   int            `json:"guest_port"` // dockerd's
 	NoNAT   bool           `json:"no_nat"`
 	Rules   []vbox.Forward `json:"rules,omitempty"` // rules that lead to dockerd, the adopted one first
 	Open    []vbox.Forward `json:"open,omitempty"`  // of these, rules that listen on other addresses than loopback
@@ -36,7 +37,7 @@ func Layer() stack.Layer {
 }
 
 func inspect(ctx context.Context, w *world.World) (stack.State, error) {
-	s := State{Applies: w.VirtualBox(), FixHint: w.Hint("fix")}
+	s := State{Applies: w.VirtualBox(), Guest: w.DaemonPort(), FixHint: w.Hint("fix")}
 	if !s.Applies {
 		return s, nil
 	}
@@ -55,9 +56,9 @@ func inspect(ctx context.Context, w *world.World) (stack.State, error) {
 		s.NoNAT = true
 		return s, nil
 	}
-	s.Rules = world.DaemonRules(vm)
+	s.Rules = w.DaemonRules(vm)
 	for _, r := range vm.Forwards {
-		if r.Proto == "tcp" && r.GuestPort == world.GuestPort && !world.Loopback(r.HostIP) {
+		if r.Proto == "tcp" && r.GuestPort == s.Guest && !world.Loopback(r.HostIP) {
 			s.Open = append(s.Open, r)
 		}
 	}
@@ -74,9 +75,11 @@ func inspect(ctx context.Context, w *world.World) (stack.State, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.Plan = &changes.AddRule{VM: vm.Name, UUID: vm.UUID, Slot: slot, Port: port}
-	if len(s.Rules) > 0 && s.Rules[0].Name == world.RuleName {
-		s.Plan.Old = &s.Rules[0]
+	s.Plan = &changes.AddRule{VM: vm.Name, UUID: vm.UUID, Slot: slot, Port: port, Guest: s.Guest}
+	for _, r := range vm.Forwards {
+		if r.Name == world.RuleName && s.Plan.Old == nil {
+			s.Plan.Old = &r
+		}
 	}
 	return s, nil
 }
@@ -136,7 +139,10 @@ func (s State) Findings() []stack.Finding {
 	switch {
 	case len(s.Rules) == 0:
 		f := stack.Finding{Code: "forward.rule-missing", Status: stack.Fail,
-			Title: fmt.Sprintf("no NAT rule for guest port %d", world.GuestPort), Hint: s.FixHint}
+			Title: fmt.Sprintf("no NAT rule for guest port %d", s.Guest), Hint: s.FixHint}
+		if len(s.Open) > 0 {
+			f.Title += " on 127.0.0.1 alone"
+		}
 		if s.HostOnlyWorks {
 			f.Status = stack.Warn
 			f.Title += ": dockerd answers at the host-only address, until a VPN takes it away"

@@ -2,6 +2,7 @@ package machine
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/shell"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/stack"
@@ -60,7 +61,7 @@ func (s State) power() []stack.Finding {
 	case s.OldAdapter:
 		return one("machine.adapter-unsupported",
 			fmt.Sprintf("VM is %s, and VirtualBox %s on macOS does not start it: it is on a host-only adapter, of which there are only networks now", s.VM, s.Version),
-			fmt.Sprintf("docker-vpn-helper explain machine.adapter-unsupported\nVBoxManage modifyvm %s --nic%d hostonlynet --host-only-net%d docker-machine", s.Name, s.Slot, s.Slot))
+			s.networkHint())
 	case s.NoDriver && s.NoModules != "":
 		return one("machine.driver-not-loaded", "VirtualBox's kernel modules are not loaded, and "+s.NoModules, "docker-vpn-helper explain machine.driver-not-loaded")
 	case s.NoDriver:
@@ -76,6 +77,22 @@ func (s State) power() []stack.Finding {
 		f[0].Hint = "VBoxManage showvminfo " + s.UUID
 	}
 	return f
+}
+
+// networkHint moves the VM to a host-only network, and makes one where there is none.
+func (s State) networkHint() string {
+	var lines []string
+	run := func(args []string) { lines = append(lines, shell.Command(append([]string{"VBoxManage"}, args...)...)) }
+	network := s.Network
+	if network == "" && s.Laptop.IsValid() {
+		network = "docker-machine"
+		run(vbox.AddHostOnlyNet(network, s.Laptop))
+	}
+	if network == "" {
+		return "docker-vpn-helper explain machine.adapter-unsupported"
+	}
+	run(vbox.UseHostOnlyNet(s.Name, s.Slot, network))
+	return strings.Join(append(lines, s.FixHint), "\n")
 }
 
 // missing says what became of a VM that is unknown to VirtualBox.

@@ -32,6 +32,8 @@ type State struct {
 	// why they cannot be restarted.
 	NoDriver  bool   `json:"no_driver"`
 	NoModules string `json:"no_modules,omitempty"`
+	// Adapters is the VM's own, which there cannot be without kernel modules.
+	Adapters []changes.HostOnly `json:"-"`
 
 	// Missing says that VirtualBox does not know the VM; Settings is its settings
 	// file if that is where docker-machine puts it, Unreadable the UUID of a VM
@@ -42,9 +44,12 @@ type State struct {
 	Foreign    int    `json:"foreign_vm_pid,omitempty"`
 
 	// OldAdapter says that the VM is on a host-only adapter, which this
-	// VirtualBox has no more; Slot is that NIC.
-	OldAdapter bool `json:"old_adapter"`
-	Slot       int  `json:"slot,omitempty"`
+	// VirtualBox has no more; Slot is that NIC, Network the host-only network that
+	// has the machine's address, Laptop the laptop's own one there.
+	OldAdapter bool         `json:"old_adapter"`
+	Slot       int          `json:"slot,omitempty"`
+	Network    string       `json:"network,omitempty"`
+	Laptop     netip.Prefix `json:"laptop,omitzero"`
 	// Refused is the laptop's host-only address where VirtualBox does not allow
 	// it, AllowLine the line of networks.conf that would.
 	Refused   netip.Prefix `json:"refused,omitzero"`
@@ -58,7 +63,7 @@ type State struct {
 
 // Layer is the rung.
 func Layer() stack.Layer {
-	return stack.Layer{Name: "machine", Inspect: inspect}
+	return stack.Layer{Name: "machine", Ground: true, Inspect: inspect}
 }
 
 func inspect(ctx context.Context, w *world.World) (stack.State, error) {
@@ -112,7 +117,7 @@ func (s *State) search(ctx context.Context, w *world.World) {
 	}
 	record, _ := w.Record(ctx)
 	for _, r := range refs {
-		if r.Name == vbox.NoName && (s.Unreadable == "" || r.UUID == record.VMUUID) {
+		if r.Inaccessible() && (s.Unreadable == "" || r.UUID == record.VMUUID) {
 			s.Unreadable = r.UUID
 		}
 	}
@@ -134,10 +139,18 @@ func (s *State) virtualBox(ctx context.Context, w *world.World, vm vbox.VM) {
 		return // a VBoxManage that cannot say its version has said all else
 	}
 	s.Version = v.String()
+	if vm.State != vbox.Running && v.AtLeast(7, 0, 0) {
+		if s.AppleSilicon = w.AppleSilicon(ctx); s.AppleSilicon {
+			return
+		}
+	}
 	nic, onAdapter := vm.HostOnlyNIC()
 	onAdapter = onAdapter && nic.Attachment == "hostonly"
 	if onAdapter && w.Laptop.OS() == host.Darwin && v.AtLeast(7, 0, 0) {
 		s.OldAdapter, s.Slot = true, nic.Slot
+		if s.Laptop = w.LaptopAddr(); vm.State != vbox.Running {
+			s.Network = w.HostOnlyNet(ctx)
+		}
 	}
 	if onAdapter && !s.OldAdapter && vbox.LimitsHostOnly(v, w.Laptop.OS()) {
 		if p, conf, ok := w.HostOnlyRefused(ctx); ok {
@@ -147,14 +160,14 @@ func (s *State) virtualBox(ctx context.Context, w *world.World, vm vbox.VM) {
 	if vm.State == vbox.Running {
 		return
 	}
-	if v.AtLeast(7, 1, 0) {
-		s.AppleSilicon = w.AppleSilicon(ctx)
-	}
 	if s.NoDriver = warned || w.Laptop.OS() == host.Darwin && w.KextsBlocked(ctx, v); !s.NoDriver {
 		return
 	}
 	if m, err := w.Modules(ctx); err == nil {
 		s.NoModules = m.None
+	}
+	if addr := w.LaptopAddr(); onAdapter && nic.HostOnly != "" && addr.IsValid() {
+		s.Adapters = []changes.HostOnly{{Name: nic.HostOnly, Addr: addr}}
 	}
 }
 
@@ -166,7 +179,7 @@ func (s State) Changes() []world.Change {
 	}
 	start := &changes.StartVM{Machine: s.Name, From: s.VM}
 	if s.NoDriver {
-		return []world.Change{&changes.RestartModules{Again: s.StopHint}, start}
+		return []world.Change{&changes.RestartModules{Again: s.StopHint, Adapters: s.Adapters}, start}
 	}
 	return []world.Change{start}
 }

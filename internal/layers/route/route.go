@@ -60,8 +60,8 @@ func inspect(ctx context.Context, w *world.World) (stack.State, error) {
 		return s, nil // the rest costs time
 	case verdict == routes.Hijacked:
 		s.Client = w.VPN(ctx, view)
-	case verdict == routes.OK:
-		if w.HostOnlySilent(ctx) {
+	case verdict == routes.OK && w.HostOnlySilent(ctx):
+		if s.VMDown = !running(ctx, w); !s.VMDown {
 			s.silent(ctx, w)
 		}
 	}
@@ -152,7 +152,11 @@ func (s State) Findings() []stack.Finding {
 		if j.Owner == "" {
 			return warn("route.missing", fmt.Sprintf("there is no route to %s, neither by %s nor by default", s.View.Addr, adapter), s.FixHint)
 		}
-		return warn("route.missing", fmt.Sprintf("%s leaves by %s, the default route, not %s", s.View.Addr, j.Owner, adapter), s.FixHint)
+		way := "the default route"
+		if dst := s.View.Route.Dst; dst.Bits() > 0 {
+			way = "a route for " + dst.String()
+		}
+		return warn("route.missing", fmt.Sprintf("%s leaves by %s, %s, not %s", s.View.Addr, j.Owner, way, adapter), s.FixHint)
 	case routes.Colliding:
 		return warn("route.colliding", j.Evidence, "")
 	case routes.InterfaceDown:
