@@ -22,7 +22,7 @@ func composeEntries() []Entry {
 			Code:   "tls.wrong-ca",
 			Source: "docker/compose#890, #3365, #6059; docker/machine#1880",
 			match: append(each([]string{"port=2376", "docker-compose", "error: ssl error", "ssl error: [ssl", "docker.errors", ":2376"}, "certificate_verify_failed", "certificate verify failed"),
-				"ssl error: [ssl: certificate_verify_failed]", "ssl error: [errno 1] _ssl.c…certificate verify failed", "ssl error: bad handshake: error([('ssl routines'…certificate verify failed"),
+				"ssl error: [ssl: certificate_verify_failed]", "ssl error: [errno 1] _ssl.c…certificate verify failed", "ssl error: bad handshake: error([('ssl routines'…certificate verify failed", "ssl error: [errno bad handshake]…certificate verify failed"),
 		},
 		{
 			ID:     "compose.client-cert",

@@ -10,6 +10,11 @@ func client() []string {
 	}
 }
 
+// calls are ends of URLs that only dockerd has.
+func calls() []string {
+	return []string{"/containers/json", "/images/json", "/containers/create", "/images/create"}
+}
+
 // local are the laptop's own addresses in a dial error.
 func local() []string {
 	return []string{"dial tcp 127.0.0.1:", "dial tcp [::1]:", "host \"localhost:", "host \"127.0.0.1:", "//localhost:", "//127.0.0.1:"}
@@ -52,6 +57,12 @@ func refusals() []string {
 // unreachables are the same for an address to which there is no way.
 func unreachables() []string {
 	return []string{"no route to host", "network is unreachable", "host is down", "unreachable network", "unreachable host", "can't assign requested address", "cannot assign requested address"}
+}
+
+// cuts are the same for a connection that stood.
+func cuts() []string {
+	return []string{": eof", "connection reset by peer", "forcibly closed", "unexpected eof", "broken pipe", "use of closed connection", "server closed idle connection",
+		"established connection was aborted", "software caused connection abort"}
 }
 
 // blocked are the words of a laptop that does not let a program connect.

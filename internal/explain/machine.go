@@ -147,7 +147,7 @@ func machineEntries() []Entry {
 			Code:   "machine.not-running",
 			Source: "docker/machine b170508b, libmachine/drivers/drivers.go, commands/ssh.go",
 			match: []string{"error checking tls connection: host is not running", "error running connection boilerplate: host is not running", "cannot run ssh command: host \"…is not running",
-				"error getting ip address: host is not running", "host is not running", "is not running. please start it in order to use the connection settings", "is not running. please start this with docker-machine", "is not running. please start with docker-machine"},
+				"error getting ip address: host is not running", "host is not running", "is not running. please start it in order to use the connection settings", "is not running. please start this with docker-machine", "is not running. please start with docker-machine", "vm \"boot2docker-vm\" is not running"},
 		},
 		{
 			ID:     "docker-machine.no-active",
@@ -163,7 +163,16 @@ func machineEntries() []Entry {
 			Causes: []string{"VirtualBox's DHCP server for the host-only network does not run or has another range", "the VM's host-only card is on another adapter", "the VM is still booting"},
 			Run:    []string{"VBoxManage list dhcpservers", "docker-vpn-helper doctor {machine}   # goes by NAT, without that address"},
 			Source: "docker/machine b170508b, drivers/virtualbox/ip.go; kubernetes/minikube eb25dbc703, known_issues.go",
-			match:  []string{"could not find matching ip for mac address", "ip address never found in dhcp leases file", "machine didn't return an ip after", "ip address is not set", "failed to get machine ip", "error in driver during machine creation: maximum number of retries (5) exceeded", "unable to start the vm: maximum number of retries (5)"},
+			match:  []string{"could not find matching ip for mac address", "ip address never found in dhcp leases file", "machine didn't return an ip after", "ip address is not set", "failed to get machine ip", "error in driver during machine creation: maximum number of retries (5) exceeded", "unable to start the vm: maximum number of retries (5)", "driver start: maximum number of retries (5)", "provision: ip not found", "no ip address found 4: eth1"},
+		},
+		{
+			ID:      "docker-machine.exit-1",
+			Means:   "VBoxManage failed, and a docker-machine or boot2docker of that age does not show what it said.",
+			Causes:  []string{"VirtualBox's kernel modules are not loaded, or a host-only adapter cannot be made", "VirtualBox is newer than the program and does not know an option any more", "no VT-x, or another hypervisor holds it"},
+			Run:     []string{"docker-machine --debug start {machine} 2>&1 | docker-vpn-helper explain -", "VBoxManage startvm {machine} --type headless", "docker-machine version   # 0.16.2 shows VBoxManage's words"},
+			Source:  "docker/machine#1498, #874; boot2docker/boot2docker#982; kubernetes/minikube#4451 (PR_PRECREATE_EXIT_1)",
+			match:   []string{"error creating machine: exit status 1", "machine creation: exit status 1", "initialize machine \"…\": exit status 1", "failed to start machine \"…\": exit status 1", "precreate: exit status 1", "unable to start vm: start: exit status 1"},
+			general: true,
 		},
 		{
 			ID:      "docker-machine.quickstart",

@@ -10,7 +10,7 @@ func machineFileEntries() []Entry {
 			Causes: []string{"the name is mistyped", "MACHINE_STORAGE_PATH, HOME or sudo point at another store", "the machine was never created, or is removed"},
 			Run:    []string{"docker-vpn-helper ls", "echo \"$MACHINE_STORAGE_PATH\"", "docker-vpn-helper fix --create {machine}"},
 			Source: "docker/machine b170508b, libmachine/mcnerror/errors.go, commands/commands.go",
-			match:  []string{"docker machine \"…\" does not exist", "no machine name(s) specified and no \"default\" machine exists", "host does not exist: \"", "host \"…\" does not exist"},
+			match:  []string{"docker machine \"…\" does not exist", "no machine name(s) specified and no \"default\" machine exists", "host does not exist: \"", "machine…: host does not exist", "host \"…\" does not exist"},
 			not:    []string{"vboxmanage: error"},
 		},
 		{
@@ -19,7 +19,7 @@ func machineFileEntries() []Entry {
 			Causes: []string{"an earlier creation failed halfway and left it"},
 			Run:    []string{"docker-vpn-helper doctor {machine}", "docker-machine rm {machine}   # removes its disk and everything on it"},
 			Source: "docker/machine b170508b, libmachine/mcnerror/errors.go",
-			match:  []string{"docker machine \"…\" already exists", "host already exists: \"", "error creating machine: machine…already exists"},
+			match:  []string{"docker machine \"…\" already exists", "host already exists: \"", "error creating machine: machine…already exists", "error creating machine. machine…already exists"},
 		},
 		{
 			ID:     "docker-machine.config",
@@ -59,7 +59,7 @@ func machineFileEntries() []Entry {
 			Run:    []string{"docker-machine --debug ls", "unset HTTP_PROXY http_proxy   # for this one command"},
 			Source: "docker/machine b170508b, libmachine/drivers/rpc; kubernetes/minikube eb25dbc703, known_issues.go (DRV_CORRUPT)",
 			match: []string{"error attempting heartbeat call to plugin server", "error attempting to get plugin server address for rpc", "failed to dial the plugin server", "error starting plugin binary",
-				"driver binary uses an incompatible api version", "error attempting call to get", "connection is shut down"},
+				"driver binary uses an incompatible api version", "error attempting call to get", "connection is shut down", "error getting state for host: unexpected eof", "during machine creation: unexpected eof"},
 			general: true,
 		},
 		{

@@ -11,7 +11,7 @@ func minikubeEntries() []Entry {
 			Run:    []string{"route -n get 192.168.59.100   # does a utun interface own it?", "disconnect from the VPN, then: minikube start", "minikube start --driver=docker   # no VM network at all"},
 			Code:   "route.hijacked",
 			Source: "kubernetes/minikube eb25dbc703, pkg/minikube/node/start.go; kubernetes/minikube#1099, #4540",
-			match:  []string{"minikube is unable to connect to the vm"},
+			match:  []string{"minikube is unable to connect to the vm", "failed to validate network: dial tcp", "unable to verify ssh connectivity: dial tcp"},
 		},
 		{
 			ID:     "minikube.no-proxy",
@@ -20,7 +20,8 @@ func minikubeEntries() []Entry {
 			Run:    []string{`export NO_PROXY="$NO_PROXY,$(minikube ip)"`},
 			Code:   "env.proxy-captures",
 			Source: "kubernetes/minikube eb25dbc703, pkg/minikube/node/start.go",
-			match:  []string{"your no_proxy environment does not include the minikube ip"},
+			match: []string{"your no_proxy environment does not include the minikube ip", "unable to connect to the server: gateway time", "unable to connect to the server: service unavailable", "unable to connect to the server: forbidden",
+				"unable to connect to the server: proxyconnect", "unable to connect to the server: bad gateway"},
 		},
 		{
 			ID:     "minikube.registry",
@@ -37,7 +38,8 @@ func minikubeEntries() []Entry {
 			Run:    []string{"minikube status", "disconnect from the VPN and try again", "minikube start --driver=docker   # no VM network at all"},
 			Code:   "route.hijacked",
 			Source: "kubernetes/minikube#4302, #9380",
-			match:  each([]string{"unable to connect to the server: dial tcp 192.168.", "unable to connect to the server: dial tcp 10.0.2.", "couldn't get current server api group list……192.168."}, timeoutsAndUnreachables()...),
+			match:  each([]string{"unable to connect to the server: dial tcp 192.168.", "unable to connect to the server: dial tcp 10.0.2.", "couldn't get current server api group list……192.168.", ":8443: ", ":8443/"}, timeoutsAndUnreachables()...),
+			not:    []string{"tls handshake timeout"},
 		},
 		{
 			ID:     "minikube.kubectl-handshake",
@@ -45,7 +47,7 @@ func minikubeEntries() []Entry {
 			Causes: []string{"a VPN with a small MTU", "the cluster's VM is short of memory", "a proxy in between"},
 			Run:    []string{"minikube status", "disconnect from the VPN and try again", "kubectl --v=6 get nodes   # which address?"},
 			Source: "Go, net/http (errTLSHandshakeTimeout)",
-			match:  []string{"unable to connect to the server: net/http: tls handshake timeout"},
+			match:  []string{"unable to connect to the server: net/http: tls handshake timeout", ":8443/…net/http: tls handshake timeout"},
 		},
 		{
 			ID:     "minikube.kubectl-refused",
@@ -69,7 +71,7 @@ func minikubeEntries() []Entry {
 			Causes: []string{"VPN or firewall software in the way", "the VM hangs at boot"},
 			Run:    []string{"minikube delete", "disconnect from the VPN, then: minikube start"},
 			Source: "kubernetes/minikube#4617, #3388, #7072 (IF_SSH_TIMEOUT, IF_SSH_NO_RESPONSE, DRV_CREATE_TIMEOUT)",
-			match: append(each([]string{"starthost failed", "exiting due to guest_provision", "exiting due to drv_", "exiting due to if_", "failed to start host"}, "waiting for ssh to be available", "maximum number of retries"),
+			match: append(each([]string{"starthost failed", "exiting due to guest_provision", "exiting due to drv_", "exiting due to if_", "failed to start host"}, "waiting for ssh to be available", "maximum number of retries (60)"),
 				"create host timed out in", "exiting due to if_ssh_timeout"),
 		},
 		{

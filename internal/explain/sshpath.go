@@ -53,7 +53,7 @@ func sshPathEntries() []Entry {
 			Run:    []string{"docker-vpn-helper doctor {machine}", "wait ten minutes without a login, if it worked before"},
 			Code:   "ssh.closed-before-banner",
 			Source: "OpenSSH 0ef0f5a83, kex.c; sshd_config(5), MaxStartups",
-			match: []string{"kex_exchange_identification: connection closed by remote host", "kex_exchange_identification: read: connection reset", "kex_exchange_identification: read: software caused connection abort",
+			match: []string{"kex_exchange_identification: connection closed by remote host", "kex_exchange_identification: read: connection reset", "kex_exchange_identification: read: software caused connection abort", "kex_exchange_identification: read: connection aborted", "banner exchange: connection to…aborted", "banner exchange: connection to…reset",
 				"ssh_exchange_identification: connection closed by remote host", "ssh_exchange_identification: read: connection reset", "ssh_exchange_identification: connection reset", "kex_exchange_identification: client sent invalid",
 				"kex_exchange_identification: write:"},
 			not: foreign(),
@@ -74,7 +74,7 @@ func sshPathEntries() []Entry {
 			Run:    []string{"docker-vpn-helper doctor {machine}", "VBoxManage showvminfo {machine} --machinereadable | grep VMState="},
 			Code:   "ssh.timeout",
 			Source: "OpenSSH 0ef0f5a83, sshconnect.c, kex.c",
-			match:  []string{"during banner exchange", "banner exchange: connection to", "exchange_identification: read: connection timed out", "exchange_identification: read: operation timed out"},
+			match:  []string{"during banner exchange", "banner exchange: connection to…timed out", "exchange_identification: read: connection timed out", "exchange_identification: read: operation timed out"},
 			not:    foreign(),
 		},
 		{

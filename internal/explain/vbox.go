@@ -37,6 +37,23 @@ func vboxEntries() []Entry {
 			match:  []string{"vboxmanage…context: \"removeredirect("},
 		},
 		{
+			ID:     "vbox.shared-folder",
+			Means:  "the VM has a shared folder of that name already, or the one that it has leads to a directory that is gone.",
+			Causes: []string{"it was added before: folders stay with the VM", "the directory was moved, or its disk is not mounted"},
+			Run:    []string{"VBoxManage showvminfo {machine} --machinereadable | grep SharedFolder", "VBoxManage sharedfolder remove {machine} --name NAME"},
+			Source: "VirtualBox, MachineImpl.cpp, SharedFolderImpl.cpp; boot2docker/windows-installer#63",
+			match:  []string{"shared folder named '…already exists", "shared folder path '…is not absolute", "shared folder path '…does not exist"},
+		},
+		{
+			ID:      "vbox.start-failed",
+			Means:   "VirtualBox could not start the VM; the line above this one says why, or the VM's log.",
+			Causes:  []string{"the kernel modules are not loaded", "the host-only adapter is gone or disabled", "no VT-x, or another hypervisor holds it"},
+			Run:     []string{"VBoxManage startvm {machine} --type headless", "tail -n 50 ~/.docker/machine/machines/{machine}/{machine}/Logs/VBox.log", "docker-vpn-helper doctor {machine}"},
+			Source:  "VirtualBox, MachineImpl.cpp, ConsoleImpl.cpp; kubernetes/minikube#5994, #6581; hashicorp/vagrant#8293",
+			match:   each([]string{"details: code e_fail (0x80004005), component", "details: code ns_error_failure (0x80004005), component"}, "interface imachine", "interface iconsole", "interface isession"),
+			general: true,
+		},
+		{
 			ID:      "vbox.usage",
 			Means:   "this VirtualBox does not know that command or option, or not in that form: they change between versions.",
 			Causes:  []string{"a script or note for another version of VirtualBox", "an argument with a space without quotes"},

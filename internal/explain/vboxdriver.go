@@ -36,7 +36,16 @@ func vboxDriverEntries() []Entry {
 			Causes: []string{"antivirus or endpoint software", "a program that replaces system files, such as a theme patcher"},
 			Run:    []string{`VBoxHardening.log beside the VM names the file: ~\.docker\machine\machines\{machine}\{machine}\Logs`, "reinstall VirtualBox, and except it from the antivirus software"},
 			Source: "kubernetes/minikube eb25dbc703, known_issues.go (PR_VBOX_HARDENING); docker/toolbox#473",
-			match:  []string{"supr3hardened", "verr_sup_vp_", "error relaunching virtualbox vm process", "terminated unexpectedly during startup with exit code -1073741819"},
+			match:  []string{"supr3hardened", "verr_sup_vp_", "error relaunching virtualbox vm process", "vboxdrvstub error"},
+		},
+		{
+			ID:     "vbox.too-old-here",
+			Means:  "this VirtualBox is too old, or was built wrong, for this processor or system: its own core does not load.",
+			Causes: []string{"VirtualBox 5.0.0 to 5.0.2 on Macs with SMAP", "the system was upgraded and VirtualBox was not"},
+			Run:    []string{"VBoxManage --version", "upgrade VirtualBox, reboot"},
+			Source: "docker/toolbox#105, #119, #128; docker/machine#1723; virtualbox.org ticket 14412",
+			match:  []string{"verr_vmm_smap_but_ac_clear", "failed to load vmmr0.r0", "failed to load r0 module"},
+			not:    []string{"verr_supdrv", "verr_vm_driver"},
 		},
 		{
 			ID:     "vbox.platform",
@@ -79,7 +88,7 @@ func vboxDriverEntries() []Entry {
 		{
 			ID:     "vbox.terminated",
 			Means:  "the VM's process ended while it started; VirtualBox's log beside the VM says why.",
-			Causes: []string{"kernel modules not loaded, or blocked by macOS", "another hypervisor in the way", "Windows: a program that VirtualBox's hardening refuses: see VBoxHardening.log"},
+			Causes: []string{"kernel modules not loaded, or blocked by macOS", "another hypervisor in the way, on Windows Hyper-V", "Windows: antivirus software that VirtualBox's hardening refuses: see VBoxHardening.log"},
 			Run:    []string{"tail ~/.docker/machine/machines/{machine}/{machine}/Logs/VBox.log", "reinstall VirtualBox, approve its system extension, reboot"},
 			Source: "docker/machine#4471; docker/toolbox#473, #679; kubernetes/minikube#3859, #5227",
 			match:  []string{"has terminated unexpectedly during startup", "the vm session was closed before any attempt to power it on", "the vm session was aborted", "could not launch the vm process for the machine"},
