@@ -50,7 +50,7 @@ func composeEntries() []Entry {
 			Run:    []string{`eval "$(docker-vpn-helper fix {machine})"`, "docker-vpn-helper doctor {machine}"},
 			Code:   "route.hijacked",
 			Source: "docker/compose#6059; urllib3, exceptions.py",
-			match: each([]string{"port=2376", "port=2375", "httpsconnectionpool(host='192.168.99."}, "connecttimeouterror", "connect timeout=", "errno 60", "errno 110", "errno 51", "errno 65", "errno 101", "errno 113", "errno 64",
+			match: each([]string{"port=2376", "port=2375", "httpsconnectionpool(host='192.168.99."}, "connecttimeouterror", "connect timeout=", "errno 60", "errno 110", "winerror 10060", "winerror 10051", "winerror 10065", "errno 51", "errno 65", "errno 101", "errno 113", "errno 64",
 				"no route to host", "network is unreachable", "operation timed out"),
 			not: []string{"proxyerror"},
 		},

@@ -1,5 +1,7 @@
 package explain
 
+import "slices"
+
 // dockerEntries are what the docker client says of its connection to dockerd,
 // and of itself.
 func dockerEntries() []Entry {
@@ -20,7 +22,7 @@ func dockerEntries() []Entry {
 			Run:    []string{"docker-vpn-helper doctor {machine}", `eval "$(docker-vpn-helper fix {machine})"`},
 			Code:   "forward.rule-missing",
 			Source: "docker/toolbox#250, #256",
-			match:  append(with(client(), local(), refusals()), with(local()[4:], calls(), refusals())...),
+			match:  append(slices.Concat(with(client(), local(), refusals()), with(local()[4:], calls(), refusals())), "connect econnrefused 127.0.0.1:2376", "connect econnrefused ::1:2376"),
 		},
 		{
 			ID:     "docker.timeout-local",
@@ -48,7 +50,7 @@ func dockerEntries() []Entry {
 			Run:    []string{`eval "$(docker-vpn-helper fix {machine})"`, "docker-vpn-helper doctor {machine}"},
 			Code:   "route.hijacked",
 			Source: "docker/machine#2632, #3236; docker/toolbox#744; docker/for-win#2596",
-			match:  each(append(client(), calls()...), timeouts()...),
+			match:  append(each(append(client(), calls()...), timeouts()...), "connect etimedout…:2376"),
 			not:    []string{"port=443"},
 		},
 		{
@@ -67,7 +69,7 @@ func dockerEntries() []Entry {
 			Run:    []string{"docker-vpn-helper fix {machine}", "docker-machine ssh {machine} sudo tail /var/log/docker.log"},
 			Code:   "daemon.unreachable",
 			Source: "docker/toolbox#275; docker/machine#2175",
-			match:  each(client(), refusals()...),
+			match:  append(each(client(), refusals()...), "connect econnrefused…:2376"),
 		},
 		{
 			ID:     "docker.closed",
@@ -128,7 +130,8 @@ func dockerEntries() []Entry {
 			Run:    []string{"docker-vpn-helper doctor {machine}", "lsof -nP -iTCP:2376 -sTCP:LISTEN"},
 			Code:   "daemon.not-docker",
 			Source: "kubernetes/minikube eb25dbc703, pkg/minikube/reason/known_issues.go (INET_NOT_TLS, INET_PROXY_CONFUSION)",
-			match:  each(client(), "first record does not look like a tls handshake", "server gave http response to https client", "oversized record received"),
+			match: append(each(client(), "first record does not look like a tls handshake", "server gave http response to https client", "oversized record received"),
+				each([]string{"port=2376", "port=2375"}, "wrong_version_number", "wrong version number")...),
 		},
 		{
 			ID:     "docker.localhost-missing",
@@ -145,7 +148,7 @@ func dockerEntries() []Entry {
 			Run:    []string{"export DOCKER_API_VERSION=1.39   # the maximum that the message names", "docker-machine upgrade {machine}"},
 			Code:   "daemon.api-too-old",
 			Source: "moby/moby#27106; IceWhaleTech/CasaOS#115",
-			match:  []string{"client version…is too new", "client is newer than server", "client and server don't have same version"},
+			match:  []string{"client version…is too new", "client is newer than server", "client and server don't have same version", "requires api version…but the docker daemon api version is"},
 		},
 		{
 			ID:     "docker.api-too-old",

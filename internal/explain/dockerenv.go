@@ -16,13 +16,24 @@ func dockerEnvEntries() []Entry {
 			not: []string{"error checking tls connection", "copying ca.pem", "error running connection boilerplate", "context not found", "error generating server cert"},
 		},
 		{
+			ID:     "docker.cert-damaged",
+			Means:  "docker finds its certificates and cannot use them: a file is empty, cut off, encrypted or no certificate at all.",
+			Causes: []string{"the disk was full when they were written or copied", "the key was encrypted by hand"},
+			Run:    []string{"ls -l \"$DOCKER_CERT_PATH\"", "cp ~/.docker/machine/certs/{ca,cert,key}.pem ~/.docker/machine/machines/{machine}/   # the store's own", "docker-vpn-helper doctor {machine}"},
+			Code:   "tls.client-cert-rejected",
+			Source: "docker/cli 28f756087e, vendor/github.com/docker/go-connections/tlsconfig, cli/context/docker; Go, crypto/tls",
+			match: append(each([]string{"unable to resolve docker endpoint", "x509 key pair", "context tls info", ".docker/", "unable to read tls config", "error checking tls connection"}, "failed to find any pem data", "failed to find certificate pem data", "failed to find \"certificate\" pem", "x509: malformed", "asn1: structure error",
+				"failed to parse private key"), "ca.pem seems invalid", "failed to append certificates from pem file", "make sure the key is not encrypted", "private key is encrypted; encrypted private keys", "private key is encrypted - support for encrypted"),
+			not: []string{"no such file or directory", "cannot find the", "error generating server cert"},
+		},
+		{
 			ID:     "docker.host-form",
 			Means:  "DOCKER_HOST does not have the form that docker wants, tcp://localhost:2376.",
 			Causes: []string{"it was typed by hand without tcp://", "the output of a command that failed was exported"},
 			Run:    []string{"echo \"$DOCKER_HOST\"", `eval "$(docker-vpn-helper env {machine})"`},
 			Code:   "env.points-elsewhere",
 			Source: "docker/cli 28f756087e, vendor/github.com/moby/moby/client",
-			match:  []string{"unable to parse docker host", "invalid bind address format", "invalid docker_host"},
+			match:  []string{"unable to parse docker host", "no connection adapters were found for 'tcp://", "invalid bind address format", "invalid docker_host"},
 		},
 		{
 			ID:     "docker.socket-permission",
@@ -51,7 +62,7 @@ func dockerEnvEntries() []Entry {
 			Run:    []string{"docker context ls", "docker context use default"},
 			Source: "docker/cli 28f756087e, cli/context/store",
 			match:  []string{"unable to resolve docker endpoint: context", "context \"…\" does not exist", "current context…is not found on the file system", "context not found: open"},
-			not:    []string{"kubectl", "kubeconfig", "kubernetes", "no context exists with the name"},
+			not:    []string{"kubectl", "kubeconfig", "kubernetes", "no context exists with the name", "client config: context", "error: context \""},
 		},
 		{
 			ID:     "docker.context-reserved",
@@ -102,7 +113,7 @@ func dockerEnvEntries() []Entry {
 			match: []string{
 				"cannot connect to the docker daemon at unix://", "cannot connect to the docker daemon at npipe://", "failed to connect to the docker api at unix://",
 				"failed to connect to the docker api at npipe://", "dial unix /var/run/docker.sock", "dial unix……docker.sock", "pipe/docker_engine", "pipe%2fdocker_engine",
-				"cannot connect to the docker daemon. is the docker daemon running", "cannot connect to the docker daemon. is 'docker", "cannot connect to the docker daemon. have you started",
+				"connect enoent /var/run/docker.sock", "cannot connect to the docker daemon. is the docker daemon running", "cannot connect to the docker daemon. is 'docker", "cannot connect to the docker daemon. have you started",
 			},
 		},
 	}

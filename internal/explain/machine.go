@@ -163,7 +163,7 @@ func machineEntries() []Entry {
 			Causes: []string{"VirtualBox's DHCP server for the host-only network does not run or has another range", "the VM's host-only card is on another adapter", "the VM is still booting"},
 			Run:    []string{"VBoxManage list dhcpservers", "docker-vpn-helper doctor {machine}   # goes by NAT, without that address"},
 			Source: "docker/machine b170508b, drivers/virtualbox/ip.go; kubernetes/minikube eb25dbc703, known_issues.go",
-			match:  []string{"could not find matching ip for mac address", "ip address never found in dhcp leases file", "machine didn't return an ip after", "ip address is not set", "failed to get machine ip", "error in driver during machine creation: maximum number of retries (5) exceeded", "unable to start the vm: maximum number of retries (5)", "driver start: maximum number of retries (5)", "provision: ip not found", "no ip address found 4: eth1"},
+			match:  []string{"could not find matching ip for mac address", "ip address never found in dhcp leases file", "machine didn't return an ip after", "ip address is not set", "failed to get machine ip", "error in driver during machine creation: maximum number of retries (5) exceeded", "unable to start the vm: maximum number of retries (5)", "driver start: maximum number of retries (5)", "provision: ip not found", "no ip address found 4: eth1", "the host-only adapter is corrupted. let's stop the vm"},
 		},
 		{
 			ID:      "docker-machine.exit-1",

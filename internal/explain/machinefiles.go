@@ -127,6 +127,14 @@ func machineFileEntries() []Entry {
 			general: true,
 		},
 		{
+			ID:     "docker-machine.local-program",
+			Means:  "docker-machine calls another program of the laptop for that, which is not in PATH.",
+			Causes: []string{"it is not installed, as ssh, scp, rsync and sshfs on Windows"},
+			Run:    []string{"echo \"$PATH\"", "docker-machine --native-ssh ssh {machine}   # needs no ssh"},
+			Source: "docker/machine b170508b, commands/scp.go, commands/mount.go, libmachine/ssh/client.go",
+			match:  []string{"you must have a copy of the…binary locally to use", "exec: \"ssh\": executable file not found", "exec: \"scp\": executable file not found"},
+		},
+		{
 			ID:      "docker-machine.usage",
 			Means:   "docker-machine got too few or too many words on its command line.",
 			Causes:  []string{"the machine's name is missing", "a variable or path with a space without quotes"},

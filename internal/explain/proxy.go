@@ -1,5 +1,7 @@
 package explain
 
+import "slices"
+
 // proxyEntries are answers of a proxy that should not have been asked.
 func proxyEntries() []Entry {
 	return []Entry{
@@ -19,8 +21,13 @@ func proxyEntries() []Entry {
 			Run:    []string{`eval "$(docker-vpn-helper env --no-proxy {machine})"`, "docker-vpn-helper doctor {machine}"},
 			Code:   "env.proxy-captures",
 			Source: "docker/toolbox#540, #370, #522; docker/machine#673, #1676",
-			match: append(each([]string{":2376/", "error during connect", "an error occurred trying to connect"}, "service unavailable", "forbidden", "proxyconnect tcp", "bad gateway", "gateway timeout", "gateway time-out", "proxy authentication required"),
-				append(each([]string{":2376", "error response from daemon: ", "unable to query docker version"}, "<html", "<!doctype html"), each([]string{":2376", "port=2376", ":2375", "port=2375"}, "cannot connect to proxy", "proxyerror")...)...),
+			match: slices.Concat(
+				each([]string{":2376/", "error during connect", "an error occurred trying to connect"}, "service unavailable", "forbidden", "proxyconnect tcp", "bad gateway", "gateway timeout", "gateway time-out", "proxy authentication required"),
+				each([]string{"request returned service unavailable for", "request returned bad gateway for", "request returned gateway timeout for", "request returned forbidden for", "request returned proxy authentication required for", "request returned 502", "request returned 503",
+					"request returned 504", "request returned 403", "request returned 407"}, ":2376/", ":2375/"),
+				each([]string{":2376", "error response from daemon: ", "unable to query docker version"}, "<html", "<!doctype html"),
+				each([]string{":2376", "port=2376", ":2375", "port=2375"}, "cannot connect to proxy", "proxyerror"),
+			),
 			not: []string{"pip ", "npm ", "/v2/", "forbidden by its access permissions"},
 		},
 	}

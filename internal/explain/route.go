@@ -10,7 +10,7 @@ func routeEntries() []Entry {
 			Run:    []string{"docker-vpn-helper fix {machine}   # adds it", "sudo route -n add -net 192.168.99 -interface vboxnet0"},
 			Code:   "route.missing",
 			Source: "docker/machine#1500; route(8)",
-			match:  []string{"route: writing to routing socket: not in table", "delete net…not in table", "rtnetlink answers: no such process"},
+			match:  []string{"route: writing to routing socket: not in table", "delete net…not in table", "rtnetlink answers: no such process", "route: writing to routing socket: no such process"},
 		},
 		{
 			ID:     "route.file-exists",

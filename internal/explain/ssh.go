@@ -18,7 +18,7 @@ func sshEntries() []Entry {
 			Run:    []string{"wait ten minutes without a login", "docker-vpn-helper doctor {machine}   # one login"},
 			Code:   "ssh.rate-limited",
 			Source: "OpenSSH 0ef0f5a83, sshd.c; sshd_config(5), MaxStartups, PerSourcePenalties",
-			match:  []string{"not allowed at this time", "exceeded maxstartups"},
+			match:  []string{"not allowed at this time", "exceeded maxstartups", "past maxstartups", "beginning maxstartups throttling"},
 		},
 		{
 			ID:     "ssh.host-key-changed",
@@ -77,7 +77,7 @@ func sshEntries() []Entry {
 			Run:    []string{"docker-machine upgrade {machine}", "ssh -o KexAlgorithms=+diffie-hellman-group14-sha1 -o HostKeyAlgorithms=+ssh-rsa …   # until then"},
 			Code:   "ssh.no-common-algorithm",
 			Source: "OpenSSH 0ef0f5a83, packet.c, ssherr.c; golang.org/x/crypto/ssh, common.go",
-			match: []string{"no matching key exchange method found", "no matching host key type found", "no matching cipher found", "no matching mac found", "unable to negotiate with",
+			match: []string{"no matching key exchange method", "no hostkey alg", "no matching host key type found", "no matching cipher found", "no matching mac found", "unable to negotiate with",
 				"ssh: no common algorithm", "dh_gen_key: group too small", "dh gex group out of range", "ssh_dispatch_run_fatal…invalid key length", "bad server host key: invalid key length", "couldn't agree a key exchange algorithm", "couldn't agree a host key algorithm"},
 			not: foreign(),
 		},

@@ -115,7 +115,7 @@ func sshPathEntries() []Entry {
 			Run:    []string{"lsof -nP -iTCP:2376 -sTCP:LISTEN", "docker-vpn-helper fix {machine}   # needs no tunnel"},
 			Code:   "forward.port-taken",
 			Source: "OpenSSH 0ef0f5a83, channels.c, ssh.c",
-			match:  []string{"channel_setup_fwd_listener_tcpip: cannot listen to port", "could not request local forwarding", "bind [127.0.0.1]:…address already in use", "bind: address already in use channel_setup"},
+			match:  []string{"channel_setup_fwd_listener_tcpip: cannot listen to port", "could not request local forwarding", "remote port forwarding failed for listen port", "bind [127.0.0.1]:…address already in use", "bind: address already in use channel_setup"},
 		},
 		{
 			ID:     "ssh.channel-refused",
@@ -136,12 +136,21 @@ func sshPathEntries() []Entry {
 			not:    foreign(),
 		},
 		{
+			ID:     "ssh.no-sftp",
+			Means:  "the docker host has no SFTP server, which a current scp (OpenSSH 9.0 and later) uses.",
+			Causes: []string{"boot2docker comes without one"},
+			Run:    []string{"scp -O …   # the old protocol", "docker-machine ssh {machine} 'cat > FILE' < FILE"},
+			Source: "OpenSSH 9.0 release notes; scp(1), -O",
+			match:  []string{"subsystem request failed on channel"},
+			not:    foreign(),
+		},
+		{
 			ID:     "ssh.control-path",
 			Means:  "ssh could not make the socket by which later logins share this one.",
 			Causes: []string{"ControlPath in ~/.ssh/config is too long for a socket, about 100 characters", "its directory is missing, or the socket of a dead connection is in the way"},
 			Run:    []string{"ControlPath ~/.ssh/%C   # in ~/.ssh/config", "ssh -o ControlPath=none …"},
 			Source: "OpenSSH 0ef0f5a83, misc.c, mux.c; ssh_config(5), ControlPath",
-			match:  []string{"too long for unix domain socket", "controlsocket…already exists, disabling multiplexing", "unix_listener: cannot bind to path", "muxserver_listen"},
+			match:  []string{"too long for unix domain socket", "controlsocket…already exists, disabling multiplexing", "unix_listener: cannot bind to path", "control socket connect(", "muxserver_listen"},
 			not:    foreign(),
 		},
 		{

@@ -5,6 +5,17 @@ package explain
 func vboxDriverEntries() []Entry {
 	return []Entry{
 		{
+			ID:     "vbox.kernel-driver",
+			Means:  "VirtualBox's kernel modules are not loaded, so that no VM can run and no host-only network exists.",
+			Causes: []string{"macOS blocked the system extension: Privacy & Security settings, Allow, reboot", "the kernel was upgraded and the modules were not built for it", "Secure Boot refuses modules that are not signed"},
+			Run:    []string{"macOS: sudo \"/Library/Application Support/VirtualBox/LaunchDaemons/VirtualBoxStartup.sh\" restart", "Linux: sudo /sbin/vboxconfig, or sudo modprobe vboxdrv vboxnetflt vboxnetadp", "Windows: sc query vboxdrv; reboot, or reinstall VirtualBox"},
+			Code:   "machine.driver-not-loaded",
+			Source: "kubernetes/minikube#4043, #4711, #3974; VirtualBox, vboxdrv.sh",
+			match: []string{"kernel driver not installed", "kernel module is not loaded", "verr_vm_driver_not_installed", "rc=-1908", "vboxdrv does not exist", "/dev/vboxdrv", "verr_supdrv_component_not_found",
+				"verr_vm_driver_not_accessible", "verr_vm_driver_load_error", "cannot access the kernel driver", "module vboxdrv not found", "module vboxnetadp not found", "module vboxnetflt not found",
+				"there were problems setting up virtualbox", "vboxdrvstub) failed: 0xc0000034", "sc.exe query vboxdrv", "kernel headers not found for target kernel…vbox"},
+		},
+		{
 			ID:     "vbox.unsigned-module",
 			Means:  "Secure Boot is on, and the kernel refuses VirtualBox's modules, because nobody whom it trusts has signed them.",
 			Causes: []string{"the modules were built on this computer and not signed with an enrolled key"},
@@ -55,17 +66,6 @@ func vboxDriverEntries() []Entry {
 			Code:   "machine.apple-silicon",
 			Source: "VirtualBox 7.1, MachineImpl.cpp (VBOX_E_PLATFORM_ARCH_NOT_SUPPORTED)",
 			match:  []string{"cannot run the machine because its platform architecture", "vbox_e_platform_arch_not_supported"},
-		},
-		{
-			ID:     "vbox.kernel-driver",
-			Means:  "VirtualBox's kernel modules are not loaded, so that no VM can run and no host-only network exists.",
-			Causes: []string{"macOS blocked the system extension: Privacy & Security settings, Allow, reboot", "the kernel was upgraded and the modules were not built for it", "Secure Boot refuses modules that are not signed"},
-			Run:    []string{"macOS: sudo \"/Library/Application Support/VirtualBox/LaunchDaemons/VirtualBoxStartup.sh\" restart", "Linux: sudo /sbin/vboxconfig, or sudo modprobe vboxdrv vboxnetflt vboxnetadp"},
-			Code:   "machine.driver-not-loaded",
-			Source: "kubernetes/minikube#4043, #4711, #3974; VirtualBox, vboxdrv.sh",
-			match: []string{"kernel driver not installed", "kernel module is not loaded", "verr_vm_driver_not_installed", "rc=-1908", "vboxdrv does not exist", "/dev/vboxdrv", "verr_supdrv_component_not_found",
-				"verr_vm_driver_not_accessible", "verr_vm_driver_load_error", "cannot access the kernel driver", "module vboxdrv not found", "module vboxnetadp not found", "module vboxnetflt not found",
-				"there were problems setting up virtualbox", "kernel headers not found for target kernel…vbox"},
 		},
 		{
 			ID:     "vbox.driver-version",

@@ -92,6 +92,22 @@ func vboxStateEntries() []Entry {
 			match:  []string{"could not open the medium……verr_file_not_found", "could not open the medium……verr_path_not_found", "could not find file for the medium", "could not get the storage format of the medium", "cannot open image file…verr_file_not_found"},
 		},
 		{
+			ID:     "vbox.disk-locked",
+			Means:  "another VM, or a task of VirtualBox that has not ended, holds the VM's disk.",
+			Causes: []string{"the VM is being started, saved or copied this moment", "a VM process that hangs after a crash", "two VMs with one disk"},
+			Run:    []string{"VBoxManage list runningvms", "ps ax | grep -i '[v]boxheadless'"},
+			Source: "VirtualBox, MediumImpl.cpp",
+			match:  []string{"is locked for writing by another task", "is locked for reading by another task", "failed to lock the medium"},
+		},
+		{
+			ID:     "vbox.laptop-disk-full",
+			Means:  "the laptop's disk is full, not the VM's, and VirtualBox could not write: it pauses the VM then.",
+			Causes: []string{"the VM's disk file has grown", "snapshots and saved states"},
+			Run:    []string{"df -h ~", "docker-machine ssh {machine} docker system prune", "VBoxManage controlvm {machine} resume   # when there is room again"},
+			Source: "VirtualBox, include/iprt/err.h (VERR_DISK_FULL); VirtualBox, DrvVD.cpp (DrvVD_DISKFULL)",
+			match:  []string{"verr_disk_full", "drvvd_diskfull"},
+		},
+		{
 			ID:     "vbox.disk-registry",
 			Means:  "VirtualBox remembers another disk under that path, or that disk under another path.",
 			Causes: []string{"the machine's directory was copied, restored or made anew, and VirtualBox's list of disks is older"},
