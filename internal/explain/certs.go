@@ -83,7 +83,7 @@ func certEntries() []Entry {
 			Run:    []string{"docker-vpn-helper doctor {machine}", "cp ~/.docker/machine/certs/{ca,cert,key}.pem ~/.docker/machine/machines/{machine}/   # the store's own pair"},
 			Code:   "tls.client-cert-rejected",
 			Source: "Go, crypto/tls (X509KeyPair)",
-			match:  []string{"tls: private key does not match public key", "tls: private key type does not match public key type"},
+			match:  each([]string{"unable to resolve docker endpoint", "x509 key pair", "context tls info", "unable to read tls config", "error checking", "docker"}, "tls: private key does not match public key", "tls: private key type does not match public key type"),
 			not:    []string{"nginx", "apache", "httpd", "kube", "helm", "vault", "etcd", "traefik", "error generating server cert"},
 		},
 	}

@@ -1,9 +1,11 @@
 package explain
 
+import "slices"
+
 // composeEntries are messages of docker-compose 1 and of other programs on
 // Python's docker library.
 func composeEntries() []Entry {
-	python := []string{"ssl error", "sslerror(", "certificateerror", "ssl: certificate_verify_failed", "ssl_match_hostname"}
+	python := []string{"ssl error", "docker.errors", "docker-compose", "port=2376"}
 	return []Entry{
 		{
 			ID:     "compose.hostname",
@@ -12,7 +14,11 @@ func composeEntries() []Entry {
 			Run:    []string{`eval "$(docker-vpn-helper fix {machine})"   # dials localhost`, "docker-vpn-helper fix --reissue {machine}   # names all three"},
 			Code:   "tls.address-missing",
 			Source: "docker/compose#2431, #3393, #3791; onejli/docker-vpn-helper#6",
-			match:  []string{"hostname '…doesn't match", "hostname mismatch, certificate is not valid for", "ip address mismatch, certificate is not valid for", "ssl: certificate_verify_failed…mismatch, certificate is not valid"},
+			match: slices.Concat(
+				each([]string{"error: ssl error: hostname '", "hostname 'localhost'", "hostname '127.", "hostname '192.168.", "hostname '10.", "hostname '172.", "hostname '[::1]'", "port=2376"}, "doesn't match"),
+				each([]string{"port=2376", "docker-compose", "ssl error"}, "hostname mismatch, certificate is not valid for", "ip address mismatch, certificate is not valid for"),
+				each([]string{"mismatch, certificate is not valid for '"}, "localhost'", "127.0.0.1'", "192.168.99."),
+			),
 		},
 		{
 			ID:     "compose.verify-failed",
@@ -31,7 +37,7 @@ func composeEntries() []Entry {
 			Run:    []string{`eval "$(docker-vpn-helper env {machine})"`, "docker-vpn-helper doctor {machine}"},
 			Code:   "tls.client-cert-rejected",
 			Source: "docker/compose#3365; Python ssl module (TLSV13_ALERT_CERTIFICATE_REQUIRED)",
-			match:  append(each(python, "tlsv13_alert_certificate_required", "alert bad certificate", "alert_bad_certificate", "alert_unknown_ca", "alert unknown ca"), "tlsv13_alert_certificate_required"),
+			match:  each(python, "tlsv13_alert_certificate_required", "alert bad certificate", "alert_bad_certificate", "alert_unknown_ca", "alert unknown ca"),
 			not:    []string{"curl: ("},
 		},
 		{
@@ -79,7 +85,7 @@ func composeEntries() []Entry {
 			Causes: []string{"the VM is short of memory or its disk is slow or full", "a connection that died when the VPN changed, and was kept open"},
 			Run:    []string{"docker-machine ssh {machine} 'free -m; df -h /var/lib/docker'", "export COMPOSE_HTTP_TIMEOUT=200", "docker-vpn-helper doctor {machine}"},
 			Source: "docker/compose, compose/cli/errors.py (1.x)",
-			match:  []string{"an http request took too long to complete. retry with --verbose", "read timed out. (read timeout=", "compose_http_timeout"},
+			match:  append(each([]string{"port=2376", "port=2375", "port=none", "unixhttpconnectionpool", "npipehttpconnectionpool"}, "read timed out"), "an http request took too long to complete. retry with --verbose"),
 		},
 		{
 			ID:     "compose.urllib3",

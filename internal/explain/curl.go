@@ -1,5 +1,10 @@
 package explain
 
+// builds are signs that the words come from a command in an image that is built.
+func builds() []string {
+	return []string{"process \"/bin/sh -c", "the command '/bin/sh -c", "executor failed running [/bin/sh"}
+}
+
 // curlEntries are curl's messages, by its exit codes (curl(1), EXIT CODES).
 func curlEntries() []Entry {
 	// What is, or may be, this laptop or a VM on it.
@@ -13,6 +18,7 @@ func curlEntries() []Entry {
 			Code:   "route.hijacked",
 			Source: "curl(1), EXIT CODES 7 and 28; onejli/docker-vpn-helper#2",
 			match:  with([]string{"curl: (28)", "curl: (7)"}, near, []string{"timed out", "timeout"}),
+			not:    builds(),
 		},
 		{
 			ID:     "curl.no-answer",
@@ -21,6 +27,7 @@ func curlEntries() []Entry {
 			Run:    []string{"docker logs CONTAINER", "docker-vpn-helper doctor {machine}"},
 			Source: "curl(1), EXIT CODES 28; curl, lib/progress.c",
 			match:  []string{"curl: (28) operation timed out after…bytes received", "curl: (28) operation timed out after…out of", "curl: (28) operation too slow"},
+			not:    builds(),
 		},
 		{
 			ID:      "curl.timeout-elsewhere",
@@ -30,6 +37,7 @@ func curlEntries() []Entry {
 			Source:  "curl(1), EXIT CODES 7 and 28",
 			match:   []string{"curl: (28)", "curl: (7)…timed out", "curl: (7)…timeout"},
 			general: true,
+			not:     builds(),
 		},
 		{
 			ID:     "curl.unreachable",
@@ -39,6 +47,7 @@ func curlEntries() []Entry {
 			Code:   "route.missing",
 			Source: "curl(1), EXIT CODES 7",
 			match:  with([]string{"curl: (7)"}, near, unreachables()),
+			not:    builds(),
 		},
 		{
 			ID:     "curl.refused",
@@ -47,7 +56,7 @@ func curlEntries() []Entry {
 			Run:    []string{"docker ps", "curl \"http://$(docker-machine ip {machine}):PORT/\"   # without VPN", "docker-vpn-helper doctor {machine}"},
 			Source: "curl(1), EXIT CODES 7; onejli/docker-vpn-helper#2; docker/machine#41",
 			match:  each([]string{"curl: (7) failed to connect", "curl: (7) couldn't connect"}, near...),
-			not:    []string{"timed out", "no route to host", "network is unreachable", "host is down"},
+			not:    append(builds(), []string{"timed out", "no route to host", "network is unreachable", "host is down"}...),
 		},
 		{
 			ID:      "curl.refused-elsewhere",
@@ -57,6 +66,7 @@ func curlEntries() []Entry {
 			Source:  "curl(1), EXIT CODES 7",
 			match:   []string{"curl: (7) failed to connect", "curl: (7) couldn't connect", "curl: (7) could not connect", "curl: (7) connection refused"},
 			general: true,
+			not:     builds(),
 		},
 		{
 			ID:     "curl.empty-reply",
@@ -65,6 +75,7 @@ func curlEntries() []Entry {
 			Run:    []string{"docker logs CONTAINER", "docker-machine ssh {machine} curl -sS http://127.0.0.1:PORT/"},
 			Source: "curl(1), EXIT CODES 52 and 56",
 			match:  []string{"curl: (52)", "curl: (56) recv failure", "curl: (55) send failure"},
+			not:    builds(),
 		},
 		{
 			ID:     "curl.http09",
@@ -73,6 +84,7 @@ func curlEntries() []Entry {
 			Run:    []string{"docker-vpn-helper doctor {machine}"},
 			Source: "curl(1), EXIT CODES 1; --http0.9",
 			match:  []string{"curl: (1) received http/0.9 when not allowed"},
+			not:    builds(),
 		},
 		{
 			ID:     "curl.protocol",
@@ -81,6 +93,7 @@ func curlEntries() []Entry {
 			Run:    []string{`curl --cacert "$DOCKER_CERT_PATH/ca.pem" --cert "$DOCKER_CERT_PATH/cert.pem" --key "$DOCKER_CERT_PATH/key.pem" "https://${DOCKER_HOST#tcp://}/_ping"`},
 			Source: "curl(1), EXIT CODES 1",
 			match:  []string{"curl: (1) protocol \"tcp\"", "curl: (1) protocol 'tcp'", "curl: (1) protocol tcp"},
+			not:    builds(),
 		},
 		{
 			ID:     "curl.cut",
@@ -89,6 +102,7 @@ func curlEntries() []Entry {
 			Run:    []string{"try again", "docker ps"},
 			Source: "curl(1), EXIT CODES 16, 18 and 92",
 			match:  []string{"curl: (18)", "curl: (92)", "curl: (16)"},
+			not:    builds(),
 		},
 		{
 			ID:     "curl.resolve",
@@ -97,7 +111,7 @@ func curlEntries() []Entry {
 			Run:    []string{"try with the VPN on and off", "docker-machine ip {machine}   # if it is a machine's name"},
 			Source: "curl(1), EXIT CODES 6",
 			match:  []string{"curl: (6)"},
-			not:    []string{"could not resolve host: localhost"},
+			not:    append(builds(), []string{"could not resolve host: localhost"}...),
 		},
 	}
 }

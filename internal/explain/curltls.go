@@ -11,6 +11,7 @@ func curlTLSEntries() []Entry {
 			Code:   "tls.client-cert-rejected",
 			Source: "curl(1), EXIT CODES 35 and 56",
 			match:  each([]string{"curl: (56)", "curl: (35)"}, "alert bad certificate", "certificate required", "sslv3 alert certificate", "alert unknown ca", "bad_certificate", "alert handshake failure"),
+			not:    builds(),
 		},
 		{
 			ID:     "curl.revocation",
@@ -19,6 +20,7 @@ func curlTLSEntries() []Entry {
 			Run:    []string{"curl --ssl-no-revoke …"},
 			Source: "curl(1), --ssl-no-revoke",
 			match:  []string{"the revocation function was unable to check revocation", "crypt_e_no_revocation_check", "crypt_e_revocation_offline"},
+			not:    builds(),
 		},
 		{
 			ID:     "curl.tls",
@@ -27,6 +29,7 @@ func curlTLSEntries() []Entry {
 			Run:    []string{"docker-vpn-helper doctor {machine}", "curl -v http://…   # does plain HTTP answer?"},
 			Source: "curl(1), EXIT CODES 35",
 			match:  []string{"curl: (35)"},
+			not:    builds(),
 		},
 		{
 			ID:     "curl.names",
@@ -36,15 +39,17 @@ func curlTLSEntries() []Entry {
 			Code:   "tls.address-missing",
 			Source: "curl(1), EXIT CODES 51 and 60",
 			match:  []string{"curl: (51)", "curl: (60)…no alternative certificate subject name matches", "curl: (60)…subject name…does not match"},
+			not:    builds(),
 		},
 		{
 			ID:     "curl.untrusted",
 			Means:  "curl does not trust the server's certificate: its CA is not known, or a date is past.",
 			Causes: []string{"--cacert is missing: docker-machine's CA is known to nobody else", "a proxy that inspects TLS", "the certificate has expired"},
-			Run:    []string{`curl --cacert "$DOCKER_CERT_PATH/ca.pem" …`, "docker-vpn-helper doctor {machine}"},
+			Run:    []string{`curl --cacert "$DOCKER_CERT_PATH/ca.pem" …   # if dockerd was meant`, "docker-vpn-helper doctor {machine}"},
 			Code:   "tls.wrong-ca",
 			Source: "curl(1), EXIT CODES 60",
 			match:  []string{"curl: (60)"},
+			not:    builds(),
 		},
 		{
 			ID:     "curl.cert-file",
@@ -53,6 +58,7 @@ func curlTLSEntries() []Entry {
 			Run:    []string{`ls "$DOCKER_CERT_PATH"`, `openssl pkcs12 -export -in "$DOCKER_CERT_PATH/cert.pem" -inkey "$DOCKER_CERT_PATH/key.pem" -out cert.p12   # then: curl --cert cert.p12:PASSWORD`},
 			Source: "curl(1), EXIT CODES 58",
 			match:  []string{"curl: (58)"},
+			not:    builds(),
 		},
 		{
 			ID:     "curl.ca-file",
@@ -61,6 +67,7 @@ func curlTLSEntries() []Entry {
 			Run:    []string{`ls "$DOCKER_CERT_PATH"`, "echo \"$CURL_CA_BUNDLE\""},
 			Source: "curl(1), EXIT CODES 77",
 			match:  []string{"curl: (77)"},
+			not:    builds(),
 		},
 	}
 }

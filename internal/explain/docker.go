@@ -121,7 +121,7 @@ func dockerEntries() []Entry {
 			Source: "moby/moby#31888; docker/machine#1860; docker/compose#9789",
 			match: append(each([]string{":2376/", ":2375/", "error during connect", "fata["}, "malformed http response"),
 				"trying to connect to a tls-enabled daemon without tls", "client sent an http request to an https server"),
-			not: []string{"/v2/", "dial unix", "docker.sock", "docker_engine"},
+			not: []string{"/v2/", "dial unix", "docker.sock", "docker_engine", ":6443", ":8443", ":8200", "vault", "kubectl", "/v1/sys/"},
 		},
 		{
 			ID:     "docker.not-tls",

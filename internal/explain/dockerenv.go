@@ -12,7 +12,7 @@ func dockerEnvEntries() []Entry {
 			Code:   "env.points-elsewhere",
 			Source: "docker/cli 28f756087e, vendor/github.com/docker/go-connections/tlsconfig; docker/machine#935",
 			match: append(each([]string{"could not read ca certificate", "could not load x509 key pair", "unable to resolve docker endpoint", "failed to retrieve context tls info"},
-				"no such file or directory", "cannot find the", "permission denied"), "ca.pem: no such file or directory", "open……\\ca.pem: the system cannot find the"),
+				"no such file or directory", "cannot find the", "permission denied"), "docker…/ca.pem: no such file or directory", "docker…\\ca.pem: the system cannot find the"),
 			not: []string{"error checking tls connection", "copying ca.pem", "error running connection boilerplate", "context not found", "error generating server cert"},
 		},
 		{
@@ -87,8 +87,9 @@ func dockerEnvEntries() []Entry {
 			Run:    []string{`eval "$(docker-vpn-helper env {machine})"`, "docker context ls"},
 			Code:   "env.unset",
 			Source: "ketodiet/keto-calculator#2; docker/for-win#9023, #7186",
-			match: []string{"dial unix docker.raw.sock", "docker.raw.sock: connect", "/.docker/run/docker.sock", "/.docker/desktop/docker.sock", "pipe/dockerdesktop", "pipe%2fdockerdesktop",
-				"pipe\\docker_engine_linux", "pipe\\docker_engine_windows", "you might need to start docker for", "docker desktop is not running"},
+			match: []string{"dial unix docker.raw.sock", "docker.raw.sock: connect", "docker daemon at unix:///…/.docker/run/docker.sock", "docker api at unix:///…/.docker/run/docker.sock", "dial unix /…/.docker/run/docker.sock",
+				"docker daemon at unix:///…/.docker/desktop/docker.sock", "docker api at unix:///…/.docker/desktop/docker.sock", "dial unix /…/.docker/desktop/docker.sock",
+				"open //./pipe/dockerdesktop", "docker api at npipe:////./pipe/dockerdesktop", "docker daemon at npipe:////./pipe/dockerdesktop", "pipe%2fdockerdesktop", "pipe\\docker_engine_linux", "pipe\\docker_engine_windows", "you might need to start docker for", "docker desktop is not running"},
 			not: []string{"permission denied", "access is denied"},
 		},
 		{
@@ -112,7 +113,7 @@ func dockerEnvEntries() []Entry {
 			Source: "docker/cli 28f756087e, vendor/github.com/moby/moby/client; moby/moby#23350; docker/toolbox#540",
 			match: []string{
 				"cannot connect to the docker daemon at unix://", "cannot connect to the docker daemon at npipe://", "failed to connect to the docker api at unix://",
-				"failed to connect to the docker api at npipe://", "dial unix /var/run/docker.sock", "dial unix……docker.sock", "pipe/docker_engine", "pipe%2fdocker_engine",
+				"failed to connect to the docker api at npipe://", "dial unix /var/run/docker.sock", "dial unix……docker.sock", "open //./pipe/docker_engine", "enoent //./pipe/docker_engine", "pipe%2fdocker_engine",
 				"connect enoent /var/run/docker.sock", "cannot connect to the docker daemon. is the docker daemon running", "cannot connect to the docker daemon. is 'docker", "cannot connect to the docker daemon. have you started",
 			},
 		},

@@ -29,8 +29,7 @@ func machineFileEntries() []Entry {
 			Code:   "machine.config-unreadable",
 			Source: "docker/machine b170508b, libmachine/host/migrate.go, libmachine/persist/filestore.go",
 			match: []string{"error loading host……unexpected end of json input", "error unmarshalling…host", "error getting migrated host", "all specified hosts had errors loading their configuration",
-				"config.json: permission denied", "error unmarshalling most recent host version", "could not unmarshal raw host", ".docker/machine: permission denied", "/.docker/machine/…: permission denied",
-				"json: cannot unmarshal…driver"},
+				"config.json: permission denied", "error unmarshalling most recent host version", "could not unmarshal raw host", ".docker/machine: permission denied", "/.docker/machine/…: permission denied"},
 			not: []string{".docker/config.json", "load key \"", "identity file", "id_rsa", "unable to resolve docker endpoint"},
 		},
 		{
@@ -59,7 +58,7 @@ func machineFileEntries() []Entry {
 			Run:    []string{"docker-machine --debug ls", "unset HTTP_PROXY http_proxy   # for this one command"},
 			Source: "docker/machine b170508b, libmachine/drivers/rpc; kubernetes/minikube eb25dbc703, known_issues.go (DRV_CORRUPT)",
 			match: []string{"error attempting heartbeat call to plugin server", "error attempting to get plugin server address for rpc", "failed to dial the plugin server", "error starting plugin binary",
-				"driver binary uses an incompatible api version", "error attempting call to get", "connection is shut down", "error getting state for host: unexpected eof", "during machine creation: unexpected eof"},
+				"driver binary uses an incompatible api version", "error attempting call to get", "error getting state for host: unexpected eof", "during machine creation: unexpected eof"},
 			general: true,
 		},
 		{
@@ -69,7 +68,7 @@ func machineFileEntries() []Entry {
 			Run:    []string{"ls -l ~/.docker/machine/certs", "sudo chown -R \"$USER\" ~/.docker/machine/certs", "if it is lost: mv ~/.docker/machine/certs ~/certs.old && docker-machine regenerate-certs --client-certs {machine}   # a new CA: name all machines"},
 			Code:   "tls.ca-unusable",
 			Source: "docker/machine b170508b, libmachine/cert/bootstrap.go, cert.go",
-			match:  []string{"ca-key.pem: no such file", "ca-key.pem: permission denied", "ca-key.pem: the system cannot find", "x509: decryption password incorrect", "error generating server cert: tls:", "error generating server cert: x509", "error generating server cert: asn1"},
+			match:  []string{"machine…ca-key.pem: no such file", "machine…ca-key.pem: permission denied", "machine…ca-key.pem: the system cannot find", "error generating server cert: tls:", "error generating server cert: x509", "error generating server cert: asn1"},
 		},
 		{
 			ID:     "docker-machine.certs-missing",

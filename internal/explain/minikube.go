@@ -63,7 +63,7 @@ func minikubeEntries() []Entry {
 			Causes: []string{"the VM has another address than when the cluster was made", "kubectl goes by a forwarded port on localhost"},
 			Run:    []string{"minikube update-context", "minikube delete && minikube start --apiserver-names=localhost --apiserver-ips=127.0.0.1"},
 			Source: "kubernetes/minikube eb25dbc703, cmd/minikube/cmd/start_flags.go",
-			match:  []string{":8443…certificate is valid for", "unable to connect to the server: x509: certificate is valid for", "unable to connect to the server: tls: failed to verify certificate: x509: certificate is valid for"},
+			match:  append(each([]string{"unable to connect to the server: …x509: certificate is valid for"}, "not 192.168.", "not 127.0.0.1", "not localhost", "not 10.0.2."), ":8443…certificate is valid for"),
 		},
 		{
 			ID:     "minikube.ssh-timeout",
@@ -106,7 +106,7 @@ func minikubeEntries() []Entry {
 			Run:    []string{"minikube logs --problems", "disconnect from the VPN, then: minikube delete && minikube start"},
 			Code:   "route.hijacked",
 			Source: "kubernetes/minikube eb25dbc703, known_issues.go (K8S_APISERVER_MISSING, K8S_APISERVER_TIMEOUT, K8S_KUBELET_NOT_RUNNING); kubernetes/minikube#4532",
-			match:  []string{"waiting for apiserver: timed out", "apiserver: timed out waiting for the condition", "apiserver process never appeared", "apiserver healthz never reported healthy", "it seems like the kubelet isn't running or healthy", "waiting for kube-proxy to be up for configmap update"},
+			match:  []string{"waiting for apiserver: timed out", "apiserver: timed out waiting for the condition", "apiserver process never appeared", "apiserver healthz never reported healthy", "initialization failed, will try again…kubelet isn't running", "exiting due to k8s_", "minikube…kubelet isn't running", "waiting for kube-proxy to be up for configmap update"},
 			not:    []string{"kind create"},
 		},
 		{

@@ -3,7 +3,9 @@ package explain
 // registryEntries are about dockerd's own way to the internet: the docker host
 // is reached, and it cannot reach a registry or name server.
 func registryEntries() []Entry {
-	pull := []string{"registry-1.docker.io", "index.docker.io", "auth.docker.io", "/v2/", "/v1/_ping", "production.cloudflare.docker.com", "failed to do request: head", "error pulling image configuration", "failed to resolve source metadata"}
+	pull := []string{"registry-1.docker.io", "index.docker.io", "auth.docker.io", "/v2/\":", "/v2/: ", "/v2/…/manifests/", "/v2/…/blobs/", "/v1/_ping", "production.cloudflare.docker.com", "failed to do request: head", "error pulling image configuration", "failed to resolve source metadata"}
+	// Kubernetes' nodes pull by themselves, in other words.
+	kubelet := []string{"kubelet", "imagepullbackoff", "errimagepull", "failed to pull and unpack image"}
 	return []Entry{
 		{
 			ID:     "registry.dns",
@@ -11,9 +13,9 @@ func registryEntries() []Entry {
 			Causes: []string{"the VM keeps the name server of the network before the VPN (10.0.2.3 is VirtualBox's)", "the VPN's DNS does not know public names, or the other way round"},
 			Run:    []string{"docker-machine ssh {machine} nslookup registry-1.docker.io", "docker-machine restart {machine}   # takes the laptop's present name servers", "with the VM off: VBoxManage modifyvm {machine} --natdnshostresolver1 on"},
 			Source: "docker/machine#1540, #1857; docker/toolbox#430; moby/moby#22635",
-			match: append(each([]string{"error response from daemon", "failed to resolve", "error pulling", "pulling", "/v2/", "/v1/"}, "lookup…no such host", "lookup…server misbehaving", "lookup…i/o timeout", "lookup…connection refused", "temporary failure in name resolution"),
+			match: append(each(append([]string{"error response from daemon", "pulling repository"}, pull...), "lookup…no such host", "lookup…server misbehaving", "lookup…i/o timeout", "lookup…connection refused", "temporary failure in name resolution"),
 				"read udp 10.0.2.15:", "on 10.0.2.3:53", "lookup registry-1.docker.io", "lookup auth.docker.io", "lookup index.docker.io"),
-			not: []string{"lookup localhost"},
+			not: append(kubelet, "lookup localhost"),
 		},
 		{
 			ID:     "registry.clock",
@@ -23,6 +25,7 @@ func registryEntries() []Entry {
 			Code:   "tls.clock-skew",
 			Source: "moby/moby#11534; boot2docker/boot2docker#290",
 			match:  append(each(pull, "x509: certificate has expired"), each([]string{"docker.io/"}, "x509: certificate has expired")...),
+			not:    kubelet,
 		},
 		{
 			ID:     "registry.untrusted",
@@ -31,6 +34,7 @@ func registryEntries() []Entry {
 			Run:    []string{"put the CA's certificate in /var/lib/boot2docker/certs/ca.pem in the VM, then: docker-machine restart {machine}", "for one registry: /etc/docker/certs.d/HOST:PORT/ca.crt"},
 			Source: "boot2docker/boot2docker 9dd8410, bootsync.sh; docker documentation, Verify repository client with certificates",
 			match:  each(pull, "x509: certificate signed by unknown authority", "x509: certificate is valid for", "failed to verify certificate", "certificate is not trusted"),
+			not:    kubelet,
 		},
 		{
 			ID:     "registry.http",
@@ -39,6 +43,7 @@ func registryEntries() []Entry {
 			Run:    []string{"docker info | grep -A3 'Insecure Registries'", "add --insecure-registry HOST:PORT to EXTRA_ARGS in /var/lib/boot2docker/profile"},
 			Source: "docker documentation, Test an insecure registry; moby/moby#31779; kubernetes/minikube#6107, #7286, #3857",
 			match:  each(pull, "server gave http response to https client", "first record does not look like a tls handshake", "malformed http response", "oversized record received"),
+			not:    kubelet,
 		},
 		{
 			ID:     "registry.proxy",
@@ -47,6 +52,7 @@ func registryEntries() []Entry {
 			Run:    []string{"docker info | grep -i proxy", "docker-machine ssh {machine} cat /var/lib/boot2docker/profile"},
 			Source: "docker/machine#1049; kubernetes/minikube#4749",
 			match:  append(each(pull, "proxyconnect tcp", "proxy authentication required", "proxy error", "service unavailable", "invalid character '<' looking for beginning of value", "bad gateway", "gateway timeout", "gateway time-out"), each([]string{"error response from daemon"}, "proxyconnect tcp", "proxy authentication required")...),
+			not:    kubelet,
 		},
 		{
 			ID:     "registry.timeout",
@@ -55,7 +61,7 @@ func registryEntries() []Entry {
 			Run:    []string{"docker-machine ssh {machine} 'curl -sSI https://registry-1.docker.io/v2/'", "docker-machine restart {machine}"},
 			Source: "moby/moby#22635, #30459; docker/for-win#1534",
 			match:  append(each(pull, timeouts()...), append(each(pull, "request canceled while waiting for connection", "connection reset by peer", "unexpected eof", ": eof"), "network timed out while trying to connect to https://")...),
-			not:    client()[:4],
+			not:    append(client()[:4], kubelet...),
 		},
 		{
 			ID:     "registry.unreachable",
@@ -64,7 +70,7 @@ func registryEntries() []Entry {
 			Run:    []string{"docker-machine ssh {machine} 'curl -sSI https://registry-1.docker.io/v2/'", "docker-machine restart {machine}"},
 			Source: "docker/machine#1742",
 			match:  each(pull, append(refusals(), unreachables()...)...),
-			not:    client()[:4],
+			not:    append(client()[:4], kubelet...),
 		},
 	}
 }

@@ -10,7 +10,7 @@ func routeEntries() []Entry {
 			Run:    []string{"docker-vpn-helper fix {machine}   # adds it", "sudo route -n add -net 192.168.99 -interface vboxnet0"},
 			Code:   "route.missing",
 			Source: "docker/machine#1500; route(8)",
-			match:  []string{"route: writing to routing socket: not in table", "delete net…not in table", "rtnetlink answers: no such process", "route: writing to routing socket: no such process"},
+			match:  []string{"route: writing to routing socket: not in table", "delete net…not in table", "ip route…rtnetlink answers: no such process", "route: writing to routing socket: no such process"},
 		},
 		{
 			ID:     "route.file-exists",
@@ -19,7 +19,7 @@ func routeEntries() []Entry {
 			Run:    []string{`eval "$(docker-vpn-helper fix {machine})"   # goes around the route`, "after disconnecting: sudo route -n delete -net 192.168.99, then add it again"},
 			Code:   "route.hijacked",
 			Source: "docker/machine#2632; kubernetes/minikube#4302, #1099",
-			match:  []string{"route: writing to routing socket: file exists", "add net…file exists", "rtnetlink answers: file exists"},
+			match:  []string{"route: writing to routing socket: file exists", "add net…file exists", "ip route…rtnetlink answers: file exists", "vboxnet…rtnetlink answers: file exists"},
 		},
 		{
 			ID:     "route.not-permitted",
@@ -36,7 +36,7 @@ func routeEntries() []Entry {
 			Run:    []string{"VBoxManage list hostonlyifs", "ifconfig -a | grep vboxnet", "docker-vpn-helper fix {machine}"},
 			Code:   "route.interface-down",
 			Source: "route(8); ip-route(8)",
-			match:  []string{"route: bad interface name", "route: bad address: vboxnet", "cannot find device \"vboxnet", "ifconfig: interface vboxnet…does not exist", "rtnetlink answers: network is down", "siocadddrt: no such device", "route: writing to routing socket: network is unreachable"},
+			match:  []string{"route: bad interface name", "route: bad address: vboxnet", "cannot find device \"vboxnet", "ifconfig: interface vboxnet…does not exist", "vboxnet…rtnetlink answers: network is down", "siocadddrt: no such device", "route: writing to routing socket: network is unreachable"},
 		},
 	}
 }

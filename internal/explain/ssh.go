@@ -3,7 +3,7 @@ package explain
 // foreign are signs that an SSH message is about something else than a docker
 // host, most of all git's remotes.
 func foreign() []string {
-	return []string{"git@", "github.com", "gitlab", "bitbucket", "could not read from remote repository", "the remote end hung up unexpectedly", "rsync error", "rsync:", "sftp>", "sshd[", "[preauth]", "ansible", "unreachable! =>", "terraform"}
+	return []string{"git@", "github.com", "gitlab", "bitbucket", "could not read from remote repository", "the remote end hung up unexpectedly", "rsync error", "rsync:", "sftp>", "sshd[", "[preauth]", "ansible", "unreachable! =>", "terraform", "process \"/bin/sh -c", "the command '/bin/sh -c"}
 }
 
 // sshEntries are ssh's messages about keys, algorithms and its configuration;
@@ -18,7 +18,7 @@ func sshEntries() []Entry {
 			Run:    []string{"wait ten minutes without a login", "docker-vpn-helper doctor {machine}   # one login"},
 			Code:   "ssh.rate-limited",
 			Source: "OpenSSH 0ef0f5a83, sshd.c; sshd_config(5), MaxStartups, PerSourcePenalties",
-			match:  []string{"not allowed at this time", "exceeded maxstartups", "past maxstartups", "beginning maxstartups throttling"},
+			match:  []string{"exchange_identification…not allowed at this time", "banner line…not allowed at this time", "exceeded maxstartups", "past maxstartups", "beginning maxstartups throttling"},
 		},
 		{
 			ID:     "ssh.host-key-changed",

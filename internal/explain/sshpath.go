@@ -84,7 +84,7 @@ func sshPathEntries() []Entry {
 			Run:    []string{"docker-vpn-helper doctor {machine}", "ssh -vv -o KexAlgorithms=curve25519-sha256 -p PORT docker@127.0.0.1"},
 			Code:   "ssh.closed-in-key-exchange",
 			Source: "OpenSSH 0ef0f5a83, packet.c, kexgen.c; golang.org/x/crypto/ssh, handshake.go",
-			match: []string{"expecting ssh2_msg_kex", "ssh2_msg_kexinit sent……connection reset", "ssh2_msg_kexinit sent……connection closed", "ssh: handshake failed: read tcp…connection reset by peer", "ssh: handshake failed: eof",
+			match: []string{"expecting ssh2_msg_kex……connection reset", "expecting ssh2_msg_kex……connection closed", "expecting ssh2_msg_kex……timed out", "expecting ssh2_msg_kex……broken pipe", "ssh2_msg_kexinit sent……connection reset", "ssh2_msg_kexinit sent……connection closed", "ssh: handshake failed: read tcp…connection reset by peer", "ssh: handshake failed: eof",
 				"ssh: handshake failed: read tcp…i/o timeout", "ssh: handshake failed: read tcp…forcibly closed"},
 			not: foreign(),
 		},
@@ -106,7 +106,7 @@ func sshPathEntries() []Entry {
 			match: []string{"client_loop: send disconnect", "packet_write_wait: connection to", "write failed: broken pipe", "timeout, server…not responding", "ssh_dispatch_run_fatal…broken pipe",
 				"ssh_dispatch_run_fatal…operation timed out", "connection to…closed by remote host", "connection to…port…: broken pipe", "client_loop: ssh_packet_write_poll",
 				"mux_client_request_session: read from master failed"},
-			not: foreign(),
+			not: append(foreign(), ": write failed: broken pipe"),
 		},
 		{
 			ID:     "ssh.forward-port-taken",

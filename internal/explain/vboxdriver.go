@@ -11,7 +11,7 @@ func vboxDriverEntries() []Entry {
 			Run:    []string{"macOS: sudo \"/Library/Application Support/VirtualBox/LaunchDaemons/VirtualBoxStartup.sh\" restart", "Linux: sudo /sbin/vboxconfig, or sudo modprobe vboxdrv vboxnetflt vboxnetadp", "Windows: sc query vboxdrv; reboot, or reinstall VirtualBox"},
 			Code:   "machine.driver-not-loaded",
 			Source: "kubernetes/minikube#4043, #4711, #3974; VirtualBox, vboxdrv.sh",
-			match: []string{"kernel driver not installed", "kernel module is not loaded", "verr_vm_driver_not_installed", "rc=-1908", "vboxdrv does not exist", "/dev/vboxdrv", "verr_supdrv_component_not_found",
+			match: []string{"kernel driver not installed", "vboxdrv kernel module is not loaded", "verr_vm_driver_not_installed", "rc=-1908", "vboxdrv does not exist", "/dev/vboxdrv: no such file", "failed to open /dev/vboxdrv", "open /dev/vboxdrv", "'/dev/vboxdrv'", "verr_supdrv_component_not_found",
 				"verr_vm_driver_not_accessible", "verr_vm_driver_load_error", "cannot access the kernel driver", "module vboxdrv not found", "module vboxnetadp not found", "module vboxnetflt not found",
 				"there were problems setting up virtualbox", "vboxdrvstub) failed: 0xc0000034", "sc.exe query vboxdrv", "kernel headers not found for target kernel…vbox"},
 		},

@@ -36,7 +36,7 @@ func vboxNetEntries() []Entry {
 			Causes: []string{"macOS blocked the system extension: Privacy & Security settings, Allow, reboot", "VirtualBox 7 on macOS, which has no host-only adapters", "Linux: vboxnetadp is not loaded"},
 			Run:    []string{"macOS: sudo \"/Library/Application Support/VirtualBox/LaunchDaemons/VirtualBoxStartup.sh\" restart", "Linux: sudo modprobe vboxnetadp"},
 			Source: "hashicorp/vagrant#4720, #12967; kosyfrances/kubeclust#1; rapid7/metasploitable3#267",
-			match:  []string{"/dev/vboxnetctl", "failed to create the host-only adapter", "vboxnetadpctl: error while", "failed to open /dev/vboxnet", "failed to create a host-only adapter", "failed to create the host-only network interface"},
+			match:  []string{"ioctl failed for /dev/vboxnetctl", "/dev/vboxnetctl: ", "failed to create the host-only adapter", "vboxnetadpctl: error while", "failed to open /dev/vboxnet", "failed to create a host-only adapter", "failed to create the host-only network interface"},
 		},
 		{
 			ID:     "vbox.internal-network",

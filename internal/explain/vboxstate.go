@@ -46,7 +46,7 @@ func vboxStateEntries() []Entry {
 			Causes: []string{"it is starting, stopping or being saved this moment", "its process hangs"},
 			Run:    []string{"try again in a few seconds", "VBoxManage showvminfo {machine} --machinereadable | grep VMState="},
 			Source: "docker/machine b170508b, drivers/virtualbox/vbm.go; VirtualBox, MachineImpl.cpp",
-			match:  []string{"the object is not ready", "the object functionality is limited"},
+			match:  []string{"vboxmanage…the object is not ready", "vboxmanage…the object functionality is limited"},
 		},
 		{
 			ID:     "vbox.files-exist",
