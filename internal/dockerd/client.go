@@ -89,11 +89,23 @@ func (c *Client) Ping(ctx context.Context) (api string, err error) {
 	if err != nil {
 		return "", err
 	}
-	if r.StatusCode != http.StatusOK || strings.TrimSpace(string(body)) != "OK" {
-		return "", &NotDockerError{Text: "GET /_ping answers " + r.Status}
-	}
-	return r.Header.Get("Api-Version"), nil
+	return pinged(r, body)
 }
+
+// pinged reads an answer to GET /_ping. dockerd itself may refuse, where a plugin
+// authorizes or something in it is broken.
+func pinged(r *http.Response, body []byte) (api string, err error) {
+	switch {
+	case r.StatusCode == http.StatusOK && strings.TrimSpace(string(body)) == "OK":
+		return r.Header.Get("Api-Version"), nil
+	case r.StatusCode != http.StatusOK && fromDocker(r):
+		return "", complaint("/_ping", r, body)
+	}
+	return "", &NotDockerError{Text: "GET /_ping answers " + r.Status}
+}
+
+// fromDocker says whether dockerd has answered: only it names itself so.
+func fromDocker(r *http.Response) bool { return strings.HasPrefix(r.Header.Get("Server"), "Docker/") }
 
 // Version asks for the daemon's versions.
 func (c *Client) Version(ctx context.Context) (v Version, err error) {
@@ -170,13 +182,13 @@ func (c *Client) do(ctx context.Context, method, path string) (*http.Response, [
 }
 
 // complaint is an answer that is not a success: in JSON from API 1.24 on, before
-// that a line of text. Only dockerd names itself in the header Server.
+// that a line of text.
 func complaint(path string, r *http.Response, body []byte) error {
 	var m struct{ Message string }
 	if json.Unmarshal(body, &m) == nil && m.Message != "" {
 		return &APIError{Path: path, Status: r.StatusCode, Message: m.Message}
 	}
-	if strings.HasPrefix(r.Header.Get("Server"), "Docker/") {
+	if fromDocker(r) {
 		text := strings.Join(strings.Fields(string(body)), " ")
 		return &APIError{Path: path, Status: r.StatusCode, Message: text[:min(len(text), 300)]}
 	}

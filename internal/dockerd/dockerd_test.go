@@ -3,8 +3,7 @@ package dockerd
 import (
 	"bytes"
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
+	"crypto"
 	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
@@ -22,6 +21,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/machine"
 )
 
 // pki is one CA with a certificate of each kind.
@@ -31,9 +32,11 @@ type pki struct {
 	server, client tls.Certificate
 }
 
-func newPKI(t testing.TB) pki {
+// newPKI makes them as docker-machine does, with RSA keys of 2048 bits. Another name
+// is another CA.
+func newPKI(t testing.TB, name string) pki {
 	t.Helper()
-	key := newKey(t)
+	key := rsaKey(t, name)
 	tmpl := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{Organization: []string{"ann"}}, IsCA: true, BasicConstraintsValid: true,
 		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour), KeyUsage: x509.KeyUsageCertSign}
 	der, err := x509.CreateCertificate(rand.Reader, tmpl, tmpl, key.Public(), key)
@@ -42,20 +45,20 @@ func newPKI(t testing.TB) pki {
 	p.ca, err = x509.ParseCertificate(der)
 	check(t, err)
 	p.pool.AddCert(p.ca)
-	issue := func(use x509.ExtKeyUsage) tls.Certificate {
-		own := newKey(t)
+	issue := func(slot string, use x509.ExtKeyUsage) tls.Certificate {
+		own := rsaKey(t, slot)
 		der, err := x509.CreateCertificate(rand.Reader, &x509.Certificate{SerialNumber: big.NewInt(2), DNSNames: []string{"localhost"},
 			NotBefore: tmpl.NotBefore, NotAfter: tmpl.NotAfter, ExtKeyUsage: []x509.ExtKeyUsage{use}}, p.ca, own.Public(), key)
 		check(t, err)
 		return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: own}
 	}
-	p.server, p.client = issue(x509.ExtKeyUsageServerAuth), issue(x509.ExtKeyUsageClientAuth)
+	p.server, p.client = issue("server", x509.ExtKeyUsageServerAuth), issue("client", x509.ExtKeyUsageClientAuth)
 	return p
 }
 
-func newKey(t testing.TB) *ecdsa.PrivateKey {
+func rsaKey(t testing.TB, slot string) crypto.Signer {
 	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	key, err := machine.Key(machine.RSA, slot)
 	check(t, err)
 	return key
 }
@@ -127,12 +130,15 @@ func dialer(addr string) func(context.Context) (net.Conn, error) {
 	return func(ctx context.Context) (net.Conn, error) { return new(net.Dialer).DialContext(ctx, "tcp", addr) }
 }
 
+// patience is for those who answer; who is silent has a moment.
+const patience, moment = 30 * time.Second, 300 * time.Millisecond
+
 // look is a handshake and a ping on one connection.
-func look(t testing.TB, addr string, cert tls.Certificate) (s *Seen, api string, err error) {
+func look(t testing.TB, addr string, cert tls.Certificate, limit time.Duration) (s *Seen, api string, err error) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	ctx, cancel := context.WithTimeout(t.Context(), limit)
 	defer cancel()
-	conn, err := dialer(addr)(ctx)
+	conn, err := dialer(addr)(t.Context())
 	check(t, err)
 	t.Cleanup(func() { conn.Close() })
 	if s, err = Handshake(ctx, conn, TLS{ServerName: "localhost", Certificate: cert}); err != nil {
@@ -143,7 +149,7 @@ func look(t testing.TB, addr string, cert tls.Certificate) (s *Seen, api string,
 }
 
 func TestLooking(t *testing.T) {
-	mine, other := newPKI(t), newPKI(t)
+	mine, other := newPKI(t, "mine"), newPKI(t, "other")
 	secured := func(change func(*tls.Config), h http.Handler) string {
 		cfg := mine.config()
 		if change != nil {
@@ -182,19 +188,34 @@ func TestLooking(t *testing.T) {
 		version uint16
 		err     func(error) bool
 	}{
-		"tls_1_3":                         {secured(nil, dockerAPI()), mine.client, tls.VersionTLS13, nil},
-		"tls_1_2":                         {secured(only(tls.VersionTLS12), dockerAPI()), mine.client, tls.VersionTLS12, nil},
-		"dockerd_1_8_speaks_tls_1_0":      {secured(only(tls.VersionTLS10), dockerAPI()), mine.client, tls.VersionTLS10, nil},
+		"tls_1_3": {secured(nil, dockerAPI()), mine.client, tls.VersionTLS13, nil},
+		"tls_1_2": {secured(only(tls.VersionTLS12), dockerAPI()), mine.client, tls.VersionTLS12, nil},
+		"tls_1_0": {secured(only(tls.VersionTLS10), dockerAPI()), mine.client, tls.VersionTLS10, nil},
+		// docker 1.8.2, built with Go 1.4: pkg/tlsconfig/config.go has the suites.
+		"dockerd_1_8": {secured(func(c *tls.Config) {
+			only(tls.VersionTLS12)(c)
+			c.CurvePreferences = []tls.CurveID{tls.CurveP256, tls.CurveP384, tls.CurveP521}
+			c.CipherSuites = []uint16{tls.TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA, tls.TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA}
+		}, dockerAPI()), mine.client, tls.VersionTLS12, nil},
 		"client_of_another_ca_in_tls_1_3": {secured(nil, dockerAPI()), other.client, tls.VersionTLS13, rejected},
 		"client_of_another_ca_in_tls_1_2": {secured(only(tls.VersionTLS12), dockerAPI()), other.client, 0, rejected},
 		"no_client_certificate":           {secured(nil, dockerAPI()), tls.Certificate{}, tls.VersionTLS13, rejected},
 		"some_web_server":                 {secured(nil, answers(200, "<html>welcome</html>")), mine.client, tls.VersionTLS13, notDocker},
 		"web_server_without_ping":         {secured(nil, answers(404, "OK")), mine.client, tls.VersionTLS13, notDocker},
-		"endless_answer":                  {secured(nil, answers(200, strings.Repeat("OK", 1<<20))), mine.client, tls.VersionTLS13, notDocker},
-		"without_tls":                     {plainAddr, mine.client, 0, is(ErrNotTLS)},
-		"ssh":                             {raw(func(c net.Conn) { io.WriteString(c, "SSH-2.0-OpenSSH_7.2\r\n"); <-done; c.Close() }), mine.client, 0, is(ErrNotTLS)},
-		"silent":                          {raw(func(c net.Conn) { <-done; c.Close() }), mine.client, 0, is(context.DeadlineExceeded)},
-		"closes":                          {raw(func(c net.Conn) { c.Read(make([]byte, 4096)); c.Close() }), mine.client, 0, is(io.EOF)},
+		"dockerd_that_complains": {secured(nil, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Server", "Docker/20.10.5 (linux)")
+			w.WriteHeader(403)
+			io.WriteString(w, `{"message":"authorization denied by plugin opa"}`)
+		})), mine.client, tls.VersionTLS13, func(err error) bool {
+			e, ok := errors.AsType[*APIError](err)
+			return ok && *e == APIError{Path: "/_ping", Status: 403, Message: "authorization denied by plugin opa"}
+		}},
+		"another_api_that_complains": {secured(nil, answers(403, `{"kind":"Status","message":"forbidden"}`)), mine.client, tls.VersionTLS13, notDocker},
+		"endless_answer":             {secured(nil, answers(200, strings.Repeat("OK", 1<<20))), mine.client, tls.VersionTLS13, notDocker},
+		"without_tls":                {plainAddr, mine.client, 0, is(ErrNotTLS)},
+		"ssh":                        {raw(func(c net.Conn) { io.WriteString(c, "SSH-2.0-OpenSSH_7.2\r\n"); <-done; c.Close() }), mine.client, 0, is(ErrNotTLS)},
+		"silent":                     {raw(func(c net.Conn) { <-done; c.Close() }), mine.client, 0, is(context.DeadlineExceeded)},
+		"closes":                     {raw(func(c net.Conn) { c.Read(make([]byte, 4096)); c.Close() }), mine.client, 0, is(io.EOF)},
 		"speaks_tls_then_not_http": {raw(func(c net.Conn) {
 			s := tls.Server(c, mine.config())
 			s.Read(make([]byte, 4096))
@@ -211,7 +232,11 @@ func TestLooking(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s, api, err := look(t, tt.addr, tt.cert)
+			limit := patience
+			if strings.HasPrefix(name, "silent") {
+				limit = moment
+			}
+			s, api, err := look(t, tt.addr, tt.cert, limit)
 			t.Log(err)
 			switch {
 			case tt.err == nil && (err != nil || api != "1.41"):
@@ -241,11 +266,11 @@ func TestLooking(t *testing.T) {
 }
 
 func TestNobodyAsksForAClientCertificate(t *testing.T) {
-	p := newPKI(t)
+	p := newPKI(t, "mine")
 	cfg := p.config()
 	cfg.ClientAuth = tls.NoClientCert
 	addr, _ := listen(t, func(l net.Listener) net.Listener { return tls.NewListener(l, cfg) }, serveHTTP(dockerAPI()))
-	s, _, err := look(t, addr, p.client)
+	s, _, err := look(t, addr, p.client, patience)
 	check(t, err)
 	if s.ClientAuth {
 		t.Error("a client certificate was asked for")
@@ -253,9 +278,9 @@ func TestNobodyAsksForAClientCertificate(t *testing.T) {
 }
 
 func TestOneConnectionForHandshakeAndPing(t *testing.T) {
-	p := newPKI(t)
+	p := newPKI(t, "mine")
 	addr, n := listen(t, func(l net.Listener) net.Listener { return tls.NewListener(l, p.config()) }, serveHTTP(dockerAPI()))
-	_, _, err := look(t, addr, p.client)
+	_, _, err := look(t, addr, p.client, patience)
 	check(t, err)
 	if n.Load() != 1 {
 		t.Errorf("%d connections", n.Load())
@@ -263,7 +288,7 @@ func TestOneConnectionForHandshakeAndPing(t *testing.T) {
 }
 
 func TestClient(t *testing.T) {
-	p := newPKI(t)
+	p := newPKI(t, "mine")
 	plainAddr, _ := listen(t, plain, serveHTTP(dockerAPI()))
 	tlsAddr, _ := listen(t, func(l net.Listener) net.Listener { return tls.NewListener(l, p.config()) }, serveHTTP(dockerAPI()))
 	trust := func(chain []*x509.Certificate) error {
@@ -319,7 +344,7 @@ func FuzzPing(f *testing.F) {
 	} {
 		f.Add([]byte(s))
 	}
-	p := newPKI(f)
+	p := newPKI(f, "mine")
 	f.Fuzz(func(t *testing.T, answer []byte) {
 		here, there := net.Pipe()
 		defer here.Close()

@@ -80,8 +80,8 @@ type NotDockerError struct{ Text string }
 func (e *NotDockerError) Error() string { return "not the Docker API: " + e.Text }
 
 // Handshake speaks TLS on a connection, which it does not close. It shows who
-// answers without trusting: whoever calls compares the leaf. TLS 1.0 is allowed,
-// since dockerd 1.8 speaks no more than 1.2 and only the looking needs it.
+// answers without trusting: whoever calls compares the leaf. TLS 1.0 is allowed, as
+// docker's own client did in the days of dockerd 1.8: it is only looked at.
 func Handshake(ctx context.Context, conn net.Conn, t TLS) (*Seen, error) {
 	s := &Seen{}
 	config := &tls.Config{
@@ -174,8 +174,5 @@ func (s *Seen) Ping(ctx context.Context) (api string, err error) {
 	if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) {
 		return "", explain(ctx, err)
 	}
-	if r.StatusCode != http.StatusOK || strings.TrimSpace(string(body)) != "OK" {
-		return "", &NotDockerError{Text: fmt.Sprintf("GET /_ping answers %s", r.Status)}
-	}
-	return r.Header.Get("Api-Version"), nil
+	return pinged(r, body)
 }

@@ -88,6 +88,11 @@ func (w *World) Recorded(ctx context.Context) Endpoint {
 // Good is nil if docker would work through the endpoint.
 func (w *World) Good(ctx context.Context, e Endpoint) error {
 	if e.Planned || e.Host == "" {
+		if w.VirtualBox() {
+			if _, err := w.VM(ctx); err != nil {
+				return fmt.Errorf("no endpoint of machine %q is known: %w", w.Machine.Name, err)
+			}
+		}
 		return fmt.Errorf("machine %q has no NAT rule for dockerd, and nothing answers at its own address", w.Machine.Name)
 	}
 	a := w.Ask(ctx, e)

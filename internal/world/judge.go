@@ -15,6 +15,12 @@ func NotDocker(err error) bool {
 	return errors.As(err, &e)
 }
 
+// Complains says that it is dockerd that answered, with an error.
+func Complains(err error) bool {
+	var e *dockerd.APIError
+	return errors.As(err, &e)
+}
+
 // Rejected says that dockerd does not accept the client certificate.
 func (a Answer) Rejected() error {
 	for _, err := range []error{a.TLSErr, a.PingErr} {

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -147,6 +148,9 @@ func (w *World) VBoxManage(ctx context.Context, args []string) (host.Output, err
 		return host.Output{}, fmt.Errorf("asking VBoxManage: %w", err)
 	}
 	defer end()
+	limit := w.vboxTime(args)
+	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("no answer for %s", limit))
+	defer cancel()
 	deadline := w.Now().Add(5 * time.Second)
 	for {
 		out, err := w.Laptop.Run(ctx, host.Cmd{Argv: append([]string{path}, args...), Env: vbox.Env()})
@@ -159,6 +163,18 @@ func (w *World) VBoxManage(ctx context.Context, args []string) (host.Output, err
 			return out, err
 		}
 	}
+}
+
+// vboxTime is how long VBoxManage may take: one whose VBoxSVC hangs never ends. A
+// cold start takes seconds, and a VM's memory is written to disk or read from it in minutes.
+func (w *World) vboxTime(args []string) time.Duration {
+	switch {
+	case len(args) > 0 && args[0] == "startvm", slices.Contains(args, "savestate"):
+		return 10 * time.Minute
+	case w.Repairing():
+		return 30 * time.Second
+	}
+	return 2 * ProbeTime
 }
 
 // VM asks VirtualBox about the machine's VM.

@@ -18,9 +18,11 @@ type State struct {
 	Running  bool           `json:"running"`
 	Endpoint world.Endpoint `json:"endpoint"`
 	// Answered says how far the endpoint came: nothing, tcp, tls, docker.
-	Answered  string         `json:"answered"`
-	Err       string         `json:"error,omitempty"`
-	NotDocker bool           `json:"not_docker"`
+	Answered  string `json:"answered"`
+	Err       string `json:"error,omitempty"`
+	NotDocker bool   `json:"not_docker"`
+	// Complains says that dockerd itself answers with an error.
+	Complains bool           `json:"complains"`
 	API       string         `json:"api,omitempty"`
 	Identity  world.Identity `json:"identity"`
 	// OtherMachine is the machine of the store that answers instead.
@@ -60,7 +62,8 @@ func inspect(ctx context.Context, w *world.World) (stack.State, error) {
 	case a.Leaf == nil:
 		s.Answered, s.Err, s.NotDocker = "tcp", a.TLSErr.Error(), world.NotTLS(a.TLSErr)
 	case a.PingErr != nil:
-		s.Answered, s.Err, s.NotDocker = "tls", a.PingErr.Error(), world.NotDocker(a.PingErr)
+		s.Answered, s.Err = "tls", a.PingErr.Error()
+		s.NotDocker, s.Complains = world.NotDocker(a.PingErr), world.Complains(a.PingErr)
 	default:
 		s.Answered = "docker"
 	}
@@ -150,6 +153,8 @@ func (s State) Findings() []stack.Finding {
 			title += "; its last words: " + s.LogHint
 		}
 		return fail("daemon.unreachable", title, s.FixHint)
+	case s.Complains:
+		return fail("daemon.unreachable", fmt.Sprintf("%s (at %s)", s.Err, at), s.FixHint)
 	case s.Answered != "docker":
 		return fail("daemon.unreachable", fmt.Sprintf("no answer from dockerd at %s: %s", at, s.Err), s.FixHint)
 	case s.Untrusted != "":
