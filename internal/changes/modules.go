@@ -262,7 +262,7 @@ func (c *RestartModules) resume(ctx context.Context, w *world.World) error {
 // awake says whether the machine is back: sshd greets, and dockerd answers if it
 // did before.
 func (c *RestartModules) awake(ctx context.Context, w *world.World) bool {
-	if !greets(ctx, w) {
+	if greets, _ := greeting(ctx, w); !greets {
 		return false
 	}
 	_, ok := w.Proven(ctx)

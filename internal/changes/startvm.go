@@ -2,7 +2,6 @@ package changes
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"time"
@@ -15,6 +14,8 @@ const (
 	kindStartVM = "start-vm"
 	bootTime    = 3 * time.Minute // boot2docker on an old disk, with room to spare
 	dockerdTime = time.Minute
+	// doorTime is how long VirtualBox may take to listen at the ports of its NAT rules.
+	doorTime = 10 * time.Second
 )
 
 // StartVM starts or resumes the VM and waits until it can be talked to.
@@ -74,16 +75,8 @@ func (c *StartVM) Apply(ctx context.Context, w *world.World) error {
 	if err != nil {
 		return fmt.Errorf("starting VM %s: %w", c.Machine, err)
 	}
-	ctx, cancel := context.WithTimeoutCause(ctx, bootTime, fmt.Errorf("VM %s was started and does not answer on SSH after %s", c.Machine, bootTime))
-	defer cancel()
-	for {
-		w.Forget()
-		if vm, err := w.VM(ctx); err == nil && vm.State == vbox.Running && greets(ctx, w) {
-			break
-		}
-		if err := world.Sleep(ctx, 500*time.Millisecond); err != nil {
-			return err
-		}
+	if ssh, err := c.await(ctx, w); err != nil || !ssh {
+		return err
 	}
 	// dockerd comes up after sshd; that it does not is for its own rung to say.
 	for deadline := w.Now().Add(dockerdTime); w.Now().Before(deadline); {
@@ -101,8 +94,52 @@ func (c *StartVM) Apply(ctx context.Context, w *world.World) error {
 	return nil
 }
 
-// greets says whether sshd sends its first line. No login is tried.
-func greets(ctx context.Context, w *world.World) bool {
+// await waits until sshd greets, or dockerd answers, which is what it is all for: SSH
+// may be closed. Where neither comes it goes on after a time, which is short if not even
+// VirtualBox listens for sshd, as it does from a VM's start on; the rungs above say then
+// what is missing.
+func (c *StartVM) await(ctx context.Context, w *world.World) (ssh bool, err error) {
+	began := w.Now()
+	heard := began // when somebody last took a connection to sshd
+	for {
+		w.Forget()
+		vm, err := w.VM(ctx)
+		runs, deaf := err == nil && vm.State == vbox.Running, false
+		if runs {
+			greets, listens := greeting(ctx, w)
+			if greets || answers(ctx, w) {
+				return greets, nil
+			}
+			deaf = !listens
+		}
+		now := w.Now()
+		if !deaf {
+			heard = now
+		}
+		switch {
+		case now.Sub(heard) > doorTime, runs && now.Sub(began) > bootTime:
+			w.Tell("[%s] the VM runs, and sshd has not answered for %s: going on without", c.Machine, now.Sub(began).Round(time.Second))
+			return false, nil
+		case now.Sub(began) > bootTime:
+			return false, fmt.Errorf("VM %s was started and does not run after %s", c.Machine, bootTime)
+		}
+		if err := world.Sleep(ctx, 500*time.Millisecond); err != nil {
+			return false, err
+		}
+	}
+}
+
+// answers says whether a way that is there already leads to dockerd.
+func answers(ctx context.Context, w *world.World) bool {
+	ctx, cancel := context.WithTimeout(ctx, world.ProbeTime)
+	defer cancel()
+	e := w.Target(ctx)
+	return !e.Planned && w.Ask(ctx, e).Proved()
+}
+
+// greeting says whether sshd sends its first line, and whether anybody takes the
+// connection at all. No login is tried.
+func greeting(ctx context.Context, w *world.World) (greets, listens bool) {
 	for _, door := range w.Doors(ctx) {
 		ctx, cancel := context.WithTimeout(ctx, world.ProbeTime)
 		defer cancel()
@@ -111,18 +148,16 @@ func greets(ctx context.Context, w *world.World) bool {
 			continue
 		}
 		defer conn.Close()
+		listens = true
 		deadline, _ := ctx.Deadline()
-		first := make([]byte, 4)
 		if err := conn.SetReadDeadline(deadline); err != nil {
 			continue
 		}
-		if _, err := io.ReadFull(conn, first); err == nil {
-			return true
-		} else if errors.Is(err, io.EOF) {
-			continue
+		if _, err := io.ReadFull(conn, make([]byte, 4)); err == nil {
+			return true, true
 		}
 	}
-	return false
+	return false, listens
 }
 
 // Revert implements world.Change: a started VM is not stopped again.

@@ -9,6 +9,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -71,7 +72,9 @@ func Main(args []string, stdio IO) int {
 		return a.report(err)
 	}
 	if err := a.ui.Lost(); err != nil {
-		a.ui.Error("writing the result: "+err.Error(), "")
+		if !errors.Is(err, syscall.EPIPE) { // who reads has heard enough, as head does
+			a.ui.Error("writing the result: "+err.Error(), "")
+		}
 		return max(a.code, exitProblems)
 	}
 	return a.code

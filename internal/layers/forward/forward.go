@@ -6,8 +6,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"slices"
+	"syscall"
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/changes"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/routes"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/stack"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/vbox"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/world"
@@ -63,7 +67,7 @@ func inspect(ctx context.Context, w *world.World) (stack.State, error) {
 		}
 	}
 	if len(s.Rules) > 0 && s.Running {
-		if s.TakenBy, err = takenBy(ctx, w, s.Rules[0]); err != nil {
+		if s.TakenBy, err = takenBy(ctx, w, vm, s.Rules[0]); err != nil {
 			return nil, err
 		}
 	}
@@ -87,7 +91,7 @@ func inspect(ctx context.Context, w *world.World) (stack.State, error) {
 // takenBy names who answers on the rule's port when it is not this VM. An
 // answer with this machine's certificate settles it; else the listener's name
 // does, for VirtualBox accepts a rule whose bind has failed.
-func takenBy(ctx context.Context, w *world.World, rule vbox.Forward) (string, error) {
+func takenBy(ctx context.Context, w *world.World, vm vbox.VM, rule vbox.Forward) (string, error) {
 	answer := w.Ask(ctx, world.Endpoint{Host: world.Localhost, Port: rule.HostPort})
 	if answer.Identity == world.Mine {
 		return "", nil
@@ -108,12 +112,50 @@ func takenBy(ctx context.Context, w *world.World, rule vbox.Forward) (string, er
 	if err != nil {
 		return "", nil // who it is stays unknown; dockerd's rung says what it is not
 	}
-	for _, l := range listeners {
-		if !vbox.IsProcess(l.Command) {
+	for _, l := range reached(listeners) {
+		switch {
+		case l.Command == "": // not told to this user; VBoxHeadless is none's to look into where it is setuid root
+		case vbox.IsProcess(l.Command), hungUp(answer.TLSErr) && servesVM(ctx, w, vm, rule, l):
+			return "", nil
+		default:
 			return fmt.Sprintf("%s (pid %d)", l.Command, l.PID), nil
 		}
 	}
 	return "", nil
+}
+
+// reached are the listeners that get what is sent to 127.0.0.1: those on that
+// address, else those on every one.
+func reached(all []routes.Listener) []routes.Listener {
+	here := slices.DeleteFunc(slices.Clone(all), func(l routes.Listener) bool {
+		a := l.Addr.Addr().Unmap()
+		return !a.Is4() || !a.IsLoopback()
+	})
+	if len(here) > 0 {
+		return here
+	}
+	return slices.DeleteFunc(slices.Clone(all), func(l routes.Listener) bool { return !l.Addr.Addr().IsUnspecified() })
+}
+
+// hungUp says whether the connection ended without a word, as one through NAT does to
+// a guest that refuses it.
+func hungUp(err error) bool {
+	return errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET)
+}
+
+// servesVM says whether a listener also listens for another rule of the VM: it is what
+// runs the VM then, by whatever name.
+func servesVM(ctx context.Context, w *world.World, vm vbox.VM, rule vbox.Forward, l routes.Listener) bool {
+	for _, f := range vm.Forwards {
+		if f.Proto != "tcp" || f.HostPort == rule.HostPort {
+			continue
+		}
+		listeners, err := w.Listeners(ctx, f.HostPort)
+		if err == nil && slices.ContainsFunc(reached(listeners), func(o routes.Listener) bool { return o.PID == l.PID || o.Command == l.Command }) {
+			return true
+		}
+	}
+	return false
 }
 
 // Findings implements stack.State.
