@@ -3,6 +3,7 @@ package host
 import (
 	"context"
 	"errors"
+	"io/fs"
 	"net"
 	"os"
 	"strconv"
@@ -27,12 +28,14 @@ func (l *Local) PortFree(ctx context.Context, port int) (bool, error) {
 	if !errors.Is(err, syscall.ECONNREFUSED) {
 		return false, nil
 	}
-	if err := bindable(port); err != nil && !errors.Is(err, syscall.EADDRINUSE) {
-		return false, os.NewSyscallError("bind", err)
-	} else if err != nil {
+	switch err := bindable(port); {
+	case err == nil:
+		return true, nil
+	case errors.Is(err, syscall.EADDRINUSE), errors.Is(err, fs.ErrPermission):
 		return false, nil
+	default:
+		return false, os.NewSyscallError("bind", err)
 	}
-	return true, nil
 }
 
 // bindable says whether the port can be had at all: one below 1024 may be root's.

@@ -106,7 +106,7 @@ func (w *World) enter(ctx context.Context, door Door, key []byte) (*sshhost.Clie
 
 func (w *World) dial(ctx context.Context, how Login, key, known []byte) (*sshhost.Client, error) {
 	silence := max(ProbeTime, w.Patience)
-	if w.Repairing() && w.Ask(ctx, w.Target(ctx)).Leaf != nil {
+	if target := w.Target(ctx); w.Repairing() && !target.Planned && w.Ask(ctx, target).Leaf != nil {
 		silence = aliveTime
 	}
 	return sshhost.Dial(ctx, sshhost.Config{

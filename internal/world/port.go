@@ -30,7 +30,8 @@ func (w *World) ChoosePort(ctx context.Context, vm vbox.VM, avoid map[int]bool) 
 		return 0, err
 	}
 	first := w.preferredPort()
-	for port := first; port < first+portRange && port <= 65535; port++ {
+	last := min(first+portRange-1, 65535)
+	for port := first; port <= last; port++ {
 		if claimed[port] || avoid[port] {
 			continue
 		}
@@ -42,7 +43,17 @@ func (w *World) ChoosePort(ctx context.Context, vm vbox.VM, avoid map[int]bool) 
 			return port, nil
 		}
 	}
-	return 0, fmt.Errorf("no port from %d to %d is free on 127.0.0.1", first, first+portRange-1)
+	return 0, &NoPortError{First: first, Last: last}
+}
+
+// NoPortError says that no port could be listened on.
+type NoPortError struct{ First, Last int }
+
+func (e *NoPortError) Error() string {
+	if e.First == e.Last {
+		return fmt.Sprintf("127.0.0.1:%d cannot be listened on, and there is no higher port", e.First)
+	}
+	return fmt.Sprintf("no port from %d to %d can be listened on at 127.0.0.1", e.First, e.Last)
 }
 
 // claimedPorts are the host ports of all TCP rules of all VMs but vm's own rule of our name.

@@ -29,10 +29,13 @@ type State struct {
 	// TakenBy is who listens on the rule's port instead of VirtualBox; empty if nobody does.
 	TakenBy string `json:"taken_by,omitempty"`
 	// HostOnlyWorks says that dockerd answers at the host-only address, without any rule.
-	HostOnlyWorks bool             `json:"host_only_works"`
-	Plan          *changes.AddRule `json:"-"`
+	HostOnlyWorks bool `json:"host_only_works"`
+	// NoPort says that no port is left for a new rule.
+	NoPort string           `json:"no_port,omitempty"`
+	Plan   *changes.AddRule `json:"-"`
 
-	FixHint string `json:"-"`
+	FixHint  string `json:"-"`
+	PortHint string `json:"-"`
 }
 
 // Layer is the rung.
@@ -41,7 +44,7 @@ func Layer() stack.Layer {
 }
 
 func inspect(ctx context.Context, w *world.World) (stack.State, error) {
-	s := State{Applies: w.VirtualBox(), Guest: w.DaemonPort(), FixHint: w.Hint("fix")}
+	s := State{Applies: w.VirtualBox(), Guest: w.DaemonPort(), FixHint: w.Hint("fix"), PortHint: w.Hint("fix", "--port", "20000")}
 	if !s.Applies {
 		return s, nil
 	}
@@ -76,6 +79,11 @@ func inspect(ctx context.Context, w *world.World) (stack.State, error) {
 	}
 	s.HostOnlyWorks = !w.Repairing() && w.Ask(ctx, w.HostOnlyEndpoint()).Proved()
 	port, err := w.ChoosePort(ctx, vm, nil)
+	var none *world.NoPortError
+	if errors.As(err, &none) {
+		s.NoPort = none.Error()
+		return s, nil
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -179,6 +187,8 @@ func (s State) Findings() []stack.Finding {
 			Title: fmt.Sprintf("NAT rule %s listens on %s, port %d: others in the network reach dockerd's port", r.Name, at, r.HostPort)})
 	}
 	switch {
+	case s.NoPort != "":
+		out = append(out, stack.Finding{Code: "forward.port-taken", Status: stack.Fail, Title: s.NoPort, Hint: s.PortHint})
 	case len(s.Rules) == 0:
 		f := stack.Finding{Code: "forward.rule-missing", Status: stack.Fail,
 			Title: fmt.Sprintf("no NAT rule for guest port %d", s.Guest), Hint: s.FixHint}

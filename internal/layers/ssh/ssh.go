@@ -112,7 +112,8 @@ func (s *State) failed(ctx context.Context, w *world.World, err error) {
 	s.Answered, s.AnsweredBefore = w.LastAnswer(ctx, s.Doors)
 	s.DirectDaemon = w.HostOnlyAlive(ctx)
 	if door.NAT {
-		s.DaemonAnswers = w.Ask(ctx, w.Target(ctx)).Leaf != nil
+		target := w.Target(ctx)
+		s.DaemonAnswers = !target.Planned && w.Ask(ctx, target).Leaf != nil
 		if s.DirectDaemon {
 			// Where the docker host gives no sign of life, a VPN has the way.
 			s.Knock = w.Knock(ctx, s.Doors)
