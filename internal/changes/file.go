@@ -64,8 +64,9 @@ type AddSANs struct {
 }
 
 // PlanSANs plans to list the names that are not listed yet; nil if all are, or
-// where the file is of an age that has no such list.
-func PlanSANs(w *world.World) *AddSANs {
+// where the file is of an age that has no such list. A file that cannot be edited for
+// certain is left alone, and no reason not to repair: unsure says why.
+func PlanSANs(ctx context.Context, w *world.World) (c *AddSANs, unsure error) {
 	var names []string
 	for _, n := range w.LastingNames() {
 		if !slices.Contains(w.Machine.ServerCertSANs, n) {
@@ -73,9 +74,24 @@ func PlanSANs(w *world.World) *AddSANs {
 		}
 	}
 	if len(names) == 0 || w.Machine.ConfigVersion < 2 || !w.VirtualBox() {
-		return nil
+		return nil, nil
 	}
-	return &AddSANs{Path: w.Machine.ConfigPath(), Machine: w.Machine.Name, Names: names}
+	c = &AddSANs{Path: w.Machine.ConfigPath(), Machine: w.Machine.Name, Names: names}
+	if _, _, err := c.edit(ctx, w); err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// edit is the file as it is and as it is to be.
+func (c *AddSANs) edit(ctx context.Context, w *world.World) (data, changed []byte, err error) {
+	if data, err = w.Laptop.ReadFile(ctx, c.Path); err != nil {
+		return nil, nil, err
+	}
+	if changed, err = store.AddSANs(data, c.Names); err != nil {
+		return nil, nil, fmt.Errorf("editing %s: %w", c.Path, err)
+	}
+	return data, changed, nil
 }
 
 // Kind implements world.Change.
@@ -98,13 +114,9 @@ func (c *AddSANs) Risk() string { return "" }
 
 // Backup implements world.Change.
 func (c *AddSANs) Backup(ctx context.Context, w *world.World) error {
-	data, err := w.Laptop.ReadFile(ctx, c.Path)
+	data, changed, err := c.edit(ctx, w)
 	if err != nil {
 		return err
-	}
-	changed, err := store.AddSANs(data, c.Names)
-	if err != nil {
-		return fmt.Errorf("editing %s: %w", c.Path, err)
 	}
 	c.At = commonPrefix(data, changed)
 	end := commonSuffix(data[c.At:], changed[c.At:])
@@ -135,16 +147,9 @@ func commonSuffix(a, b []byte) int {
 
 // Apply implements world.Change.
 func (c *AddSANs) Apply(ctx context.Context, w *world.World) error {
-	data, err := w.Laptop.ReadFile(ctx, c.Path)
-	if err != nil {
+	data, changed, err := c.edit(ctx, w)
+	if err != nil || bytes.Equal(changed, data) {
 		return err
-	}
-	changed, err := store.AddSANs(data, c.Names)
-	if err != nil {
-		return fmt.Errorf("editing %s: %w", c.Path, err)
-	}
-	if bytes.Equal(changed, data) {
-		return nil
 	}
 	return w.Laptop.WriteFile(ctx, c.Path, changed, 0o600)
 }

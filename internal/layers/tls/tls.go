@@ -216,8 +216,12 @@ func (s *State) plan(ctx context.Context, w *world.World, served *x509.Certifica
 	s.Plan = []world.Change{
 		changes.PlanReissue(ctx, w, s.Want, served),
 	}
-	if sans := changes.PlanSANs(w); sans != nil {
+	sans, unsure := changes.PlanSANs(ctx, w)
+	switch {
+	case sans != nil:
 		s.Plan = append(s.Plan, sans)
+	case unsure != nil && w.Repairing():
+		w.Tell("[%s] warn: docker-machine will not keep the new names: %v", w.Machine.Name, unsure)
 	}
 }
 
