@@ -50,11 +50,15 @@ type Facts struct {
 }
 
 // Init is what starts and stops dockerd: the path of an init script, "systemd"
-// for its unit docker.service, or "" for nothing that we know.
+// for its unit docker.service, "upstart" for its job docker, or "" for nothing that we
+// know.
 type Init string
 
-// Systemd is docker.service.
-const Systemd Init = "systemd"
+// Systemd is docker.service; Upstart is /etc/init/docker.conf.
+const (
+	Systemd Init = "systemd"
+	Upstart Init = "upstart"
+)
 
 // Process is a process, told apart from a later one with the same number by
 // its start in clock ticks since the boot (/proc/PID/stat, field 22).

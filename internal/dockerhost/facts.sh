@@ -80,7 +80,7 @@ last_of() { printf '%s\n' "$args" | sed -n "s/^$1 //p" | sed -n '$p'; }
 # that the shell would expand is none that we know.
 from_profile() {
 	v=$(sed -n "s/^[[:space:]]*\(export[[:space:]][[:space:]]*\)*$1=//p" /var/lib/boot2docker/profile | sed -n '$p' |
-		sed -e "s/^'\([^']*\)'.*/\1/" -e 's/^"\([^"]*\)".*/\1/' -e 's/[[:space:];#].*//')
+		sed -e "s/^'\([^']*\)'.*/\1/" -e 's/^"\([^"]*\)".*/\1/' -e 's/[[:space:];].*//')
 	case $v in
 	*[\$\`\\]*) v= ;;
 	/*) ;;
@@ -108,7 +108,10 @@ facts() {
 	say boot "$(sed -n 1p /proc/sys/kernel/random/boot_id)"
 	command -v docker >/dev/null && say client yes
 
-	if [ -e /etc/init.d/docker ] && ! [ -d /run/systemd/system ]; then
+	# Ubuntu before 15.04: its /etc/init.d/docker sends everybody to upstart.
+	if [ -e /etc/init/docker.conf ] && initctl version | grep -q upstart; then
+		say init upstart
+	elif [ -e /etc/init.d/docker ] && ! [ -d /run/systemd/system ]; then
 		say init /etc/init.d/docker
 	elif command -v systemctl >/dev/null && systemctl cat docker.service >/dev/null; then
 		say init systemd
@@ -161,7 +164,7 @@ facts() {
 	fi
 
 	log=
-	for f in /var/log/docker.log /var/lib/boot2docker/docker.log; do
+	for f in /var/log/docker.log /var/lib/boot2docker/docker.log /var/log/upstart/docker.log; do
 		[ -f "$f" ] && log=$f && break
 	done
 	if [ -n "$log" ]; then

@@ -115,6 +115,23 @@ func TestProbe(t *testing.T) {
 			f.Cert.Data = []byte("\n@@end\n@@uid\n|0\n\xff\r\n.\n")
 			f.Log = "@@sudo-error|no"
 		}},
+		"ubuntu_14.04": {func(m *machine) { // its init script sends everybody to upstart
+			m.write("etc/init/docker.conf", "")
+			m.write("bin/initctl", "#!/bin/sh\necho 'init (upstart 1.12.1)'\n")
+		}, func(f *Facts) { f.Init = Upstart }},
+		"ubuntu_16.04": {func(m *machine) { // upstart's file is there, upstart is not
+			m.write("etc/init/docker.conf", "")
+			m.write("run/systemd/system/x", "")
+			m.write("bin/systemctl", "#!/bin/sh\n[ \"$1\" = cat ]\n")
+			m.write("bin/initctl", "#!/bin/sh\nexit 127\n")
+		}, func(f *Facts) { f.Init = Systemd }},
+		"number_sign_in_a_path": {func(m *machine) {
+			m.write("var/lib/boot2docker/profile", "SERVERCERT=/srv/a#b.pem # the new one\nSERVERKEY=/k/a;CACERT=/c/a\n")
+		}, func(f *Facts) {
+			f.Cert = File{Path: "/srv/a#b.pem", From: "profile"}
+			f.Key = File{Path: "/k/a", From: "profile"}
+			f.CA.From = "default"
+		}},
 		"public_half_of_the_key": {func(m *machine) {
 			out, err := exec.Command("openssl", "genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256", "-out", m.path("var/lib/boot2docker/server-key.pem")).CombinedOutput()
 			if err != nil {

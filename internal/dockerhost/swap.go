@@ -126,8 +126,8 @@ func transaction(id, mode string, d Daemon, vars ...variable) (host.Cmd, error) 
 	if !validID(id) {
 		return host.Cmd{}, fmt.Errorf("transaction id %q", id)
 	}
-	if d.Init != Systemd && !strings.HasPrefix(string(d.Init), "/") {
-		return host.Cmd{}, errors.New("nothing on the docker host is known to restart dockerd: neither /etc/init.d/docker nor docker.service")
+	if d.Init != Systemd && d.Init != Upstart && !strings.HasPrefix(string(d.Init), "/") {
+		return host.Cmd{}, errors.New("nothing on the docker host is known to restart dockerd: no /etc/init.d/docker, docker.service or /etc/init/docker.conf")
 	}
 	if d.Socket == "" {
 		d.Socket = DefaultSocket

@@ -101,7 +101,7 @@ up() {
 
 log_line() {
 	l=
-	for f in /var/log/docker.log /var/lib/boot2docker/docker.log; do
+	for f in /var/log/docker.log /var/lib/boot2docker/docker.log /var/log/upstart/docker.log; do
 		[ -f "$f" ] || continue
 		# shellcheck disable=SC2016 # sed's $, not the shell's
 		l=$(tail -n 20 "$f" | sed -n '/[^[:space:]]/h;${g;p;}')
@@ -114,7 +114,7 @@ log_line() {
 	printf '%s\n' "$l"
 }
 
-log_size() { ls -ln /var/log/docker.log /var/lib/boot2docker/docker.log 2>/dev/null; }
+log_size() { ls -ln /var/log/docker.log /var/lib/boot2docker/docker.log /var/log/upstart/docker.log 2>/dev/null; }
 
 # crashed: dockerd came and went, and nobody will start it again.
 crashed() {
@@ -151,14 +151,19 @@ wait_up() {
 	done
 }
 
+# tell_init SECONDS VERB
+tell_init() {
+	case $INIT in
+	systemd) bounded "$1" systemctl "$2" docker.service ;;
+	upstart) bounded "$1" initctl "$2" docker ;;
+	*) bounded "$1" "$INIT" "$2" ;;
+	esac
+}
+
 stop_daemon() {
 	daemon
 	victim=$daemon
-	if [ "$INIT" = systemd ]; then
-		bounded 120 systemctl stop docker.service
-	else
-		bounded 60 "$INIT" stop
-	fi
+	if [ "$INIT" = systemd ]; then tell_init 120 stop; else tell_init 60 stop; fi
 	[ -n "$victim" ] || return 0
 	clock
 	end=$((now + 30))
@@ -176,10 +181,8 @@ start_daemon() {
 	if [ "$INIT" = systemd ]; then
 		# Otherwise a few restarts in a row would be refused (StartLimitBurst).
 		bounded 10 systemctl reset-failed docker.service
-		bounded "$DEADLINE" systemctl start docker.service
-	else
-		bounded "$DEADLINE" "$INIT" start
 	fi
+	tell_init "$DEADLINE" start
 }
 
 restart_daemon() {

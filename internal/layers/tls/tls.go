@@ -208,7 +208,7 @@ func (s *State) plan(ctx context.Context, w *world.World, served *x509.Certifica
 	case !facts.Root:
 		s.Impossible = "sudo is refused on the docker host: " + facts.SudoError
 	case facts.Init == "":
-		s.Impossible = "the docker host has neither /etc/init.d/docker nor docker.service to restart dockerd with"
+		s.Impossible = "the docker host has no /etc/init.d/docker, docker.service or /etc/init/docker.conf to restart dockerd with"
 	}
 	if s.Impossible != "" {
 		return
