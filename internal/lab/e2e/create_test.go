@@ -60,7 +60,7 @@ func TestCreateWithTheVPNConnected(t *testing.T) {
 	r := s.helper("fix", "--create", "--yes", "default")
 	s.same("exit", 3, r.Exit)
 	s.same("stdout", "", r.Stdout)
-	if !strings.Contains(r.Stderr, "disconnect from the VPN and run again: docker-vpn-helper fix --create default") {
+	if !strings.Contains(r.Stderr, "disconnect from the VPN and run again: docker-vpn-helper fix --create --yes default") {
 		t.Error(r.Stderr)
 	}
 	s.same("docker-machine", "", s.dockerMachine())
