@@ -4,8 +4,6 @@ package main
 
 import (
 	"os"
-	"os/signal"
-	"syscall"
 	"time"
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/cli"
@@ -16,10 +14,7 @@ import (
 var version = "dev"
 
 func main() {
-	signals := make(chan os.Signal, 2)
-	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
-	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE) // a closed pipe must not kill a repair; ignored, it would be so for commands, too
 	laptop := func(s host.Sudo) host.Laptop { return host.NewLocal(s) }
 	os.Exit(cli.Main(os.Args[1:], cli.IO{Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
-		Getenv: os.Getenv, Signals: signals, Laptop: laptop, Version: version, Now: time.Now}))
+		Getenv: os.Getenv, Signals: host.Signals, Laptop: laptop, Version: version, Now: time.Now}))
 }

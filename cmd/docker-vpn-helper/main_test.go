@@ -10,6 +10,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/cli"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/embedded"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/guest"
 )
@@ -29,9 +30,7 @@ func TestMain(m *testing.M) {
 
 // underTest is main, but that it runs on the world's laptop.
 func underTest() {
-	signals := make(chan os.Signal, 2)
-	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	os.Exit(cli.Main(os.Args[1:], cli.IO{Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
-		Getenv: os.Getenv, Signals: signals, Laptop: embedded.Laptop, Version: "test", Now: time.Now}))
+		Getenv: os.Getenv, Signals: host.Signals, Laptop: embedded.Laptop, Version: "test", Now: time.Now}))
 }

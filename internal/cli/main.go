@@ -23,9 +23,9 @@ type IO struct {
 	Stdin          io.Reader
 	Stdout, Stderr io.Writer
 	Getenv         func(string) string
-	// Signals brings the requests to stop: the first starts the rollback, a
-	// second one gives up on it.
-	Signals <-chan os.Signal
+	// Signals begins to listen for requests to stop, and brings them: the first
+	// starts the rollback, a second one gives up on it.
+	Signals func() <-chan os.Signal
 	// Laptop makes the computer that the program works on.
 	Laptop  func(host.Sudo) host.Laptop
 	Version string
@@ -46,6 +46,7 @@ type app struct {
 	ctx    context.Context // ends with the first signal, or with --timeout
 	hard   context.Context // ends with the second signal
 	cancel context.CancelFunc
+	listen func()
 	code   int
 }
 
@@ -56,14 +57,17 @@ func Main(args []string, stdio IO) int {
 	hard, stopHard := context.WithCancelCause(context.Background())
 	defer stop(nil)
 	defer stopHard(nil)
-	go func() {
-		for range a.Signals {
-			if ctx.Err() != nil {
-				stopHard(errInterrupted)
+	a.listen = func() {
+		signals := a.Signals()
+		go func() {
+			for range signals {
+				if ctx.Err() != nil {
+					stopHard(errInterrupted)
+				}
+				stop(errInterrupted)
 			}
-			stop(errInterrupted)
-		}
-	}()
+		}()
+	}
 	a.ctx, a.hard, a.cancel = ctx, hard, func() {}
 	defer func() { a.cancel() }()
 	root := a.root()
@@ -105,6 +109,9 @@ docker-machine VM when a VPN has taken the host-only network away.`,
 		},
 		SuggestionsMinimumDistance: 2,
 		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
+			if !instant(cmd) {
+				a.listen()
+			}
 			return a.settle()
 		},
 	}
@@ -131,6 +138,20 @@ docker-machine VM when a VPN has taken the host-only network away.`,
 		a.complete(root)
 	}
 	return root
+}
+
+// instant says that a command waits for nothing and changes nothing. A signal may
+// end it on the spot, and a shell's prompt may wait for it: to listen for signals
+// would take a tenth of its time.
+func instant(cmd *cobra.Command) bool {
+	set := func(flag string) bool { f := cmd.Flags().Lookup(flag); return f != nil && f.Value.String() == "true" }
+	switch cmd.Name() {
+	case "version", cobra.ShellCompRequestCmd, cobra.ShellCompNoDescRequestCmd:
+		return true
+	case "env":
+		return set("no-verify") || set("unset")
+	}
+	return false
 }
 
 // settle checks the global flags.

@@ -3,22 +3,21 @@ package ticket
 import (
 	"fmt"
 	"net/netip"
-	"regexp"
 	"strconv"
 	"strings"
 )
 
 var (
-	mac      = regexp.MustCompile(`(^|[^0-9A-Fa-f])([0-9A-Fa-f]{1,2}(?::[0-9A-Fa-f]{1,2}){5}|[0-9A-Fa-f]{2}(?:-[0-9A-Fa-f]{2}){5}|[0-9A-Fa-f]{4}(?:\.[0-9A-Fa-f]{4}){2})\b`)
-	colons   = regexp.MustCompile(`[0-9A-Fa-f]*:[0-9A-Fa-f:]*:[0-9A-Fa-f:.]*`)
-	ipv4     = regexp.MustCompile(`\d+(?:\.\d+){3,}(?:/\d{1,2})?`)
-	dashed   = regexp.MustCompile(`\d+(?:-\d+){3,}`)
-	nibbles  = regexp.MustCompile(`(?i)(?:[0-9a-f]\.){32}ip6\.arpa`)
-	reversed = regexp.MustCompile(`(?i)\d+(?:\.\d+){3}\.in-addr\.arpa`)
+	mac      = expr(`(^|[^0-9A-Fa-f])([0-9A-Fa-f]{1,2}(?::[0-9A-Fa-f]{1,2}){5}|[0-9A-Fa-f]{2}(?:-[0-9A-Fa-f]{2}){5}|[0-9A-Fa-f]{4}(?:\.[0-9A-Fa-f]{4}){2})\b`)
+	colons   = expr(`[0-9A-Fa-f]*:[0-9A-Fa-f:]*:[0-9A-Fa-f:.]*`)
+	ipv4     = expr(`\d+(?:\.\d+){3,}(?:/\d{1,2})?`)
+	dashed   = expr(`\d+(?:-\d+){3,}`)
+	nibbles  = expr(`(?i)(?:[0-9a-f]\.){32}ip6\.arpa`)
+	reversed = expr(`(?i)\d+(?:\.\d+){3}\.in-addr\.arpa`)
 	// netstat leaves out the zeros at the end of a network's address, and the length where it is
 	// the old class's: "203.0.113" is a route to a network of class C.
-	shortNet = regexp.MustCompile(`\b\d{1,3}(?:\.\d{1,3}){1,2}/\d{1,2}\b`)
-	classful = regexp.MustCompile(`(?m)^((?:12[89]|1[3-8]\d|19[01])\.\d{1,3}|(?:19[2-9]|2[01]\d|22[0-3])\.\d{1,3}\.\d{1,3})([ \t])`)
+	shortNet = expr(`\b\d{1,3}(?:\.\d{1,3}){1,2}/\d{1,2}\b`)
+	classful = expr(`(?m)^((?:12[89]|1[3-8]\d|19[01])\.\d{1,3}|(?:19[2-9]|2[01]\d|22[0-3])\.\d{1,3}\.\d{1,3})([ \t])`)
 )
 
 // addresses replaces public and hardware addresses, however they are written.

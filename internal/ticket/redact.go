@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"unicode"
 )
 
@@ -39,16 +40,24 @@ func isShared(name string) bool {
 var (
 	// A key ends with its last line, or, cut off, with what cannot be part of one. It may be
 	// part of JSON or of a URL. The second form is Base64 of such a text.
-	pem = regexp.MustCompile(`-----BEGIN[A-Z0-9 %+]+-----(?:[A-Za-z0-9+/=\s\\:,.%\x{FFFD}-]*?-----END[A-Z0-9 %+]+-----|[A-Za-z0-9+/=\s\\:,.%\x{FFFD}-]*)|LS0tLS1CRUdJTi[A-Za-z0-9+/=\\_-]*`)
+	pem = expr(`-----BEGIN[A-Z0-9 %+]+-----(?:[A-Za-z0-9+/=\s\\:,.%\x{FFFD}-]*?-----END[A-Z0-9 %+]+-----|[A-Za-z0-9+/=\s\\:,.%\x{FFFD}-]*)|LS0tLS1CRUdJTi[A-Za-z0-9+/=\\_-]*`)
 	// A password may have a slash or an @ of its own.
-	credentials = regexp.MustCompile(`([A-Za-z][A-Za-z0-9+.-]*://)(?:[^/\s"'<>@]*:[^\s"'<>]*|[^/\s"'<>]*)@`)
+	credentials = expr(`([A-Za-z][A-Za-z0-9+.-]*://)(?:[^/\s"'<>@]*:[^\s"'<>]*|[^/\s"'<>]*)@`)
 	// Proxies are written without a scheme, too. What is not meant: image@sha256:….
-	bareLogin = regexp.MustCompile(`[^\s"'<>/@:=,;\\]+:[^\s"'<>]*[^\s"'<>@/]@(sha256:|[A-Za-z0-9\[])`)
-	bearer    = regexp.MustCompile(`(?i)\b(bearer|basic|negotiate)[ \t]+[A-Za-z0-9+/=._~-]{6,}`)
-	secret    = regexp.MustCompile(`(?i)((?:pass(?:word|wd|phrase)?|secret|token|(?:api|access|private)[-_]?key|authorization|cookie)[\w-]*\\*["']?[ \t]*[:=][ \t]*)(\\*"(?:[^"\\]|\\+[^"\\])*\\*"|'[^']*'|[^\s"',;\\]+)`)
-	argument  = regexp.MustCompile(`(?i)(--?(?:pass(?:word|wd|phrase)?|secret|token)[ \t]+)([^\s"'-][^\s"']*)`)
-	homes     = regexp.MustCompile(`(?i)((?:/Users|/home|\\Users)[/\\]+)([^/\\\s:"',;<>]+)`)
+	bareLogin = expr(`[^\s"'<>/@:=,;\\]+:[^\s"'<>]*[^\s"'<>@/]@(sha256:|[A-Za-z0-9\[])`)
+	bearer    = expr(`(?i)\b(bearer|basic|negotiate)[ \t]+[A-Za-z0-9+/=._~-]{6,}`)
+	secret    = expr(`(?i)((?:pass(?:word|wd|phrase)?|secret|token|(?:api|access|private)[-_]?key|authorization|cookie)[\w-]*\\*["']?[ \t]*[:=][ \t]*)(\\*"(?:[^"\\]|\\+[^"\\])*\\*"|'[^']*'|[^\s"',;\\]+)`)
+	argument  = expr(`(?i)(--?(?:pass(?:word|wd|phrase)?|secret|token)[ \t]+)([^\s"'-][^\s"']*)`)
+	homes     = expr(`(?i)((?:/Users|/home|\\Users)[/\\]+)([^/\\\s:"',;<>]+)`)
 )
+
+// expression is a regular expression that is compiled when it is needed: whatever
+// this program does at its start, a shell's prompt waits for.
+type expression = func() *regexp.Regexp
+
+func expr(s string) expression {
+	return sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(s) })
+}
 
 // Redact takes secrets, user names, public and hardware addresses and the laptop's
 // name out of a text, and whatever would act on a terminal. The same thing gets
@@ -118,9 +127,9 @@ func (r *redactor) secret() string {
 }
 
 // replace puts something else in place of each match; matches do not reach across marks.
-func (r *redactor) replace(re *regexp.Regexp, with func(groups []string) string) {
+func (r *redactor) replace(re expression, with func(groups []string) string) {
 	r.edit(func(s string) string {
-		return re.ReplaceAllStringFunc(s, func(m string) string { return with(re.FindStringSubmatch(m)) })
+		return re().ReplaceAllStringFunc(s, func(m string) string { return with(re().FindStringSubmatch(m)) })
 	})
 }
 
@@ -180,7 +189,7 @@ func longestFirst(names []string) []string {
 // words replaces a name where it stands as a word, in any case, also behind what JSON
 // and URLs make of a character.
 func (r *redactor) words(kind, name string) {
-	re := regexp.MustCompile(`(?i)(^|[^\pL\pN]|\\[nrt]|%[0-9a-f]{2})(` + regexp.QuoteMeta(name) + `)($|[^\pL\pN])`)
+	re := expr(`(?i)(^|[^\pL\pN]|\\[nrt]|%[0-9a-f]{2})(` + regexp.QuoteMeta(name) + `)($|[^\pL\pN])`)
 	for {
 		// What ends one match may begin the next, so again until none is left.
 		before := r.text

@@ -6,7 +6,6 @@ package ticket
 import (
 	"encoding/json"
 	"fmt"
-	"regexp"
 	"strings"
 	"time"
 	"unicode"
@@ -81,7 +80,7 @@ func (t Ticket) body() string {
 }
 
 // escapes are what JSON makes of characters that a text does not have.
-var escapes = regexp.MustCompile(`\\\\|\\[bf]|\\u[0-9a-f]{4}`)
+var escapes = expr(`\\\\|\\[bf]|\\u[0-9a-f]{4}`)
 
 // asJSON is a state, in which names and addresses stand as they are.
 func asJSON(state any) string {
@@ -92,7 +91,7 @@ func asJSON(state any) string {
 	if err := e.Encode(state); err != nil {
 		return err.Error()
 	}
-	return escapes.ReplaceAllStringFunc(strings.TrimRight(b.String(), "\n"), func(s string) string {
+	return escapes().ReplaceAllStringFunc(strings.TrimRight(b.String(), "\n"), func(s string) string {
 		if s == `\\` {
 			return s
 		}

@@ -13,11 +13,9 @@ import (
 	"net"
 	"os"
 	"os/exec"
-	"os/signal"
 	"path/filepath"
 	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -43,11 +41,8 @@ func TestMain(m *testing.M) {
 }
 
 func underTest() int {
-	signals := make(chan os.Signal, 2)
-	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
-	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	var wrapped *Laptop
-	code := cli.Main(os.Args[1:], cli.IO{Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Getenv: os.Getenv, Signals: signals,
+	code := cli.Main(os.Args[1:], cli.IO{Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Getenv: os.Getenv, Signals: host.Signals,
 		Laptop:  func(s host.Sudo) host.Laptop { wrapped = Wrap(embedded.Laptop(s)); return wrapped },
 		Version: "test", Now: time.Now})
 	if wrapped != nil {

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"os"
 	"os/exec"
-	"os/signal"
 	"path/filepath"
 	"syscall"
 	"testing"
@@ -25,10 +24,8 @@ const program = "docker-vpn-helper"
 // TestMain turns this binary into the program and everything that it calls.
 func TestMain(m *testing.M) {
 	if filepath.Base(os.Args[0]) == program {
-		signals := make(chan os.Signal, 2)
-		signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 		os.Exit(cli.Main(os.Args[1:], cli.IO{Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
-			Getenv: os.Getenv, Signals: signals, Laptop: embedded.Laptop, Version: "test", Now: time.Now}))
+			Getenv: os.Getenv, Signals: host.Signals, Laptop: embedded.Laptop, Version: "test", Now: time.Now}))
 	}
 	if filepath.Base(os.Args[0]) == "VBoxManage" {
 		os.Exit(scale.MainVBoxManage(os.Args[1:]))

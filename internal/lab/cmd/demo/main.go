@@ -41,10 +41,8 @@ func main() {
 
 // program is docker-vpn-helper itself, on the demo's laptop.
 func program() int {
-	signals := make(chan os.Signal, 2)
-	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	return cli.Main(os.Args[1:], cli.IO{Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
-		Getenv: os.Getenv, Signals: signals, Laptop: embedded.Laptop, Version: "demo", Now: time.Now})
+		Getenv: os.Getenv, Signals: host.Signals, Laptop: embedded.Laptop, Version: "demo", Now: time.Now})
 }
 
 type demo struct {
