@@ -17,6 +17,7 @@ func composeEntries() []Entry {
 			match: slices.Concat(
 				each([]string{"error: ssl error: hostname '", "hostname 'localhost'", "hostname '127.", "hostname '192.168.", "hostname '10.", "hostname '172.", "hostname '[::1]'", "port=2376"}, "doesn't match"),
 				each([]string{"port=2376", "docker-compose", "ssl error"}, "hostname mismatch, certificate is not valid for", "ip address mismatch, certificate is not valid for"),
+				each([]string{"ssl error: ", "docker.errors", "port=2376"}, "no appropriate commonname or subjectaltname fields"),
 				each([]string{"mismatch, certificate is not valid for '"}, "localhost'", "127.0.0.1'", "192.168.99."),
 			),
 		},
@@ -67,7 +68,7 @@ func composeEntries() []Entry {
 			Run:    []string{"docker-vpn-helper doctor {machine}", `eval "$(docker-vpn-helper fix {machine})"`},
 			Code:   "daemon.unreachable",
 			Source: "docker/compose#8236; urllib3, exceptions.py",
-			match:  each([]string{"port=2376", "port=2375"}, "newconnectionerror", "connection refused", "errno 61", "errno 111", "actively refused"),
+			match:  append(each([]string{"port=2376", "port=2375"}, "newconnectionerror", "connection refused", "errno 61", "errno 111", "actively refused"), "error: ('connection aborted.', error(61", "error: ('connection aborted.', error(111", "error: ('connection aborted.', connectionrefused"),
 			not:    []string{"proxyerror"},
 		},
 		{
@@ -77,7 +78,7 @@ func composeEntries() []Entry {
 			Run:    []string{"docker-vpn-helper doctor {machine}", "docker-vpn-helper fix {machine}"},
 			Code:   "daemon.unreachable",
 			Source: "docker/compose, compose/cli/errors.py (1.x)",
-			match:  []string{"error: ssl error: [errno 54]", "error: ssl error: [errno 104]", "error: ssl error: eof occurred", "port=2376…connection reset by peer", "port=2376…eof occurred in violation of protocol", "port=2376…remotedisconnected"},
+			match:  []string{"error: ssl error: [errno 54]", "error: ssl error: [errno 104]", "error: ssl error: eof occurred", "port=2376…connection reset by peer", "error: ('connection aborted.', connectionreset", "error: ('connection aborted.', error(54", "error: ('connection aborted.', error(104", "port=2376…eof occurred in violation of protocol", "port=2376…remotedisconnected"},
 		},
 		{
 			ID:     "compose.read-timeout",

@@ -67,7 +67,7 @@ func containerEntries() []Entry {
 			Causes: []string{"C:\\path where the VM's dockerd wants /c/path", "Git Bash rewrote /path to C:/…"},
 			Run:    []string{"docker run -v //c/Users/me/app:/app …", "MSYS_NO_PATHCONV=1 docker run …", "export COMPOSE_CONVERT_WINDOWS_PATHS=1"},
 			Source: "docker/toolbox#607; docker/compose#4240",
-			match:  []string{"invalid volume specification: '", "error response from daemon: invalid mode: /", "invalid bind mount spec \"", "error response from daemon: invalid bind mount"},
+			match:  []string{"invalid volume specification: '", "error response from daemon: invalid mode: /", "invalid bind mount spec \"", "named volume \"c:", "named volume \"d:", "error response from daemon: invalid bind mount"},
 		},
 	}
 }

@@ -26,7 +26,7 @@ func curlEntries() []Entry {
 			Causes: []string{"the program behind the port hangs or is slow", "large packets get lost: a VPN with a small MTU", "behind VirtualBox's NAT: the VM is paused or hangs"},
 			Run:    []string{"docker logs CONTAINER", "docker-vpn-helper doctor {machine}"},
 			Source: "curl(1), EXIT CODES 28; curl, lib/progress.c",
-			match:  []string{"curl: (28) operation timed out after…bytes received", "curl: (28) operation timed out after…out of", "curl: (28) operation too slow"},
+			match:  []string{"curl: (28) operation timed out after…bytes received", "curl: (28) operation timed out after…out of", "curl: (28) operation too slow", "curl: (28) ssl connection timeout"},
 			not:    builds(),
 		},
 		{
@@ -55,7 +55,7 @@ func curlEntries() []Entry {
 			Causes: []string{"localhost was asked, and the port is published in the VM", "the container does not publish the port, or has stopped", "the NAT rule is missing or the VM is off"},
 			Run:    []string{"docker ps", "curl \"http://$(docker-machine ip {machine}):PORT/\"   # without VPN", "docker-vpn-helper doctor {machine}"},
 			Source: "curl(1), EXIT CODES 7; onejli/docker-vpn-helper#2; docker/machine#41",
-			match:  each([]string{"curl: (7) failed to connect", "curl: (7) couldn't connect"}, near...),
+			match:  each([]string{"curl: (7) failed to connect", "curl: (7) failed connect", "curl: (7) couldn't connect"}, near...),
 			not:    append(builds(), []string{"timed out", "no route to host", "network is unreachable", "host is down"}...),
 		},
 		{
@@ -64,7 +64,7 @@ func curlEntries() []Entry {
 			Causes:  []string{"the service is down or has another port", "a firewall refuses the connection", "the way there needs the VPN, or is cut by it"},
 			Run:     []string{"try with the VPN on and off", "curl -v …   # which address, and which words?"},
 			Source:  "curl(1), EXIT CODES 7",
-			match:   []string{"curl: (7) failed to connect", "curl: (7) couldn't connect", "curl: (7) could not connect", "curl: (7) connection refused"},
+			match:   []string{"curl: (7) failed to connect", "curl: (7) failed connect", "curl: (7) couldn't connect", "curl: (7) could not connect", "curl: (7) connection refused"},
 			general: true,
 			not:     builds(),
 		},
@@ -74,7 +74,7 @@ func curlEntries() []Entry {
 			Causes: []string{"the program in the container does not listen, or only on its own 127.0.0.1", "plain HTTP was spoken to dockerd's TLS port", "the container is still starting"},
 			Run:    []string{"docker logs CONTAINER", "docker-machine ssh {machine} curl -sS http://127.0.0.1:PORT/"},
 			Source: "curl(1), EXIT CODES 52 and 56",
-			match:  []string{"curl: (52)", "curl: (56) recv failure", "curl: (55) send failure"},
+			match:  []string{"curl: (52)", "curl: (56) recv failure", "curl: (55) send failure", "curl: (56)…ssl_error_syscall", "curl: (56) failure when receiving data"},
 			not:    builds(),
 		},
 		{
@@ -110,7 +110,7 @@ func curlEntries() []Entry {
 			Causes: []string{"a VPN changed the DNS servers, or the name is known only inside it", "a container's or machine's name is not a host name on the laptop", "no internet"},
 			Run:    []string{"try with the VPN on and off", "docker-machine ip {machine}   # if it is a machine's name"},
 			Source: "curl(1), EXIT CODES 6",
-			match:  []string{"curl: (6)"},
+			match:  []string{"curl: (6)", "curl: (28) resolving timed out"},
 			not:    append(builds(), []string{"could not resolve host: localhost"}...),
 		},
 	}

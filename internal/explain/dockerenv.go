@@ -89,7 +89,7 @@ func dockerEnvEntries() []Entry {
 			Source: "ketodiet/keto-calculator#2; docker/for-win#9023, #7186",
 			match: []string{"dial unix docker.raw.sock", "docker.raw.sock: connect", "docker daemon at unix:///…/.docker/run/docker.sock", "docker api at unix:///…/.docker/run/docker.sock", "dial unix /…/.docker/run/docker.sock",
 				"docker daemon at unix:///…/.docker/desktop/docker.sock", "docker api at unix:///…/.docker/desktop/docker.sock", "dial unix /…/.docker/desktop/docker.sock",
-				"open //./pipe/dockerdesktop", "docker api at npipe:////./pipe/dockerdesktop", "docker daemon at npipe:////./pipe/dockerdesktop", "pipe%2fdockerdesktop", "pipe\\docker_engine_linux", "pipe\\docker_engine_windows", "you might need to start docker for", "docker desktop is not running"},
+				"open //./pipe/dockerdesktop", "docker api at npipe:////./pipe/dockerdesktop", "docker daemon at npipe:////./pipe/dockerdesktop", "pipe%2fdockerdesktop", "pipe\\docker_engine_linux", "pipe\\docker_engine_windows", "you might need to start docker for", "docker desktop is not running", "docker desktop is manually paused", "request returned…http://%2f", "docker-desktop/shared-sockets"},
 			not: []string{"permission denied", "access is denied"},
 		},
 		{
@@ -102,7 +102,7 @@ func dockerEnvEntries() []Entry {
 				"comando não encontrado", "nie znaleziono polecenia", "команда не найдена", "コマンドが見つかりません", "未找到命令"),
 				"command not found: docker", "unknown command: docker", "'docker' is not recognized as", "'docker-machine' is not recognized as", "'docker-compose' is not recognized as", "exec: \"docker\": executable file not found in $path",
 				"exec: \"docker-machine\": executable file not found", "exec: \"docker-compose\": executable file not found", ": docker: not found", ": docker-machine: not found", ": docker-compose: not found", "can't find docker in path"),
-			not: []string{"oci runtime", "the command '/bin/sh", "process \"/bin/sh"},
+			not: []string{"oci runtime", "the command '/bin/sh", "process \"/bin/sh", "dial-stdio"},
 		},
 		{
 			ID:     "docker.not-local",

@@ -134,6 +134,15 @@ func machineFileEntries() []Entry {
 			match:  []string{"you must have a copy of the…binary locally to use", "exec: \"ssh\": executable file not found", "exec: \"scp\": executable file not found"},
 		},
 		{
+			ID:     "docker-machine.laptop-disk-full",
+			Means:  "the laptop's disk is full, not the VM's: docker-machine could not write to its store.",
+			Causes: []string{"the disks of machines, and cached images, in the store"},
+			Run:    []string{"df -h ~", "du -sh ~/.docker/machine/machines/*"},
+			Source: "docker/machine b170508b, libmachine/persist/filestore.go, libmachine/mcnutils",
+			match:  []string{".docker/machine…no space left on device", ".docker\\machine…not enough space on the disk"},
+			not:    []string{"/var/lib/docker", "/mnt/sda1"},
+		},
+		{
 			ID:      "docker-machine.usage",
 			Means:   "docker-machine got too few or too many words on its command line.",
 			Causes:  []string{"the machine's name is missing", "a variable or path with a space without quotes"},

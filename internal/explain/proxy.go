@@ -22,7 +22,7 @@ func proxyEntries() []Entry {
 			Code:   "env.proxy-captures",
 			Source: "docker/toolbox#540, #370, #522; docker/machine#673, #1676",
 			match: slices.Concat(
-				each([]string{":2376/", "error during connect", "an error occurred trying to connect"}, "service unavailable", "forbidden", "proxyconnect tcp", "bad gateway", "gateway timeout", "gateway time-out", "proxy authentication required"),
+				each([]string{":2376/", "error during connect", "an error occurred trying to connect"}, "service unavailable", "forbidden", "proxyconnect tcp", "bad gateway", "gateway timeout", "gateway time-out", "proxy authentication required", "access denied"),
 				each([]string{"request returned service unavailable for", "request returned bad gateway for", "request returned gateway timeout for", "request returned forbidden for", "request returned proxy authentication required for", "request returned 502", "request returned 503",
 					"request returned 504", "request returned 403", "request returned 407"}, ":2376/", ":2375/"),
 				each([]string{":2376", "error response from daemon: ", "unable to query docker version"}, "<html", "<!doctype html"),

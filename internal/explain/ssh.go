@@ -27,7 +27,7 @@ func sshEntries() []Entry {
 			Run:    []string{`ssh-keygen -R "[127.0.0.1]:PORT"`, "docker-vpn-helper fix --accept-host-key {machine}"},
 			Code:   "ssh.host-key-changed",
 			Source: "OpenSSH 0ef0f5a83, sshconnect.c",
-			match:  []string{"remote host identification has changed", "host key for…has changed and you have requested strict checking", "knownhosts: key mismatch", "possible dns spoofing detected"},
+			match:  []string{"remote host identification has changed", "host key for…has changed and you have requested strict checking", "knownhosts: key mismatch", "possible dns spoofing detected", "differs from the key for the ip address", "offending key for ip in"},
 			not:    foreign(),
 		},
 		{

@@ -21,7 +21,7 @@ func sshLoginEntries() []Entry {
 			Run:    []string{"docker-machine ssh {machine}", "docker-vpn-helper doctor {machine}"},
 			Code:   "ssh.auth-failed",
 			Source: "OpenSSH 0ef0f5a83, sshconnect2.c",
-			match:  []string{"permission denied (publickey", "permission denied (password", "permission denied (keyboard-interactive", "permission denied, please try again"},
+			match:  []string{"permission denied (publickey", "permission denied (password", "permission denied (keyboard-interactive", "permission denied, please try again", "no supported authentication methods available"},
 			not:    foreign(),
 		},
 		{

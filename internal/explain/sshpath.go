@@ -54,7 +54,7 @@ func sshPathEntries() []Entry {
 			Code:   "ssh.closed-before-banner",
 			Source: "OpenSSH 0ef0f5a83, kex.c; sshd_config(5), MaxStartups",
 			match: []string{"kex_exchange_identification: connection closed by remote host", "kex_exchange_identification: read: connection reset", "kex_exchange_identification: read: software caused connection abort", "kex_exchange_identification: read: connection aborted", "banner exchange: connection to…aborted", "banner exchange: connection to…reset",
-				"ssh_exchange_identification: connection closed by remote host", "ssh_exchange_identification: read: connection reset", "ssh_exchange_identification: connection reset", "kex_exchange_identification: client sent invalid",
+				"ssh_exchange_identification: connection closed by remote host", "ssh_exchange_identification: read: connection reset", "ssh_exchange_identification: connection reset", "ssh: connect to host…port…connection reset by peer", "kex_exchange_identification: client sent invalid",
 				"kex_exchange_identification: write:"},
 			not: foreign(),
 		},

@@ -6,11 +6,11 @@ func vboxEntries() []Entry {
 	return []Entry{
 		{
 			ID:     "vbox.vboxmanage-missing",
-			Means:  "VBoxManage is neither in PATH nor where VirtualBox installs it.",
-			Causes: []string{"VirtualBox is not installed, or was removed", "on Windows: VBOX_MSI_INSTALL_PATH is not set"},
+			Means:  "VBoxManage is neither in PATH nor where VirtualBox installs it, or cannot be run from here.",
+			Causes: []string{"VirtualBox is not installed, or was removed", "on Windows: VBOX_MSI_INSTALL_PATH is not set", "in WSL: VirtualBox is Windows'"},
 			Run:    []string{"VBoxManage --version", "brew install --cask virtualbox"},
 			Source: "docker/machine b170508b, drivers/virtualbox/vbm.go; kubernetes/minikube#3784",
-			match:  []string{"vboxmanage not found", "vboxmanage: command not found", "command not found: vboxmanage", "'vboxmanage' is not recognized as", "vboxmanage: not found", "vboxmanage\": executable file not found", "vboxmanage.exe: command not found", "vboxmanage: befehl nicht gefunden", "vboxmanage: commande introuvable", "unable to find virtualbox", "unable to find vboxmanage in", "provider_virtualbox_not_found"},
+			match:  []string{"vboxmanage not found", "vboxmanage: command not found", "command not found: vboxmanage", "'vboxmanage' is not recognized as", "vboxmanage: not found", "vboxmanage\": executable file not found", "vboxmanage.exe: command not found", "vboxmanage: befehl nicht gefunden", "vboxmanage: commande introuvable", "unable to find virtualbox", "pr_vboxmanage_not_found", "[vbox_not_found]", "vboxmanage --version returned: exit status 126", "precreate: exit status 126", "unable to find vboxmanage in", "provider_virtualbox_not_found"},
 		},
 		{
 			ID:     "vbox.too-old",
@@ -18,7 +18,7 @@ func vboxEntries() []Entry {
 			Causes: []string{"an old VirtualBox"},
 			Run:    []string{"VBoxManage --version"},
 			Source: "docker/machine b170508b, drivers/virtualbox/virtualbox.go",
-			match:  []string{"we support virtualbox starting with version 5"},
+			match:  []string{"we support virtualbox starting with version 5. your virtualbox install is \"4.", "we support virtualbox starting with version 5. your virtualbox install is \"3.", "docker-machine requires virtualbox version 5"},
 		},
 		{
 			ID:     "vbox.rule-exists",

@@ -13,7 +13,7 @@ func vboxDriverEntries() []Entry {
 			Source: "kubernetes/minikube#4043, #4711, #3974; VirtualBox, vboxdrv.sh",
 			match: []string{"kernel driver not installed", "vboxdrv kernel module is not loaded", "verr_vm_driver_not_installed", "rc=-1908", "vboxdrv does not exist", "/dev/vboxdrv: no such file", "failed to open /dev/vboxdrv", "open /dev/vboxdrv", "'/dev/vboxdrv'", "verr_supdrv_component_not_found",
 				"verr_vm_driver_not_accessible", "verr_vm_driver_load_error", "cannot access the kernel driver", "module vboxdrv not found", "module vboxnetadp not found", "module vboxnetflt not found",
-				"there were problems setting up virtualbox", "vboxdrvstub) failed: 0xc0000034", "sc.exe query vboxdrv", "kernel headers not found for target kernel…vbox"},
+				"there were problems setting up virtualbox", "either not loaded or there is a permission problem with /dev/vboxdrv", "either not loaded or not set up correctly", "pr_vbox_module", "pr_vbox_device_missing", "vbox_drv_not_loaded", "vbox_kernel_module_not_loaded", "vboxdrvstub) failed: 0xc0000034", "sc.exe query vboxdrv", "kernel headers not found for target kernel…vbox"},
 		},
 		{
 			ID:     "vbox.unsigned-module",
@@ -81,7 +81,7 @@ func vboxDriverEntries() []Entry {
 			Causes: []string{"VT-x/AMD-V is disabled in the BIOS", "Hyper-V, WSL 2, KVM or another hypervisor holds it", "the laptop is itself a VM"},
 			Run:    []string{"enable VT-x/AMD-V in the BIOS", "Windows: bcdedit /set hypervisorlaunchtype off, then reboot", "Linux: sudo rmmod kvm_intel kvm_amd"},
 			Source: "docker/machine b170508b, drivers/virtualbox/virtualbox.go; kubernetes/minikube#3900, #5282, #1994, #7074, #4051, #4587",
-			match: []string{"doesn't have vt-x/amd-v enabled", "vt-x is not available", "vt-x is disabled", "verr_vmx_no_vmx", "verr_vmx_msr_", "verr_svm_disabled", "verr_svm_no_svm", "amd-v is not available", "amd-v is disabled",
+			match: []string{"doesn't have vt-x/amd-v enabled", "host_virt_unavailable", "host_vtx_", "host_svm_disabled", "pr_vbox_hyperv_", "vt-x is not available", "vt-x is disabled", "verr_vmx_no_vmx", "verr_vmx_msr_", "verr_svm_disabled", "verr_svm_no_svm", "amd-v is not available", "amd-v is disabled",
 				"verr_vmx_in_vmx_root_mode", "verr_svm_in_use", "won't boot a 64bits vm when hyper-v is activated", "verr_nem_not_available", "verr_nem_vm_create_failed", "can't operate in vmx root mode",
 				"raw-mode is unavailable courtesy of hyper-v", "verr_supdrv_no_raw_mode_hyper_v", "verr_vmx_unable_to_start_vm", "whvsetuppartition failed", "vt-x is being used by another hypervisor", "vt-x/amd-v hardware acceleration is not available"},
 		},
@@ -95,11 +95,11 @@ func vboxDriverEntries() []Entry {
 		},
 		{
 			ID:     "vbox.owner",
-			Means:  "VirtualBox refuses to start because a directory above it does not belong to root, or everybody may write to it.",
+			Means:  "VirtualBox refuses to start because a directory above it does not belong to root or everybody may write to it, or because its program has lost root's rights (setuid).",
 			Causes: []string{"permissions of /Applications, /usr/lib or /opt were changed"},
 			Run:    []string{"ls -ld / /Applications /Applications/VirtualBox.app /usr/lib/virtualbox", "sudo chown root:wheel and sudo chmod o-w what the message names"},
 			Source: "VirtualBox, include/VBox/err.h (VERR_SUPLIB_…)",
-			match:  []string{"verr_suplib_"},
+			match:  []string{"verr_suplib_", "vbox…effective uid is not root"},
 		},
 	}
 }

@@ -38,7 +38,7 @@ func vboxStateEntries() []Entry {
 			Run:    []string{"docker-vpn-helper fix {machine}"},
 			Code:   "machine.not-running",
 			Source: "VirtualBox, VBoxManageControlVM.cpp",
-			match:  []string{"vboxmanage…machine '…' is not currently running", "vboxmanage…invalid machine state: poweredoff"},
+			match:  []string{"vboxmanage…machine '…' is not currently running", "vboxmanage…invalid machine state: poweredoff", "vboxmanage: error: vm is not running", "vboxmanage.exe: error: vm is not running"},
 		},
 		{
 			ID:     "vbox.not-ready",
