@@ -34,8 +34,10 @@ type Connection struct {
 // Ledger is what is known of one docker host's sshd.
 type Ledger struct {
 	Connections []Connection `json:"connections"`
-	// Cut is when it was last seen to cut us off although it was there.
-	Cut time.Time `json:"cut,omitzero"`
+	// Cut is when it was last seen to cut us off although it was there; Silent says that
+	// it did so by not answering.
+	Cut    time.Time `json:"cut,omitzero"`
+	Silent bool      `json:"silent,omitempty"`
 	// Legacy is when a login last needed outdated algorithms; Small is when one
 	// last needed small TCP segments.
 	Legacy time.Time `json:"legacy,omitzero"`
@@ -138,8 +140,7 @@ func (l Ledger) LastAnswer() (time.Time, bool) {
 // Fine says that all was well with the newest connection, and with as many of the
 // last Minute as a diagnosis may make: one more would find the same.
 func (l Ledger) Fine(now time.Time) bool {
-	n := len(l.Connections)
-	if n == 0 || !l.Connections[n-1].Well {
+	if !l.LastWell() {
 		return false
 	}
 	well := 0
@@ -151,10 +152,33 @@ func (l Ledger) Fine(now time.Time) bool {
 	return well >= PerMinute-1
 }
 
-// CutOff says that the newest connection was cut by somebody who counts.
+// CutOff says that somebody who counts has cut us and that nothing was answered since.
 func (l Ledger) CutOff() bool {
 	n := len(l.Connections)
-	return n > 0 && !l.Connections[n-1].Answered && l.Wary() && !l.Cut.Before(l.Connections[n-1].At)
+	if n == 0 || !l.Wary() {
+		return false
+	}
+	last, ok := l.LastAnswer()
+	return !ok || last.Before(l.Cut)
+}
+
+// Banned is how long it takes until nothing of us is within what common rules count. What
+// is not answered is sent again, by a NAT engine also when we have given up.
+func (l Ledger) Banned(now time.Time) time.Duration {
+	if !l.CutOff() {
+		return 0
+	}
+	span := Minute
+	if l.Silent {
+		span = 2 * Minute
+	}
+	return max(0, span-now.Sub(l.Connections[len(l.Connections)-1].At))
+}
+
+// LastWell says that the newest connection let us in and that all was well.
+func (l Ledger) LastWell() bool {
+	n := len(l.Connections)
+	return n > 0 && l.Connections[n-1].Well
 }
 
 // Wary says that this docker host, or something before it, has cut us off lately.

@@ -80,17 +80,30 @@ func TestWhatIsOverIsForgotten(t *testing.T) {
 	}
 }
 
-// Cut off is who was cut the last time: not who has been let in since, nor who is on the way.
+// Cut off is who has not been answered since.
 func TestCutOff(t *testing.T) {
+	type ban struct {
+		off  bool
+		left time.Duration
+	}
+	at := func(seconds int) time.Time { return noon.Add(time.Duration(seconds) * time.Second) }
 	var l Ledger
-	l.Add(noon)
-	l.Cut = noon.Add(time.Second)
-	got := []bool{l.CutOff()}
-	l.Add(noon.Add(2 * time.Second))
-	got = append(got, l.CutOff())
-	l.Answer(noon.Add(2*time.Second), true)
-	l.Cut = noon.Add(3 * time.Second)
-	if diff := cmp.Diff([]bool{true, false, false}, append(got, l.CutOff())); diff != "" {
+	var got []ban
+	look := func(seconds int) { got = append(got, ban{l.CutOff(), l.Banned(at(seconds))}) }
+	l.Cut = noon
+	look(0) // nothing is remembered of when
+	l.Add(at(0))
+	l.Cut = at(2)
+	look(10)
+	look(70)
+	l.Add(at(20))
+	look(30)
+	l.Answer(at(20), true)
+	look(30)
+	l.Cut = at(25)
+	look(30)
+	want := []ban{{false, 0}, {true, 50 * time.Second}, {true, 0}, {true, 50 * time.Second}, {false, 0}, {true, 50 * time.Second}}
+	if diff := cmp.Diff(want, got, cmp.AllowUnexported(ban{})); diff != "" {
 		t.Error(diff)
 	}
 }

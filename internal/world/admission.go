@@ -29,8 +29,18 @@ type HeldBackError struct {
 }
 
 func (e *HeldBackError) Error() string {
-	return fmt.Sprintf("not connected to %s again: %d connections in the last minute, and more look like an attack; wait %s",
-		e.Door.Addr, e.Recent, e.Wait.Round(time.Second))
+	return fmt.Sprintf("not connected again: %s; wait %s", e.why(), e.Wait.Round(time.Second))
+}
+
+func (e *HeldBackError) why() string {
+	connections := fmt.Sprintf("%d SSH connections", e.Recent)
+	if e.Recent == 1 {
+		connections = "an SSH connection"
+	}
+	if e.Cut {
+		return fmt.Sprintf("%s has cut us off (%s in the last minute), and each try may make it last longer", e.Door.Addr, connections)
+	}
+	return fmt.Sprintf("%s to %s in the last minute, and more look like an attack", connections, e.Door.Addr)
 }
 
 // Spared says that err is a login that a diagnosis did without, because the last one
@@ -63,8 +73,7 @@ func (w *World) admit(ctx context.Context, door Door) (admission, error) {
 		if !w.Repairing() {
 			return a, held
 		}
-		w.Tell("[%s] waiting %s: %d SSH connections to %s in the last minute, and more look like an attack",
-			w.Machine.Name, held.Wait.Round(time.Second), held.Recent, held.Door.Addr)
+		w.Tell("[%s] waiting %s: %s", w.Machine.Name, held.Wait.Round(time.Second), held.why())
 		if err := Sleep(ctx, held.Wait); err != nil {
 			return a, err
 		}
@@ -80,19 +89,25 @@ func (w *World) tryAdmit(ctx context.Context, door Door) (admission, *HeldBackEr
 	var held *HeldBackError
 	w.keep(ctx, door, func(l *logins.Ledger) {
 		now := w.Now()
-		limit := relaxed
+		limit, wait := relaxed, time.Duration(0)
 		if w.strict(door, *l) {
 			limit = w.limit(door, *l)
 		}
 		if limit > 0 {
-			if wait := l.Wait(now, limit); wait > 0 {
-				held = &HeldBackError{Door: door, Recent: l.Recent(now), Wait: wait, Fine: l.Fine(now), Cut: l.CutOff(),
-					Legacy: !l.Legacy.IsZero(), Small: !l.Small.IsZero()}
-				if last, ok := l.LastAnswer(); ok {
-					held.Answered = now.Sub(last)
-				}
-				return
+			wait = l.Wait(now, limit)
+		}
+		// Where silence is the answer, one try is several packets, each of which counts as
+		// another. A repair waits for the end of a ban that it would only run into.
+		if !w.unpaced.Load() && (l.Silent || w.Repairing()) {
+			wait = max(wait, l.Banned(now))
+		}
+		if wait > 0 {
+			held = &HeldBackError{Door: door, Recent: l.Recent(now), Wait: wait, Fine: l.LastWell(), Cut: l.CutOff(),
+				Legacy: !l.Legacy.IsZero(), Small: !l.Small.IsZero()}
+			if last, ok := l.LastAnswer(); ok {
+				held.Answered = now.Sub(last)
 			}
+			return
 		}
 		a = admission{began: now, ledger: *l}
 		l.Add(now)
@@ -150,9 +165,10 @@ func (w *World) settle(ctx context.Context, door Door, a admission, how Login, e
 	})
 }
 
-// NoteCut remembers that a docker host counts connections.
-func (w *World) NoteCut(ctx context.Context, door Door) {
-	w.keep(ctx, door, func(l *logins.Ledger) { l.Cut = w.Now() })
+// NoteCut remembers that a docker host counts connections, and whether it answers
+// nothing to those that are too many.
+func (w *World) NoteCut(ctx context.Context, door Door, silent bool) {
+	w.keep(ctx, door, func(l *logins.Ledger) { l.Cut, l.Silent = w.Now(), silent })
 }
 
 // noteTrouble remembers that the login was of no use: the next run looks again.

@@ -74,7 +74,7 @@ func TestAVMIsBelievedToCountOnceItHasCutUs(t *testing.T) {
 		w := farAway(t, dir, &now)
 		w.Machine.Driver = "virtualbox"
 		if i == 5 {
-			w.NoteCut(t.Context(), door)
+			w.NoteCut(t.Context(), door, false)
 			w.books.Wait()
 		}
 		_, err := w.admit(t.Context(), door)
@@ -87,6 +87,44 @@ func TestAVMIsBelievedToCountOnceItHasCutUs(t *testing.T) {
 			t.Errorf("not known to be cut off: %+v", held)
 		}
 		now = now.Add(time.Second)
+	}
+}
+
+// A ban is waited out, not prolonged: by whoever repairs, and by all where one try is
+// several packets because nobody answers.
+func TestTriesDuringABan(t *testing.T) {
+	for name, tt := range map[string]struct {
+		silent   bool
+		patience time.Duration
+		wait     time.Duration // 0: admitted
+	}{
+		"doctor_after_a_reset":   {false, 0, 0},
+		"doctor_after_silence":   {true, 0, 110 * time.Second},
+		"repair_after_a_reset":   {false, time.Second, 50 * time.Second},
+		"repair_after_a_silence": {true, time.Second, 110 * time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			now := time.Date(2026, 1, 15, 12, 0, 0, 0, time.UTC)
+			w, door := farAway(t, t.TempDir(), &now), Door{Addr: "127.0.0.1:50022", NAT: true}
+			w.Machine.Driver = "virtualbox"
+			w.note(t.Context(), door)
+			w.NoteCut(t.Context(), door, tt.silent)
+			w.Patience = tt.patience
+			for _, step := range []struct {
+				after, wait time.Duration
+			}{{10 * time.Second, tt.wait}, {2 * logins.Minute, 0}} {
+				now = now.Add(step.after)
+				w.books.Wait()
+				_, held := w.tryAdmit(t.Context(), door)
+				var wait time.Duration
+				if held != nil {
+					wait = held.Wait
+				}
+				if wait != step.wait {
+					t.Errorf("after %s: wait %s, want %s", step.after, wait, step.wait)
+				}
+			}
+		})
 	}
 }
 

@@ -50,7 +50,7 @@ func (s State) main() stack.Finding {
 		}
 		return f("ssh.ok", stack.OK, title, "")
 	case s.HeldBack != nil && s.HeldBack.Cut:
-		return f("ssh.rate-limited", stack.Fail, "cut off by somebody who counts logins, and "+s.HeldBack.Error(), page("rate-limited"))
+		return f("ssh.rate-limited", stack.Fail, "somebody counts logins: "+s.HeldBack.Error(), page("rate-limited"))
 	case s.HeldBack != nil:
 		return f("ssh.held-back", stack.Unknown, s.HeldBack.Error(), s.DoctorHint)
 	case s.OtherErr != nil:

@@ -120,7 +120,7 @@ func (s *State) failed(ctx context.Context, w *world.World, err error) {
 		}
 	}
 	if s.limited() {
-		w.NoteCut(ctx, door)
+		w.NoteCut(ctx, door, s.Err.Cause == sshhost.Timeout)
 	}
 }
 
