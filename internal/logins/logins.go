@@ -34,9 +34,10 @@ type Connection struct {
 // Ledger is what is known of one docker host's sshd.
 type Ledger struct {
 	Connections []Connection `json:"connections"`
-	// Cut is when it was last seen to cut us off although it was there; Silent says that
-	// it did so by not answering.
+	// Cut is when it was last seen to cut us off although it was there. Sure says that
+	// there is no other explanation, Silent that it did so by not answering.
 	Cut    time.Time `json:"cut,omitzero"`
+	Sure   bool      `json:"sure,omitempty"`
 	Silent bool      `json:"silent,omitempty"`
 	// Legacy is when a login last needed outdated algorithms; Small is when one
 	// last needed small TCP segments.
@@ -165,7 +166,7 @@ func (l Ledger) CutOff() bool {
 // Banned is how long it takes until nothing of us is within what common rules count. What
 // is not answered is sent again, by a NAT engine also when we have given up.
 func (l Ledger) Banned(now time.Time) time.Duration {
-	if !l.CutOff() {
+	if !l.Sure || !l.CutOff() {
 		return 0
 	}
 	span := Minute

@@ -87,7 +87,7 @@ func TestCutOff(t *testing.T) {
 		left time.Duration
 	}
 	at := func(seconds int) time.Time { return noon.Add(time.Duration(seconds) * time.Second) }
-	var l Ledger
+	l := Ledger{Sure: true}
 	var got []ban
 	look := func(seconds int) { got = append(got, ban{l.CutOff(), l.Banned(at(seconds))}) }
 	l.Cut = noon

@@ -165,10 +165,10 @@ func (w *World) settle(ctx context.Context, door Door, a admission, how Login, e
 	})
 }
 
-// NoteCut remembers that a docker host counts connections, and whether it answers
-// nothing to those that are too many.
-func (w *World) NoteCut(ctx context.Context, door Door, silent bool) {
-	w.keep(ctx, door, func(l *logins.Ledger) { l.Cut, l.Silent = w.Now(), silent })
+// NoteCut remembers that a docker host counts connections: whether that is sure, and
+// whether it answers nothing to those that are too many.
+func (w *World) NoteCut(ctx context.Context, door Door, sure, silent bool) {
+	w.keep(ctx, door, func(l *logins.Ledger) { l.Cut, l.Sure, l.Silent = w.Now(), sure, silent })
 }
 
 // noteTrouble remembers that the login was of no use: the next run looks again.

@@ -74,7 +74,7 @@ func TestAVMIsBelievedToCountOnceItHasCutUs(t *testing.T) {
 		w := farAway(t, dir, &now)
 		w.Machine.Driver = "virtualbox"
 		if i == 5 {
-			w.NoteCut(t.Context(), door, false)
+			w.NoteCut(t.Context(), door, false, false)
 			w.books.Wait()
 		}
 		_, err := w.admit(t.Context(), door)
@@ -94,21 +94,22 @@ func TestAVMIsBelievedToCountOnceItHasCutUs(t *testing.T) {
 // several packets because nobody answers.
 func TestTriesDuringABan(t *testing.T) {
 	for name, tt := range map[string]struct {
-		silent   bool
-		patience time.Duration
-		wait     time.Duration // 0: admitted
+		sure, silent bool
+		patience     time.Duration
+		wait         time.Duration // 0: admitted
 	}{
-		"doctor_after_a_reset":   {false, 0, 0},
-		"doctor_after_silence":   {true, 0, 110 * time.Second},
-		"repair_after_a_reset":   {false, time.Second, 50 * time.Second},
-		"repair_after_a_silence": {true, time.Second, 110 * time.Second},
+		"doctor_after_a_reset":                  {true, false, 0, 0},
+		"doctor_after_silence":                  {true, true, 0, 110 * time.Second},
+		"repair_after_what_may_have_been_a_ban": {false, true, time.Second, 0},
+		"repair_after_a_reset":                  {true, false, time.Second, 50 * time.Second},
+		"repair_after_a_silence":                {true, true, time.Second, 110 * time.Second},
 	} {
 		t.Run(name, func(t *testing.T) {
 			now := time.Date(2026, 1, 15, 12, 0, 0, 0, time.UTC)
 			w, door := farAway(t, t.TempDir(), &now), Door{Addr: "127.0.0.1:50022", NAT: true}
 			w.Machine.Driver = "virtualbox"
 			w.note(t.Context(), door)
-			w.NoteCut(t.Context(), door, tt.silent)
+			w.NoteCut(t.Context(), door, tt.sure, tt.silent)
 			w.Patience = tt.patience
 			for _, step := range []struct {
 				after, wait time.Duration

@@ -120,7 +120,9 @@ func (s *State) failed(ctx context.Context, w *world.World, err error) {
 		}
 	}
 	if s.limited() {
-		w.NoteCut(ctx, door, s.Err.Cause == sshhost.Timeout)
+		// An address that others are answered at is no sshd that was restarted.
+		sure := s.Knock.Ident != "" || s.Err.Stage == sshhost.StageDial
+		w.NoteCut(ctx, door, sure, s.Err.Cause == sshhost.Timeout)
 	}
 }
 
