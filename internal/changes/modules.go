@@ -139,6 +139,9 @@ func (c *RestartModules) Apply(ctx context.Context, w *world.World) error {
 		return &world.YourTurn{Text: "macOS does not load VirtualBox's kernel extensions, /dev/" + vbox.NetCtlDevice + " is still missing: allow them in Privacy & Security, and reboot",
 			Hint: "docker-vpn-helper explain machine.driver-not-loaded"}
 	}
+	if errors.Is(failed, host.ErrNoSudo) {
+		return failed
+	}
 	if failed != nil {
 		return fmt.Errorf("restarting VirtualBox's kernel modules: %w", failed)
 	}

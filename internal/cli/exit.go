@@ -159,5 +159,10 @@ func (a *app) command(args ...string) string {
 
 // again is this very command line with more flags.
 func (a *app) again(flags ...string) string {
-	return shell.Command(append(append([]string{"docker-vpn-helper"}, a.args...), flags...)...)
+	line := append([]string{"docker-vpn-helper"}, a.args...)
+	end := len(line)
+	if dash := slices.Index(line, "--"); dash >= 0 {
+		end = dash // what follows is no flag
+	}
+	return shell.Command(slices.Insert(line, end, flags...)...)
 }

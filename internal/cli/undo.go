@@ -190,6 +190,9 @@ func (a *app) undoMachine(s site, name string, all bool) ([]undoRun, error) {
 	}
 	defer w.Close()
 	w.Patience = fixPatience
+	if _, err := os.Stat(journalDir(w)); errors.Is(err, fs.ErrNotExist) {
+		return nil, nil // and nowhere a lock has to be made for it
+	}
 	unlock, _, err := a.alone(w)
 	if err != nil {
 		return nil, err

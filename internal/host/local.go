@@ -51,19 +51,15 @@ func (l *Local) Run(ctx context.Context, c Cmd) (Output, error) {
 	if len(c.Argv) == 0 {
 		return Output{}, errors.New("no command given")
 	}
-	argv := c.Argv
-	if c.Root && os.Geteuid() != 0 {
-		argv = append([]string{"sudo", "--"}, c.Argv...)
+	argv, sudo := c.Argv, append([]string{"sudo"}, c.Argv...)
+	asRoot := c.Root && os.Geteuid() != 0
+	if asRoot {
+		argv = sudo
 		if !l.sudo.Terminal {
-			argv = append([]string{"sudo", "-n", "--"}, c.Argv...)
+			argv = append([]string{"sudo", "-n"}, c.Argv...)
 		}
 		if l.sudo.Announce != nil {
-			l.sudo.Announce(append([]string{"sudo"}, c.Argv...))
-		}
-		if !l.sudo.Terminal {
-			if err := exec.CommandContext(ctx, "sudo", "-n", "true").Run(); err != nil {
-				return Output{}, &SudoError{Argv: append([]string{"sudo"}, c.Argv...)}
-			}
+			l.sudo.Announce(sudo)
 		}
 	}
 	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
@@ -100,6 +96,8 @@ func (l *Local) Run(ctx context.Context, c Cmd) (Output, error) {
 		return out, nil
 	case ctx.Err() != nil:
 		return out, fmt.Errorf("%s: %w", c, context.Cause(ctx))
+	case asRoot && (!errors.As(err, &exit) || exit.ExitCode() == 1 && l.refused(ctx, stderr.String())):
+		return out, &SudoError{Argv: sudo}
 	case errors.As(err, &exit):
 		return out, &CmdError{Argv: c.Argv, Exit: exit.ExitCode(), Stdout: stdout.String(), Stderr: stderr.String()}
 	}
@@ -120,6 +118,17 @@ func inPlace(cmd *exec.Cmd, terminal bool) {
 		return
 	}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM) }
+}
+
+// refused says whether it was sudo that ended with exit status 1, as it does where it
+// may not run a command (sudo(8), "Exit value"), and not the command. sudo's lines begin
+// with its name in every language. One that says nothing is asked for something harmless:
+// not before, since a sudoers file may allow the one and not the other.
+func (l *Local) refused(ctx context.Context, stderr string) bool {
+	if strings.HasPrefix(strings.TrimSpace(stderr), "sudo") {
+		return true
+	}
+	return !l.sudo.Terminal && exec.CommandContext(ctx, "sudo", "-n", "true").Run() != nil
 }
 
 // lockedWriter lets stdout and stderr share one writer.
@@ -232,7 +241,7 @@ func (l *Local) MkdirAll(_ context.Context, dir string, perm fs.FileMode) error 
 // Lock implements Laptop.
 func (l *Local) Lock(ctx context.Context, path string, waiting func()) (func(), error) {
 	if err := MakeDir(filepath.Dir(path), 0o700); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("locking %s: %w", path, err)
 	}
 	lock := flock.New(path, flock.SetPermissions(0o600))
 	ok, err := lock.TryLock()

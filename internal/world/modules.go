@@ -117,8 +117,14 @@ func (m Modules) Free(running []vbox.VMRef, stopVMs bool, again string) (saved [
 	switch {
 	case m.None != "":
 		return nil, errors.New(m.None)
-	case len(m.Users) == 0:
+	case len(m.Users) == 0 && len(running) == 0:
 		return nil, nil
+	case !stopVMs && len(m.Users) == 0: // whose processes cannot be seen
+		var names []string
+		for _, vm := range running {
+			names = append(names, vm.Name)
+		}
+		return nil, &YourTurn{Text: "VMs are running: " + strings.Join(names, ", "), Hint: again}
 	case !stopVMs:
 		return nil, &YourTurn{Text: "VirtualBox is running: " + pids(m.Users), Hint: again}
 	}

@@ -100,7 +100,7 @@ func (l *laptop) Run(ctx context.Context, c host.Cmd) (host.Output, error) {
 		if w.Sudo == "password" && !l.sudo.Terminal {
 			return host.Output{}, &host.SudoError{Argv: append([]string{"sudo"}, shown...)}
 		}
-		argv = append([]string{sudo, "-n", "--"}, argv...)
+		argv = append([]string{sudo, "-n"}, argv...)
 	}
 	c.Argv, c.Root = argv, false
 	out, err := l.Laptop.Run(ctx, c)
