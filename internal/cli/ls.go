@@ -1,10 +1,9 @@
 package cli
 
 import (
-	"bytes"
 	"context"
 	"fmt"
-	"text/tabwriter"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -61,16 +60,11 @@ func (a *app) ls() error {
 			Machines []lsRow `json:"machines"`
 		}{stack.Schema, rows})
 	}
-	var b bytes.Buffer
-	t := tabwriter.NewWriter(&b, 0, 0, 3, ' ', 0)
-	fmt.Fprintln(t, "NAME\tDRIVER\tSTATE\tENDPOINT\tPROBLEM")
-	for _, r := range rows {
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\n", r.Name, dash(r.Driver), dash(r.State), dash(r.Endpoint), dash(r.Problem))
+	table := make([][]string, len(rows))
+	for i, r := range rows {
+		table[i] = []string{r.Name, dash(r.Driver), dash(r.State), dash(r.Endpoint), dash(r.Problem)}
 	}
-	if err := t.Flush(); err != nil {
-		return err
-	}
-	a.ui.Print(b.String())
+	a.ui.Table([]string{"NAME", "DRIVER", "STATE", "ENDPOINT", "PROBLEM"}, table)
 	return nil
 }
 
@@ -84,15 +78,23 @@ func lsLook(ctx context.Context, v view) lsRow {
 		return row
 	}
 	row.Driver = w.Machine.Driver
-	row.State = w.StateText(ctx)
-	target := w.Target(ctx)
-	if err := w.Good(ctx, target); err != nil {
-		row.Problem = err.Error()
+	switch row.State = w.StateText(ctx); row.State {
+	case world.StateUnknown, world.StateRunning:
+	case world.StateMissing:
+		row.Problem = "VirtualBox does not know the VM"
+		return row
+	default:
+		row.Problem = "the VM does not run"
 		return row
 	}
-	if row.State == world.StateUnknown {
-		row.State = "running"
+	target := w.Target(ctx)
+	if err := w.Good(ctx, target); err != nil {
+		// The row has the machine's name already.
+		named := fmt.Sprintf("machine %q", v.name)
+		row.Problem = strings.NewReplacer(" on "+named, "", " of "+named, "", named, "this machine").Replace(err.Error())
+		return row
 	}
+	row.State = world.StateRunning
 	row.Endpoint = target.URL()
 	return row
 }

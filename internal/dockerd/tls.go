@@ -79,6 +79,12 @@ type NotDockerError struct{ Text string }
 
 func (e *NotDockerError) Error() string { return "not the Docker API: " + e.Text }
 
+// silentError is a peer that has accepted a connection and let its time pass.
+type silentError struct{}
+
+func (silentError) Error() string { return "it keeps silent" }
+func (silentError) Unwrap() error { return context.DeadlineExceeded }
+
 // Handshake speaks TLS on a connection, which it does not close. It shows who
 // answers without trusting: whoever calls compares the leaf. TLS 1.0 is allowed, as
 // docker's own client did in the days of dockerd 1.8: it is only looked at.
@@ -107,12 +113,11 @@ func Handshake(ctx context.Context, conn net.Conn, t TLS) (*Seen, error) {
 
 // explain tells the ways apart in which a TLS connection fails.
 func explain(ctx context.Context, err error) error {
-	if ctx.Err() != nil {
-		return fmt.Errorf("no answer: %w", context.Cause(ctx))
-	}
 	// The connection's deadline is the context's, and may pass a moment before it.
-	if errors.Is(err, os.ErrDeadlineExceeded) {
-		return fmt.Errorf("no answer: %w", context.DeadlineExceeded)
+	if cause := context.Cause(ctx); errors.Is(err, os.ErrDeadlineExceeded) && cause == nil || errors.Is(cause, context.DeadlineExceeded) {
+		return silentError{}
+	} else if cause != nil {
+		return fmt.Errorf("no answer: %w", cause)
 	}
 	var record tls.RecordHeaderError
 	if errors.As(err, &record) {

@@ -3,7 +3,6 @@ package ui
 import (
 	"fmt"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/fatih/color"
 
@@ -32,13 +31,17 @@ func markOf(s stack.Status) mark {
 // nameWidth is the longest name of a layer.
 const nameWidth = 8
 
-// minText is the narrowest column that text is wrapped in.
+// minText is the narrowest column that text is wrapped in beside a name; on a
+// screen that is narrower it stands below it.
 const minText = 20
 
 // Ladder writes a report, one rung a line: mark, name, title; hints below.
 func (u *UI) Ladder(r stack.Report) {
 	p, columns := u.paint(u.outTerm), u.width(u.out)
 	var b strings.Builder
+	if u.ladders++; u.ladders > 1 {
+		b.WriteString("\n")
+	}
 	fmt.Fprintf(&b, "%s  %s\n", p(color.Bold, clean(r.Machine)), clean(r.Endpoint))
 	marked := false
 	for _, l := range r.Layers {
@@ -49,6 +52,9 @@ func (u *UI) Ladder(r stack.Report) {
 		}
 		lead := fmt.Sprintf("  %s %s ", p(m.colour, glyph), pad(l.Layer, nameWidth))
 		indent := strings.Repeat(" ", 2+1+1+nameWidth+1)
+		if columns-len(indent) < minText {
+			lead, indent = fmt.Sprintf("  %s %s\n    ", p(m.colour, glyph), l.Layer), "    "
+		}
 		if l.Status == stack.Blocked {
 			b.WriteString(lead + p(color.Faint, "blocked by "+l.BlockedBy) + "\n")
 			continue
@@ -67,9 +73,9 @@ func (u *UI) Ladder(r stack.Report) {
 				// A hint is pasted: it is never broken into lines.
 				for _, line := range strings.Split(clean(f.Hint), "\n") {
 					margin := indent
-					if u.outTerm && len(indent)+utf8.RuneCountInString(line) > columns {
+					if n := columnsOf(line); u.outTerm && len(indent)+n > columns {
 						// So that the screen breaks it as rarely as can be.
-						margin = strings.Repeat(" ", min(max(columns-utf8.RuneCountInString(line), 2), 4))
+						margin = strings.Repeat(" ", min(max(columns-n, 2), 4))
 					}
 					b.WriteString(margin + p(color.FgCyan, line) + "\n")
 				}
@@ -77,30 +83,4 @@ func (u *UI) Ladder(r stack.Report) {
 		}
 	}
 	u.Print(b.String())
-}
-
-func pad(s string, n int) string {
-	if c := utf8.RuneCountInString(s); c < n {
-		return s + strings.Repeat(" ", n-c)
-	}
-	return s
-}
-
-// wrap breaks text between words; a longer word stays whole.
-func wrap(text string, width int) []string {
-	width = max(width, minText)
-	var lines []string
-	line := ""
-	for _, word := range strings.Fields(text) {
-		switch {
-		case line == "":
-			line = word
-		case utf8.RuneCountInString(line)+1+utf8.RuneCountInString(word) > width:
-			lines = append(lines, line)
-			line = word
-		default:
-			line += " " + word
-		}
-	}
-	return append(lines, line)
 }

@@ -68,6 +68,7 @@ func TestLadderOnEveryScreen(t *testing.T) {
 		env     map[string]string
 		color   Color
 	}{
+		"20-plain":     {20, utf8, Never},
 		"40-color":     {40, utf8, Auto},
 		"80-color":     {80, utf8, Auto},
 		"200-color":    {200, utf8, Auto},
@@ -91,8 +92,11 @@ func TestLadderOnEveryScreen(t *testing.T) {
 // A pipe gets the same lines whatever the terminal around it is.
 func TestLadderInAPipe(t *testing.T) {
 	u, out, _ := screen(80, map[string]string{"LANG": "C", "TERM": "dumb"})
-	u.outTerm = false
-	u.Ladder(broken())
+	u.outTerm, u.columns = false, nil
+	r := broken()
+	r.Layers[1].Findings[0].Title += ": a line of a pipe stays a line however long it is, since grep knows no other"
+	u.Ladder(r)
+	u.Ladder(r)
 	golden(t, "ladder-pipe", out.Bytes())
 }
 

@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode/utf8"
 )
 
 const (
@@ -149,15 +148,4 @@ func (s *spinner) line(now time.Time, width int, unicode bool) string {
 	}
 	tail := fmt.Sprintf(" %.1f s", elapsed.Seconds())
 	return frames[s.turn%len(frames)] + " " + cut(clean(text), width-2-len(tail)) + tail
-}
-
-// cut shortens text to a number of columns.
-func cut(text string, n int) string {
-	if utf8.RuneCountInString(text) <= n {
-		return text
-	}
-	if n < 3 {
-		return ""
-	}
-	return string([]rune(text)[:n-2]) + ".."
 }

@@ -61,7 +61,9 @@ type UI struct {
 
 	mu   sync.Mutex
 	lost error // the first failure to write a result
-	spin spinner
+	// ladders counts those that have been written.
+	ladders int
+	spin    spinner
 	// columns, where it is not nil, is the width of a screen that is no terminal.
 	columns func() int
 }
@@ -199,6 +201,9 @@ func (u *UI) paint(terminal bool) func(color.Attribute, string) string {
 	}
 }
 
+// endless is the width of what is no screen: a line stays a line, for grep.
+const endless = 1 << 16
+
 // width of the screen that a stream leads to, in columns.
 func (u *UI) width(stream io.Writer) int {
 	if u.columns != nil {
@@ -212,7 +217,10 @@ func (u *UI) width(stream io.Writer) int {
 	if w, err := strconv.Atoi(u.getenv("COLUMNS")); err == nil && w > 0 {
 		return w
 	}
-	return 80
+	if !isTerminal(stream) {
+		return endless
+	}
+	return 80 // a terminal that does not say
 }
 
 // utf8 says whether marks outside ASCII can be shown. Only a terminal can say

@@ -150,8 +150,12 @@ func (w *World) MissingVM(ctx context.Context) bool {
 	return errors.As(err, &complaint) && complaint.Kind == vbox.NotFound
 }
 
-// StateUnknown is StateText where nobody can be asked.
-const StateUnknown = ""
+// What StateText may be besides VirtualBox's other words.
+const (
+	StateUnknown = "" // nobody can be asked
+	StateRunning = string(vbox.Running)
+	StateMissing = "missing"
+)
 
 // StateText is the VM's state in a word.
 func (w *World) StateText(ctx context.Context) string {
@@ -161,7 +165,7 @@ func (w *World) StateText(ctx context.Context) string {
 	vm, err := w.VM(ctx)
 	switch {
 	case w.MissingVM(ctx):
-		return "missing"
+		return StateMissing
 	case err != nil:
 		return StateUnknown
 	}
