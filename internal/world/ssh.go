@@ -10,6 +10,7 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/dockerhost"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/sshhost"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/vbox"
 )
 
 // sshPort is where sshd listens in the VM.
@@ -32,10 +33,8 @@ func (w *World) Doors(ctx context.Context) []Door {
 	if w.VirtualBox() {
 		port := w.Machine.SSHPort
 		if vm, err := w.VM(ctx); err == nil {
-			for _, f := range vm.Forwards {
-				if f.Proto == "tcp" && f.GuestPort == sshPort {
-					port = f.HostPort
-				}
+			if p := forwardedSSH(vm); p > 0 {
+				port = p
 			}
 		}
 		if port > 0 {
@@ -54,6 +53,19 @@ func (w *World) Doors(ctx context.Context) []Door {
 		doors = append(doors, Door{Addr: net.JoinHostPort(host, strconv.Itoa(port))})
 	}
 	return doors
+}
+
+// forwardedSSH is the port on 127.0.0.1 that leads to sshd: of the rule that docker-machine
+// makes, "ssh", rather than of somebody else's; 0 where there is none.
+func forwardedSSH(vm vbox.VM) int {
+	port := 0
+	for _, f := range vm.Forwards {
+		here := f.HostIP == "" || f.HostIP == "0.0.0.0" || Loopback(f.HostIP)
+		if f.Proto == "tcp" && f.GuestPort == sshPort && here && (port == 0 || f.Name == "ssh") {
+			port = f.HostPort
+		}
+	}
+	return port
 }
 
 // SSH logs in, once a run: the connection, or why there is none, is remembered.

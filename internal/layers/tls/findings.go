@@ -43,7 +43,7 @@ func (s State) Findings() []stack.Finding {
 		add(string(p.Kind), status, stack.Plain, p.Text, "docker-vpn-helper explain tls."+string(p.Kind))
 	}
 	if s.Impossible != "" {
-		add("reissue-impossible", stack.Fail, stack.Plain, "the certificate has to be reissued, and cannot be: "+s.Impossible, "docker-vpn-helper explain tls.reissue-impossible")
+		add("reissue-impossible", stack.Fail, stack.Plain, "the certificate has to be reissued, and cannot be: "+s.Impossible, s.ImpossibleHint)
 	}
 	if s.KeyMismatch {
 		add("key-mismatch", stack.Fail, stack.Plain, "on the docker host, server.pem does not belong to server-key.pem: dockerd cannot start with them", hint)

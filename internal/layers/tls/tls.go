@@ -43,7 +43,7 @@ type State struct {
 	Plan []world.Change `json:"-"`
 	Due  bool           `json:"reissue_due"`
 
-	FixHint, ReissueHint string `json:"-"`
+	FixHint, ReissueHint, ImpossibleHint string `json:"-"`
 	// What docker-machine is told: make all certificates anew, those of the client too, set the clock.
 	CertsHint, ClientCertsHint, ClockHint string `json:"-"`
 }
@@ -199,10 +199,12 @@ func (s *State) plan(ctx context.Context, w *world.World, served *x509.Certifica
 	if slices.ContainsFunc(s.CAProblems, func(p certs.Problem) bool { return p.Kind == certs.CAExpired }) {
 		return
 	}
+	s.ImpossibleHint = "docker-vpn-helper explain tls.reissue-impossible"
 	switch {
 	case w.Frugal, world.Spared(factsErr):
 	case factsErr != nil:
-		s.Impossible = world.NoFacts(factsErr)
+		// The ssh rung knows what to do about it, and cert renew does not look at it.
+		s.Impossible, s.ImpossibleHint = world.NoFacts(factsErr), w.Hint("doctor")
 	case !facts.Root:
 		s.Impossible = "sudo is refused on the docker host: " + facts.SudoError
 	case facts.Init == "":
