@@ -21,9 +21,14 @@ func (s *scene) tree(dir string) map[string]string {
 		if err != nil || d.IsDir() || strings.HasSuffix(filepath.Dir(path), "/Logs") {
 			return err
 		}
+		info, err := d.Info()
+		if err != nil {
+			return err
+		}
 		data, err := os.ReadFile(path)
 		rel, _ := filepath.Rel(dir, path)
 		files[rel] = string(data)
+		files[rel+" mode"] = info.Mode().String()
 		return err
 	}))
 	return files
