@@ -21,7 +21,7 @@ type command = func(ts *testscript.TestScript, neg bool, args []string)
 
 func scriptCommands() map[string]command {
 	return map[string]command{
-		"world": makeWorld, "machine": makeMachine, "start": startMachine, "vm": controlVM, "newer-ca": newerCA,
+		"world": makeWorld, "machine": makeMachine, "start": startMachine, "vm": controlVM, "newer-ca": newerCA, "put": putFile,
 		"vpn": vpn, "net": network, "sudo-mode": sudoMode, "guest": guestFault, "dockerd": dockerd, "container": container,
 		"forward": forward, "listen": listen, "vbox-fault": vboxFault,
 		"exit": exitCode, "within": within, "json": jsonPath, "logins": logins, "starts": starts, "rules": rules,
@@ -103,6 +103,15 @@ func newerCA(ts *testscript.TestScript, neg bool, args []string) {
 	for name, data := range map[string][]byte{"ca.pem": ca.CertPEM, "ca-key.pem": ca.KeyPEM, "cert.pem": client.CertPEM} {
 		ts.Check(os.WriteFile(filepath.Join(dir, name), data, 0o600))
 	}
+}
+
+// putFile is "put NAME PATH FILE": the docker host's file gets the content of the script's.
+func putFile(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 3 {
+		ts.Fatalf("usage: put NAME PATH FILE")
+	}
+	path := filepath.Join(world(ts).GuestDir(args[0]), "root", args[1])
+	ts.Check(os.WriteFile(path, []byte(ts.ReadFile(args[2])), 0o644))
 }
 
 // startMachine is "start NAME…": it returns when dockerd serves.

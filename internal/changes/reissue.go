@@ -185,13 +185,16 @@ func (c *Reissue) Revert(ctx context.Context, w *world.World) ([]string, error) 
 	if w.Removed {
 		return []string{fmt.Sprintf("machine %s is not in the store any more, its certificate stays", c.Machine)}, nil
 	}
+	facts, factsErr := w.Facts(ctx)
+	if _, err := certs.ParseCert(c.HostOld); err != nil && factsErr == nil && bytes.Equal(facts.Cert.Data, c.New) {
+		return []string{fmt.Sprintf("the certificate of %s stays: dockerd does not start with what %s was before", c.Machine, c.HostPath)}, nil
+	}
 	left, err := restore(ctx, w, c.StorePath, file{text: string(c.StoreOld), none: c.StoreNone}, string(c.New), 0o600)
 	if err != nil {
 		return left, err
 	}
-	facts, err := w.Facts(ctx)
-	if err != nil {
-		return left, fmt.Errorf("asking %s for its certificate: %w", c.Machine, err)
+	if factsErr != nil {
+		return left, fmt.Errorf("asking %s for its certificate: %w", c.Machine, factsErr)
 	}
 	if !facts.Root { // what is on its disk cannot be told then
 		return left, sudoRefused(c.Machine, facts)

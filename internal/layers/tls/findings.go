@@ -16,7 +16,7 @@ func (s State) BlockedBy() string {
 	switch {
 	case s.NotRunning:
 		return "machine"
-	case s.Served != nil || s.Disk != nil || len(s.CAProblems) > 0:
+	case s.Served != nil || s.Disk != nil || s.Broken != "" || len(s.CAProblems) > 0:
 		return ""
 	case s.SSHDown:
 		return "ssh"
@@ -26,7 +26,7 @@ func (s State) BlockedBy() string {
 
 // Findings implements stack.State.
 func (s State) Findings() []stack.Finding {
-	if s.Served == nil && s.Disk == nil && len(s.CAProblems) == 0 {
+	if s.Served == nil && s.Disk == nil && s.Broken == "" && len(s.CAProblems) == 0 {
 		return nil
 	}
 	var out []stack.Finding
@@ -47,6 +47,14 @@ func (s State) Findings() []stack.Finding {
 	}
 	if s.KeyMismatch {
 		add("key-mismatch", stack.Fail, stack.Plain, "on the docker host, server.pem does not belong to server-key.pem: dockerd cannot start with them", hint)
+	}
+	switch {
+	case s.Broken != "" && s.Served != nil:
+		add("file-broken", stack.Warn, stack.Plain, s.Broken+" on the docker host holds no certificate: dockerd will not start with it again", s.ReissueHint)
+	case s.Broken != "" && s.Store == nil:
+		add("file-broken", stack.Fail, stack.Plain, s.Broken+" on the docker host holds no certificate, and the store has none either", s.CertsHint)
+	case s.Broken != "":
+		add("file-broken", stack.Fail, stack.Plain, s.Broken+" on the docker host holds no certificate: dockerd cannot start with it", hint)
 	}
 	for _, p := range s.Problems {
 		switch p.Kind {

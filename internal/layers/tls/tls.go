@@ -35,10 +35,12 @@ type State struct {
 	ClientRejected string          `json:"client_rejected,omitempty"`
 	Renewable      bool            `json:"renewable"`
 	KeyMismatch    bool            `json:"key_mismatch"` // on the docker host's disk
-	Impossible     string          `json:"reissue_impossible,omitempty"`
-	ForeignCA      bool            `json:"docker_host_has_another_ca"`
-	Other          bool            `json:"other_machine"` // what is served is another machine's
-	ClockSkew      time.Duration   `json:"clock_skew_ns,omitempty"`
+	// Broken is the path of the docker host's certificate file where it holds no certificate.
+	Broken     string        `json:"broken_file,omitempty"`
+	Impossible string        `json:"reissue_impossible,omitempty"`
+	ForeignCA  bool          `json:"docker_host_has_another_ca"`
+	Other      bool          `json:"other_machine"` // what is served is another machine's
+	ClockSkew  time.Duration `json:"clock_skew_ns,omitempty"`
 
 	Plan []world.Change `json:"-"`
 	Due  bool           `json:"reissue_due"`
@@ -104,10 +106,15 @@ func inspect(ctx context.Context, w *world.World) (stack.State, error) {
 				chain, _ := certs.ParseCerts(facts.Cert.Data) // the first is disk
 				subject, sent = disk, chain[1:]
 			}
+		} else if facts.Cert.Found {
+			s.Broken = facts.Cert.Path
 		}
 	}
 	if own, err := w.StoreCert(ctx); err == nil {
 		s.Store = summary(own)
+		if subject == nil && s.Broken != "" {
+			subject = own // what dockerd had before the file was broken
+		}
 	}
 	if subject == nil {
 		return s, nil
@@ -169,7 +176,7 @@ func (s *State) due(forced bool) bool {
 		// A certificate of our CA would not make dockerd accept our client's.
 		return false
 	}
-	if s.KeyMismatch {
+	if s.KeyMismatch || s.Broken != "" && s.Served == nil {
 		return true
 	}
 	for _, p := range s.Problems {
