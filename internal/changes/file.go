@@ -197,9 +197,10 @@ type WriteRecord struct {
 	url string
 }
 
-// PlanRecord plans a record of a proved answer; nil if the record says so already.
+// PlanRecord plans a record of a proved answer; nil if the record says so already, or
+// where no NAT rule leads there.
 func PlanRecord(ctx context.Context, w *world.World, a world.Answer) (*WriteRecord, error) {
-	if a.Endpoint.Host != world.Localhost || w.Frugal {
+	if a.Endpoint.Host != world.Localhost || w.Frugal || !w.VirtualBox() {
 		return nil, nil
 	}
 	vm, err := w.VM(ctx)
@@ -212,6 +213,9 @@ func PlanRecord(ctx context.Context, w *world.World, a world.Answer) (*WriteReco
 			rule = f.Name
 			break
 		}
+	}
+	if rule == "" {
+		return nil, nil // a tunnel of somebody's leads there
 	}
 	text, err := store.NewRecord(a.Endpoint.Port, rule, cmp.Or(vm.UUID, vm.Name), certs.PublicKeyHash(a.Leaf.PublicKey)).Marshal()
 	if err != nil {
