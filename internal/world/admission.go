@@ -22,8 +22,8 @@ type HeldBackError struct {
 	// Answered is how long ago sshd answered; Fine says that all was well then.
 	Answered time.Duration
 	Fine     bool
-	// Cut says that it does not let us in at present: it counts, and cut us.
-	Cut bool
+	// Cut is how long ago it cut us, who counts, if it has not answered since; else 0.
+	Cut time.Duration
 	// Legacy and Small are what the latest login needed.
 	Legacy, Small bool
 }
@@ -37,8 +37,8 @@ func (e *HeldBackError) why() string {
 	if e.Recent == 1 {
 		connections = "an SSH connection"
 	}
-	if e.Cut {
-		return fmt.Sprintf("%s has cut us off (%s in the last minute), and each try may make it last longer", e.Door.Addr, connections)
+	if e.Cut > 0 {
+		return fmt.Sprintf("%s cut us off %s ago (%s in the last minute), and each try may make it last longer", e.Door.Addr, e.Cut.Round(time.Second), connections)
 	}
 	return fmt.Sprintf("%s to %s in the last minute, and more look like an attack", connections, e.Door.Addr)
 }
@@ -102,8 +102,10 @@ func (w *World) tryAdmit(ctx context.Context, door Door) (admission, *HeldBackEr
 			wait = max(wait, l.Banned(now))
 		}
 		if wait > 0 {
-			held = &HeldBackError{Door: door, Recent: l.Recent(now), Wait: wait, Fine: l.LastWell(), Cut: l.CutOff(),
-				Legacy: !l.Legacy.IsZero(), Small: !l.Small.IsZero()}
+			held = &HeldBackError{Door: door, Recent: l.Recent(now), Wait: wait, Fine: l.LastWell(), Legacy: !l.Legacy.IsZero(), Small: !l.Small.IsZero()}
+			if l.CutOff() {
+				held.Cut = max(now.Sub(l.Cut), 1)
+			}
 			if last, ok := l.LastAnswer(); ok {
 				held.Answered = now.Sub(last)
 			}

@@ -83,7 +83,7 @@ func TestAVMIsBelievedToCountOnceItHasCutUs(t *testing.T) {
 			t.Errorf("connection %d: %v", i, err)
 		}
 		var held *HeldBackError
-		if errors.As(err, &held) && !held.Cut {
+		if errors.As(err, &held) && held.Cut == 0 {
 			t.Errorf("not known to be cut off: %+v", held)
 		}
 		now = now.Add(time.Second)

@@ -49,7 +49,7 @@ func (s State) main() stack.Finding {
 			return f("ssh.weak-algorithms", stack.Warn, title+"; it needed outdated algorithms", page("weak-algorithms"))
 		}
 		return f("ssh.ok", stack.OK, title, "")
-	case s.HeldBack != nil && s.HeldBack.Cut:
+	case s.HeldBack != nil && s.HeldBack.Cut > 0:
 		return f("ssh.rate-limited", stack.Fail, "somebody counts logins: "+s.HeldBack.Error(), page("rate-limited"))
 	case s.HeldBack != nil:
 		return f("ssh.held-back", stack.Unknown, s.HeldBack.Error(), s.DoctorHint)

@@ -98,7 +98,7 @@ func TestWhichItIs(t *testing.T) {
 		"old_server":                     {State{Facts: &dockerhost.Facts{Root: true}, Weak: []string{"ssh-rsa"}, Greeting: "SSH-2.0-OpenSSH_6.6"}, "ssh.weak-algorithms warn", "OpenSSH_6.6"},
 		"enough_logins":                  {State{HeldBack: &world.HeldBackError{Door: nat, Recent: 2, Fine: true, Answered: 5 * time.Second}}, "ssh.ok ok", "answered 5s ago"},
 		"enough_logins_to_an_old_server": {State{HeldBack: &world.HeldBackError{Door: nat, Recent: 2, Fine: true, Legacy: true}}, "ssh.weak-algorithms warn", ""},
-		"banned_and_tried_enough":        {State{HeldBack: &world.HeldBackError{Door: nat, Recent: 2, Wait: 42 * time.Second, Cut: true}}, "ssh.rate-limited fail", "wait 42s"},
+		"banned_and_tried_enough":        {State{HeldBack: &world.HeldBackError{Door: nat, Recent: 2, Wait: 42 * time.Second, Cut: 18 * time.Second}}, "ssh.rate-limited fail", "127.0.0.1:50022 cut us off 18s ago (2 SSH connections in the last minute), and each try may make it last longer; wait 42s"},
 		"too_many_tries":                 {State{HeldBack: &world.HeldBackError{Door: direct, Recent: 3, Wait: 42 * time.Second}}, "ssh.held-back unknown", "wait 42s"},
 	} {
 		t.Run(name, func(t *testing.T) {
