@@ -76,8 +76,9 @@ func (c *RestartModules) Doing() string {
 func (c *RestartModules) Risk() string { return "" }
 
 // Backup implements world.Change. It refuses, with nothing touched, what would
-// fail: a connected VPN that has the route, VMs that may not be saved, no
-// root's rights. The error is a *world.YourTurn then.
+// fail: VMs that may not be saved, no root's rights where VMs would be saved first.
+// The error is a *world.YourTurn or a *host.SudoError then. Whether a VPN is in the
+// way is for those to ask who plan the change.
 func (c *RestartModules) Backup(ctx context.Context, w *world.World) error {
 	m, err := w.Modules(ctx)
 	if err != nil {

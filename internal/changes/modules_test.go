@@ -90,24 +90,29 @@ process 41 VBoxHeadless VBoxHeadless --comment a --startvm 1111
 PROCESSES
 -- $ VBoxManage --version --
 6.1.26r145957
--- $ systemctl cat vboxdrv.service --
-[Unit]
+UNIT
 -- $ VBoxManage list runningvms --
 "a" {1111}
 -- $ VBoxManage list hostonlyifs --
 `
+	const unit = "-- $ systemctl cat vboxdrv.service --\n[Unit]"
 	for situation, tt := range map[string]struct {
 		others  string
 		stopVMs bool
 		want    *world.YourTurn
 	}{
-		"without_the_flag": {"", false, &world.YourTurn{Text: "VirtualBox is running: VBoxHeadless (pid 41)", Hint: "again"}},
-		"another_users":    {"foreign 77 VBoxHeadless", true, &world.YourTurn{Text: "VMs that are not yours to save are running: VBoxHeadless (pid 77, of another user)"}},
+		"without_a_way_to_restart_them_known": {"NO UNIT", false, &world.YourTurn{Text: "VirtualBox is running: VBoxHeadless (pid 41)", Hint: "again"}},
+		"without_the_flag":                    {"", false, &world.YourTurn{Text: "VirtualBox is running: VBoxHeadless (pid 41)", Hint: "again"}},
+		"another_users":                       {"foreign 77 VBoxHeadless", true, &world.YourTurn{Text: "VMs that are not yours to save are running: VBoxHeadless (pid 77, of another user)"}},
 		"another_virtualbox_of_this_user": {"process 78 VBoxHeadless VBoxHeadless --comment z --startvm 9999", true,
 			&world.YourTurn{Text: "VMs that are not yours to save are running: VBoxHeadless (pid 78)"}},
 	} {
 		t.Run(situation, func(t *testing.T) {
-			w, c := on(t, strings.Replace(running, "PROCESSES", tt.others, 1))
+			transcript := strings.Replace(running, "UNIT", unit, 1)
+			if tt.others == "NO UNIT" {
+				tt.others, transcript = "", strings.Replace(running, "UNIT\n", "", 1)
+			}
+			w, c := on(t, strings.Replace(transcript, "PROCESSES", tt.others, 1))
 			w.StopVMs = tt.stopVMs
 			err := (&RestartModules{Again: "again"}).Backup(t.Context(), w)
 			var got *world.YourTurn

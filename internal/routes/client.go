@@ -97,17 +97,28 @@ func identify(s Signs) Client {
 	return Client{}
 }
 
-// another says that the key belongs to another tunnel than the one that has the route.
-func (s Signs) another(key string) bool {
-	link, known := s.Interfaces[key]
-	return known && Tunnel(s.Owner) && link != s.Owner.Name
+// tunnels are the links that the key's service has: GlobalProtect, for one, may
+// name its tunnel under IPv4 and not under DNS.
+func (s Signs) tunnels(key string) (names []string) {
+	service := key[:strings.LastIndex(key, "/")+1]
+	for k, link := range s.Interfaces {
+		if strings.HasPrefix(k, service) {
+			names = append(names, link)
+		}
+	}
+	return names
 }
 
-// dead says that the tunnel of the key is gone: GlobalProtect's key, for one, may
-// outlive it.
+// another says that the key belongs to another tunnel than the one that has the route.
+func (s Signs) another(key string) bool {
+	names := s.tunnels(key)
+	return Tunnel(s.Owner) && len(names) > 0 && !slices.Contains(names, s.Owner.Name)
+}
+
+// dead says that the tunnel of the key is gone: GlobalProtect's key may outlive it.
 func (s Signs) dead(key string) bool {
-	name, known := s.Interfaces[key]
-	return known && s.Links != nil && !slices.ContainsFunc(s.Links, func(l host.Link) bool { return l.Name == name && l.Up })
+	names := s.tunnels(key)
+	return s.Links != nil && len(names) > 0 && !slices.ContainsFunc(s.Links, func(l host.Link) bool { return l.Up && slices.Contains(names, l.Name) })
 }
 
 func byKey(key string) (clientSign, bool) {

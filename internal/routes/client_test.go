@@ -14,6 +14,7 @@ const ncList = `Available network connection services in the current set (*=enab
 * (Disconnected)   F866AE22-4EC1-4524-8769-86A290A0C582 VPN (com.wireguard.macos) "office (1) wg" [VPN:com.wireguard.macos]
 * (Connected)      9B33EDB3-7576-4A9C-AB78-BC8C08E05BE4 IPSec              "Office"             [IPSec]
   (Disconnected)   1A2B3C4D-0000-0000-0000-000000000000 PPP --> L2TP       "My "old" VPN"       [PPP:L2TP]
+* (Connected)      22222222-2222-2222-2222-222222222222 Home Tunnel [IKEv2]
 * (Connected)   1DA56645-7350-49ED-9D79-275DAC53903D PPP --> Chameleon: hw_v1, fw_v256 "Chameleon: hw_v1, fw_v256  [PPP:Modem]
 `
 
@@ -22,6 +23,7 @@ func TestParseNCList(t *testing.T) {
 		{true, "Disconnected", "F866AE22-4EC1-4524-8769-86A290A0C582", "office (1) wg", "VPN:com.wireguard.macos"},
 		{true, "Connected", "9B33EDB3-7576-4A9C-AB78-BC8C08E05BE4", "Office", "IPSec"},
 		{false, "Disconnected", "1A2B3C4D-0000-0000-0000-000000000000", `My "old" VPN`, "PPP:L2TP"},
+		{true, "Connected", "22222222-2222-2222-2222-222222222222", "Home Tunnel", "IKEv2"},
 		{true, "Connected", "1DA56645-7350-49ED-9D79-275DAC53903D", "Chameleon: hw_v1, fw_v256", "PPP:Modem"},
 	}, ParseNCList([]byte(ncList)))
 }
@@ -110,6 +112,9 @@ func TestIdentify(t *testing.T) {
 		"globalprotect_s_key_has_outlived_its_tunnel": {Signs{Owner: host.Link{Name: "vboxnet0"}, Links: []host.Link{{Name: "vboxnet0", Up: true}, {Name: "utun0", Up: true}},
 			Keys: []string{"State:/Network/Service/gpd.pan/DNS"}, Interfaces: map[string]string{"State:/Network/Service/gpd.pan/DNS": "utun2"}, Processes: []host.Process{{PID: 4, Name: "PanGPS"}}},
 			Client{globalProtect, false, "process PanGPS (4)", true}},
+		"globalprotect_names_its_tunnel_under_ipv4_alone": {Signs{Owner: utun, Keys: []string{"State:/Network/Service/gpd.pan/DNS", "State:/Network/Service/gpd.pan/IPv4"},
+			Interfaces: map[string]string{"State:/Network/Service/gpd.pan/IPv4": "utun9"}, Processes: []host.Process{{PID: 3, Name: "openvpn"}}},
+			Client{"OpenVPN", true, "process openvpn (3)", false}},
 		"nothing_known": {Signs{Owner: utun}, Client{}},
 	} {
 		t.Run(situation, func(t *testing.T) { compare(t, c.want, Identify(c.signs)) })

@@ -85,7 +85,7 @@ type Service struct {
 func (s Service) VPN() bool {
 	kind, sub, _ := strings.Cut(s.Type, ":")
 	switch kind {
-	case "VPN", "IPSec", "L2TP", "PPTP":
+	case "VPN", "IPSec", "L2TP", "PPTP", "IKEv2":
 		return true
 	case "PPP":
 		return sub == "L2TP" || sub == "PPTP"
@@ -98,7 +98,8 @@ func (s Service) VPN() bool {
 //   - (Connected)      UUID IPSec             "Office"   [IPSec]
 //     (Disconnected)   UUID PPP --> L2TP      "Home"     [PPP:L2TP]
 //
-// A name may be cut so that its closing quotation mark is missing.
+// A name may be cut so that its closing quotation mark is missing, and may stand
+// without any.
 func ParseNCList(out []byte) []Service {
 	var services []Service
 	for line := range strings.Lines(string(out)) {
@@ -113,10 +114,13 @@ func ParseNCList(out []byte) []Service {
 		if i := strings.LastIndex(rest, "["); i >= 0 && strings.HasSuffix(rest, "]") {
 			s.Type, rest = rest[i+1:len(rest)-1], rest[:i]
 		}
-		head, name, _ := strings.Cut(rest, `"`)
+		head, name, quoted := strings.Cut(rest, `"`)
 		s.Name = strings.TrimSpace(strings.TrimSuffix(strings.TrimSpace(name), `"`))
 		if f := strings.Fields(head); len(f) > 0 {
 			s.UUID = f[0]
+			if !quoted {
+				s.Name = strings.Join(f[1:], " ")
+			}
 		}
 		services = append(services, s)
 	}

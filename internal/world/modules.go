@@ -26,6 +26,8 @@ type Modules struct {
 	// is nothing to restart.
 	Steps [][]string
 	None  string
+	// Driverless says that this VirtualBox needs none: VMs run without.
+	Driverless bool
 	// Blocked says that macOS has not loaded them although they are installed.
 	Blocked bool
 	// Users are VirtualBox's processes that may have them open, of any user.
@@ -45,6 +47,7 @@ func (w *World) Modules(ctx context.Context) (Modules, error) {
 		if m.None == "" {
 			m.Steps = [][]string{vbox.StartupRestart()}
 		}
+		m.Driverless = m.None != "" && m.Version.AtLeast(7, 0, 0)
 	case host.Linux:
 		m.Steps = w.linuxModules(ctx)
 		if m.Steps == nil {
@@ -115,7 +118,7 @@ func (w *World) has(ctx context.Context, file string) bool {
 // them but, with stopVMs, VMs that can be saved. saved are those.
 func (m Modules) Free(running []vbox.VMRef, stopVMs bool, again string) (saved []vbox.VMRef, err error) {
 	switch {
-	case m.None != "":
+	case m.None != "" && (m.Driverless || len(m.Users) == 0 && len(running) == 0):
 		return nil, errors.New(m.None)
 	case len(m.Users) == 0 && len(running) == 0:
 		return nil, nil
@@ -125,8 +128,10 @@ func (m Modules) Free(running []vbox.VMRef, stopVMs bool, again string) (saved [
 			names = append(names, vm.Name)
 		}
 		return nil, &YourTurn{Text: "VMs are running: " + strings.Join(names, ", "), Hint: again}
-	case !stopVMs:
+	case !stopVMs: // where VMs run there are modules, also where none was found
 		return nil, &YourTurn{Text: "VirtualBox is running: " + pids(m.Users), Hint: again}
+	case m.None != "":
+		return nil, errors.New(m.None)
 	}
 	var others []host.Process
 	for _, p := range m.Users {
