@@ -228,6 +228,17 @@ func TestLegacyServer(t *testing.T) {
 	s.same("connections when it is known", 1, s.connections(s.host)-before)
 }
 
+// One session at a time: sshd counts the last one until it has read that it is closed.
+func TestOneSessionAtATime(t *testing.T) {
+	s := repaired(t, machine.Options{})
+	s.must(s.vm.RestartSSHD(s.ctx(), "MaxSessions 1"))
+	before := s.connections(s.host)
+	r := s.helper("cert", "renew", "--yes", "default")
+	if n := s.connections(s.host) - before; r.Exit != 0 || n != 1 {
+		t.Errorf("exit %d, %d connections\n%s", r.Exit, n, r.Stderr)
+	}
+}
+
 // A server with which nothing is in common.
 func TestNoCommonAlgorithm(t *testing.T) {
 	s := repaired(t, machine.Options{})
