@@ -2,6 +2,7 @@ package cli
 
 import (
 	"errors"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -15,6 +16,10 @@ func (a *app) envCmd() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "env [MACHINE]",
 		Short: "Print the environment that points docker at the machine",
+		Long: `env prints the assignments that point docker at the machine, for the shell to evaluate,
+after one handshake with dockerd. If dockerd does not answer it prints nothing.
+
+--shell takes ` + strings.Join(shell.Names(), ", ") + `.`,
 		Example: `  eval "$(docker-vpn-helper env default)"
   docker-vpn-helper env default --shell fish | source`,
 		Args: oneMachine,
@@ -37,12 +42,15 @@ func (a *app) envCmd() *cobra.Command {
 		},
 	}
 	f := cmd.Flags()
-	f.StringVar(&shellName, "shell", "", "shell to write for (default: the calling one)")
+	f.StringVar(&shellName, "shell", "", shellUsage)
 	f.BoolVarP(&unset, "unset", "u", false, "remove the variables that still have a value of env's")
 	f.BoolVar(&noProxy, "no-proxy", false, "add the endpoint's host to no_proxy; with --unset, take it out")
 	f.BoolVar(&noVerify, "no-verify", false, "print what is recorded, without a handshake")
 	return cmd
 }
+
+// shellUsage is what help says of --shell.
+const shellUsage = "shell to write for (default: the calling one)"
 
 func (a *app) env(w *world.World, dialect shell.Dialect, noProxy, noVerify bool) error {
 	var target world.Endpoint

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/shell"
@@ -117,7 +116,7 @@ func (a *app) classify(err error) *exitError {
 		out.hint = "docker-vpn-helper explain machine.config-unreadable"
 	case errors.As(err, &dialect):
 		out.code = exitUsage
-		out.hint = "--shell takes " + strings.Join(shell.Names(), ", ")
+		out.hint = "docker-vpn-helper env --help"
 	case errors.As(err, &needsYes):
 		out.code = exitYourTurn
 		out.hint = a.again("--yes")

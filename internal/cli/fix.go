@@ -52,7 +52,7 @@ func (a *app) fixCmd() *cobra.Command {
 	fl.BoolVar(&f.reissue, "reissue", false, "reissue the server certificate even if it is good")
 	fl.BoolVar(&f.stopVMs, "stop-vms", false, "save and resume running VMs where kernel modules must be restarted")
 	fl.BoolVar(&f.acceptHostKey, "accept-host-key", false, "take a changed SSH host key as the new one")
-	fl.StringVar(&f.shell, "shell", "", "shell to print the environment for")
+	fl.StringVar(&f.shell, "shell", "", shellUsage)
 	return cmd
 }
 

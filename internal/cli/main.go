@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/shell"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/ui"
 )
 
@@ -112,12 +113,13 @@ docker-machine VM when a VPN has taken the host-only network away.`,
 			if !instant(cmd) {
 				a.listen()
 			}
-			return a.settle()
+			return a.settle(cmd)
 		},
 	}
 	root.SetIn(a.Stdin)
 	root.SetOut(a.Stdout)
 	root.SetErr(a.Stderr)
+	root.SetUsageFunc(func(c *cobra.Command) error { return usageText(c.OutOrStderr(), c) })
 	root.CompletionOptions.DisableDefaultCmd = true
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return &exitError{code: exitUsage, message: err.Error(), hint: cmd.CommandPath() + " --help"}
@@ -155,12 +157,15 @@ func instant(cmd *cobra.Command) bool {
 }
 
 // settle checks the global flags.
-func (a *app) settle() error {
+func (a *app) settle(cmd *cobra.Command) error {
 	c, err := ui.ParseColor(a.color)
 	if err != nil {
 		return usage("%v", err)
 	}
 	a.ui.Color = c
+	if f := cmd.Flags().Lookup("shell"); f != nil && f.Changed && f.Value.String() == "" {
+		return usage("--shell is empty: want one of %s", strings.Join(shell.Names(), " ")) // "$UNSET" is no wish for the calling one
+	}
 	if a.timeout < 0 {
 		return usage("--timeout takes a positive duration, not %s", a.timeout)
 	}

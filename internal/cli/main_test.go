@@ -2,11 +2,15 @@ package cli
 
 import (
 	"bytes"
+	"os"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
 )
 
 // full is a disk without room.
@@ -23,6 +27,32 @@ func TestResultThatDoesNotGetOut(t *testing.T) {
 		}
 		if diff := cmp.Diff("docker-vpn-helper: error: writing the result: no space left on device\n", errs.String()); diff != "" {
 			t.Errorf("%v (-want +got):\n%s", args, diff)
+		}
+	}
+}
+
+func TestHelpHasExamplesFirst(t *testing.T) {
+	for _, args := range [][]string{{"help"}, {"fix", "--help"}, {"help", "env"}, {"cert", "--help"}} {
+		var out bytes.Buffer
+		code := Main(args, IO{Stdin: strings.NewReader(""), Stdout: &out, Stderr: &out, Getenv: func(string) string { return "" }, Signals: func() <-chan os.Signal { return nil }})
+		examples, usage := strings.Index(out.String(), "\nExamples:\n"), strings.Index(out.String(), "\nUsage:\n")
+		if code != exitOK || examples < 0 || usage < examples {
+			t.Errorf("%v: exit %d\n%s", args, code, out.String())
+		}
+	}
+}
+
+func TestShellThatIsNone(t *testing.T) {
+	const list = "bash zsh sh dash ksh fish powershell cmd tcsh csh emacs nu elvish json\n"
+	for name, want := range map[string]string{
+		"":     "docker-vpn-helper: error: --shell is empty: want one of " + list + "docker-vpn-helper: hint: docker-vpn-helper --help\n",
+		"bath": `docker-vpn-helper: error: no dialect for the shell "bath": want one of ` + list + "docker-vpn-helper: hint: docker-vpn-helper env --help\n",
+	} {
+		var out, errs bytes.Buffer
+		code := Main([]string{"env", "--unset", "--shell", name}, IO{Stdin: strings.NewReader(""), Stdout: &out, Stderr: &errs,
+			Getenv: func(string) string { return "/nowhere" }, Laptop: func(s host.Sudo) host.Laptop { return host.NewLocal(s) }, Now: time.Now})
+		if diff := cmp.Diff(want, errs.String()); diff != "" || code != exitUsage || out.Len() > 0 {
+			t.Errorf("%q: exit %d, stdout %q, stderr (-want +got):\n%s", name, code, out.String(), diff)
 		}
 	}
 }

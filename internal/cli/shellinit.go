@@ -69,7 +69,7 @@ Remove the line to take it back.`,
 			return nil
 		},
 	}
-	cmd.Flags().StringVar(&shellName, "shell", "", "shell to write for (default: the calling one)")
+	cmd.Flags().StringVar(&shellName, "shell", "", shellUsage)
 	return cmd
 }
 

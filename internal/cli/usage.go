@@ -1,0 +1,43 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+// usageText is what help says below a command's description: examples first, since
+// that is what most people look for.
+func usageText(w io.Writer, c *cobra.Command) error {
+	var b strings.Builder
+	section := func(head, body string) {
+		if body = strings.Trim(body, "\n"); body != "" {
+			fmt.Fprintf(&b, "%s:\n%s\n\n", head, body)
+		}
+	}
+	section("Examples", c.Example)
+	lines := "  " + c.UseLine()
+	if c.HasAvailableSubCommands() {
+		lines += "\n  " + c.CommandPath() + " COMMAND"
+	}
+	section("Usage", lines)
+	if len(c.Aliases) > 0 {
+		section("Aliases", "  "+c.NameAndAliases())
+	}
+	var commands strings.Builder
+	for _, sub := range c.Commands() {
+		if sub.IsAvailableCommand() || sub.Name() == "help" {
+			fmt.Fprintf(&commands, "  %-*s  %s\n", sub.NamePadding(), sub.Name(), sub.Short)
+		}
+	}
+	section("Commands", commands.String())
+	section("Flags", c.LocalFlags().FlagUsages())
+	section("Global flags", c.InheritedFlags().FlagUsages())
+	if c.HasAvailableSubCommands() {
+		fmt.Fprintf(&b, "%s COMMAND --help says more about a command.\n\n", c.CommandPath())
+	}
+	_, err := io.WriteString(w, strings.TrimSuffix(b.String(), "\n"))
+	return err
+}
