@@ -16,12 +16,23 @@ import (
 // machine that it creates.
 func (w *World) hostKeyFile() string { return filepath.Join(w.MachineState(), "hostkey") }
 
+// pinHostKey remembers a host key. A diagnosis, which tells the docker host nothing, goes
+// on where that cannot be.
 func (w *World) pinHostKey(ctx context.Context, line, key []byte) error {
 	line = bytes.TrimSpace(line)
 	if ours, err := sshhost.KeyFingerprint(key); err == nil {
 		line = append(bytes.Clone(line), " for "+ours...)
 	}
-	return w.WriteState(ctx, w.hostKeyFile(), append(line, '\n'))
+	err := w.WriteState(ctx, w.hostKeyFile(), append(line, '\n'))
+	if err == nil {
+		return nil
+	}
+	err = fmt.Errorf("it cannot be remembered: %w", err)
+	if !w.Repairing() {
+		w.Tell("[%s] the docker host's SSH key is new, and %v", w.Machine.Name, err)
+		return nil
+	}
+	return err
 }
 
 // knownHostKey is the pinned key. A pin from the time of another id_rsa is another

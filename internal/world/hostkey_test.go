@@ -48,6 +48,14 @@ func TestHostKeyOfAMachineThatWasMadeAnew(t *testing.T) {
 	if len(pinned) < len(line) || pinned[:len(line)] != line {
 		t.Errorf("pinned %q", pinned)
 	}
+	unwritable := farAway(t, "/proc/nowhere", &now)
+	if err := unwritable.pinHostKey(t.Context(), []byte(line), keys[0]); err != nil {
+		t.Errorf("a diagnosis ends with %v", err)
+	}
+	unwritable.Patience = time.Second
+	if err := unwritable.pinHostKey(t.Context(), []byte(line), keys[0]); err == nil {
+		t.Error("a repair goes on without knowing whom it talks to the next time")
+	}
 	accepting := farAway(t, w.StateDir, &now)
 	accepting.AcceptHostKey = true
 	old := line + "\n" // as earlier versions wrote it: for whatever key

@@ -155,6 +155,8 @@ func (s State) failure() stack.Finding {
 			f.Title += ": cut without a word, or a path MTU that is too small for the key exchange"
 		}
 		return code("closed-in-key-exchange", page("closed-in-key-exchange"))
+	case e.Stage == sshhost.StageHostKey && e.Cause == sshhost.Declined:
+		return code("unknown", page("unknown"))
 	case e.Stage == sshhost.StageHostKey:
 		return code("host-key-changed", s.AcceptHint)
 	case e.Stage == sshhost.StageAuth && cut:

@@ -71,6 +71,7 @@ func TestWhichItIs(t *testing.T) {
 		"ips_drops":                     {failed(sshhost.StageKeyExchange, sshhost.Timeout, nil), "ssh.closed-in-key-exchange fail", "MTU"},
 		"nothing_in_common":             {failed(sshhost.StageKeyExchange, sshhost.NoCommonAlgorithm, func(s *State) { s.Err.What, s.Err.Theirs, s.Err.Ours = "cipher", []string{"a"}, []string{"b", "c"} }), "ssh.no-common-algorithm fail", "server offers a; we offer b,c"},
 		"another_host_key":              {failed(sshhost.StageHostKey, sshhost.Changed, func(s *State) { s.Err.Known, s.Err.Got = "SHA256:old", "SHA256:new" }), "ssh.host-key-changed fail", "SHA256:old to SHA256:new"},
+		"state_that_cannot_be_written":  {failed(sshhost.StageHostKey, sshhost.Declined, nil), "ssh.unknown fail", "declined"},
 		"account_locked": {failed(sshhost.StageAuth, sshhost.Rejected, func(s *State) {
 			s.Err.Methods, s.Err.Banner, s.Err.User = []string{"publickey"}, "account\nlocked", "docker"
 		}), "ssh.auth-failed fail", `it says "account locked"`},
