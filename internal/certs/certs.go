@@ -45,19 +45,19 @@ func ParseCert(text []byte) (*x509.Certificate, error) {
 	return nil, fmt.Errorf("parsing certificate: %w", ErrNoPEM)
 }
 
-// ParseCerts reads all certificates in a PEM file, as docker does with ca.pem:
-// behind the first, those that cannot be read are passed over (crypto/x509,
-// AppendCertsFromPEM).
+// ParseCerts reads all certificates in a PEM file as docker does with ca.pem: those
+// that cannot be read are passed over (crypto/x509, AppendCertsFromPEM), unless there
+// is no other.
 func ParseCerts(text []byte) ([]*x509.Certificate, error) {
-	first, err := ParseCert(text)
-	if err != nil {
-		return nil, err
-	}
-	all := []*x509.Certificate{first}
+	var all []*x509.Certificate
 	for block, rest := pem.Decode(text); block != nil; block, rest = pem.Decode(rest) {
-		if cert, err := x509.ParseCertificate(block.Bytes); block.Type == "CERTIFICATE" && err == nil && !cert.Equal(first) {
+		if cert, err := x509.ParseCertificate(block.Bytes); block.Type == "CERTIFICATE" && err == nil {
 			all = append(all, cert)
 		}
+	}
+	if len(all) == 0 {
+		_, err := ParseCert(text)
+		return nil, err
 	}
 	return all, nil
 }

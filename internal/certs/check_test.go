@@ -8,6 +8,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"net"
+	"slices"
 	"testing"
 	"time"
 
@@ -98,7 +99,8 @@ func TestTheWayToTheCA(t *testing.T) {
 			t.Errorf("%s (-want +got):\n%s", c.situation, diff)
 		}
 	}
-	bundle := append([]byte("# newer\n"), append(EncodeCert(newer.cert), EncodeCert(root.cert)...)...)
+	damaged := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: []byte{0x30, 0}})
+	bundle := slices.Concat([]byte("# newer\n"), damaged, EncodeCert(newer.cert), EncodeCert(root.cert))
 	if ca, _, err := ParseCA(bundle, keyPEM(t, root.key)); err != nil || !ca.Equal(root.cert) {
 		t.Errorf("the second CA's key: %v", err)
 	}

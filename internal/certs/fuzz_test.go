@@ -20,6 +20,10 @@ func FuzzParseCert(f *testing.F) {
 		if (cert == nil) != (err != nil) {
 			t.Fatalf("%v, %v", cert, err)
 		}
+		all, allErr := ParseCerts(text)
+		if (len(all) == 0) != (allErr != nil) || err == nil && !all[0].Equal(cert) {
+			t.Fatalf("%d certificates, %v", len(all), allErr)
+		}
 		if err != nil {
 			return
 		}

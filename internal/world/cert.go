@@ -158,5 +158,13 @@ func (w *World) ClientPair(ctx context.Context) (tls.Certificate, error) {
 			}
 		}
 	}
-	return tls.Certificate{}, fmt.Errorf("reading the client certificate: %w", err)
+	return tls.Certificate{}, &ClientCertError{Err: err}
 }
+
+// ClientCertError is a client certificate in the store that docker could not use either.
+type ClientCertError struct{ Err error }
+
+func (e *ClientCertError) Error() string {
+	return fmt.Sprintf("the client certificate cannot be used: %v", e.Err)
+}
+func (e *ClientCertError) Unwrap() error { return e.Err }

@@ -101,6 +101,8 @@ func (w *World) Good(ctx context.Context, e Endpoint) error {
 		return context.Cause(ctx)
 	case a.DialErr != nil:
 		return fmt.Errorf("no answer from dockerd on machine %q: %w", w.Machine.Name, a.DialErr)
+	case a.ClientUnusable() != nil:
+		return a.TLSErr
 	case a.Leaf == nil:
 		return fmt.Errorf("no answer from dockerd on machine %q at %s: %w", w.Machine.Name, e.URL(), a.TLSErr)
 	case a.Identity == Other:

@@ -21,6 +21,15 @@ func Complains(err error) bool {
 	return errors.As(err, &e)
 }
 
+// ClientUnusable says that nobody was asked: there is no client certificate to show.
+func (a Answer) ClientUnusable() error {
+	var e *ClientCertError
+	if errors.As(a.TLSErr, &e) {
+		return e
+	}
+	return nil
+}
+
 // Rejected says that dockerd does not accept the client certificate.
 func (a Answer) Rejected() error {
 	for _, err := range []error{a.TLSErr, a.PingErr} {

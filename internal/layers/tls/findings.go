@@ -16,7 +16,7 @@ func (s State) BlockedBy() string {
 	switch {
 	case s.NotRunning:
 		return "machine"
-	case s.Served != nil || s.Disk != nil || s.Broken != "" || len(s.CAProblems) > 0:
+	case s.Served != nil || s.Disk != nil || s.Broken != "" || s.ClientUnusable != "" || len(s.CAProblems) > 0:
 		return ""
 	case s.SSHDown:
 		return "ssh"
@@ -26,7 +26,7 @@ func (s State) BlockedBy() string {
 
 // Findings implements stack.State.
 func (s State) Findings() []stack.Finding {
-	if s.Served == nil && s.Disk == nil && s.Broken == "" && len(s.CAProblems) == 0 {
+	if s.Served == nil && s.Disk == nil && s.Broken == "" && s.ClientUnusable == "" && len(s.CAProblems) == 0 {
 		return nil
 	}
 	var out []stack.Finding
@@ -75,6 +75,9 @@ func (s State) Findings() []stack.Finding {
 	} else if len(s.Missing) > 0 && !s.Due {
 		add("address-missing", stack.Warn, stack.Aside,
 			"the served certificate does not name "+strings.Join(s.Missing, ", ")+": clients that dial it by that name refuse it", s.ReissueHint)
+	}
+	if s.ClientUnusable != "" {
+		add("client-cert-unusable", stack.Fail, stack.Plain, s.ClientUnusable, s.ClientCertsHint)
 	}
 	if s.ClientRejected != "" {
 		add("client-cert-rejected", stack.Fail, stack.Plain, "dockerd does not accept the client certificate: "+s.ClientRejected,

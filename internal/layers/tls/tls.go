@@ -33,6 +33,7 @@ type State struct {
 	CAProblems     []certs.Problem `json:"-"`
 	NoClientAuth   bool            `json:"no_client_auth"`
 	ClientRejected string          `json:"client_rejected,omitempty"`
+	ClientUnusable string          `json:"client_unusable,omitempty"`
 	Renewable      bool            `json:"renewable"`
 	KeyMismatch    bool            `json:"key_mismatch"` // on the docker host's disk
 	// Broken is the path of the docker host's certificate file where it holds no certificate.
@@ -95,6 +96,9 @@ func inspect(ctx context.Context, w *world.World) (stack.State, error) {
 	}
 	if err := answer.Rejected(); err != nil {
 		s.ClientRejected = err.Error()
+	}
+	if err := answer.ClientUnusable(); err != nil {
+		s.ClientUnusable = err.Error()
 	}
 	if factsErr == nil {
 		s.ClockSkew = w.ClockSkew(facts)
