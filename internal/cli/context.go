@@ -55,7 +55,7 @@ func (a *app) context(w *world.World, wish dockercontext.Wish) error {
 	defer unlock()
 	target := w.Target(a.ctx)
 	if err := w.Good(a.ctx, target); err != nil {
-		return &exitError{code: exitProblems, message: a.cause(err).Error(), hint: w.Hint("fix")}
+		return a.notGood(w, err)
 	}
 	if wish.Ours, err = pointedAt(w); err != nil {
 		return err

@@ -29,6 +29,7 @@ func (a *app) openOrCreate(s site, name string, f fixFlags) (*world.World, error
 			return nil, err
 		}
 		e := *a.classify(err)
+		e.hint = a.command("fix", "--create", name)
 		e.changes = []string{fmt.Sprintf("create machine %s (docker-machine create -d virtualbox %s)", name, name)}
 		if !a.ui.JSON {
 			a.ui.Print(e.changes[0] + "\n")

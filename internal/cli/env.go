@@ -59,11 +59,7 @@ func (a *app) env(w *world.World, dialect shell.Dialect, noProxy, noVerify bool)
 	} else {
 		target = w.Target(a.ctx)
 		if err := w.Good(a.ctx, target); err != nil {
-			var e *exitError
-			if errors.As(err, &e) {
-				return e
-			}
-			return &exitError{code: exitProblems, message: a.cause(err).Error(), hint: w.Hint("fix")}
+			return a.notGood(w, err)
 		}
 	}
 	vars, err := w.Environment(a.ctx, target)
@@ -81,6 +77,14 @@ func (a *app) env(w *world.World, dialect shell.Dialect, noProxy, noVerify bool)
 	}
 	a.ui.Print(block)
 	return nil
+}
+
+// notGood is why docker would not work through an endpoint, or what ended the look at it.
+func (a *app) notGood(w *world.World, err error) error {
+	if a.interrupted() {
+		return errInterrupted
+	}
+	return &exitError{code: exitProblems, message: a.cause(err).Error(), hint: w.Hint("fix")}
 }
 
 // unset takes back what env sets. What the variables were before is not known, so

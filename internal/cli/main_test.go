@@ -2,6 +2,8 @@ package cli
 
 import (
 	"bytes"
+	"context"
+	"errors"
 	"os"
 	"strings"
 	"syscall"
@@ -11,6 +13,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/store"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/world"
 )
 
 // full is a disk without room.
@@ -54,5 +58,30 @@ func TestShellThatIsNone(t *testing.T) {
 		if diff := cmp.Diff(want, errs.String()); diff != "" || code != exitUsage || out.Len() > 0 {
 			t.Errorf("%q: exit %d, stdout %q, stderr (-want +got):\n%s", name, code, out.String(), diff)
 		}
+	}
+}
+
+// A look that a signal ended says nothing of the endpoint; one that --timeout ended
+// says that there was no answer.
+func TestWhatEndedALook(t *testing.T) {
+	w := &world.World{Machine: store.Machine{Name: "default"}, Flags: world.Flags{Program: "docker-vpn-helper"}}
+	for _, c := range []struct {
+		cause error
+		want  exitError
+	}{
+		{errInterrupted, exitError{code: exitInterrupted, message: "interrupted"}},
+		{errTimeout, exitError{code: exitProblems, message: errTimeout.Error(), hint: "docker-vpn-helper fix default"}},
+		{nil, exitError{code: exitProblems, message: "no answer", hint: "docker-vpn-helper fix default"}},
+	} {
+		ctx, cancel := context.WithCancelCause(t.Context())
+		if c.cause != nil {
+			cancel(c.cause)
+		}
+		a := &app{ctx: ctx}
+		got := a.classify(a.notGood(w, errors.New("no answer")))
+		if diff := cmp.Diff(&c.want, got, cmp.AllowUnexported(exitError{})); diff != "" {
+			t.Errorf("%v (-want +got):\n%s", c.cause, diff)
+		}
+		cancel(nil)
 	}
 }
