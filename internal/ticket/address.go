@@ -16,7 +16,7 @@ var (
 	reversed = expr(`(?i)\d+(?:\.\d+){3}\.in-addr\.arpa`)
 	// netstat leaves out the zeros at the end of a network's address, and the length where it is
 	// the old class's: "203.0.113" is a route to a network of class C.
-	shortNet = expr(`\b\d{1,3}(?:\.\d{1,3}){1,2}/\d{1,2}\b`)
+	shortNet = expr(`(^|[^0-9.])(\d{1,3}(?:\.\d{1,3}){1,2}/\d{1,2})\b`)
 	classful = expr(`(?m)^((?:12[89]|1[3-8]\d|19[01])\.\d{1,3}|(?:19[2-9]|2[01]\d|22[0-3])\.\d{1,3}\.\d{1,3})([ \t])`)
 )
 
@@ -46,7 +46,7 @@ func (r *redactor) addresses() {
 		}
 		return before + r.public(ip, strings.Join(last, "-"))
 	})
-	r.replace(shortNet, func(m []string) string { return r.network(m[0]) })
+	r.replace(shortNet, func(m []string) string { return m[1] + r.network(m[2]) })
 	r.replace(classful, func(m []string) string { return r.network(m[1]) + m[2] })
 }
 
