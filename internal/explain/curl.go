@@ -17,7 +17,7 @@ func curlEntries() []Entry {
 			Run:    []string{"docker-vpn-helper doctor {machine}", "docker-machine ssh {machine} curl -sS http://127.0.0.1:PORT/   # does the container answer inside the VM?"},
 			Code:   "route.hijacked",
 			Source: "curl(1), EXIT CODES 7 and 28; onejli/docker-vpn-helper#2",
-			match:  with([]string{"curl: (28)", "curl: (7)"}, near, []string{"timed out", "timeout"}),
+			match:  append(with([]string{"curl: (28)", "curl: (7)"}, near, []string{"timed out", "timeout"}), with([]string{"curl: (28)"}, near, []string{"couldn't connect to server", "could not connect to server"})...),
 			not:    builds(),
 		},
 		{

@@ -78,7 +78,15 @@ func dockerEnvEntries() []Entry {
 			Causes: []string{"Docker Desktop was removed, and credsStore stayed in ~/.docker/config.json"},
 			Run:    []string{"grep credsStore ~/.docker/config.json   # remove that line, or install the helper"},
 			Source: "docker/cli 28f756087e, vendor/github.com/docker/docker-credential-helpers",
-			match:  []string{"docker-credential-…executable file not found", "error getting credentials - err:"},
+			match:  []string{"docker-credential-…executable file not found", "error getting credentials - err: exec:"},
+		},
+		{
+			ID:     "docker.credential-failed",
+			Means:  "the program in which docker keeps its passwords is there, and failed.",
+			Causes: []string{"the keychain is locked, as in a login over SSH, or asks in a window that nobody sees", "a password that was changed, or an entry that is damaged"},
+			Run:    []string{"macOS: security unlock-keychain", "docker logout && docker login"},
+			Source: "docker/docker-credential-helpers, client; docker/for-mac#2131",
+			match:  []string{"error getting credentials - err: exit status", "error saving credentials: error storing credentials - err: exit status", "error storing credentials - err: exit status"},
 		},
 		{
 			ID:     "docker.desktop",
@@ -89,7 +97,7 @@ func dockerEnvEntries() []Entry {
 			Source: "ketodiet/keto-calculator#2; docker/for-win#9023, #7186",
 			match: []string{"dial unix docker.raw.sock", "docker.raw.sock: connect", "docker daemon at unix:///…/.docker/run/docker.sock", "docker api at unix:///…/.docker/run/docker.sock", "dial unix /…/.docker/run/docker.sock",
 				"docker daemon at unix:///…/.docker/desktop/docker.sock", "docker api at unix:///…/.docker/desktop/docker.sock", "dial unix /…/.docker/desktop/docker.sock",
-				"open //./pipe/dockerdesktop", "docker api at npipe:////./pipe/dockerdesktop", "docker daemon at npipe:////./pipe/dockerdesktop", "pipe%2fdockerdesktop", "pipe\\docker_engine_linux", "pipe\\docker_engine_windows", "you might need to start docker for", "docker desktop is not running", "docker desktop is manually paused", "request returned…http://%2f", "docker-desktop/shared-sockets"},
+				"open //./pipe/dockerdesktop", "docker api at npipe:////./pipe/dockerdesktop", "docker daemon at npipe:////./pipe/dockerdesktop", "pipe%2fdockerdesktop", "pipe\\docker_engine_linux", "pipe\\docker_engine_windows", "you might need to start docker for", "docker desktop is not running", "docker desktop is manually paused", "bad response from docker engine", "request returned…http://%2f", "docker-desktop/shared-sockets"},
 			not: []string{"permission denied", "access is denied"},
 		},
 		{

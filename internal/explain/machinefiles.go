@@ -143,6 +143,15 @@ func machineFileEntries() []Entry {
 			not:    []string{"/var/lib/docker", "/mnt/sda1"},
 		},
 		{
+			ID:     "docker-machine.driver-limits",
+			Means:  "docker-machine has no way to start or stop that machine: it only knows its address.",
+			Causes: []string{"a machine of the driver generic or none, which is somebody else's computer"},
+			Run:    []string{"docker-machine inspect {machine} --format '{{.DriverName}}'", "docker-machine ssh {machine} sudo reboot   # generic: if it may be"},
+			Code:   "machine.driver-unsupported",
+			Source: "docker/machine b170508b, drivers/generic, drivers/none",
+			match:  []string{"driver does not support start", "driver does not support stop", "driver does not support kill", "driver does not support restart", "hosts without a driver cannot be"},
+		},
+		{
 			ID:      "docker-machine.usage",
 			Means:   "docker-machine got too few or too many words on its command line.",
 			Causes:  []string{"the machine's name is missing", "a variable or path with a space without quotes"},

@@ -21,7 +21,7 @@ func minikubeEntries() []Entry {
 			Code:   "env.proxy-captures",
 			Source: "kubernetes/minikube eb25dbc703, pkg/minikube/node/start.go",
 			match: []string{"your no_proxy environment does not include the minikube ip", "unable to connect to the server: gateway time", "unable to connect to the server: service unavailable", "unable to connect to the server: forbidden",
-				"unable to connect to the server: proxyconnect", "unable to connect to the server: bad gateway"},
+				"unable to connect to the server: proxyconnect", "unable to connect to the server: bad gateway", ":8443/…: service unavailable", ":8443/…: gateway time", ":8443/…: forbidden"},
 		},
 		{
 			ID:     "minikube.registry",

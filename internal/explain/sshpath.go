@@ -69,12 +69,12 @@ func sshPathEntries() []Entry {
 		},
 		{
 			ID:     "ssh.banner-timeout",
-			Means:  "the connection is accepted and the server says nothing.",
+			Means:  "the connection is accepted, and the server says nothing, or no more.",
 			Causes: []string{"the VM is paused, hangs or boots: VirtualBox's NAT accepts for it", "a firewall that drops what comes after the first packet"},
 			Run:    []string{"docker-vpn-helper doctor {machine}", "VBoxManage showvminfo {machine} --machinereadable | grep VMState="},
 			Code:   "ssh.timeout",
 			Source: "OpenSSH 0ef0f5a83, sshconnect.c, kex.c",
-			match:  []string{"during banner exchange", "banner exchange: connection to…timed out", "exchange_identification: read: connection timed out", "exchange_identification: read: operation timed out"},
+			match:  []string{"during banner exchange", "banner exchange: connection to…timed out", "connection to…port 22 timed out", "exchange_identification: read: connection timed out", "exchange_identification: read: operation timed out"},
 			not:    foreign(),
 		},
 		{
