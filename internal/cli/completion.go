@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"bytes"
 	"slices"
 	"strings"
 
@@ -17,7 +18,7 @@ func (a *app) completionCmd() *cobra.Command {
 		Short: "Print the completion script for a shell",
 		Long: `completion prints a script that completes commands, flags, machine names and
 finding codes. For good: write it where the shell looks for such scripts.`,
-		Example: `  source <(docker-vpn-helper completion bash)
+		Example: `  eval "$(docker-vpn-helper completion bash)"
   docker-vpn-helper completion zsh > "${fpath[1]}/_docker-vpn-helper"
   docker-vpn-helper completion fish > ~/.config/fish/completions/docker-vpn-helper.fish
   docker-vpn-helper completion powershell | Out-String | Invoke-Expression`,
@@ -29,21 +30,52 @@ finding codes. For good: write it where the shell looks for such scripts.`,
 		},
 		ValidArgs: shells,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			root, out := cmd.Root(), a.Stdout
-			switch args[0] {
+			var err error
+			var script bytes.Buffer
+			switch root := cmd.Root(); args[0] {
 			case "bash":
-				return root.GenBashCompletionV2(out, true)
+				err = root.GenBashCompletionV2(&script, true)
+				script.WriteString(bashAlone)
 			case "zsh":
-				return root.GenZshCompletion(out)
+				err = root.GenZshCompletion(&script)
 			case "fish":
-				return root.GenFishCompletion(out, true)
+				err = root.GenFishCompletion(&script, true)
 			case "powershell":
-				return root.GenPowerShellCompletionWithDesc(out)
+				err = root.GenPowerShellCompletionWithDesc(&script)
+			default:
+				err = usage("completion knows %s, not %s", strings.Join(shells, ", "), args[0])
 			}
-			return usage("completion knows %s, not %s", strings.Join(shells, ", "), args[0])
+			if err == nil {
+				a.ui.Print(script.String())
+			}
+			return err
 		},
 	}
 }
+
+// bashAlone stands in for the one function of the package bash-completion that cobra's
+// script calls, for shells without it, such as macOS's own bash 3.2. Words are not
+// broken at = and :, as the script wants them.
+const bashAlone = `
+if ! declare -F _get_comp_words_by_ref >/dev/null 2>&1; then
+    _get_comp_words_by_ref()
+    {
+        local i glue=""
+        words=() cword=0
+        for ((i = 0; i <= COMP_CWORD; i++)); do
+            if [[ ${COMP_WORDS[i]} == [=:] && i -gt 0 ]]; then
+                words[cword - 1]+=${COMP_WORDS[i]} glue=yes
+            elif [[ -n $glue ]]; then
+                words[cword - 1]+=${COMP_WORDS[i]} glue=""
+            else
+                words[cword++]=${COMP_WORDS[i]}
+            fi
+        done
+        cword=$((cword - 1))
+        cur=${words[cword]} prev=${words[cword > 0 ? cword - 1 : 0]}
+    }
+fi
+`
 
 // completing says whether a completion script asks, not a person.
 func (a *app) completing() bool {
