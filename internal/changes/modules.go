@@ -136,12 +136,16 @@ func (c *RestartModules) Apply(ctx context.Context, w *world.World) error {
 			break
 		}
 	}
-	if m, err := w.Modules(ctx); err == nil && m.Blocked {
-		return &world.YourTurn{Text: "macOS does not load VirtualBox's kernel extensions, /dev/" + vbox.NetCtlDevice + " is still missing: allow them in Privacy & Security, and reboot",
-			Hint: "docker-vpn-helper explain machine.driver-not-loaded"}
-	}
 	if errors.Is(failed, host.ErrNoSudo) {
 		return failed
+	}
+	if m, err := w.Modules(ctx); err == nil && m.Blocked {
+		turn := &world.YourTurn{Text: "macOS does not load VirtualBox's kernel extensions, /dev/" + vbox.NetCtlDevice + " is still missing: allow them in Privacy & Security, and reboot",
+			Hint: "docker-vpn-helper explain machine.driver-not-loaded"}
+		if vbox.KextsUnsupported(failed) {
+			turn.Text = fmt.Sprintf("this macOS loads no kernel extensions of VirtualBox %s, which is too old for it: install VirtualBox 7", m.Version)
+		}
+		return turn
 	}
 	if failed != nil {
 		return fmt.Errorf("restarting VirtualBox's kernel modules: %w", failed)

@@ -58,7 +58,7 @@ func parseLsof(out string) []Listener {
 		case 'p':
 			pid, command = positive(value), ""
 		case 'c':
-			command = value
+			command = strings.ReplaceAll(value, `\x20`, " ") // as lsof writes a blank
 		case 'n':
 			if addr, ok := parseAddr(value); ok {
 				all = append(all, Listener{PID: pid, Command: command, Addr: addr})

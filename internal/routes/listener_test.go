@@ -12,8 +12,9 @@ func TestParseListeners(t *testing.T) {
 		os, out string
 		want    []Listener
 	}{
-		"lsof": {"darwin", "p501\ncVBoxHeadless\nf20\nn127.0.0.1:2376\np77\ncssh\nf7\nn[::1]:2376\nf8\nn*:2376\n", []Listener{
+		"lsof": {"darwin", "p501\ncVBoxHeadless\nf20\nn127.0.0.1:2376\np77\ncssh\nf7\nn[::1]:2376\nf8\nn*:2376\np9\ncGoogle\\x20Chrome\nf1\nn*:2376\n", []Listener{
 			{501, "VBoxHeadless", at("127.0.0.1:2376")}, {77, "ssh", at("[::1]:2376")}, {77, "ssh", at("[::]:2376")},
+			{9, "Google Chrome", at("[::]:2376")},
 		}},
 		"lsof_nobody": {"darwin", "", nil},
 		"ss": {"linux", "LISTEN 0      128        127.0.0.1:2376      0.0.0.0:*    users:((\"VBoxHeadless\",pid=42,fd=20),(\"a (b\",pid=43,fd=3))\n" +

@@ -1,5 +1,12 @@
 package vbox
 
+import (
+	"errors"
+	"strings"
+
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
+)
+
 // Where the macOS package puts its kernel extensions and the script that loads
 // them (VirtualBox/virtualbox, src/VBox/Installer/darwin; up to 6.1, and later
 // only in builds that still have kernel extensions).
@@ -16,6 +23,13 @@ const NetCtlDevice = "vboxnetctl"
 // StartupRestart unloads and loads the kernel extensions. It fails while any
 // process has one open.
 func StartupRestart() []string { return []string{StartupScript, "restart"} }
+
+// KextsUnsupported says that macOS refuses the kernel extensions for good, so that
+// allowing them is no use (kmutil's words; gasolin/foxbox#32, macOS 13).
+func KextsUnsupported(err error) bool {
+	var exit *host.CmdError
+	return errors.As(err, &exit) && strings.Contains(exit.Stdout+exit.Stderr, "extensions are unsupported to load")
+}
 
 // ServiceRestart restarts the modules on Linux where vboxdrv is a service.
 func ServiceRestart() []string { return []string{"systemctl", "restart", "vboxdrv"} }

@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
+	"strings"
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/changes"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/routes"
@@ -126,6 +127,10 @@ func (s State) Findings() []stack.Finding {
 		return []stack.Finding{{Code: "route.ok", Status: stack.OK, Title: "no host-only network to reach"}}
 	}
 	j := s.judge()
+	fix := s.FixHint
+	if !s.VMDown && len(s.Changes()) == 0 {
+		fix = "" // there is nothing that a repair would do
+	}
 	warn := func(code, title, hint string) []stack.Finding {
 		return []stack.Finding{{Code: code, Status: stack.Warn, Title: title, Hint: hint}}
 	}
@@ -160,9 +165,9 @@ func (s State) Findings() []stack.Finding {
 	case routes.Colliding:
 		return warn("route.colliding", j.Evidence, "")
 	case routes.InterfaceDown:
-		return warn("route.interface-down", j.Evidence, s.FixHint)
+		return warn("route.interface-down", j.Evidence, fix)
 	case routes.NoAdapter:
-		return warn("route.interface-down", j.Evidence, s.FixHint)
+		return warn("route.interface-down", j.Evidence, fix)
 	}
 	return []stack.Finding{{Code: "route.unknown", Status: stack.Unknown, Title: "could not tell which way " + s.View.Addr.String() + " leaves: " + j.Evidence}}
 }
@@ -185,7 +190,8 @@ func (s State) Changes() []world.Change {
 		return restore
 	case j.Verdict == routes.Missing && j.Adapter != "":
 		return restore
-	case j.Verdict == routes.InterfaceDown && j.Adapter != "":
+	case j.Verdict == routes.InterfaceDown && strings.HasPrefix(j.Adapter, "vboxnet"):
+		// A bridge is vmnet's: VBoxManage configures adapters of its own alone.
 		return configure(j.Adapter)
 	case j.Verdict == routes.NoAdapter && s.NIC != "":
 		return configure(s.NIC)
