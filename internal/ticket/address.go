@@ -8,7 +8,10 @@ import (
 )
 
 var (
-	mac      = expr(`(^|[^0-9A-Fa-f])([0-9A-Fa-f]{1,2}(?::[0-9A-Fa-f]{1,2}){5}|[0-9A-Fa-f]{2}(?:-[0-9A-Fa-f]{2}){5}|[0-9A-Fa-f]{4}(?:\.[0-9A-Fa-f]{4}){2})\b`)
+	// Hardware addresses with colons are among what has colons.
+	mac      = expr(`(^|[^0-9A-Fa-f])([0-9A-Fa-f]{2}(?:-[0-9A-Fa-f]{2}){5}|[0-9A-Fa-f]{4}(?:\.[0-9A-Fa-f]{4}){2})\b`)
+	colonMAC = expr(`^[0-9A-Fa-f]{1,2}(?::[0-9A-Fa-f]{1,2}){5}`)
+	eui64    = expr(`^[0-9A-Fa-f]{2}(?::[0-9A-Fa-f]{2}){7}$`)
 	colons   = expr(`[0-9A-Fa-f]*:[0-9A-Fa-f:]*:[0-9A-Fa-f:.]*`)
 	ipv4     = expr(`\d+(?:\.\d+){3,}(?:/\d{1,2})?`)
 	dashed   = expr(`\d+(?:-\d+){3,}`)
@@ -23,10 +26,7 @@ var (
 // addresses replaces public and hardware addresses, however they are written.
 func (r *redactor) addresses() {
 	r.replace(mac, func(m []string) string {
-		if hw, ok := hardware(m[2]); ok {
-			return m[1] + r.numbered("mac", hw)
-		}
-		return m[0]
+		return m[1] + r.hardware(m[2])
 	})
 	r.replace(reversed, func(m []string) string {
 		p := strings.Split(m[0], ".")
@@ -34,7 +34,7 @@ func (r *redactor) addresses() {
 		return r.public(ip, m[0])
 	})
 	r.replace(nibbles, func(m []string) string { return r.public(fromNibbles(m[0]), m[0]) })
-	r.replace(colons, func(m []string) string { return r.ipv6(m[0]) })
+	r.replace(colons, func(m []string) string { return r.colons(m[0]) })
 	r.replace(ipv4, func(m []string) string { return r.network(m[0]) })
 	r.replace(dashed, func(m []string) string {
 		// The last four: "ec2-203-0-113-7" has one number before.
@@ -108,29 +108,45 @@ func fromNibbles(name string) netip.Addr {
 // longest is more than an IPv6 address has characters.
 const longest = 45
 
-// ipv6 finds the addresses in a run of hexadecimal digits, colons and dots, which may
+// colons finds the addresses in a run of hexadecimal digits, colons and dots, which may
 // have words and other colons at its ends.
-func (r *redactor) ipv6(run string) string {
+func (r *redactor) colons(run string) string {
 	var b strings.Builder
 	for i := 0; i < len(run); {
 		ip, n := firstIPv6(run[i:])
-		if n == 0 {
+		if n > 0 {
+			b.WriteString(r.ipv6(ip, run[i:i+n]))
+		} else if text := colonMAC().FindString(run[i:]); text != "" {
+			n = len(text)
+			b.WriteString(r.hardware(text))
+		} else {
+			n = 1
 			b.WriteByte(run[i])
-			i++
-			continue
 		}
-		text := run[i : i+n]
-		switch hw, ok := embedded(ip); {
-		case isPublic(ip):
-			text = r.public(ip, text)
-		case ok:
-			net, _ := ip.Prefix(64) // never more than 128 bits
-			text = net.Addr().String() + r.numbered("mac", hw)
-		}
-		b.WriteString(text)
 		i += n
 	}
 	return b.String()
+}
+
+func (r *redactor) ipv6(ip netip.Addr, text string) string {
+	if isPublic(ip) {
+		return r.public(ip, text)
+	}
+	if eui64().MatchString(text) {
+		return r.hardware(text) // eight bytes, as FireWire has them
+	}
+	if hw, ok := embedded(ip); ok {
+		net, _ := ip.Prefix(64) // never more than 128 bits
+		return net.Addr().String() + r.numbered("mac", hw)
+	}
+	return text
+}
+
+func (r *redactor) hardware(text string) string {
+	if hw, ok := hardware(text); ok {
+		return r.numbered("mac", hw)
+	}
+	return text
 }
 
 // firstIPv6 is the longest address at the beginning of s.

@@ -44,6 +44,7 @@ func TestWhatIsReplaced(t *testing.T) {
 		"versions_and_times":                  {"19.03.12 6.1.26r145957 12:34:56 2026-01-15T12:34:56Z", "19.03.12 6.1.26r145957 12:34:56 2026-01-15T12:34:56Z"},
 		"hardware":                            {"3c:22:fb:01:02:03 0a:00:27:00:00:00 8:0:27:1:2:3", "<mac-1> 0a:00:27:00:00:00 8:0:27:1:2:3"},
 		"hardware_in_all_notations":           {"3C-22-FB-01-02-03 3c22.fb01.0203 3c:22:fb:1:2:3 \\n3c:22:fb:01:02:03", "<mac-1> <mac-1> <mac-1> \\n<mac-1>"},
+		"hardware_among_colons":               {"ether 3c:22:fb:01:02:03: up; lladdr 00:11:22:33:44:55:66:77 fd00:14:0:8d:79:0:b3:b6", "ether <mac-1>: up; lladdr <mac-2> fd00:14:0:8d:79:0:b3:b6"},
 		"hardware_in_an_address":              {"fe80::3e22:fbff:fe01:203%en0 fe80::a00:27ff:fe01:203 3c:22:fb:1:2:3", "fe80::<mac-1>%en0 fe80::a00:27ff:fe01:203 <mac-1>"},
 		"proxy_with_password":                 {"http://bob:hunter2@proxy:3128 http://proxy:3128", "http://<secret>@proxy:3128 http://proxy:3128"},
 		"password_with_at_sign":               {"http://bob:p@ss@proxy:3128", "http://<secret>@proxy:3128"},
