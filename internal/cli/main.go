@@ -76,10 +76,9 @@ func Main(args []string, stdio IO) int {
 	if err := root.Execute(); err != nil {
 		return a.report(err)
 	}
-	if err := a.ui.Lost(); err != nil {
-		if !errors.Is(err, syscall.EPIPE) { // who reads has heard enough, as head does
-			a.ui.Error("writing the result: "+err.Error(), "")
-		}
+	// Who no longer reads has heard enough, as head does: what was done is as it was.
+	if err := a.ui.Lost(); err != nil && !errors.Is(err, syscall.EPIPE) {
+		a.ui.Error("writing the result: "+err.Error(), "")
 		return max(a.code, exitProblems)
 	}
 	return a.code

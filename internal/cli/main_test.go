@@ -17,20 +17,29 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/world"
 )
 
-// full is a disk without room.
-type full struct{}
+// broken is where nothing can be written.
+type broken struct{ error }
 
-func (full) Write([]byte) (int, error) { return 0, syscall.ENOSPC }
+func (b broken) Write([]byte) (int, error) { return 0, b.error }
 
+// A repair that was made is none that was rolled back because nobody reads its result.
 func TestResultThatDoesNotGetOut(t *testing.T) {
-	for _, args := range [][]string{{"version"}, {"version", "--json"}} {
-		var errs bytes.Buffer
-		code := Main(args, IO{Stdin: strings.NewReader(""), Stdout: full{}, Stderr: &errs, Getenv: func(string) string { return "" }, Version: "test"})
-		if code != exitProblems {
-			t.Errorf("%v: exit %d, want %d", args, code, exitProblems)
-		}
-		if diff := cmp.Diff("docker-vpn-helper: error: writing the result: no space left on device\n", errs.String()); diff != "" {
-			t.Errorf("%v (-want +got):\n%s", args, diff)
+	for err, want := range map[error]struct {
+		code int
+		said string
+	}{
+		syscall.ENOSPC: {exitProblems, "docker-vpn-helper: error: writing the result: no space left on device\n"},
+		syscall.EPIPE:  {exitOK, ""},
+	} {
+		for _, args := range [][]string{{"version"}, {"version", "--json"}} {
+			var errs bytes.Buffer
+			code := Main(args, IO{Stdin: strings.NewReader(""), Stdout: broken{err}, Stderr: &errs, Getenv: func(string) string { return "" }, Version: "test"})
+			if code != want.code {
+				t.Errorf("%v: exit %d, want %d", args, code, want.code)
+			}
+			if diff := cmp.Diff(want.said, errs.String()); diff != "" {
+				t.Errorf("%v (-want +got):\n%s", args, diff)
+			}
 		}
 	}
 }
