@@ -162,9 +162,6 @@ func (r *redactor) names(p Private) {
 		}
 		return m[1] + r.numbered("user", strings.ToLower(m[2]))
 	})
-	for _, u := range longestFirst(p.Users) {
-		r.words("user", u) // paths are done already
-	}
 	hosts := slices.Clone(p.Hosts)
 	for _, h := range p.Hosts {
 		if short, _, ok := strings.Cut(h, "."); ok {
@@ -173,8 +170,11 @@ func (r *redactor) names(p Private) {
 	}
 	for _, h := range longestFirst(hosts) {
 		if !strings.EqualFold(h, "localhost") {
-			r.words("laptop", h)
+			r.words("laptop", h) // it may have its owner's name in it
 		}
+	}
+	for _, u := range longestFirst(p.Users) {
+		r.words("user", u) // paths are done already
 	}
 }
 

@@ -85,6 +85,15 @@ type observed struct {
 func (observed) Findings() []stack.Finding { return nil }
 func (observed) Changes() []world.Change   { return nil }
 
+// A laptop is often named after its owner.
+func TestLaptopThatIsNamedAfterItsOwner(t *testing.T) {
+	p := Private{Users: []string{"alice"}, Hosts: []string{"alice-mbp.corp.example"}, Home: "/home/alice"}
+	got, _ := Redact("alice@alice-mbp.corp.example alice-mbp alice-dev /home/alice/x", p)
+	if diff := cmp.Diff("<user-1>@<laptop-1> <laptop-2> <user-1>-dev ~/x", got); diff != "" {
+		t.Error(diff)
+	}
+}
+
 // A title is written by others: it must not look like more of the report.
 func TestText(t *testing.T) {
 	ticket := Ticket{
