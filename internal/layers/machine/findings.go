@@ -36,15 +36,19 @@ func (s State) Findings() []stack.Finding {
 		return s.missing()
 	}
 	out := s.power()
-	add := func(code string, title, hint string) {
-		out = append(out, stack.Finding{Code: code, Status: stack.Warn, Title: title, Hint: hint})
+	add := func(code string, weight stack.Weight, title, hint string) {
+		out = append(out, stack.Finding{Code: code, Status: stack.Warn, Weight: weight, Title: title, Hint: hint})
 	}
 	if s.Refused.IsValid() {
-		add("machine.range-refused", fmt.Sprintf("VirtualBox %s refuses %s on a host-only adapter: %s does not allow it", s.Version, s.Refused, vbox.NetworksConfPath),
+		weight := stack.Plain
+		if s.Kept { // it explains nothing that is wrong now
+			weight = stack.Aside
+		}
+		add("machine.range-refused", weight, fmt.Sprintf("VirtualBox %s refuses %s on a host-only adapter: %s does not allow it", s.Version, s.Refused, vbox.NetworksConfPath),
 			fmt.Sprintf("sudo mkdir -p /etc/vbox && echo %s | sudo tee -a %s", shell.Quote(s.AllowLine), vbox.NetworksConfPath))
 	}
 	if s.Now.IsValid() {
-		add("machine.address-changed", fmt.Sprintf("the docker host has the address %s now; config.json still has %s", s.Now, s.Known),
+		add("machine.address-changed", stack.Plain, fmt.Sprintf("the docker host has the address %s now; config.json still has %s", s.Now, s.Known),
 			s.IPHint)
 	}
 	return out

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"net/netip"
+	"slices"
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/changes"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
@@ -54,6 +55,8 @@ type State struct {
 	// it, AllowLine the line of networks.conf that would.
 	Refused   netip.Prefix `json:"refused,omitzero"`
 	AllowLine string       `json:"allow_line,omitempty"`
+	// Kept says that the adapter has the address from before: it is refused next time.
+	Kept bool `json:"address_kept,omitempty"`
 	// Now is the docker host's own address where it is another than Known, config.json's.
 	Now   netip.Addr `json:"address_now,omitzero"`
 	Known netip.Addr `json:"address_known,omitzero"`
@@ -108,6 +111,12 @@ func inspect(ctx context.Context, w *world.World) (stack.State, error) {
 	return s, nil
 }
 
+// has says whether an interface of the laptop has an address.
+func has(ctx context.Context, w *world.World, addr netip.Prefix) bool {
+	links, err := w.Laptop.Links(ctx)
+	return err == nil && slices.ContainsFunc(links, func(l host.Link) bool { return slices.Contains(l.Addrs, addr) })
+}
+
 // search looks for what became of a VM that VirtualBox does not know.
 func (s *State) search(ctx context.Context, w *world.World) {
 	s.Settings = w.SettingsFile(ctx)
@@ -154,7 +163,7 @@ func (s *State) virtualBox(ctx context.Context, w *world.World, vm vbox.VM) {
 	}
 	if onAdapter && !s.OldAdapter && vbox.LimitsHostOnly(v, w.Laptop.OS()) {
 		if p, conf, ok := w.HostOnlyRefused(ctx); ok {
-			s.Refused, s.AllowLine = p, vbox.NetworksConfLine(p, conf)
+			s.Refused, s.AllowLine, s.Kept = p, vbox.NetworksConfLine(p, conf), has(ctx, w, p)
 		}
 	}
 	if vm.State == vbox.Running {
