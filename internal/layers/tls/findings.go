@@ -50,11 +50,11 @@ func (s State) Findings() []stack.Finding {
 	}
 	switch {
 	case s.Broken != "" && s.Served != nil:
-		add("file-broken", stack.Warn, stack.Plain, s.Broken+" on the docker host holds no certificate: dockerd will not start with it again", s.ReissueHint)
+		add("file-broken", stack.Warn, stack.Plain, s.Broken+": dockerd will hardly start with it again", s.ReissueHint)
 	case s.Broken != "" && s.Store == nil:
-		add("file-broken", stack.Fail, stack.Plain, s.Broken+" on the docker host holds no certificate, and the store has none either", s.CertsHint)
+		add("file-broken", stack.Fail, stack.Plain, s.Broken+", and the store has none either", s.CertsHint)
 	case s.Broken != "":
-		add("file-broken", stack.Fail, stack.Plain, s.Broken+" on the docker host holds no certificate: dockerd cannot start with it", hint)
+		add("file-broken", stack.Fail, stack.Plain, s.Broken, hint)
 	}
 	for _, p := range s.Problems {
 		switch p.Kind {

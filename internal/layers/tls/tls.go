@@ -6,6 +6,7 @@ import (
 	"context"
 	"crypto/x509"
 	"errors"
+	"fmt"
 	"slices"
 	"time"
 
@@ -36,7 +37,8 @@ type State struct {
 	ClientUnusable string          `json:"client_unusable,omitempty"`
 	Renewable      bool            `json:"renewable"`
 	KeyMismatch    bool            `json:"key_mismatch"` // on the docker host's disk
-	// Broken is the path of the docker host's certificate file where it holds no certificate.
+	// Broken is what is wrong with the docker host's certificate file where nothing in
+	// it can be read.
 	Broken     string        `json:"broken_file,omitempty"`
 	Impossible string        `json:"reissue_impossible,omitempty"`
 	ForeignCA  bool          `json:"docker_host_has_another_ca"`
@@ -111,7 +113,7 @@ func inspect(ctx context.Context, w *world.World) (stack.State, error) {
 				subject, sent = disk, chain[1:]
 			}
 		} else if facts.Cert.Found {
-			s.Broken = facts.Cert.Path
+			s.Broken = fmt.Sprintf("%s on the docker host holds no certificate that can be read (%v)", facts.Cert.Path, errors.Unwrap(err))
 		}
 	}
 	if own, err := w.StoreCert(ctx); err == nil {
