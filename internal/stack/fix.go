@@ -51,9 +51,12 @@ func (e *VerdictError) Error() string { return e.Finding.Title }
 func Fix(ctx, hard context.Context, w *world.World, layers []Layer, j *Journal, sink Sink) (Result, error) {
 	res := Result{}
 	err := climb(ctx, w, layers, j, sink, &res)
-	if err == nil {
+	var hopeless *VerdictError
+	if err == nil || errors.As(err, &hopeless) {
 		res.Report = Diagnose(ctx, w, layers, quiet{sink})
-		err = verdict(res.Report)
+		if err == nil {
+			err = verdict(res.Report)
+		}
 		if ctx.Err() != nil {
 			err = context.Cause(ctx)
 		}
@@ -87,7 +90,12 @@ func Frugal(ctx context.Context, w *world.World, layers []Layer, sink Sink) (loc
 // Raise brings up the layers given and asks for no verdict: what a rollback
 // itself stands on, such as a VM that runs.
 func Raise(ctx context.Context, w *world.World, layers []Layer, j *Journal, sink Sink) error {
-	return climb(ctx, w, layers, j, sink, &Result{})
+	err := climb(ctx, w, layers, j, sink, &Result{})
+	var hopeless *VerdictError
+	if errors.As(err, &hopeless) {
+		return nil // how much can be taken back all the same is the changes' to say
+	}
+	return err
 }
 
 // climb applies what each layer plans, until it plans nothing more.

@@ -1,0 +1,44 @@
+package stack
+
+import (
+	"errors"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/world"
+)
+
+func ground(l *Layer) { l.Ground = true }
+
+// A machine that cannot be brought up: nothing above it is planned, tried or taken back.
+func TestNothingIsRepairedAboveAHopelessMachine(t *testing.T) {
+	on := map[string]bool{}
+	rule := facts{Found: []Finding{{Code: "forward.rule-missing", Status: Fail}}, Planned: []world.Change{&toggle{Name: "rule", on: on}}}
+	layers := []Layer{
+		rung("machine", found("machine.missing", Fail), ground),
+		rung("forward", rule, needs("machine")),
+		rung("daemon", found("daemon.unreachable", Fail), needs("machine"), verdictLayer),
+	}
+	r, j, err := fixIn(t, t.Context(), layers, deaf{})
+	var verdict *VerdictError
+	if !errors.As(err, &verdict) || verdict.Finding.Code != "machine.missing" || len(r.Applied) > 0 || len(j.Entries) > 0 || len(on) > 0 {
+		t.Errorf("%v, applied %q, journal %+v, world %v", err, r.Applied, j.Entries, on)
+	}
+	if r.Cause != "machine.missing" || r.Status != Fail || len(r.Layers) != 3 {
+		t.Errorf("the report says %s, %s", r.Cause, r.Status)
+	}
+	var planned []string
+	for _, l := range Diagnose(t.Context(), unread(), layers, deaf{}).Layers {
+		planned = append(planned, l.Changes...)
+	}
+	if diff := cmp.Diff([]string(nil), planned); diff != "" {
+		t.Error(diff)
+	}
+	// What a rollback stands on may be gone for good: that is its changes' business.
+	if err := Raise(t.Context(), unread(), layers[:1], NewJournal(filepath.Join(t.TempDir(), "journal"), Header{Started: time.Unix(1, 0)}), deaf{}); err != nil {
+		t.Error(err)
+	}
+}
