@@ -58,7 +58,7 @@ func dockerEntries() []Entry {
 			Run:    []string{`eval "$(docker-vpn-helper fix {machine})"`, "docker-vpn-helper doctor {machine}"},
 			Code:   "route.hijacked",
 			Source: "docker/machine#2632, #3236; docker/toolbox#744; docker/for-win#2596",
-			match:  append(each(append(client(), calls()...), timeouts()...), "connect etimedout…:2376", "problem connecting to the docker engine in the virtualbox vm"),
+			match:  append(each(append(client(), calls()...), timeouts()...), "connect etimedout…:2376", "etimedout connect 192.168.…2376", "problem connecting to the docker engine in the virtualbox vm"),
 			not:    []string{"port=443"},
 		},
 		{

@@ -41,6 +41,8 @@ func TestKnownMessagesAreExplainedByTheRightEntry(t *testing.T) {
 			"in a JSON log":     `{"msg":` + strconv.Quote(s.text) + `}`,
 			"framed":            framed(s.text),
 			"by PowerShell":     powershell(s.text),
+			"quoted":            "> " + strings.ReplaceAll(s.text, "\n", "\n> "),
+			"quoted twice":      ">> " + strings.ReplaceAll(s.text, "\n", "\n>> "),
 			"coloured, CRLF":    "\x1b(B\x1b[m\x1b]0;a title\a\x1b[31m" + strings.ReplaceAll(s.text, "\n", "\r\n") + "\x1b[0m",
 			"under other lines": "Creating machine...\n(default) Starting the VM...\n" + s.text + "\nSee 'docker run --help'.\n",
 		} {

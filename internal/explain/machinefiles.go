@@ -112,8 +112,8 @@ func machineFileEntries() []Entry {
 			Causes: []string{"no internet without a proxy, or a DNS that the VPN changed", "a proxy that inspects TLS, whose CA this laptop does not know"},
 			Run:    []string{"curl -sSIL https://github.com/boot2docker/boot2docker/releases/latest", "export HTTPS_PROXY=http://PROXY:PORT", "docker-machine create -d virtualbox --virtualbox-boot2docker-url ~/Downloads/boot2docker.iso NAME"},
 			Source: "docker/machine b170508b, libmachine/mcnutils/b2d.go",
-			match: each([]string{"boot2docker/releases", "repos/boot2docker/boot2docker", "boot2docker.iso from https", "boot2docker.iso:"},
-				append(append(timeouts(), refusals()...), "no such host", "x509: certificate", "unexpected eof", ": eof", "connection reset", "proxyconnect", "network is unreachable", "no route to host", "temporary failure in name resolution")...),
+			match: each([]string{"boot2docker/releases", "repos/boot2docker/boot2docker", "boot2docker.iso from https", "boot2docker.iso:", "error with pre-create check: \"read tcp", "error with pre-create check: \"get "},
+				append(append(timeouts(), refusals()...), "no such host", "x509: certificate", "unexpected eof", ": eof", "connection reset", "forcibly closed", "proxyconnect", "network is unreachable", "no route to host", "temporary failure in name resolution")...),
 			not: []string{"error validating certificates for host"},
 		},
 		{
@@ -127,7 +127,7 @@ func machineFileEntries() []Entry {
 		},
 		{
 			ID:     "docker-machine.local-program",
-			Means:  "docker-machine calls another program of the laptop for that, which is not in PATH.",
+			Means:  "docker-machine, or docker with an ssh:// address, calls another program of the laptop, which is not in PATH.",
 			Causes: []string{"it is not installed, as ssh, scp, rsync and sshfs on Windows"},
 			Run:    []string{"echo \"$PATH\"", "docker-machine --native-ssh ssh {machine}   # needs no ssh"},
 			Source: "docker/machine b170508b, commands/scp.go, commands/mount.go, libmachine/ssh/client.go",

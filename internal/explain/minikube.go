@@ -24,6 +24,14 @@ func minikubeEntries() []Entry {
 				"unable to connect to the server: proxyconnect", "unable to connect to the server: bad gateway", ":8443/…: service unavailable", ":8443/…: gateway time", ":8443/…: forbidden"},
 		},
 		{
+			ID:     "minikube.local-proxy",
+			Means:  "the proxy is at localhost, which is not the laptop inside the VM: minikube does not hand it on, and the VM pulls images without a proxy.",
+			Causes: []string{"a proxy on the laptop itself, as cntlm, Charles or a VPN client's"},
+			Run:    []string{"minikube delete && minikube start --docker-env HTTPS_PROXY=http://10.0.2.2:PORT   # the laptop, by VirtualBox's NAT", "unset HTTP_PROXY HTTPS_PROXY   # if there is a way without"},
+			Source: "kubernetes/minikube#14509; VirtualBox manual, Network Address Translation",
+			match:  []string{"local proxy ignored: not passing"},
+		},
+		{
 			ID:     "minikube.registry",
 			Means:  "the VM, not the laptop, cannot reach the image registry.",
 			Causes: []string{"the VM's DNS or way to the internet changed when the VPN connected", "the company's proxy is not known in the VM"},

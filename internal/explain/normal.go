@@ -14,7 +14,7 @@ func normal(text string) (spaced, joined string) {
 	if len(text) > Most {
 		text = text[len(text)-Most:]
 	}
-	text = plain(text)
+	text = unquoted(plain(text))
 	spaced = squeeze(text)
 	joined = squeeze(strings.NewReplacer("\r\n", "", "\n", "").Replace(text))
 	return spaced, joined
@@ -31,6 +31,25 @@ func utf8(text string) string {
 		units = append(units, uint16(text[i])|uint16(text[i+1])<<8)
 	}
 	return string(utf16.Decode(units))
+}
+
+// unquoted takes the marks from lines that a mail or a forum quotes.
+func unquoted(text string) string {
+	if !strings.Contains(text, "> ") {
+		return text
+	}
+	lines := strings.Split(text, "\n")
+	for i, line := range lines {
+		for {
+			rest, quoted := strings.CutPrefix(strings.TrimLeft(line, " \t"), ">")
+			if !quoted || strings.TrimSpace(rest) != "" && rest[0] != ' ' && rest[0] != '>' {
+				break
+			}
+			line = rest
+		}
+		lines[i] = line
+	}
+	return strings.Join(lines, "\n")
 }
 
 // squeeze lowers a text and leaves one space between its words, and one

@@ -64,6 +64,15 @@ func registryEntries() []Entry {
 			not:    append(client()[:4], kubelet...),
 		},
 		{
+			ID:     "registry.tls-refused",
+			Means:  "dockerd reached the registry, or something in between, which refused the TLS handshake.",
+			Causes: []string{"a firewall or proxy of the company's that inspects TLS, or lets only some names through", "the docker of the VM is too old for the registry's TLS"},
+			Run:    []string{"docker-machine ssh {machine} 'curl -svo /dev/null https://registry-1.docker.io/v2/'", "disconnect from the VPN and try again", "docker version   # the server's"},
+			Source: "kubernetes/minikube#5924; Go, crypto/tls (alert.go)",
+			match:  each(pull, "remote error: tls: handshake failure", "remote error: handshake failure", "remote error: tls: unrecognized name", "remote error: tls: protocol version not supported", "remote error: tls: access denied"),
+			not:    append(client()[:4], kubelet...),
+		},
+		{
 			ID:     "registry.unreachable",
 			Means:  "dockerd is reached, and nobody answers where it looks for the registry.",
 			Causes: []string{"the registry is inside the VPN, and the VM goes another way", "the VM has no way to the internet", "localhost in the VM is not the laptop"},
