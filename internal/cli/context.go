@@ -69,8 +69,23 @@ func (a *app) context(w *world.World, wish dockercontext.Wish) error {
 	if a.ui.JSON {
 		return a.ui.PrintJSON(contextReport{Schema: stack.Schema, Context: name, Endpoint: target.URL(), Applied: nonNil(res.Applied), Journal: res.Journal})
 	}
+	if over := outranks(a.Getenv, name); wish.Use && over != "" {
+		a.ui.Say("[%s] warn: %s is set in this shell, and outranks the current context: unset %s", w.Machine.Name, over, over)
+	}
 	a.ui.Print(name + "\n")
 	return nil
+}
+
+// outranks is the variable that keeps docker from the current context, as long as it
+// is set (docker/cli, cli/command/cli.go, resolveContextName).
+func outranks(getenv func(string) string, name string) string {
+	if getenv("DOCKER_HOST") != "" {
+		return "DOCKER_HOST"
+	}
+	if c := getenv("DOCKER_CONTEXT"); c != "" && c != name {
+		return "DOCKER_CONTEXT"
+	}
+	return ""
 }
 
 // contexts says whether docker has contexts at all.

@@ -94,3 +94,15 @@ func TestWhatEndedALook(t *testing.T) {
 		cancel(nil)
 	}
 }
+
+func TestWhatOutranksADockerContext(t *testing.T) {
+	for want, env := range map[string]map[string]string{
+		"":               {"DOCKER_CONTEXT": "machine-default"},
+		"DOCKER_CONTEXT": {"DOCKER_CONTEXT": "other"},
+		"DOCKER_HOST":    {"DOCKER_CONTEXT": "machine-default", "DOCKER_HOST": "tcp://localhost:2376"},
+	} {
+		if got := outranks(func(k string) string { return env[k] }, "machine-default"); got != want {
+			t.Errorf("%v: %q, want %q", env, got, want)
+		}
+	}
+}
