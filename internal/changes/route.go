@@ -25,6 +25,8 @@ type RestoreRoute struct {
 	Adapter string
 	// Again is the command line that may save VMs, for the last resort.
 	Again string `json:",omitempty"`
+	// Listed says that there was such a route before, which led nowhere.
+	Listed bool `json:",omitempty"`
 }
 
 // Kind implements world.Change.
@@ -43,7 +45,11 @@ func (c *RestoreRoute) Doing() string {
 func (c *RestoreRoute) Risk() string { return "" }
 
 // Backup implements world.Change.
-func (c *RestoreRoute) Backup(context.Context, *world.World) error { return nil }
+func (c *RestoreRoute) Backup(ctx context.Context, w *world.World) error {
+	view, err := w.RouteView(ctx)
+	c.Listed = err == nil && view.RouteErr == nil && view.Route.Link == c.Adapter
+	return err
+}
 
 // Apply implements world.Change.
 func (c *RestoreRoute) Apply(ctx context.Context, w *world.World) error {
@@ -51,13 +57,17 @@ func (c *RestoreRoute) Apply(ctx context.Context, w *world.World) error {
 }
 
 // Revert implements world.Change: the route is dropped only while it is the one
-// that we put there.
+// that we put there. One that was listed before stays, and is listed again where
+// Apply was cut short.
 func (c *RestoreRoute) Revert(ctx context.Context, w *world.World) ([]string, error) {
 	view, err := w.RouteView(ctx)
 	if err != nil {
 		return nil, err
 	}
-	if view.Route.Link != c.Adapter {
+	switch {
+	case c.Listed && routes.Judge(view).Verdict == routes.Missing:
+		return nil, steps(ctx, w, routes.ReAdd(c.OS, c.Net.Masked(), c.Adapter, c.Net.Addr()))
+	case c.Listed, view.Route.Link != c.Adapter:
 		return nil, nil
 	}
 	return nil, steps(ctx, w, routes.Drop(c.OS, c.Net.Masked(), c.Adapter))

@@ -40,6 +40,13 @@ func NoFacts(err error) string {
 	return "the docker host cannot be reached over SSH: " + short(err.Error())
 }
 
+// HostKeyChanged says whether the docker host shows another host key than the one that
+// is pinned, which only the user can accept.
+func HostKeyChanged(err error) bool {
+	var failed *sshhost.Error
+	return errors.As(err, &failed) && failed.Cause == sshhost.Changed
+}
+
 // short keeps what others say from filling the screen.
 func short(s string) string {
 	s = strings.Join(strings.Fields(s), " ")

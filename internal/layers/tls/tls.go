@@ -198,6 +198,14 @@ func (s *State) due(forced bool) bool {
 	return slices.Contains(s.Missing, world.Localhost) || forced
 }
 
+// acceptHint takes the changed host key, and does what was asked for.
+func acceptHint(w *world.World) string {
+	if w.Reissue {
+		return w.Hint("fix", "--accept-host-key", "--reissue")
+	}
+	return w.Hint("fix", "--accept-host-key")
+}
+
 // plan prepares a reissue. Whether it can be done at all, sudo and the init
 // script included, is known before anything is written.
 func (s *State) plan(ctx context.Context, w *world.World, served *x509.Certificate, facts dockerhost.Facts, factsErr error) {
@@ -218,6 +226,9 @@ func (s *State) plan(ctx context.Context, w *world.World, served *x509.Certifica
 	case factsErr != nil:
 		// The ssh rung knows what to do about it, and cert renew does not look at it.
 		s.Impossible, s.ImpossibleHint = world.NoFacts(factsErr), w.Hint("doctor")
+		if world.HostKeyChanged(factsErr) {
+			s.ImpossibleHint = acceptHint(w)
+		}
 	case !facts.Root:
 		s.Impossible = "sudo is refused on the docker host: " + facts.SudoError
 	case facts.Init == "":
