@@ -7,7 +7,8 @@ import (
 
 // Startup writes the line for a shell's startup file that sets the environment
 // in every new terminal: it evaluates what usage prints, provided that the file
-// at guard can be read. Without that file it costs nothing, and says nothing.
+// at guard can be read. Without that file it costs nothing; without the program, or
+// if that fails, it says nothing: a terminal must open as ever.
 // file is where the line belongs, "~/.zshrc". The error is an
 // *UnrepresentableError where the shell has no such file, or where a path cannot
 // be written in it.
@@ -31,18 +32,18 @@ func Startup(d Dialect, macOS bool, guard string, usage Usage) (line, file strin
 		return fmt.Sprintf("if [ -r %s ]; then eval \"$(%s 2>/dev/null)\"; fi\n", Quote(guard), Command(usage...)), file, nil
 	case Fish:
 		command, _ := words(usage, quoted(fishWord))
-		return fmt.Sprintf("if test -r %s; %s 2>/dev/null | source; end\n", fishWord(guard), command), "~/.config/fish/config.fish", nil
+		return fmt.Sprintf("if test -r %s; and type -q %s; %s 2>/dev/null | source; end\n", fishWord(guard), fishWord(usage[0]), command), "~/.config/fish/config.fish", nil
 	case Tcsh, Csh:
-		// In one line csh would run the command whatever the condition says, and in
-		// backquotes it cannot quote everything.
+		// In one line csh would run the command whatever the condition says, in
+		// backquotes it cannot quote everything, and of errors alone it cannot get rid.
 		command, ok := words(usage, func(w string) (string, bool) { return w, bare(w) })
 		if !ok || !bare(guard) {
 			return refuse("a path with blanks or other special characters is in it")
 		}
-		return fmt.Sprintf("if ( -r %s ) then\n  eval \"`%s`\"\nendif\n", guard, command), "~/." + string(d) + "rc", nil
+		return fmt.Sprintf("if ( -r %s ) then\n  eval \"`sh -c '%s 2>/dev/null'`\"\nendif\n", guard, command), "~/." + string(d) + "rc", nil
 	case Elvish:
 		command, _ := words(usage, quoted(elvishWord))
-		return fmt.Sprintf("use path; if (path:is-regular &follow-symlink=$true %s) { eval (%s 2>/dev/null | slurp) }\n", elvishWord(guard), command), "~/.config/elvish/rc.elv", nil
+		return fmt.Sprintf("use path; if (path:is-regular &follow-symlink=$true %s) { nop ?(eval (%s 2>/dev/null | slurp)) }\n", elvishWord(guard), command), "~/.config/elvish/rc.elv", nil
 	case Emacs:
 		command, ok := words(usage, posixHintWord)
 		if !ok {
@@ -55,14 +56,15 @@ func Startup(d Dialect, macOS bool, guard string, usage Usage) (line, file strin
 		if !ok || refuseNonText(guard) != "" {
 			return refuse(refuseNotUTF8)
 		}
-		return fmt.Sprintf("if (Test-Path -LiteralPath (%s)) { & %s 2>$null | Invoke-Expression }\n", powerShellExpr(guard), command), "$PROFILE", nil
+		return fmt.Sprintf("if ((Test-Path -LiteralPath (%s)) -and (Get-Command %s -ErrorAction SilentlyContinue)) { & %s 2>$null | Invoke-Expression }\n",
+			powerShellExpr(guard), usage[0], command), "$PROFILE", nil
 	case Nu:
 		usage[len(usage)-1] = string(JSON) // nu evaluates no output
 		command, ok := words(usage, quoted(nuString))
 		if !ok || refuseNonText(guard) != "" {
 			return refuse(refuseNotUTF8)
 		}
-		return fmt.Sprintf("if (%s | path exists) { ^%s | from json | load-env }\n", nuString(guard), command), "config.nu", nil
+		return fmt.Sprintf("if (%s | path exists) and (which %s | is-not-empty) { ^%s | from json | load-env }\n", nuString(guard), usage[0], command), "config.nu", nil
 	}
 	return refuse("it has no startup file")
 }

@@ -3,6 +3,7 @@ package shell
 import (
 	"errors"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -58,6 +59,42 @@ func TestTheStartupLineSetsTheEnvironment(t *testing.T) {
 	}
 }
 
+// TestTheStartupLineSaysNothing runs it as each shell's file is run, without the
+// program and with one that fails: a terminal must open as ever.
+func TestTheStartupLineSaysNothing(t *testing.T) {
+	failing, without := t.TempDir(), t.TempDir()
+	stub := filepath.Join(failing, "docker-vpn-helper")
+	mustWrite(t, stub, "#!/bin/sh\necho the config is broken >&2\nexit 1\n")
+	if err := os.Chmod(stub, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for d, argv := range map[Dialect][]string{
+		Bash: {"bash"}, Zsh: {"zsh", "-f"}, Dash: {"dash"}, Ksh: {"ksh"}, Fish: {"fish", "--no-config"}, Tcsh: {"tcsh", "-f"}, Elvish: {"elvish", "-norc"},
+	} {
+		if !wanted(form{name: string(d), dialect: d, argv: argv}) {
+			continue
+		}
+		t.Run(string(d), func(t *testing.T) {
+			t.Parallel()
+			guard := filepath.Join(t.TempDir(), "record")
+			mustWrite(t, guard, "")
+			line, _, err := Startup(d, false, guard, Usage{"docker-vpn-helper", "env", "--no-verify", "default"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			file := filepath.Join(t.TempDir(), "startup")
+			mustWrite(t, file, line)
+			for _, bin := range []string{without, failing} {
+				cmd := exec.Command(argv[0], append(argv[1:len(argv):len(argv)], file)...)
+				cmd.Env = []string{"PATH=" + bin + ":/usr/bin:/bin", "HOME=" + without, "TERM=dumb"}
+				if out, err := cmd.CombinedOutput(); err != nil || len(out) > 0 {
+					t.Errorf("%v, output %q after\n%s", err, out, line)
+				}
+			}
+		})
+	}
+}
+
 // TestStartupLines pins the forms, also of the shells that Debian does not have.
 func TestStartupLines(t *testing.T) {
 	type result struct{ Line, File string }
@@ -74,15 +111,15 @@ func TestStartupLines(t *testing.T) {
 		return result{"if [ -r /Users/me/m/default/docker-vpn-helper.json ]; then eval \"$(docker-vpn-helper env --no-verify default --shell " + d + " 2>/dev/null)\"; fi\n", file}
 	}
 	csh := func(d, file string) result {
-		return result{"if ( -r /Users/me/m/default/docker-vpn-helper.json ) then\n  eval \"`docker-vpn-helper env --no-verify default --shell " + d + "`\"\nendif\n", file}
+		return result{"if ( -r /Users/me/m/default/docker-vpn-helper.json ) then\n  eval \"`sh -c 'docker-vpn-helper env --no-verify default --shell " + d + " 2>/dev/null'`\"\nendif\n", file}
 	}
 	want := map[Dialect]result{
 		Bash: posix("bash", "~/.bash_profile"), Zsh: posix("zsh", "~/.zshrc"), Ksh: posix("ksh", "~/.kshrc"), Sh: posix("sh", "~/.profile"), Dash: posix("dash", "~/.profile"),
 		Tcsh: csh("tcsh", "~/.tcshrc"), Csh: csh("csh", "~/.cshrc"),
-		Fish:       {"if test -r \"/Users/me/m/default/docker-vpn-helper.json\"; docker-vpn-helper env --no-verify default --shell fish 2>/dev/null | source; end\n", "~/.config/fish/config.fish"},
-		Elvish:     {"use path; if (path:is-regular &follow-symlink=$true \"/Users/me/m/default/docker-vpn-helper.json\") { eval (docker-vpn-helper env --no-verify default --shell elvish 2>/dev/null | slurp) }\n", "~/.config/elvish/rc.elv"},
-		PowerShell: {"if (Test-Path -LiteralPath (\"/Users/me/m/default/docker-vpn-helper.json\")) { & docker-vpn-helper env --no-verify default --shell powershell 2>$null | Invoke-Expression }\n", "$PROFILE"},
-		Nu:         {"if (\"/Users/me/m/default/docker-vpn-helper.json\" | path exists) { ^docker-vpn-helper env --no-verify default --shell json | from json | load-env }\n", "config.nu"},
+		Fish:       {"if test -r \"/Users/me/m/default/docker-vpn-helper.json\"; and type -q \"docker-vpn-helper\"; docker-vpn-helper env --no-verify default --shell fish 2>/dev/null | source; end\n", "~/.config/fish/config.fish"},
+		Elvish:     {"use path; if (path:is-regular &follow-symlink=$true \"/Users/me/m/default/docker-vpn-helper.json\") { nop ?(eval (docker-vpn-helper env --no-verify default --shell elvish 2>/dev/null | slurp)) }\n", "~/.config/elvish/rc.elv"},
+		PowerShell: {"if ((Test-Path -LiteralPath (\"/Users/me/m/default/docker-vpn-helper.json\")) -and (Get-Command docker-vpn-helper -ErrorAction SilentlyContinue)) { & docker-vpn-helper env --no-verify default --shell powershell 2>$null | Invoke-Expression }\n", "$PROFILE"},
+		Nu:         {"if (\"/Users/me/m/default/docker-vpn-helper.json\" | path exists) and (which docker-vpn-helper | is-not-empty) { ^docker-vpn-helper env --no-verify default --shell json | from json | load-env }\n", "config.nu"},
 		Emacs:      {"(when (file-readable-p \"/Users/me/m/default/docker-vpn-helper.json\") (with-temp-buffer (shell-command \"docker-vpn-helper env --no-verify default --shell emacs 2>/dev/null\" (current-buffer)) (eval-buffer)))\n", "~/.emacs.d/init.el"},
 		Cmd:        {}, JSON: {},
 	}
