@@ -35,7 +35,7 @@ func containerEntries() []Entry {
 			Causes: []string{"images, volumes and logs in /var/lib/docker"},
 			Run:    []string{"docker-machine ssh {machine} df -h /var/lib/docker", "docker system prune"},
 			Source: "kubernetes/minikube eb25dbc703, known_issues.go (GUEST_PROVISION_NOSPACE)",
-			match:  []string{"/var/lib/docker…no space left on device", "error response from daemon…no space left on device", "failed to register layer…no space left on device", "docker…write…no space left on device"},
+			match:  []string{"/var/lib/docker…no space left on device", "error response from daemon…no space left on device", "failed to register layer…no space left on device", "error pulling image……no space left on device", "untar re-exec error……no space left on device", "docker…write…no space left on device"},
 		},
 		{
 			ID:     "container.port-desktop",
@@ -54,6 +54,14 @@ func containerEntries() []Entry {
 			match:  []string{"are you trying to mount a directory onto a file", "mounting…to rootfs…not a directory", "mounting…caused \"not a directory\""},
 		},
 		{
+			ID:     "container.bind-missing",
+			Means:  "the path to mount does not exist where dockerd runs: in the VM, not on the laptop.",
+			Causes: []string{"the path is outside /Users (macOS) or C:\\Users (Windows), the only ones that docker-machine's VMs share", "the path is mistyped"},
+			Run:    []string{"docker-machine ssh {machine} ls -ld PATH", "move the project below your home directory"},
+			Source: "docker/toolbox#729; moby/moby, volume/mounts (errBindSourceDoesNotExist)",
+			match:  []string{"bind source path does not exist"},
+		},
+		{
 			ID:     "container.mounts-denied",
 			Means:  "docker here is Docker Desktop, which mounts only what its settings share.",
 			Causes: []string{"the path is not among the shared ones", "the DOCKER_* variables are not set, so that docker does not go to the machine"},
@@ -67,7 +75,7 @@ func containerEntries() []Entry {
 			Causes: []string{"C:\\path where the VM's dockerd wants /c/path", "Git Bash rewrote /path to C:/…"},
 			Run:    []string{"docker run -v //c/Users/me/app:/app …", "MSYS_NO_PATHCONV=1 docker run …", "export COMPOSE_CONVERT_WINDOWS_PATHS=1"},
 			Source: "docker/toolbox#607; docker/compose#4240",
-			match:  []string{"invalid volume specification: '", "error response from daemon: invalid mode: /", "invalid bind mount spec \"", "named volume \"c:", "named volume \"d:", "error response from daemon: invalid bind mount"},
+			match:  []string{"invalid volume specification: '", "error response from daemon: invalid mode: /", "for flag -v: bad mode specified", "for flag -v: bad mount mode specified", "mount path must be absolute", "error response from daemon: mkdir /c: file exists", "invalid bind mount spec \"", "named volume \"c:", "named volume \"d:", "error response from daemon: invalid bind mount"},
 		},
 	}
 }

@@ -11,7 +11,7 @@ func dockerEnvEntries() []Entry {
 			Run:    []string{"echo \"$DOCKER_CERT_PATH\"", `eval "$(docker-vpn-helper env {machine})"`},
 			Code:   "env.points-elsewhere",
 			Source: "docker/cli 28f756087e, vendor/github.com/docker/go-connections/tlsconfig; docker/machine#935",
-			match: append(each([]string{"could not read ca certificate", "could not load x509 key pair", "unable to resolve docker endpoint", "failed to retrieve context tls info"},
+			match: append(each([]string{"could not read ca certificate", "could not load x509 key pair", "couldn't load x509 key pair", "unable to resolve docker endpoint", "failed to retrieve context tls info"},
 				"no such file or directory", "cannot find the", "permission denied"), "docker…/ca.pem: no such file or directory", "docker…\\ca.pem: the system cannot find the"),
 			not: []string{"error checking tls connection", "copying ca.pem", "error running connection boilerplate", "context not found", "error generating server cert"},
 		},

@@ -29,7 +29,7 @@ func machineFileEntries() []Entry {
 			Code:   "machine.config-unreadable",
 			Source: "docker/machine b170508b, libmachine/host/migrate.go, libmachine/persist/filestore.go",
 			match: []string{"error loading host……unexpected end of json input", "error unmarshalling…host", "error getting migrated host", "all specified hosts had errors loading their configuration",
-				"config.json: permission denied", "error unmarshalling most recent host version", "could not unmarshal raw host", ".docker/machine: permission denied", "/.docker/machine/…: permission denied"},
+				"machines/…config.json: permission denied", "machines\\…config.json: access is denied", "error unmarshalling most recent host version", "could not unmarshal raw host", ".docker/machine: permission denied", "/.docker/machine/…: permission denied"},
 			not: []string{".docker/config.json", "load key \"", "identity file", "id_rsa", "unable to resolve docker endpoint"},
 		},
 		{
@@ -124,6 +124,14 @@ func machineFileEntries() []Entry {
 			Source:  "docker/machine b170508b, libmachine/mcnutils/b2d.go",
 			match:   []string{"boot2docker url was explicitly set to"},
 			general: true,
+		},
+		{
+			ID:     "docker-machine.scp-windows",
+			Means:  "docker-machine scp on Windows: scp took the drive letter of a path for a host, or a path with a space for two.",
+			Causes: []string{"C:\\path, where scp reads C: as a host name", "scp.exe or the store is in a path with a space, as C:\\Program Files"},
+			Run:    []string{"cd to the file's directory, then: docker-machine scp FILE {machine}:/tmp/   # no drive letter", "docker-machine ssh {machine} 'cat > /tmp/FILE' < FILE"},
+			Source: "docker/machine#3413, #4302, #4407",
+			match:  []string{"could not resolve hostname c:", "could not resolve hostname d:", "could not resolve hostname identityfile=", "could not resolve hostname \\", "scp: host does not exist: \"c\"", "userknownhostsfile=/dev/null: no such file or directory", "docker-machine scp……usage: scp ["},
 		},
 		{
 			ID:     "docker-machine.local-program",
