@@ -105,12 +105,17 @@ func newerCA(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// putFile is "put NAME PATH FILE": the docker host's file gets the content of the script's.
+// putFile is "put NAME PATH FILE": the docker host's file gets the content of the
+// script's. "! put NAME PATH" removes it.
 func putFile(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) != 3 {
-		ts.Fatalf("usage: put NAME PATH FILE")
+	if neg && len(args) != 2 || !neg && len(args) != 3 {
+		ts.Fatalf("usage: put NAME PATH FILE, or ! put NAME PATH")
 	}
 	path := filepath.Join(world(ts).GuestDir(args[0]), "root", args[1])
+	if neg {
+		ts.Check(os.Remove(path))
+		return
+	}
 	ts.Check(os.WriteFile(path, []byte(ts.ReadFile(args[2])), 0o644))
 }
 

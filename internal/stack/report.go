@@ -98,7 +98,7 @@ func (r *Report) conclude() {
 		}
 		if l.Status.rank() > Warn.rank() {
 			for _, need := range l.layer.Needs {
-				if by, ok := root[need]; ok {
+				if by, ok := root[need]; ok && by != l.Layer {
 					l.hide(by)
 					break
 				}

@@ -222,6 +222,30 @@ func TestFixAppliesRungByRungAndJournals(t *testing.T) {
 	}
 }
 
+// What blocks others by what itself is does not block itself.
+func TestCauseBehindItsOwnSymptom(t *testing.T) {
+	state := func(by string, findings ...Finding) func(context.Context, *world.World) (State, error) {
+		return func(context.Context, *world.World) (State, error) { return blockedState{by, findings}, nil }
+	}
+	r := Diagnose(t.Context(), unread(), []Layer{
+		{Name: "tls", Inspect: state("daemon")},
+		{Name: "daemon", Needs: []string{"tls"}, Verdict: true, Inspect: state("", Finding{Code: "daemon.unreachable", Status: Fail})},
+	}, deaf{})
+	got := []string{r.Cause, string(r.Layers[0].Status), r.Layers[0].BlockedBy, string(r.Layers[1].Status), r.Layers[1].BlockedBy}
+	if diff := cmp.Diff([]string{"daemon.unreachable", "blocked", "daemon", "fail", ""}, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+type blockedState struct {
+	by       string
+	findings []Finding
+}
+
+func (s blockedState) Findings() []Finding   { return s.findings }
+func (blockedState) Changes() []world.Change { return nil }
+func (s blockedState) BlockedBy() string     { return s.by }
+
 func TestFixRollsBackWhatItDid(t *testing.T) {
 	on := map[string]bool{}
 	r, j, err := fixIn(t, t.Context(), ladder(on, &toggle{Name: "a", on: on}, &toggle{Name: "b", on: on, fail: true}), deaf{})

@@ -24,11 +24,17 @@ type Door struct {
 	NAT bool `json:"nat"`
 }
 
+// HasSSH says whether the driver has SSH at all: "none" has an address and nothing else.
+func (w *World) HasSSH() bool { return w.Machine.Driver != "none" }
+
 // Doors are the ways to sshd, the one that no VPN can take first. docker-machine
 // chooses the forwarded port anew at each start (docker/machine b170508b,
 // drivers/virtualbox/virtualbox.go, setPortForwarding), so the rule in
 // VirtualBox is believed, and config.json only where there is no such rule.
 func (w *World) Doors(ctx context.Context) []Door {
+	if !w.HasSSH() {
+		return nil
+	}
 	var doors []Door
 	if w.VirtualBox() {
 		port := w.Machine.SSHPort

@@ -66,7 +66,7 @@ func inspect(ctx context.Context, w *world.World) (stack.State, error) {
 		s.NotRunning = true
 		return s, nil
 	}
-	if s.NoSSH = w.Machine.Driver == "none"; s.NoSSH {
+	if s.NoSSH = !w.HasSSH(); s.NoSSH {
 		return s, nil
 	}
 	s.Doors = w.Doors(ctx)

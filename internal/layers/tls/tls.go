@@ -85,7 +85,7 @@ func inspect(ctx context.Context, w *world.World) (stack.State, error) {
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
 		}
-		s.SSHDown = factsErr != nil && !world.Spared(factsErr)
+		s.SSHDown = factsErr != nil && !world.Spared(factsErr) && w.HasSSH()
 	}
 	served, sent := answer.Leaf, answer.Sent
 	if answer.Identity == world.Other {
@@ -112,6 +112,8 @@ func inspect(ctx context.Context, w *world.World) (stack.State, error) {
 				chain, _ := certs.ParseCerts(facts.Cert.Data) // the first is disk
 				subject, sent = disk, chain[1:]
 			}
+		} else if !facts.Cert.Found && facts.Cert.Error == "" && facts.Cert.From != "default" {
+			s.Broken = fmt.Sprintf("there is no %s on the docker host, which dockerd is told to use", facts.Cert.Path)
 		} else if facts.Cert.Found {
 			s.Broken = fmt.Sprintf("%s on the docker host holds no certificate that can be read (%v)", facts.Cert.Path, errors.Unwrap(err))
 		}
