@@ -65,11 +65,11 @@ func (s State) main() stack.Finding {
 			session.Addr, session.Sent, session.Bytes, round(session.After)), page("large-packets-lost"))
 	case world.NoCommands(s.FactsErr) != "":
 		return f("ssh.no-commands", stack.Fail, fmt.Sprintf("logged in as %s, and the docker host runs no commands for it: %s", s.User, world.NoCommands(s.FactsErr)),
-			shell.Command("docker-machine", "ssh", s.Machine, "true"))
+			s.SSHHint+" true")
 	case errors.As(s.FactsErr, &session) && session.Stage == sshhost.StageSession && session.Cause != sshhost.Timeout:
 		return f("ssh.connection-lost", stack.Fail, "logged in, and the connection ended: "+session.Error(), page("connection-lost"))
 	case s.FactsErr != nil:
-		return f("ssh.unknown", stack.Unknown, "logged in, and could not ask: "+s.FactsErr.Error(), s.DoctorHint)
+		return f("ssh.unknown", stack.Unknown, "logged in, and could not ask: "+s.FactsErr.Error(), page("unknown"))
 	case s.Facts != nil && !s.Facts.Root:
 		return f("ssh.sudo-refused", stack.Fail, fmt.Sprintf("logged in as %s, and sudo is refused: %s", s.User, s.Facts.SudoError),
 			s.SSHHint+" sudo -n true")
