@@ -19,7 +19,15 @@ func containerEntries() []Entry {
 			Run:    []string{"docker ps --filter publish=8080", "docker-compose down"},
 			Source: "moby/moby, libnetwork/portallocator",
 			match:  []string{"port is already allocated", "bind for 0.0.0.0:…failed", "error starting userland proxy"},
-			not:    []string{"ports are not available:"},
+			not:    []string{"ports are not available:", "cannot assign requested address"},
+		},
+		{
+			ID:     "container.port-address",
+			Means:  "the address that -p names is not one of the docker host's: dockerd listens in the VM, which has other addresses than the laptop.",
+			Causes: []string{"the laptop's address before the port", "127.0.0.0, a network, in place of 127.0.0.1"},
+			Run:    []string{"docker run -p 8080:80 …   # without an address", "docker-machine ip {machine}   # where the port then is"},
+			Source: "docker/for-mac#2027; moby/moby, libnetwork/portmapper",
+			match:  []string{"error starting userland proxy……cannot assign requested address", "driver failed programming external connectivity……cannot assign requested address", "failed to bind host port…cannot assign requested address"},
 		},
 		{
 			ID:     "container.iptables",

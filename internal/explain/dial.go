@@ -37,7 +37,7 @@ func with(heads, middles, tails []string) []string {
 func timeouts() []string {
 	return []string{
 		"i/o timeout", "operation timed out", "connection timed out", "dialwithdialer timed out", "context deadline exceeded",
-		"client.timeout exceeded", "connectex: a connection attempt failed because", "tls handshake timeout",
+		"client.timeout exceeded", "connectex: a connection attempt failed because", "connectex tcp: a connection attempt failed because", "tls handshake timeout",
 		"connectex: ein verbindungsversuch ist fehlgeschlagen", "connectex: une tentative de connexion a échoué",
 		"connectex: se produjo un error durante el intento de conexión", "connectex: uma tentativa de conexão falhou",
 		"connectex: impossibile stabilire la connessione. risposta non corretta", "connectex: попытка установить соединение была безуспешной",

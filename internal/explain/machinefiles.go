@@ -77,7 +77,7 @@ func machineFileEntries() []Entry {
 			Run:    []string{"ls ~/.docker/machine/certs ~/.docker/machine/machines/{machine}", "docker-machine regenerate-certs {machine}"},
 			Source: "docker/machine b170508b, libmachine/check/check.go; docker/toolbox#678",
 			match: append(each([]string{"unable to read tls config", "error checking tls connection", "error running connection boilerplate", "error checking and/or regenerating the certs", "copying ca.pem to machine dir failed", "error generating server cert"},
-				"no such file or directory", "cannot find the"), "there was an error reading certificate"),
+				"no such file or directory", "cannot find the"), "there was an error reading certificate", "enoent: no such file or directory, open '…machines/…/ca.pem'", "enoent: no such file or directory, open '…machines\\…\\ca.pem'"),
 		},
 		{
 			ID:     "docker-machine.cert-from-future",

@@ -1,5 +1,7 @@
 package explain
 
+import "slices"
+
 // registryEntries are about dockerd's own way to the internet: the docker host
 // is reached, and it cannot reach a registry or name server.
 func registryEntries() []Entry {
@@ -33,7 +35,7 @@ func registryEntries() []Entry {
 			Causes: []string{"a proxy or security product (Zscaler and the like) that inspects TLS", "a private registry with its own CA"},
 			Run:    []string{"put the CA's certificate in /var/lib/boot2docker/certs/ca.pem in the VM, then: docker-machine restart {machine}", "for one registry: /etc/docker/certs.d/HOST:PORT/ca.crt"},
 			Source: "boot2docker/boot2docker 9dd8410, bootsync.sh; docker documentation, Verify repository client with certificates",
-			match:  each(pull, "x509: certificate signed by unknown authority", "x509: certificate is valid for", "failed to verify certificate", "certificate is not trusted"),
+			match:  each(pull, "x509: certificate signed by unknown authority", "x509: certificate is valid for", "x509: cannot validate certificate for", "failed to verify certificate", "certificate is not trusted"),
 			not:    kubelet,
 		},
 		{
@@ -60,8 +62,9 @@ func registryEntries() []Entry {
 			Causes: []string{"the VPN connected after the VM was started, and the VM's NAT or DNS is stale", "the company's network wants a proxy, which the VM does not know", "a too small MTU through the VPN: small requests work, downloads hang"},
 			Run:    []string{"docker-machine ssh {machine} 'curl -sSI https://registry-1.docker.io/v2/'", "docker-machine restart {machine}"},
 			Source: "moby/moby#22635, #30459; docker/for-win#1534",
-			match:  append(each(pull, timeouts()...), append(each(pull, "request canceled while waiting for connection", "connection reset by peer", "unexpected eof", ": eof"), "network timed out while trying to connect to https://")...),
-			not:    append(client()[:4], kubelet...),
+			match: slices.Concat(each(pull, timeouts()...), each(pull, "request canceled while waiting for connection", "connection reset by peer", "unexpected eof", ": eof"),
+				[]string{"error response from daemon: get…net/http: request canceled while waiting for connection", "network timed out while trying to connect to https://"}),
+			not: append(client()[:4], kubelet...),
 		},
 		{
 			ID:     "registry.tls-refused",

@@ -111,7 +111,7 @@ func sshPathEntries() []Entry {
 		{
 			ID:     "ssh.forward-port-taken",
 			Means:  "ssh could not listen on the port that it was to forward.",
-			Causes: []string{"VirtualBox, another ssh -L or a dockerd has the port"},
+			Causes: []string{"VirtualBox, another ssh -L or a dockerd has the port", "\"cannot assign requested address\": the address before the port is not this computer's, or ::1 where IPv6 is off"},
 			Run:    []string{"lsof -nP -iTCP:2376 -sTCP:LISTEN", "docker-vpn-helper fix {machine}   # needs no tunnel"},
 			Code:   "forward.port-taken",
 			Source: "OpenSSH 0ef0f5a83, channels.c, ssh.c",

@@ -13,7 +13,7 @@ func vboxDriverEntries() []Entry {
 			Source: "kubernetes/minikube#4043, #4711, #3974; VirtualBox, vboxdrv.sh",
 			match: []string{"kernel driver not installed", "vboxdrv kernel module is not loaded", "verr_vm_driver_not_installed", "rc=-1908", "vboxdrv does not exist", "/dev/vboxdrv: no such file", "failed to open /dev/vboxdrv", "open /dev/vboxdrv", "'/dev/vboxdrv'", "verr_supdrv_component_not_found",
 				"verr_vm_driver_not_accessible", "verr_vm_driver_load_error", "cannot access the kernel driver", "module vboxdrv not found", "module vboxnetadp not found", "module vboxnetflt not found",
-				"there were problems setting up virtualbox", "either not loaded or there is a permission problem with /dev/vboxdrv", "either not loaded or not set up correctly", "pr_vbox_module", "pr_vbox_device_missing", "vbox_drv_not_loaded", "vbox_kernel_module_not_loaded", "vboxdrvstub) failed: 0xc0000034", "sc.exe query vboxdrv", "kernel headers not found for target kernel…vbox"},
+				"there were problems setting up virtualbox", "either not loaded or there is a permission problem with /dev/vboxdrv", "either not loaded or not set up correctly", "pr_vbox_module", "pr_vbox_device_missing", "vbox_drv_not_loaded", "vbox_kernel_module_not_loaded", "vboxdrvstub) failed: 0xc0000034", "'sc.exe query vboxdrv' to get", "query vboxdrv…openservice failed 1060", "query vboxsup…openservice failed 1060", "kernel headers not found for target kernel…vbox"},
 		},
 		{
 			ID:     "vbox.unsigned-module",

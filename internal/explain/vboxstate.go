@@ -29,7 +29,8 @@ func vboxStateEntries() []Entry {
 			Causes: []string{"modifyvm --natpf1 on a running VM", "a VM process that hangs after a crash still holds the lock"},
 			Run:    []string{"docker-vpn-helper fix {machine}   # uses the right one of the two", "ps ax | grep -i vboxheadless"},
 			Source: "docker/machine#1679",
-			match:  []string{"is already locked for a session", "is already locked by a session", "cannot unregister the machine…while it is locked"},
+			match:  []string{"is already locked for a session", "has tried to lock the machine '", "context: \"lockmachine(a->session, locktype_write)\"", "is already locked by a session", "cannot unregister the machine…while it is locked"},
+			not:    []string{"object functionality is limited", "object is not ready", "could not find a registered"},
 		},
 		{
 			ID:     "vbox.not-running",
@@ -38,7 +39,7 @@ func vboxStateEntries() []Entry {
 			Run:    []string{"docker-vpn-helper fix {machine}"},
 			Code:   "machine.not-running",
 			Source: "VirtualBox, VBoxManageControlVM.cpp",
-			match:  []string{"vboxmanage…machine '…' is not currently running", "vboxmanage…invalid machine state: poweredoff", "vboxmanage: error: vm is not running", "vboxmanage.exe: error: vm is not running"},
+			match:  []string{"vboxmanage…machine '…' is not currently running", "vboxmanage…invalid machine state: poweredoff", "vboxmanage controlvm…acpipowerbutton failed: exit status 1", "vboxmanage: error: vm is not running", "vboxmanage.exe: error: vm is not running"},
 		},
 		{
 			ID:     "vbox.not-ready",
@@ -46,7 +47,7 @@ func vboxStateEntries() []Entry {
 			Causes: []string{"it is starting, stopping or being saved this moment", "its process hangs"},
 			Run:    []string{"try again in a few seconds", "VBoxManage showvminfo {machine} --machinereadable | grep VMState="},
 			Source: "docker/machine b170508b, drivers/virtualbox/vbm.go; VirtualBox, MachineImpl.cpp",
-			match:  []string{"vboxmanage…the object is not ready", "vboxmanage…the object functionality is limited"},
+			match:  []string{"vboxmanage…the object is not ready", "vboxmanage…the object functionality is limited", "code e_accessdenied……context: \"comgetter(…vboxmanageinfo.cpp"},
 		},
 		{
 			ID:     "vbox.files-exist",
