@@ -125,7 +125,7 @@ func (a *app) fix(s site, name string, f fixFlags) error {
 	e.shown = true
 	out := fixReport{Report: res.Report, Applied: nonNil(res.Applied), RolledBack: res.RolledBack, Left: res.Left,
 		Journal: res.Journal, Env: map[string]string{}, Error: e.json()}
-	out.Schema, out.Version, out.Machine = stack.Schema, a.Version, name
+	out.Schema, out.Version, out.Machine = stack.Schema, a.release(), name
 	if out.Layers == nil { // it came to an end before the ladder was looked at as a whole
 		out.Status, out.Layers = stack.Unknown, []stack.LayerReport{}
 	}
@@ -180,7 +180,7 @@ func (a *app) cause(err error) error {
 func (a *app) printFixed(w *world.World, res stack.Result, vars []shell.Var, dialect shell.Dialect) error {
 	if a.ui.JSON {
 		out := fixReport{Report: res.Report, Applied: nonNil(res.Applied), Journal: res.Journal, Env: map[string]string{}}
-		out.Version = a.Version
+		out.Version = a.release()
 		out.Endpoint = w.Endpoint(a.ctx)
 		for _, v := range vars {
 			out.Env[v.Name] = v.Value
@@ -228,7 +228,7 @@ func (a *app) dryRun(w *world.World) error {
 	if a.ctx.Err() != nil {
 		return context.Cause(a.ctx)
 	}
-	r.Version = a.Version
+	r.Version = a.release()
 	a.code = reportCode(r)
 	if a.ui.JSON {
 		return a.ui.PrintJSON(r)

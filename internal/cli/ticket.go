@@ -61,7 +61,7 @@ func (a *app) ticketFile(s site, path string) (string, error) {
 
 // writeTicket writes what was found, and what the laptop says of itself.
 func (a *app) writeTicket(s site, path string, began time.Time, reports []stack.Report) error {
-	t := ticket.Ticket{Version: a.Version, Made: began, Took: a.Now().Sub(began), Reports: reports, Sections: a.laptopSections(s)}
+	t := ticket.Ticket{Version: a.release(), Made: began, Took: a.Now().Sub(began), Reports: reports, Sections: a.laptopSections(s)}
 	text := t.Text(a.private(s, reports))
 	if err := s.laptop.WriteFile(a.ctx, path, []byte(text), 0o600); err != nil {
 		err = fmt.Errorf("writing the report: %w", err)

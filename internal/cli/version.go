@@ -24,7 +24,7 @@ func (a *app) version() error {
 		Version string `json:"version"`
 		Go      string `json:"go"`
 		Commit  string `json:"commit,omitempty"`
-	}{Schema: stack.Schema, Version: a.Version}
+	}{Schema: stack.Schema, Version: a.release()}
 	if info, ok := debug.ReadBuildInfo(); ok {
 		v.Go = info.GoVersion
 		for _, s := range info.Settings {
@@ -38,4 +38,22 @@ func (a *app) version() error {
 	}
 	a.ui.Print(fmt.Sprintf("docker-vpn-helper %s (%s)\n", v.Version, v.Go))
 	return nil
+}
+
+// release is the program's version.
+func (a *app) release() string {
+	info, _ := debug.ReadBuildInfo()
+	return release(a.Version, info)
+}
+
+// unreleased is the version of a build that the linker was told none for.
+const unreleased = "dev"
+
+// release is the version that the linker was told, else the module's: what `go install
+// …@v1.2.3` builds is not told any.
+func release(linked string, info *debug.BuildInfo) string {
+	if linked == unreleased && info != nil && info.Main.Version != "" && info.Main.Version != "(devel)" {
+		return info.Main.Version
+	}
+	return linked
 }
