@@ -27,6 +27,8 @@ func Main() (code int, ok bool) {
 		return ctl(dir, os.Args[1:]), true
 	case "guest-setsid":
 		return setsid(dir, os.Args[1:]), true
+	case "guest-job":
+		return job(dir, os.Args[1:]), true
 	}
 	return 0, false
 }
@@ -57,20 +59,41 @@ func setsid(dir string, args []string) int {
 	if len(args) == 0 {
 		return 2
 	}
-	cmd := exec.Command(args[0], args[1:]...)
+	exe, err := os.Executable()
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "setsid: %v\n", err)
+		return 127
+	}
+	cmd := exec.Command(exe, args...)
+	cmd.Env = append(os.Environ(), "DVH_AS=guest-job")
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	if err := cmd.Start(); err != nil {
 		fmt.Fprintf(os.Stderr, "setsid: %v\n", err)
 		return 127
 	}
-	job := filepath.Join(dir, "jobs", strconv.Itoa(cmd.Process.Pid))
-	_ = os.WriteFile(job, nil, 0o600)
-	defer os.Remove(job)
-	err := cmd.Wait()
+	err = cmd.Wait()
+	os.Remove(jobFile(dir, cmd.Process.Pid))
 	var exit *exec.ExitError
 	if errors.As(err, &exit) {
 		return max(exit.ExitCode(), 1)
 	}
 	return 0
 }
+
+// job becomes a command once the guest knows of it. A guest that goes down closes its
+// control socket first and then ends the jobs that it knows, so that none gets away.
+func job(dir string, args []string) int {
+	_ = os.WriteFile(jobFile(dir, os.Getpid()), nil, 0o600)
+	if _, err := os.Stat(controlSocket(dir)); err != nil {
+		return 1
+	}
+	path, err := exec.LookPath(args[0])
+	if err == nil {
+		err = syscall.Exec(path, args, os.Environ())
+	}
+	fmt.Fprintf(os.Stderr, "setsid: %v\n", err)
+	return 127
+}
+
+func jobFile(dir string, pid int) string { return filepath.Join(dir, "jobs", strconv.Itoa(pid)) }
