@@ -127,18 +127,34 @@ func ParseFacts(out []byte) (Facts, error) {
 	return facts, nil
 }
 
-// Port is the TCP port that dockerd is told to listen on, 0 where none is known.
+// Port is the TCP port that dockerd is told to listen on, the first of several; 0
+// where none is known.
 func (f Facts) Port() int {
 	for _, h := range f.Hosts {
-		addr, ok := strings.CutPrefix(h, "tcp://")
-		if !ok {
-			continue
+		if n := tcpPort(h); n > 0 {
+			return n
 		}
-		if _, port, err := net.SplitHostPort(strings.TrimRight(addr, "/")); err == nil {
-			if n := number(port, 0); n > 0 && n < 65536 {
-				return n
-			}
-		}
+	}
+	return 0
+}
+
+// Listens says whether dockerd is told to listen on a TCP port.
+func (f Facts) Listens(port int) bool {
+	return slices.ContainsFunc(f.Hosts, func(h string) bool { return tcpPort(h) == port })
+}
+
+// tcpPort is the port of "tcp://0.0.0.0:2376", 0 where there is none.
+func tcpPort(listen string) int {
+	addr, ok := strings.CutPrefix(listen, "tcp://")
+	if !ok {
+		return 0
+	}
+	_, port, err := net.SplitHostPort(strings.TrimRight(addr, "/"))
+	if err != nil {
+		return 0
+	}
+	if n := number(port, 0); n > 0 && n < 65536 {
+		return n
 	}
 	return 0
 }

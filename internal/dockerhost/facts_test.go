@@ -175,6 +175,9 @@ func TestPortAndSocket(t *testing.T) {
 		{[]string{"tcp://host", "tcp://:99999", "unix://relative"}, 0, DefaultSocket},
 	} {
 		f := Facts{Hosts: tt.hosts}
+		if tt.port != 0 && !f.Listens(tt.port) || f.Listens(1) {
+			t.Errorf("%q: listens on %d: %v", tt.hosts, tt.port, f.Listens(tt.port))
+		}
 		if f.Port() != tt.port || f.Socket() != tt.socket {
 			t.Errorf("%q: %d, %q", tt.hosts, f.Port(), f.Socket())
 		}

@@ -33,9 +33,11 @@ type State struct {
 	// not asked, or does not say.
 	Client string `json:"client_api,omitempty"`
 	// Down says that the docker host runs no dockerd, as SSH told.
-	Down  bool                 `json:"down"`
-	Start *changes.StartDaemon `json:"-"`
-	Write *changes.WriteRecord `json:"-"`
+	Down bool `json:"down"`
+	// Elsewhere is the port that dockerd listens on where it is not docker-machine's.
+	Elsewhere int                  `json:"listens_elsewhere,omitempty"`
+	Start     *changes.StartDaemon `json:"-"`
+	Write     *changes.WriteRecord `json:"-"`
 
 	FixHint, IPHint, CertsHint string `json:"-"`
 	LogHint                    string `json:"-"`
@@ -103,6 +105,8 @@ func inspect(ctx context.Context, w *world.World) (stack.State, error) {
 			s.LogHint = facts.Log
 		} else if err != nil && ctx.Err() != nil {
 			return nil, errors.Join(context.Cause(ctx), err)
+		} else if err == nil && !facts.Listens(w.DaemonPort()) {
+			s.Elsewhere = facts.Port()
 		}
 	}
 	return s, nil
@@ -156,7 +160,11 @@ func (s State) Findings() []stack.Finding {
 	case s.Complains:
 		return fail("daemon.unreachable", fmt.Sprintf("%s (at %s)", s.Err, at), s.FixHint)
 	case s.Answered != "docker":
-		return fail("daemon.unreachable", fmt.Sprintf("no answer from dockerd at %s: %s", at, s.Err), s.FixHint)
+		title := fmt.Sprintf("no answer from dockerd at %s: %s", at, s.Err)
+		if s.Elsewhere != 0 {
+			title += fmt.Sprintf("; in the VM it listens on port %d, where docker-machine does not look either", s.Elsewhere)
+		}
+		return fail("daemon.unreachable", title, s.FixHint)
 	case s.Untrusted != "":
 		return fail("daemon.untrusted", fmt.Sprintf("docker would not trust %s: %s", at, s.Untrusted), s.FixHint)
 	case s.Identity != world.Mine:

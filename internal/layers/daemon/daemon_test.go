@@ -37,3 +37,13 @@ func TestClientsFit(t *testing.T) {
 		})
 	}
 }
+
+// A dockerd that was told another port is named by it: the rule's port stays silent for ever.
+func TestDaemonListensElsewhere(t *testing.T) {
+	s := State{Running: true, Endpoint: world.Endpoint{Host: "localhost", Port: 2376}, Answered: "nothing", Err: "connection refused", Elsewhere: 2377, FixHint: "fix"}
+	want := []stack.Finding{{Code: "daemon.unreachable", Status: stack.Fail, Hint: "fix",
+		Title: "no answer from dockerd at tcp://localhost:2376: connection refused; in the VM it listens on port 2377, where docker-machine does not look either"}}
+	if diff := cmp.Diff(want, s.Findings()); diff != "" {
+		t.Error(diff)
+	}
+}

@@ -62,7 +62,10 @@ func inspect(ctx context.Context, w *world.World) (stack.State, error) {
 	case verdict == routes.Hijacked:
 		s.Client = w.VPN(ctx, view)
 	case verdict == routes.OK && w.HostOnlySilent(ctx):
-		if s.VMDown = !running(ctx, w); !s.VMDown {
+		// Nobody answers from a VM that is off. Where that cannot be asked, the silence stands.
+		if up, err := w.Running(ctx); err == nil && !up {
+			s.VMDown = true
+		} else {
 			s.silent(ctx, w)
 		}
 	}
