@@ -1,0 +1,83 @@
+package world
+
+import (
+	"context"
+	"crypto/x509"
+
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/certs"
+)
+
+// Identity says whether an answer is this machine's.
+type Identity string
+
+// The identities. All machines of a store share one CA and every good
+// certificate names localhost, so only the key or the host-only address tells.
+const (
+	Unsure Identity = "unsure" // no certificate, or nothing to compare it with
+	Mine   Identity = "mine"
+	Other  Identity = "other"
+)
+
+// identify compares a served certificate with what the store knows of the
+// machine: the key of its own server.pem, or its host-only address by name.
+func (w *World) identify(ctx context.Context, leaf *x509.Certificate) Identity {
+	own, err := w.StoreCert(ctx)
+	if err == nil && certs.SameKey(own.PublicKey, leaf.PublicKey) {
+		return Mine
+	}
+	if ip := w.HostOnly(); ip.IsValid() && leaf.VerifyHostname(ip.String()) == nil {
+		// DHCP may have given the address to another machine since, whose certificate
+		// was made anew for it.
+		if w.owner(ctx, leaf) == "" {
+			return Mine
+		}
+		return Other
+	}
+	if err != nil && !w.HostOnly().IsValid() {
+		return Unsure
+	}
+	return Other
+}
+
+// MachineBehind names the machine of the store that an answer belongs to; "" if none.
+func (w *World) MachineBehind(ctx context.Context, a Answer) string {
+	if a.Leaf == nil {
+		return ""
+	}
+	return w.owner(ctx, a.Leaf)
+}
+
+// owner names the machine of the store that has a certificate's key; "" if none.
+func (w *World) owner(ctx context.Context, leaf *x509.Certificate) string {
+	var owners map[string]string
+	if w.Shared != nil {
+		owners, _ = w.Shared.owners.get(ctx, func() (map[string]string, error) { return w.owners(ctx), nil })
+	} else {
+		owners = w.owners(ctx)
+	}
+	return owners[certs.PublicKeyHash(leaf.PublicKey)]
+}
+
+// owners are the store's machines by the hash of their server's public key; of two
+// with one key, the first.
+func (w *World) owners(ctx context.Context) map[string]string {
+	names, err := w.Store.Names(ctx)
+	if err != nil {
+		return nil
+	}
+	owners := map[string]string{}
+	for _, name := range names {
+		m, err := w.Store.Load(ctx, name)
+		if err != nil {
+			continue
+		}
+		cert, err := w.readCert(ctx, m.ServerCert)
+		if err != nil {
+			continue
+		}
+		if hash := certs.PublicKeyHash(cert.PublicKey); owners[hash] == "" {
+			owners[hash] = name
+		}
+	}
+	return owners
+}
