@@ -38,7 +38,7 @@ type Reissue struct {
 	StoreNone bool   `json:",omitempty"` // the store had no copy
 	New       []byte `json:",omitempty"`
 
-	served *x509.Certificate
+	before *x509.Certificate // what dockerd served
 }
 
 // Kind implements world.Change.
@@ -63,7 +63,7 @@ func (c *Reissue) Risk() string {
 
 // PlanReissue plans one. served is what dockerd serves now, nil if nothing.
 func PlanReissue(ctx context.Context, w *world.World, names []string, served *x509.Certificate) *Reissue {
-	return &Reissue{Machine: w.Machine.Name, Names: names, Containers: w.StoppedByRestart(ctx), StorePath: w.Machine.ServerCert, served: served}
+	return &Reissue{Machine: w.Machine.Name, Names: names, Containers: w.StoppedByRestart(ctx), StorePath: w.Machine.ServerCert, before: served}
 }
 
 // Backup implements world.Change: it reads both old copies and signs the new one.
@@ -121,8 +121,8 @@ func sudoRefused(machine string, facts dockerhost.Facts) error {
 
 // old is the certificate whose names and uses the new one keeps.
 func (c *Reissue) old(facts dockerhost.Facts) *x509.Certificate {
-	if c.served != nil {
-		return c.served
+	if c.before != nil {
+		return c.before
 	}
 	for _, text := range [][]byte{c.HostOld, c.StoreOld} {
 		if cert, err := certs.ParseCert(text); err == nil {
@@ -138,7 +138,7 @@ func (c *Reissue) publicKey(facts dockerhost.Facts, old *x509.Certificate) crypt
 	if key := HostKey(facts); key != nil {
 		return key
 	}
-	if disk, err := certs.ParseCert(c.HostOld); err == nil && c.served == nil {
+	if disk, err := certs.ParseCert(c.HostOld); err == nil && c.before == nil {
 		return disk.PublicKey
 	}
 	return old.PublicKey
@@ -173,8 +173,23 @@ func (c *Reissue) Apply(ctx context.Context, w *world.World) error {
 	if err := swapError(c.Machine, r); err != nil {
 		return err
 	}
+	if err := c.served(ctx, w); err != nil {
+		return err
+	}
 	w.Reissue = false // what was asked for is done
 	return nil
+}
+
+// served is nil unless dockerd is seen to serve something else than the new
+// certificate: it has not been restarted then, whatever its init script says.
+func (c *Reissue) served(ctx context.Context, w *world.World) error {
+	w.Forget()
+	now := w.Ask(ctx, w.Inside()).Leaf
+	fresh, err := certs.ParseCert(c.New)
+	if err != nil || now == nil || now.Equal(fresh) {
+		return err
+	}
+	return fmt.Errorf("dockerd on %s has not been restarted: it serves another certificate than the one on its disk", c.Machine)
 }
 
 // Revert implements world.Change.
@@ -256,6 +271,8 @@ func swapError(machine string, r dockerhost.Result) error {
 		return fmt.Errorf("the new certificate could not be written on %s: %s", machine, r.Reason)
 	case dockerhost.Moved:
 		return fmt.Errorf("the server certificate on %s was changed by somebody else meanwhile", machine)
+	case dockerhost.Interrupted:
+		return fmt.Errorf("what was begun on %s did not come to its end: %s", machine, r.Reason)
 	case dockerhost.RolledBack:
 		return fmt.Errorf("dockerd on %s did not come up with the new certificate and runs with the old one: %s", machine, r.Reason)
 	}

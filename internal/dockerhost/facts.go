@@ -82,7 +82,7 @@ type File struct {
 // Probe asks for all facts in one command. It changes nothing, and works
 // without root's rights as far as it goes.
 func Probe() host.Cmd {
-	return script(false, probeScript, variable{"INNER", factsScript})
+	return script(false, probeScript, variable{"INNER", daemonScript + factsScript})
 }
 
 // ParseFacts reads Probe's answer.

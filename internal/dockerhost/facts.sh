@@ -23,34 +23,6 @@ whole() {
 	echo
 }
 
-is_daemon() {
-	case $1 in '' | *[!0-9]*) return 1 ;; esac
-	comm=
-	read -r comm <"/proc/$1/comm" || return 1
-	case $comm in
-	dockerd) return 0 ;;
-	docker)
-		# Until 1.11 the daemon was "docker daemon", until 1.7 "docker -d".
-		case " $(tr '\0' ' ' <"/proc/$1/cmdline") " in
-		*" daemon "* | *" -d "* | *" --daemon "*) return 0 ;;
-		esac
-		;;
-	esac
-	return 1
-}
-
-find_daemon() {
-	pid=
-	read -r pid </var/run/docker.pid
-	is_daemon "$pid" && return 0
-	for d in /proc/[0-9]*; do
-		pid=${d##*/}
-		is_daemon "$pid" && return 0
-	done
-	pid=
-	return 1
-}
-
 # Of an argument list, one a line, those that we need, as "name value".
 pick() {
 	want=
@@ -120,7 +92,7 @@ facts() {
 	fi
 
 	args=
-	if find_daemon; then
+	if find_daemon /var/run/docker.pid; then
 		read -r stat <"/proc/$pid/stat"
 		# shellcheck disable=SC2086 # to be split into words
 		set -- ${stat##*) }

@@ -18,7 +18,6 @@ func (m *machine) probe(uid string) Facts {
 	m.t.Helper()
 	m.write("bin/id", "#!/bin/sh\necho "+uid+"\n")
 	cmd := Probe()
-	cmd.Stdin = []byte(strings.ReplaceAll(string(cmd.Stdin), "/proc/[0-9]", m.root+"/proc/[0-9]"))
 	cmd.Stdin = []byte(strings.NewReplacer("id -u", m.path("bin/id")+" -u", `"/proc/$`, `"`+m.root+`/proc/$`, "/run/systemd", m.root+"/run/systemd").Replace(string(cmd.Stdin)))
 	c, out := m.start(m.t.Context(), cmd)
 	if err := c.Wait(); err != nil {
@@ -62,6 +61,9 @@ func TestProbe(t *testing.T) {
 		m.write("var/lib/boot2docker/profile", "\nEXTRA_ARGS='\n--label provider=virtualbox\n\n'\nCACERT="+m.root+"/var/lib/boot2docker/ca.pem\nDOCKER_HOST='-H tcp://0.0.0.0:2376'\nDOCKER_STORAGE=overlay2\nDOCKER_TLS=auto\nSERVERKEY="+m.root+"/var/lib/boot2docker/server-key.pem\nSERVERCERT="+m.root+"/var/lib/boot2docker/server.pem\n\n")
 		m.write("bin/sudo", "#!/bin/sh\n"+sudoOK+"\n")
 		m.write("var/run/docker.pid", "")
+		for _, own := range m.glob("proc/[0-9]*") {
+			check(m.t, os.Remove(m.path(own)))
+		}
 	}
 	for name, tt := range map[string]struct {
 		arrange func(*machine)

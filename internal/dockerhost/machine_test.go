@@ -44,6 +44,8 @@ func newMachine(t *testing.T, shell string) *machine {
 	check(t, os.Symlink(path, filepath.Join(m.root, "bin/sh")))
 	m.write("var/lib/boot2docker/server.pem", oldCert)
 	check(t, os.Chmod(m.path("var/lib/boot2docker/server.pem"), 0o640))
+	check(t, syscall.Mkfifo(m.path("never-written"), 0o600))
+	m.fake("dockerd", "real/dockerd", "dockerd")
 	m.fake("docker", "real/docker", "docker")
 	m.fake("init", "etc/init.d/real", "init")
 	m.step("bin/docker", m.path("real/docker"))
@@ -162,6 +164,7 @@ func (m *machine) powerLoss() {
 func (m *machine) start(ctx context.Context, cmd host.Cmd) (*exec.Cmd, *bytes.Buffer) {
 	m.t.Helper()
 	moved := strings.NewReplacer("/var/", m.root+"/var/", "/etc/", m.root+"/etc/", "/proc/net/", m.root+"/proc/net/",
+		"/proc/[", m.root+"/proc/[",
 		// A crash is believed at once, to save the test's time.
 		"gone)) -ge 5", "gone)) -ge 0").Replace(string(cmd.Stdin))
 	c := exec.CommandContext(ctx, m.path("bin/sh"), cmd.Argv[1:]...)

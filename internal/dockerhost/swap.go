@@ -18,6 +18,8 @@ var (
 	commonScript string
 	//go:embed wait.sh
 	waitScript string
+	//go:embed daemon.sh
+	daemonScript string
 	//go:embed work.sh
 	workScript string
 	//go:embed files.sh
@@ -136,7 +138,7 @@ func transaction(id, mode string, d Daemon, vars ...variable) (host.Cmd, error) 
 		d.PIDFile = "/var/run/docker.pid"
 	}
 	seconds := max(1, int(d.deadline()/time.Second))
-	work := script(true, commonScript+workScript+filesScript+containersScript+transactionScript, append([]variable{
+	work := script(true, commonScript+daemonScript+workScript+filesScript+containersScript+transactionScript, append([]variable{
 		{"ID", id}, {"MODE", mode}, {"INIT", string(d.Init)}, {"PORT", strconv.Itoa(d.Port)},
 		{"SOCK", d.Socket}, {"PIDFILE", d.PIDFile}, {"DEADLINE", strconv.Itoa(seconds)},
 	}, vars...)...)

@@ -68,6 +68,12 @@ func TestSwap(t *testing.T) {
 		"dockerd_refuses_the_new_one": {eight, badCert,
 			Result{Outcome: RolledBack, File: "old", Reason: fatal, Log: up, Restarted: []string{"paused", "plain", "dependant"}, Lost: []string{"gone"}},
 			world{oldCert, oldCert, nil, after}},
+		// The init script neither stops this dockerd nor can it start another one.
+		"pid_file_lost": {func(m *machine) {
+			check(m.t, os.Remove(m.path("var/run/docker.pid")))
+			m.container("plain", nil)
+		}, newCert,
+			Result{Outcome: Swapped, File: "new", Log: up}, world{newCert, newCert, nil, map[string]string{"plain": "running"}}},
 		"dockerd_never_comes_up": {func(m *machine) { m.write("never", "") }, newCert,
 			Result{Outcome: FailedDown, File: "old", Reason: fatal, Log: fatal}, world{oldCert, "", nil, map[string]string{}}},
 	} {

@@ -71,11 +71,10 @@ docker_() {
 	bounded "$seconds" docker -H "unix://$SOCK" "$@"
 }
 
-# daemon: sets daemon to "pid:birth" of dockerd, "" where none runs or its pid file is elsewhere.
+# daemon: sets daemon to "pid:birth" of dockerd, "" where none runs.
 daemon() {
-	daemon='' p=''
-	{ read -r p <"$PIDFILE"; } 2>/dev/null
-	birth "$p" && daemon=$p:$birth
+	daemon=''
+	find_daemon "$PIDFILE" && birth "$pid" && daemon=$pid:$birth
 }
 
 alive() { birth "${1%%:*}" && [ "$birth" = "${1#*:}" ]; }
@@ -165,6 +164,8 @@ stop_daemon() {
 	victim=$daemon
 	if [ "$INIT" = systemd ]; then tell_init 120 stop; else tell_init 60 stop; fi
 	[ -n "$victim" ] || return 0
+	# An init script that finds no pid file stops nothing.
+	alive "$victim" && kill "${victim%%:*}" 2>/dev/null
 	clock
 	end=$((now + 30))
 	while alive "$victim"; do

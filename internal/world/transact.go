@@ -1,6 +1,7 @@
 package world
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
@@ -90,7 +91,7 @@ func (w *World) EnsureServed(ctx context.Context, facts dockerhost.Facts) error 
 	}
 	w.TellContainers(r)
 	if r.Outcome != dockerhost.Restarted && r.Outcome != dockerhost.Already {
-		return fmt.Errorf("restarting dockerd on %s: %s", w.Machine.Name, r.Log)
+		return fmt.Errorf("restarting dockerd on %s: %s", w.Machine.Name, cmp.Or(r.Reason, r.Log, string(r.Outcome)))
 	}
 	return nil
 }

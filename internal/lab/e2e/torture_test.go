@@ -147,7 +147,15 @@ func (k *torture) forgetLogins() {
 // onDisk is the server certificate on the docker host, DER; it may be off.
 func (k *torture) onDisk() string {
 	k.Helper()
-	return k.der(filepath.Join(k.vm.Dir, "disk", "boot2docker", "server.pem"))
+	return k.der(filepath.Join(k.certDir(), "server.pem"))
+}
+
+// certDir is where the docker host's certificate files are on this machine.
+func (k *torture) certDir() string {
+	if k.vm.Style == vm.Systemd {
+		return filepath.Join(k.vm.Dir, "disk", "upper", "etc", "docker")
+	}
+	return filepath.Join(k.vm.Dir, "disk", "boot2docker")
 }
 
 func (k *torture) inStore() string { k.Helper(); return k.der(filepath.Join(k.m.Dir, "server.pem")) }
@@ -262,7 +270,7 @@ func (k *torture) settled(about string, allowed map[string]string) {
 
 func (k *torture) wantKeysToMatch(about string) {
 	k.Helper()
-	for _, dir := range []string{k.m.Dir, filepath.Join(k.vm.Dir, "disk", "boot2docker")} {
+	for _, dir := range []string{k.m.Dir, k.certDir()} {
 		certPEM, err := os.ReadFile(filepath.Join(dir, "server.pem"))
 		k.must(err)
 		keyPEM, err := os.ReadFile(filepath.Join(dir, "server-key.pem"))
