@@ -4,10 +4,12 @@ package e2e
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -34,15 +36,53 @@ func (p *programs) build(dir string) error {
 
 var built programs
 
+// ownDir makes a directory for the programs, and removes those of earlier tests that
+// were killed: each is locked for as long as its test lives.
+func ownDir() (dir string, gone func(), err error) {
+	const prefix = "docker-vpn-helper-e2e-"
+	earlier, err := filepath.Glob(filepath.Join(os.TempDir(), prefix+"*"))
+	if err != nil {
+		return "", nil, err
+	}
+	for _, path := range earlier {
+		if d, err := locked(path); err == nil {
+			err = errors.Join(os.RemoveAll(path), d.Close())
+			if err != nil {
+				return "", nil, err
+			}
+		}
+	}
+	if dir, err = os.MkdirTemp("", prefix); err != nil {
+		return "", nil, err
+	}
+	d, err := locked(dir)
+	if err != nil {
+		return "", nil, errors.Join(err, os.RemoveAll(dir))
+	}
+	return dir, func() { _ = errors.Join(os.RemoveAll(dir), d.Close()) }, nil
+}
+
+// locked opens a directory that nobody else has locked.
+func locked(path string) (*os.File, error) {
+	d, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	if err := syscall.Flock(int(d.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		return nil, errors.Join(err, d.Close())
+	}
+	return d, nil
+}
+
 func TestMain(m *testing.M) {
 	os.Exit(func() int {
 		if os.Geteuid() != 0 {
 			fmt.Fprintln(os.Stderr, "the lab needs root")
 			return 1
 		}
-		dir, err := os.MkdirTemp("", "e2e")
+		dir, gone, err := ownDir()
 		if err == nil {
-			defer os.RemoveAll(dir)
+			defer gone()
 			err = built.build(dir)
 		}
 		if err != nil {

@@ -18,6 +18,31 @@ func TestSoakKilled(t *testing.T) {
 	k.disturbed(runs(200), reissue(), func(cmd *exec.Cmd) { k.must(cmd.Process.Kill()) }, nil)
 }
 
+// Issue 3, line 2, where systemd restarts dockerd.
+func TestSoakKilledSystemd(t *testing.T) {
+	k := tortured(t, vm.Systemd)
+	k.disturbed(runs(20), reissue(), func(cmd *exec.Cmd) { k.must(cmd.Process.Kill()) }, nil)
+}
+
+// The transaction itself is killed, on the docker host: whoever waits for it starts
+// it again. What it was running goes on, and must do no harm.
+func TestSoakWorkerKilled(t *testing.T) {
+	k := tortured(t, vm.Boot2docker)
+	k.disturbed(runs(20), reissue(), func(*exec.Cmd) {
+		_, err := k.vm.Output(k.ctx(), "sh", "-c", `for p in /proc/[0-9]*; do
+	tr '\0' ' ' <"$p/cmdline" | grep -q 'docker-vpn-helper/.*/work' && kill -KILL "${p##*/}"
+done 2>/dev/null; true`)
+		k.must(err)
+	}, nil)
+}
+
+// The VM is saved underneath, and resumed.
+func TestSoakSaved(t *testing.T) {
+	k := tortured(t, vm.Boot2docker)
+	k.disturbed(runs(10), reissue(), func(*exec.Cmd) { k.vbox("controlvm", "default", "savestate") },
+		func() { k.vbox("startvm", "default", "--type", "headless") })
+}
+
 // Issue 3: undo is all or nothing too.
 func TestSoakUndoKilled(t *testing.T) {
 	k := tortured(t, vm.Boot2docker)
