@@ -29,8 +29,8 @@ func TestSoakKilledSystemd(t *testing.T) {
 func TestSoakWorkerKilled(t *testing.T) {
 	k := tortured(t, vm.Boot2docker)
 	k.disturbed(runs(20), reissue(), func(*exec.Cmd) {
-		_, err := k.vm.Output(k.ctx(), "sh", "-c", `for p in /proc/[0-9]*; do
-	tr '\0' ' ' <"$p/cmdline" | grep -q 'docker-vpn-helper/.*/work' && kill -KILL "${p##*/}"
+		_, err := k.vm.Output(k.ctx(), "sh", "-c", `for f in /var/run/docker-vpn-helper/lock.*; do
+	read -r worker _ <"$f" && kill -KILL "$worker"
 done 2>/dev/null; true`)
 		k.must(err)
 	}, nil)

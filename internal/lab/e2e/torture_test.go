@@ -147,15 +147,20 @@ func (k *torture) forgetLogins() {
 // onDisk is the server certificate on the docker host, DER; it may be off.
 func (k *torture) onDisk() string {
 	k.Helper()
-	return k.der(filepath.Join(k.certDir(), "server.pem"))
+	return k.der(k.hostFile("server.pem"))
 }
 
-// certDir is where the docker host's certificate files are on this machine.
-func (k *torture) certDir() string {
-	if k.vm.Style == vm.Systemd {
-		return filepath.Join(k.vm.Dir, "disk", "upper", "etc", "docker")
+// hostFile is a file beside the docker host's certificate as this machine has it: on
+// what outlives the power, else as it was installed.
+func (k *torture) hostFile(name string) string {
+	if k.vm.Style == vm.Boot2docker {
+		return filepath.Join(k.vm.Dir, "disk", "boot2docker", name)
 	}
-	return filepath.Join(k.vm.Dir, "disk", "boot2docker")
+	written := filepath.Join(k.vm.Dir, "disk", "upper", k.vm.CertDir(), name)
+	if _, err := os.Stat(written); err == nil {
+		return written
+	}
+	return filepath.Join(k.vm.Dir, "image", k.vm.CertDir(), name)
 }
 
 func (k *torture) inStore() string { k.Helper(); return k.der(filepath.Join(k.m.Dir, "server.pem")) }
@@ -270,17 +275,20 @@ func (k *torture) settled(about string, allowed map[string]string) {
 
 func (k *torture) wantKeysToMatch(about string) {
 	k.Helper()
-	for _, dir := range []string{k.m.Dir, k.certDir()} {
-		certPEM, err := os.ReadFile(filepath.Join(dir, "server.pem"))
+	for _, pair := range [][2]string{
+		{filepath.Join(k.m.Dir, "server.pem"), filepath.Join(k.m.Dir, "server-key.pem")},
+		{k.hostFile("server.pem"), k.hostFile("server-key.pem")},
+	} {
+		certPEM, err := os.ReadFile(pair[0])
 		k.must(err)
-		keyPEM, err := os.ReadFile(filepath.Join(dir, "server-key.pem"))
+		keyPEM, err := os.ReadFile(pair[1])
 		k.must(err)
 		cert, err := certs.ParseCert(certPEM)
 		k.must(err)
 		key, err := certs.ParseKey(keyPEM)
 		k.must(err)
 		if !certs.SameKey(cert.PublicKey, key.Public()) {
-			k.Errorf("%s: in %s, server.pem does not belong to server-key.pem", about, dir)
+			k.Errorf("%s: %s does not belong to %s", about, pair[0], pair[1])
 		}
 	}
 }
