@@ -97,6 +97,15 @@ func certEntries() []Entry {
 			not:    []string{"/v2/", ":8443", ":6443"},
 		},
 		{
+			ID:     "docker.server-cert-missing",
+			Means:  "dockerd in the machine does not find its own certificate or key, and does not start.",
+			Causes: []string{"a script or regenerate-certs was interrupted while the file was moved away", "the VM's disk was replaced"},
+			Run:    []string{"docker-vpn-helper fix {machine}", "docker-machine regenerate-certs {machine}"},
+			Code:   "daemon.unreachable",
+			Source: "onejli/docker-vpn-helper b2cc3f2 (server.pem.bak); moby/moby, cmd/dockerd",
+			match:  []string{"/var/lib/boot2docker/server.pem: no such file", "/var/lib/boot2docker/server-key.pem: no such file", "/etc/docker/server.pem: no such file", "/etc/docker/server-key.pem: no such file"},
+		},
+		{
 			ID:     "docker.key-mismatch",
 			Means:  "a private key does not belong to the certificate beside it.",
 			Causes: []string{"one of the two files was replaced or restored without the other", "regenerate-certs was interrupted"},

@@ -62,7 +62,7 @@ func unreachables() []string {
 // cuts are the same for a connection that stood.
 func cuts() []string {
 	return []string{": eof", "connection reset by peer", "forcibly closed", "unexpected eof", "broken pipe", "use of closed connection", "server closed idle connection",
-		"established connection was aborted", "http2: client connection lost", "software caused connection abort"}
+		"established connection was aborted", "http2: client connection lost", "http2: server sent goaway", "software caused connection abort"}
 }
 
 // blocked are the words of a laptop that does not let a program connect.

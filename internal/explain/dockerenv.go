@@ -13,7 +13,7 @@ func dockerEnvEntries() []Entry {
 			Source: "docker/cli 28f756087e, vendor/github.com/docker/go-connections/tlsconfig; docker/machine#935",
 			match: append(each([]string{"could not read ca certificate", "could not load x509 key pair", "couldn't load x509 key pair", "unable to resolve docker endpoint", "failed to retrieve context tls info"},
 				"no such file or directory", "cannot find the", "permission denied"), "docker…/ca.pem: no such file or directory", "docker…\\ca.pem: the system cannot find the"),
-			not: []string{"error checking tls connection", "copying ca.pem", "error running connection boilerplate", "context not found", "error generating server cert"},
+			not: []string{"error checking tls connection", "copying ca.pem", "error running connection boilerplate", "context not found", "error generating server cert", "server.pem", "server-key.pem"},
 		},
 		{
 			ID:     "docker.cert-damaged",
@@ -25,6 +25,16 @@ func dockerEnvEntries() []Entry {
 			match: append(each([]string{"unable to resolve docker endpoint", "x509 key pair", "context tls info", ".docker/", "unable to read tls config", "error checking tls connection"}, "failed to find any pem data", "failed to find certificate pem data", "failed to find \"certificate\" pem", "x509: malformed", "asn1: structure error",
 				"failed to parse private key"), "ca.pem seems invalid", "failed to append certificates from pem file", "make sure the key is not encrypted", "private key is encrypted; encrypted private keys", "private key is encrypted - support for encrypted"),
 			not: []string{"no such file or directory", "cannot find the", "error generating server cert"},
+		},
+		{
+			ID:      "docker.config-file",
+			Means:   "docker cannot read its own configuration, ~/.docker/config.json.",
+			Causes:  []string{"docker was run under sudo once, and the file is root's", "it was edited by hand and is no JSON any more"},
+			Run:     []string{"ls -l ~/.docker/config.json", `sudo chown -R "$USER" ~/.docker`},
+			Source:  "docker/cli 28f756087e, cli/config/config.go",
+			match:   []string{"error loading config file: ", "error loading config file, "},
+			not:     []string{"kubeconfig", ".kube/"},
+			general: true,
 		},
 		{
 			ID:     "docker.host-form",

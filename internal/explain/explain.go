@@ -44,10 +44,10 @@ const Most = 256 << 10
 func All() []Entry {
 	var special, general []Entry
 	for _, group := range [][]Entry{
-		composeEntries(), minikubeEntries(), machineEntries(), machineFileEntries(), certEntries(),
+		composeEntries(), composeFileEntries(), minikubeEntries(), minikubeLaptopEntries(), machineEntries(), machineFileEntries(), certEntries(),
 		vboxDriverEntries(), vboxStateEntries(), vboxEntries(), vboxNetEntries(), routeEntries(),
 		sshEntries(), sshLoginEntries(), sshPathEntries(), proxyEntries(), registryEntries(), containerEntries(),
-		dockerEntries(), dockerEnvEntries(), curlEntries(), curlTLSEntries(),
+		containerUseEntries(), dockerEntries(), dockerEnvEntries(), curlEntries(), curlTLSEntries(),
 	} {
 		for _, e := range group {
 			if e.general {

@@ -123,7 +123,7 @@ func minikubeEntries() []Entry {
 			Causes:  []string{"VirtualBox is not installed, or its kernel modules are not loaded", "Docker, asked for by the docker driver, does not run"},
 			Run:     []string{"minikube start --driver=virtualbox", "VBoxManage --version", "docker-vpn-helper doctor"},
 			Source:  "kubernetes/minikube eb25dbc703, pkg/minikube/reason/reason.go",
-			match:   []string{"exiting due to drv_not_healthy", "exiting due to drv_not_detected", "exiting due to drv_unsupported_os", "found driver(s) but none were healthy", "provider was not found:", "driver reported an issue:", "no possible driver was detected"},
+			match:   []string{"exiting due to drv_not_healthy", "exiting due to drv_not_detected", "exiting due to drv_unsupported_os", "found driver(s) but none were healthy", "provider was not found:", "driver reported an issue:", "registry: driver not found", "no possible driver was detected"},
 			general: true,
 		},
 		{

@@ -87,7 +87,7 @@ func sshEntries() []Entry {
 			Causes: []string{"~/.ssh/config may be written by others, or belongs to another user", "an option that this version of ssh does not know, such as UseKeychain outside macOS"},
 			Run:    []string{"chmod 600 ~/.ssh/config", "ssh -F /dev/null …", "IgnoreUnknown UseKeychain   # as the first line of ~/.ssh/config"},
 			Source: "OpenSSH 0ef0f5a83, readconf.c",
-			match:  []string{"bad owner or permissions on…ssh", "bad configuration option", "terminating,…bad configuration options"},
+			match:  []string{"bad owner or permissions on…ssh", "bad configuration option", "terminating,…bad configuration options", "keyword…extra arguments at end of line", ".ssh/config line…: missing argument"},
 		},
 	}
 }

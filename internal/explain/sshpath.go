@@ -74,7 +74,7 @@ func sshPathEntries() []Entry {
 			Run:    []string{"docker-vpn-helper doctor {machine}", "VBoxManage showvminfo {machine} --machinereadable | grep VMState="},
 			Code:   "ssh.timeout",
 			Source: "OpenSSH 0ef0f5a83, sshconnect.c, kex.c",
-			match:  []string{"during banner exchange", "banner exchange: connection to…timed out", "connection to…port 22 timed out", "exchange_identification: read: connection timed out", "exchange_identification: read: operation timed out"},
+			match:  []string{"during banner exchange", "banner exchange: connection to…timed out", "connection to…port 22 timed out", "connection to 127.0.0.1 port…timed out", "connection to 192.168.99.…port…timed out", "exchange_identification: read: connection timed out", "exchange_identification: read: operation timed out"},
 			not:    foreign(),
 		},
 		{
@@ -105,7 +105,7 @@ func sshPathEntries() []Entry {
 			Source: "OpenSSH 0ef0f5a83, clientloop.c, packet.c",
 			match: []string{"client_loop: send disconnect", "packet_write_wait: connection to", "write failed: broken pipe", "timeout, server…not responding", "ssh_dispatch_run_fatal…broken pipe",
 				"ssh_dispatch_run_fatal…operation timed out", "connection to…closed by remote host", "connection to…port…: broken pipe", "client_loop: ssh_packet_write_poll",
-				"mux_client_request_session: read from master failed"},
+				"mux_client_request_session: read from master failed", "read from remote host…connection reset by peer", "read from remote host…timed out"},
 			not: append(foreign(), ": write failed: broken pipe"),
 		},
 		{
@@ -116,6 +116,14 @@ func sshPathEntries() []Entry {
 			Code:   "forward.port-taken",
 			Source: "OpenSSH 0ef0f5a83, channels.c, ssh.c",
 			match:  []string{"channel_setup_fwd_listener_tcpip: cannot listen to port", "could not request local forwarding", "remote port forwarding failed for listen port", "bind [127.0.0.1]:…address already in use", "bind: address already in use channel_setup"},
+		},
+		{
+			ID:     "ssh.forward-privileged",
+			Means:  "only root may forward a port below 1024.",
+			Causes: []string{"the port after -L is to be the same as the container's, 80 or 443"},
+			Run:    []string{"ssh -L 8080:127.0.0.1:80 …   # a port above 1023 on the laptop"},
+			Source: "OpenSSH 5.8, readconf.c (add_local_forward)",
+			match:  []string{"privileged ports can only be forwarded by root"},
 		},
 		{
 			ID:     "ssh.channel-refused",
@@ -150,7 +158,7 @@ func sshPathEntries() []Entry {
 			Causes: []string{"ControlPath in ~/.ssh/config is too long for a socket, about 100 characters", "its directory is missing, or the socket of a dead connection is in the way"},
 			Run:    []string{"ControlPath ~/.ssh/%C   # in ~/.ssh/config", "ssh -o ControlPath=none …"},
 			Source: "OpenSSH 0ef0f5a83, misc.c, mux.c; ssh_config(5), ControlPath",
-			match:  []string{"too long for unix domain socket", "controlsocket…already exists, disabling multiplexing", "unix_listener: cannot bind to path", "control socket connect(", "muxserver_listen"},
+			match:  []string{"too long for unix domain socket", "controlpath too long", "controlsocket…already exists, disabling multiplexing", "unix_listener: cannot bind to path", "control socket connect(", "muxserver_listen"},
 			not:    foreign(),
 		},
 		{

@@ -69,7 +69,7 @@ func vboxEntries() []Entry {
 			Run:    []string{"lsof -nP -iTCP:2376 -sTCP:LISTEN", "docker-vpn-helper fix {machine}"},
 			Code:   "forward.port-taken",
 			Source: "VirtualBox, DrvNAT.cpp (VBox.log)",
-			match:  []string{"nat#…failed to redirect tcp", "nat: failed to redirect tcp", "could not set up port forwarding…natpf", "would collide with some other application that is already listening", "would collide with another virtualbox virtual machine's forwarded"},
+			match:  []string{"nat#…failed to redirect tcp", "nat: failed to redirect tcp", "failed to set up redirection of…probably a conflict with existing services", "could not set up port forwarding…natpf", "would collide with some other application that is already listening", "would collide with another virtualbox virtual machine's forwarded"},
 		},
 		{
 			ID:     "vbox.com",
