@@ -57,8 +57,8 @@ func composeEntries() []Entry {
 			Run:    []string{`eval "$(docker-vpn-helper fix {machine})"`, "docker-vpn-helper doctor {machine}"},
 			Code:   "route.hijacked",
 			Source: "docker/compose#6059; urllib3, exceptions.py",
-			match: each([]string{"port=2376", "port=2375", "httpsconnectionpool(host='192.168.99."}, "connecttimeouterror", "connect timeout=", "errno 60", "errno 110", "winerror 10060", "winerror 10051", "winerror 10065", "errno 51", "errno 65", "errno 101", "errno 113", "errno 64",
-				"no route to host", "network is unreachable", "operation timed out"),
+			match: append(each([]string{"port=2376", "port=2375", "httpsconnectionpool(host='192.168.99."}, "connecttimeouterror", "connect timeout=", "errno 60", "errno 110", "winerror 10060", "winerror 10051", "winerror 10065", "errno 51", "errno 65", "errno 101", "errno 113", "errno 64",
+				"no route to host", "network is unreachable", "operation timed out"), "ssl error: _ssl…the handshake operation timed out", "ssl error: ('_ssl…the handshake operation timed out"),
 			not: []string{"proxyerror"},
 		},
 		{
@@ -104,7 +104,7 @@ func composeEntries() []Entry {
 			Code:   "env.unset",
 			Source: "docker/compose#8236, #7852; docker/compose, compose/cli/errors.py (1.x)",
 			match: []string{"couldn't connect to docker daemon at http+", "windows named pipe error: the system cannot find the file", "docker/transport/unixconn.py……connectionrefusederror",
-				"error while fetching server api version: ('connection aborted.', filenotfound", "error while fetching server api version: ('connection aborted.', error(2,", "error while fetching server api version: ('connection aborted.', connectionrefused", "error while fetching server api version: ('connection aborted.', error(111", "error while fetching server api version: ('connection aborted.', error(61", "error while fetching server api version: (2, 'createfile'", "error while fetching server api version……filenotfounderror"},
+				"error while fetching server api version: ('connection aborted.', filenotfound", "error while fetching server api version: ('connection aborted.', error(2,", "error while fetching server api version: ('connection aborted.', connectionrefused", "error while fetching server api version: ('connection aborted.', error(111", "error while fetching server api version: ('connection aborted.', error(61", "error while fetching server api version: (2, 'createfile'", "error while fetching server api version……filenotfounderror", "('connection aborted.', filenotfounderror(2……docker-compose"},
 			not: []string{"port=2376", "permissionerror", "errno 13"},
 		},
 		{

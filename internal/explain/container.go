@@ -10,7 +10,7 @@ func containerEntries() []Entry {
 			Causes: []string{"a dockerd on this very computer, with a VPN that claims 10/8, 172.16/12 and 192.168/16", "about 30 docker networks left behind"},
 			Run:    []string{"docker network prune", "docker network create --subnet 172.30.0.0/24 NAME", "default-address-pools in dockerd's daemon.json"},
 			Source: "docker/compose#6153; docker/for-linux#599; bitwarden/server#439",
-			match:  []string{"non-overlapping ipv4 address pool", "all predefined address pools have been fully subnetted", "pool overlaps with other one on this address space"},
+			match:  []string{"non-overlapping ipv4 address pool", "all predefined address pools have been fully subnetted", "pool overlaps with other one on this address space", "list bridge addresses failed…no available network"},
 		},
 		{
 			ID:     "container.port-allocated",

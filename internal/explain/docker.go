@@ -24,6 +24,14 @@ func dockerEntries() []Entry {
 			match:  each([]string{"dial-stdio] has exited with…stderr="}, "docker: not found", "docker: command not found", "command not found: docker", "unknown command", "is not a docker command"),
 		},
 		{
+			ID:     "docker.ssh-socket",
+			Means:  "the SSH login works, and docker on the docker host could not open the socket of its own dockerd.",
+			Causes: []string{"the user of the login is not in the group docker there", "dockerd does not run there"},
+			Run:    []string{"docker-machine ssh {machine} docker version", "docker-machine ssh {machine} 'id; ls -l /var/run/docker.sock'", `eval "$(docker-vpn-helper fix {machine})"   # goes by TLS, not SSH`},
+			Source: "docker/cli 28f756087e, cli/command/system/dial_stdio.go; moby/moby#39841",
+			match:  []string{"failed to open the raw stream connection"},
+		},
+		{
 			ID:     "docker.refused-local",
 			Means:  "docker goes by a port of this laptop, and nobody listens there: the NAT rule is missing, or the VM is off.",
 			Causes: []string{"the VM is stopped", "the NAT rule was never made, or its port was taken when the VM started", "DOCKER_HOST has an old port, or 2375, where no docker-machine listens"},
@@ -149,7 +157,7 @@ func dockerEntries() []Entry {
 			Code:   "daemon.not-docker",
 			Source: "kubernetes/minikube eb25dbc703, pkg/minikube/reason/known_issues.go (INET_NOT_TLS, INET_PROXY_CONFUSION)",
 			match: append(each(client(), "first record does not look like a tls handshake", "server gave http response to https client", "oversized record received"),
-				each([]string{"port=2376", "port=2375"}, "wrong_version_number", "wrong version number")...),
+				each([]string{"port=2376", "port=2375", "ssl error: [errno 1] _ssl", "ssl error: [ssl"}, "wrong_version_number", "wrong version number")...),
 		},
 		{
 			ID:     "docker.resolve",

@@ -54,6 +54,7 @@ func dockerEnvEntries() []Entry {
 			Source: "docker/cli 28f756087e, vendor/github.com/moby/moby/client",
 			match: []string{"permission denied while trying to connect to the docker", "docker.sock: connect: permission denied", "dial unix /var/run/docker.sock: permission denied",
 				"dial unix……docker.sock……permission denied", "pipe/docker_engine: access is denied", "pipe/dockerdesktoplinuxengine: access is denied", "error while fetching server api version…permissionerror"},
+			not: []string{"raw stream connection"},
 		},
 		{
 			ID:      "docker.env-overrides-context",

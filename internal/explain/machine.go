@@ -136,7 +136,8 @@ func machineEntries() []Entry {
 			Code:   "ssh.closed-before-banner",
 			Source: "docker/machine#1591, #2312, #4626; docker/toolbox#275; ssh(1), EXIT STATUS",
 			match: []string{"ssh command error:……exit status 255", "something went wrong running an ssh command……exit status 255", "error getting ssh command…exit status 255", "ssh cmd err, output: exit status 255",
-				"trying to get ip one more time……exit status 255", "unexpected error getting machine url: exit status 255", "error getting url for host…exit status 255", "error getting ip address…exit status 255"},
+				"trying to get ip one more time……exit status 255", "unexpected error getting machine url: exit status 255", "error getting url for host…exit status 255", "error getting ip address…exit status 255",
+				"error getting driver url: something went wrong running an ssh command"},
 			general: true,
 		},
 		{
@@ -171,7 +172,7 @@ func machineEntries() []Entry {
 			Causes:  []string{"VirtualBox's kernel modules are not loaded, or a host-only adapter cannot be made", "VirtualBox is newer than the program and does not know an option any more", "no VT-x, or another hypervisor holds it"},
 			Run:     []string{"docker-machine --debug start {machine} 2>&1 | docker-vpn-helper explain -", "VBoxManage startvm {machine} --type headless", "docker-machine version   # 0.16.2 shows VBoxManage's words"},
 			Source:  "docker/machine#1498, #874; boot2docker/boot2docker#982; kubernetes/minikube#4451 (PR_PRECREATE_EXIT_1)",
-			match:   []string{"error creating machine: exit status 1", "machine creation: exit status 1", "initialize machine \"…\": exit status 1", "failed to start machine \"…\": exit status 1", "precreate: exit status 1", "unable to start vm: start: exit status 1", "error starting stopped host: exit status 1", "failed to start machine \"boot2docker-vm\" (run again with -v", "failed to initialize machine \"boot2docker-vm\" (run again with -v"},
+			match:   []string{"error creating machine: exit status 1", "machine creation: exit status 1", "initialize machine \"…\": exit status 1", "failed to start machine \"…\": exit status 1", "precreate: exit status 1", "already exists in virtualbox. starting machine…exit status 1", "unable to start vm: start: exit status 1", "error starting stopped host: exit status 1", "failed to start machine \"boot2docker-vm\" (run again with -v", "failed to initialize machine \"boot2docker-vm\" (run again with -v"},
 			general: true,
 		},
 		{

@@ -57,7 +57,7 @@ func machineFileEntries() []Entry {
 			Causes: []string{"an earlier error in the same output", "antivirus software or a proxy in the way of 127.0.0.1", "a driver binary for another version or processor"},
 			Run:    []string{"docker-machine --debug ls", "unset HTTP_PROXY http_proxy   # for this one command"},
 			Source: "docker/machine b170508b, libmachine/drivers/rpc; kubernetes/minikube eb25dbc703, known_issues.go (DRV_CORRUPT)",
-			match: []string{"error attempting heartbeat call to plugin server", "error attempting to get plugin server address for rpc", "failed to dial the plugin server", "error starting plugin binary", "new host: dial tcp: missing address",
+			match: []string{"error attempting heartbeat call to plugin server", "error attempting to get plugin server address for rpc", "failed to dial the plugin server", "error starting plugin binary", "new host: dial tcp: missing address", "dial-http tcp 127.0.0.1:…unexpected http response",
 				"driver binary uses an incompatible api version", "error attempting call to get", "error getting state for host: unexpected eof", "during machine creation: unexpected eof"},
 			general: true,
 		},

@@ -88,7 +88,7 @@ func minikubeEntries() []Entry {
 			Causes: []string{"the host-only adapter is gone or has no address", "the VM's second card is attached to something else"},
 			Run:    []string{"VBoxManage list hostonlyifs", "minikube delete && minikube start"},
 			Source: "kubernetes/minikube eb25dbc703, pkg/minikube/reason/reason.go (IF_HOST_IP)",
-			match:  []string{"if_host_ip", "unable to get host ip", "failed to get host ip", "error getting host ip"},
+			match:  []string{"if_host_ip", "unable to get host ip", "failed to get host ip", "error getting host ip", "error getting vm/host ip address", "error finding ipv4 address for virtualbox host-only"},
 		},
 		{
 			ID:     "minikube.vm-gone",
@@ -156,7 +156,7 @@ func minikubeEntries() []Entry {
 			Causes: []string{"no internet without a proxy", "a proxy that inspects TLS, whose CA the laptop does not know"},
 			Run:    []string{"curl -sSI https://storage.googleapis.com/minikube/iso/", "export HTTPS_PROXY=http://PROXY:PORT"},
 			Source: "kubernetes/minikube eb25dbc703, known_issues.go (INET_…)",
-			match:  []string{"exiting due to inet_", "iso: failed to download", "error downloading…storage.googleapis.com", "unable to cache iso", "failed to cache iso", "error caching iso"},
+			match:  []string{"exiting due to inet_", "iso: failed to download", "error downloading…storage.googleapis.com", "unable to cache iso", "unable to start vm…lookup storage.googleapis.com", "failed to cache iso", "error caching iso"},
 		},
 		{
 			ID:     "minikube.runtime",

@@ -5,7 +5,7 @@ import "slices"
 // registryEntries are about dockerd's own way to the internet: the docker host
 // is reached, and it cannot reach a registry or name server.
 func registryEntries() []Entry {
-	pull := []string{"registry-1.docker.io", "index.docker.io", "auth.docker.io", "/v2/\":", "/v2/: ", "/v2/…/manifests/", "/v2/…/blobs/", "/v1/_ping", "production.cloudflare.docker.com", "failed to do request: head", "error pulling image configuration", "failed to resolve source metadata"}
+	pull := []string{"registry-1.docker.io", "index.docker.io", "auth.docker.io", "/v2/\":", "/v2/: ", "/v2/…/manifests/", "/v2/…/blobs/", "/v1/_ping", "production.cloudflare.docker.com", "failed to do request: head", "error pulling image configuration", "failed to resolve source metadata", "no successful auth challenge for http"}
 	// Kubernetes' nodes pull by themselves, in other words.
 	kubelet := []string{"kubelet", "imagepullbackoff", "errimagepull", "failed to pull and unpack image"}
 	return []Entry{
@@ -22,7 +22,7 @@ func registryEntries() []Entry {
 		{
 			ID:     "registry.clock",
 			Means:  "by the VM's clock, the registry's certificate is not valid: the VM's clock is off, most of the time.",
-			Causes: []string{"the laptop slept, and the VM's clock stood still", "the VM's list of CAs is years old, and one on it has expired"},
+			Causes: []string{"the laptop slept, and the VM's clock stood still", "the VM's list of CAs is years old, and one on it has expired", "the registry's own certificate has expired, as a private registry's may"},
 			Run:    []string{"date -u; docker-machine ssh {machine} date -u", "docker-machine ssh {machine} sudo date -u -s \"$(date -u +'%Y-%m-%d %H:%M:%S')\"", "docker-machine restart {machine}"},
 			Code:   "tls.clock-skew",
 			Source: "moby/moby#11534; boot2docker/boot2docker#290",

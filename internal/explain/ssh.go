@@ -41,6 +41,15 @@ func sshEntries() []Entry {
 			not:    foreign(),
 		},
 		{
+			ID:     "ssh.host-key-new",
+			Means:  "ssh has not seen this server's host key yet at this address and port, and asks whether it is right.",
+			Causes: []string{"the VM is new, or its forwarded SSH port has changed"},
+			Run:    []string{"docker-machine ssh {machine}   # does not ask: it remembers no host keys", "VBoxManage showvminfo {machine} --machinereadable | grep Forwarding   # is the port the VM's?"},
+			Source: "OpenSSH 0ef0f5a83, sshconnect.c",
+			match:  []string{"the authenticity of host '[127.0.0.1]:", "the authenticity of host '[localhost]:", "the authenticity of host '192.168.99."},
+			not:    foreign(),
+		},
+		{
 			ID:     "ssh.key-permissions",
 			Means:  "ssh does not use a private key that others may read.",
 			Causes: []string{"the store was copied or restored without its permissions"},

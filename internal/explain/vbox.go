@@ -46,11 +46,11 @@ func vboxEntries() []Entry {
 		},
 		{
 			ID:      "vbox.start-failed",
-			Means:   "VirtualBox could not start the VM; the line above this one says why, or the VM's log.",
+			Means:   "VirtualBox could not start the VM; the lines around this one say why, or the VM's log.",
 			Causes:  []string{"the kernel modules are not loaded", "the host-only adapter is gone or disabled", "no VT-x, or another hypervisor holds it"},
 			Run:     []string{"VBoxManage startvm {machine} --type headless", "tail -n 50 ~/.docker/machine/machines/{machine}/{machine}/Logs/VBox.log", "docker-vpn-helper doctor {machine}"},
 			Source:  "VirtualBox, MachineImpl.cpp, ConsoleImpl.cpp; kubernetes/minikube#5994, #6581; hashicorp/vagrant#8293",
-			match:   each([]string{"details: code e_fail (0x80004005), component", "details: code ns_error_failure (0x80004005), component"}, "interface imachine", "interface iconsole", "interface isession"),
+			match:   append(each([]string{"details: code e_fail (0x80004005), component", "details: code ns_error_failure (0x80004005), component"}, "interface imachine", "interface iconsole", "interface isession"), "startvm…--type headless failed:"),
 			general: true,
 		},
 		{
