@@ -46,6 +46,14 @@ func containerEntries() []Entry {
 			match:  []string{"/var/lib/docker…no space left on device", "error response from daemon…no space left on device", "failed to register layer…no space left on device", "error pulling image……no space left on device", "untar re-exec error……no space left on device", "docker…write…no space left on device"},
 		},
 		{
+			ID:     "container.cgroups",
+			Means:  "the docker host has not mounted the cgroup hierarchy that containers want: some boot2docker images do not.",
+			Causes: []string{"boot2docker 18.09 to 19.03 after some restarts", "a Linux that mounts only cgroup v2, with an old dockerd"},
+			Run:    []string{"docker-machine restart {machine}", "docker-machine ssh {machine} 'sudo mkdir -p /sys/fs/cgroup/systemd && sudo mount -t cgroup -o none,name=systemd cgroup /sys/fs/cgroup/systemd'"},
+			Source: "docker/toolbox#816; docker/for-linux#219",
+			match:  []string{"cannot find cgroup mount destination"},
+		},
+		{
 			ID:     "container.port-desktop",
 			Means:  "docker here is Docker Desktop, and another program of the laptop has the port that the container wants.",
 			Causes: []string{"a web server, database or AirPlay receiver (5000, 7000) of the laptop", "the DOCKER_* variables are not set, so that docker does not go to the machine"},
@@ -80,10 +88,10 @@ func containerEntries() []Entry {
 		{
 			ID:     "container.volume-form",
 			Means:  "docker could not take the argument of -v apart: a Windows path has a colon of its own, and a shell of Unix kind rewrites paths.",
-			Causes: []string{"C:\\path where the VM's dockerd wants /c/path", "Git Bash rewrote /path to C:/…"},
+			Causes: []string{"C:\\path where the VM's dockerd wants /c/path", "Git Bash rewrote /path to C:/…", "a relative path: -v takes what does not begin with / for a volume's name"},
 			Run:    []string{"docker run -v //c/Users/me/app:/app …", "MSYS_NO_PATHCONV=1 docker run …", "export COMPOSE_CONVERT_WINDOWS_PATHS=1"},
 			Source: "docker/toolbox#607; docker/compose#4240",
-			match:  []string{"invalid volume specification: '", "error response from daemon: invalid mode: /", "for flag -v: bad mode specified", "for flag -v: bad mount mode specified", "mount path must be absolute", "error response from daemon: mkdir /c: file exists", "invalid bind mount spec \"", "named volume \"c:", "named volume \"d:", "error response from daemon: invalid bind mount"},
+			match:  []string{"invalid volume specification: '", "error response from daemon: invalid mode: /", "for flag -v: bad mode specified", "for flag -v: bad mount mode specified", "mount path must be absolute", "includes invalid characters for a local volume name", "error response from daemon: mkdir /c: file exists", "invalid bind mount spec \"", "named volume \"c:", "named volume \"d:", "error response from daemon: invalid bind mount"},
 		},
 	}
 }

@@ -106,7 +106,7 @@ func dockerEnvEntries() []Entry {
 			Run:    []string{`eval "$(docker-vpn-helper env {machine})"`, "docker context ls"},
 			Code:   "env.unset",
 			Source: "ketodiet/keto-calculator#2; docker/for-win#9023, #7186",
-			match: []string{"dial unix docker.raw.sock", "docker.raw.sock: connect", "docker daemon at unix:///…/.docker/run/docker.sock", "docker api at unix:///…/.docker/run/docker.sock", "dial unix /…/.docker/run/docker.sock",
+			match: []string{"dial unix docker.raw.sock", "dial unix /…/com.docker.docker/data", "docker.raw.sock: connect", "docker daemon at unix:///…/.docker/run/docker.sock", "docker api at unix:///…/.docker/run/docker.sock", "dial unix /…/.docker/run/docker.sock",
 				"docker daemon at unix:///…/.docker/desktop/docker.sock", "docker api at unix:///…/.docker/desktop/docker.sock", "dial unix /…/.docker/desktop/docker.sock",
 				"open //./pipe/dockerdesktop", "docker api at npipe:////./pipe/dockerdesktop", "docker daemon at npipe:////./pipe/dockerdesktop", "pipe%2fdockerdesktop", "pipe\\docker_engine_linux", "pipe\\docker_engine_windows", "you might need to start docker for", "docker desktop is not running", "docker desktop is manually paused", "bad response from docker engine", "request returned…http://%2f", "docker-desktop/shared-sockets"},
 			not: []string{"permission denied", "access is denied"},

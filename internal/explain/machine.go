@@ -3,7 +3,7 @@ package explain
 // machineEntries are docker-machine's own messages; VirtualBox's, which it
 // passes on, are in vbox.go.
 func machineEntries() []Entry {
-	check := []string{"error validating certificates for host", "error checking and/or regenerating the certs", "unable to query docker version", "docker engine endpoint"}
+	check := []string{"error validating certificates for host", "error checking and/or regenerating the certs"}
 	lan := func(tails []string) []string { return each(check, tails...) }
 	return []Entry{
 		{
@@ -137,7 +137,16 @@ func machineEntries() []Entry {
 			Source: "docker/machine#1591, #2312, #4626; docker/toolbox#275; ssh(1), EXIT STATUS",
 			match: []string{"ssh command error:……exit status 255", "something went wrong running an ssh command……exit status 255", "error getting ssh command…exit status 255", "ssh cmd err, output: exit status 255",
 				"trying to get ip one more time……exit status 255", "unexpected error getting machine url: exit status 255", "error getting url for host…exit status 255", "error getting ip address…exit status 255",
-				"error getting driver url: something went wrong running an ssh command"},
+				"error requesting socket: exit status 255", "error getting driver url: something went wrong running an ssh command"},
+			general: true,
+		},
+		{
+			ID:      "docker-machine.ssh-127",
+			Means:   "docker-machine logged in, and the machine has no such command (status 127); what follows \"output\" names it.",
+			Causes:  []string{"the machine runs another system than docker-machine took it for", "a mistyped command after docker-machine ssh"},
+			Run:     []string{"docker-machine ssh {machine} cat /etc/os-release"},
+			Source:  "POSIX, Shell Command Language, 2.8.2; IFTTT/dash#4",
+			match:   []string{"ssh command error:……exit status 127", "something went wrong running an ssh command……exit status 127", "ssh cmd error! command:…exit status 127"},
 			general: true,
 		},
 		{
@@ -164,7 +173,7 @@ func machineEntries() []Entry {
 			Causes: []string{"VirtualBox's DHCP server for the host-only network does not run or has another range", "the VM's host-only card is on another adapter", "the VM is still booting"},
 			Run:    []string{"VBoxManage list dhcpservers", "docker-vpn-helper doctor {machine}   # goes by NAT, without that address"},
 			Source: "docker/machine b170508b, drivers/virtualbox/ip.go; kubernetes/minikube eb25dbc703, known_issues.go",
-			match:  []string{"could not find matching ip for mac address", "ip address never found in dhcp leases file", "machine didn't return an ip after", "ip address is not set", "failed to get machine ip", "error in driver during machine creation: maximum number of retries (5) exceeded", "unable to start the vm: maximum number of retries (5)", "driver start: maximum number of retries (5)", "provision: ip not found", "no ip address found 4: eth1", "the host-only adapter is corrupted. let's stop the vm"},
+			match:  []string{"could not find matching ip for mac address", "ip address never found in dhcp leases file", "ip not found for mac…in dhcp leases", "parallels_dhcp_leases: no such file", "machine didn't return an ip after", "ip address is not set", "failed to get machine ip", "error in driver during machine creation: maximum number of retries (5) exceeded", "unable to start the vm: maximum number of retries (5)", "driver start: maximum number of retries (5)", "provision: ip not found", "no ip address found 4: eth1", "the host-only adapter is corrupted. let's stop the vm"},
 		},
 		{
 			ID:      "docker-machine.exit-1",

@@ -57,7 +57,7 @@ func machineFileEntries() []Entry {
 			Causes: []string{"an earlier error in the same output", "antivirus software or a proxy in the way of 127.0.0.1", "a driver binary for another version or processor"},
 			Run:    []string{"docker-machine --debug ls", "unset HTTP_PROXY http_proxy   # for this one command"},
 			Source: "docker/machine b170508b, libmachine/drivers/rpc; kubernetes/minikube eb25dbc703, known_issues.go (DRV_CORRUPT)",
-			match: []string{"error attempting heartbeat call to plugin server", "error attempting to get plugin server address for rpc", "failed to dial the plugin server", "error starting plugin binary", "new host: dial tcp: missing address", "dial-http tcp 127.0.0.1:…unexpected http response",
+			match: []string{"error attempting heartbeat call to plugin server", "error attempting to get plugin server address for rpc", "failed to dial the plugin server", "error starting plugin binary", "error with pre-create check: \"unexpected eof", "new host: dial tcp: missing address", "dial-http tcp 127.0.0.1:…unexpected http response",
 				"driver binary uses an incompatible api version", "error attempting call to get", "error getting state for host: unexpected eof", "during machine creation: unexpected eof"},
 			general: true,
 		},
@@ -77,7 +77,7 @@ func machineFileEntries() []Entry {
 			Run:    []string{"ls ~/.docker/machine/certs ~/.docker/machine/machines/{machine}", "docker-machine regenerate-certs {machine}"},
 			Source: "docker/machine b170508b, libmachine/check/check.go; docker/toolbox#678",
 			match: append(each([]string{"unable to read tls config", "error checking tls connection", "error running connection boilerplate", "error checking and/or regenerating the certs", "copying ca.pem to machine dir failed", "error generating server cert"},
-				"no such file or directory", "cannot find the"), "there was an error reading certificate", "enoent: no such file or directory, open '…machines/…/ca.pem'", "enoent: no such file or directory, open '…machines\\…\\ca.pem'",
+				".pem: no such file or directory", ".pem: the system cannot find the", "open : no such file or directory"), "there was an error reading certificate", "enoent: no such file or directory, open '…machines/…/ca.pem'", "enoent: no such file or directory, open '…machines\\…\\ca.pem'",
 				"machines/…/server.pem: no such file", "machines/…/server-key.pem: no such file", "machines\\…\\server.pem: the system cannot find the"),
 		},
 		{

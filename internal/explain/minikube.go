@@ -88,7 +88,7 @@ func minikubeEntries() []Entry {
 			Causes: []string{"the host-only adapter is gone or has no address", "the VM's second card is attached to something else"},
 			Run:    []string{"VBoxManage list hostonlyifs", "minikube delete && minikube start"},
 			Source: "kubernetes/minikube eb25dbc703, pkg/minikube/reason/reason.go (IF_HOST_IP)",
-			match:  []string{"if_host_ip", "unable to get host ip", "failed to get host ip", "error getting host ip", "error getting vm/host ip address", "error finding ipv4 address for virtualbox host-only"},
+			match:  []string{"if_host_ip", "unable to get host ip", "failed to get host ip", "error getting host ip", "error getting vm/host ip address", "error getting the host ip address to use from within the vm", "error finding ipv4 address for virtualbox host-only"},
 		},
 		{
 			ID:     "minikube.vm-gone",

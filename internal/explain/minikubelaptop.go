@@ -62,6 +62,14 @@ func minikubeLaptopEntries() []Entry {
 			match:  []string{"exiting due to guest_unsigned_cert", "not signed by ca certificate ca: crypto/rsa"},
 		},
 		{
+			ID:     "minikube.docker-container",
+			Means:  "with the docker driver minikube's node is a container, and that one does not run or publishes no SSH port.",
+			Causes: []string{"the container stopped at once: docker logs minikube says why", "docker was restarted meanwhile", "docker talks to another dockerd now than when the cluster was made"},
+			Run:    []string{"docker ps -a --filter name=minikube", "docker logs minikube", "minikube delete && minikube start"},
+			Source: "kubernetes/minikube 0167da641, known_issues.go (PR_DOCKER_NO_SSH); kubernetes/minikube#8163, #8739",
+			match:  []string{".networksettings.ports \"22/tcp\""},
+		},
+		{
 			ID:     "minikube.hyperkit",
 			Means:  "hyperkit, which is neither VirtualBox nor docker-machine's, crashed or got no network from macOS.",
 			Causes: []string{"an old hyperkit for this macOS", "macOS's internet sharing holds vmnet"},

@@ -105,7 +105,7 @@ func sshPathEntries() []Entry {
 			Source: "OpenSSH 0ef0f5a83, clientloop.c, packet.c",
 			match: []string{"client_loop: send disconnect", "packet_write_wait: connection to", "write failed: broken pipe", "timeout, server…not responding", "ssh_dispatch_run_fatal…broken pipe",
 				"ssh_dispatch_run_fatal…operation timed out", "connection to…closed by remote host", "connection to…port…: broken pipe", "client_loop: ssh_packet_write_poll",
-				"mux_client_request_session: read from master failed", "read from remote host…connection reset by peer", "read from remote host…timed out"},
+				"mux_client_request_session: read from master failed", "read from remote host…connection reset by peer", "read from remote host…timed out", "ssh: newsession: write tcp…broken pipe"},
 			not: append(foreign(), ": write failed: broken pipe"),
 		},
 		{
