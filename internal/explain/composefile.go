@@ -21,6 +21,14 @@ func composeFileEntries() []Entry {
 			match:  []string{"version in \"…\" is unsupported. you might be seeing this error", "version in \"…\" is invalid - it should be a string", "unsupported config option for…you might be seeing this error"},
 		},
 		{
+			ID:     "compose.file-invalid",
+			Means:  "compose reads its file and does not accept it, or does not find a Dockerfile that it names; dockerd was not asked.",
+			Causes: []string{"a mistyped option, or one of a newer version of the file", "the wrong indentation", "build: names another directory"},
+			Run:    []string{"docker-compose config"},
+			Source: "docker/compose 1.29.2, compose/config/validation.py; docker-py, docker/utils/build.py",
+			match:  []string{"the compose file '…' is invalid because", "error: cannot locate specified dockerfile"},
+		},
+		{
 			ID:     "compose.engine-old",
 			Means:  "the VM's dockerd is older than docker-compose, or the version in its file, needs.",
 			Causes: []string{"an old boot2docker image"},

@@ -51,7 +51,7 @@ func containerEntries() []Entry {
 			Causes: []string{"boot2docker 18.09 to 19.03 after some restarts", "a Linux that mounts only cgroup v2, with an old dockerd"},
 			Run:    []string{"docker-machine restart {machine}", "docker-machine ssh {machine} 'sudo mkdir -p /sys/fs/cgroup/systemd && sudo mount -t cgroup -o none,name=systemd cgroup /sys/fs/cgroup/systemd'"},
 			Source: "docker/toolbox#816; docker/for-linux#219",
-			match:  []string{"cannot find cgroup mount destination"},
+			match:  []string{"cannot find cgroup mount destination", "cgroups: cgroup mountpoint does not exist"},
 		},
 		{
 			ID:     "container.port-desktop",

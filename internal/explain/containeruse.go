@@ -66,7 +66,7 @@ func containerUseEntries() []Entry {
 			Causes: []string{"the name is mistyped, or the container was removed", "it is on another docker host: DOCKER_HOST or the context differs from the terminal in which it was started"},
 			Run:    []string{"docker ps -a", "docker context ls; echo \"$DOCKER_HOST\""},
 			Source: "moby/moby, daemon/container.go",
-			match:  []string{"error: no such container", "error response from daemon: no such container", "error: no such object:"},
+			match:  []string{"error: no such container:", "error response from daemon: no such container", "error: no such object:"},
 		},
 		{
 			ID:     "container.stopped",

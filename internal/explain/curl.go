@@ -96,6 +96,15 @@ func curlEntries() []Entry {
 			not:    builds(),
 		},
 		{
+			ID:     "curl.write",
+			Means:  "the answer came, and curl could not write it: to a file, or to the program behind the pipe.",
+			Causes: []string{"the program after | ended early", "the disk is full, or the directory may not be written"},
+			Run:    []string{"curl -o /dev/null …   # does it come?", "df -h ."},
+			Source: "curl(1), EXIT CODES 23",
+			match:  []string{"curl: (23)"},
+			not:    builds(),
+		},
+		{
 			ID:     "curl.url",
 			Means:  "what curl was given is no URL.",
 			Causes: []string{"a variable in it is empty, as DOCKER_HOST is where eval was not run, or the output of docker-machine ip of a machine that is off", "a space or a line break in it"},
@@ -118,8 +127,8 @@ func curlEntries() []Entry {
 			Means:  "the connection was cut before all of the answer had come.",
 			Causes: []string{"the program behind the port, or the container, ended or restarted", "a proxy or firewall between them", "the VPN connected or disconnected meanwhile"},
 			Run:    []string{"try again", "docker ps"},
-			Source: "curl(1), EXIT CODES 16, 18 and 92",
-			match:  []string{"curl: (18)", "curl: (92)", "curl: (16)"},
+			Source: "curl(1), EXIT CODES 16, 18, 55, 56 and 92",
+			match:  []string{"curl: (18)", "curl: (92)", "curl: (16)", "curl: (55)", "curl: (56)…ssl_read: connection reset", "curl: (56)…unexpected eof while reading"},
 			not:    builds(),
 		},
 		{

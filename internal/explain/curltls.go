@@ -29,7 +29,7 @@ func curlTLSEntries() []Entry {
 			Run:    []string{"docker-vpn-helper doctor {machine}", "curl -v http://…   # does plain HTTP answer?"},
 			Source: "curl(1), EXIT CODES 35",
 			match:  []string{"curl: (35)"},
-			not:    builds(),
+			not:    append(builds(), "sec_e_untrusted_root", "sec_e_wrong_principal"),
 		},
 		{
 			ID:     "curl.names",
@@ -38,7 +38,7 @@ func curlTLSEntries() []Entry {
 			Run:    []string{"use https://localhost:2376", "docker-vpn-helper fix --reissue {machine}"},
 			Code:   "tls.address-missing",
 			Source: "curl(1), EXIT CODES 51 and 60",
-			match:  []string{"curl: (51)", "curl: (60)…no alternative certificate subject name matches", "curl: (60)…subject name…does not match"},
+			match:  []string{"curl: (51)", "curl: (60)…no alternative certificate subject name matches", "curl: (60)…subject name…does not match", "curl: (60)…unable to obtain common name", "curl: (60)…sec_e_wrong_principal", "curl: (35)…sec_e_wrong_principal"},
 			not:    builds(),
 		},
 		{
@@ -48,7 +48,7 @@ func curlTLSEntries() []Entry {
 			Run:    []string{`curl --cacert "$DOCKER_CERT_PATH/ca.pem" …   # if dockerd was meant`, "docker-vpn-helper doctor {machine}"},
 			Code:   "tls.wrong-ca",
 			Source: "curl(1), EXIT CODES 60",
-			match:  []string{"curl: (60)"},
+			match:  []string{"curl: (60)", "curl: (35)…sec_e_untrusted_root"},
 			not:    builds(),
 		},
 		{

@@ -32,8 +32,7 @@ func dockerEnvEntries() []Entry {
 			Causes:  []string{"docker was run under sudo once, and the file is root's", "it was edited by hand and is no JSON any more"},
 			Run:     []string{"ls -l ~/.docker/config.json", `sudo chown -R "$USER" ~/.docker`},
 			Source:  "docker/cli 28f756087e, cli/config/config.go",
-			match:   []string{"error loading config file: ", "error loading config file, "},
-			not:     []string{"kubeconfig", ".kube/"},
+			match:   []string{"error loading config file…docker/config.json", "error loading config file…docker\\config.json", "error loading config file…dockercfg"},
 			general: true,
 		},
 		{

@@ -114,7 +114,7 @@ func minikubeEntries() []Entry {
 			Run:    []string{"minikube logs --problems", "disconnect from the VPN, then: minikube delete && minikube start"},
 			Code:   "route.hijacked",
 			Source: "kubernetes/minikube eb25dbc703, known_issues.go (K8S_APISERVER_MISSING, K8S_APISERVER_TIMEOUT, K8S_KUBELET_NOT_RUNNING); kubernetes/minikube#4532",
-			match:  []string{"waiting for apiserver: timed out", "apiserver: timed out waiting for the condition", "apiserver process never appeared", "apiserver healthz never reported healthy", "initialization failed, will try again…kubelet isn't running", "exiting due to k8s_", "minikube…kubelet isn't running", "waiting for kube-proxy to be up for configmap update"},
+			match:  []string{"waiting for apiserver: timed out", "apiserver: timed out waiting for the condition", "apiserver process never appeared", "apiserver healthz never reported healthy", "initialization failed, will try again…kubelet isn't running", "exiting due to k8s_apiserver_", "exiting due to k8s_dns_timeout", "exiting due to k8s_kubelet_not_running", "exiting due to k8s_unhealthy_control_plane", "minikube…kubelet isn't running", "waiting for kube-proxy to be up for configmap update"},
 			not:    []string{"kind create"},
 		},
 		{
@@ -123,7 +123,7 @@ func minikubeEntries() []Entry {
 			Causes:  []string{"VirtualBox is not installed, or its kernel modules are not loaded", "Docker, asked for by the docker driver, does not run"},
 			Run:     []string{"minikube start --driver=virtualbox", "VBoxManage --version", "docker-vpn-helper doctor"},
 			Source:  "kubernetes/minikube eb25dbc703, pkg/minikube/reason/reason.go",
-			match:   []string{"exiting due to drv_not_healthy", "exiting due to drv_not_detected", "exiting due to drv_unsupported_os", "found driver(s) but none were healthy", "provider was not found:", "driver reported an issue:", "registry: driver not found", "no possible driver was detected"},
+			match:   []string{"exiting due to drv_not_healthy", "exiting due to drv_not_detected", "found driver(s) but none were healthy", "provider was not found:", "driver reported an issue:", "registry: driver not found", "no possible driver was detected"},
 			general: true,
 		},
 		{
@@ -149,10 +149,11 @@ func minikubeEntries() []Entry {
 			Run:    []string{"minikube start --cpus=2 --memory=2200"},
 			Source: "kubernetes/minikube eb25dbc703, pkg/minikube/reason/reason.go (RSRC_…)",
 			match:  []string{"exiting due to rsrc_", "requested cpu count…is greater than the available cpus", "requested memory allocation…is less than the"},
+			not:    []string{"_storage", "out of disk space"},
 		},
 		{
 			ID:     "minikube.download",
-			Means:  "minikube could not download its VM image or its programs.",
+			Means:  "minikube could not reach the internet for its VM image, its programs or its images.",
 			Causes: []string{"no internet without a proxy", "a proxy that inspects TLS, whose CA the laptop does not know"},
 			Run:    []string{"curl -sSI https://storage.googleapis.com/minikube/iso/", "export HTTPS_PROXY=http://PROXY:PORT"},
 			Source: "kubernetes/minikube eb25dbc703, known_issues.go (INET_…)",
@@ -172,7 +173,7 @@ func minikubeEntries() []Entry {
 			Causes: []string{"it was deleted", "MINIKUBE_HOME or the profile's name differs"},
 			Run:    []string{"minikube profile list"},
 			Source: "kubernetes/minikube eb25dbc703, pkg/minikube/mustload",
-			match:  []string{"profile \"…\" not found. run \"minikube profile list\""},
+			match:  []string{"profile \"…\" not found. run \"minikube profile list\"", "exiting due to mk_usage: loading profile"},
 		},
 	}
 }

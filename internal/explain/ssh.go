@@ -66,7 +66,7 @@ func sshEntries() []Entry {
 			Run:    []string{"docker-machine inspect {machine} --format '{{.Driver.SSHKeyPath}}'", "ssh-keygen -y -f ~/.docker/machine/machines/{machine}/id_rsa"},
 			Code:   "ssh.auth-failed",
 			Source: "OpenSSH 0ef0f5a83, sshconnect2.c, ssh.c; docker/machine b170508b, libmachine/ssh",
-			match:  []string{"load key \"…invalid format", "load key \"…error in libcrypto", "load key \"…no such file", "identity file…not accessible", "ssh key does not exist", "id_rsa: no such file or directory", "id_rsa: the system cannot find the", "ssh: no key found", "no such identity:", "load key \"…permission denied", "id_rsa: permission denied", "ssh: this private key is passphrase protected", "id_rsa' is not readable"},
+			match:  []string{"load key \"…invalid format", "load key \"…error in libcrypto", "load key \"…no such file", "identity file…not accessible", "ssh key does not exist", "id_rsa: no such file or directory", "id_rsa: the system cannot find the", "ssh: no key found", "no such identity:", "load key \"…permission denied", "id_rsa: permission denied", "ssh: this private key is passphrase protected", "id_rsa' is not readable", "enter passphrase for key '…machines/…id_rsa"},
 			not:    foreign(),
 		},
 		{

@@ -54,7 +54,7 @@ func sshPathEntries() []Entry {
 			Code:   "ssh.closed-before-banner",
 			Source: "OpenSSH 0ef0f5a83, kex.c; sshd_config(5), MaxStartups",
 			match: []string{"kex_exchange_identification: connection closed by remote host", "kex_exchange_identification: read: connection reset", "kex_exchange_identification: read: software caused connection abort", "kex_exchange_identification: read: connection aborted", "banner exchange: connection to…aborted", "banner exchange: connection to…reset",
-				"ssh_exchange_identification: connection closed by remote host", "ssh_exchange_identification: read: connection reset", "ssh_exchange_identification: connection reset", "ssh: connect to host…port…connection reset by peer", "kex_exchange_identification: client sent invalid",
+				"ssh_exchange_identification: connection closed by remote host", "ssh_exchange_identification: read: connection reset", "ssh_exchange_identification: connection reset", "ssh: connect to host…port…connection reset by peer", "ssh: connect to host…port…software caused connection abort", "kex_exchange_identification: client sent invalid",
 				"kex_exchange_identification: write:"},
 			not: foreign(),
 		},
@@ -65,7 +65,7 @@ func sshPathEntries() []Entry {
 			Run:    []string{"docker-vpn-helper doctor {machine}", "lsof -nP -iTCP:PORT -sTCP:LISTEN"},
 			Code:   "ssh.not-ssh",
 			Source: "OpenSSH 0ef0f5a83, kex.c",
-			match:  []string{"kex_exchange_identification: banner line contains invalid characters", "kex_exchange_identification: banner line too long", "kex_exchange_identification: no ssh version received", "kex_protocol_error", "ssh: overflow reading version string", "bad remote protocol version identification", "ssh: invalid packet length, packet too large"},
+			match:  []string{"kex_exchange_identification: banner line contains invalid characters", "kex_exchange_identification: banner line too long", "kex_exchange_identification: no ssh version received", "kex_protocol_error", "banner exchange: connection to…invalid format", "ssh: overflow reading version string", "bad remote protocol version identification", "ssh: invalid packet length, packet too large"},
 		},
 		{
 			ID:     "ssh.banner-timeout",

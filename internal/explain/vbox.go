@@ -50,7 +50,7 @@ func vboxEntries() []Entry {
 			Causes:  []string{"the kernel modules are not loaded", "the host-only adapter is gone or disabled", "no VT-x, or another hypervisor holds it"},
 			Run:     []string{"VBoxManage startvm {machine} --type headless", "tail -n 50 ~/.docker/machine/machines/{machine}/{machine}/Logs/VBox.log", "docker-vpn-helper doctor {machine}"},
 			Source:  "VirtualBox, MachineImpl.cpp, ConsoleImpl.cpp; kubernetes/minikube#5994, #6581; hashicorp/vagrant#8293",
-			match:   append(each([]string{"details: code e_fail (0x80004005), component", "details: code ns_error_failure (0x80004005), component"}, "interface imachine", "interface iconsole", "interface isession"), "startvm…--type headless failed:"),
+			match:   append(each([]string{"details: code e_fail (0x80004005), component", "details: code ns_error_failure (0x80004005), component"}, "interface imachine", "interface iconsole", "interface isession"), "startvm…--type headless failed:", "failed to open a session for the virtual machine…result code: e_fail", "failed to open a session for the virtual machine…result code: ns_error_failure"),
 			general: true,
 		},
 		{

@@ -81,7 +81,7 @@ func vboxDriverEntries() []Entry {
 			Causes: []string{"VT-x/AMD-V is disabled in the BIOS", "Hyper-V, WSL 2, KVM or another hypervisor holds it", "the laptop is itself a VM"},
 			Run:    []string{"enable VT-x/AMD-V in the BIOS", "Windows: bcdedit /set hypervisorlaunchtype off, then reboot", "Linux: sudo rmmod kvm_intel kvm_amd"},
 			Source: "docker/machine b170508b, drivers/virtualbox/virtualbox.go; kubernetes/minikube#3900, #5282, #1994, #7074, #4051, #4587",
-			match: []string{"doesn't have vt-x/amd-v enabled", "host_virt_unavailable", "host_vtx_", "host_svm_disabled", "pr_vbox_hyperv_", "vt-x is not available", "vt-x is disabled", "verr_vmx_no_vmx", "verr_vmx_msr_", "verr_svm_disabled", "verr_svm_no_svm", "amd-v is not available", "amd-v is disabled",
+			match: []string{"doesn't have vt-x/amd-v enabled", "host_virt_unavailable", "host_vtx_", "host_svm_disabled", "pr_vbox_hyperv_", "vt-x is not available", "vt-x is disabled", "verr_vmx_no_vmx", "verr_vmx_msr_", "verr_nem_", "verr_svm_disabled", "verr_svm_no_svm", "amd-v is not available", "amd-v is disabled",
 				"verr_vmx_in_vmx_root_mode", "verr_svm_in_use", "won't boot a 64bits vm when hyper-v is activated", "verr_nem_not_available", "verr_nem_vm_create_failed", "can't operate in vmx root mode",
 				"raw-mode is unavailable courtesy of hyper-v", "verr_supdrv_no_raw_mode_hyper_v", "verr_vmx_unable_to_start_vm", "whvsetuppartition failed", "vt-x is being used by another hypervisor", "vt-x/amd-v hardware acceleration is not available"},
 		},
