@@ -9,11 +9,11 @@ func containerUseEntries() []Entry {
 	return []Entry{
 		{
 			ID:     "image.rate-limited",
-			Means:  "the way to the registry works, and Docker Hub lets this address pull no more images for some hours.",
+			Means:  "the way to the registry works, and it, Docker Hub most of the time, lets this address pull no more images for some hours.",
 			Causes: []string{"all of a company behind one address, as that of its VPN, counts as one", "nobody is logged in: accounts have a limit of their own"},
 			Run:    []string{"docker login", "try with the VPN off: it is another address"},
 			Source: "docker documentation, Docker Hub usage and limits; docker/hub-feedback#2059",
-			match:  []string{"reached your pull rate limit", "reached your unauthenticated pull rate limit"},
+			match:  []string{"reached your pull rate limit", "reached your unauthenticated pull rate limit", "toomanyrequests: too many requests"},
 			not:    kubelet,
 		},
 		{
@@ -22,7 +22,7 @@ func containerUseEntries() []Entry {
 			Causes: []string{"the name is mistyped, or lacks its registry or its owner", "the image is private and nobody is logged in", "it was built on another docker host, as Docker Desktop's, and this one does not have it"},
 			Run:    []string{"docker images   # on the docker host that docker now talks to", "docker login", "docker context ls; echo \"$DOCKER_HOST\""},
 			Source: "moby/moby, distribution/errors.go; docker/for-win#9562",
-			match:  []string{"pull access denied for", "denied: requested access to the resource is denied"},
+			match:  []string{"pull access denied for", "pull access denied, repository does not exist", "denied: requested access to the resource is denied"},
 			not:    kubelet,
 		},
 		{
@@ -40,7 +40,7 @@ func containerUseEntries() []Entry {
 			Causes: []string{"the tag is mistyped or was removed; there may be no latest", "it is for another kind of processor only"},
 			Run:    []string{"docker images   # what the docker host has", "look at the image's tags in the registry"},
 			Source: "moby/moby, distribution/errors.go",
-			match:  []string{"manifest for…not found", "error response from daemon…manifest unknown", "error response from daemon: no such image"},
+			match:  []string{"manifest for…not found", "error response from daemon…manifest unknown", "error response from daemon: no such image", "error response from daemon: failed to resolve reference \"…: not found"},
 			not:    kubelet,
 		},
 		{

@@ -145,7 +145,7 @@ func minikubeEntries() []Entry {
 		{
 			ID:     "minikube.resources",
 			Means:  "the laptop has fewer processors or less memory than minikube was asked for, or than Kubernetes needs.",
-			Causes: []string{"--cpus or --memory is too high", "other VMs use the memory"},
+			Causes: []string{"--cpus or --memory is too high", "other VMs use the memory", "Docker Desktop's own VM, with the docker driver, was given less than the laptop has"},
 			Run:    []string{"minikube start --cpus=2 --memory=2200"},
 			Source: "kubernetes/minikube eb25dbc703, pkg/minikube/reason/reason.go (RSRC_…)",
 			match:  []string{"exiting due to rsrc_", "requested cpu count…is greater than the available cpus", "requested memory allocation…is less than the"},
