@@ -167,7 +167,7 @@ func dockerEntries() []Entry {
 			Code:   "env.points-elsewhere",
 			Source: "Go, net (DNSError); docker/cli 28f756087e",
 			match:  each([]string{"error during connect", "an error occurred trying to connect", ":2376/", ":2375/"}, "no such host", "server misbehaving", "temporary failure in name resolution"),
-			not:    []string{"lookup localhost", "/v2/", "/v1/_ping", "/v1/repositories"},
+			not:    []string{"lookup localhost", "lookup unix://", "lookup tcp://", "/v2/", "/v1/_ping", "/v1/repositories"},
 		},
 		{
 			ID:     "docker.localhost-missing",

@@ -42,7 +42,7 @@ func dockerEnvEntries() []Entry {
 			Run:    []string{"echo \"$DOCKER_HOST\"", `eval "$(docker-vpn-helper env {machine})"`},
 			Code:   "env.points-elsewhere",
 			Source: "docker/cli 28f756087e, vendor/github.com/moby/moby/client",
-			match:  []string{"unable to parse docker host", "no connection adapters were found for 'tcp://", "invalid bind address format", "invalid docker_host"},
+			match:  []string{"unable to parse docker host", "no connection adapters were found for 'tcp://", "invalid bind address format", "invalid docker_host", "dial tcp: lookup unix://", "dial tcp: lookup tcp://"},
 		},
 		{
 			ID:     "docker.socket-permission",
