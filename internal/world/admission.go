@@ -81,8 +81,9 @@ func (w *World) admit(ctx context.Context, door Door) (admission, error) {
 }
 
 func (w *World) tryAdmit(ctx context.Context, door Door) (admission, *HeldBackError) {
-	relaxed := w.limit(door, w.ledger(ctx, door))
-	if relaxed > 0 && !w.strict(door, w.ledger(ctx, door)) && w.Good(ctx, w.Target(ctx)) != nil {
+	before := w.ledger(ctx, door)
+	relaxed := w.limit(door, before)
+	if relaxed > 0 && before.Wait(w.Now(), relaxed) > 0 && !w.strict(door, before) && w.Good(ctx, w.Target(ctx)) != nil {
 		relaxed = 0 // something is wrong: what it is matters more
 	}
 	var a admission

@@ -106,8 +106,10 @@ func (w *World) enter(ctx context.Context, door Door, key []byte) (*sshhost.Clie
 
 func (w *World) dial(ctx context.Context, how Login, key, known []byte) (*sshhost.Client, error) {
 	silence := max(ProbeTime, w.Patience)
-	if target := w.Target(ctx); w.Repairing() && !target.Planned && w.Ask(ctx, target).Leaf != nil {
-		silence = aliveTime
+	if w.Repairing() { // a diagnosis must not wait for one silence before it listens for another
+		if target := w.Target(ctx); !target.Planned && w.Ask(ctx, target).Leaf != nil {
+			silence = aliveTime
+		}
 	}
 	return sshhost.Dial(ctx, sshhost.Config{
 		Addr: how.Door.Addr, User: w.Machine.SSHUser, KeyPEM: key, Legacy: how.Legacy,
