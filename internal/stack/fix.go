@@ -241,12 +241,23 @@ func apply(ctx context.Context, w *world.World, j *Journal, c world.Change, sink
 // nothing is fail.
 func verdict(r Report) error {
 	if r.Verdict() == OK && !r.Failed() {
-		return nil
+		return r.unproved()
 	}
 	if f, ok := r.CauseFinding(); ok {
 		return &VerdictError{Finding: f, Status: r.Status}
 	}
 	return errors.New("could not tell whether the endpoint answers")
+}
+
+// unproved is an error where the deciding layer still wants changes: what it could
+// not tell while the repair climbed was left out, such as the record of the endpoint.
+func (r Report) unproved() error {
+	for _, l := range r.Layers {
+		if l.layer.Verdict && len(l.changes) > 0 {
+			return fmt.Errorf("not done, and still needed: %s", l.changes[0])
+		}
+	}
+	return nil
 }
 
 func (j *Journal) path() string {
