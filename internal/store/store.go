@@ -101,6 +101,32 @@ func (s *Store) Load(ctx context.Context, name string) (Machine, error) {
 	return m, nil
 }
 
+// Brief is what Load says of a machine without its config.json: Name, Dir, CertDir and
+// StoreDir. ok is false if the machine's directory does not tell them.
+func (s *Store) Brief(ctx context.Context, name string) (m Machine, ok bool) {
+	if ValidName(name) != nil {
+		return Machine{}, false
+	}
+	dir := s.MachineDir(name)
+	beside, err := s.laptop.ReadDir(ctx, dir)
+	if err != nil {
+		return Machine{}, false
+	}
+	for _, file := range append([]string{"config.json"}, clientFiles...) {
+		if !has(beside, file) {
+			return Machine{}, false
+		}
+	}
+	return Machine{Name: name, Dir: dir, CertDir: dir, StoreDir: s.dir}, true
+}
+
+// clientFiles are what docker's client wants in DOCKER_CERT_PATH.
+var clientFiles = []string{"ca.pem", "cert.pem", "key.pem"}
+
+func has(entries []fs.DirEntry, file string) bool {
+	return slices.ContainsFunc(entries, func(e fs.DirEntry) bool { return e.Name() == file && !e.IsDir() })
+}
+
 // readable refuses what is not worth opening. A symbolic link says nothing
 // about what it leads to.
 func readable(e fs.DirEntry) error {
@@ -134,7 +160,7 @@ func (s *Store) relocate(ctx context.Context, m *Machine, beside []fs.DirEntry) 
 			entries, _ = s.laptop.ReadDir(ctx, dir)
 			listings[dir] = entries
 		}
-		return slices.ContainsFunc(entries, func(e fs.DirEntry) bool { return e.Name() == filepath.Base(path) && !e.IsDir() })
+		return has(entries, filepath.Base(path))
 	}
 	certs := filepath.Join(s.dir, "certs")
 	for _, f := range []struct {
@@ -167,7 +193,7 @@ func (s *Store) relocate(ctx context.Context, m *Machine, beside []fs.DirEntry) 
 	}
 	m.CertDir = m.Dir
 	for _, dir := range []string{m.Dir, filepath.Dir(m.ClientCert)} {
-		if exists(filepath.Join(dir, "ca.pem")) && exists(filepath.Join(dir, "cert.pem")) && exists(filepath.Join(dir, "key.pem")) {
+		if !slices.ContainsFunc(clientFiles, func(f string) bool { return !exists(filepath.Join(dir, f)) }) {
 			m.CertDir = dir
 			break
 		}

@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
 )
@@ -108,10 +109,39 @@ func TestEveryLayoutInPlaceAndMoved(t *testing.T) {
 					want.RemoteCACert, want.RemoteServerCert, want.RemoteServerKey = "/var/lib/boot2docker/ca.pem", "/var/lib/boot2docker/server.pem", "/var/lib/boot2docker/server-key.pem"
 				}
 				got, err := open(t, dir).Load(t.Context(), "default")
-				if diff := cmp.Diff(want, got, cmp.Comparer(func(a, b netip.Addr) bool { return a == b }), cmp.Comparer(func(a, b netip.Prefix) bool { return a == b })); err != nil || diff != "" {
+				if diff := cmp.Diff(want, got, cmpopts.EquateComparable(netip.Addr{}, netip.Prefix{})); err != nil || diff != "" {
 					t.Errorf("%v (-want +got):\n%s", err, diff)
 				}
 			})
+		}
+	}
+}
+
+func TestBriefIsWhatLoadSays(t *testing.T) {
+	dir := t.TempDir()
+	fill(t, dir, "default", strings.ReplaceAll(fixture(t, "v3.json"), "/Users/ada/.docker/machine", dir))
+	s := open(t, dir)
+	brief, ok := s.Brief(t.Context(), "default")
+	m, err := s.Load(t.Context(), "default")
+	want := Machine{Name: m.Name, Dir: m.Dir, CertDir: m.CertDir, StoreDir: m.StoreDir}
+	if diff := cmp.Diff(want, brief, cmpopts.EquateComparable(netip.Addr{}, netip.Prefix{})); err != nil || !ok || diff != "" {
+		t.Errorf("ok=%t %v (-Load +Brief):\n%s", ok, err, diff)
+	}
+	for _, name := range []string{"config.json", "ca.pem", "cert.pem", "key.pem"} {
+		file := filepath.Join(m.Dir, name)
+		if err := os.Rename(file, file+".away"); err != nil {
+			t.Fatal(err)
+		}
+		if _, ok := s.Brief(t.Context(), "default"); ok {
+			t.Errorf("without %s, Brief knows what only Load can say", name)
+		}
+		if err := os.Rename(file+".away", file); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, name := range []string{"", "gone", "../default"} {
+		if _, ok := s.Brief(t.Context(), name); ok {
+			t.Errorf("Brief knows a machine %q", name)
 		}
 	}
 }
