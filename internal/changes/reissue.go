@@ -192,6 +192,18 @@ func (c *Reissue) served(ctx context.Context, w *world.World) error {
 	return fmt.Errorf("dockerd on %s has not been restarted: it serves another certificate than the one on its disk", c.Machine)
 }
 
+// Undoable implements world.Undoable: half of it is on the docker host.
+func (c *Reissue) Undoable(ctx context.Context, w *world.World) error {
+	if len(c.New) == 0 || w.Removed || w.MissingVM(ctx) {
+		return nil
+	}
+	facts, err := w.Facts(ctx)
+	if err == nil && !facts.Root {
+		err = sudoRefused(c.Machine, facts)
+	}
+	return err
+}
+
 // Revert implements world.Change.
 func (c *Reissue) Revert(ctx context.Context, w *world.World) ([]string, error) {
 	if len(c.New) == 0 {
@@ -207,6 +219,9 @@ func (c *Reissue) Revert(ctx context.Context, w *world.World) ([]string, error) 
 	left, err := restore(ctx, w, c.StorePath, file{text: string(c.StoreOld), none: c.StoreNone}, string(c.New), 0o600)
 	if err != nil {
 		return left, err
+	}
+	if factsErr != nil && w.MissingVM(ctx) {
+		return append(left, fmt.Sprintf("VirtualBox has no VM %s any more, its certificate went with it", w.Machine.VMName)), nil
 	}
 	if factsErr != nil {
 		return left, fmt.Errorf("asking %s for its certificate: %w", c.Machine, factsErr)

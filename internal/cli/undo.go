@@ -213,6 +213,12 @@ func (a *app) undoMachine(s site, name string, all bool) ([]undoRun, error) {
 				return runs, err
 			}
 		}
+		// Half of it would be worse than none, unless it is begun.
+		if j.End == stack.Done {
+			if err := a.cause(stack.Undoable(a.ctx, w, j)); err != nil {
+				return runs, a.nothingTakenBack(w, err)
+			}
+		}
 		left, err := stack.Undo(a.ctx, w, j, a.sink())
 		run := describe(j)
 		run.Left = left
@@ -228,6 +234,15 @@ func (a *app) undoMachine(s site, name string, all bool) ([]undoRun, error) {
 		}
 	}
 	return runs, nil
+}
+
+func (a *app) nothingTakenBack(w *world.World, err error) error {
+	e := *a.classify(err)
+	e.message = "nothing was taken back: " + e.message
+	if e.hint == "" {
+		e.hint = w.Hint("doctor")
+	}
+	return &e
 }
 
 // mustRun is nil if the VM can be talked to: half of what is taken back is in it.

@@ -267,6 +267,19 @@ func (j *Journal) path() string {
 	return j.Path
 }
 
+// Undoable is nil if nothing is known to keep a journal's run from being taken back as
+// a whole.
+func Undoable(ctx context.Context, w *world.World, j *Journal) error {
+	for _, e := range j.Entries {
+		if c, ok := e.Change.(world.Undoable); ok && e.Mark != Reverted {
+			if err := c.Undoable(ctx, w); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
 // Undo takes back what a journal's run changed.
 func Undo(ctx context.Context, w *world.World, j *Journal, sink Sink) (left []string, err error) {
 	left, err = j.Revert(ctx, w, Undone, sink)

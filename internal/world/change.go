@@ -37,5 +37,11 @@ type Inert interface{ Inert() }
 // again shows that it did not help.
 type Escalating interface{ Next() Change }
 
+// Undoable is a Change that can tell beforehand why it could not be taken back now, so
+// that nothing else is either.
+type Undoable interface {
+	Undoable(context.Context, *World) error
+}
+
 // OnLaptop is a Change that is taken back without the docker host or VirtualBox.
 type OnLaptop interface{ OnLaptop() bool }
