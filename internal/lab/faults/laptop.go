@@ -6,8 +6,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"net"
+	"net/netip"
 	"os"
 	"strconv"
 	"strings"
@@ -135,6 +137,78 @@ func (l *Laptop) DialContext(ctx context.Context, network, addr string) (net.Con
 	return &conn{Conn: c, laptop: l}, nil
 }
 
+// LookPath implements host.Laptop.
+func (l *Laptop) LookPath(name string, also ...string) (string, error) {
+	if err := l.step(func() {}); err != nil {
+		return "", &fs.PathError{Op: "stat", Path: name, Err: err}
+	}
+	return l.Laptop.LookPath(name, also...)
+}
+
+// PortFree implements host.Laptop.
+func (l *Laptop) PortFree(ctx context.Context, port int) (bool, error) {
+	if err := l.wait(ctx); err != nil {
+		return false, fmt.Errorf("trying port %d: %w", port, err)
+	}
+	return l.Laptop.PortFree(ctx, port)
+}
+
+// Links implements host.Laptop.
+func (l *Laptop) Links(ctx context.Context) ([]host.Link, error) {
+	if err := l.wait(ctx); err != nil {
+		return nil, fmt.Errorf("listing interfaces: %w", err)
+	}
+	return l.Laptop.Links(ctx)
+}
+
+// RouteTo implements host.Laptop.
+func (l *Laptop) RouteTo(ctx context.Context, ip netip.Addr) (host.Route, error) {
+	if err := l.wait(ctx); err != nil {
+		return host.Route{}, fmt.Errorf("asking for the route to %s: %w", ip, err)
+	}
+	return l.Laptop.RouteTo(ctx, ip)
+}
+
+// Processes implements host.Laptop.
+func (l *Laptop) Processes(ctx context.Context) ([]host.Process, error) {
+	if err := l.wait(ctx); err != nil {
+		return nil, fmt.Errorf("listing processes: %w", err)
+	}
+	return l.Laptop.Processes(ctx)
+}
+
+// Ancestors implements host.Laptop.
+func (l *Laptop) Ancestors(ctx context.Context) ([]string, error) {
+	if err := l.wait(ctx); err != nil {
+		return nil, fmt.Errorf("listing processes: %w", err)
+	}
+	return l.Laptop.Ancestors(ctx)
+}
+
+// ReadDir implements host.Laptop.
+func (l *Laptop) ReadDir(ctx context.Context, dir string) ([]fs.DirEntry, error) {
+	if err := l.wait(ctx); err != nil {
+		return nil, &fs.PathError{Op: "readdir", Path: dir, Err: err}
+	}
+	return l.Laptop.ReadDir(ctx, dir)
+}
+
+// MkdirAll implements host.Laptop.
+func (l *Laptop) MkdirAll(ctx context.Context, dir string, perm fs.FileMode) error {
+	if err := l.wait(ctx); err != nil {
+		return &fs.PathError{Op: "mkdir", Path: dir, Err: err}
+	}
+	return l.Laptop.MkdirAll(ctx, dir, perm)
+}
+
+// Lock implements host.Laptop.
+func (l *Laptop) Lock(ctx context.Context, path string, waiting func()) (func(), error) {
+	if err := l.wait(ctx); err != nil {
+		return nil, &fs.PathError{Op: "lock", Path: path, Err: err}
+	}
+	return l.Laptop.Lock(ctx, path, waiting)
+}
+
 // conn is a connection that an injected fault breaks for good.
 type conn struct {
 	net.Conn
@@ -146,13 +220,23 @@ func (c *conn) step() error {
 	if c.broken.Load() {
 		return syscall.ECONNRESET
 	}
-	err := c.laptop.step(func() { _, _ = c.Conn.Read(make([]byte, 1<<20)) })
+	// A peer that has gone silent: what ends the wait is the caller's deadline, or
+	// that it closes.
+	err := c.laptop.step(func() { _, _ = io.Copy(io.Discard, c.Conn) })
 	if err != nil {
 		c.broken.Store(true)
 		c.Conn.Close()
 		return syscall.ECONNRESET
 	}
 	return nil
+}
+
+// Read implements net.Conn.
+func (c *conn) Read(b []byte) (int, error) {
+	if err := c.step(); err != nil {
+		return 0, err
+	}
+	return c.Conn.Read(b)
 }
 
 // Write implements net.Conn.

@@ -14,6 +14,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -55,8 +56,9 @@ func underTest() int {
 // name localhost, and two running containers.
 type world struct {
 	*embedded.World
-	t   *testing.T
-	bin string
+	t    *testing.T
+	bin  string
+	port string // for --port: worlds side by side must not race for one
 }
 
 func newWorld(t *testing.T) *world {
@@ -90,7 +92,12 @@ func newWorld(t *testing.T) *world {
 			t.Fatal(err)
 		}
 	}
-	return &world{World: w, t: t, bin: bin}
+	port, err := embedded.Reserve()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer port.Close()
+	return &world{World: w, t: t, bin: bin, port: strconv.Itoa(port.Addr().(*net.TCPAddr).Port)}
 }
 
 // run runs the program with a fault and returns its exit code; -1 is a kill.
@@ -111,6 +118,9 @@ func (w *world) run(fault string, args ...string) (int, string) {
 }
 
 func (w *world) command(ctx context.Context, args ...string) *exec.Cmd {
+	if slices.Contains(args, "fix") {
+		args = append(args, "--port", w.port)
+	}
 	cmd := exec.CommandContext(ctx, filepath.Join(w.bin, program), args...)
 	cmd.Env = append(os.Environ(), w.Env()...)
 	cmd.Env = append(cmd.Env, "HOME="+w.Home, "SHELL=/bin/sh", "PATH="+w.bin, "XDG_STATE_HOME=")
