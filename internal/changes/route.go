@@ -80,7 +80,7 @@ func (c *RestoreRoute) Next() world.Change {
 		// The bridge of a host-only network (VirtualBox 7 on macOS) is not VBoxManage's to configure.
 		return &RestartModules{Again: c.Again}
 	}
-	return &ConfigureAdapter{Adapter: c.Adapter, Addr: c.Net, Again: c.Again}
+	return &ConfigureAdapter{Adapter: c.Adapter, Addr: c.Net, Again: c.Again, For: c}
 }
 
 func steps(ctx context.Context, w *world.World, all []routes.Step) error {
@@ -102,6 +102,8 @@ type ConfigureAdapter struct {
 	Addr    netip.Prefix
 	// Again is the command line that may save VMs, for the last resort.
 	Again string `json:",omitempty"`
+	// For is the route that this is to bring back; nil where it was the address that was gone.
+	For *RestoreRoute `json:",omitempty"`
 
 	refused bool
 }
@@ -144,5 +146,10 @@ func (c *ConfigureAdapter) Next() world.Change {
 }
 
 // Revert implements world.Change: the address is the one that VirtualBox had
-// configured all along, so there is nothing to take back.
-func (c *ConfigureAdapter) Revert(context.Context, *world.World) ([]string, error) { return nil, nil }
+// configured all along, so there is only the route to take back that came with it.
+func (c *ConfigureAdapter) Revert(ctx context.Context, w *world.World) ([]string, error) {
+	if c.For == nil {
+		return nil, nil
+	}
+	return c.For.Revert(ctx, w)
+}

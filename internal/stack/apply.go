@@ -13,7 +13,7 @@ func Apply(ctx, hard context.Context, w *world.World, changes []world.Change, j 
 	res := Result{}
 	var err error
 	for _, c := range changes {
-		if err = apply(ctx, w, j, c, sink); err != nil {
+		if _, err = apply(ctx, w, j, c, sink); err != nil {
 			err = fmt.Errorf("%s: %w", c, err)
 			break
 		}

@@ -140,8 +140,9 @@ func applyAll(ctx context.Context, w *world.World, l Layer, j *Journal, planned 
 		if err != nil {
 			return tried, err
 		}
-		tried = append(tried, attempt{c, c.String()})
-		err = apply(ctx, w, j, c, sink)
+		plan := c.String()
+		begun, err := apply(ctx, w, j, c, sink)
+		tried = append(tried, attempt{c, plan, begun})
 		if err == nil {
 			res.Applied = append(res.Applied, c.String())
 			continue
@@ -166,7 +167,8 @@ func applyAll(ctx context.Context, w *world.World, l Layer, j *Journal, planned 
 // more while it is applied, such as which port was free in the end.
 type attempt struct {
 	world.Change
-	plan string
+	plan  string
+	begun bool
 }
 
 // maxAttempts bounds how often one kind of change is tried on one layer, each
@@ -191,6 +193,9 @@ func choose(planned world.Change, tried []attempt) (world.Change, error) {
 		if before < 0 && kind < maxAttempts {
 			return c, nil
 		}
+		if before >= 0 && !tried[before].begun { // its alternative is for where it did not help
+			return nil, fmt.Errorf("%s: not begun, and still needed", c)
+		}
 		var e world.Escalating
 		if before >= 0 { // what was tried may know better than what was planned again
 			e, _ = tried[before].Change.(world.Escalating)
@@ -202,10 +207,10 @@ func choose(planned world.Change, tried []attempt) (world.Change, error) {
 	}
 }
 
-func apply(ctx context.Context, w *world.World, j *Journal, c world.Change, sink Sink) error {
+func apply(ctx context.Context, w *world.World, j *Journal, c world.Change, sink Sink) (begun bool, err error) {
 	if c.Risk() != "" {
 		if err := sink.Confirm(ctx, c); err != nil {
-			return err
+			return false, err
 		}
 	}
 	applying := func() { sink.Event(Event{Kind: Applying, Machine: w.Machine.Name, Change: c}) }
@@ -216,25 +221,25 @@ func apply(ctx context.Context, w *world.World, j *Journal, c world.Change, sink
 		if err == nil {
 			sink.Event(Event{Kind: Note, Machine: w.Machine.Name, Text: p.Permanent()})
 		}
-		return err
+		return true, err
 	}
 	// What Backup refuses was never begun, and what it finds belongs to the news.
 	if err := c.Backup(ctx, w); err != nil {
-		return err
+		return false, err
 	}
 	applying()
 	seq, err := j.Plan(c)
 	if err != nil {
-		return err
+		return false, err
 	}
 	err = c.Apply(ctx, w)
 	if _, inert := c.(world.Inert); !inert || err != nil {
 		w.Forget()
 	}
 	if err != nil {
-		return err
+		return true, err
 	}
-	return j.Update(seq, Applied)
+	return true, j.Update(seq, Applied)
 }
 
 // verdict is nil when the repair is proved: the deciding layer is ok and

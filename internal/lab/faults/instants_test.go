@@ -24,7 +24,7 @@ func TestStoppedAtAnyInstant(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			newWorld(t).stoppedAtAnyInstant(stop)
+			newWorld(t, laptops["VPN connected"]).stoppedAtAnyInstant(stop)
 		})
 	}
 }
@@ -46,7 +46,7 @@ func (w *world) stoppedAtAnyInstant(how stop) {
 		t.Fatalf("fix that nothing stops: exit %d\n%s", code, out)
 	}
 	took := time.Since(begun)
-	w.undo(before)
+	w.undo(before, "default")
 	ends := map[string]int{}
 	for range tries {
 		at := time.Duration(rand.Int64N(int64(took)))

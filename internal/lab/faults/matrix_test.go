@@ -27,6 +27,7 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/embedded"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/guest"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/machine"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/outside"
 )
 
 const program = "docker-vpn-helper"
@@ -52,8 +53,20 @@ func underTest() int {
 	return code
 }
 
-// world is a machine that a VPN has cut off, with a certificate that does not
-// name localhost, and two running containers.
+// The laptops whose repair is broken. Together their repairs have every kind of change
+// that fix takes back.
+var laptops = map[string]laptop{
+	"VPN connected":    {os: host.Linux, happened: (*outside.World).VPNOn},
+	"VPN disconnected": {os: host.Darwin, happened: func(o *outside.World) { o.VPNOn(); o.VPNOff() }},
+}
+
+type laptop struct {
+	os       string
+	happened func(*outside.World)
+}
+
+// world is a laptop with a machine whose certificate does not name localhost, and two
+// running containers.
 type world struct {
 	*embedded.World
 	t    *testing.T
@@ -61,7 +74,7 @@ type world struct {
 	port string // for --port: worlds side by side must not race for one
 }
 
-func newWorld(t *testing.T) *world {
+func newWorld(t *testing.T, l laptop) *world {
 	t.Helper()
 	self, err := os.Executable()
 	if err != nil {
@@ -72,7 +85,7 @@ func newWorld(t *testing.T) *world {
 	if err := embedded.Link(bin, self, program); err != nil {
 		t.Fatal(err)
 	}
-	w, err := embedded.New(embedded.Options{OS: host.Linux, Home: home, Bin: bin})
+	w, err := embedded.New(embedded.Options{OS: l.os, Home: home, Bin: bin})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -85,6 +98,9 @@ func newWorld(t *testing.T) *world {
 		t.Fatal(err)
 	}
 	if err := w.Start("default"); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Laptop(func(o *outside.World) { l.happened(o); o.OwnPorts = true }); err != nil {
 		t.Fatal(err)
 	}
 	for name, restart := range map[string]string{"web": "no", "db": "always"} {
@@ -131,7 +147,7 @@ func (w *world) command(ctx context.Context, args ...string) *exec.Cmd {
 type snapshot struct {
 	Store, Disk, Served string // server certificates, by hash
 	Config, Record      string
-	Rules               string
+	Rules, Routes       string
 	Running             string
 }
 
@@ -155,6 +171,9 @@ func (w *world) snapshot() snapshot {
 		Config: hash(filepath.Join(m.Dir, "config.json")),
 		Record: hash(filepath.Join(m.Dir, "docker-vpn-helper.json")),
 		Served: w.served(dir),
+	}
+	if err := w.Laptop(func(o *outside.World) { s.Routes = fmt.Sprint(o.Routes) }); err != nil {
+		w.t.Fatal(err)
 	}
 	for line := range strings.Lines(info) {
 		if strings.HasPrefix(line, "Forwarding") && strings.Contains(line, program) {
@@ -200,38 +219,38 @@ func (w *world) served(dir string) string {
 
 // TestFixIsAllOrNothing breaks fix at every operation in every way. Afterwards
 // one more fix heals, and undo restores the start. DVH_FAULTS=all tries every
-// operation; else one in twenty, from a random one on.
-func TestFixIsAllOrNothing(t *testing.T) {
-	for _, mode := range []Mode{Fail, Hang, Kill} {
-		t.Run(string(mode), func(t *testing.T) {
-			t.Parallel()
-			newWorld(t).breakEverywhere(mode)
-		})
+// operation; else one in forty, from a random one on.
+func TestFixIsAllOrNothing(t *testing.T) { everywhere(t, (*world).survives) }
+
+// TestUndoIsAllOrNothing breaks undo likewise. Afterwards one more undo finishes it.
+func TestUndoIsAllOrNothing(t *testing.T) { everywhere(t, (*world).undoSurvives) }
+
+// survival tries one fault, "MODE:N". It returns how many operations there are to
+// break, which it finds out where the fault is none.
+type survival func(w *world, fault string, before snapshot) (operations int)
+
+func everywhere(t *testing.T, try survival) {
+	for name, l := range laptops {
+		for _, mode := range []Mode{Fail, Hang, Kill} {
+			t.Run(name+"/"+string(mode), func(t *testing.T) {
+				t.Parallel()
+				newWorld(t, l).breakEverywhere(mode, try)
+			})
+		}
 	}
 }
 
-func (w *world) breakEverywhere(mode Mode) {
+func (w *world) breakEverywhere(mode Mode, try survival) {
 	t := w.t
 	before := w.snapshot()
-	if code, out := w.run("", "fix", "--yes", "default"); code != 0 {
-		t.Fatalf("fix without a fault: exit %d\n%s", code, out)
-	}
-	text, err := os.ReadFile(filepath.Join(w.Home, "count"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	operations, err := strconv.Atoi(string(text))
-	if err != nil {
-		t.Fatal(err)
-	}
-	w.undo(before)
-	stride, first := 20, 1+rand.IntN(20)
+	operations := try(w, "", before)
+	stride, first := 40, 1+rand.IntN(40)
 	if os.Getenv("DVH_FAULTS") == "all" {
 		stride, first = 1, 1
 	}
 	tried := 0
 	for n := first; n <= operations; n += stride {
-		w.survives(fmt.Sprintf("%s:%d", mode, n), mode, before)
+		try(w, fmt.Sprintf("%s:%d", mode, n), before)
 		tried++
 		if t.Failed() {
 			return
@@ -240,39 +259,105 @@ func (w *world) breakEverywhere(mode Mode) {
 	t.Logf("%d faults at %d operations survived, from operation %d on in steps of %d", tried, operations, first, stride)
 }
 
-func (w *world) survives(fault string, mode Mode, before snapshot) {
+// operations is how many the last run had.
+func (w *world) operations() int {
+	w.t.Helper()
+	text, err := os.ReadFile(filepath.Join(w.Home, "count"))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	n, err := strconv.Atoi(string(text))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return n
+}
+
+// killed is the exit code of a run that was killed.
+const killed = -1
+
+func (w *world) survives(fault string, before snapshot) (operations int) {
 	w.t.Helper()
 	code, out := w.run(fault, "--timeout", "5s", "--yes", "fix", "default")
+	if code == 0 {
+		operations = w.operations()
+	}
+	if fault == "" && code != 0 {
+		w.t.Fatalf("fix without a fault: exit %d\n%s", code, out)
+	}
 	now := w.snapshot()
-	switch {
-	case mode == Kill, code == 0:
+	switch code {
+	case killed, 0:
 		// As before or as after: what is served is what is on disk.
 		if now.Served != now.Disk {
 			w.t.Errorf("%s: dockerd serves %s, on its disk is %s", fault, now.Served, now.Disk)
 		}
-	case now != before:
-		w.t.Errorf("%s: exit %d and not as before:\n%s\n%s", fault, code, cmp.Diff(before, now), out)
+	default:
+		if now != before {
+			w.t.Errorf("%s: exit %d and not as before:\n%s\n%s", fault, code, cmp.Diff(before, now), out)
+		}
 	}
 	if now.Running != before.Running {
 		w.t.Errorf("%s: running %q, before %q\n%s", fault, now.Running, before.Running, out)
 	}
 	if again, out2 := w.run("", "--yes", "fix", "default"); again != 0 {
 		w.t.Errorf("%s: exit %d; the next fix ends with %d:\n%s\nthen\n%s", fault, code, again, out, out2)
-		return
+		return operations
 	}
-	w.undo(before)
+	if code == 0 {
+		// It repaired what docker needs, and the next one the rest: two runs.
+		w.undo(before, "--all")
+	} else {
+		w.undo(before, "default")
+	}
 	if w.t.Failed() {
 		w.t.Logf("%s: exit %d\n%s", fault, code, out)
 	}
+	return operations
 }
 
-func (w *world) undo(before snapshot) {
+func (w *world) undoSurvives(fault string, before snapshot) (operations int) {
 	w.t.Helper()
-	code, out := w.run("", "undo", "default")
+	if code, out := w.run("", "--yes", "fix", "default"); code != 0 {
+		w.t.Fatalf("fix: exit %d\n%s", code, out)
+	}
+	after := w.snapshot()
+	code, out := w.run(fault, "--timeout", "5s", "undo", "default")
+	if code == 0 {
+		operations = w.operations()
+	}
+	now := w.snapshot()
+	switch code {
+	case killed, 5: // the journal says what is left
+		if now.Served != now.Disk {
+			w.t.Errorf("%s: dockerd serves %s, on its disk is %s", fault, now.Served, now.Disk)
+		}
+	case 0:
+		if now != before {
+			w.t.Errorf("%s: undone, and not as before:\n%s\n%s", fault, cmp.Diff(before, now), out)
+		}
+	default:
+		if now != after {
+			w.t.Errorf("%s: exit %d and not as it was:\n%s\n%s", fault, code, cmp.Diff(after, now), out)
+		}
+	}
+	if now.Running != before.Running {
+		w.t.Errorf("%s: running %q, before %q\n%s", fault, now.Running, before.Running, out)
+	}
+	w.undo(before, "default")
+	if w.t.Failed() {
+		w.t.Logf("%s: exit %d\n%s", fault, code, out)
+	}
+	return operations
+}
+
+func (w *world) undo(before snapshot, what string) {
+	w.t.Helper()
+	code, out := w.run("", "undo", what)
 	if code != 0 {
-		w.t.Fatalf("undo: exit %d\n%s", code, out)
+		w.t.Errorf("undo: exit %d\n%s", code, out)
 	}
 	if diff := cmp.Diff(before, w.snapshot()); diff != "" {
-		w.t.Fatalf("undo did not restore the start: %s\n%s", diff, out)
+		w.t.Errorf("undo did not restore the start: %s\n%s", diff, out)
 	}
 }
