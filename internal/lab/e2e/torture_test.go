@@ -95,11 +95,11 @@ func (k *torture) disturbedOnce(about string, at time.Duration, args []string, d
 	select {
 	case <-time.After(at):
 		disturb(cmd)
-	case <-ended:
-	}
-	<-ended
-	if undisturb != nil {
-		undisturb()
+		<-ended
+		if undisturb != nil {
+			undisturb()
+		}
+	case <-ended: // it was quicker than those before
 	}
 	k.ends[cmd.ProcessState.String()]++
 	for _, c := range k.journaled() {
