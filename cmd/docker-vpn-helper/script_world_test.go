@@ -22,7 +22,7 @@ type command = func(ts *testscript.TestScript, neg bool, args []string)
 func scriptCommands() map[string]command {
 	return map[string]command{
 		"world": makeWorld, "machine": makeMachine, "start": startMachine, "vm": controlVM, "newer-ca": newerCA, "put": putFile,
-		"vpn": vpn, "net": network, "sudo-mode": sudoMode, "guest": guestFault, "dockerd": dockerd, "container": container,
+		"vpn": vpn, "net": network, "reboot": reboot, "sudo-mode": sudoMode, "guest": guestFault, "dockerd": dockerd, "container": container,
 		"forward": forward, "listen": listen, "vbox-fault": vboxFault,
 		"exit": exitCode, "within": within, "json": jsonPath, "logins": logins, "starts": starts, "rules": rules,
 		"containers": containers, "called": called, "forget-calls": forgetCalls, "note": note, "same": same,
@@ -198,6 +198,19 @@ func network(ts *testscript.TestScript, neg bool, args []string) {
 		default:
 			ts.Fatalf("unknown network %q", args[0])
 		}
+	}))
+}
+
+// reboot is "reboot": the laptop's boot is another one, and its network is as VirtualBox
+// makes it. VMs go on, as if somebody had resumed them.
+func reboot(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 0 {
+		ts.Fatalf("usage: reboot")
+	}
+	ts.Check(world(ts).Laptop(func(w *outside.World) {
+		fresh := outside.New(w.OS)
+		w.Links, w.Routes = fresh.Links, fresh.Routes
+		w.Boots++
 	}))
 }
 

@@ -97,7 +97,15 @@ func (c *SetContext) Revert(ctx context.Context, w *world.World) ([]string, erro
 		return nil, err
 	}
 	switch {
-	case now.Name == "" && c.None, !c.None && now.Endpoint == c.OldEndpoint && c.OldEndpoint != c.Endpoint:
+	case now.Name == "" && c.None:
+		return nil, c.forget(ctx, w)
+	case !c.None && now.Endpoint == c.OldEndpoint && c.OldEndpoint != c.Endpoint:
+		// It is back. Killed just then, it is not yet the current one again.
+		if _, err := w.Laptop.ReadFile(ctx, c.Saved); err == nil && c.WasCurrent && current == defaultContext {
+			if _, err := w.Docker(ctx, c.Config, nil, dockercli.UseContext(c.Name)); err != nil {
+				return nil, fmt.Errorf("making docker context %s the current one again: %w", c.Name, err)
+			}
+		}
 		return nil, c.forget(ctx, w)
 	case now.Name != "" && now.Endpoint != c.Endpoint:
 		return []string{fmt.Sprintf("docker context %s leads to %s since and stays", c.Name, now.Endpoint)}, c.forget(ctx, w)

@@ -151,23 +151,30 @@ func revert(t *testing.T, w *world.World, c world.Change) {
 	}
 }
 
-// Killed between removing and importing, the old context is not lost.
+// Killed while it takes a context back, however far it came, the old one is not lost.
 func TestOldContextComesBackFromItsCopy(t *testing.T) {
-	d := contextWorlds()["elsewhere_current"]
-	d.files = map[string]string{}
-	before := d.copy()
-	w := &world.World{Laptop: d}
-	c := &changes.SetContext{Machine: "dev", Name: "dev", Endpoint: ours, Dir: "/m"}
-	for _, step := range []func(context.Context, *world.World) error{c.Backup, c.Apply} {
-		if err := step(t.Context(), w); err != nil {
-			t.Fatal(err)
-		}
-	}
-	delete(d.contexts, "dev")
-	d.current = "default"
-	revert(t, w, c)
-	if diff := cmp.Diff(before, d.copy(), cmp.AllowUnexported(docker{})); diff != "" {
-		t.Error(diff)
+	for killed, leave := range map[string]func(before, now *docker){
+		"before_the_import": func(_, now *docker) { delete(now.contexts, "dev") },
+		"after_the_import":  func(before, now *docker) { now.contexts["dev"] = before.contexts["dev"] },
+	} {
+		t.Run(killed, func(t *testing.T) {
+			d := contextWorlds()["elsewhere_current"]
+			d.files = map[string]string{}
+			before := d.copy()
+			w := &world.World{Laptop: d}
+			c := &changes.SetContext{Machine: "dev", Name: "dev", Endpoint: ours, Dir: "/m"}
+			for _, step := range []func(context.Context, *world.World) error{c.Backup, c.Apply} {
+				if err := step(t.Context(), w); err != nil {
+					t.Fatal(err)
+				}
+			}
+			leave(&before, d)
+			d.current = "default"
+			revert(t, w, c)
+			if diff := cmp.Diff(before, d.copy(), cmp.AllowUnexported(docker{})); diff != "" {
+				t.Error(diff)
+			}
+		})
 	}
 }
 

@@ -238,24 +238,16 @@ func configure(ctx context.Context, w *world.World, a HostOnly) error {
 // resume starts every VM that is saved now, as often as it is called.
 func (c *RestartModules) resume(ctx context.Context, w *world.World) error {
 	mine := false
+	var failed []error
 	for _, saved := range c.Saved {
-		vm, err := w.LookUpVM(ctx, saved.UUID)
+		resumed, err := saved.resume(ctx, w)
 		if err != nil {
-			return fmt.Errorf("looking at VM %s: %w", saved.Name, err)
+			failed = append(failed, err)
 		}
-		if vm.State != vbox.Saved {
-			continue
-		}
-		w.Tell("resuming VM %s", saved.Name)
-		if _, err := w.VBoxManage(ctx, vbox.StartVM(saved.UUID)); err != nil {
-			return fmt.Errorf("resuming VM %s: %w", saved.Name, err)
-		}
-		if saved.Paused {
-			if _, err := w.VBoxManage(ctx, vbox.PauseVM(saved.UUID)); err != nil {
-				return fmt.Errorf("pausing VM %s again: %w", saved.Name, err)
-			}
-		}
-		mine = mine || saved.Name == w.Machine.VMName && !saved.Paused
+		mine = mine || resumed && saved.Name == w.Machine.VMName && !saved.Paused
+	}
+	if len(failed) > 0 {
+		return errors.Join(failed...)
 	}
 	w.Forget()
 	w.Redial() // a connection through a VM that was away is dead
@@ -265,6 +257,38 @@ func (c *RestartModules) resume(ctx context.Context, w *world.World) error {
 		}
 	}
 	return nil
+}
+
+// resume starts the VM if it is saved. One that VirtualBox does not know any more is
+// nothing to wait for.
+func (s SavedVM) resume(ctx context.Context, w *world.World) (resumed bool, err error) {
+	vm, err := w.LookUpVM(ctx, s.UUID)
+	// VirtualBox goes on saving where VBoxManage was stopped.
+	for err == nil && vm.State == vbox.Saving {
+		if err = world.Sleep(ctx, 200*time.Millisecond); err == nil {
+			vm, err = w.LookUpVM(ctx, s.UUID)
+		}
+	}
+	var complaint *vbox.Error
+	if errors.As(err, &complaint) && complaint.Kind == vbox.NotFound {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("looking at VM %s: %w", s.Name, err)
+	}
+	if vm.State != vbox.Saved {
+		return false, nil
+	}
+	w.Tell("resuming VM %s", s.Name)
+	if _, err := w.VBoxManage(ctx, vbox.StartVM(s.UUID)); err != nil {
+		return false, fmt.Errorf("resuming VM %s: %w", s.Name, err)
+	}
+	if s.Paused {
+		if _, err := w.VBoxManage(ctx, vbox.PauseVM(s.UUID)); err != nil {
+			return true, fmt.Errorf("pausing VM %s again: %w", s.Name, err)
+		}
+	}
+	return true, nil
 }
 
 // awake says whether the machine is back: sshd greets, and dockerd answers if it

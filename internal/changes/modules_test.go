@@ -59,6 +59,36 @@ func TestRevertOfAModuleRestartResumesWhatIsSaved(t *testing.T) {
 }
 
 // Finished long ago: a VM that its user has saved since is none of undo's business.
+const savingVM = `Ctrl-C, or a kill, came while VBoxManage savestate was at work; VirtualBox goes on saving.
+
+-- computer --
+os linux
+-- $ VBoxManage showvminfo 1111 --machinereadable => scene saved --
+name="a"
+UUID="1111"
+VMState="saving"
+-- scene saved --
+-- $ VBoxManage showvminfo 1111 --machinereadable --
+name="a"
+UUID="1111"
+VMState="saved"
+-- $ VBoxManage startvm 1111 --type headless => scene resumed --
+-- scene resumed --
+-- $ VBoxManage showvminfo 1111 --machinereadable --
+name="a"
+UUID="1111"
+VMState="running"
+`
+
+func TestRevertOfAModuleRestartWaitsForAVMThatIsBeingSaved(t *testing.T) {
+	w, c := on(t, savingVM)
+	r := &RestartModules{Saved: []SavedVM{{Name: "a", UUID: "1111"}}}
+	left, err := r.Revert(t.Context(), w)
+	if started := slices.ContainsFunc(c.Ran(), func(cmd string) bool { return strings.Contains(cmd, "startvm") }); err != nil || !started {
+		t.Errorf("reverted (%v, %v), and the VM stays saved", left, err)
+	}
+}
+
 func TestUndoOfAFinishedModuleRestartDoesNothing(t *testing.T) {
 	w, c := on(t, savedVMs)
 	r := &RestartModules{Saved: []SavedVM{{Name: "a", UUID: "1111"}}, Resumed: true}

@@ -201,8 +201,15 @@ func (c *Reissue) Undoable(ctx context.Context, w *world.World) error {
 	if err == nil && !facts.Root {
 		err = sudoRefused(c.Machine, facts)
 	}
+	c.Containers = nil
+	if err == nil && bytes.Equal(facts.Cert.Data, c.New) && c.startable(facts) {
+		c.Containers = w.StoppedByRestart(ctx)
+	}
 	return err
 }
+
+// ForGood implements world.Undoable.
+func (c *Reissue) ForGood() bool { return world.ForGood(c.Containers) }
 
 // Revert implements world.Change.
 func (c *Reissue) Revert(ctx context.Context, w *world.World) ([]string, error) {
@@ -213,8 +220,9 @@ func (c *Reissue) Revert(ctx context.Context, w *world.World) ([]string, error) 
 		return []string{fmt.Sprintf("machine %s is not in the store any more, its certificate stays", c.Machine)}, nil
 	}
 	facts, factsErr := w.Facts(ctx)
-	if _, err := certs.ParseCert(c.HostOld); err != nil && factsErr == nil && bytes.Equal(facts.Cert.Data, c.New) {
-		return []string{fmt.Sprintf("the certificate of %s stays: dockerd does not start with what %s was before", c.Machine, c.HostPath)}, nil
+	stays := fmt.Sprintf("the certificate of %s stays: dockerd does not start with what %s was before", c.Machine, c.HostPath)
+	if factsErr == nil && bytes.Equal(facts.Cert.Data, c.New) && !c.startable(facts) {
+		return []string{stays}, nil
 	}
 	left, err := restore(ctx, w, c.StorePath, file{text: string(c.StoreOld), none: c.StoreNone}, string(c.New), 0o600)
 	if err != nil {
@@ -253,7 +261,18 @@ func (c *Reissue) Revert(ctx context.Context, w *world.World) ([]string, error) 
 		return left, err
 	}
 	w.TellContainers(r)
+	if r.Outcome == dockerhost.RolledBack {
+		// dockerd has refused it, and would again at every other try: the end of the story.
+		return append(left, stays+": "+r.Reason), w.Laptop.WriteFile(ctx, c.StorePath, c.New, 0o600)
+	}
 	return left, swapError(c.Machine, r)
+}
+
+// startable says whether dockerd can start with the old certificate, as far as can be told.
+func (c *Reissue) startable(facts dockerhost.Facts) bool {
+	old, err := certs.ParseCert(c.HostOld)
+	key := HostKey(facts)
+	return err == nil && (key == nil || certs.SameKey(key, old.PublicKey))
 }
 
 func (c *Reissue) swap(ctx context.Context, w *world.World, id string, from, to []byte) (dockerhost.Result, error) {

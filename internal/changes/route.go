@@ -27,6 +27,8 @@ type RestoreRoute struct {
 	Again string `json:",omitempty"`
 	// Listed says that there was such a route before, which led nowhere.
 	Listed bool `json:",omitempty"`
+	// Boot is the one in which the route was made; "" where nothing tells.
+	Boot string `json:",omitempty"`
 }
 
 // Kind implements world.Change.
@@ -48,6 +50,7 @@ func (c *RestoreRoute) Risk() string { return "" }
 func (c *RestoreRoute) Backup(ctx context.Context, w *world.World) error {
 	view, err := w.RouteView(ctx)
 	c.Listed = err == nil && view.RouteErr == nil && view.Route.Link == c.Adapter
+	c.Boot, _ = w.Boot(ctx)
 	return err
 }
 
@@ -60,6 +63,9 @@ func (c *RestoreRoute) Apply(ctx context.Context, w *world.World) error {
 // that we put there. One that was listed before stays, and is listed again where
 // Apply was cut short.
 func (c *RestoreRoute) Revert(ctx context.Context, w *world.World) ([]string, error) {
+	if c.gone(ctx, w) {
+		return nil, nil
+	}
 	view, err := w.RouteView(ctx)
 	if err != nil {
 		return nil, err
@@ -70,7 +76,41 @@ func (c *RestoreRoute) Revert(ctx context.Context, w *world.World) ([]string, er
 	case c.Listed, view.Route.Link != c.Adapter:
 		return nil, nil
 	}
-	return nil, steps(ctx, w, routes.Drop(c.OS, c.Net.Masked(), c.Adapter))
+	out, err := w.Laptop.Run(ctx, c.drop())
+	if err == nil {
+		err = routes.Refused(out.Stderr)
+	}
+	if view, again := w.RouteView(ctx); again == nil && view.Route.Link != c.Adapter {
+		err = nil // it is gone, whoever took it
+	}
+	return nil, err
+}
+
+func (c *RestoreRoute) drop() host.Cmd {
+	return host.Cmd{Argv: routes.Drop(c.OS, c.Net.Masked(), c.Adapter), Root: true}
+}
+
+// Undoable implements world.Undoable: a route goes only with root's rights. Who may
+// run nothing but the one command can run it by hand before.
+func (c *RestoreRoute) Undoable(ctx context.Context, w *world.World) error {
+	if view, err := w.RouteView(ctx); c.Listed || c.gone(ctx, w) || err != nil || view.Route.Link != c.Adapter {
+		return nil
+	}
+	_, err := w.Laptop.Run(ctx, host.Cmd{Argv: []string{"true"}, Root: true})
+	if errors.Is(err, host.ErrNoSudo) {
+		err = &host.SudoError{Argv: append([]string{"sudo"}, c.drop().Argv...)}
+	}
+	return err
+}
+
+// ForGood implements world.Undoable.
+func (c *RestoreRoute) ForGood() bool { return false }
+
+// gone says that our route has ended with the boot in which it was made: what is there
+// now is VirtualBox's and the kernel's.
+func (c *RestoreRoute) gone(ctx context.Context, w *world.World) bool {
+	now, err := w.Boot(ctx)
+	return c.Boot != "" && err == nil && now != c.Boot
 }
 
 // Next implements world.Escalating: setting the adapter's address anew makes
@@ -153,3 +193,14 @@ func (c *ConfigureAdapter) Revert(ctx context.Context, w *world.World) ([]string
 	}
 	return c.For.Revert(ctx, w)
 }
+
+// Undoable implements world.Undoable.
+func (c *ConfigureAdapter) Undoable(ctx context.Context, w *world.World) error {
+	if c.For == nil {
+		return nil
+	}
+	return c.For.Undoable(ctx, w)
+}
+
+// ForGood implements world.Undoable.
+func (c *ConfigureAdapter) ForGood() bool { return false }

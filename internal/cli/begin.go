@@ -35,6 +35,9 @@ func (a *app) alone(w *world.World) (unlock func(), waited bool, err error) {
 
 // resume finishes the story of a run that was killed: it is taken back.
 func (a *app) resume(w *world.World) error {
+	if err := a.resumeRestarts(siteOf(w)); err != nil {
+		return err
+	}
 	all, err := stack.Journals(journalDir(w), changes.Decode)
 	if err != nil {
 		return &exitError{code: exitIncomplete, message: err.Error(), hint: w.Hint("undo", "--list")}

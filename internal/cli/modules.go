@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/netip"
 	"path/filepath"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -48,35 +49,21 @@ nothing else brings back. Every VM of every user has to be stopped for it; with
 }
 
 func (a *app) restartModules(s site, stopVMs bool) error {
-	m := world.ToBe("", s.dir)
-	m.Name = "VirtualBox" // what progress lines are about: no machine in particular
-	w := a.world(s, m)
-	w.StopVMs, w.Patience = stopVMs, fixPatience
-	dir := filepath.Join(world.StoreState(s.state, s.dir), "modules")
-	unlock, err := w.Laptop.Lock(a.ctx, filepath.Join(dir, "lock"), func() {
-		a.ui.Say("waiting for another docker-vpn-helper that restarts the modules")
-	})
+	w := a.virtualBox(s)
+	w.StopVMs = stopVMs
+	unlock, err := a.aloneWithModules(s)
 	if err != nil {
-		return a.cause(err)
+		return err
 	}
 	defer unlock()
-	// A run that was killed has left VMs saved: they are resumed first.
-	all, err := stack.Journals(filepath.Join(dir, "journal"), changes.Decode)
-	if err != nil {
-		return &exitError{code: exitIncomplete, message: err.Error(), hint: "VBoxManage list vms --long"}
-	}
-	for _, j := range all {
-		if j.End == stack.Open {
-			if _, err := j.Revert(a.ctx, w, stack.RolledBack, a.sink()); err != nil {
-				return &stack.RollbackError{Err: errors.New("an earlier run did not finish"), Left: err, Journal: j.Path}
-			}
-		}
+	if err := a.takeBackRestarts(w); err != nil {
+		return err
 	}
 	if err := a.noVPN(s); err != nil {
 		return a.cause(err)
 	}
 	restart := &changes.RestartModules{Again: w.Program + " modules restart --stop-vms"}
-	j := stack.NewJournal(filepath.Join(dir, "journal"), stack.Header{Command: "modules", Store: s.dir, Started: a.Now()})
+	j := stack.NewJournal(modulesJournals(s), stack.Header{Command: "modules", Store: s.dir, Started: a.Now()})
 	_, err = stack.Apply(a.ctx, a.hard, w, []world.Change{restart}, j, a.sink())
 	if err != nil {
 		return a.cause(err)
@@ -93,6 +80,58 @@ func (a *app) restartModules(s site, stopVMs bool) error {
 		}{stack.Schema, restart.Steps, saved})
 	}
 	a.ui.Say("VirtualBox's kernel modules are restarted")
+	return nil
+}
+
+// virtualBox is the world of what is about no machine in particular.
+func (a *app) virtualBox(s site) *world.World {
+	m := world.ToBe("", s.dir)
+	m.Name = "VirtualBox" // for progress lines
+	w := a.world(s, m)
+	w.Patience = fixPatience
+	return w
+}
+
+func modulesJournals(s site) string {
+	return filepath.Join(world.StoreState(s.state, s.dir), "modules", "journal")
+}
+
+func (a *app) aloneWithModules(s site) (unlock func(), err error) {
+	unlock, err = s.laptop.Lock(a.ctx, filepath.Join(filepath.Dir(modulesJournals(s)), "lock"), func() {
+		a.ui.Say("waiting for another docker-vpn-helper that restarts the modules")
+	})
+	return unlock, a.cause(err)
+}
+
+// resumeRestarts finishes the story of a modules restart that was killed: it has left
+// VMs saved, perhaps those of other machines.
+func (a *app) resumeRestarts(s site) error {
+	all, err := stack.Journals(modulesJournals(s), changes.Decode)
+	if err == nil && !slices.ContainsFunc(all, (*stack.Journal).Unfinished) {
+		return nil
+	}
+	unlock, err := a.aloneWithModules(s)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	return a.takeBackRestarts(a.virtualBox(s))
+}
+
+func (a *app) takeBackRestarts(w *world.World) error {
+	all, err := stack.Journals(modulesJournals(siteOf(w)), changes.Decode)
+	if err != nil {
+		return &exitError{code: exitIncomplete, message: err.Error(), hint: "VBoxManage list vms --long"}
+	}
+	for _, j := range all {
+		if !j.Unfinished() {
+			continue
+		}
+		a.ui.Say("an earlier modules restart did not finish: taking it back first")
+		if _, err := j.Revert(a.ctx, w, stack.RolledBack, a.sink()); err != nil {
+			return &stack.RollbackError{Err: errors.New("an earlier run did not finish"), Left: err, Journal: j.Path}
+		}
+	}
 	return nil
 }
 

@@ -26,6 +26,11 @@ type site struct {
 	state  string
 }
 
+// siteOf is where a machine is.
+func siteOf(w *world.World) site {
+	return site{laptop: w.Laptop, store: w.Store, dir: w.Machine.StoreDir, state: w.StateDir}
+}
+
 // site opens the store. Nothing is created.
 func (a *app) site() (site, error) {
 	home := a.Getenv("HOME")

@@ -125,6 +125,9 @@ func (a *app) undoList(s site, names []string) error {
 }
 
 func (a *app) undo(s site, names []string, all bool) error {
+	if err := a.resumeRestarts(s); err != nil {
+		return err
+	}
 	done := []undoRun{}
 	var failed *exitError
 	for _, name := range names {
@@ -218,6 +221,9 @@ func (a *app) undoMachine(s site, name string, all bool) ([]undoRun, error) {
 			if err := a.cause(stack.Undoable(a.ctx, w, j)); err != nil {
 				return runs, a.nothingTakenBack(w, err)
 			}
+			if err := a.mayStop(w, j); err != nil {
+				return runs, a.cause(err)
+			}
 		}
 		left, err := stack.Undo(a.ctx, w, j, a.sink())
 		run := describe(j)
@@ -243,6 +249,23 @@ func (a *app) nothingTakenBack(w *world.World, err error) error {
 		e.hint = w.Hint("doctor")
 	}
 	return &e
+}
+
+// mayStop says which containers taking a run back will stop, and asks where some will
+// not come back.
+func (a *app) mayStop(w *world.World, j *stack.Journal) error {
+	for _, e := range j.Entries {
+		switch c, ok := e.Change.(world.Undoable); {
+		case !ok || e.Mark == stack.Reverted || c.Risk() == "":
+		case c.ForGood():
+			if err := a.sink().Confirm(a.ctx, c); err != nil {
+				return err
+			}
+		default:
+			a.ui.Say("[%s] %s", w.Machine.Name, c.Risk())
+		}
+	}
+	return nil
 }
 
 // mustRun is nil if the VM can be talked to: half of what is taken back is in it.

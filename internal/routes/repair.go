@@ -49,13 +49,9 @@ func Refused(stderr []byte) error {
 }
 
 // Drop takes back what ReAdd did where there was no route before.
-func Drop(os string, net netip.Prefix, adapter string) []Step {
-	net = net.Masked()
-	switch os {
-	case host.Darwin:
-		return []Step{{Argv: []string{"route", "-n", "delete", "-net", net.String(), "-interface", adapter}, MayFail: true}}
-	case host.Linux:
-		return []Step{{Argv: []string{"ip", "route", "del", net.String(), "dev", adapter}, MayFail: true}}
+func Drop(os string, net netip.Prefix, adapter string) (argv []string) {
+	if os == host.Darwin {
+		return []string{"route", "-n", "delete", "-net", net.Masked().String(), "-interface", adapter}
 	}
-	return nil
+	return []string{"ip", "route", "del", net.Masked().String(), "dev", adapter}
 }

@@ -16,8 +16,8 @@ func TestRepairSteps(t *testing.T) {
 		"readd_on_linux":                 {ReAdd("linux", net, "vboxnet0", src), "ip route replace 192.168.99.0/24 dev vboxnet0 proto kernel scope link src 192.168.99.1"},
 		"readd_on_linux_address_unknown": {ReAdd("linux", net, "vboxnet0", netip.Addr{}), "ip route replace 192.168.99.0/24 dev vboxnet0 proto kernel scope link"},
 		"readd_elsewhere":                {ReAdd("windows", net, "vboxnet0", src), ""},
-		"drop_on_macos":                  {Drop("darwin", net, "vboxnet0"), "-route -n delete -net 192.168.99.0/24 -interface vboxnet0"},
-		"drop_on_linux":                  {Drop("linux", net, "vboxnet0"), "-ip route del 192.168.99.0/24 dev vboxnet0"},
+		"drop_on_macos":                  {[]Step{{Argv: Drop("darwin", net, "vboxnet0")}}, "route -n delete -net 192.168.99.0/24 -interface vboxnet0"},
+		"drop_on_linux":                  {[]Step{{Argv: Drop("linux", net, "vboxnet0")}}, "ip route del 192.168.99.0/24 dev vboxnet0"},
 	} {
 		t.Run(situation, func(t *testing.T) {
 			var lines []string

@@ -126,6 +126,9 @@ func (j *Journal) Plan(c world.Change) (seq int, err error) {
 	}
 	seq = len(j.Entries) + 1
 	if err := j.append(line{Seq: seq, Mark: Planned, Kind: c.Kind(), Change: raw}); err != nil {
+		if seq == 1 { // nothing has been changed
+			err = errors.Join(err, j.giveRoom(), os.Remove(j.Path))
+		}
 		return 0, err
 	}
 	j.Entries = append(j.Entries, Entry{Seq: seq, Mark: Planned, Change: c})

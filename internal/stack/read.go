@@ -17,9 +17,9 @@ const (
 	suffix     = ".jsonl"
 )
 
-// errUnbegun is a run that was killed before the first line of its journal was
+// errUnbegun is a run that was killed before the first change in its journal was
 // whole: it had changed nothing.
-var errUnbegun = errors.New("the journal has no first line")
+var errUnbegun = errors.New("the journal has no change in it")
 
 // ParseJournal reads a journal's text. A last line that is not whole was being
 // written when the program was killed or the power went: it is as if it had never
@@ -41,6 +41,9 @@ func ParseJournal(data []byte, decode Decoder) (*Journal, error) {
 		if err := j.read(text, decode); err != nil {
 			return nil, fmt.Errorf("line %d: %w", n+2, err)
 		}
+	}
+	if len(j.Entries) == 0 {
+		return nil, errUnbegun
 	}
 	return j, nil
 }

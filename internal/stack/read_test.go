@@ -71,11 +71,12 @@ func TestJournalWhoseLastLineIsTorn(t *testing.T) {
 	}
 }
 
-// A run that was killed before its journal's first line was whole has changed
+// A run that was killed before its journal's first change was whole has changed
 // nothing: neither is it an error, nor is its file taken from a run that is
 // just beginning.
 func TestJournalThatWasNotBegun(t *testing.T) {
-	for _, text := range []string{"", `{"schema":1`, "\x00\x00\x00\n"} {
+	const head = `{"schema":1,"id":"a","command":"fix","machine":"default","store":"","started":"2026-01-01T00:00:00Z"}` + "\n"
+	for _, text := range []string{"", `{"schema":1`, "\x00\x00\x00\n", head, head + `{"seq":1,"mark":"pl`} {
 		dir := t.TempDir()
 		path := filepath.Join(dir, "19700101T000001.000000000Z-fix.jsonl")
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {

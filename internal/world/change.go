@@ -40,7 +40,11 @@ type Escalating interface{ Next() Change }
 // Undoable is a Change that can tell beforehand why it could not be taken back now, so
 // that nothing else is either.
 type Undoable interface {
+	Change
+	// Undoable looks. From then on Risk says what taking it back costs.
 	Undoable(context.Context, *World) error
+	// ForGood says whether some of what Risk names does not come back.
+	ForGood() bool
 }
 
 // OnLaptop is a Change that is taken back without the docker host or VirtualBox.

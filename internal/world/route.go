@@ -7,11 +7,24 @@ import (
 	"net"
 	"net/netip"
 	"strconv"
+	"strings"
 	"syscall"
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/routes"
 )
+
+// Boot names the present boot of the laptop: what a reboot has ended, such as a route,
+// is not to be taken back. Linux: random(4), boot_id. macOS: kern.bootsessionuuid (XNU,
+// bsd/kern/kern_sysctl.c).
+func (w *World) Boot(ctx context.Context) (string, error) {
+	if w.Laptop.OS() == host.Linux {
+		id, err := w.Laptop.ReadFile(ctx, "/proc/sys/kernel/random/boot_id")
+		return strings.TrimSpace(string(id)), err
+	}
+	out, err := w.Laptop.Run(ctx, host.Cmd{Argv: []string{"sysctl", "-n", "kern.bootsessionuuid"}})
+	return strings.TrimSpace(string(out.Stdout)), err
+}
 
 // RouteView asks which way a packet to the host-only address would take.
 // Where the kernel cannot be asked directly (macOS), `route -n get` decides.

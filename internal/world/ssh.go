@@ -110,6 +110,7 @@ func (w *World) CheckSSH(ctx context.Context) {
 	c := w.ssh.value
 	w.ssh.mu.Unlock()
 	if c == nil {
+		w.ssh.forget() // one that failed a moment ago is worth another try, too
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, ProbeTime)

@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
 )
 
 // call is one call of one of the commands.
@@ -34,6 +36,7 @@ func Commands() map[string]func(args []string) int {
 	out := map[string]func([]string) int{}
 	for name, run := range map[string]func(*call) int{
 		"route": route, "netstat": netstat, "ifconfig": ifconfig, "ip": ip, "scutil": scutil, "lsof": lsof, "ss": ss, "docker": docker, "sudo": sudo,
+		"true": func(*call) int { return 0 }, "sysctl": sysctl,
 	} {
 		out[name] = func(args []string) int {
 			c := &call{args: args, stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr}
@@ -111,6 +114,15 @@ func sudo(c *call) int {
 }
 
 // scutil is scutil --nc list, or commands on standard input: show KEY, list [PATTERN].
+// sysctl knows the boot alone (XNU, bsd/kern/kern_sysctl.c).
+func sysctl(c *call) int {
+	if c.w.OS != host.Darwin || !slices.Equal(c.args, []string{"-n", "kern.bootsessionuuid"}) {
+		return c.fail(1, "sysctl: unknown oid '%s'", strings.Join(c.args, " "))
+	}
+	c.printf("5F0C0001-B007-4000-8000-%012d\n", c.w.Boots)
+	return 0
+}
+
 func scutil(c *call) int {
 	if slices.Equal(c.args, []string{"--nc", "list"}) {
 		c.printf("Available network connection services in the current set (*=enabled):\n")

@@ -47,6 +47,8 @@ type World struct {
 	Processes []host.Process `json:"processes,omitempty"`
 	// NoVirtualBox hides VBoxManage.
 	NoVirtualBox bool `json:"no_virtualbox,omitempty"`
+	// Boots is how often it was booted since it was made.
+	Boots int `json:"boots,omitempty"`
 	// OwnPorts says that no other world chooses among this one's ports.
 	OwnPorts bool `json:"own_ports,omitempty"`
 }
