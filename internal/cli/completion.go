@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/shell"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/stack"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/ui"
 )
 
@@ -45,10 +46,18 @@ finding codes. For good: write it where the shell looks for such scripts.`,
 			default:
 				err = usage("completion knows %s, not %s", strings.Join(shells, ", "), args[0])
 			}
-			if err == nil {
-				a.ui.Print(script.String())
+			if err != nil {
+				return err
 			}
-			return err
+			if a.ui.JSON {
+				return a.ui.PrintJSON(struct {
+					Schema int    `json:"schema"`
+					Shell  string `json:"shell"`
+					Script string `json:"script"`
+				}{stack.Schema, args[0], script.String()})
+			}
+			a.ui.Print(script.String())
+			return nil
 		},
 	}
 }
@@ -93,9 +102,13 @@ func (a *app) complete(cmd *cobra.Command) {
 			return beginning(a.completeMachines(), begun), cobra.ShellCompDirectiveNoFileComp
 		}
 	}
+	if cmd.Runnable() && cmd.ValidArgs == nil && cmd.ValidArgsFunction == nil {
+		cmd.ValidArgsFunction = cobra.NoFileCompletions
+	}
 	for flag, words := range map[string][]string{
-		"shell": shell.Names(),
-		"color": {string(ui.Auto), string(ui.Always), string(ui.Never)},
+		"shell":   shell.Names(),
+		"color":   {string(ui.Auto), string(ui.Always), string(ui.Never)},
+		"timeout": nil, "port": nil, // no files
 	} {
 		if cmd.LocalNonPersistentFlags().Lookup(flag) == nil && cmd.PersistentFlags().Lookup(flag) == nil {
 			continue

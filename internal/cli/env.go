@@ -2,6 +2,7 @@ package cli
 
 import (
 	"errors"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -94,7 +95,7 @@ func (a *app) printEnv(w *world.World, target world.Endpoint, dialect shell.Dial
 	}
 	usage := a.usageOf(w, "env")
 	if noProxy {
-		vars = append(vars, w.NoProxy(target))
+		vars = append(vars, w.NoProxy(target)...)
 		usage = append(usage, "--no-proxy")
 	}
 	block, err := shell.Render(dialect, vars, usage)
@@ -125,8 +126,8 @@ func (a *app) unset(s site, dialect shell.Dialect, noProxy bool) error {
 	usage := shell.Usage{"docker-vpn-helper", "env", "--unset"}
 	if noProxy {
 		usage = append(usage, "--no-proxy")
-		if v, ok := world.LessProxy(a.Getenv); ok {
-			vars = append(vars, v)
+		if !slices.Contains(others, "DOCKER_HOST") {
+			vars = append(vars, world.LessProxy(a.Getenv)...)
 		}
 	}
 	block, err := shell.RenderUnset(dialect, vars, usage)

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"slices"
 
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/changes"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/shell"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/stack"
@@ -86,6 +88,8 @@ func (a *app) classify(err error) *exitError {
 		dialect  *shell.UnknownError
 		yourTurn *world.YourTurn
 		vb       *vbox.Error
+		down     *changes.DaemonDown
+		path     *fs.PathError
 	)
 	out := &exitError{code: exitProblems, message: err.Error()}
 	switch {
@@ -141,6 +145,10 @@ func (a *app) classify(err error) *exitError {
 	case errors.Is(err, world.ErrNoVBoxManage):
 		out.code = exitYourTurn
 		out.hint = a.command("doctor")
+	case errors.As(err, &vb), errors.As(err, &down):
+		out.hint = a.command("doctor")
+	case errors.As(err, &path) && errors.Is(err, fs.ErrPermission):
+		out.hint = shell.Command("ls", "-ld", path.Path)
 	}
 	return out
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -20,7 +21,7 @@ import (
 
 func (a *app) explainCmd() *cobra.Command {
 	return &cobra.Command{
-		Use:   "explain [CODE | - | -- COMMAND…]",
+		Use:   "explain [CODE | - | -- COMMAND...]",
 		Short: "Explain a finding's code, or an error message",
 		Long: `explain CODE prints what a finding means, what causes it, and what to run.
 explain - reads an error message of docker, docker-machine, ssh, VBoxManage,
@@ -40,8 +41,8 @@ What it does not know it does not guess: exit status 4. It never asks the networ
 			return nil
 		},
 		ValidArgsFunction: func(_ *cobra.Command, args []string, begun string) ([]string, cobra.ShellCompDirective) {
-			if len(args) > 0 {
-				return nil, cobra.ShellCompDirectiveDefault
+			if len(args) > 0 || slices.Contains(a.args, "--") {
+				return nil, cobra.ShellCompDirectiveDefault // a command
 			}
 			return beginning(docs.Codes(), begun), cobra.ShellCompDirectiveNoFileComp
 		},
@@ -86,18 +87,14 @@ func (a *app) explainCode(code string) error {
 // pageFor is a page with its commands for one machine.
 func pageFor(page, machine, program string) string {
 	word := regexp.MustCompile(`\bmachine-default\b|\bdefault\b`)
-	lines := strings.SplitAfter(page, "\n")
-	for i, line := range lines {
-		if !strings.HasPrefix(line, "    ") {
-			continue
-		}
-		line = strings.ReplaceAll(line, "docker-vpn-helper ", program+" ")
+	commands := regexp.MustCompile("(?m)^    .*$|`docker-(vpn-helper|machine) [^`]*`")
+	return commands.ReplaceAllStringFunc(page, func(command string) string {
+		command = explain.Called(command, program)
 		if machine != "default" {
-			line = word.ReplaceAllString(line, machine)
+			command = word.ReplaceAllLiteralString(command, machine)
 		}
-		lines[i] = line
-	}
-	return strings.Join(lines, "")
+		return command
+	})
 }
 
 // explainInput reads a message from standard input; a Ctrl-C ends the wait.
@@ -196,7 +193,7 @@ func (a *app) explainText(text string, command *ran) error {
 	}
 	b.WriteString("\n")
 	if e.Code != "" {
-		fmt.Fprintf(&b, "More: docker-vpn-helper explain %s\n", e.Code)
+		fmt.Fprintf(&b, "More: %s\n", a.command("explain", e.Code))
 	}
 	fmt.Fprintf(&b, "Source: %s\n", e.Source)
 	if command != nil {

@@ -112,6 +112,10 @@ func (a *app) fix(s site, name string, f fixFlags) error {
 			return a.printFixed(w, res, vars, dialect)
 		}
 	}
+	var verdict *stack.VerdictError
+	if errors.As(err, &verdict) && verdict.Finding.Hint == w.Hint("fix") {
+		verdict.Finding.Hint = a.command("explain", verdict.Finding.Code) // this was fix
+	}
 	for _, left := range res.Left {
 		a.ui.Say("[%s] left as it is: %s", name, left)
 	}

@@ -39,18 +39,18 @@ func (a *app) helpCmd() *cobra.Command {
 	}
 }
 
-// help is cobra's, but that with --json it is one object as everything is.
+// help is cobra's, printed as every result is.
 func (a *app) help(text func(*cobra.Command, []string)) func(*cobra.Command, []string) {
 	return func(cmd *cobra.Command, args []string) {
-		if !a.ui.JSON {
-			text(cmd, args)
-			return
-		}
 		var b bytes.Buffer
 		out := cmd.OutOrStdout()
 		cmd.SetOut(&b)
 		text(cmd, args)
 		cmd.SetOut(out)
+		if !a.ui.JSON {
+			a.ui.Print(b.String())
+			return
+		}
 		if err := a.ui.PrintJSON(struct {
 			Schema int    `json:"schema"`
 			Help   string `json:"help"`

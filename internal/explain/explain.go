@@ -3,7 +3,11 @@
 // a VM. It is text in, entries out; what it does not know it does not guess.
 package explain
 
-import "strings"
+import (
+	"regexp"
+	"strings"
+	"sync"
+)
 
 // Entry is a known message.
 type Entry struct {
@@ -77,12 +81,25 @@ func find(all []Entry, text string) (e Entry, ok bool) {
 // this program is to be called.
 func (e Entry) On(machine, program string) Entry {
 	run := make([]string, len(e.Run))
-	r := strings.NewReplacer("{machine}", machine, "docker-vpn-helper ", program+" ")
 	for i := range e.Run {
-		run[i] = r.Replace(e.Run[i])
+		run[i] = Called(strings.ReplaceAll(e.Run[i], "{machine}", machine), program)
 	}
 	e.Run = run
 	return e
+}
+
+// machineCommand is docker-machine where it is called, and not a network's name.
+var machineCommand = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile("(?:^ *|[`(|;&] *)docker-machine ")
+})
+
+// Called is a command line with the words by which this program is to be called, such
+// as "docker-vpn-helper -s /store"; docker-machine is for the same store.
+func Called(line, program string) string {
+	line = machineCommand().ReplaceAllStringFunc(line, func(call string) string {
+		return strings.TrimSuffix(call, "docker-machine ") + strings.Replace(program, "docker-vpn-helper", "docker-machine", 1) + " "
+	})
+	return strings.ReplaceAll(line, "docker-vpn-helper ", program+" ")
 }
 
 // fits says whether one of the two forms of a text has one of the patterns, and

@@ -78,7 +78,7 @@ func prefix(n *net.IPNet) (netip.Prefix, bool) {
 func (l *Local) Ancestors(context.Context) ([]string, error) {
 	var names []string
 	for pid := os.Getppid(); pid > 1; {
-		stat, err := readProc(pid)
+		stat, err := readProc(pid, "stat")
 		if err != nil {
 			return names, err
 		}
@@ -95,16 +95,23 @@ func (l *Local) Ancestors(context.Context) ([]string, error) {
 		if err != nil {
 			return names, fmt.Errorf("/proc/%d/stat: %w", pid, err)
 		}
-		names = append(names, string(stat[open+1:end]))
+		name := string(stat[open+1 : end])
+		// The comm of a script is its own name; its first argument is the interpreter (execve(2)).
+		if args, err := readProc(pid, "cmdline"); err == nil {
+			if arg, _, _ := bytes.Cut(args, []byte{0}); len(arg) > 0 {
+				name = string(arg)
+			}
+		}
+		names = append(names, name)
 		pid = parent
 	}
 	return names, nil
 }
 
-// readProc reads a process's stat line without the poller that os.File would ask
-// first: a shell prompt may wait for this.
-func readProc(pid int) ([]byte, error) {
-	path := "/proc/" + strconv.Itoa(pid) + "/stat"
+// readProc reads the beginning of a process's file without the poller that os.File
+// would ask first: a shell prompt may wait for this.
+func readProc(pid int, file string) ([]byte, error) {
+	path := "/proc/" + strconv.Itoa(pid) + "/" + file
 	fd, err := syscall.Open(path, syscall.O_RDONLY|syscall.O_CLOEXEC, 0)
 	if err != nil {
 		return nil, &os.PathError{Op: "open", Path: path, Err: err}

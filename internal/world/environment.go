@@ -40,20 +40,20 @@ func SplitEnv(getenv func(string) string, storeDir string) (ours, others []strin
 	return ours, others
 }
 
-// LessProxy is the caller's no_proxy without the host that DOCKER_HOST names; ok is
-// false where it has no such entry.
-func LessProxy(getenv func(string) string) (v shell.Var, ok bool) {
+// LessProxy is what of the caller's no_proxy and NO_PROXY names the host of DOCKER_HOST,
+// without it.
+func LessProxy(getenv func(string) string) (vars []shell.Var) {
 	u, err := url.Parse(getenv("DOCKER_HOST"))
 	if err != nil || u.Hostname() == "" {
-		return shell.Var{}, false
+		return nil
 	}
-	for _, name := range []string{"no_proxy", "NO_PROXY"} {
+	for _, name := range noProxyNames {
 		old := getenv(name)
 		if left := shell.RemoveNoProxy(old, u.Hostname()); left != old {
-			return shell.Var{Name: name, Value: left, Unset: left == ""}, true
+			vars = append(vars, shell.Var{Name: name, Value: left, Unset: left == ""})
 		}
 	}
-	return shell.Var{}, false
+	return vars
 }
 
 // Environment points docker at an endpoint of the machine.
@@ -120,11 +120,18 @@ func (w *World) Good(ctx context.Context, e Endpoint) error {
 	return nil
 }
 
-// NoProxy is the caller's no_proxy with the endpoint's host added, by whole entry.
-func (w *World) NoProxy(e Endpoint) shell.Var {
-	name := "no_proxy"
-	if w.Getenv(name) == "" && w.Getenv("NO_PROXY") != "" {
-		name = "NO_PROXY"
+// NoProxy is the caller's no_proxy with the endpoint's host added, by whole entry. Of
+// two, programs read one or the other (curl no_proxy, Go NO_PROXY): both get it.
+func (w *World) NoProxy(e Endpoint) (vars []shell.Var) {
+	for _, name := range noProxyNames {
+		if old := w.Getenv(name); old != "" {
+			vars = append(vars, shell.Var{Name: name, Value: shell.AddNoProxy(old, e.Host)})
+		}
 	}
-	return shell.Var{Name: name, Value: shell.AddNoProxy(w.Getenv(name), e.Host)}
+	if len(vars) == 0 {
+		vars = []shell.Var{{Name: noProxyNames[0], Value: e.Host}}
+	}
+	return vars
 }
+
+var noProxyNames = []string{"no_proxy", "NO_PROXY"}
