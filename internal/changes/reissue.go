@@ -81,6 +81,10 @@ func (c *Reissue) Backup(ctx context.Context, w *world.World) error {
 	if apart := world.ClocksApart(w.ClockSkew(facts)); apart != "" {
 		w.Tell("[%s] warn: %s: the certificate is made for both", c.Machine, apart)
 	}
+	// Both go into the journal, which has no secrets.
+	if world.HoldsKey(facts.Cert.Data) {
+		return fmt.Errorf("%s on %s holds a private key as well: put that into a file of its own", facts.Cert.Path, c.Machine)
+	}
 	c.HostPath, c.HostOld = facts.Cert.Path, facts.Cert.Data
 	store, err := w.Laptop.ReadFile(ctx, c.StorePath)
 	switch {
@@ -88,6 +92,8 @@ func (c *Reissue) Backup(ctx context.Context, w *world.World) error {
 		c.StoreNone = true
 	case err != nil:
 		return err
+	case world.HoldsKey(store):
+		return fmt.Errorf("%s holds a private key as well: put that into a file of its own", c.StorePath)
 	}
 	c.StoreOld = store
 

@@ -14,7 +14,7 @@ type StartDaemon struct{ Machine string }
 
 // PlanStart plans one where the docker host can be told to; else it is nil.
 func PlanStart(w *world.World, facts dockerhost.Facts) *StartDaemon {
-	if !facts.Root || facts.Init == "" {
+	if !facts.Root || facts.Init == "" || !facts.Client {
 		return nil
 	}
 	return &StartDaemon{Machine: w.Machine.Name}

@@ -158,10 +158,8 @@ func (a *app) shell(s site, name string) (shell.Dialect, error) {
 	if name != "" {
 		return shell.Parse(name)
 	}
-	ancestors, err := s.laptop.Ancestors(a.ctx)
-	if err != nil {
-		ancestors = nil // $SHELL is second best
-	}
+	// Where not all can be read, the nearest are known all the same; $SHELL is second best.
+	ancestors, _ := s.laptop.Ancestors(a.ctx)
 	d, err := shell.Detect(ancestors, a.Getenv("SHELL"))
 	var unknown *shell.UnknownError
 	if errors.As(err, &unknown) && unknown.Name == "" {

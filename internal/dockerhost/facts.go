@@ -169,6 +169,13 @@ func (f Facts) Socket() string {
 	return DefaultSocket
 }
 
+// NoSocket says that dockerd is told to listen on TCP alone.
+func (f Facts) NoSocket() bool {
+	return len(f.Hosts) > 0 && !slices.ContainsFunc(f.Hosts, func(h string) bool {
+		return strings.HasPrefix(h, "unix://") || strings.HasPrefix(h, "fd://")
+	})
+}
+
 // DefaultSocket is where dockerd listens unless it is told otherwise.
 const DefaultSocket = "/var/run/docker.sock"
 

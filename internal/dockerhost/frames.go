@@ -103,6 +103,8 @@ func script(root bool, text string, vars ...variable) host.Cmd {
 	for _, v := range vars {
 		fmt.Fprintf(&b, "%s=%s\n", v.name, quote(v.value))
 	}
+	// What a login script has printed need not end its line: a title, "echo -n".
+	b.WriteString("echo\n")
 	b.WriteString(text)
 	return host.Cmd{Argv: []string{"sh", "-s"}, Stdin: b.Bytes(), Root: root}
 }

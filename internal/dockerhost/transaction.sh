@@ -37,6 +37,8 @@ over() {
 
 begin() {
 	before=
+	# What tells that dockerd is up must be there, or it never will be.
+	command -v docker >/dev/null 2>&1 || over unchanged "there is no docker command to ask dockerd with"
 	if [ "$MODE" = swap ]; then
 		which_file
 		case $file in

@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -63,7 +64,15 @@ func (l *Local) Run(ctx context.Context, c Cmd) (Output, error) {
 		}
 	}
 	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
-	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
+	cmd.Cancel = func() error {
+		err := cmd.Process.Signal(syscall.SIGTERM)
+		if asRoot && errors.Is(err, syscall.EPERM) {
+			// sudo has made itself root in full, "so user cannot kill us" (src/sudo.c); it
+			// hands the signal on to the command.
+			err = exec.Command("sudo", "-n", "kill", strconv.Itoa(cmd.Process.Pid)).Run()
+		}
+		return err
+	}
 	cmd.WaitDelay = 2 * time.Second
 	if !(c.Root && l.sudo.Terminal) {
 		// A Ctrl-C at the terminal is for us: what we have started is stopped

@@ -23,7 +23,7 @@ func (l *Local) Links(context.Context) ([]Link, error) {
 	links := make([]Link, 0, len(all))
 	for _, a := range all {
 		attrs := a.Attrs()
-		link := Link{Name: attrs.Name, Kind: a.Type(), Up: attrs.Flags&net.FlagUp != 0}
+		link := Link{Name: attrs.Name, Kind: kind(a), Up: attrs.Flags&net.FlagUp != 0}
 		addrs, err := netlink.AddrList(a, netlink.FAMILY_V4)
 		if err != nil {
 			return nil, fmt.Errorf("listing the addresses of %s: %w", attrs.Name, err)
@@ -38,6 +38,14 @@ func (l *Local) Links(context.Context) ([]Link, error) {
 	return links, nil
 }
 
+// kind is as ip -d link has it. netlink's Type is "tuntap" for a tun and for a tap.
+func kind(l netlink.Link) string {
+	if t, ok := l.(*netlink.Tuntap); ok {
+		return t.Mode.String()
+	}
+	return l.Type()
+}
+
 // RouteTo implements Laptop by netlink, as `ip route get fibmatch` does.
 func (l *Local) RouteTo(_ context.Context, ip netip.Addr) (Route, error) {
 	routes, err := netlink.RouteGetWithOptions(ip.AsSlice(), &netlink.RouteGetOptions{FIBMatch: true})
@@ -48,6 +56,9 @@ func (l *Local) RouteTo(_ context.Context, ip netip.Addr) (Route, error) {
 		return Route{}, fmt.Errorf("asking for the route to %s: %w", ip, syscall.ENETUNREACH)
 	}
 	r := routes[0]
+	if len(r.MultiPath) > 0 { // a route by several links has none of its own
+		r.LinkIndex, r.Gw = r.MultiPath[0].LinkIndex, r.MultiPath[0].Gw
+	}
 	link, err := netlink.LinkByIndex(r.LinkIndex)
 	if err != nil {
 		return Route{}, fmt.Errorf("naming the interface of the route to %s: %w", ip, err)

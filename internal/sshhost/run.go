@@ -84,11 +84,11 @@ func (c *Client) loginUID(ctx context.Context) (int, error) {
 	if uid >= 0 {
 		return uid, nil
 	}
-	out, err := c.exec(ctx, []string{"id", "-u"}, "id -u", nil)
+	out, err := c.exec(ctx, []string{"id", "-u"}, "echo; id -u", nil)
 	if err != nil {
 		return 0, err
 	}
-	// Log-in scripts of the user may print lines of their own before it.
+	// Log-in scripts of the user may print something of their own before it, and not end the line.
 	words := strings.Fields(string(out.Stdout))
 	if len(words) == 0 {
 		return 0, fmt.Errorf("ssh to %s: id -u printed nothing", c.addr)

@@ -68,7 +68,7 @@ func TestRoot(t *testing.T) {
 		s := newServer(t)
 		s.fake(t, "id", "echo welcome; echo 1000")
 		s.fake(t, "sudo", `[ "$1" = -n ] && shift && exec "$@"`)
-		if diff := cmp.Diff([]string{"id -u", "sudo -n echo 'a b'", "sudo -n echo 'a b'"}, run(t, s, dial(t, s.config()))); diff != "" {
+		if diff := cmp.Diff([]string{"echo; id -u", "sudo -n echo 'a b'", "sudo -n echo 'a b'"}, run(t, s, dial(t, s.config()))); diff != "" {
 			t.Error(diff)
 		}
 	})

@@ -1,6 +1,7 @@
 package world
 
 import (
+	"bytes"
 	"context"
 	"crypto"
 	"crypto/tls"
@@ -78,6 +79,9 @@ func (w *World) Trusts(ctx context.Context, a Answer) error {
 	}
 	return nil
 }
+
+// HoldsKey says that a file of certificates has a private key in it, too.
+func HoldsKey(text []byte) bool { return bytes.Contains(text, []byte("PRIVATE KEY")) }
 
 // StoreCert is the store's copy of the server certificate.
 func (w *World) StoreCert(ctx context.Context) (*x509.Certificate, error) {

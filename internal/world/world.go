@@ -149,7 +149,7 @@ func (w *World) VBoxManage(ctx context.Context, args []string) (host.Output, err
 	}
 	defer end()
 	limit := w.vboxTime(args)
-	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("no answer for %s", limit))
+	ctx, cancel := context.WithTimeoutCause(ctx, limit, noAnswer(limit))
 	defer cancel()
 	deadline := w.Now().Add(5 * time.Second)
 	for {
@@ -164,6 +164,12 @@ func (w *World) VBoxManage(ctx context.Context, args []string) (host.Output, err
 		}
 	}
 }
+
+// noAnswer is a deadline that has passed, in words.
+type noAnswer time.Duration
+
+func (n noAnswer) Error() string { return "no answer for " + time.Duration(n).String() }
+func (noAnswer) Unwrap() error   { return context.DeadlineExceeded }
 
 // vboxTime is how long VBoxManage may take: one whose VBoxSVC hangs never ends. A
 // cold start takes seconds, and a VM's memory is written to disk or read from it in minutes.

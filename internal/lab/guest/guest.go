@@ -245,6 +245,8 @@ func (g *Guest) path(elem ...string) string {
 //
 //	sshd                refuse | silent | close | auth | hostkey | limit N SECONDS
 //	sudo                sudo asks for a password
+//	sudo-warns          sudo complains that it cannot resolve the host's name, and goes on
+//	login-prints        a login script sets the terminal's title, without a line's end
 //	no-dockerd-at-boot  dockerd is not started with the guest
 //	dockerd-slow        DURATION before dockerd serves
 //	dockerd-never       dockerd ends without ever serving

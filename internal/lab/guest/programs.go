@@ -105,6 +105,9 @@ if [ -e "$DVH_GUEST/faults/sudo" ]; then
 	echo 'sudo: a password is required' >&2
 	exit 1
 fi
+if [ -e "$DVH_GUEST/faults/sudo-warns" ]; then
+	echo 'sudo: unable to resolve host default: Name or service not known' >&2
+fi
 DVH_ROOT=1
 export DVH_ROOT
 exec "$@"

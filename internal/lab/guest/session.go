@@ -58,6 +58,9 @@ func (g *Guest) run(ch ssh.Channel, reqs <-chan *ssh.Request, user, command stri
 	if err != nil {
 		return
 	}
+	if _, on := Fault(g.dir, "login-prints"); on {
+		_, _ = io.WriteString(stdout, "\x1b]0;docker@default\a")
+	}
 	if err := cmd.Start(); err != nil {
 		go ssh.DiscardRequests(reqs)
 		_, _ = io.WriteString(ch.Stderr(), err.Error()+"\n")

@@ -84,6 +84,9 @@ func inspect(ctx context.Context, w *world.World) (stack.State, error) {
 		s.NoPort = none.Error()
 		return s, nil
 	}
+	if err != nil && ctx.Err() != nil && !w.Repairing() {
+		return s, nil // what is wrong is known; which port a rule would get, other VMs have not said in time
+	}
 	if err != nil {
 		return nil, err
 	}

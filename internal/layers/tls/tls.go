@@ -233,6 +233,12 @@ func (s *State) plan(ctx context.Context, w *world.World, served *x509.Certifica
 		}
 	case !facts.Root:
 		s.Impossible = "sudo is refused on the docker host: " + facts.SudoError
+	case world.HoldsKey(facts.Cert.Data):
+		s.Impossible = facts.Cert.Path + " on the docker host holds a private key as well, which has to be in a file of its own"
+	case !facts.Client:
+		s.Impossible = "the docker host has no docker command, by which a restart of dockerd is watched and its containers are started again"
+	case facts.NoSocket():
+		s.Impossible = "dockerd on the docker host has no unix socket (-H), by which a restart is watched and its containers are started again"
 	case facts.Init == "":
 		s.Impossible = "the docker host has no /etc/init.d/docker, docker.service or /etc/init/docker.conf to restart dockerd with"
 	}

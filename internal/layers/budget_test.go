@@ -1,0 +1,21 @@
+package layers
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/stack"
+)
+
+// That no rule leads to dockerd is known, whatever other VMs have to say about their ports.
+func TestRuleIsMissingWhileOtherVMsAreNotTold(t *testing.T) {
+	w, _ := readMachine(t, "testdata/other_vms_hang.txtar").world(t)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	for _, l := range stack.Diagnose(ctx, w, All(), mute{}).Layers {
+		if l.Layer == "forward" && (len(l.Findings) != 1 || l.Findings[0].Code != "forward.rule-missing") {
+			t.Errorf("%s: %v", l.Status, l.Findings)
+		}
+	}
+}
