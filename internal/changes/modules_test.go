@@ -17,6 +17,15 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/world"
 )
 
+// resumed is what becomes of "a", once it is saved.
+const resumed = `-- $ VBoxManage startvm 1111 --type headless => scene resumed --
+-- scene resumed --
+-- $ VBoxManage showvminfo 1111 --machinereadable --
+name="a"
+UUID="1111"
+VMState="running"
+`
+
 const savedVMs = `Debian 12, VirtualBox 6.1.26; "a" is saved, "b" runs.
 
 -- computer --
@@ -29,13 +38,7 @@ VMState="saved"
 name="b"
 UUID="2222"
 VMState="running"
--- $ VBoxManage startvm 1111 --type headless => scene resumed --
--- scene resumed --
--- $ VBoxManage showvminfo 1111 --machinereadable --
-name="a"
-UUID="1111"
-VMState="running"
-`
+` + resumed
 
 func on(t *testing.T, transcript string) (*world.World, *hosttest.Computer) {
 	c := hosttest.New(t, []byte(transcript))
@@ -72,13 +75,7 @@ VMState="saving"
 name="a"
 UUID="1111"
 VMState="saved"
--- $ VBoxManage startvm 1111 --type headless => scene resumed --
--- scene resumed --
--- $ VBoxManage showvminfo 1111 --machinereadable --
-name="a"
-UUID="1111"
-VMState="running"
-`
+` + resumed
 
 func TestRevertOfAModuleRestartWaitsForAVMThatIsBeingSaved(t *testing.T) {
 	w, c := on(t, savingVM)

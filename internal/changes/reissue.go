@@ -214,7 +214,7 @@ func (c *Reissue) Undoable(ctx context.Context, w *world.World) error {
 	return err
 }
 
-// ForGood implements world.Undoable.
+// ForGood implements world.Costly.
 func (c *Reissue) ForGood() bool { return world.ForGood(c.Containers) }
 
 // Revert implements world.Change.

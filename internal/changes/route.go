@@ -103,9 +103,6 @@ func (c *RestoreRoute) Undoable(ctx context.Context, w *world.World) error {
 	return err
 }
 
-// ForGood implements world.Undoable.
-func (c *RestoreRoute) ForGood() bool { return false }
-
 // gone says that our route has ended with the boot in which it was made: what is there
 // now is VirtualBox's and the kernel's.
 func (c *RestoreRoute) gone(ctx context.Context, w *world.World) bool {
@@ -201,6 +198,3 @@ func (c *ConfigureAdapter) Undoable(ctx context.Context, w *world.World) error {
 	}
 	return c.For.Undoable(ctx, w)
 }
-
-// ForGood implements world.Undoable.
-func (c *ConfigureAdapter) ForGood() bool { return false }

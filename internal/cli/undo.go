@@ -255,7 +255,7 @@ func (a *app) nothingTakenBack(w *world.World, err error) error {
 // not come back.
 func (a *app) mayStop(w *world.World, j *stack.Journal) error {
 	for _, e := range j.Entries {
-		switch c, ok := e.Change.(world.Undoable); {
+		switch c, ok := e.Change.(world.Costly); {
 		case !ok || e.Mark == stack.Reverted || c.Risk() == "":
 		case c.ForGood():
 			if err := a.sink().Confirm(a.ctx, c); err != nil {

@@ -43,6 +43,11 @@ type Undoable interface {
 	Change
 	// Undoable looks. From then on Risk says what taking it back costs.
 	Undoable(context.Context, *World) error
+}
+
+// Costly is an Undoable of which taking it back, too, has a risk.
+type Costly interface {
+	Undoable
 	// ForGood says whether some of what Risk names does not come back.
 	ForGood() bool
 }
