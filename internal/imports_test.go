@@ -88,5 +88,5 @@ func within(path, base string) bool { return path == base || strings.HasPrefix(p
 
 // pure packages turn text into values and values into text.
 func pure(from string) bool {
-	return slices.Contains([]string{"internal/vbox", "internal/routes", "internal/certs", "internal/shell"}, from)
+	return slices.Contains([]string{"internal/vbox", "internal/routes", "internal/certs", "internal/shell", "internal/useraction"}, from)
 }

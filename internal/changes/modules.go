@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/useraction"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/vbox"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/world"
 )
@@ -77,7 +78,7 @@ func (c *RestartModules) Risk() string { return "" }
 
 // Backup implements world.Change. It refuses, with nothing touched, what would
 // fail: VMs that may not be saved, no root's rights where VMs would be saved first.
-// The error is a *world.YourTurn or a *host.SudoError then. Whether a VPN is in the
+// The error is a *useraction.Required or a *host.SudoError then. Whether a VPN is in the
 // way is for those to ask who plan the change.
 func (c *RestartModules) Backup(ctx context.Context, w *world.World) error {
 	m, err := w.Modules(ctx)
@@ -107,7 +108,7 @@ func (c *RestartModules) Backup(ctx context.Context, w *world.World) error {
 			return fmt.Errorf("looking at VM %s: %w", ref.Name, err)
 		}
 		if vm.State != vbox.Running && vm.State != vbox.Paused {
-			return &world.YourTurn{Text: fmt.Sprintf("VM %s is %s and cannot be saved", ref.Name, vm.State)}
+			return &useraction.Required{Text: fmt.Sprintf("VM %s is %s and cannot be saved", ref.Name, vm.State)}
 		}
 		c.Saved = append(c.Saved, SavedVM{Name: ref.Name, UUID: ref.UUID, Paused: vm.State == vbox.Paused})
 	}
@@ -140,12 +141,12 @@ func (c *RestartModules) Apply(ctx context.Context, w *world.World) error {
 		return failed
 	}
 	if m, err := w.Modules(ctx); err == nil && m.Blocked {
-		turn := &world.YourTurn{Text: "macOS does not load VirtualBox's kernel extensions, /dev/" + vbox.NetCtlDevice + " is still missing: allow them in Privacy & Security, and reboot",
+		required := &useraction.Required{Text: "macOS does not load VirtualBox's kernel extensions, /dev/" + vbox.NetCtlDevice + " is still missing: allow them in Privacy & Security, and reboot",
 			Hint: "docker-vpn-helper explain machine.driver-not-loaded"}
 		if vbox.KextsUnsupported(failed) {
-			turn.Text = fmt.Sprintf("this macOS loads no kernel extensions of VirtualBox %s, which is too old for it: install VirtualBox 7", m.Version)
+			required.Text = fmt.Sprintf("this macOS loads no kernel extensions of VirtualBox %s, which is too old for it: install VirtualBox 7", m.Version)
 		}
-		return turn
+		return required
 	}
 	if failed != nil {
 		return fmt.Errorf("restarting VirtualBox's kernel modules: %w", failed)

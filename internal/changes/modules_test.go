@@ -14,6 +14,7 @@ import (
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host/hosttest"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/store"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/useraction"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/world"
 )
 
@@ -126,13 +127,13 @@ UNIT
 	for situation, tt := range map[string]struct {
 		others  string
 		stopVMs bool
-		want    *world.YourTurn
+		want    *useraction.Required
 	}{
-		"without_a_way_to_restart_them_known": {"NO UNIT", false, &world.YourTurn{Text: "VirtualBox is running: VBoxHeadless (pid 41)", Hint: "again"}},
-		"without_the_flag":                    {"", false, &world.YourTurn{Text: "VirtualBox is running: VBoxHeadless (pid 41)", Hint: "again"}},
-		"another_users":                       {"foreign 77 VBoxHeadless", true, &world.YourTurn{Text: "VMs that are not yours to save are running: VBoxHeadless (pid 77, of another user)"}},
+		"without_a_way_to_restart_them_known": {"NO UNIT", false, &useraction.Required{Text: "VirtualBox is running: VBoxHeadless (pid 41)", Hint: "again"}},
+		"without_the_flag":                    {"", false, &useraction.Required{Text: "VirtualBox is running: VBoxHeadless (pid 41)", Hint: "again"}},
+		"another_users":                       {"foreign 77 VBoxHeadless", true, &useraction.Required{Text: "VMs that are not yours to save are running: VBoxHeadless (pid 77, of another user)"}},
 		"another_virtualbox_of_this_user": {"process 78 VBoxHeadless VBoxHeadless --comment z --startvm 9999", true,
-			&world.YourTurn{Text: "VMs that are not yours to save are running: VBoxHeadless (pid 78)"}},
+			&useraction.Required{Text: "VMs that are not yours to save are running: VBoxHeadless (pid 78)"}},
 	} {
 		t.Run(situation, func(t *testing.T) {
 			transcript := strings.Replace(running, "UNIT", unit, 1)
@@ -142,7 +143,7 @@ UNIT
 			w, c := on(t, strings.Replace(transcript, "PROCESSES", tt.others, 1))
 			w.StopVMs = tt.stopVMs
 			err := (&RestartModules{Again: "again"}).Backup(t.Context(), w)
-			var got *world.YourTurn
+			var got *useraction.Required
 			if errors.As(err, &got); !cmp.Equal(tt.want, got) {
 				t.Errorf("%v", err)
 			}

@@ -98,9 +98,9 @@ func (a *app) contexts(w *world.World) error {
 	var exit *host.CmdError
 	switch {
 	case errors.Is(err, world.ErrNoDocker):
-		return &exitError{code: exitYourTurn, message: err.Error(), hint: "docker-vpn-helper explain env.client-missing"}
+		return &exitError{code: exitUserAction, message: err.Error(), hint: "docker-vpn-helper explain env.client-missing"}
 	case errors.As(err, &exit) && strings.Contains(exit.Stderr, "is not a docker command"):
-		return &exitError{code: exitYourTurn, message: "this docker command has no contexts: it is older than 19.03", hint: "docker --version"}
+		return &exitError{code: exitUserAction, message: "this docker command has no contexts: it is older than 19.03", hint: "docker --version"}
 	}
 	return a.cause(err)
 }
@@ -113,7 +113,7 @@ func (a *app) contextError(w *world.World, res stack.Result, err error) error {
 	}
 	var verdict *stack.VerdictError
 	if errors.As(err, &verdict) && verdict.Finding.Code == "context.taken" {
-		return &exitError{code: exitYourTurn, message: verdict.Error(), hint: verdict.Finding.Hint}
+		return &exitError{code: exitUserAction, message: verdict.Error(), hint: verdict.Finding.Hint}
 	}
 	return err
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/stack"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/store"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/ui"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/useraction"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/vbox"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/world"
 )
@@ -22,7 +23,7 @@ const (
 	exitOK          = 0
 	exitProblems    = 1
 	exitUsage       = 2
-	exitYourTurn    = 3
+	exitUserAction  = 3
 	exitUnknown     = 4
 	exitIncomplete  = 5
 	exitInterrupted = 130
@@ -86,7 +87,7 @@ func (a *app) classify(err error) *exitError {
 		rollback *stack.RollbackError
 		verdict  *stack.VerdictError
 		dialect  *shell.UnknownError
-		yourTurn *world.YourTurn
+		required *useraction.Required
 		vb       *vbox.Error
 		down     *changes.DaemonDown
 		path     *fs.PathError
@@ -122,17 +123,17 @@ func (a *app) classify(err error) *exitError {
 		out.code = exitUsage
 		out.hint = "docker-vpn-helper env --help"
 	case errors.As(err, &needsYes):
-		out.code = exitYourTurn
+		out.code = exitUserAction
 		out.hint = a.again("--yes")
 	case errors.Is(err, ui.ErrRefused):
-		out.code = exitYourTurn
+		out.code = exitUserAction
 		out.message = "nothing was changed: " + err.Error()
 	case errors.As(err, &sudo):
-		out.code = exitYourTurn
+		out.code = exitUserAction
 		out.hint = shell.Command(sudo.Argv...)
-	case errors.As(err, &yourTurn):
-		out.code = exitYourTurn
-		out.hint = yourTurn.Hint
+	case errors.As(err, &required):
+		out.code = exitUserAction
+		out.hint = required.Hint
 	case errors.As(err, &verdict):
 		out.hint = verdict.Finding.Hint
 		if verdict.Status != stack.Fail {
@@ -143,7 +144,7 @@ func (a *app) classify(err error) *exitError {
 	case errors.As(err, &vb) && vb.Kind == vbox.HostOnlyMissing:
 		out.hint = "VBoxManage hostonlyif create"
 	case errors.Is(err, world.ErrNoVBoxManage):
-		out.code = exitYourTurn
+		out.code = exitUserAction
 		out.hint = a.command("doctor")
 	case errors.As(err, &vb), errors.As(err, &down):
 		out.hint = a.command("doctor")

@@ -11,6 +11,7 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/changes"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/stack"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/store"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/useraction"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/world"
 )
 
@@ -161,7 +162,7 @@ func (a *app) noVPN(s site) error {
 		}
 		if vpn != nil {
 			again := a.again()
-			return &world.YourTurn{Text: vpn.Text + ": disconnect from the VPN and run again: " + again, Hint: again}
+			return &useraction.Required{Text: vpn.Text + ": disconnect from the VPN and run again: " + again, Hint: again}
 		}
 	}
 	return nil

@@ -278,7 +278,7 @@ func (a *app) mustRun(w *world.World) error {
 		return err
 	}
 	if !running && !w.MissingVM(a.ctx) {
-		return &exitError{code: exitYourTurn, message: fmt.Sprintf("machine %q is not running, and what is to be taken back is in it", w.Machine.Name),
+		return &exitError{code: exitUserAction, message: fmt.Sprintf("machine %q is not running, and what is to be taken back is in it", w.Machine.Name),
 			hint: w.DockerMachine("start")}
 	}
 	return nil

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/useraction"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/world"
 )
 
@@ -147,13 +148,13 @@ func applyAll(ctx context.Context, w *world.World, l Layer, j *Journal, planned 
 			res.Applied = append(res.Applied, c.String())
 			continue
 		}
-		var yourTurn *world.YourTurn
-		if !l.Optional || ctx.Err() != nil || errors.Is(err, host.ErrNoSudo) || l.Verdict && errors.As(err, &yourTurn) {
+		var required *useraction.Required
+		if !l.Optional || ctx.Err() != nil || errors.Is(err, host.ErrNoSudo) || l.Verdict && errors.As(err, &required) {
 			return tried, err
 		}
 		text := fmt.Sprintf("%s: %v", c, err)
-		if errors.As(err, &yourTurn) && yourTurn.Hint != "" {
-			text += "; " + yourTurn.Hint
+		if errors.As(err, &required) && required.Hint != "" {
+			text += "; " + required.Hint
 		}
 		sink.Event(Event{Kind: Note, Machine: w.Machine.Name, Layer: l.Name, Text: text})
 		if err := j.takeBack(ctx, w, c); err != nil {

@@ -12,6 +12,7 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/routes"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/shell"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/store"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/useraction"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/vbox"
 )
 
@@ -32,11 +33,11 @@ type CreatePlan struct {
 }
 
 // Creatable says what creating the machine takes, or what stands in the way of
-// it: a *YourTurn, with nothing touched. again is the command line to repeat.
+// it: a *useraction.Required, with nothing touched. again is the command line to repeat.
 func (w *World) Creatable(ctx context.Context, again string) (CreatePlan, error) {
 	plan := CreatePlan{}
 	if _, err := w.dockerMachine(); err != nil {
-		return plan, &YourTurn{Text: "docker-machine is not installed, and only it creates machines", Hint: "brew install docker-machine"}
+		return plan, &useraction.Required{Text: "docker-machine is not installed, and only it creates machines", Hint: "brew install docker-machine"}
 	}
 	v, warned, err := w.VBoxVersion(ctx)
 	if err != nil {
@@ -44,9 +45,9 @@ func (w *World) Creatable(ctx context.Context, again string) (CreatePlan, error)
 	}
 	if w.Laptop.OS() == host.Darwin && v.AtLeast(7, 0, 0) {
 		if w.AppleSilicon(ctx) {
-			return plan, &YourTurn{Text: "this Mac has an Apple chip, on which VirtualBox runs no boot2docker", Hint: "brew install colima docker && colima start"}
+			return plan, &useraction.Required{Text: "this Mac has an Apple chip, on which VirtualBox runs no boot2docker", Hint: "brew install colima docker && colima start"}
 		}
-		return plan, &YourTurn{Text: fmt.Sprintf("docker-machine creates no machine with VirtualBox %s on macOS: it needs host-only adapters, of which there are only networks now", v),
+		return plan, &useraction.Required{Text: fmt.Sprintf("docker-machine creates no machine with VirtualBox %s on macOS: it needs host-only adapters, of which there are only networks now", v),
 			Hint: "docker-vpn-helper explain machine.adapter-unsupported"}
 	}
 	vpn, err := w.VPNTakes(ctx)
@@ -54,10 +55,10 @@ func (w *World) Creatable(ctx context.Context, again string) (CreatePlan, error)
 		return plan, err
 	}
 	if vpn != nil {
-		return plan, &YourTurn{Text: fmt.Sprintf("%s: disconnect from the VPN and run again: %s", vpn.Text, again), Hint: again}
+		return plan, &useraction.Required{Text: fmt.Sprintf("%s: disconnect from the VPN and run again: %s", vpn.Text, again), Hint: again}
 	}
 	if p, conf, refused := w.HostOnlyRefused(ctx); refused && vbox.LimitsHostOnly(v, w.Laptop.OS()) {
-		return plan, &YourTurn{Text: fmt.Sprintf("VirtualBox %s refuses %s on a host-only adapter: %s does not allow it", v, p, vbox.NetworksConfPath),
+		return plan, &useraction.Required{Text: fmt.Sprintf("VirtualBox %s refuses %s on a host-only adapter: %s does not allow it", v, p, vbox.NetworksConfPath),
 			Hint: "sudo mkdir -p /etc/vbox && echo " + shell.Quote(vbox.NetworksConfLine(p, conf)) + " | sudo tee -a " + vbox.NetworksConfPath}
 	}
 	_, err = w.VM(ctx)
@@ -65,7 +66,7 @@ func (w *World) Creatable(ctx context.Context, again string) (CreatePlan, error)
 	switch {
 	case err == nil:
 		// Not one of ours, then: taking a failed creation back would delete it.
-		return plan, &YourTurn{Text: fmt.Sprintf("VirtualBox has a VM %q already, and the store has no machine of that name", w.Machine.VMName), Hint: "VBoxManage list vms"}
+		return plan, &useraction.Required{Text: fmt.Sprintf("VirtualBox has a VM %q already, and the store has no machine of that name", w.Machine.VMName), Hint: "VBoxManage list vms"}
 	case !errors.As(err, &complaint) || complaint.Kind != vbox.NotFound && complaint.Kind != vbox.KernelDriver:
 		return plan, err
 	}

@@ -10,14 +10,9 @@ import (
 	"strings"
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/useraction"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/vbox"
 )
-
-// YourTurn is something that only the user can do first: disconnect the VPN,
-// stop VMs. Nothing has been touched.
-type YourTurn struct{ Text, Hint string }
-
-func (e *YourTurn) Error() string { return e.Text }
 
 // Modules is what is known of VirtualBox's kernel modules.
 type Modules struct {
@@ -127,9 +122,9 @@ func (m Modules) Free(running []vbox.VMRef, stopVMs bool, again string) (saved [
 		for _, vm := range running {
 			names = append(names, vm.Name)
 		}
-		return nil, &YourTurn{Text: "VMs are running: " + strings.Join(names, ", "), Hint: again}
+		return nil, &useraction.Required{Text: "VMs are running: " + strings.Join(names, ", "), Hint: again}
 	case !stopVMs: // where VMs run there are modules, also where none was found
-		return nil, &YourTurn{Text: "VirtualBox is running: " + pids(m.Users), Hint: again}
+		return nil, &useraction.Required{Text: "VirtualBox is running: " + pids(m.Users), Hint: again}
 	case m.None != "":
 		return nil, errors.New(m.None)
 	}
@@ -140,7 +135,7 @@ func (m Modules) Free(running []vbox.VMRef, stopVMs bool, again string) (saved [
 		}
 	}
 	if len(others) > 0 {
-		return nil, &YourTurn{Text: "VMs that are not yours to save are running: " + pids(others)}
+		return nil, &useraction.Required{Text: "VMs that are not yours to save are running: " + pids(others)}
 	}
 	return running, nil
 }

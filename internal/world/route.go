@@ -12,6 +12,7 @@ import (
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/routes"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/useraction"
 )
 
 // Boot names the present boot of the laptop: what a reboot has ended, such as a route,
@@ -169,7 +170,7 @@ func (w *World) scutil(ctx context.Context, signs *routes.Signs) {
 
 // VPNTakes says which VPN has the way to the host-only address, or would have it
 // as soon as there is one; nil where none does.
-func (w *World) VPNTakes(ctx context.Context) (*YourTurn, error) {
+func (w *World) VPNTakes(ctx context.Context) (*useraction.Required, error) {
 	view, err := w.RouteView(ctx)
 	if err != nil {
 		return nil, err
@@ -182,11 +183,11 @@ func (w *World) VPNTakes(ctx context.Context) (*YourTurn, error) {
 	}
 	switch client := w.VPN(ctx, view); {
 	case routes.Tunnel(owner) && client.Name != "":
-		return &YourTurn{Text: fmt.Sprintf("%s leaves by %s (%s)", view.Net(), owner.Name, client.Name)}, nil
+		return &useraction.Required{Text: fmt.Sprintf("%s leaves by %s (%s)", view.Net(), owner.Name, client.Name)}, nil
 	case routes.Tunnel(owner):
-		return &YourTurn{Text: fmt.Sprintf("%s leaves by %s, a tunnel", view.Net(), owner.Name)}, nil
+		return &useraction.Required{Text: fmt.Sprintf("%s leaves by %s, a tunnel", view.Net(), owner.Name)}, nil
 	case client.Connected && client.TakesLocal:
-		return &YourTurn{Text: client.Name + " is connected (" + client.How + ")"}, nil
+		return &useraction.Required{Text: client.Name + " is connected (" + client.How + ")"}, nil
 	}
 	return nil, nil
 }
