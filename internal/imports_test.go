@@ -62,6 +62,10 @@ func TestWhoMayImportWhom(t *testing.T) {
 		module + "/internal/host/hosttest":  {"internal/host"},
 		module + "/internal/layers/machine": {"internal/layers"},
 	}
+	// a part → all packages of the module that it may import
+	parts := map[string][]string{
+		"internal/memo": {},
+	}
 	for _, goos := range []string{"linux", "darwin"} {
 		for _, p := range packages(t, goos) {
 			from := strings.TrimPrefix(p.ImportPath, module+"/")
@@ -71,6 +75,9 @@ func TestWhoMayImportWhom(t *testing.T) {
 					if covered && !slices.ContainsFunc(who, func(w string) bool { return within(from, w) }) {
 						t.Errorf("%s (%s) imports %s, which only %v may", from, goos, imported, who)
 					}
+				}
+				if may, part := parts[from]; part && within(imported, module) && !slices.Contains(may, strings.TrimPrefix(imported, module+"/")) {
+					t.Errorf("%s imports %s: a part gets what it needs when it is made, and imports only %v", from, imported, may)
 				}
 				if strings.HasPrefix(from, "internal/layers/") && within(imported, module+"/internal/layers") {
 					t.Errorf("layer %s imports %s: layers never talk to each other", from, imported)

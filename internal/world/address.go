@@ -11,7 +11,7 @@ import (
 // host-only NIC: VirtualBox's guest additions, which boot2docker has, tell it.
 // The zero Addr where nobody does.
 func (w *World) GuestAddr(ctx context.Context) netip.Addr {
-	a, _ := w.guest.get(ctx, func() (netip.Addr, error) {
+	a, _ := w.guest.Get(ctx, func() (netip.Addr, error) {
 		vm, err := w.VM(ctx)
 		if err != nil || vm.State != vbox.Running {
 			return netip.Addr{}, err

@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/x509"
 	"errors"
-	"fmt"
 	"net"
 	"slices"
 	"strconv"
@@ -76,7 +75,7 @@ func (w *World) Ask(ctx context.Context, e Endpoint) Answer {
 	if e.Host == "" {
 		return Answer{DialErr: errors.New("no address is known"), Identity: Unsure}
 	}
-	a, _ := w.answers.get(ctx, fmt.Sprint(e), func() (Answer, error) { return w.ask(ctx, e), nil })
+	a, _ := w.answers.Get(ctx, e, func() (Answer, error) { return w.ask(ctx, e), nil })
 	return a
 }
 
@@ -167,7 +166,7 @@ func (w *World) Proven(ctx context.Context) (Endpoint, bool) {
 // itself, else that of the NAT rule, else the host-only address if dockerd
 // answers there, else the one that a repair would make.
 func (w *World) Target(ctx context.Context) Endpoint {
-	e, _ := w.target.get(ctx, func() (Endpoint, error) {
+	e, _ := w.target.Get(ctx, func() (Endpoint, error) {
 		defer w.AskAhead(ctx)()
 		if e, ok := w.Proven(ctx); ok {
 			return e, nil

@@ -16,7 +16,7 @@ func (w *World) ClientAPI(ctx context.Context) (dockercli.API, error) {
 	if w.Shared != nil {
 		m = &w.Shared.client
 	}
-	return m.get(ctx, func() (dockercli.API, error) {
+	return m.Get(ctx, func() (dockercli.API, error) {
 		ctx, cancel := context.WithTimeout(ctx, ProbeTime)
 		defer cancel()
 		out, err := w.Docker(ctx, "", nil, dockercli.ClientAPI())

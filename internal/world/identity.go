@@ -51,7 +51,7 @@ func (w *World) MachineBehind(ctx context.Context, a Answer) string {
 func (w *World) owner(ctx context.Context, leaf *x509.Certificate) string {
 	var owners map[string]string
 	if w.Shared != nil {
-		owners, _ = w.Shared.owners.get(ctx, func() (map[string]string, error) { return w.owners(ctx), nil })
+		owners, _ = w.Shared.owners.Get(ctx, func() (map[string]string, error) { return w.owners(ctx), nil })
 	} else {
 		owners = w.owners(ctx)
 	}

@@ -42,7 +42,7 @@ func (w *World) Login() Login {
 }
 
 func (w *World) login(ctx context.Context) (*sshhost.Client, error) {
-	return w.ssh.get(ctx, func() (*sshhost.Client, error) {
+	return w.ssh.Get(ctx, func() (*sshhost.Client, error) {
 		key, err := w.Laptop.ReadFile(ctx, w.Machine.SSHKeyPath)
 		if err != nil {
 			return nil, &sshhost.Error{Stage: sshhost.StageKey, Cause: sshhost.BadKey, Addr: w.Machine.Name, Err: err}
@@ -151,7 +151,7 @@ func (w *World) askHost(ctx context.Context, question host.Cmd) (host.Output, er
 	}
 	c.Close()
 	w.smallOnly.Store(true)
-	w.ssh.forget()
+	w.ssh.Forget()
 	// The end of a diagnosis would take with it what has been found out.
 	soon, cancel := context.WithCancel(ctx)
 	if end, ok := ctx.Deadline(); ok {

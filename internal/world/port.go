@@ -102,7 +102,7 @@ func (w *World) Listeners(ctx context.Context, port int) ([]routes.Listener, err
 	if w.Shared == nil {
 		return w.askListeners(ctx, port)
 	}
-	all, err := w.Shared.listeners.get(ctx, func() ([]routes.Listener, error) { return w.askListeners(ctx, 0) })
+	all, err := w.Shared.listeners.Get(ctx, func() ([]routes.Listener, error) { return w.askListeners(ctx, 0) })
 	var here []routes.Listener
 	for _, l := range all {
 		if int(l.Addr.Port()) == port {

@@ -117,7 +117,7 @@ func (w *World) VPN(ctx context.Context, view routes.View) routes.Client {
 	if w.Shared == nil {
 		return w.askVPN(ctx, view)
 	}
-	c, _ := w.Shared.vpn.get(ctx, view.Route.Link, func() (routes.Client, error) { return w.askVPN(ctx, view), nil })
+	c, _ := w.Shared.vpn.Get(ctx, view.Route.Link, func() (routes.Client, error) { return w.askVPN(ctx, view), nil })
 	return c
 }
 

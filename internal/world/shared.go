@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/dockercli"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/memo"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/routes"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/vbox"
 )
@@ -29,11 +30,11 @@ type Shared struct {
 	turns  chan struct{} // one for each VBoxManage that runs
 	hung   atomic.Int32  // questions in a row whose time has passed
 
-	version   memo[vboxVersion]
-	vpn       byKey[routes.Client] // by the interface that owns the route
-	owners    memo[map[string]string]
-	listeners memo[[]routes.Listener]
-	client    memo[dockercli.API]
+	version   memo.Of[vboxVersion]
+	vpn       memo.ByKey[string, routes.Client] // by the interface that owns the route
+	owners    memo.Of[map[string]string]
+	listeners memo.Of[[]routes.Listener]
+	client    memo.Of[dockercli.API]
 }
 
 type lookedUp struct {

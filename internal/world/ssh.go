@@ -81,7 +81,7 @@ func (w *World) SSH(ctx context.Context) (*sshhost.Client, error) {
 	if err == nil && c.Lost() != nil && w.redialed.CompareAndSwap(false, true) {
 		w.Tell("[%s] the SSH connection was lost (%v): logging in once more", w.Machine.Name, c.Lost())
 		c.Close()
-		w.ssh.forget()
+		w.ssh.Forget()
 		return w.login(ctx)
 	}
 	return c, err
@@ -89,16 +89,15 @@ func (w *World) SSH(ctx context.Context) (*sshhost.Client, error) {
 
 // SSHAsked says whether a login has been tried.
 func (w *World) SSHAsked() bool {
-	w.ssh.mu.Lock()
-	defer w.ssh.mu.Unlock()
-	return w.ssh.asked
+	_, asked := w.ssh.Peek()
+	return asked
 }
 
 // Redial drops the connection of a VM that was stopped meanwhile; the next use
 // logs in anew.
 func (w *World) Redial() {
 	w.Close()
-	w.ssh.forget()
+	w.ssh.Forget()
 }
 
 // CheckSSH finds out whether the connection, if there is one, still carries
@@ -106,11 +105,9 @@ func (w *World) Redial() {
 // where a lost connection would cost a rollback its time.
 func (w *World) CheckSSH(ctx context.Context) {
 	w.unpaced.Store(true)
-	w.ssh.mu.Lock()
-	c := w.ssh.value
-	w.ssh.mu.Unlock()
+	c, _ := w.ssh.Peek()
 	if c == nil {
-		w.ssh.forget() // one that failed a moment ago is worth another try, too
+		w.ssh.Forget() // one that failed a moment ago is worth another try, too
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, ProbeTime)
@@ -132,7 +129,7 @@ func (w *World) DockerHost(ctx context.Context) (host.Host, error) {
 // Facts asks the docker host, by SSH, all that layers want to know of it. Where
 // that comes to nothing the login was of no use, and the next diagnosis asks again.
 func (w *World) Facts(ctx context.Context) (dockerhost.Facts, error) {
-	return w.facts.get(ctx, func() (facts dockerhost.Facts, err error) {
+	return w.facts.Get(ctx, func() (facts dockerhost.Facts, err error) {
 		out, err := w.askHost(ctx, dockerhost.Probe())
 		if err != nil {
 			err = fmt.Errorf("asking %s about itself: %w", w.Machine.Name, err)

@@ -30,7 +30,7 @@ func TestWaysToSSHD(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			w := farAway(t, t.TempDir(), &now)
 			w.Machine.Driver, w.Machine.SSHPort, w.Machine.IP = "virtualbox", 40022, netip.MustParseAddr("192.168.99.100")
-			w.vm.asked, w.vm.value = true, vbox.VM{Forwards: tt.rules}
+			_, _ = w.vm.Get(t.Context(), func() (vbox.VM, error) { return vbox.VM{Forwards: tt.rules}, nil })
 			want := []Door{{Addr: tt.want, NAT: true}, {Addr: "192.168.99.100:22"}}
 			if diff := cmp.Diff(want, w.Doors(t.Context())); diff != "" {
 				t.Error(diff)

@@ -25,7 +25,7 @@ func (w *World) VBoxVersion(ctx context.Context) (v vbox.Version, warned bool, e
 	if w.Shared != nil {
 		m = &w.Shared.version
 	}
-	all, err := m.get(ctx, func() (vboxVersion, error) {
+	all, err := m.Get(ctx, func() (vboxVersion, error) {
 		out, err := w.VBoxManage(ctx, vbox.ShowVersion())
 		if err != nil {
 			return vboxVersion{}, err

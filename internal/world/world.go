@@ -17,6 +17,7 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/dockercli"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/dockerhost"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/memo"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/shell"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/sshhost"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/store"
@@ -72,15 +73,15 @@ type World struct {
 	// Tell passes on what a wait has to say.
 	Tell func(format string, args ...any)
 
-	vm      memo[vbox.VM]
-	version memo[vboxVersion]
-	guest   memo[netip.Addr]
-	facts   memo[dockerhost.Facts]
-	answers byKey[Answer]
-	target  memo[Endpoint]
-	client  memo[dockercli.API] // outlives Forget, too: nothing changes it
+	vm      memo.Of[vbox.VM]
+	version memo.Of[vboxVersion]
+	guest   memo.Of[netip.Addr]
+	facts   memo.Of[dockerhost.Facts]
+	answers memo.ByKey[Endpoint, Answer]
+	target  memo.Of[Endpoint]
+	client  memo.Of[dockercli.API] // outlives Forget, too: nothing changes it
 
-	ssh      memo[*sshhost.Client] // outlives Forget: one login a run
+	ssh      memo.Of[*sshhost.Client] // outlives Forget: one login a run
 	redialed atomic.Bool
 	unpaced  atomic.Bool // a rollback has a deadline: it waits for nobody's count
 
@@ -91,20 +92,18 @@ type World struct {
 
 // Forget drops what may have changed. The SSH connection stays.
 func (w *World) Forget() {
-	w.vm.forget()
-	w.guest.forget()
-	w.facts.forget()
-	w.answers.forget()
-	w.target.forget()
+	w.vm.Forget()
+	w.guest.Forget()
+	w.facts.Forget()
+	w.answers.Forget()
+	w.target.Forget()
 }
 
 // Close ends the SSH connection, if there is one.
 func (w *World) Close() {
 	defer w.books.Wait()
-	w.ssh.mu.Lock()
-	defer w.ssh.mu.Unlock()
-	if w.ssh.value != nil {
-		w.ssh.value.Close()
+	if c, _ := w.ssh.Peek(); c != nil {
+		c.Close()
 	}
 }
 
@@ -185,7 +184,7 @@ func (w *World) vboxTime(args []string) time.Duration {
 
 // VM asks VirtualBox about the machine's VM.
 func (w *World) VM(ctx context.Context) (vbox.VM, error) {
-	return w.vm.get(ctx, func() (vbox.VM, error) { return w.LookUpVM(ctx, w.Machine.VMName) })
+	return w.vm.Get(ctx, func() (vbox.VM, error) { return w.LookUpVM(ctx, w.Machine.VMName) })
 }
 
 // LookUpVM asks VirtualBox about any VM, by name or UUID.
