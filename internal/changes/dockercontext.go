@@ -56,7 +56,7 @@ func (c *SetContext) OnLaptop() bool { return true }
 
 // Backup implements world.Change.
 func (c *SetContext) Backup(ctx context.Context, w *world.World) error {
-	old, current, err := w.Context(ctx, c.Config, c.Name)
+	old, current, err := w.Docker.Context(ctx, c.Config, c.Name)
 	if err != nil {
 		return err
 	}
@@ -64,7 +64,7 @@ func (c *SetContext) Backup(ctx context.Context, w *world.World) error {
 		return nil
 	}
 	c.OldEndpoint, c.WasCurrent = old.Endpoint, current == c.Name
-	out, err := w.Docker(ctx, c.Config, nil, dockercli.ExportContext(c.Name))
+	out, err := w.Docker.Run(ctx, c.Config, nil, dockercli.ExportContext(c.Name))
 	if err != nil {
 		return fmt.Errorf("saving docker context %s: %w", c.Name, err)
 	}
@@ -82,7 +82,7 @@ func (c *SetContext) Apply(ctx context.Context, w *world.World) error {
 	if c.None {
 		args = dockercli.CreateContext(c.Name, "docker-machine's "+c.Machine+", made by docker-vpn-helper", c.Endpoint, c.Dir)
 	}
-	if _, err := w.Docker(ctx, c.Config, nil, args); err != nil {
+	if _, err := w.Docker.Run(ctx, c.Config, nil, args); err != nil {
 		return fmt.Errorf("making docker context %s: %w", c.Name, err)
 	}
 	return nil
@@ -92,7 +92,7 @@ func (c *SetContext) Apply(ctx context.Context, w *world.World) error {
 // docker imports no context over another, so that between removing and importing
 // there is none: one that is gone while its copy is kept is therefore made again.
 func (c *SetContext) Revert(ctx context.Context, w *world.World) ([]string, error) {
-	now, current, err := w.Context(ctx, c.Config, c.Name)
+	now, current, err := w.Docker.Context(ctx, c.Config, c.Name)
 	if err != nil {
 		return nil, err
 	}
@@ -102,7 +102,7 @@ func (c *SetContext) Revert(ctx context.Context, w *world.World) ([]string, erro
 	case !c.None && now.Endpoint == c.OldEndpoint && c.OldEndpoint != c.Endpoint:
 		// It is back. Killed just then, it is not yet the current one again.
 		if _, err := w.Laptop.ReadFile(ctx, c.Saved); err == nil && c.WasCurrent && current == defaultContext {
-			if _, err := w.Docker(ctx, c.Config, nil, dockercli.UseContext(c.Name)); err != nil {
+			if _, err := w.Docker.Run(ctx, c.Config, nil, dockercli.UseContext(c.Name)); err != nil {
 				return nil, fmt.Errorf("making docker context %s the current one again: %w", c.Name, err)
 			}
 		}
@@ -110,7 +110,7 @@ func (c *SetContext) Revert(ctx context.Context, w *world.World) ([]string, erro
 	case now.Name != "" && now.Endpoint != c.Endpoint:
 		return []string{fmt.Sprintf("docker context %s leads to %s since and stays", c.Name, now.Endpoint)}, c.forget(ctx, w)
 	case c.None:
-		_, err := w.Docker(ctx, c.Config, nil, dockercli.RemoveContext(c.Name))
+		_, err := w.Docker.Run(ctx, c.Config, nil, dockercli.RemoveContext(c.Name))
 		return nil, err
 	}
 	saved, err := w.Laptop.ReadFile(ctx, c.Saved)
@@ -129,7 +129,7 @@ func (c *SetContext) Revert(ctx context.Context, w *world.World) ([]string, erro
 		steps = append(steps, dockercli.UseContext(c.Name))
 	}
 	for _, args := range steps {
-		if _, err := w.Docker(ctx, c.Config, saved, args); err != nil {
+		if _, err := w.Docker.Run(ctx, c.Config, saved, args); err != nil {
 			return nil, fmt.Errorf("putting docker context %s back: %w", c.Name, err)
 		}
 	}
@@ -173,20 +173,20 @@ func (c *UseContext) OnLaptop() bool { return true }
 
 // Backup implements world.Change.
 func (c *UseContext) Backup(ctx context.Context, w *world.World) error {
-	_, current, err := w.Context(ctx, c.Config, c.Name)
+	_, current, err := w.Docker.Context(ctx, c.Config, c.Name)
 	c.Previous = current
 	return err
 }
 
 // Apply implements world.Change.
 func (c *UseContext) Apply(ctx context.Context, w *world.World) error {
-	_, err := w.Docker(ctx, c.Config, nil, dockercli.UseContext(c.Name))
+	_, err := w.Docker.Run(ctx, c.Config, nil, dockercli.UseContext(c.Name))
 	return err
 }
 
 // Revert implements world.Change. Whoever has chosen another context since keeps it.
 func (c *UseContext) Revert(ctx context.Context, w *world.World) ([]string, error) {
-	all, err := w.Contexts(ctx, c.Config)
+	all, err := w.Docker.Contexts(ctx, c.Config)
 	if err != nil || c.Previous == c.Name {
 		return nil, err
 	}
@@ -199,6 +199,6 @@ func (c *UseContext) Revert(ctx context.Context, w *world.World) ([]string, erro
 			back = c.Previous
 		}
 	}
-	_, err = w.Docker(ctx, c.Config, nil, dockercli.UseContext(back))
+	_, err = w.Docker.Run(ctx, c.Config, nil, dockercli.UseContext(back))
 	return nil, err
 }

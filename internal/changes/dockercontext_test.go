@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/changes"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/dockercli"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/world"
 )
@@ -106,7 +107,7 @@ func TestContextsAreTakenBack(t *testing.T) {
 				d := contextWorlds()[name]
 				d.files = map[string]string{}
 				before := d.copy()
-				w := &world.World{Laptop: d}
+				w := &world.World{Laptop: d, Docker: dockercli.New(d)}
 				all := []world.Change{&changes.SetContext{Machine: "dev", Name: "dev", Endpoint: ours, Dir: "/m"}, &changes.UseContext{Name: "dev"}}
 				for i := range steps {
 					step := all[i/2].Backup
@@ -161,7 +162,7 @@ func TestOldContextComesBackFromItsCopy(t *testing.T) {
 			d := contextWorlds()["elsewhere_current"]
 			d.files = map[string]string{}
 			before := d.copy()
-			w := &world.World{Laptop: d}
+			w := &world.World{Laptop: d, Docker: dockercli.New(d)}
 			c := &changes.SetContext{Machine: "dev", Name: "dev", Endpoint: ours, Dir: "/m"}
 			for _, step := range []func(context.Context, *world.World) error{c.Backup, c.Apply} {
 				if err := step(t.Context(), w); err != nil {
@@ -181,7 +182,7 @@ func TestOldContextComesBackFromItsCopy(t *testing.T) {
 func TestForeignContextStays(t *testing.T) {
 	d := contextWorlds()["none"]
 	d.files = map[string]string{}
-	w := &world.World{Laptop: d}
+	w := &world.World{Laptop: d, Docker: dockercli.New(d)}
 	c := &changes.SetContext{Machine: "dev", Name: "dev", Endpoint: ours, Dir: "/m"}
 	for _, step := range []func(context.Context, *world.World) error{c.Backup, c.Apply} {
 		if err := step(t.Context(), w); err != nil {

@@ -90,14 +90,14 @@ func outranks(getenv func(string) string, name string) string {
 
 // contexts says whether docker has contexts at all.
 func (a *app) contexts(w *world.World) error {
-	config, err := w.DockerConfig()
+	config, err := dockercli.ConfigDir(a.Getenv)
 	if err != nil {
 		return err
 	}
-	_, err = w.Contexts(a.ctx, config)
+	_, err = w.Docker.Contexts(a.ctx, config)
 	var exit *host.CmdError
 	switch {
-	case errors.Is(err, world.ErrNoDocker):
+	case errors.Is(err, dockercli.ErrMissing):
 		return &exitError{code: exitUserAction, message: err.Error(), hint: "docker-vpn-helper explain env.client-missing"}
 	case errors.As(err, &exit) && strings.Contains(exit.Stderr, "is not a docker command"):
 		return &exitError{code: exitUserAction, message: "this docker command has no contexts: it is older than 19.03", hint: "docker --version"}

@@ -167,7 +167,7 @@ func (a *app) repair(w *world.World) (stack.Result, error) {
 	}
 	w.Patience = fixPatience
 	w.Forget()
-	go w.ClientAPI(a.ctx) // for clientFits, while the repair takes its time
+	go w.Docker.API(a.ctx) // for clientFits, while the repair takes its time
 	res, err := stack.Fix(a.ctx, a.hard, w, all, j, a.sink())
 	return res, a.cause(err)
 }

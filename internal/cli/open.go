@@ -4,6 +4,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/dockercli"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/shell"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/store"
@@ -22,13 +23,14 @@ const fixPatience = 10 * time.Second
 type site struct {
 	laptop host.Laptop
 	store  *store.Store
+	docker *dockercli.CLI // one for all machines: they share what it answers
 	dir    string
 	state  string
 }
 
 // siteOf is where a machine is.
 func siteOf(w *world.World) site {
-	return site{laptop: w.Laptop, store: w.Store, dir: w.Machine.StoreDir, state: w.StateDir}
+	return site{laptop: w.Laptop, store: w.Store, docker: w.Docker, dir: w.Machine.StoreDir, state: w.StateDir}
 }
 
 // site opens the store. Nothing is created.
@@ -53,7 +55,7 @@ func (a *app) site() (site, error) {
 	if err != nil {
 		return site{}, err
 	}
-	return site{laptop: laptop, store: st, dir: st.Dir(), state: state}, nil
+	return site{laptop: laptop, store: st, docker: dockercli.New(laptop), dir: st.Dir(), state: state}, nil
 }
 
 // machines are all those of the store. That there are none is said.
@@ -83,7 +85,7 @@ func (a *app) machineName(s site, args []string) (string, error) {
 // world is a machine and everything around it.
 func (a *app) world(s site, m store.Machine) *world.World {
 	w := &world.World{
-		Laptop: s.laptop, Store: s.store, Machine: m,
+		Laptop: s.laptop, Store: s.store, Machine: m, Docker: s.docker,
 		Getenv: a.Getenv, Now: a.Now, StateDir: s.state,
 		Tell: a.ui.Say,
 	}

@@ -1,5 +1,5 @@
-// Package dockercli is the laptop's docker command as text and values: its
-// arguments, what it prints, and which daemons it can talk to. Formats are those
+// Package dockercli runs the laptop's docker command, and knows its arguments, what it
+// prints, and which daemons it can talk to. Formats are those
 // of docker/cli 19.03 and later, the first with contexts; tried with 28.2.
 package dockercli
 
@@ -26,14 +26,24 @@ func Paths(os string) []string {
 }
 
 // Env is docker's environment, as host.Cmd.Env has it: without the variables that
-// outrank what is asked (docker/cli, cli/command/cli.go, resolveContextName), and
-// with the configuration directory of the run that is taken back; "" is the usual one.
+// outrank what is asked (docker/cli, cli/command/cli.go, resolveContextName), and with
+// config as the configuration directory; "" is the usual one.
 func Env(config string) []string {
 	env := []string{"DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH", "DOCKER_CONFIG"}
 	if config != "" {
 		env[len(env)-1] = "DOCKER_CONFIG=" + config
 	}
 	return env
+}
+
+// ConfigDir is the directory that the caller's environment names for docker's
+// configuration, absolute; "" is the usual one.
+func ConfigDir(getenv func(string) string) (string, error) {
+	dir := getenv("DOCKER_CONFIG")
+	if dir == "" {
+		return "", nil
+	}
+	return filepath.Abs(dir)
 }
 
 // ContextName is the name of a machine's context. docker keeps "default" for

@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/tools/txtar"
 
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/dockercli"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host/hosttest"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/machine"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/stack"
@@ -115,7 +116,7 @@ func (m transcript) world(t *testing.T) (*world.World, *hosttest.Computer) {
 	entry, err := opened.Load(t.Context(), name)
 	check(t, err)
 	w := &world.World{Laptop: l, Store: opened, Machine: entry, Getenv: func(string) string { return "" }, Now: time.Now,
-		StateDir: filepath.Join(dir, "state"), Tell: t.Logf}
+		StateDir: filepath.Join(dir, "state"), Tell: t.Logf, Docker: dockercli.New(l)}
 	w.Program, w.DaemonWait = "docker-vpn-helper", 2*time.Second
 	_, w.StopVMs = m.entry["stop-vms"]
 	t.Cleanup(w.Close)

@@ -8,7 +8,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/dockercli"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/memo"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/routes"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/vbox"
@@ -34,7 +33,6 @@ type Shared struct {
 	vpn       memo.ByKey[string, routes.Client] // by the interface that owns the route
 	owners    memo.Of[map[string]string]
 	listeners memo.Of[[]routes.Listener]
-	client    memo.Of[dockercli.API]
 }
 
 type lookedUp struct {

@@ -61,6 +61,7 @@ type World struct {
 	Getenv   func(string) string
 	Now      func() time.Time
 	StateDir string
+	Docker   *dockercli.CLI // the laptop's
 	// Removed says that the machine is not in the store any more.
 	Removed bool
 	// Frugal forbids what would cost a login as long as all is well.
@@ -79,7 +80,6 @@ type World struct {
 	facts   memo.Of[dockerhost.Facts]
 	answers memo.ByKey[Endpoint, Answer]
 	target  memo.Of[Endpoint]
-	client  memo.Of[dockercli.API] // outlives Forget, too: nothing changes it
 
 	ssh      memo.Of[*sshhost.Client] // outlives Forget: one login a run
 	redialed atomic.Bool

@@ -47,7 +47,7 @@ func Layer(wish Wish) stack.Layer {
 }
 
 func inspect(ctx context.Context, w *world.World, wish Wish) (stack.State, error) {
-	config, err := w.DockerConfig()
+	config, err := dockercli.ConfigDir(w.Getenv)
 	if err != nil {
 		return nil, err
 	}
@@ -55,13 +55,13 @@ func inspect(ctx context.Context, w *world.World, wish Wish) (stack.State, error
 		Name: dockercli.ContextName(w.Machine.Name), Want: w.Target(ctx).URL(), Wish: wish, Machine: w.Machine.Name,
 		Dir: w.Machine.CertDir, Config: config, ForceHint: w.Hint("context", "--force"), AgainHint: w.Hint("context"),
 	}
-	found, current, err := w.Context(ctx, config, s.Name)
+	found, current, err := w.Docker.Context(ctx, config, s.Name)
 	if err != nil {
 		return nil, err
 	}
 	s.Exists, s.Endpoint, s.Current = found.Name != "", found.Endpoint, current
 	if s.Exists && s.Endpoint == s.Want {
-		s.Holds, err = w.ContextHolds(ctx, config, s.Name)
+		s.Holds, err = w.Docker.ContextHolds(ctx, config, s.Name, w.Machine.CertDir)
 	}
 	return s, err
 }

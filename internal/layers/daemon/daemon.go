@@ -86,7 +86,7 @@ func inspect(ctx context.Context, w *world.World) (stack.State, error) {
 		s.Write = write
 		if !w.Frugal && !w.Repairing() {
 			// What it cannot tell is no reason to doubt a dockerd that answers.
-			if api, err := w.ClientAPI(ctx); err == nil {
+			if api, err := w.Docker.API(ctx); err == nil {
 				s.Client = api.String()
 			}
 		}

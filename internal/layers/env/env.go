@@ -51,7 +51,7 @@ func inspect(ctx context.Context, w *world.World) (stack.State, error) {
 	}
 	s.OS = w.Laptop.OS()
 	if !w.Frugal && !w.Repairing() {
-		s.NoClient = !w.HasDocker()
+		s.NoClient = !w.Docker.Installed()
 	}
 	s.Proxy = captures(w.Getenv, target.Host)
 	return s, nil

@@ -1,0 +1,123 @@
+package dockercli
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/memo"
+)
+
+// ErrMissing is the error where the laptop has no docker command.
+var ErrMissing = errors.New("the docker command is neither in PATH nor where installers put it")
+
+// apiTime bounds the question for the client's API, which only advice depends on.
+const apiTime = 2 * time.Second
+
+// CLI runs the laptop's docker command. Where a method takes config, that is docker's
+// configuration directory; "" is the usual one.
+type CLI struct {
+	laptop host.Laptop
+	api    memo.Of[API] // never forgotten: a run does not change it
+}
+
+// New is the docker command of a laptop.
+func New(laptop host.Laptop) *CLI { return &CLI{laptop: laptop} }
+
+// Run runs docker without those of the caller's DOCKER_* variables that would lead it
+// to another daemon or configuration.
+func (c *CLI) Run(ctx context.Context, config string, stdin []byte, args []string) (host.Output, error) {
+	path, err := c.path()
+	if err != nil {
+		return host.Output{}, err
+	}
+	return c.laptop.Run(ctx, host.Cmd{Argv: append([]string{path}, args...), Env: Env(config), Stdin: stdin})
+}
+
+// Installed reports whether there is a docker command.
+func (c *CLI) Installed() bool {
+	_, err := c.path()
+	return err == nil
+}
+
+// API is the newest API that the docker command speaks. DOCKER_API_VERSION counts,
+// as it does for docker.
+func (c *CLI) API(ctx context.Context) (API, error) {
+	return c.api.Get(ctx, func() (API, error) {
+		ctx, cancel := context.WithTimeout(ctx, apiTime)
+		defer cancel()
+		out, err := c.Run(ctx, "", nil, ClientAPI())
+		if api, ok := ParseAPI(string(out.Stdout)); ok {
+			return api, nil
+		}
+		var exit *host.CmdError
+		if err == nil || errors.As(err, &exit) {
+			err = fmt.Errorf("docker does not print which API it speaks: %q", out.Stdout)
+		}
+		return API{}, err
+	})
+}
+
+// Contexts lists docker's contexts.
+func (c *CLI) Contexts(ctx context.Context, config string) ([]Listed, error) {
+	out, err := c.Run(ctx, config, nil, ListContexts())
+	if err != nil {
+		return nil, fmt.Errorf("listing docker contexts: %w", err)
+	}
+	return ParseList(out.Stdout)
+}
+
+// Context finds a docker context, zero if there is none, and names the current one.
+func (c *CLI) Context(ctx context.Context, config, name string) (found Listed, current string, err error) {
+	all, err := c.Contexts(ctx, config)
+	for _, l := range all {
+		if l.Name == name {
+			found = l
+		}
+		if l.Current {
+			current = l.Name
+		}
+	}
+	return found, current, err
+}
+
+// ContextHolds reports whether a docker context has the TLS files of certDir and
+// verifies the daemon with them.
+func (c *CLI) ContextHolds(ctx context.Context, config, name, certDir string) (bool, error) {
+	out, err := c.Run(ctx, config, nil, InspectContext(name))
+	if err != nil {
+		return false, fmt.Errorf("inspecting docker context %s: %w", name, err)
+	}
+	stored, err := ParseContext(out.Stdout)
+	if err != nil {
+		return false, err
+	}
+	for _, f := range TLSFiles() {
+		want, err := c.laptop.ReadFile(ctx, filepath.Join(certDir, f))
+		if err != nil {
+			return false, fmt.Errorf("reading the client's TLS files: %w", err)
+		}
+		got, err := c.laptop.ReadFile(ctx, filepath.Join(stored.TLSDir, f))
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return false, err
+		}
+		if !slices.Contains(stored.Files, f) || !bytes.Equal(got, want) {
+			return false, nil
+		}
+	}
+	return !stored.SkipVerify, nil
+}
+
+func (c *CLI) path() (string, error) {
+	path, err := c.laptop.LookPath(Program, Paths(c.laptop.OS())...)
+	if err != nil {
+		return "", ErrMissing
+	}
+	return path, nil
+}
