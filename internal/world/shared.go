@@ -23,6 +23,7 @@ type Shared struct {
 	listed chan struct{} // closed when refs, byName and vms are there
 	shown  chan struct{} // closed when those that run are
 	done   chan struct{} // closed when all VMs are
+	known  bool          // VirtualBox has listed its VMs: what is not among them does not exist
 	refs   []vbox.VMRef
 	byName map[string]string // a VM's name → UUID
 	vms    map[string]*lookedUp
@@ -84,7 +85,7 @@ func (s *Shared) list(ctx context.Context, w *World, limit time.Duration) (runni
 		return added
 	}
 	running, others = add(running), add(all)
-	s.refs = slices.Concat(running, others)
+	s.refs, s.known = slices.Concat(running, others), true
 	return running, others
 }
 
@@ -156,7 +157,7 @@ func (s *Shared) turn(ctx context.Context) (end func(), err error) {
 }
 
 // vm waits for what VirtualBox says of a VM, by name or UUID; ok is false if it
-// was not asked.
+// was not asked. It need not be asked for a VM that it has not listed.
 func (s *Shared) vm(ctx context.Context, name string) (vm vbox.VM, ok bool, err error) {
 	if s == nil {
 		return vbox.VM{}, false, nil
@@ -170,6 +171,9 @@ func (s *Shared) vm(ctx context.Context, name string) (vm vbox.VM, ok bool, err 
 		name = uuid
 	}
 	l := s.vms[name]
+	if l == nil && s.known {
+		return vbox.VM{}, true, vbox.Unlisted(name)
+	}
 	if l == nil {
 		return vbox.VM{}, false, nil
 	}

@@ -219,7 +219,7 @@ func (w *World) ListVMs(ctx context.Context) ([]vbox.VMRef, error) {
 			return nil, context.Cause(ctx)
 		case <-w.Shared.listed:
 		}
-		if w.Shared.refs != nil {
+		if w.Shared.known {
 			return w.Shared.refs, nil
 		}
 	}

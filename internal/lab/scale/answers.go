@@ -43,6 +43,37 @@ func (f *Fleet) record(vms []*standin.VM) error {
 	return errors.Join(write(f.VBoxHome(), vbox.ListVMs()...), write(f.VBoxHome(), vbox.ListRunning()...), write(f.VBoxHome(), vbox.ShowVersion()...))
 }
 
+// Unregister makes VirtualBox forget all VMs: what is in the store has been created
+// by another user, or removed by hand.
+func (f *Fleet) Unregister() error {
+	old, err := filepath.Glob(filepath.Join(f.Dir, "answers", "showvminfo *"))
+	if err != nil {
+		return err
+	}
+	for _, file := range old {
+		err = errors.Join(err, os.Remove(file))
+	}
+	for _, list := range [][]string{vbox.ListVMs(), vbox.ListRunning()} {
+		err = errors.Join(err, os.WriteFile(filepath.Join(f.Dir, "answers", answerTo(list)), nil, 0o600))
+	}
+	return err
+}
+
+// Calls counts what VBoxManage has been asked since the last time, by its first argument.
+func (f *Fleet) Calls() (map[string]int, error) {
+	file := filepath.Join(f.Dir, "calls")
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	calls := map[string]int{}
+	for line := range strings.Lines(string(text)) {
+		verb, _, _ := strings.Cut(strings.TrimSpace(line), " ")
+		calls[verb]++
+	}
+	return calls, os.Remove(file)
+}
+
 // answerTo is the file with the answer to a question.
 func answerTo(args []string) string { return strings.ReplaceAll(strings.Join(args, " "), "/", "_") }
 
@@ -61,11 +92,22 @@ func ask(home string, args ...string) ([]byte, error) {
 
 // MainVBoxManage is the main function of VBoxManage.
 func MainVBoxManage(args []string) int {
-	text, err := os.ReadFile(filepath.Join(filepath.Dir(os.Getenv("VBOX_STANDIN_HOME")), "answers", answerTo(args)))
-	if err != nil {
+	dir := filepath.Dir(os.Getenv("VBOX_STANDIN_HOME"))
+	text, err := os.ReadFile(filepath.Join(dir, "answers", answerTo(args)))
+	if err := errors.Join(count(filepath.Join(dir, "calls"), args), err); err != nil {
 		fmt.Fprintln(os.Stderr, "VBoxManage: error:", err)
 		return 1
 	}
 	_, _ = os.Stdout.Write(text)
 	return 0
+}
+
+// count adds a line to a file that many VBoxManage write at once.
+func count(file string, args []string) error {
+	f, err := os.OpenFile(file, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteString(strings.Join(args, " ") + "\n")
+	return errors.Join(err, f.Close())
 }

@@ -167,6 +167,45 @@ func ls(t *testing.T, f *scale.Fleet, n int) run {
 	return r
 }
 
+// calls compares how often VBoxManage was asked since the last look.
+func calls(t *testing.T, f *scale.Fleet, want map[string]int) {
+	t.Helper()
+	got, err := f.Calls()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("calls of VBoxManage (-want +got):\n%s", diff)
+	}
+}
+
+// VirtualBox is asked which VMs there are, and for details of those alone.
+func TestCallsOfVBoxManage(t *testing.T) {
+	const n, readable = 24, 18
+	f := fleet(t, host.Linux, n)
+	ls(t, f, n)
+	calls(t, f, map[string]int{"list": 2, "showvminfo": n})
+	doctor(t, f, n)
+	calls(t, f, map[string]int{"list": 2, "showvminfo": n, "--version": 1, "guestproperty": n / 2})
+
+	if err := f.Unregister(); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		args    []string
+		missing string
+	}{
+		{[]string{"ls", "--json"}, `"state":"missing"`},
+		{[]string{"doctor", "--all", "--json"}, `"cause":"machine.missing"`},
+	} {
+		r := measure(t, f, c.args...)
+		calls(t, f, map[string]int{"list": 2})
+		if got := bytes.Count(r.out, []byte(c.missing)); got != readable {
+			t.Errorf("%v: %d machines are missing, want %d", c.args, got, readable)
+		}
+	}
+}
+
 // Every machine is there, in order, whatever becomes of the others.
 func TestWholeStore(t *testing.T) {
 	for _, system := range []string{host.Linux, host.Darwin} {

@@ -130,6 +130,9 @@ func (s *State) search(ctx context.Context, w *world.World) {
 			s.Unreadable = r.UUID
 		}
 	}
+	if s.Settings == "" {
+		return // no VM process can be this machine's
+	}
 	procs, err := w.Laptop.Processes(ctx)
 	if err != nil {
 		return
