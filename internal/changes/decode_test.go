@@ -4,12 +4,34 @@ import (
 	"bytes"
 	"encoding/json"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 // kinds are all that a journal can have.
 func kinds() []string {
 	return []string{kindStartVM, kindAddRule, kindReissue, kindAddSANs, kindStartDaemon, kindWriteRecord,
 		kindRestoreRoute, kindConfigureAdapter, kindRestartModules, kindSetContext, kindUseContext}
+}
+
+// Only what is on the docker host needs it to be undone (issue 10, item 5).
+func TestChangesThatNeedTheDockerHostToBeUndone(t *testing.T) {
+	var got []string
+	for _, kind := range kinds() {
+		c := blank(kind)
+		if r, ok := c.(*Reissue); ok {
+			r.New = []byte("a certificate that was signed")
+		}
+		if c.NeedsDockerHost() {
+			got = append(got, kind)
+		}
+	}
+	if diff := cmp.Diff([]string{kindReissue}, got); diff != "" {
+		t.Error(diff)
+	}
+	if unsigned := (&Reissue{}); unsigned.NeedsDockerHost() {
+		t.Error("a certificate that was never signed is not on the docker host")
+	}
 }
 
 // FuzzDecode: a journal line never makes the decoder panic, and what it makes of

@@ -51,8 +51,8 @@ func (c *SetContext) Doing() string {
 // Risk implements world.Change.
 func (c *SetContext) Risk() string { return "" }
 
-// OnLaptop implements world.OnLaptop.
-func (c *SetContext) OnLaptop() bool { return true }
+// NeedsDockerHost implements world.Change.
+func (c *SetContext) NeedsDockerHost() bool { return false }
 
 // Backup implements world.Change.
 func (c *SetContext) Backup(ctx context.Context, w *world.World) error {
@@ -168,8 +168,8 @@ func (c *UseContext) Doing() string { return "making docker context " + c.Name +
 // Risk implements world.Change.
 func (c *UseContext) Risk() string { return "" }
 
-// OnLaptop implements world.OnLaptop.
-func (c *UseContext) OnLaptop() bool { return true }
+// NeedsDockerHost implements world.Change.
+func (c *UseContext) NeedsDockerHost() bool { return false }
 
 // Backup implements world.Change.
 func (c *UseContext) Backup(ctx context.Context, w *world.World) error {

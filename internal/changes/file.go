@@ -112,6 +112,9 @@ func (c *AddSANs) Inert() {}
 // Risk implements world.Change.
 func (c *AddSANs) Risk() string { return "" }
 
+// NeedsDockerHost implements world.Change.
+func (c *AddSANs) NeedsDockerHost() bool { return false }
+
 // Backup implements world.Change.
 func (c *AddSANs) Backup(ctx context.Context, w *world.World) error {
 	data, changed, err := c.edit(ctx, w)
@@ -243,6 +246,9 @@ func (c *WriteRecord) Doing() string { return "recording the endpoint " + c.url 
 
 // Risk implements world.Change.
 func (c *WriteRecord) Risk() string { return "" }
+
+// NeedsDockerHost implements world.Change.
+func (c *WriteRecord) NeedsDockerHost() bool { return false }
 
 // Inert implements world.Inert.
 func (c *WriteRecord) Inert() {}

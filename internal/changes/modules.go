@@ -76,6 +76,9 @@ func (c *RestartModules) Doing() string {
 // Risk implements world.Change: that VMs may be saved is asked for by a flag of its own.
 func (c *RestartModules) Risk() string { return "" }
 
+// NeedsDockerHost implements world.Change: VirtualBox resumes the VMs that are still saved.
+func (c *RestartModules) NeedsDockerHost() bool { return false }
+
 // Backup implements world.Change. It refuses, with nothing touched, what would
 // fail: VMs that may not be saved, no root's rights where VMs would be saved first.
 // The error is a *useraction.Required or a *host.SudoError then. Whether a VPN is in the

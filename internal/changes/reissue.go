@@ -61,6 +61,10 @@ func (c *Reissue) Risk() string {
 	return fmt.Sprintf("restarting dockerd on %s stops %s", c.Machine, strings.Join(c.Containers, ", "))
 }
 
+// NeedsDockerHost implements world.Change: the docker host has the old certificate to
+// get back, unless none was signed.
+func (c *Reissue) NeedsDockerHost() bool { return len(c.New) > 0 }
+
 // PlanReissue plans one. served is what dockerd serves now, nil if nothing.
 func PlanReissue(ctx context.Context, w *world.World, names []string, served *x509.Certificate) *Reissue {
 	return &Reissue{Machine: w.Machine.Name, Names: names, Containers: w.StoppedByRestart(ctx), StorePath: w.Machine.ServerCert, before: served}

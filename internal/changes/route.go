@@ -46,6 +46,9 @@ func (c *RestoreRoute) Doing() string {
 // Risk implements world.Change.
 func (c *RestoreRoute) Risk() string { return "" }
 
+// NeedsDockerHost implements world.Change.
+func (c *RestoreRoute) NeedsDockerHost() bool { return false }
+
 // Backup implements world.Change.
 func (c *RestoreRoute) Backup(ctx context.Context, w *world.World) error {
 	view, err := w.RouteView(ctx)
@@ -65,6 +68,9 @@ func (c *RestoreRoute) Apply(ctx context.Context, w *world.World) error {
 func (c *RestoreRoute) Revert(ctx context.Context, w *world.World) ([]string, error) {
 	if c.gone(ctx, w) {
 		return nil, nil
+	}
+	if w.LoadErr != nil {
+		return nil, w.LoadErr // the machine's address is not known
 	}
 	view, err := w.RouteView(ctx)
 	if err != nil {
@@ -93,6 +99,9 @@ func (c *RestoreRoute) drop() host.Cmd {
 // Undoable implements world.Undoable: a route goes only with root's rights. Who may
 // run nothing but the one command can run it by hand before.
 func (c *RestoreRoute) Undoable(ctx context.Context, w *world.World) error {
+	if w.LoadErr != nil && !c.gone(ctx, w) {
+		return w.LoadErr
+	}
 	if view, err := w.RouteView(ctx); c.Listed || c.gone(ctx, w) || err != nil || view.Route.Link != c.Adapter {
 		return nil
 	}
@@ -159,6 +168,9 @@ func (c *ConfigureAdapter) Doing() string {
 
 // Risk implements world.Change.
 func (c *ConfigureAdapter) Risk() string { return "" }
+
+// NeedsDockerHost implements world.Change.
+func (c *ConfigureAdapter) NeedsDockerHost() bool { return false }
 
 // Backup implements world.Change.
 func (c *ConfigureAdapter) Backup(context.Context, *world.World) error { return nil }

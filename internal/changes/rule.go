@@ -55,6 +55,9 @@ func (c *AddRule) Doing() string {
 // Risk implements world.Change.
 func (c *AddRule) Risk() string { return "" }
 
+// NeedsDockerHost implements world.Change: VirtualBox edits the rules of a VM that is off.
+func (c *AddRule) NeedsDockerHost() bool { return false }
+
 // Backup implements world.Change: the plan itself says what was there.
 func (c *AddRule) Backup(context.Context, *world.World) error { return nil }
 
@@ -147,13 +150,8 @@ func (c *AddRule) bound(ctx context.Context, w *world.World, vm vbox.VM) (bool, 
 // Revert implements world.Change. Whatever has our name is ours to remove,
 // unless somebody has made another rule of it since.
 func (c *AddRule) Revert(ctx context.Context, w *world.World) ([]string, error) {
-	w.Forget()
-	vm, err := w.LookUpRef(ctx, vbox.VMRef{Name: c.VM, UUID: c.UUID})
-	var complaint *vbox.Error
-	if errors.As(err, &complaint) && complaint.Kind == vbox.NotFound {
-		return nil, nil // the VM is gone, and its rules with it
-	}
-	if err != nil {
+	vm, exists, err := c.lookUp(ctx, w)
+	if err != nil || !exists {
 		return nil, err
 	}
 	for _, f := range vm.Forwards {
@@ -177,4 +175,21 @@ func (c *AddRule) Revert(ctx context.Context, w *world.World) ([]string, error) 
 		return nil, fmt.Errorf("putting NAT rule %s back: %w", c.Old.Name, err)
 	}
 	return nil, nil
+}
+
+// Undoable implements world.Undoable: VirtualBox must know the VM's rules.
+func (c *AddRule) Undoable(ctx context.Context, w *world.World) error {
+	_, _, err := c.lookUp(ctx, w)
+	return err
+}
+
+// lookUp asks VirtualBox for the VM. Where the VM is gone, its rules are, too.
+func (c *AddRule) lookUp(ctx context.Context, w *world.World) (vm vbox.VM, exists bool, err error) {
+	w.Forget()
+	vm, err = w.LookUpRef(ctx, vbox.VMRef{Name: c.VM, UUID: c.UUID})
+	var complaint *vbox.Error
+	if errors.As(err, &complaint) && complaint.Kind == vbox.NotFound {
+		return vm, false, nil
+	}
+	return vm, err == nil, err
 }

@@ -31,6 +31,9 @@ func (c *StartDaemon) Doing() string { return "starting dockerd" }
 // Risk implements world.Change.
 func (c *StartDaemon) Risk() string { return "" }
 
+// NeedsDockerHost implements world.Change.
+func (c *StartDaemon) NeedsDockerHost() bool { return false }
+
 // Permanent implements world.Permanent.
 func (c *StartDaemon) Permanent() string {
 	return "dockerd is running now; neither a rollback nor undo stops it again"

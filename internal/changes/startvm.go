@@ -54,6 +54,9 @@ func (c *StartVM) Doing() string {
 // Risk implements world.Change.
 func (c *StartVM) Risk() string { return "" }
 
+// NeedsDockerHost implements world.Change.
+func (c *StartVM) NeedsDockerHost() bool { return false }
+
 // Permanent implements world.Permanent.
 func (c *StartVM) Permanent() string {
 	return "the VM is running now; neither a rollback nor undo stops it again"

@@ -6,7 +6,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -211,7 +210,7 @@ func (a *app) undoMachine(s site, name string, all bool) ([]undoRun, error) {
 		if !j.Live() {
 			continue
 		}
-		if !w.Removed && inDockerHost(j) {
+		if !w.Removed && j.NeedsDockerHost() {
 			if err := a.mustRun(w); err != nil {
 				return runs, err
 			}
@@ -268,7 +267,7 @@ func (a *app) mayStop(w *world.World, j *stack.Journal) error {
 	return nil
 }
 
-// mustRun is nil if the VM can be talked to: half of what is taken back is in it.
+// mustRun is nil if the VM runs, which a change of the run needs to be undone.
 func (a *app) mustRun(w *world.World) error {
 	if w.LoadErr != nil {
 		return w.LoadErr
@@ -278,16 +277,8 @@ func (a *app) mustRun(w *world.World) error {
 		return err
 	}
 	if !running && !w.MissingVM(a.ctx) {
-		return &exitError{code: exitUserAction, message: fmt.Sprintf("machine %q is not running, and what is to be taken back is in it", w.Machine.Name),
+		return &exitError{code: exitUserAction, message: fmt.Sprintf("machine %q is not running, and undo has to log in to it", w.Machine.Name),
 			hint: w.DockerMachine("start")}
 	}
 	return nil
-}
-
-// inDockerHost says whether some of what a journal has is not on the laptop alone.
-func inDockerHost(j *stack.Journal) bool {
-	return slices.ContainsFunc(j.Entries, func(e stack.Entry) bool {
-		c, ok := e.Change.(world.OnLaptop)
-		return e.Mark != stack.Reverted && !(ok && c.OnLaptop())
-	})
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -233,6 +234,11 @@ func (j *Journal) Live() bool {
 // Unfinished says that the run, or its undo, was killed or failed halfway: what
 // is left of it has to be taken back before anything else.
 func (j *Journal) Unfinished() bool { return j.End == Open || j.End == Undoing }
+
+// NeedsDockerHost reports whether the docker host is needed to undo what is left of the run.
+func (j *Journal) NeedsDockerHost() bool {
+	return slices.ContainsFunc(j.Entries, func(e Entry) bool { return e.Mark != Reverted && e.Change.NeedsDockerHost() })
+}
 
 // Changes lists the plans, one a line, for undo --list.
 func (j *Journal) Changes() []string {

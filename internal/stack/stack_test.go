@@ -136,18 +136,20 @@ func TestProbeThatErrorsIsUnknown(t *testing.T) {
 
 // toggle is a change to a value in memory, standing for the world outside.
 type toggle struct {
-	Name string
-	on   map[string]bool
-	fail bool
-	risk string
-	next *toggle
-	idle bool // applying it does not help
+	Name   string
+	Inside bool // undoing it needs the docker host
+	on     map[string]bool
+	fail   bool
+	risk   string
+	next   *toggle
+	idle   bool // applying it does not help
 }
 
 func (c *toggle) Kind() string                               { return "toggle" }
 func (c *toggle) String() string                             { return "set " + c.Name }
 func (c *toggle) Doing() string                              { return "setting " + c.Name }
 func (c *toggle) Risk() string                               { return c.risk }
+func (c *toggle) NeedsDockerHost() bool                      { return c.Inside }
 func (c *toggle) Backup(context.Context, *world.World) error { return nil }
 func (c *toggle) Apply(context.Context, *world.World) error {
 	if !c.idle {

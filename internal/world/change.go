@@ -16,6 +16,9 @@ type Change interface {
 	// Risk says what running programs lose by it; empty if nothing. A change
 	// with a risk is applied only after a yes.
 	Risk() string
+	// NeedsDockerHost reports whether Revert works on the docker host, so that the
+	// machine must be running and allow a login. A journal's text decides, without I/O.
+	NeedsDockerHost() bool
 	// Backup reads what Revert will need. Nothing is changed.
 	Backup(context.Context, *World) error
 	Apply(context.Context, *World) error
@@ -51,6 +54,3 @@ type Costly interface {
 	// ForGood says whether some of what Risk names does not come back.
 	ForGood() bool
 }
-
-// OnLaptop is a Change that is taken back without the docker host or VirtualBox.
-type OnLaptop interface{ OnLaptop() bool }
