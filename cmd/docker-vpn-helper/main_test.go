@@ -12,13 +12,13 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/cli"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/embedded"
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/guest"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/fakedockerhost"
 )
 
 // TestMain turns this binary into every program of the test world: the one under
 // test and those that it calls.
 func TestMain(m *testing.M) {
-	if code, ok := guest.Main(); ok {
+	if code, ok := fakedockerhost.Main(); ok {
 		os.Exit(code)
 	}
 	programs := map[string]func(){"docker-vpn-helper": underTest}

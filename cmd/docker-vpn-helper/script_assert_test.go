@@ -17,8 +17,8 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/guest"
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/standin"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/fakedockerhost"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/fakevbox"
 )
 
 // exitCode is "exit N COMMAND…": the command ends with that status.
@@ -101,17 +101,17 @@ func descend(v any, step string) any {
 
 // logins is "logins NAME N": how many SSH logins there have been.
 func logins(ts *testscript.TestScript, neg bool, args []string) {
-	expect(ts, neg, "SSH logins on "+args[0], guest.Count(world(ts).GuestDir(args[0]), "logins"), args[1])
+	expect(ts, neg, "SSH logins on "+args[0], fakedockerhost.Count(world(ts).GuestDir(args[0]), "logins"), args[1])
 }
 
 // starts is "starts NAME N": how often dockerd has come up.
 func starts(ts *testscript.TestScript, neg bool, args []string) {
-	expect(ts, neg, "starts of dockerd on "+args[0], guest.Count(world(ts).GuestDir(args[0]), "daemon-starts"), args[1])
+	expect(ts, neg, "starts of dockerd on "+args[0], fakedockerhost.Count(world(ts).GuestDir(args[0]), "daemon-starts"), args[1])
 }
 
 // rules is "rules NAME RULE…": the names of the NAT rules, sorted.
 func rules(ts *testscript.TestScript, neg bool, args []string) {
-	w, err := standin.Load(world(ts).VBoxHome())
+	w, err := fakevbox.Load(world(ts).VBoxHome())
 	ts.Check(err)
 	var got []string
 	for _, nic := range w.Find(args[0]).NICs {
@@ -126,7 +126,7 @@ func rules(ts *testscript.TestScript, neg bool, args []string) {
 // containers is "containers NAME web=running job=exited …", sorted by name.
 func containers(ts *testscript.TestScript, neg bool, args []string) {
 	var got []string
-	for _, c := range guest.Containers(world(ts).GuestDir(args[0])) {
+	for _, c := range fakedockerhost.Containers(world(ts).GuestDir(args[0])) {
 		state := "exited"
 		if c.Running {
 			state = "running"
@@ -202,13 +202,13 @@ func thing(ts *testscript.TestScript, what, name string) string {
 	case "remote":
 		return hashes(ts, filepath.Join(dir, "root/var/lib/boot2docker"), nil) + hashes(ts, filepath.Join(dir, "root/etc/docker"), nil)
 	case "dockerd":
-		return fmt.Sprint(guest.DaemonPID(dir), guest.Count(dir, "daemon-starts"))
+		return fmt.Sprint(fakedockerhost.DaemonPID(dir), fakedockerhost.Count(dir, "daemon-starts"))
 	case "rules":
-		v, err := standin.Load(w.VBoxHome())
+		v, err := fakevbox.Load(w.VBoxHome())
 		ts.Check(err)
 		return fmt.Sprintf("%+v", v.Find(name).NICs)
 	case "containers":
-		return fmt.Sprintf("%+v", guest.Containers(dir))
+		return fmt.Sprintf("%+v", fakedockerhost.Containers(dir))
 	}
 	ts.Fatalf("unknown thing %q", what)
 	return ""

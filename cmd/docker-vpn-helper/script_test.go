@@ -30,7 +30,7 @@ func TestScripts(t *testing.T) {
 
 // place is what a script has built; it is under worldKey in its values.
 type place struct {
-	world *embedded.World
+	world *embedded.Lab
 	held  map[string]net.Listener
 	noted map[string]string // see the commands note and same
 }
@@ -40,7 +40,7 @@ type placeKey struct{}
 func at(ts *testscript.TestScript) *place { return ts.Value(placeKey{}).(*place) }
 
 // world is the script's world, which the command "world" must have made.
-func world(ts *testscript.TestScript) *embedded.World {
+func world(ts *testscript.TestScript) *embedded.Lab {
 	w := at(ts).world
 	if w == nil {
 		ts.Fatalf("no world yet: begin the script with 'world darwin' or 'world linux'")

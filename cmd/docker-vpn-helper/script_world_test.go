@@ -11,10 +11,10 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/embedded"
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/guest"
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/machine"
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/outside"
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/standin"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/fakedockerhost"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/fakelaptop"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/fakestore"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/fakevbox"
 )
 
 type command = func(ts *testscript.TestScript, neg bool, args []string)
@@ -42,8 +42,8 @@ func duration(ts *testscript.TestScript, s string) time.Duration {
 }
 
 // authority reads ca=ecdsa and ca-ends=DURATION.
-func (o keyValues) authority() machine.AuthorityOptions {
-	a := machine.AuthorityOptions{Algorithm: machine.Algorithm(o.take("ca"))}
+func (o keyValues) authority() fakestore.AuthorityOptions {
+	a := fakestore.AuthorityOptions{Algorithm: fakestore.Algorithm(o.take("ca"))}
 	if ends := o.take("ca-ends"); ends != "" {
 		a.NotAfter = time.Now().Add(duration(o.ts, ends))
 	}
@@ -56,7 +56,7 @@ func makeMachine(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("usage: machine NAME [names=A,B] [style=systemd] [starts=DURATION] [ends=DURATION] [server-ca=other] [client-ca=other] [ip=A] [nic=N] [engine=V] [api=V] [sans=A,B]")
 	}
 	w, opts := world(ts), options(ts, args[1:])
-	o := embedded.MachineOptions{Options: machine.Options{Name: args[0], IP: opts.take("ip"), Driver: opts.take("driver")}, Style: guest.Style(opts.take("style"))}
+	o := embedded.MachineOptions{Options: fakestore.Options{Name: args[0], IP: opts.take("ip"), Driver: opts.take("driver")}, Style: fakedockerhost.Style(opts.take("style"))}
 	if names := opts.take("names"); names != "" {
 		o.Names = strings.Split(names, ",")
 	}
@@ -79,14 +79,14 @@ func makeMachine(ts *testscript.TestScript, neg bool, args []string) {
 		o.NIC, _ = strconv.Atoi(n)
 	}
 	engine, api := opts.take("engine"), opts.take("api")
-	o.Spec = func(s *guest.Spec) { s.Engine, s.API = engine, api }
+	o.Spec = func(s *fakedockerhost.Spec) { s.Engine, s.API = engine, api }
 	opts.done()
 	_, err := w.Add(o)
 	ts.Check(err)
 }
 
-func otherCA(ts *testscript.TestScript) *machine.Authority {
-	a, err := machine.NewAuthority(machine.AuthorityOptions{Slot: "other-ca"})
+func otherCA(ts *testscript.TestScript) *fakestore.Authority {
+	a, err := fakestore.NewAuthority(fakestore.AuthorityOptions{Slot: "other-ca"})
 	ts.Check(err)
 	return a
 }
@@ -134,7 +134,7 @@ func controlVM(ts *testscript.TestScript, neg bool, args []string) {
 	w := world(ts)
 	switch args[1] {
 	case "kill":
-		v, err := standin.Load(w.VBoxHome())
+		v, err := fakevbox.Load(w.VBoxHome())
 		ts.Check(err)
 		p, err := os.FindProcess(v.Find(args[0]).PID)
 		ts.Check(err)
@@ -144,7 +144,7 @@ func controlVM(ts *testscript.TestScript, neg bool, args []string) {
 			return err == nil && strings.Contains(out, `VMState="aborted"`)
 		}))
 	case "forget":
-		ts.Check(standin.Update(w.VBoxHome(), func(v *standin.World) error {
+		ts.Check(fakevbox.Update(w.VBoxHome(), func(v *fakevbox.VirtualBox) error {
 			kept := v.VMs[:0]
 			for _, vm := range v.VMs {
 				if vm.Name != args[0] {
@@ -165,7 +165,7 @@ func vpn(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 1 {
 		ts.Fatalf("usage: vpn on|off")
 	}
-	ts.Check(world(ts).Laptop(func(w *outside.World) {
+	ts.Check(world(ts).Laptop(func(w *fakelaptop.State) {
 		if args[0] == "on" {
 			w.VPNOn()
 		} else {
@@ -179,8 +179,8 @@ func network(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 1 {
 		ts.Fatalf("usage: net missing|stale|colliding|down|ok")
 	}
-	ts.Check(world(ts).Laptop(func(w *outside.World) {
-		fresh := outside.New(w.OS)
+	ts.Check(world(ts).Laptop(func(w *fakelaptop.State) {
+		fresh := fakelaptop.New(w.OS)
 		w.Links, w.Routes = fresh.Links, fresh.Routes
 		hostOnly := len(w.Routes) - 1
 		switch args[0] {
@@ -189,7 +189,7 @@ func network(ts *testscript.TestScript, neg bool, args []string) {
 		case "stale":
 			w.Routes[hostOnly].Dead = true
 		case "colliding":
-			w.Links[1].Addrs = append(w.Links[1].Addrs, outside.HostOnly())
+			w.Links[1].Addrs = append(w.Links[1].Addrs, fakelaptop.HostOnly())
 			w.Routes[hostOnly].Link = w.Links[1].Name
 		case "down":
 			w.Links[2].Down, w.Links[2].Addrs = true, nil
@@ -207,15 +207,15 @@ func reboot(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 0 {
 		ts.Fatalf("usage: reboot")
 	}
-	ts.Check(world(ts).Laptop(func(w *outside.World) {
-		fresh := outside.New(w.OS)
+	ts.Check(world(ts).Laptop(func(w *fakelaptop.State) {
+		fresh := fakelaptop.New(w.OS)
 		w.Links, w.Routes = fresh.Links, fresh.Routes
 		w.Boots++
 	}))
 }
 
-func setSudo(w *embedded.World, mode string) error {
-	return w.Laptop(func(o *outside.World) { o.Sudo = mode })
+func setSudo(w *embedded.Lab, mode string) error {
+	return w.Laptop(func(o *fakelaptop.State) { o.Sudo = mode })
 }
 
 // sudoMode is "sudo-mode root|cached|password".
@@ -230,10 +230,10 @@ func guestFault(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	dir := world(ts).GuestDir(args[0])
 	if neg {
-		ts.Check(guest.ClearFault(dir, args[1]))
+		ts.Check(fakedockerhost.ClearFault(dir, args[1]))
 		return
 	}
-	ts.Check(guest.SetFault(dir, args[1], strings.Join(args[2:], " ")))
+	ts.Check(fakedockerhost.SetFault(dir, args[1], strings.Join(args[2:], " ")))
 }
 
 // dockerd is "dockerd NAME stop|kill".
@@ -244,13 +244,13 @@ func dockerd(ts *testscript.TestScript, neg bool, args []string) {
 	dir := world(ts).GuestDir(args[0])
 	switch args[1] {
 	case "stop":
-		ts.Check(guest.StopDaemon(dir))
+		ts.Check(fakedockerhost.StopDaemon(dir))
 	case "kill":
-		p, err := os.FindProcess(guest.DaemonPID(dir))
+		p, err := os.FindProcess(fakedockerhost.DaemonPID(dir))
 		ts.Check(err)
 		ts.Check(p.Kill())
 	}
-	ts.Check(embedded.Await("dockerd to be gone", func() bool { return guest.DaemonPID(dir) == 0 }))
+	ts.Check(embedded.Await("dockerd to be gone", func() bool { return fakedockerhost.DaemonPID(dir) == 0 }))
 }
 
 // container is "container MACHINE NAME POLICY": one that runs.
@@ -258,7 +258,7 @@ func container(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 3 {
 		ts.Fatalf("usage: container MACHINE NAME POLICY")
 	}
-	ts.Check(guest.AddContainer(world(ts).GuestDir(args[0]), args[1], args[2]))
+	ts.Check(fakedockerhost.AddContainer(world(ts).GuestDir(args[0]), args[1], args[2]))
 }
 
 // forward is "forward NAME RULE", RULE as VBoxManage takes it, on adapter 1.
@@ -293,10 +293,10 @@ func vboxFault(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	times, err := strconv.Atoi(args[0])
 	ts.Check(err)
-	f := standin.Fault{Match: strings.Join(args[2:], " "), Times: times, Exit: 1}
+	f := fakevbox.Fault{Match: strings.Join(args[2:], " "), Times: times, Exit: 1}
 	switch args[1] {
 	case "not-ready":
-		f.Stderr = standin.NotReady
+		f.Stderr = fakevbox.NotReady
 	case "error-exit-0":
 		f.Exit, f.Stderr = 0, "VBoxManage: error: The VM session was closed before any attempt to power it on\n"
 	case "fails":
@@ -304,7 +304,7 @@ func vboxFault(ts *testscript.TestScript, neg bool, args []string) {
 	default:
 		ts.Fatalf("unknown fault %q", args[1])
 	}
-	ts.Check(standin.Update(world(ts).VBoxHome(), func(w *standin.World) error {
+	ts.Check(fakevbox.Update(world(ts).VBoxHome(), func(w *fakevbox.VirtualBox) error {
 		w.Faults = append(w.Faults, f)
 		return nil
 	}))

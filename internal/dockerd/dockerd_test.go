@@ -22,7 +22,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/machine"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/fakestore"
 )
 
 // pki is one CA with a certificate of each kind.
@@ -58,7 +58,7 @@ func newPKI(t testing.TB, name string) pki {
 
 func rsaKey(t testing.TB, slot string) crypto.Signer {
 	t.Helper()
-	key, err := machine.Key(machine.RSA, slot)
+	key, err := fakestore.Key(fakestore.RSA, slot)
 	check(t, err)
 	return key
 }

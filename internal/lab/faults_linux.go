@@ -7,13 +7,13 @@ import (
 	"syscall"
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/await"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/fakevbox"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/process"
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/standin"
 )
 
 // VirtualBox changes what VirtualBox knows, behind everybody's back.
-func (l *Lab) VirtualBox(change func(*standin.World) error) error {
-	return standin.Update(l.vbox(), change)
+func (l *Lab) VirtualBox(change func(*fakevbox.VirtualBox) error) error {
+	return fakevbox.Update(l.vbox(), change)
 }
 
 // Occupy lets a program that has nothing to do with docker listen on a port of
@@ -37,7 +37,7 @@ func (l *Lab) Occupy(ctx context.Context, port int) error {
 
 // KillVirtualBox ends a running VM's VBoxHeadless without giving it a chance.
 func (l *Lab) KillVirtualBox(ctx context.Context, machine string) error {
-	w, err := standin.Load(l.vbox())
+	w, err := fakevbox.Load(l.vbox())
 	if err != nil {
 		return err
 	}

@@ -11,8 +11,8 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/standin"
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/vm"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/fakevbox"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/nsguest"
 )
 
 // guestKind is the name by which VirtualBox's stand-in knows the lab's VMs.
@@ -22,21 +22,21 @@ type guestParams struct {
 	Dir string `json:"dir"`
 }
 
-// guest is a vm.VM in the hands of VBoxHeadless.
+// guest is a nsguest.VM in the hands of VBoxHeadless.
 type guest struct {
-	vm *vm.VM
+	vm *nsguest.VM
 
 	mu      sync.Mutex
-	running *vm.Running // nil when off
+	running *nsguest.Running // nil when off
 	ended   chan struct{}
 }
 
-func newGuest(hardware standin.VM, params json.RawMessage) (standin.Guest, error) {
+func newGuest(hardware fakevbox.VM, params json.RawMessage) (fakevbox.Guest, error) {
 	var p guestParams
 	if err := json.Unmarshal(params, &p); err != nil {
 		return nil, err
 	}
-	v, err := vm.Open(p.Dir)
+	v, err := nsguest.Open(p.Dir)
 	if err != nil {
 		return nil, err
 	}
@@ -51,7 +51,7 @@ func newGuest(hardware standin.VM, params json.RawMessage) (standin.Guest, error
 	return &guest{vm: v, ended: make(chan struct{})}, nil
 }
 
-// Start implements standin.Guest.
+// Start implements fakevbox.Guest.
 func (g *guest) Start(ctx context.Context, resume bool) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -69,7 +69,7 @@ func (g *guest) Start(ctx context.Context, resume bool) error {
 
 // watch powers the VM on again when it wants a reboot, and tells VBoxHeadless when
 // it has switched itself off.
-func (g *guest) watch(r *vm.Running) {
+func (g *guest) watch(r *nsguest.Running) {
 	<-r.Done()
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -93,8 +93,8 @@ func (g *guest) watch(r *vm.Running) {
 // Ended is closed when the VM has switched itself off.
 func (g *guest) Ended() <-chan struct{} { return g.ended }
 
-// Stop implements standin.Guest.
-func (g *guest) Stop(ctx context.Context, how standin.How) error {
+// Stop implements fakevbox.Guest.
+func (g *guest) Stop(ctx context.Context, how fakevbox.How) error {
 	g.mu.Lock()
 	r := g.running
 	g.running = nil
@@ -103,9 +103,9 @@ func (g *guest) Stop(ctx context.Context, how standin.How) error {
 		return nil
 	}
 	switch how {
-	case standin.Save:
+	case fakevbox.Save:
 		return r.Save(ctx)
-	case standin.Shutdown:
+	case fakevbox.Shutdown:
 		return g.vm.ShutDown(ctx)
 	default:
 		return g.vm.PowerOff(ctx)
@@ -116,7 +116,7 @@ func (g *guest) Stop(ctx context.Context, how standin.How) error {
 func (g *guest) Pause(ctx context.Context) error  { return g.vm.Pause(ctx) }
 func (g *guest) Resume(ctx context.Context) error { return g.vm.Resume(ctx) }
 
-// Dial implements standin.Guest.
+// Dial implements fakevbox.Guest.
 func (g *guest) Dial(ctx context.Context, port int) (net.Conn, error) {
 	return g.vm.DialNAT(ctx, port)
 }
@@ -125,7 +125,7 @@ func (g *guest) Dial(ctx context.Context, port int) (net.Conn, error) {
 // laptop itself made real: `hostonlyif ipconfig IF --ip A --netmask M` gives the
 // adapter its address, and so its route, back.
 func vboxManage(ctx context.Context, args []string) int {
-	code := standin.Manage(args, os.Stdin, os.Stdout, os.Stderr)
+	code := fakevbox.Manage(args, os.Stdin, os.Stdout, os.Stderr)
 	if code != 0 || len(args) < 3 || args[0] != "hostonlyif" || args[1] != "ipconfig" {
 		return code
 	}
@@ -137,11 +137,11 @@ func vboxManage(ctx context.Context, args []string) int {
 }
 
 func ipconfig(ctx context.Context, adapter string) error {
-	home, err := standin.Home()
+	home, err := fakevbox.Home()
 	if err != nil {
 		return err
 	}
-	w, err := standin.Load(home)
+	w, err := fakevbox.Load(home)
 	if err != nil {
 		return err
 	}

@@ -11,7 +11,7 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/vm"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/nsguest"
 )
 
 // Result is how a program on the laptop ended.
@@ -27,7 +27,7 @@ func (l *Lab) Env() []string {
 		"HOME=" + l.Home(),
 		"PATH=" + filepath.Join(l.Dir(), "bin") + ":/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
 		"LANG=C.UTF-8", "SHELL=/bin/bash", "USER=root", "LOGNAME=root",
-		"VBOX_STANDIN_HOME=" + l.vbox(),
+		"FAKEVBOX_HOME=" + l.vbox(),
 		"DOCKER_BUILDKIT=0", // the classic builder needs no plugin
 	}
 }
@@ -92,8 +92,8 @@ func (l *Lab) StaleRoute(ctx context.Context, on bool) error {
 }
 
 // VM is the docker host of a machine.
-func (l *Lab) VM(machine string) (*vm.VM, error) {
-	return vm.Open(filepath.Join(l.Dir(), "vms", machine))
+func (l *Lab) VM(machine string) (*nsguest.VM, error) {
+	return nsguest.Open(filepath.Join(l.Dir(), "vms", machine))
 }
 
 func (l *Lab) vbox() string { return filepath.Join(l.Dir(), "vbox") }

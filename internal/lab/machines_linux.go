@@ -9,32 +9,32 @@ import (
 	"path/filepath"
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/cgroup"
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/machine"
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/standin"
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/vm"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/fakestore"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/fakevbox"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/nsguest"
 )
 
 // StoreDir is the laptop's docker-machine store.
 func (l *Lab) StoreDir() string { return filepath.Join(l.Home(), ".docker", "machine") }
 
 // NewStore makes the docker-machine store, and a VirtualBox that knows no VM yet.
-func (l *Lab) NewStore(o machine.StoreOptions) (*machine.Store, error) {
-	err := standin.Update(l.vbox(), func(w *standin.World) error {
+func (l *Lab) NewStore(o fakestore.StoreOptions) (*fakestore.Store, error) {
+	err := fakevbox.Update(l.vbox(), func(w *fakevbox.VirtualBox) error {
 		ip, network, err := cidr(LaptopAddr)
-		w.HostOnlyIfs = []standin.HostOnlyIf{{Name: Adapter, IP: ip, Mask: network}}
+		w.HostOnlyIfs = []fakevbox.HostOnlyIf{{Name: Adapter, IP: ip, Mask: network}}
 		return err
 	})
 	if err != nil {
 		return nil, err
 	}
-	return machine.NewStore(l.StoreDir(), o)
+	return fakestore.NewStore(l.StoreDir(), o)
 }
 
 // AddMachine makes a machine as `docker-machine create` would have: in the store,
 // in VirtualBox, and as a docker host, powered off. o.IP and o.SSHPort are chosen
 // when they are not given.
-func (l *Lab) AddMachine(store *machine.Store, style vm.Style, o machine.Options) (*machine.Machine, *vm.VM, error) {
-	world, err := standin.Load(l.vbox())
+func (l *Lab) AddMachine(store *fakestore.Store, style nsguest.Style, o fakestore.Options) (*fakestore.Machine, *nsguest.VM, error) {
+	world, err := fakevbox.Load(l.vbox())
 	if err != nil {
 		return nil, nil, err
 	}
@@ -45,7 +45,7 @@ func (l *Lab) AddMachine(store *machine.Store, style vm.Style, o machine.Options
 	if o.SSHPort == 0 {
 		o.SSHPort = 50022 + n
 	}
-	if style == vm.Systemd {
+	if style == nsguest.Systemd {
 		// What docker-machine fills in for these (libmachine/provision/configure_swarm.go,
 		// setRemoteAuthOptions: /etc/docker is where it puts options).
 		o.RemoteCACert, o.RemoteServerCert, o.RemoteServerKey = "/etc/docker/ca.pem", "/etc/docker/server.pem", "/etc/docker/server-key.pem"
@@ -63,26 +63,26 @@ func (l *Lab) AddMachine(store *machine.Store, style vm.Style, o machine.Options
 		return nil, nil, err
 	}
 	uuid := fmt.Sprintf("%08x-1ab0-4000-8000-%012x", 0x4e1a0000+n, n+1)
-	return m, v, standin.Update(l.vbox(), func(w *standin.World) error {
+	return m, v, fakevbox.Update(l.vbox(), func(w *fakevbox.VirtualBox) error {
 		if w.Find(m.Name) != nil {
 			return fmt.Errorf("there is a VM %s already", m.Name)
 		}
-		w.VMs = append(w.VMs, &standin.VM{
+		w.VMs = append(w.VMs, &fakevbox.VM{
 			Name: m.Name, UUID: uuid, CfgFile: filepath.Join(m.Dir, m.Name, m.Name+".vbox"), State: "poweroff",
 			CPUs: 1, Memory: 1024, IP: m.IP,
-			NICs: []standin.NIC{
-				{Attachment: "nat", MAC: fmt.Sprintf("0800270000%02X", n), Forwards: []standin.Forward{
+			NICs: []fakevbox.NIC{
+				{Attachment: "nat", MAC: fmt.Sprintf("0800270000%02X", n), Forwards: []fakevbox.Forward{
 					{Name: "ssh", Proto: "tcp", HostIP: "127.0.0.1", HostPort: m.SSHPort, GuestPort: 22},
 				}},
 				{Attachment: "hostonly", Adapter: Adapter, MAC: fmt.Sprintf("0800270001%02X", n)},
 			},
-			Guest: standin.GuestRef{Kind: guestKind, Params: params},
+			Guest: fakevbox.GuestRef{Kind: guestKind, Params: params},
 		})
 		return nil
 	})
 }
 
-func (l *Lab) createVM(m *machine.Machine, style vm.Style) (*vm.VM, error) {
+func (l *Lab) createVM(m *fakestore.Machine, style nsguest.Style) (*nsguest.VM, error) {
 	laptop, err := netip.ParsePrefix(LaptopAddr)
 	if err != nil {
 		return nil, err
@@ -91,11 +91,11 @@ func (l *Lab) createVM(m *machine.Machine, style vm.Style) (*vm.VM, error) {
 	if err != nil {
 		return nil, err
 	}
-	return vm.Create(filepath.Join(l.Dir(), "vms", m.Name), vm.Spec{
+	return nsguest.Create(filepath.Join(l.Dir(), "vms", m.Name), nsguest.Spec{
 		Name: m.Name, Style: style, HostOnly: netip.PrefixFrom(addr, laptop.Bits()),
 		NS: l.ns("vm-" + m.Name), NAT: l.ns("nat-" + m.Name), Switch: l.wires(), Bridge: "br0",
 		Group: cgroup.Group(string(l.Group()) + "/vm-" + m.Name), Program: l.program(),
-	}, vm.Identity{
+	}, nsguest.Identity{
 		AuthorizedKeys: m.AuthorizedKey, CACert: m.CACertPEM, ServerCert: m.Server.CertPEM, ServerKey: m.Server.KeyPEM,
 	})
 }

@@ -11,9 +11,9 @@ import (
 	"strings"
 	"time"
 
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/machine"
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/standin"
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/vm"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/fakestore"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/fakevbox"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/nsguest"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/vpn"
 )
 
@@ -33,7 +33,7 @@ func Main(ctx context.Context, name string, args []string) int {
 	case "VBoxManage":
 		return vboxManage(ctx, args)
 	case "VBoxHeadless":
-		return standin.Headless(args, map[string]standin.Maker{guestKind: newGuest})
+		return fakevbox.Headless(args, map[string]fakevbox.Maker{guestKind: newGuest})
 	}
 	if err := run(ctx, args, os.Stdout); err != nil {
 		var exit *exec.ExitError
@@ -56,9 +56,9 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	command, args := args[0], args[1:]
 	switch {
 	case command == "boot" && len(args) == 1:
-		return vm.Boot(args[0])
+		return nsguest.Boot(args[0])
 	case command == "guard" && len(args) == 2:
-		return vm.Guard(context.WithoutCancel(ctx), args[0], args[1])
+		return nsguest.Guard(context.WithoutCancel(ctx), args[0], args[1])
 	case command == "reap" && len(args) == 1:
 		return reap(ctx, args[0])
 	case command == "vpn-script":
@@ -98,9 +98,9 @@ func up(ctx context.Context, args []string, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	style, o := vm.Boot2docker, machine.Options{}
+	style, o := nsguest.Boot2docker, fakestore.Options{}
 	if *systemd {
-		style = vm.Systemd
+		style = nsguest.Systemd
 	}
 	if *ipOnly {
 		o.Names = []string{"192.168.99.100"}
@@ -112,8 +112,8 @@ func up(ctx context.Context, args []string, out io.Writer) error {
 	return nil
 }
 
-func (l *Lab) populate(ctx context.Context, style vm.Style, o machine.Options) error {
-	store, err := l.NewStore(machine.StoreOptions{})
+func (l *Lab) populate(ctx context.Context, style nsguest.Style, o fakestore.Options) error {
+	store, err := l.NewStore(fakestore.StoreOptions{})
 	if err != nil {
 		return err
 	}
@@ -149,7 +149,7 @@ func status(ctx context.Context, out io.Writer) error {
 			fmt.Fprintf(out, "%s: remains of a lab; scripts/lab down %s\n", name, name)
 			continue
 		}
-		w, err := standin.Load(l.vbox())
+		w, err := fakevbox.Load(l.vbox())
 		if err != nil {
 			return err
 		}

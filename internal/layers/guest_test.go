@@ -23,7 +23,7 @@ import (
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host/hosttest"
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/machine"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/fakestore"
 )
 
 // laptop is a transcript's computer with a real directory for the store and the
@@ -110,7 +110,7 @@ func (l *laptop) DialContext(ctx context.Context, network, addr string) (net.Con
 // command with the facts, dockerd answers /_ping.
 type guest struct{ sshd, dockerd string }
 
-func serve(t *testing.T, s *machine.Store, m *machine.Machine) *guest {
+func serve(t *testing.T, s *fakestore.Store, m *fakestore.Machine) *guest {
 	t.Helper()
 	pair, err := tls.X509KeyPair(m.Server.CertPEM, m.Server.KeyPEM)
 	check(t, err)
@@ -140,7 +140,7 @@ func serve(t *testing.T, s *machine.Store, m *machine.Machine) *guest {
 }
 
 // facts is what a boot2docker 19.03 answers to dockerhost's probe.
-func facts(s *machine.Store, m *machine.Machine) []byte {
+func facts(s *fakestore.Store, m *fakestore.Machine) []byte {
 	var b bytes.Buffer
 	frame := func(name, text string) {
 		fmt.Fprintf(&b, "@@%s\n", name)

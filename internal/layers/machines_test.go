@@ -17,7 +17,7 @@ import (
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/dockercli"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host/hosttest"
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/machine"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/fakestore"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/stack"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/store"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/world"
@@ -94,10 +94,10 @@ func readMachine(t *testing.T, file string) transcript {
 func (m transcript) world(t *testing.T) (*world.World, *hosttest.Computer) {
 	t.Helper()
 	dir, name := t.TempDir(), m.value("name", "default")
-	s, err := machine.NewStore(dir, machine.StoreOptions{})
+	s, err := fakestore.NewStore(dir, fakestore.StoreOptions{})
 	check(t, err)
 	port, _ := strconv.Atoi(m.value("sshport", "50022"))
-	o := machine.Options{Name: name, Driver: m.value("driver", "virtualbox"), IP: m.value("ip", "192.168.99.100"), HostOnlyCIDR: m.value("cidr", "192.168.99.1/24"),
+	o := fakestore.Options{Name: name, Driver: m.value("driver", "virtualbox"), IP: m.value("ip", "192.168.99.100"), HostOnlyCIDR: m.value("cidr", "192.168.99.1/24"),
 		SSHPort: port, SSHUser: m.value("user", "docker")}
 	if names := m.entry["names"]; names != "" {
 		o.Names = strings.Split(names, ",")

@@ -7,7 +7,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/machine"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/fakestore"
 )
 
 // docker-machine makes an SSH key with every machine: a host key that was pinned for
@@ -18,11 +18,11 @@ func TestHostKeyOfAMachineThatWasMadeAnew(t *testing.T) {
 	const line = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKJ4aN6W0xqsSdzcDHbWqnPYM0bHzxOSVPGKTcKL8nZx"
 	keys := make([][]byte, 2)
 	for i, name := range []string{"ssh", "client"} {
-		key, err := machine.Key(machine.RSA, name)
+		key, err := fakestore.Key(fakestore.RSA, name)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if keys[i], err = machine.KeyPEM(key); err != nil {
+		if keys[i], err = fakestore.KeyPEM(key); err != nil {
 			t.Fatal(err)
 		}
 	}

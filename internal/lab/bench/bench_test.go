@@ -20,8 +20,8 @@ import (
 	"time"
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab"
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/machine"
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/vm"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/fakestore"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/nsguest"
 )
 
 // How often everything is measured; the figures are medians.
@@ -33,9 +33,9 @@ const (
 type bench struct {
 	*testing.T
 	lab   *lab.Lab
-	store *machine.Store
-	m     *machine.Machine
-	vm    *vm.VM
+	store *fakestore.Store
+	m     *fakestore.Machine
+	vm    *nsguest.VM
 	dir   string // built programs
 }
 
@@ -71,9 +71,9 @@ func setUp(t *testing.T) *bench {
 		}
 	})
 	b.must(b.lab.DieWithMe())
-	b.store, err = b.lab.NewStore(machine.StoreOptions{})
+	b.store, err = b.lab.NewStore(fakestore.StoreOptions{})
 	b.must(err)
-	b.m, b.vm, err = b.lab.AddMachine(b.store, vm.Boot2docker, machine.Options{Names: []string{"192.168.99.100"}})
+	b.m, b.vm, err = b.lab.AddMachine(b.store, nsguest.Boot2docker, fakestore.Options{Names: []string{"192.168.99.100"}})
 	b.must(err)
 	b.must(b.lab.StartMachine(ctx, "default"))
 	b.must(b.lab.VPN().Connect(ctx, false))
@@ -172,7 +172,7 @@ func (b *bench) quick() {
 
 // reissue measures the first repair of an old machine against its floor.
 func (b *bench) reissue() {
-	newer, err := b.store.CA.Server(b.m.Server.Key, machine.ServerOptions{Names: []string{b.m.IP, "localhost", "127.0.0.1"}})
+	newer, err := b.store.CA.Server(b.m.Server.Key, fakestore.ServerOptions{Names: []string{b.m.IP, "localhost", "127.0.0.1"}})
 	b.must(err)
 	cert := b.path("server.pem")
 	b.must(os.WriteFile(cert, newer.CertPEM, 0o600))

@@ -7,8 +7,8 @@ import (
 	"testing"
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab"
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/machine"
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/vm"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/fakestore"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/nsguest"
 )
 
 // sh runs a script on the laptop.
@@ -21,7 +21,7 @@ func (s *scene) sh(script string) lab.Result {
 
 // Issue 5, line 5.
 func TestContext(t *testing.T) {
-	s := on(t, vm.Boot2docker, machine.Options{})
+	s := on(t, nsguest.Boot2docker, fakestore.Options{})
 	s.vpn(true)
 	s.same("before the repair", 1, s.helper("context", "default").Exit)
 	s.same("contexts", "default*\n", s.contexts())
@@ -89,7 +89,7 @@ for host in "localhost", "127.0.0.1":
 `
 
 func TestPythonClient(t *testing.T) {
-	s := on(t, vm.Boot2docker, machine.Options{Names: ipOnly()})
+	s := on(t, nsguest.Boot2docker, fakestore.Options{Names: ipOnly()})
 	s.must(s.vm.ImportBusybox(s.ctx()))
 	s.vpn(true)
 	s.fix("default")
@@ -103,7 +103,7 @@ func TestPythonClient(t *testing.T) {
 // cert show tells the three places apart; cert renew changes all of them, and no
 // more than that.
 func TestCert(t *testing.T) {
-	s := on(t, vm.Systemd, machine.Options{})
+	s := on(t, nsguest.Systemd, fakestore.Options{})
 	s.fix("default")
 	type report struct {
 		Served, Disk, Store struct {

@@ -13,13 +13,13 @@ import (
 	"testing"
 	"time"
 
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/machine"
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/vm"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/fakestore"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/nsguest"
 )
 
 // bothVerdicts runs a test for intrusion prevention that resets and for one that drops.
-func bothVerdicts(t *testing.T, test func(*testing.T, vm.Verdict)) {
-	for _, how := range []vm.Verdict{vm.Reset, vm.Drop} {
+func bothVerdicts(t *testing.T, test func(*testing.T, nsguest.Verdict)) {
+	for _, how := range []nsguest.Verdict{nsguest.Reset, nsguest.Drop} {
 		t.Run(strings.Fields(string(how))[0], func(t *testing.T) { test(t, how) })
 	}
 }
@@ -69,8 +69,8 @@ func (s *scene) connections(h *host) int {
 
 // Issue 6, lines 1 and 2: thirteen short logins are banned, and what doctor says then.
 func TestBannedAfterABurst(t *testing.T) {
-	bothVerdicts(t, func(t *testing.T, how vm.Verdict) {
-		s := on(t, vm.Boot2docker, machine.Options{})
+	bothVerdicts(t, func(t *testing.T, how nsguest.Verdict) {
+		s := on(t, nsguest.Boot2docker, fakestore.Options{})
 		s.fix("default")
 		s.must(s.vm.BanSSH(s.ctx(), how))
 		let := 0
@@ -96,10 +96,10 @@ func TestBannedAfterABurst(t *testing.T) {
 
 // Issue 6, line 1: our own commands in a row are not banned.
 func TestOurCommandsInARowAreNotBanned(t *testing.T) {
-	bothVerdicts(t, func(t *testing.T, how vm.Verdict) {
-		s := on(t, vm.Boot2docker, machine.Options{Names: ipOnly()})
+	bothVerdicts(t, func(t *testing.T, how nsguest.Verdict) {
+		s := on(t, nsguest.Boot2docker, fakestore.Options{Names: ipOnly()})
 		for i := range 3 {
-			s.start(s.add(vm.Boot2docker, machine.Options{Name: fmt.Sprintf("m%d", i)}))
+			s.start(s.add(nsguest.Boot2docker, fakestore.Options{Name: fmt.Sprintf("m%d", i)}))
 		}
 		s.must(s.vm.BanSSH(s.ctx(), how))
 		before, start := s.logins(), time.Now()
@@ -122,7 +122,7 @@ func TestOurCommandsInARowAreNotBanned(t *testing.T) {
 
 // Issue 6, line 1: machines that share an address share the count.
 func TestManyMachinesBehindOneAddressAreNotBanned(t *testing.T) {
-	s := on(t, vm.Boot2docker, machine.Options{Driver: "generic", SSHPort: 22})
+	s := on(t, nsguest.Boot2docker, fakestore.Options{Driver: "generic", SSHPort: 22})
 	for i := range 3 {
 		name := fmt.Sprintf("m%d", i)
 		to := filepath.Join(filepath.Dir(s.m.Dir), name)
@@ -134,7 +134,7 @@ func TestManyMachinesBehindOneAddressAreNotBanned(t *testing.T) {
 		s.must(os.WriteFile(filepath.Join(to, "config.json"), config, 0o600))
 		s.must(os.Chmod(filepath.Join(to, "id_rsa"), 0o600))
 	}
-	s.must(s.vm.BanSSH(s.ctx(), vm.Drop))
+	s.must(s.vm.BanSSH(s.ctx(), nsguest.Drop))
 	for range 2 {
 		s.helper("doctor", "default")
 		r := s.helper("doctor", "--all")
@@ -150,8 +150,8 @@ func TestManyMachinesBehindOneAddressAreNotBanned(t *testing.T) {
 
 // Issue 6, line 3: an IPS that does not like what the client says first.
 func TestCutAfterTheClientsBanner(t *testing.T) {
-	bothVerdicts(t, func(t *testing.T, how vm.Verdict) {
-		s := repaired(t, machine.Options{})
+	bothVerdicts(t, func(t *testing.T, how nsguest.Verdict) {
+		s := repaired(t, fakestore.Options{})
 		s.must(s.vm.CutSSHOn(s.ctx(), "SSH-2.0-Go", how))
 		title := s.wantSSH("ssh.closed-in-key-exchange")
 		if !strings.Contains(title, "OpenSSH") {
@@ -162,14 +162,14 @@ func TestCutAfterTheClientsBanner(t *testing.T) {
 
 // Issue 6, line 3: an IPS that reads the names of algorithms.
 func TestCutOnABytePattern(t *testing.T) {
-	s := repaired(t, machine.Options{})
-	s.must(s.vm.CutSSHOn(s.ctx(), "ecdh-sha2-nistp256", vm.Reset))
+	s := repaired(t, fakestore.Options{})
+	s.must(s.vm.CutSSHOn(s.ctx(), "ecdh-sha2-nistp256", nsguest.Reset))
 	s.wantSSH("ssh.closed-in-key-exchange")
 }
 
 // Issue 6, line 3: somebody else's login hangs, and sshd takes no more.
 func TestMaxStartups(t *testing.T) {
-	s := repaired(t, machine.Options{})
+	s := repaired(t, fakestore.Options{})
 	s.must(s.vm.RestartSSHD(s.ctx(), "MaxStartups 1:100:1"))
 	conn, err := s.vm.DialNAT(s.ctx(), 22)
 	s.must(err)
@@ -194,7 +194,7 @@ func awaitLogin(s *scene) error {
 
 // Issue 6, line 3: a path MTU of 1280 with ICMP dropped.
 func TestSmallPathMTU(t *testing.T) {
-	s := on(t, vm.Boot2docker, machine.Options{Driver: "generic", SSHPort: 22})
+	s := on(t, nsguest.Boot2docker, fakestore.Options{Driver: "generic", SSHPort: 22})
 	s.must(s.vm.LoseLarge(s.ctx(), "eth1", 1280))
 	title := s.wantSSH("ssh.large-packets-lost")
 	if !strings.Contains(title, "small packets only") {
@@ -205,7 +205,7 @@ func TestSmallPathMTU(t *testing.T) {
 
 // The same behind VirtualBox's NAT, where the size of packets is not ours.
 func TestSmallPathMTUBehindNAT(t *testing.T) {
-	s := repaired(t, machine.Options{})
+	s := repaired(t, fakestore.Options{})
 	s.must(s.vm.LoseLarge(s.ctx(), "eth0", 1280))
 	title := s.wantSSH("ssh.large-packets-lost", "ssh.closed-in-key-exchange")
 	if !strings.Contains(title, "MTU") {
@@ -215,7 +215,7 @@ func TestSmallPathMTUBehindNAT(t *testing.T) {
 
 // Issue 6, line 3: a server of 2014.
 func TestLegacyServer(t *testing.T) {
-	s := repaired(t, machine.Options{})
+	s := repaired(t, fakestore.Options{})
 	_, err := s.vm.Output(s.ctx(), "ssh-keygen", "-q", "-t", "rsa", "-b", "2048", "-N", "", "-f", "/root/old_rsa_key")
 	s.must(err)
 	s.must(s.vm.RestartSSHD(s.ctx(), "HostKey /root/old_rsa_key", "HostKeyAlgorithms ssh-rsa", "PubkeyAcceptedAlgorithms ssh-rsa",
@@ -231,7 +231,7 @@ func TestLegacyServer(t *testing.T) {
 
 // One session at a time: sshd counts the last one until it has read that it is closed.
 func TestOneSessionAtATime(t *testing.T) {
-	s := repaired(t, machine.Options{})
+	s := repaired(t, fakestore.Options{})
 	s.must(s.vm.RestartSSHD(s.ctx(), "MaxSessions 1"))
 	before := s.connections(s.host)
 	r := s.helper("cert", "renew", "--yes", "default")
@@ -242,7 +242,7 @@ func TestOneSessionAtATime(t *testing.T) {
 
 // A server with which nothing is in common.
 func TestNoCommonAlgorithm(t *testing.T) {
-	s := repaired(t, machine.Options{})
+	s := repaired(t, fakestore.Options{})
 	s.must(s.vm.RestartSSHD(s.ctx(), "Ciphers aes256-cbc"))
 	title := s.wantSSH("ssh.no-common-algorithm")
 	if !strings.Contains(title, "aes256-cbc") || !strings.Contains(title, "aes256-gcm@openssh.com") {
@@ -252,7 +252,7 @@ func TestNoCommonAlgorithm(t *testing.T) {
 
 // Issue 2, line 8: an sshd that hangs is not one that counts, though it answered a moment ago.
 func TestHangingSSHDIsATimeout(t *testing.T) {
-	s := repaired(t, machine.Options{})
+	s := repaired(t, fakestore.Options{})
 	s.wantSSH("ssh.ok")
 	s.must(s.vm.HangSSHD(s.ctx()))
 	s.wantSSH("ssh.timeout")
@@ -260,7 +260,7 @@ func TestHangingSSHDIsATimeout(t *testing.T) {
 
 // Issue 2, line 8.
 func TestStoppedSSHDThatAnsweredIsRefused(t *testing.T) {
-	s := repaired(t, machine.Options{})
+	s := repaired(t, fakestore.Options{})
 	s.wantSSH("ssh.ok")
 	s.must(s.vm.KillSSHD(s.ctx()))
 	s.wantSSH("ssh.refused")

@@ -6,8 +6,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/machine"
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/vm"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/fakestore"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/nsguest"
 )
 
 // Issue 3, line 6: what becomes of containers when dockerd is restarted.
@@ -32,8 +32,8 @@ func (s *scene) states() map[string]string {
 	return all
 }
 
-func eightContainers(t *testing.T, style vm.Style) *scene {
-	s := on(t, style, machine.Options{Names: ipOnly()})
+func eightContainers(t *testing.T, style nsguest.Style) *scene {
+	s := on(t, style, fakestore.Options{Names: ipOnly()})
 	s.must(s.vm.ImportBusybox(s.ctx()))
 	s.sleeper("plain")
 	s.sleeper("unless", "--restart=unless-stopped")
@@ -50,7 +50,7 @@ func eightContainers(t *testing.T, style vm.Style) *scene {
 }
 
 func TestContainersRunAsBefore(t *testing.T) {
-	for _, style := range []vm.Style{vm.Boot2docker, vm.Systemd} {
+	for _, style := range []nsguest.Style{nsguest.Boot2docker, nsguest.Systemd} {
 		t.Run(string(style), func(t *testing.T) {
 			s := eightContainers(t, style)
 			before, exactly := s.states(), s.containers()
@@ -89,7 +89,7 @@ func TestContainersRunAsBefore(t *testing.T) {
 
 // The user who logs in may not use dockerd's socket: root asks.
 func TestContainersOfAUserOutsideTheGroup(t *testing.T) {
-	s := on(t, vm.Boot2docker, machine.Options{Names: ipOnly()})
+	s := on(t, nsguest.Boot2docker, fakestore.Options{Names: ipOnly()})
 	s.must(s.vm.ImportBusybox(s.ctx()))
 	s.sleeper("plain")
 	s.sleeper("gone", "--rm")
@@ -109,7 +109,7 @@ func TestContainersOfAUserOutsideTheGroup(t *testing.T) {
 // With live-restore containers do not notice, so that nobody is asked; but this
 // dockerd, of before 24.0.8, kills those with --rm all the same (moby/moby#46308).
 func TestContainersLiveRestore(t *testing.T) {
-	s := on(t, vm.Boot2docker, machine.Options{Names: ipOnly()})
+	s := on(t, nsguest.Boot2docker, fakestore.Options{Names: ipOnly()})
 	s.must(s.vm.ImportBusybox(s.ctx()))
 	profile, err := s.vm.ReadFile("/var/lib/boot2docker/profile")
 	s.must(err)

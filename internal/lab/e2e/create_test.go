@@ -10,15 +10,15 @@ import (
 	"time"
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/await"
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/machine"
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/vm"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/fakestore"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/nsguest"
 )
 
 // uncreated is a lab whose machine "default" is nowhere yet, and a docker-machine
 // that creates it: the store's entry and the VM are put aside, and its "create"
 // puts them in place, starts the VM and talks while it does.
 func uncreated(t *testing.T) *scene {
-	s := off(t, vm.Boot2docker, machine.Options{})
+	s := off(t, nsguest.Boot2docker, fakestore.Options{})
 	aside, vbox := filepath.Join(s.lab.Dir(), "aside"), filepath.Join(s.lab.Dir(), "vbox", "virtualbox.json")
 	with, err := os.ReadFile(vbox)
 	s.must(err)

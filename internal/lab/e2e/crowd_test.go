@@ -12,8 +12,8 @@ import (
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/changes"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab"
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/machine"
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/vm"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/fakestore"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/nsguest"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/stack"
 )
 
@@ -59,7 +59,7 @@ func (h *host) starts() (int, error) {
 }
 
 func TestCrowdOnOneMachine(t *testing.T) {
-	s := on(t, vm.Boot2docker, machine.Options{Names: ipOnly()})
+	s := on(t, nsguest.Boot2docker, fakestore.Options{Names: ipOnly()})
 	s.vpn(true)
 	logins := s.logins()
 	names := make([]string, 20)
@@ -85,12 +85,12 @@ func TestCrowdOnOneMachine(t *testing.T) {
 }
 
 func TestCrowdOfMachines(t *testing.T) {
-	s := on(t, vm.Boot2docker, machine.Options{Names: ipOnly()})
+	s := on(t, nsguest.Boot2docker, fakestore.Options{Names: ipOnly()})
 	hosts := map[string]*host{"default": s.host}
 	names := []string{"default"}
 	for i := 1; i < 10; i++ {
 		name := fmt.Sprintf("m%d", i)
-		h := s.add(vm.Boot2docker, machine.Options{Name: name, Names: []string{fmt.Sprintf("192.168.99.%d", 100+i)}})
+		h := s.add(nsguest.Boot2docker, fakestore.Options{Name: name, Names: []string{fmt.Sprintf("192.168.99.%d", 100+i)}})
 		s.start(h)
 		hosts[name] = h
 		names = append(names, name)

@@ -7,9 +7,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/machine"
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/standin"
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/vm"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/fakestore"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/fakevbox"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/nsguest"
 )
 
 // wantCause runs doctor and wants it to name the root cause.
@@ -28,9 +28,9 @@ func (s *scene) wantCause(code string) {
 }
 
 // repaired is a machine that has its NAT rule already, switched on.
-func repaired(t *testing.T, o machine.Options) *scene {
+func repaired(t *testing.T, o fakestore.Options) *scene {
 	t.Helper()
-	s := off(t, vm.Boot2docker, o)
+	s := off(t, nsguest.Boot2docker, o)
 	s.forward(s.host, 2376)
 	s.start(s.host)
 	return s
@@ -38,7 +38,7 @@ func repaired(t *testing.T, o machine.Options) *scene {
 
 // Issue 2, line 8.
 func TestDoctorHealthy(t *testing.T) {
-	s := repaired(t, machine.Options{})
+	s := repaired(t, fakestore.Options{})
 	r, res := s.doctor("default")
 	s.same("exit", 0, res.Exit)
 	s.same("cause", "", r.Cause)
@@ -46,13 +46,13 @@ func TestDoctorHealthy(t *testing.T) {
 }
 
 func TestDoctorRouteHijacked(t *testing.T) {
-	s := repaired(t, machine.Options{})
+	s := repaired(t, fakestore.Options{})
 	s.vpn(true)
 	s.wantCause("route.hijacked")
 }
 
 func TestDoctorRouteHijackedAndNoRule(t *testing.T) {
-	s := on(t, vm.Boot2docker, machine.Options{})
+	s := on(t, nsguest.Boot2docker, fakestore.Options{})
 	s.vpn(true)
 	s.wantCause("forward.rule-missing")
 	r, _ := s.doctor("default")
@@ -62,24 +62,24 @@ func TestDoctorRouteHijackedAndNoRule(t *testing.T) {
 }
 
 func TestDoctorRouteMissing(t *testing.T) {
-	s := repaired(t, machine.Options{})
+	s := repaired(t, fakestore.Options{})
 	s.must(s.lab.LoseRoute(s.ctx()))
 	s.wantCause("route.missing")
 }
 
 func TestDoctorRouteStale(t *testing.T) {
-	s := repaired(t, machine.Options{})
+	s := repaired(t, fakestore.Options{})
 	s.must(s.lab.StaleRoute(s.ctx(), true))
 	s.wantCause("route.stale")
 }
 
 func TestDoctorVMStopped(t *testing.T) {
-	s := off(t, vm.Boot2docker, machine.Options{})
+	s := off(t, nsguest.Boot2docker, fakestore.Options{})
 	s.wantCause("machine.not-running")
 }
 
 func TestDoctorVMSaved(t *testing.T) {
-	s := repaired(t, machine.Options{})
+	s := repaired(t, fakestore.Options{})
 	s.vbox("controlvm", "default", "savestate")
 	s.wantCause("machine.not-running")
 	pid := s.vm.DockerdPID()
@@ -88,18 +88,18 @@ func TestDoctorVMSaved(t *testing.T) {
 }
 
 func TestDoctorVMUnknownToVirtualBox(t *testing.T) {
-	s := off(t, vm.Boot2docker, machine.Options{})
-	s.must(s.lab.VirtualBox(func(w *standin.World) error { w.VMs = nil; return nil }))
+	s := off(t, nsguest.Boot2docker, fakestore.Options{})
+	s.must(s.lab.VirtualBox(func(w *fakevbox.VirtualBox) error { w.VMs = nil; return nil }))
 	s.wantCause("machine.missing")
 }
 
 func TestDoctorRuleMissing(t *testing.T) {
-	s := on(t, vm.Boot2docker, machine.Options{})
+	s := on(t, nsguest.Boot2docker, fakestore.Options{})
 	s.wantCause("forward.rule-missing")
 }
 
 func TestDoctorPortTakenByAnotherProcess(t *testing.T) {
-	s := off(t, vm.Boot2docker, machine.Options{})
+	s := off(t, nsguest.Boot2docker, fakestore.Options{})
 	s.forward(s.host, 2376)
 	s.must(s.lab.Occupy(s.ctx(), 2376))
 	s.start(s.host)
@@ -109,8 +109,8 @@ func TestDoctorPortTakenByAnotherProcess(t *testing.T) {
 }
 
 func TestDoctorPortTakenByAnotherVMsRule(t *testing.T) {
-	s := off(t, vm.Boot2docker, machine.Options{})
-	other := s.add(vm.Boot2docker, machine.Options{Name: "other"})
+	s := off(t, nsguest.Boot2docker, fakestore.Options{})
+	other := s.add(nsguest.Boot2docker, fakestore.Options{Name: "other"})
 	s.forward(other, 2376)
 	s.start(other)
 	s.forward(s.host, 2376)
@@ -121,8 +121,8 @@ func TestDoctorPortTakenByAnotherVMsRule(t *testing.T) {
 }
 
 func TestDoctorOtherMachineTookThePort(t *testing.T) {
-	s := off(t, vm.Boot2docker, machine.Options{})
-	other := s.add(vm.Boot2docker, machine.Options{Name: "other"})
+	s := off(t, nsguest.Boot2docker, fakestore.Options{})
+	other := s.add(nsguest.Boot2docker, fakestore.Options{Name: "other"})
 	s.forward(s.host, 2376)
 	s.forward(other, 2376)
 	s.start(other)
@@ -130,13 +130,13 @@ func TestDoctorOtherMachineTookThePort(t *testing.T) {
 }
 
 func TestDoctorSSHDRefuses(t *testing.T) {
-	s := repaired(t, machine.Options{})
+	s := repaired(t, fakestore.Options{})
 	s.must(s.vm.KillSSHD(s.ctx()))
 	s.wantCause("ssh.refused")
 }
 
 func TestDoctorSSHDRefusesUnderVPN(t *testing.T) {
-	s := repaired(t, machine.Options{})
+	s := repaired(t, fakestore.Options{})
 	s.must(s.vm.KillSSHD(s.ctx()))
 	s.vpn(true)
 	r, _ := s.doctor("default")
@@ -147,58 +147,58 @@ func TestDoctorSSHDRefusesUnderVPN(t *testing.T) {
 }
 
 func TestDoctorSSHDSilent(t *testing.T) {
-	s := repaired(t, machine.Options{})
-	s.must(s.vm.CloseSSH(s.ctx(), vm.Drop))
+	s := repaired(t, fakestore.Options{})
+	s.must(s.vm.CloseSSH(s.ctx(), nsguest.Drop))
 	s.wantCause("ssh.timeout")
 }
 
 func TestDoctorCertificateExpired(t *testing.T) {
-	s := repaired(t, machine.Options{NotBefore: time.Now().AddDate(-3, 0, 0), NotAfter: time.Now().AddDate(0, 0, -1)})
+	s := repaired(t, fakestore.Options{NotBefore: time.Now().AddDate(-3, 0, 0), NotAfter: time.Now().AddDate(0, 0, -1)})
 	s.wantCause("tls.expired")
 	s.fix("default")
 }
 
 func TestDoctorCertificateNotYetValid(t *testing.T) {
-	s := repaired(t, machine.Options{NotBefore: time.Now().AddDate(0, 0, 2), NotAfter: time.Now().AddDate(3, 0, 0)})
+	s := repaired(t, fakestore.Options{NotBefore: time.Now().AddDate(0, 0, 2), NotAfter: time.Now().AddDate(3, 0, 0)})
 	s.wantCause("tls.not-yet-valid")
 	s.fix("default")
 }
 
 func TestDoctorCertificateOfAnotherCA(t *testing.T) {
-	ca, err := machine.NewAuthority(machine.AuthorityOptions{Slot: "another"})
+	ca, err := fakestore.NewAuthority(fakestore.AuthorityOptions{Slot: "another"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := repaired(t, machine.Options{ServerCA: ca})
+	s := repaired(t, fakestore.Options{ServerCA: ca})
 	s.wantCause("tls.wrong-ca")
 	s.fix("default")
 }
 
 func TestDoctorCertificateDoesNotNameLocalhost(t *testing.T) {
-	s := repaired(t, machine.Options{Names: ipOnly()})
+	s := repaired(t, fakestore.Options{Names: ipOnly()})
 	s.wantCause("tls.name-missing")
 	s.fix("default")
 }
 
 func TestDoctorServedIsNotOnDisk(t *testing.T) {
-	s := repaired(t, machine.Options{})
-	newer, err := s.store.CA.Server(s.m.Server.Key, machine.ServerOptions{Names: []string{s.m.IP, "localhost"}})
+	s := repaired(t, fakestore.Options{})
+	newer, err := s.store.CA.Server(s.m.Server.Key, fakestore.ServerOptions{Names: []string{s.m.IP, "localhost"}})
 	s.must(err)
 	s.must(s.vm.WriteFile("/var/lib/boot2docker/server.pem", newer.CertPEM, 0o644))
 	s.wantCause("tls.drift")
 }
 
 func TestDoctorClientCertificateOfAnotherCA(t *testing.T) {
-	ca, err := machine.NewAuthority(machine.AuthorityOptions{Slot: "another"})
+	ca, err := fakestore.NewAuthority(fakestore.AuthorityOptions{Slot: "another"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := repaired(t, machine.Options{ClientCA: ca})
+	s := repaired(t, fakestore.Options{ClientCA: ca})
 	s.wantCause("tls.client-cert-rejected")
 }
 
 func TestDoctorDockerdStopped(t *testing.T) {
-	s := repaired(t, machine.Options{})
+	s := repaired(t, fakestore.Options{})
 	s.must(s.vm.Service(s.ctx(), "stop"))
 	s.wantCause("daemon.unreachable")
 	s.fix("default")
@@ -206,7 +206,7 @@ func TestDoctorDockerdStopped(t *testing.T) {
 }
 
 func TestDoctorNotDockerd(t *testing.T) {
-	s := repaired(t, machine.Options{})
+	s := repaired(t, fakestore.Options{})
 	s.must(s.vm.Service(s.ctx(), "stop"))
 	_, err := s.vm.Output(s.ctx(), "busybox", "httpd", "-p", "2376")
 	s.must(err)

@@ -12,8 +12,8 @@ import (
 	"time"
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab"
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/machine"
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/vm"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/fakestore"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/nsguest"
 )
 
 // Issue 3, line 3: docker hosts on which a reissue cannot succeed.
@@ -31,9 +31,9 @@ type state struct {
 	Running             map[string]bool
 }
 
-func besieged(t *testing.T, style vm.Style) *hostile {
+func besieged(t *testing.T, style nsguest.Style) *hostile {
 	t.Helper()
-	h := &hostile{scene: on(t, style, machine.Options{Names: ipOnly()})}
+	h := &hostile{scene: on(t, style, fakestore.Options{Names: ipOnly()})}
 	h.must(h.vm.ImportBusybox(h.ctx()))
 	h.sleeper("plain")
 	h.sleeper("kept", "--restart=always")
@@ -101,7 +101,7 @@ func (h *hostile) inside(script string) {
 func (h *hostile) dockerdBecomes(script string) {
 	h.Helper()
 	path, real := "/usr/local/sbin/dockerd", "/usr/local/bin/dockerd"
-	if h.vm.Style == vm.Systemd {
+	if h.vm.Style == nsguest.Systemd {
 		path, real = "/usr/bin/dockerd", "/usr/sbin/dockerd"
 	}
 	disk, err := h.vm.ReadFile(h.vm.CertDir() + "/server.pem")
@@ -118,7 +118,7 @@ good() { [ "$(sha256sum <%s/server.pem)" = "%s  -" ]; }
 // dockerdIsBack takes the script away again.
 func (h *hostile) dockerdIsBack() {
 	h.Helper()
-	if h.vm.Style == vm.Systemd {
+	if h.vm.Style == nsguest.Systemd {
 		h.inside("ln -sf /usr/sbin/dockerd /usr/bin/dockerd")
 		return
 	}
@@ -126,13 +126,13 @@ func (h *hostile) dockerdIsBack() {
 }
 
 func bothStyles(t *testing.T, test func(*hostile)) {
-	for _, style := range []vm.Style{vm.Boot2docker, vm.Systemd} {
+	for _, style := range []nsguest.Style{nsguest.Boot2docker, nsguest.Systemd} {
 		t.Run(string(style), func(t *testing.T) { test(besieged(t, style)) })
 	}
 }
 
 func TestHostileDiskFull(t *testing.T) {
-	h := besieged(t, vm.Boot2docker)
+	h := besieged(t, nsguest.Boot2docker)
 	pid := h.vm.DockerdPID()
 	h.inside(`mkdir /run/small; mount -t tmpfs -o size=256k none /run/small; cp -a /var/lib/boot2docker/. /run/small
 mount --bind /run/small /var/lib/boot2docker; dd if=/dev/zero of=/var/lib/boot2docker/log bs=4k || :`)
@@ -144,7 +144,7 @@ mount --bind /run/small /var/lib/boot2docker; dd if=/dev/zero of=/var/lib/boot2d
 
 // The transaction itself needs a little space in /var/run.
 func TestHostileRunFull(t *testing.T) {
-	h := besieged(t, vm.Boot2docker)
+	h := besieged(t, nsguest.Boot2docker)
 	pid := h.vm.DockerdPID()
 	h.inside(`mkdir -p /var/run/docker-vpn-helper; mount -t tmpfs -o size=4k none /var/run/docker-vpn-helper; dd if=/dev/zero of=/var/run/docker-vpn-helper/full bs=1k || :`)
 	h.fails(1, "No space left on device", "rolled back")
@@ -184,7 +184,7 @@ func TestHostileDockerdIsSlow(t *testing.T) {
 	if soaking() {
 		wait = 40
 	}
-	h := besieged(t, vm.Boot2docker)
+	h := besieged(t, nsguest.Boot2docker)
 	h.dockerdBecomes(fmt.Sprintf(`sleep %d; exec "$REAL" "$@"`, wait))
 	r := h.helper("fix", "default", "--yes")
 	h.same("exit", 0, r.Exit)
@@ -199,7 +199,7 @@ func TestHostileDockerdIsSlow(t *testing.T) {
 // dockerd neither comes up nor ends. In make e2e, which has no 90 seconds to
 // wait, it is TestHostileDockerdRefusesTheNewCertificate that has the same ending.
 func TestHostileDockerdHangs(t *testing.T) {
-	h := besieged(t, vm.Boot2docker)
+	h := besieged(t, nsguest.Boot2docker)
 	if !soaking() {
 		h.same("exit", 0, h.helper("fix", "default", "--yes").Exit)
 		return
@@ -238,7 +238,7 @@ func TestHostileSudoRefused(t *testing.T) {
 }
 
 func TestHostileNoInitScript(t *testing.T) {
-	h := besieged(t, vm.Boot2docker)
+	h := besieged(t, nsguest.Boot2docker)
 	pid := h.vm.DockerdPID()
 	h.inside(`mv /etc/init.d/docker /etc/init.d/away`)
 	h.fails(1, "/etc/init.d/docker")

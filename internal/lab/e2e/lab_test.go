@@ -8,8 +8,8 @@ import (
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/await"
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/machine"
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/vm"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/fakestore"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/nsguest"
 )
 
 // The lab itself: what the other tests take for granted.
@@ -33,9 +33,9 @@ func (s *scene) sshToHost(command string) lab.Result {
 }
 
 func TestLabDockerHosts(t *testing.T) {
-	for _, style := range []vm.Style{vm.Boot2docker, vm.Systemd} {
+	for _, style := range []nsguest.Style{nsguest.Boot2docker, nsguest.Systemd} {
 		t.Run(string(style), func(t *testing.T) {
-			s := on(t, style, machine.Options{})
+			s := on(t, style, fakestore.Options{})
 			s.must(s.vm.ImportBusybox(s.ctx()))
 			s.same("docker run", "hello\n", s.direct("run", "--rm", "busybox", "echo", "hello").Stdout)
 			s.same("sudo", "0\n", s.sshToHost("sudo id -u").Stdout)
@@ -105,7 +105,7 @@ func (s *scene) awaitState(state string) {
 }
 
 func TestLabVPN(t *testing.T) {
-	s := on(t, vm.Boot2docker, machine.Options{})
+	s := on(t, nsguest.Boot2docker, fakestore.Options{})
 	s.same("before", 0, s.direct("version").Exit)
 	s.vpn(true)
 	s.same("killed by timeout", 124, s.direct("version").Exit)
@@ -119,9 +119,9 @@ func TestLabVPN(t *testing.T) {
 }
 
 func TestLabIntrusionPrevention(t *testing.T) {
-	for _, how := range []vm.Verdict{vm.Reset, vm.Drop} {
+	for _, how := range []nsguest.Verdict{nsguest.Reset, nsguest.Drop} {
 		t.Run(strings.Fields(string(how))[0], func(t *testing.T) {
-			s := on(t, vm.Boot2docker, machine.Options{})
+			s := on(t, nsguest.Boot2docker, fakestore.Options{})
 			s.must(s.vm.LimitSSH(s.ctx(), 3, "6/minute", how))
 			for i := range 3 {
 				if r := s.sshToHost("true"); r.Exit != 0 {
@@ -139,7 +139,7 @@ func TestLabIntrusionPrevention(t *testing.T) {
 
 // VirtualBox's process is killed: the VM is aborted, and nothing of it goes on.
 func TestLabAbortedVM(t *testing.T) {
-	s := on(t, vm.Boot2docker, machine.Options{})
+	s := on(t, nsguest.Boot2docker, fakestore.Options{})
 	pid := s.vm.PID()
 	s.must(s.lab.KillVirtualBox(s.ctx(), "default"))
 	s.must(await.Until(s.ctx(), "the VM to die", func() (bool, error) { return s.vm.PID() != pid, nil }))

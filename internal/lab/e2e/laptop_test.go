@@ -7,15 +7,15 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/machine"
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/vm"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/fakestore"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/nsguest"
 )
 
 // Issue 3, line 4: a laptop that cannot be written to. Permissions would not stop
 // root, whom the lab runs as: hence mounts, which only the program sees.
 
 func TestStoreReadOnly(t *testing.T) {
-	s := on(t, vm.Boot2docker, machine.Options{Names: ipOnly()})
+	s := on(t, nsguest.Boot2docker, fakestore.Options{Names: ipOnly()})
 	pid, files, store, rules := s.vm.DockerdPID(), s.hostFiles(), s.tree(s.lab.StoreDir()), s.rules("default")
 	r, err := s.lab.Run(s.ctx(), nil, "unshare", "-m", "sh", "-euc", `d=$HOME/.docker
 mount --bind $d $d; mount -o remount,ro,bind $d; exec docker-vpn-helper fix --yes default`)
@@ -34,7 +34,7 @@ mount --bind $d $d; mount -o remount,ro,bind $d; exec docker-vpn-helper fix --ye
 // The home directory, with the store and the journals in it, has less and less
 // room left. Whatever fails, all is as before, and the next fix with room works.
 func TestHomeFull(t *testing.T) {
-	s := on(t, vm.Boot2docker, machine.Options{Names: ipOnly()})
+	s := on(t, nsguest.Boot2docker, fakestore.Options{Names: ipOnly()})
 	files, served := s.hostFiles(), s.served()
 	step := 4
 	if !soaking() {

@@ -10,13 +10,13 @@ import (
 	"time"
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab"
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/machine"
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/vm"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/fakestore"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/nsguest"
 )
 
 // Issue 2, line 10.
 func TestEnvWithTheMachineDown(t *testing.T) {
-	s := off(t, vm.Boot2docker, machine.Options{})
+	s := off(t, nsguest.Boot2docker, fakestore.Options{})
 	r := s.helper("env", "default")
 	s.same("exit", 1, r.Exit)
 	s.same("stdout", "", r.Stdout)
@@ -27,7 +27,7 @@ func TestEnvWithTheMachineDown(t *testing.T) {
 
 // Issue 2, line 10: nothing has to be done again.
 func TestEnvHoldsOverReconnectAndRestart(t *testing.T) {
-	s := on(t, vm.Boot2docker, machine.Options{Names: ipOnly()})
+	s := on(t, nsguest.Boot2docker, fakestore.Options{Names: ipOnly()})
 	s.must(s.vm.ImportBusybox(s.ctx()))
 	s.vpn(true)
 	s.fix("default")
@@ -43,7 +43,7 @@ func TestEnvHoldsOverReconnectAndRestart(t *testing.T) {
 
 // Issue 2, line 10: the route that the VPN has lost.
 func TestLostRouteIsPutBackWithoutALogin(t *testing.T) {
-	s := on(t, vm.Boot2docker, machine.Options{})
+	s := on(t, nsguest.Boot2docker, fakestore.Options{})
 	s.fix("default")
 	s.vpn(true)
 	s.vpn(false)
@@ -56,7 +56,7 @@ func TestLostRouteIsPutBackWithoutALogin(t *testing.T) {
 
 // A client that cleans up leaves nothing to repair.
 func TestVPNThatLeavesCleanly(t *testing.T) {
-	s := on(t, vm.Boot2docker, machine.Options{})
+	s := on(t, nsguest.Boot2docker, fakestore.Options{})
 	s.fix("default")
 	s.must(s.lab.VPN().Connect(s.ctx(), true))
 	s.wantRoute("utun0")
@@ -67,7 +67,7 @@ func TestVPNThatLeavesCleanly(t *testing.T) {
 
 // Issue 2, line 9.
 func TestDoctorUnderVPNIsQuick(t *testing.T) {
-	s := on(t, vm.Boot2docker, machine.Options{Names: ipOnly()})
+	s := on(t, nsguest.Boot2docker, fakestore.Options{Names: ipOnly()})
 	s.vpn(true)
 	_, r := s.doctor("default")
 	if r.Took > 5*time.Second {
@@ -78,8 +78,8 @@ func TestDoctorUnderVPNIsQuick(t *testing.T) {
 
 // Issue 2, line 8: two machines at the same instant.
 func TestTwoMachinesAtOnce(t *testing.T) {
-	s := on(t, vm.Boot2docker, machine.Options{})
-	other := s.add(vm.Boot2docker, machine.Options{Name: "other"})
+	s := on(t, nsguest.Boot2docker, fakestore.Options{})
+	other := s.add(nsguest.Boot2docker, fakestore.Options{Name: "other"})
 	s.start(other)
 	s.vpn(true)
 	var wg sync.WaitGroup

@@ -10,8 +10,8 @@ import (
 	"testing"
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab"
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/machine"
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/vm"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/fakestore"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/nsguest"
 )
 
 // program puts a script into the laptop's PATH, before everything else.
@@ -55,7 +55,7 @@ cd /proc
 for f in [!0-9]*; do ln -s .all/$f $view/$f; done
 ln -s .all/$OUTER $view/$OUTER
 for p in $(pgrep -x VBoxHeadless); do
-	if grep -qzx "VBOX_STANDIN_HOME=$VBOX_STANDIN_HOME" $p/environ 2>/dev/null; then ln -s .all/$p $view/$p; fi
+	if grep -qzx "FAKEVBOX_HOME=$FAKEVBOX_HOME" $p/environ 2>/dev/null; then ln -s .all/$p $view/$p; fi
 done
 cd $HOME
 mount --rbind $view /proc
@@ -67,8 +67,8 @@ exit`, "-"}, args...)...)
 
 // two machines run, a container on each.
 func two(t *testing.T) (*scene, *host) {
-	s := on(t, vm.Boot2docker, machine.Options{})
-	other := s.add(vm.Boot2docker, machine.Options{Name: "other"})
+	s := on(t, nsguest.Boot2docker, fakestore.Options{})
+	other := s.add(nsguest.Boot2docker, fakestore.Options{Name: "other"})
 	s.start(other)
 	for _, h := range []*host{s.host, other} {
 		s.must(h.vm.ImportBusybox(s.ctx()))
@@ -155,7 +155,7 @@ esac
 
 // Issue 4, line 2: the route alone comes back, and the VM hears nothing of it.
 func TestLostRouteIsPutBackWithoutTouchingTheVM(t *testing.T) {
-	s := on(t, vm.Boot2docker, machine.Options{})
+	s := on(t, nsguest.Boot2docker, fakestore.Options{})
 	s.vpn(true)
 	s.vpn(false)
 	pid := s.vm.DockerdPID()

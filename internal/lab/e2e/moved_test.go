@@ -11,14 +11,14 @@ import (
 	"testing"
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab"
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/machine"
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/vm"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/fakestore"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/nsguest"
 )
 
 // Issue 3, line 9: undo after the world has moved on.
 
 func repairedUnderVPN(t *testing.T) *scene {
-	s := on(t, vm.Boot2docker, machine.Options{Names: ipOnly()})
+	s := on(t, nsguest.Boot2docker, fakestore.Options{Names: ipOnly()})
 	s.vpn(true)
 	s.fix("default")
 	return s
@@ -55,7 +55,7 @@ func (s *scene) rewrite(change func(map[string]any)) {
 // config.json written anew.
 func TestUndoAfterDockerMachineRegeneratedCertificates(t *testing.T) {
 	s := repairedUnderVPN(t)
-	newer, err := s.store.CA.Server(s.m.Server.Key, machine.ServerOptions{Names: []string{s.m.IP, "localhost", "127.0.0.1"}})
+	newer, err := s.store.CA.Server(s.m.Server.Key, fakestore.ServerOptions{Names: []string{s.m.IP, "localhost", "127.0.0.1"}})
 	s.must(err)
 	s.must(s.vm.WriteFile("/var/lib/boot2docker/server.pem", newer.CertPEM, 0o644))
 	s.must(s.vm.Service(s.ctx(), "restart"))
@@ -97,7 +97,7 @@ func TestUndoAfterTheRuleWasEditedByHand(t *testing.T) {
 }
 
 func TestUndoOfAStoppedMachine(t *testing.T) {
-	s := on(t, vm.Boot2docker, machine.Options{Names: ipOnly()})
+	s := on(t, nsguest.Boot2docker, fakestore.Options{Names: ipOnly()})
 	files, start := s.hostFiles(), s.tree(s.lab.StoreDir())
 	s.fix("default")
 	s.vbox("controlvm", "default", "poweroff")
@@ -136,7 +136,7 @@ func TestUndoOfAMachineThatOnlyTheStoreForgot(t *testing.T) {
 
 // Two repairs, taken back one after the other.
 func TestUndoAll(t *testing.T) {
-	s := on(t, vm.Boot2docker, machine.Options{Names: ipOnly()})
+	s := on(t, nsguest.Boot2docker, fakestore.Options{Names: ipOnly()})
 	files, store, served := s.hostFiles(), s.tree(s.lab.StoreDir()), s.served()
 	s.fix("default")
 	s.fix("--reissue", "default")

@@ -9,8 +9,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/machine"
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/vm"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/fakestore"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/nsguest"
 )
 
 // dockerWorks is what a user does after the repair: issue 2, line 2.
@@ -28,9 +28,9 @@ docker stop "$keeper"
 
 // Issue 2, line 2: VPN on, certificate naming only the IP.
 func TestRepairUnderVPN(t *testing.T) {
-	for _, style := range []vm.Style{vm.Boot2docker, vm.Systemd} {
+	for _, style := range []nsguest.Style{nsguest.Boot2docker, nsguest.Systemd} {
 		t.Run(string(style), func(t *testing.T) {
-			s := on(t, style, machine.Options{Names: ipOnly()})
+			s := on(t, style, fakestore.Options{Names: ipOnly()})
 			s.must(s.vm.ImportBusybox(s.ctx()))
 			s.vpn(true)
 			broken, err := s.lab.Run(s.ctx(), []string{
@@ -64,9 +64,9 @@ func TestRepairUnderVPN(t *testing.T) {
 
 // Issue 2, line 3: the served certificate is good for localhost already.
 func TestRepairWithoutRestart(t *testing.T) {
-	for _, style := range []vm.Style{vm.Boot2docker, vm.Systemd} {
+	for _, style := range []nsguest.Style{nsguest.Boot2docker, nsguest.Systemd} {
 		t.Run(string(style), func(t *testing.T) {
-			s := on(t, style, machine.Options{})
+			s := on(t, style, fakestore.Options{})
 			s.must(s.vm.ImportBusybox(s.ctx()))
 			s.sleeper("plain")
 			s.sleeper("kept", "--restart=always")
@@ -87,7 +87,7 @@ func TestRepairWithoutRestart(t *testing.T) {
 
 // Issue 2, lines 4 and 5.
 func TestRepairTwice(t *testing.T) {
-	s := on(t, vm.Boot2docker, machine.Options{Names: ipOnly()})
+	s := on(t, nsguest.Boot2docker, fakestore.Options{Names: ipOnly()})
 	s.vpn(true)
 	s.fix("default")
 	pid, logins, store, rules := s.vm.DockerdPID(), s.logins(), s.tree(s.lab.StoreDir()), s.rules("default")
@@ -101,9 +101,9 @@ func TestRepairTwice(t *testing.T) {
 
 // Issue 2, lines 6 and 7.
 func TestUndo(t *testing.T) {
-	for _, style := range []vm.Style{vm.Boot2docker, vm.Systemd} {
+	for _, style := range []nsguest.Style{nsguest.Boot2docker, nsguest.Systemd} {
 		t.Run(string(style), func(t *testing.T) {
-			s := on(t, style, machine.Options{Names: ipOnly()})
+			s := on(t, style, fakestore.Options{Names: ipOnly()})
 			s.vpn(true)
 			files, store, served := s.hostFiles(), s.tree(s.lab.StoreDir()), s.served()
 			s.fix("default")
@@ -142,7 +142,7 @@ func (s *scene) onlySANs(before, after string) {
 
 // Design, zero-restart first: what --dry-run says is what fix does.
 func TestDryRunTellsWhatFixDoes(t *testing.T) {
-	s := on(t, vm.Boot2docker, machine.Options{Names: ipOnly()})
+	s := on(t, nsguest.Boot2docker, fakestore.Options{Names: ipOnly()})
 	s.vpn(true)
 	files, store := s.hostFiles(), s.tree(s.lab.Home())
 	dry := s.helper("fix", "default", "--dry-run")

@@ -16,8 +16,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab"
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/machine"
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/vm"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/fakestore"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/nsguest"
 )
 
 // patience bounds every single step of a test on a busy computer.
@@ -30,18 +30,18 @@ func ipOnly() []string { return []string{"192.168.99.100"} }
 type scene struct {
 	*testing.T
 	lab   *lab.Lab
-	store *machine.Store
+	store *fakestore.Store
 	*host
 }
 
 // host is a machine with its docker host.
 type host struct {
-	m  *machine.Machine
-	vm *vm.VM
+	m  *fakestore.Machine
+	vm *nsguest.VM
 }
 
 // off makes a lab whose machine "default" is not started yet.
-func off(t *testing.T, style vm.Style, o machine.Options) *scene {
+func off(t *testing.T, style nsguest.Style, o fakestore.Options) *scene {
 	t.Helper()
 	t.Parallel()
 	s := &scene{T: t}
@@ -62,7 +62,7 @@ func off(t *testing.T, style vm.Style, o machine.Options) *scene {
 	})
 	s.must(s.lab.DieWithMe())
 	s.must(os.Symlink(built.helper, filepath.Join(s.lab.Dir(), "bin", "docker-vpn-helper")))
-	if s.store, err = s.lab.NewStore(machine.StoreOptions{}); err != nil {
+	if s.store, err = s.lab.NewStore(fakestore.StoreOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	s.host = s.add(style, o)
@@ -70,14 +70,14 @@ func off(t *testing.T, style vm.Style, o machine.Options) *scene {
 }
 
 // on makes a lab whose machine "default" runs.
-func on(t *testing.T, style vm.Style, o machine.Options) *scene {
+func on(t *testing.T, style nsguest.Style, o fakestore.Options) *scene {
 	t.Helper()
 	s := off(t, style, o)
 	s.start(s.host)
 	return s
 }
 
-func (s *scene) add(style vm.Style, o machine.Options) *host {
+func (s *scene) add(style nsguest.Style, o fakestore.Options) *host {
 	s.Helper()
 	m, v, err := s.lab.AddMachine(s.store, style, o)
 	s.must(err)
@@ -184,7 +184,7 @@ func (s *scene) logins() int {
 	s.must(err)
 	sum := 0
 	for _, d := range dirs {
-		v, err := vm.Open(d)
+		v, err := nsguest.Open(d)
 		s.must(err)
 		n, err := v.Logins()
 		s.must(err)

@@ -17,8 +17,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/machine"
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/vm"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/fakestore"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/nsguest"
 )
 
 // window is how much of a private key must never be seen.
@@ -118,7 +118,7 @@ func watchProcesses(k secrets) (stop func() (leaks map[string]bool, looks int)) 
 
 // Issue 3, line 7.
 func TestSecretsStaySecret(t *testing.T) {
-	s := on(t, vm.Boot2docker, machine.Options{Names: ipOnly()})
+	s := on(t, nsguest.Boot2docker, fakestore.Options{Names: ipOnly()})
 	s.vpn(true)
 	k := s.keysBelow(s.lab.StoreDir())
 	stop := watchProcesses(k)

@@ -21,8 +21,8 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/certs"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/changes"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/await"
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/machine"
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/vm"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/fakestore"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/nsguest"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/stack"
 )
 
@@ -47,8 +47,8 @@ type torture struct {
 	back bool
 }
 
-func tortured(t *testing.T, style vm.Style) *torture {
-	s := on(t, style, machine.Options{Names: ipOnly()})
+func tortured(t *testing.T, style nsguest.Style) *torture {
+	s := on(t, style, fakestore.Options{Names: ipOnly()})
 	seed, err := strconv.ParseUint(os.Getenv("DVH_SEED"), 10, 64)
 	if err != nil {
 		seed = rand.Uint64()
@@ -153,7 +153,7 @@ func (k *torture) onDisk() string {
 // hostFile is a file beside the docker host's certificate as this machine has it: on
 // what outlives the power, else as it was installed.
 func (k *torture) hostFile(name string) string {
-	if k.vm.Style == vm.Boot2docker {
+	if k.vm.Style == nsguest.Boot2docker {
 		return filepath.Join(k.vm.Dir, "disk", "boot2docker", name)
 	}
 	written := filepath.Join(k.vm.Dir, "disk", "upper", k.vm.CertDir(), name)

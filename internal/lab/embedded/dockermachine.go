@@ -8,14 +8,14 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/machine"
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/outside"
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/standin"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/fakelaptop"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/fakestore"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/fakevbox"
 )
 
 // Open is the world that the environment names, for a program in it.
-func Open() (*World, error) {
-	file, err := outside.File()
+func Open() (*Lab, error) {
+	file, err := fakelaptop.File()
 	if err != nil {
 		return nil, err
 	}
@@ -23,12 +23,12 @@ func Open() (*World, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &World{Dir: filepath.Dir(file), Home: os.Getenv("HOME"), Bin: filepath.Dir(exe), watch: os.Getenv("VBOX_STANDIN_WATCH")}
+	w := &Lab{Dir: filepath.Dir(file), Home: os.Getenv("HOME"), Bin: filepath.Dir(exe), watch: os.Getenv("FAKEVBOX_WATCH")}
 	dir := cmp.Or(os.Getenv("MACHINE_STORAGE_PATH"), filepath.Join(w.Home, ".docker", "machine"))
-	if w.Store, err = machine.Open(dir); err != nil {
+	if w.Store, err = fakestore.Open(dir); err != nil {
 		return nil, err
 	}
-	v, err := standin.Load(w.VBoxHome())
+	v, err := fakevbox.Load(w.VBoxHome())
 	if err != nil {
 		return nil, err
 	}
@@ -71,21 +71,21 @@ func dockerMachine(args []string) int {
 	if err != nil {
 		return fail("docker-machine: %v", err)
 	}
-	outside.LogCall(w.WorldFile(), "docker-machine", args)
+	fakelaptop.LogCall(w.LaptopFile(), "docker-machine", args)
 	if _, err := os.Stat(filepath.Join(w.Store.Dir, "machines", name)); err == nil {
 		return fail("Host already exists: %q", name)
 	} else if !os.IsNotExist(err) {
 		return fail("docker-machine: %v", err.(*fs.PathError))
 	}
 	fmt.Println("Running pre-create checks...\n(" + name + ") Creating VirtualBox VM...")
-	m, err := w.Add(MachineOptions{Options: machine.Options{Name: name}})
+	m, err := w.Add(MachineOptions{Options: fakestore.Options{Name: name}})
 	if err != nil {
 		return fail("Error creating machine: %v", err)
 	}
 	if err := w.Start(name); err != nil {
 		return fail("Error creating machine: Error in driver during machine creation: %v", err)
 	}
-	o, err := outside.Load(w.WorldFile())
+	o, err := fakelaptop.Load(w.LaptopFile())
 	if err != nil {
 		return fail("docker-machine: %v", err)
 	}

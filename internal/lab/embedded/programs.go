@@ -7,19 +7,19 @@ import (
 	"slices"
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/guest"
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/outside"
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/standin"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/fakedockerhost"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/fakelaptop"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/fakevbox"
 )
 
 // Programs are the outside commands of the world by the names under which this
 // binary is called for them. Each takes its arguments and returns its exit status.
 func Programs() map[string]func(args []string) int {
-	p := outside.Commands()
+	p := fakelaptop.Commands()
 	p["VBoxManage"] = vboxManage
 	p["docker-machine"] = dockerMachine
 	p["VBoxHeadless"] = func(args []string) int {
-		return standin.Headless(args, map[string]standin.Maker{guest.Kind: guest.Make})
+		return fakevbox.Headless(args, map[string]fakevbox.Maker{fakedockerhost.Kind: fakedockerhost.Make})
 	}
 	return p
 }
@@ -27,7 +27,7 @@ func Programs() map[string]func(args []string) int {
 // Dispatch runs this process as one of the world's programs, if it was called as
 // one. A binary that makes worlds does this first of all.
 func Dispatch() (code int, ok bool) {
-	if code, ok := guest.Main(); ok {
+	if code, ok := fakedockerhost.Main(); ok {
 		return code, true
 	}
 	if run := Programs()[filepath.Base(os.Args[0])]; run != nil {
@@ -65,7 +65,7 @@ func Link(dir, binary string, extra ...string) error {
 // vboxManage is VBoxManage, and what the kernel does when a host-only adapter
 // gets an address.
 func vboxManage(args []string) int {
-	code := standin.Manage(args, os.Stdin, os.Stdout, os.Stderr)
+	code := fakevbox.Manage(args, os.Stdin, os.Stdout, os.Stderr)
 	if code != 0 || len(args) < 3 || args[0] != "hostonlyif" || args[1] != "ipconfig" {
 		return code
 	}
@@ -74,20 +74,20 @@ func vboxManage(args []string) int {
 		return code
 	}
 	ip, err := netip.ParseAddr(args[i+1])
-	file, ferr := outside.File()
+	file, ferr := fakelaptop.File()
 	if err != nil || ferr != nil {
 		return code
 	}
-	_ = outside.Update(file, func(w *outside.World) error {
+	_ = fakelaptop.Update(file, func(w *fakelaptop.State) error {
 		w.SetAddress(args[2], netip.PrefixFrom(ip, 24))
 		return nil
 	})
 	return code
 }
 
-// Laptop makes the laptop of a program under test: see outside.NewLaptop.
+// Laptop makes the laptop of a program under test: see fakelaptop.NewLaptop.
 func Laptop(s host.Sudo) host.Laptop {
-	l, err := outside.NewLaptop(host.NewLocal(s), s)
+	l, err := fakelaptop.NewLaptop(host.NewLocal(s), s)
 	if err != nil {
 		panic("embedded: " + err.Error()) // started outside of a world
 	}

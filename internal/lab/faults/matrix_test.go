@@ -25,9 +25,9 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/cli"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/embedded"
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/guest"
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/machine"
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/outside"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/fakedockerhost"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/fakelaptop"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/fakestore"
 )
 
 const program = "docker-vpn-helper"
@@ -56,19 +56,19 @@ func underTest() int {
 // The laptops whose repair is broken. Together their repairs have every kind of change
 // that fix takes back.
 var laptops = map[string]laptop{
-	"VPN connected":    {os: host.Linux, happened: (*outside.World).VPNOn},
-	"VPN disconnected": {os: host.Darwin, happened: func(o *outside.World) { o.VPNOn(); o.VPNOff() }},
+	"VPN connected":    {os: host.Linux, happened: (*fakelaptop.State).VPNOn},
+	"VPN disconnected": {os: host.Darwin, happened: func(o *fakelaptop.State) { o.VPNOn(); o.VPNOff() }},
 }
 
 type laptop struct {
 	os       string
-	happened func(*outside.World)
+	happened func(*fakelaptop.State)
 }
 
 // world is a laptop with a machine whose certificate does not name localhost, and two
 // running containers.
 type world struct {
-	*embedded.World
+	*embedded.Lab
 	t    *testing.T
 	bin  string
 	port string // for --port: worlds side by side must not race for one
@@ -94,17 +94,17 @@ func newWorld(t *testing.T, l laptop) *world {
 			t.Error(err)
 		}
 	})
-	if _, err := w.Add(embedded.MachineOptions{Options: machine.Options{Names: []string{"192.168.99.100"}}}); err != nil {
+	if _, err := w.Add(embedded.MachineOptions{Options: fakestore.Options{Names: []string{"192.168.99.100"}}}); err != nil {
 		t.Fatal(err)
 	}
 	if err := w.Start("default"); err != nil {
 		t.Fatal(err)
 	}
-	if err := w.Laptop(func(o *outside.World) { l.happened(o); o.OwnPorts = true }); err != nil {
+	if err := w.Laptop(func(o *fakelaptop.State) { l.happened(o); o.OwnPorts = true }); err != nil {
 		t.Fatal(err)
 	}
 	for name, restart := range map[string]string{"web": "no", "db": "always"} {
-		if err := guest.AddContainer(w.GuestDir("default"), name, restart); err != nil {
+		if err := fakedockerhost.AddContainer(w.GuestDir("default"), name, restart); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -113,7 +113,7 @@ func newWorld(t *testing.T, l laptop) *world {
 		t.Fatal(err)
 	}
 	defer port.Close()
-	return &world{World: w, t: t, bin: bin, port: strconv.Itoa(port.Addr().(*net.TCPAddr).Port)}
+	return &world{Lab: w, t: t, bin: bin, port: strconv.Itoa(port.Addr().(*net.TCPAddr).Port)}
 }
 
 // run runs the program with a fault and returns its exit code; -1 is a kill.
@@ -154,7 +154,7 @@ type snapshot struct {
 func (w *world) snapshot() snapshot {
 	w.t.Helper()
 	dir := w.GuestDir("default")
-	if err := embedded.Await("dockerd to serve", func() bool { return guest.Serves(dir) }); err != nil {
+	if err := embedded.Await("dockerd to serve", func() bool { return fakedockerhost.Serves(dir) }); err != nil {
 		w.t.Error(err)
 	}
 	m, err := w.Machine("default")
@@ -172,7 +172,7 @@ func (w *world) snapshot() snapshot {
 		Record: hash(filepath.Join(m.Dir, "docker-vpn-helper.json")),
 		Served: w.served(dir),
 	}
-	if err := w.Laptop(func(o *outside.World) { s.Routes = fmt.Sprint(o.Routes) }); err != nil {
+	if err := w.Laptop(func(o *fakelaptop.State) { s.Routes = fmt.Sprint(o.Routes) }); err != nil {
 		w.t.Fatal(err)
 	}
 	for line := range strings.Lines(info) {
@@ -185,7 +185,7 @@ func (w *world) snapshot() snapshot {
 }
 
 func (w *world) running() (names string) {
-	for _, c := range guest.Containers(w.GuestDir("default")) {
+	for _, c := range fakedockerhost.Containers(w.GuestDir("default")) {
 		if c.Running {
 			names += c.Name + " "
 		}

@@ -8,7 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/standin"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/fakevbox"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/vbox"
 )
 
@@ -16,7 +16,7 @@ import (
 // VMs each time that it is asked for one would be most of what is measured.
 
 // record asks the stand-in for everything that will be asked.
-func (f *Fleet) record(vms []*standin.VM) error {
+func (f *Fleet) record(vms []*fakevbox.VM) error {
 	dir := filepath.Join(f.Dir, "answers")
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
@@ -30,8 +30,8 @@ func (f *Fleet) record(vms []*standin.VM) error {
 	}
 	small := filepath.Join(f.Dir, "one")
 	for _, vm := range vms {
-		if err := standin.Update(small, func(w *standin.World) error {
-			w.VMs = []*standin.VM{vm}
+		if err := fakevbox.Update(small, func(w *fakevbox.VirtualBox) error {
+			w.VMs = []*fakevbox.VM{vm}
 			return nil
 		}); err != nil {
 			return err
@@ -79,12 +79,12 @@ func answerTo(args []string) string { return strings.ReplaceAll(strings.Join(arg
 
 func ask(home string, args ...string) ([]byte, error) {
 	var out, errs bytes.Buffer
-	old := os.Getenv("VBOX_STANDIN_HOME")
-	defer os.Setenv("VBOX_STANDIN_HOME", old)
-	if err := os.Setenv("VBOX_STANDIN_HOME", home); err != nil {
+	old := os.Getenv("FAKEVBOX_HOME")
+	defer os.Setenv("FAKEVBOX_HOME", old)
+	if err := os.Setenv("FAKEVBOX_HOME", home); err != nil {
 		return nil, err
 	}
-	if code := standin.Manage(args, strings.NewReader(""), &out, &errs); code != 0 {
+	if code := fakevbox.Manage(args, strings.NewReader(""), &out, &errs); code != 0 {
 		return nil, fmt.Errorf("VBoxManage %v: exit %d: %s", args, code, errs.String())
 	}
 	return out.Bytes(), nil
@@ -92,7 +92,7 @@ func ask(home string, args ...string) ([]byte, error) {
 
 // MainVBoxManage is the main function of VBoxManage.
 func MainVBoxManage(args []string) int {
-	dir := filepath.Dir(os.Getenv("VBOX_STANDIN_HOME"))
+	dir := filepath.Dir(os.Getenv("FAKEVBOX_HOME"))
 	text, err := os.ReadFile(filepath.Join(dir, "answers", answerTo(args)))
 	if err := errors.Join(count(filepath.Join(dir, "calls"), args), err); err != nil {
 		fmt.Fprintln(os.Stderr, "VBoxManage: error:", err)

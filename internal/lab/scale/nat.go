@@ -14,8 +14,8 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/embedded"
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/guest"
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/standin"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/fakedockerhost"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/fakevbox"
 )
 
 // NAT is the name of the process that listens for all machines: VirtualBox's own,
@@ -24,7 +24,7 @@ const NAT = "VBoxNetNAT"
 
 // nat carries connections to machines.
 type nat struct {
-	host *guest.Guest
+	host *fakedockerhost.Guest
 	sshd *sshd
 	idle []net.Listener // of machines that are off
 }
@@ -52,14 +52,14 @@ func serve(args []string) (err error) {
 		return err
 	}
 	var n nat
-	if n.host, err = guest.Open(args[0], exe); err != nil {
+	if n.host, err = fakedockerhost.Open(args[0], exe); err != nil {
 		return err
 	}
 	if err := n.host.Start(context.Background(), false); err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, n.host.Stop(context.Background(), standin.PowerOff)) }()
-	if err := embedded.Await("dockerd", func() bool { return guest.Serves(args[0]) }); err != nil {
+	defer func() { err = errors.Join(err, n.host.Stop(context.Background(), fakevbox.PowerOff)) }()
+	if err := embedded.Await("dockerd", func() bool { return fakedockerhost.Serves(args[0]) }); err != nil {
 		return err
 	}
 	if n.sshd, err = n.login(args[1]); err != nil {

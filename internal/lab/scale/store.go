@@ -17,10 +17,10 @@ import (
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/certs"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/embedded"
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/guest"
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/machine"
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/outside"
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/standin"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/fakedockerhost"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/fakelaptop"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/fakestore"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/fakevbox"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/store"
 )
 
@@ -45,7 +45,7 @@ func Name(i int) string { return fmt.Sprintf("m%04d", i) }
 // Fleet is a world with many machines. One docker host stands behind all healthy
 // ones.
 type Fleet struct {
-	*embedded.World
+	*embedded.Lab
 	nat   *exec.Cmd
 	hold  io.Closer // while it is open, nat lives
 	ports [][2]int  // on the laptop, to 22 and 2376
@@ -57,7 +57,7 @@ func New(home, bin, system string, n int) (*Fleet, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := &Fleet{World: w}
+	f := &Fleet{Lab: w}
 	if err := f.fill(n); err != nil {
 		return nil, errors.Join(fmt.Errorf("making %d machines: %w", n, err), f.Close())
 	}
@@ -68,14 +68,14 @@ func New(home, bin, system string, n int) (*Fleet, error) {
 const template = "m"
 
 func (f *Fleet) fill(n int) error {
-	m, err := f.Store.Add(machine.Options{Name: template, Names: []string{"localhost", "127.0.0.1"}})
+	m, err := f.Store.Add(fakestore.Options{Name: template, Names: []string{"localhost", "127.0.0.1"}})
 	if err != nil {
 		return err
 	}
 	if err := f.boot(m, n); err != nil {
 		return err
 	}
-	vms := make([]*standin.VM, 0, n)
+	vms := make([]*fakevbox.VM, 0, n)
 	for i := range n {
 		vm, err := f.add(m, i)
 		if err != nil {
@@ -88,7 +88,7 @@ func (f *Fleet) fill(n int) error {
 	if err := os.RemoveAll(m.Dir); err != nil {
 		return err
 	}
-	if err := standin.Update(f.VBoxHome(), func(v *standin.World) error {
+	if err := fakevbox.Update(f.VBoxHome(), func(v *fakevbox.VirtualBox) error {
 		v.VMs = vms
 		return nil
 	}); err != nil {
@@ -97,10 +97,10 @@ func (f *Fleet) fill(n int) error {
 	if err := f.record(vms); err != nil {
 		return err
 	}
-	return f.Laptop(func(o *outside.World) {
+	return f.Laptop(func(o *fakelaptop.State) {
 		o.VPNOn()
 		for i := range o.Routes {
-			if o.Routes[i].Dst == outside.HostOnly().Masked() {
+			if o.Routes[i].Dst == fakelaptop.HostOnly().Masked() {
 				o.Routes[i].Dst = netip.MustParsePrefix("192.168.96.0/20")
 			}
 		}
@@ -108,10 +108,10 @@ func (f *Fleet) fill(n int) error {
 }
 
 // boot starts the process that has the docker host and the NAT of all machines.
-func (f *Fleet) boot(m *machine.Machine, n int) error {
+func (f *Fleet) boot(m *fakestore.Machine, n int) error {
 	dir := f.GuestDir(template)
-	err := guest.Install(dir, guest.Disk{
-		Spec: guest.Spec{Name: template, User: m.SSHUser, IP: m.IP}, AuthorizedKey: m.AuthorizedKey,
+	err := fakedockerhost.Install(dir, fakedockerhost.Disk{
+		Spec: fakedockerhost.Spec{Name: template, User: m.SSHUser, IP: m.IP}, AuthorizedKey: m.AuthorizedKey,
 		CACert: m.CACertPEM, ServerCert: m.Server.CertPEM, ServerKey: m.Server.KeyPEM,
 	})
 	if err != nil {
@@ -133,7 +133,7 @@ func (f *Fleet) boot(m *machine.Machine, n int) error {
 }
 
 // add copies the template, opens what VirtualBox would, and describes the VM.
-func (f *Fleet) add(m *machine.Machine, i int) (*standin.VM, error) {
+func (f *Fleet) add(m *fakestore.Machine, i int) (*fakevbox.VM, error) {
 	name, kind := Name(i), KindOf(i)
 	dir := filepath.Join(filepath.Dir(m.Dir), name)
 	if err := copyDir(dir, m.Dir); err != nil {
@@ -162,11 +162,11 @@ func (f *Fleet) add(m *machine.Machine, i int) (*standin.VM, error) {
 			return nil, err
 		}
 	}
-	params, err := json.Marshal(guest.Params{Dir: f.GuestDir(template)})
-	vm := &standin.VM{
+	params, err := json.Marshal(fakedockerhost.Params{Dir: f.GuestDir(template)})
+	vm := &fakevbox.VM{
 		Name: name, UUID: uuid, IP: o.IP, CPUs: 1, Memory: 1024, State: "running", Changed: time.Now().UTC(),
-		CfgFile: filepath.Join(dir, name, name+".vbox"), Guest: standin.GuestRef{Kind: guest.Kind, Params: params},
-		NICs: []standin.NIC{{Attachment: "nat", MAC: fmt.Sprintf("080027%06X", 2*i), Forwards: []standin.Forward{
+		CfgFile: filepath.Join(dir, name, name+".vbox"), Guest: fakevbox.GuestRef{Kind: fakedockerhost.Kind, Params: params},
+		NICs: []fakevbox.NIC{{Attachment: "nat", MAC: fmt.Sprintf("080027%06X", 2*i), Forwards: []fakevbox.Forward{
 			{Name: "ssh", Proto: "tcp", HostIP: "127.0.0.1", HostPort: sshPort, GuestPort: 22},
 			{Name: "docker-vpn-helper", Proto: "tcp", HostIP: "127.0.0.1", HostPort: port, GuestPort: 2376},
 		}}, {Attachment: "hostonly", Adapter: "vboxnet0", MAC: fmt.Sprintf("080027%06X", 2*i+1)}},
@@ -203,5 +203,5 @@ func (f *Fleet) Close() error {
 	if f.nat != nil && f.nat.Process != nil {
 		err = errors.Join(f.hold.Close(), f.nat.Wait())
 	}
-	return errors.Join(err, f.World.Close())
+	return errors.Join(err, f.Lab.Close())
 }

@@ -18,9 +18,9 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/cli"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/embedded"
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/guest"
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/machine"
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/outside"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/fakedockerhost"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/fakelaptop"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/fakestore"
 )
 
 func main() {
@@ -47,7 +47,7 @@ func program() int {
 
 type demo struct {
 	ctx   context.Context
-	world *embedded.World
+	world *embedded.Lab
 	env   []string
 }
 
@@ -78,7 +78,7 @@ func run(ctx context.Context) (err error) {
 }
 
 // environ is the caller's environment without what points docker anywhere.
-func environ(w *embedded.World, bin string) []string {
+func environ(w *embedded.Lab, bin string) []string {
 	env := []string{"PATH=" + bin + string(os.PathListSeparator) + os.Getenv("PATH"), "SHELL=/bin/sh"}
 	for _, name := range []string{"TERM", "COLORTERM", "NO_COLOR", "LANG", "LC_ALL", "TMPDIR"} {
 		if v, ok := os.LookupEnv(name); ok {
@@ -91,14 +91,14 @@ func environ(w *embedded.World, bin string) []string {
 // machine makes a machine as docker-machine before 0.5 did: its certificate names
 // the address alone.
 func (d *demo) machine() error {
-	_, err := d.world.Add(embedded.MachineOptions{Options: machine.Options{Names: []string{"192.168.99.100"}}})
+	_, err := d.world.Add(embedded.MachineOptions{Options: fakestore.Options{Names: []string{"192.168.99.100"}}})
 	if err != nil {
 		return err
 	}
 	if err := d.world.Start("default"); err != nil {
 		return err
 	}
-	return guest.AddContainer(d.world.GuestDir("default"), "web", "always")
+	return fakedockerhost.AddContainer(d.world.GuestDir("default"), "web", "always")
 }
 
 const (
@@ -143,7 +143,7 @@ func (d *demo) show() error {
 }
 
 func (d *demo) vpn(state string) error {
-	return d.world.Laptop(func(w *outside.World) {
+	return d.world.Laptop(func(w *fakelaptop.State) {
 		if state == "on" {
 			w.VPNOn()
 		} else {

@@ -1,0 +1,139 @@
+package fakedockerhost
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// daemonProcess is dockerd as the process that runs the guest sees it.
+type daemonProcess struct {
+	args []string
+	cmd  *exec.Cmd
+	// life is a pipe whose other end dockerd reads: when the guest's process is
+	// gone, however it went, dockerd goes as well.
+	life io.Closer
+	done chan struct{}
+}
+
+// startDaemon starts dockerd with these arguments and returns at once.
+func (g *Guest) startDaemon(args []string, resume bool) (*daemonProcess, error) {
+	if g.daemon != nil {
+		return nil, errors.New("dockerd is already running")
+	}
+	logFile, err := os.OpenFile(g.path("root", "var", "log", "docker.log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+	if err != nil {
+		return nil, err
+	}
+	defer logFile.Close()
+	r, w, err := os.Pipe()
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	cmd := exec.Command(g.exe, args...)
+	cmd.Args[0] = "dockerd"
+	cmd.Env = append(g.environ("root"), "DVH_AS=dockerd")
+	if resume {
+		cmd.Env = append(cmd.Env, "DVH_RESUME=1")
+	}
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = r, logFile, logFile
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if err := cmd.Start(); err != nil {
+		w.Close()
+		return nil, fmt.Errorf("starting dockerd: %w", err)
+	}
+	// The PID file is there before anybody can ask, as with start-stop-daemon.
+	_ = os.WriteFile(g.path("root", "run", "docker.pid"), []byte(strconv.Itoa(cmd.Process.Pid)), 0o644)
+	d := &daemonProcess{args: args, cmd: cmd, life: w, done: make(chan struct{})}
+	g.showProcess(cmd.Process.Pid, "dockerd", append([]string{"dockerd"}, args...))
+	g.daemon = d
+	go func() {
+		_ = cmd.Wait()
+		g.hideProcess(cmd.Process.Pid)
+		d.life.Close()
+		g.mu.Lock()
+		if g.daemon == d {
+			g.daemon = nil
+			g.clearDaemonFiles()
+		}
+		g.mu.Unlock()
+		close(d.done)
+	}()
+	return d, nil
+}
+
+// clearDaemonFiles removes what a dockerd that is gone has left. The caller
+// holds the lock or is alone.
+func (g *Guest) clearDaemonFiles() {
+	os.Remove(g.path("root", "run", "docker.pid"))
+	os.Remove(g.path("root", "run", "docker.sock"))
+	ports, _ := filepath.Glob(g.path("net", "*"))
+	for _, p := range ports {
+		os.Remove(p)
+	}
+	showPorts(g.dir)
+}
+
+func (d *daemonProcess) kill() {
+	_ = d.cmd.Process.Kill()
+	<-d.done
+}
+
+// stop ends dockerd as init does: SIGTERM, and SIGKILL when that does not help.
+func (d *daemonProcess) stop() {
+	_ = d.cmd.Process.Signal(syscall.SIGTERM)
+	select {
+	case <-d.done:
+	case <-time.After(10 * time.Second):
+		d.kill()
+	}
+}
+
+// ready waits until dockerd serves, or is gone (false).
+func (g *Guest) ready(d *daemonProcess) bool {
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		select {
+		case <-d.done:
+			return false
+		case <-tick.C:
+			if data, err := os.ReadFile(g.path("run", "ready")); err == nil && string(data) == strconv.Itoa(d.cmd.Process.Pid) {
+				return true
+			}
+		}
+	}
+}
+
+// runInit runs the guest's own init system, as booting does.
+func (g *Guest) runInit(verb string) {
+	script := g.path("root", "etc", "init.d", "docker")
+	argv := []string{"/bin/sh", script, verb}
+	if g.spec.Style == Systemd {
+		argv = []string{"/bin/sh", g.path("bin", "systemctl"), verb, "docker"}
+	}
+	cmd := exec.Command(argv[0], argv[1:]...)
+	cmd.Env = append(g.environ("root"), "DVH_ROOT=1")
+	_ = cmd.Run()
+}
+
+// detachedJobs are the process groups that the guest's setsid has made and that
+// still run.
+func (g *Guest) detachedJobs() []int {
+	entries, _ := os.ReadDir(g.path("jobs"))
+	var pids []int
+	for _, e := range entries {
+		if pid, err := strconv.Atoi(strings.TrimSpace(e.Name())); err == nil && pid > 1 {
+			pids = append(pids, pid)
+		}
+	}
+	return pids
+}

@@ -1,0 +1,268 @@
+package fakelaptop
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"sync"
+	"syscall"
+
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/await"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/fakevbox"
+)
+
+// laptop is the world's laptop around the computer that runs the test.
+type laptop struct {
+	host.Laptop // files, locks, loopback
+	sudo        host.Sudo
+	file        string
+	bin         string
+	vbox        string
+
+	mu    sync.Mutex
+	known *State // as read from the file that seen describes; nobody changes it
+	seen  os.FileInfo
+}
+
+// NewLaptop makes the laptop of the world that FAKELAPTOP_FILE names. Only the
+// programs in the directory of this process's own executable can be run.
+func NewLaptop(base host.Laptop, sudo host.Sudo) (host.Laptop, error) {
+	file, err := File()
+	if err != nil {
+		return nil, err
+	}
+	exe, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	return &laptop{Laptop: base, sudo: sudo, file: file, bin: filepath.Dir(exe), vbox: os.Getenv("FAKEVBOX_HOME")}, nil
+}
+
+// world is the world as it is now. It is read once as long as nobody changes it:
+// with a thousand machines the reading would be most of what is measured.
+func (l *laptop) world() (*State, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	now, err := os.Stat(l.file)
+	if err != nil {
+		return nil, err
+	}
+	if l.seen != nil && os.SameFile(l.seen, now) && l.seen.ModTime().Equal(now.ModTime()) {
+		return l.known, nil
+	}
+	w, err := Load(l.file)
+	if err == nil {
+		l.known, l.seen = w, now
+	}
+	return w, err
+}
+
+// OS implements host.Host.
+func (l *laptop) OS() string {
+	w, err := l.world()
+	if err != nil {
+		return "unknown"
+	}
+	return w.OS
+}
+
+// Run implements host.Host, with the world's commands only. sudo goes through
+// the world's sudo even if the test is run by root.
+func (l *laptop) Run(ctx context.Context, c host.Cmd) (host.Output, error) {
+	w, err := l.world()
+	if err != nil {
+		return host.Output{}, err
+	}
+	if len(c.Argv) > 0 && filepath.Base(c.Argv[0]) == "vpn" && w.Cisco != "" {
+		return host.Output{Stdout: []byte(w.Cisco)}, nil
+	}
+	path, err := l.LookPath(c.Argv[0])
+	if err != nil && c.Through != nil { // whatever the user has
+		return l.Laptop.Run(ctx, c)
+	}
+	if err != nil {
+		return host.Output{}, err
+	}
+	shown := c.Argv
+	argv := append([]string{path}, c.Argv[1:]...)
+	if c.Root && w.Sudo != "root" {
+		sudo := filepath.Join(l.bin, "sudo")
+		if l.sudo.Announce != nil {
+			l.sudo.Announce(append([]string{"sudo"}, shown...))
+		}
+		if w.Sudo == "password" && !l.sudo.Terminal {
+			return host.Output{}, &host.SudoError{Argv: append([]string{"sudo"}, shown...)}
+		}
+		argv = append([]string{sudo, "-n"}, argv...)
+	}
+	c.Argv, c.Root = argv, false
+	out, err := l.Laptop.Run(ctx, c)
+	var exit *host.CmdError
+	if errors.As(err, &exit) {
+		exit.Argv = shown
+	}
+	return out, err
+}
+
+// LookPath implements host.Laptop.
+func (l *laptop) LookPath(name string, also ...string) (string, error) {
+	w, err := l.world()
+	if err != nil {
+		return "", err
+	}
+	if filepath.Base(name) == "vpn" && filepath.IsAbs(name) {
+		if w.Cisco != "" {
+			return name, nil
+		}
+		return "", fmt.Errorf("looking for %s: %w", name, os.ErrNotExist)
+	}
+	path := filepath.Join(l.bin, filepath.Base(name))
+	if _, err := os.Stat(path); err != nil || filepath.Base(name) == "VBoxManage" && w.NoVirtualBox {
+		return "", fmt.Errorf("looking for %s: %w", name, os.ErrNotExist)
+	}
+	return path, nil
+}
+
+// Links implements host.Laptop.
+func (l *laptop) Links(context.Context) ([]host.Link, error) {
+	w, err := l.world()
+	if err != nil {
+		return nil, err
+	}
+	var out []host.Link
+	for _, l := range w.Links {
+		kind := l.Kind
+		if w.OS == host.Darwin {
+			kind = "" // net.Interfaces does not tell
+		}
+		out = append(out, host.Link{Name: l.Name, Kind: kind, Up: !l.Down, Addrs: l.Addrs})
+	}
+	return out, nil
+}
+
+// RouteTo implements host.Laptop.
+func (l *laptop) RouteTo(_ context.Context, ip netip.Addr) (host.Route, error) {
+	w, err := l.world()
+	if err != nil {
+		return host.Route{}, err
+	}
+	if w.OS == host.Darwin {
+		return host.Route{}, errors.ErrUnsupported
+	}
+	r, ok := w.lookup(ip)
+	if !ok {
+		return host.Route{}, syscall.ENETUNREACH
+	}
+	return host.Route{Dst: r.Dst, Link: r.Link, Gateway: r.Gateway}, nil
+}
+
+// Processes implements host.Laptop: the world's, and its VMs'.
+func (l *laptop) Processes(context.Context) ([]host.Process, error) {
+	w, err := l.world()
+	if err != nil {
+		return nil, err
+	}
+	out := slices.Clone(w.Processes)
+	if l.vbox == "" {
+		return out, nil
+	}
+	vb, err := fakevbox.Load(l.vbox)
+	if err != nil {
+		return nil, err
+	}
+	for _, vm := range vb.VMs {
+		if vm.PID > 0 {
+			out = append(out, host.Process{PID: vm.PID, Name: "VBoxHeadless", Args: "VBoxHeadless --comment " + vm.Name + " --startvm " + vm.UUID})
+		}
+	}
+	return out, nil
+}
+
+// DialContext implements host.Host: loopback and Unix sockets are real, and
+// everything else goes where the world's routes lead.
+func (l *laptop) DialContext(ctx context.Context, network, addr string) (net.Conn, error) {
+	h, p, err := net.SplitHostPort(addr)
+	ip, perr := netip.ParseAddr(h)
+	if network == "unix" || err != nil || perr != nil && h == "localhost" || perr == nil && ip.IsLoopback() {
+		return l.Laptop.DialContext(ctx, network, addr)
+	}
+	if perr != nil {
+		return nil, &net.OpError{Op: "dial", Net: network, Err: &net.DNSError{Err: "no such host", Name: h, IsNotFound: true}}
+	}
+	w, err := l.world()
+	if err != nil {
+		return nil, err
+	}
+	port, err := strconv.Atoi(p)
+	if err != nil {
+		return nil, err
+	}
+	conn, err := w.dial(ctx, l.vbox, ip, port)
+	if err != nil {
+		return nil, &net.OpError{Op: "dial", Net: network, Addr: &net.TCPAddr{IP: ip.AsSlice(), Port: port}, Err: err}
+	}
+	return conn, nil
+}
+
+// dial is what becomes of a connection to an address that is not loopback.
+func (w *State) dial(ctx context.Context, vbox string, ip netip.Addr, port int) (net.Conn, error) {
+	r, ok := w.lookup(ip)
+	if !ok {
+		return nil, os.NewSyscallError("connect", syscall.ENETUNREACH)
+	}
+	link := w.link(r.Link)
+	switch {
+	case link == nil || link.Down || r.Dead:
+	case link.To == Refuse:
+		return nil, os.NewSyscallError("connect", syscall.ECONNREFUSED)
+	case link.To == VirtualBox:
+		conn, err := fakevbox.DialHostOnly(ctx, vbox, ip.String(), port)
+		if errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, syscall.EHOSTUNREACH) {
+			err = os.NewSyscallError("connect", err)
+		}
+		return conn, err
+	}
+	<-ctx.Done() // nobody answers
+	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		return nil, os.ErrDeadlineExceeded
+	}
+	return nil, ctx.Err()
+}
+
+// Lock implements host.Laptop. Every world has a state directory of its own, and all
+// share the ports of 127.0.0.1: who chooses one here must be alone among all
+// worlds, as on a laptop. No file is made for that: the lock is on the one directory
+// that all processes see.
+func (l *laptop) Lock(ctx context.Context, path string, waiting func()) (func(), error) {
+	unlock, err := l.Laptop.Lock(ctx, path, waiting)
+	if err != nil || filepath.Base(path) != "ports.lock" {
+		return unlock, err
+	}
+	if w, err := l.world(); err == nil && w.OwnPorts {
+		return unlock, nil
+	}
+	dir, err := os.Open("/")
+	if err != nil {
+		unlock()
+		return nil, err
+	}
+	both := func() { _ = dir.Close(); unlock() }
+	if err := await.Until(ctx, "the other worlds to choose their ports", func() (bool, error) {
+		err := syscall.Flock(int(dir.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+		if errors.Is(err, syscall.EWOULDBLOCK) {
+			return false, nil
+		}
+		return err == nil, err
+	}); err != nil {
+		both()
+		return nil, err
+	}
+	return both, nil
+}

@@ -1,0 +1,115 @@
+package fakevbox
+
+import (
+	"fmt"
+	"strings"
+)
+
+// failure is how a VBoxManage call ends badly: lines that each get
+// "VBoxManage: error: " in front, and an exit status.
+type failure struct {
+	lines []string
+	exit  int
+	raw   bool
+}
+
+func (f *failure) Error() string { return strings.Join(f.lines, "\n") }
+
+func (f *failure) text() string {
+	var b strings.Builder
+	for _, l := range f.lines {
+		if f.raw {
+			b.WriteString(l + "\n")
+		} else {
+			b.WriteString("VBoxManage: error: " + l + "\n")
+		}
+	}
+	return b.String()
+}
+
+func fail(lines ...string) *failure { return &failure{lines: lines, exit: 1} }
+
+// comError is a failure with what VBoxManage adds about a COM error.
+func comError(text, code, component, iface, context string) *failure {
+	return fail(text,
+		fmt.Sprintf("Details: code %s, component %s, interface %s, callee nsISupports", code, component, iface),
+		"Context: "+context)
+}
+
+const (
+	notFound     = "VBOX_E_OBJECT_NOT_FOUND (0x80bb0001)"
+	invalidState = "VBOX_E_INVALID_OBJECT_STATE (0x80bb0007)"
+	invalidArg   = "E_INVALIDARG (0x80070057)"
+	accessDenied = "E_ACCESSDENIED (0x80070005)"
+	nsFailure    = "NS_ERROR_FAILURE (0x80004005)"
+)
+
+func noVM(name string) *failure {
+	return comError(fmt.Sprintf("Could not find a registered machine named '%s'", name), notFound, "VirtualBoxWrap", "IVirtualBox",
+		`"FindMachine(Bstr(a->argv[0]).raw(), machine.asOutParam())" at line 385 of file VBoxManageMisc.cpp`)
+}
+
+// locked is what a command that needs the VM for itself says while it runs.
+func locked(name string) *failure {
+	return comError(fmt.Sprintf("The machine '%s' is already locked for a session (or being unlocked)", name), invalidState, "MachineWrap", "IMachine",
+		`"LockMachine(a->session, LockType_Write)" at line 640 of file VBoxManageModifyVM.cpp`)
+}
+
+// started is what startvm says of a VM that runs.
+func started(name string) *failure {
+	return comError(fmt.Sprintf("The machine '%s' is already locked by a session (or being locked or unlocked)", name), invalidState, "MachineWrap", "IMachine",
+		`"LaunchVMProcess(a->session, sessionType.raw(), ComSafeArrayAsInParam(aBstrEnv), progress.asOutParam())" at line 727 of file VBoxManageMisc.cpp`)
+}
+
+func notRunning(name string) *failure {
+	return fail(fmt.Sprintf("Machine '%s' is not currently running", name))
+}
+
+func inaccessible(vm *VM) *failure {
+	return comError(fmt.Sprintf("Could not find file for the medium '%s' (VERR_FILE_NOT_FOUND)", vm.CfgFile), invalidState, "MachineWrap", "IMachine",
+		`"COMGETTER(SessionState)(&state)" at line 100 of file VBoxManageInfo.cpp`)
+}
+
+func ruleExists() *failure {
+	return comError("A NAT rule of this name already exists", invalidArg, "NATEngineWrap", "INATEngine",
+		`"AddRedirect(Bstr(strName).raw(), proto, Bstr(strHostIp).raw(), RTStrToUInt16(strHostPort), Bstr(strGuestIp).raw(), RTStrToUInt16(strGuestPort))" at line 1838 of file VBoxManageModifyVM.cpp`)
+}
+
+func portRuleExists() *failure {
+	return comError("A NAT rule for this host port and this host IP already exists", invalidArg, "NATEngineWrap", "INATEngine",
+		`"AddRedirect(Bstr(strName).raw(), proto, Bstr(strHostIp).raw(), RTStrToUInt16(strHostPort), Bstr(strGuestIp).raw(), RTStrToUInt16(strGuestPort))" at line 1838 of file VBoxManageModifyVM.cpp`)
+}
+
+func ruleMissing() *failure {
+	return fail("Code "+invalidArg+" - Invalid argument value (extended info not available)",
+		`Context: "RemoveRedirect(Bstr(ValueUnion.psz).raw())" at line 1849 of file VBoxManageModifyVM.cpp`)
+}
+
+func netNotAllowed() *failure {
+	return fail("Code "+accessDenied+" - Access denied (extended info not available)",
+		`Context: "EnableStaticIPConfig(Bstr(pIp).raw(), Bstr(pNetmask).raw())" at line 242 of file VBoxManageHostonly.cpp`)
+}
+
+// noCtl is hostonlyif on a Mac whose VirtualBox has no kernel extensions.
+func noCtl() *failure {
+	return &failure{exit: 1, raw: true, lines: []string{
+		"0%...",
+		"Progress state: NS_ERROR_FAILURE",
+		"VBoxManage: error: Failed to create the host-only adapter",
+		"VBoxManage: error: VBoxNetAdpCtl: Error while adding new interface: failed to open /dev/vboxnetctl: No such file or directory",
+		"VBoxManage: error: Details: code " + nsFailure + ", component HostNetworkInterfaceWrap, interface IHostNetworkInterface",
+		`VBoxManage: error: Context: "RTEXITCODE handleCreate(HandlerArg *)" at line 105 of file VBoxManageHostonly.cpp`,
+	}}
+}
+
+// adaptersGone is startvm on VirtualBox 7 for a Mac.
+func adaptersGone() *failure {
+	return fail("Host-only adapters are no longer supported!",
+		"Details: code "+nsFailure+", component ConsoleWrap, interface IConsole")
+}
+
+func usage(format string, a ...any) *failure {
+	f := fail(fmt.Sprintf(format, a...))
+	f.exit = 2
+	return f
+}
