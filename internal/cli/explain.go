@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -17,6 +18,7 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/shell"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/stack"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/store"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/vbox"
 )
 
 func (a *app) explainCmd() *cobra.Command {
@@ -175,7 +177,9 @@ func (a *app) explainText(text string, command *ran) error {
 		}
 		return &exitError{code: exitUnknown, message: message, hint: a.command("doctor")}
 	}
-	e = e.On(a.likelyMachine(), a.command())
+	e = e.On(explain.Laptop{
+		System: a.Laptop(host.Sudo{}).OS(), Machine: a.likelyMachine(), Program: a.command(), HostOnlyNetworks: a.hasHostOnlyNetworks,
+	}, text)
 	if command != nil {
 		a.code = exitProblems
 	}
@@ -202,6 +206,24 @@ func (a *app) explainText(text string, command *ran) error {
 	}
 	a.ui.Print(b.String())
 	return nil
+}
+
+// hasHostOnlyNetworks reports whether VirtualBox on this Mac is 7 or later. Where there
+// is none, advice is for the adapters that docker-machine knows.
+func (a *app) hasHostOnlyNetworks() bool {
+	laptop := a.Laptop(host.Sudo{})
+	path, err := laptop.LookPath("VBoxManage", vbox.Paths(laptop.OS(), a.Getenv)...)
+	if err != nil {
+		return false
+	}
+	ctx, cancel := context.WithTimeout(a.ctx, 2*time.Second)
+	defer cancel()
+	out, err := laptop.Run(ctx, host.Cmd{Argv: append([]string{path}, vbox.ShowVersion()...)})
+	if err != nil {
+		return false
+	}
+	v, err := vbox.ParseVersion(out.Stdout)
+	return err == nil && v.AtLeast(7, 0, 0)
 }
 
 // likelyMachine is the one that advice is for: as everywhere, but a store that

@@ -14,7 +14,12 @@ import (
 func advice() map[string][]string {
 	all := map[string][]string{}
 	for _, e := range explain.All() {
-		all[e.ID] = e.On("dev", "docker-vpn-helper").Run
+		for _, system := range []string{"darwin", "linux", "windows"} {
+			for _, networks := range []bool{false, true} {
+				laptop := explain.Laptop{System: system, Machine: "dev", Program: "docker-vpn-helper", HostOnlyNetworks: func() bool { return networks }}
+				all[e.ID] = append(all[e.ID], e.On(laptop, "").Run...)
+			}
+		}
 	}
 	for _, code := range docs.Codes() {
 		page, _ := docs.Page(code)

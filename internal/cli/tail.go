@@ -6,7 +6,7 @@ import "github.com/docker-vpn-helper/docker-vpn-helper/internal/explain"
 type tail struct{ b []byte }
 
 // kept is enough for a text of UTF-16.
-const kept = 2 * explain.Most
+const kept = 2 * explain.MaxText
 
 func (t *tail) Write(p []byte) (int, error) {
 	n := len(p)

@@ -1,10 +1,12 @@
-// Package explain knows what docker, docker-machine, ssh, VBoxManage, compose,
-// curl and minikube mean by their error messages on a laptop whose dockerd is in
-// a VM. It is text in, entries out; what it does not know it does not guess.
+// Package explain knows what the error messages of docker, docker-machine, ssh,
+// VBoxManage, compose, curl and minikube mean on a laptop whose dockerd is in a VM.
+// It takes text and returns an entry of messages/*.txt; messages/README.md describes
+// those files. A message without an entry stays unexplained.
 package explain
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 )
@@ -17,75 +19,117 @@ type Entry struct {
 	Means string `json:"means"`
 	// Causes, likeliest first.
 	Causes []string `json:"causes"`
-	// Run is what to run or do, mildest first. In the table {machine} stands for
-	// the machine; see On.
+	// Run is what to run or do, mildest first; On fills it.
 	Run []string `json:"run"`
 	// Code is the finding whose page has more; empty where there is none.
 	Code string `json:"code"`
 	// Source is where the message's wording, or what it means, is taken from.
 	Source string `json:"source"`
 
-	// match are patterns, of which one must fit: parts that follow one another
-	// in the text, where "…" stands for up to near and "……" for up to far bytes.
-	match []string
-	// not are texts that show that something else is meant.
-	not []string
-	// general entries are tried only after all others: they fit around a message
-	// that says more.
-	general bool
+	match, closing []pattern
+	not            []string
+	advice         []advice
+	values         []value
+	samples        []string
 }
 
-const (
-	near = 300
-	far  = 4000
-)
+// advice is a line of Run, and where it is of use: everywhere, on one operating
+// system, or with one kind of VirtualBox.
+type advice struct{ where, line string }
 
-// Most is how much of a text is looked at, from its end: what went wrong is said
-// last.
-const Most = 256 << 10
+// value is a number that a message has and a command needs.
+type value struct {
+	name string // as it stands in commands, in capitals
+	re   *regexp.Regexp
+}
 
-// All are the known messages, in the order in which they are tried.
-func All() []Entry {
-	var special, general []Entry
-	for _, group := range [][]Entry{
-		composeEntries(), composeFileEntries(), minikubeEntries(), minikubeLaptopEntries(), machineEntries(), machineFileEntries(), certEntries(),
-		vboxDriverEntries(), vboxStateEntries(), vboxEntries(), vboxNetEntries(), routeEntries(),
-		sshEntries(), sshLoginEntries(), sshPathEntries(), proxyEntries(), registryEntries(), containerEntries(),
-		containerUseEntries(), dockerEntries(), dockerEnvEntries(), curlEntries(), curlTLSEntries(),
-	} {
-		for _, e := range group {
-			if e.general {
-				general = append(general, e)
-			} else {
-				special = append(special, e)
-			}
+// MaxText is how much of a text is looked at, from its end: programs print what
+// went wrong last.
+const MaxText = 256 << 10
+
+// All returns the known messages, in the order in which they are tried.
+func All() []Entry { return slices.Clone(table().entries) }
+
+// Laptop is the computer that commands are for.
+type Laptop struct {
+	System  string // "darwin", "linux"
+	Machine string // the machine that commands are for
+	Program string // how this program is called, "docker-vpn-helper -s /store"
+	// HostOnlyNetworks reports whether VirtualBox has host-only networks in place of
+	// adapters, as 7 on macOS has. It is asked only where a command depends on it.
+	HostOnlyNetworks func() bool
+}
+
+// Find returns the first entry with a pattern that fits a text; ok is false if there
+// is none. A closing line, which programs print around or after the line that has the
+// reason, explains a text only if nothing else in it does.
+func Find(text string) (e Entry, ok bool) {
+	spaced, joined := normal(text)
+	entries := table().entries
+	for _, e := range entries {
+		if e.fits(e.match, spaced, joined) {
+			return e, true
 		}
 	}
-	return append(special, general...)
-}
-
-// Find is the entry that explains a text; ok is false if none does.
-func Find(text string) (e Entry, ok bool) { return find(All(), text) }
-
-func find(all []Entry, text string) (e Entry, ok bool) {
-	spaced, joined := normal(text)
-	for _, e := range all {
-		if e.fits(spaced, joined) {
+	for _, e := range entries {
+		if e.fits(e.closing, spaced, joined) {
 			return e, true
 		}
 	}
 	return Entry{}, false
 }
 
-// On is the entry with its commands for one machine, and with the words by which
-// this program is to be called.
-func (e Entry) On(machine, program string) Entry {
-	run := make([]string, len(e.Run))
-	for i := range e.Run {
-		run[i] = Called(strings.ReplaceAll(e.Run[i], "{machine}", machine), program)
+// fits reports whether one of the two forms of a text has one of the patterns, and
+// neither has a sign of something else.
+func (e Entry) fits(patterns []pattern, spaced, joined string) bool {
+	fits := slices.ContainsFunc(patterns, func(p pattern) bool {
+		return p.fits(spaced) || joined != spaced && p.fits(joined)
+	})
+	return fits && !slices.ContainsFunc(e.not, func(sign string) bool {
+		return strings.Contains(spaced, sign) || strings.Contains(joined, sign)
+	})
+}
+
+// On returns the entry with the commands for a laptop, and with what the text of the
+// message adds: its operating system, and values.
+func (e Entry) On(laptop Laptop, text string) Entry {
+	message, _ := normal(text)
+	system := systemOf(message, laptop.System)
+	e.Run = nil
+	for _, c := range e.advice {
+		switch c.where {
+		case "", system:
+		case "adapters", "networks":
+			networks := system == "macos" && laptop.HostOnlyNetworks != nil && laptop.HostOnlyNetworks()
+			if networks != (c.where == "networks") {
+				continue
+			}
+		default:
+			continue
+		}
+		line := strings.ReplaceAll(c.line, "{machine}", laptop.Machine)
+		for _, v := range e.values {
+			if m := v.re.FindStringSubmatch(message); m != nil {
+				line = strings.ReplaceAll(line, v.name, m[1])
+			}
+		}
+		e.Run = append(e.Run, Called(line, laptop.Program))
 	}
-	e.Run = run
 	return e
+}
+
+// systemOf returns the operating system that a message is from: the one that it shows
+// signs of, else the laptop's own.
+func systemOf(message, laptop string) string {
+	for system, signs := range map[string]string{"windows": "WINDOWS", "macos": "MACOS", "linux": "LINUX"} {
+		if slices.ContainsFunc(table().lists[signs], func(sign string) bool { return strings.Contains(message, sign) }) {
+			return system
+		}
+	}
+	if laptop == "darwin" {
+		return "macos"
+	}
+	return laptop
 }
 
 // machineCommand is docker-machine where it is called, and not a network's name.
@@ -100,58 +144,4 @@ func Called(line, program string) string {
 		return strings.TrimSuffix(call, "docker-machine ") + strings.Replace(program, "docker-vpn-helper", "docker-machine", 1) + " "
 	})
 	return strings.ReplaceAll(line, "docker-vpn-helper ", program+" ")
-}
-
-// fits says whether one of the two forms of a text has one of the patterns, and
-// neither a sign of something else.
-func (e Entry) fits(spaced, joined string) bool {
-	for _, n := range e.not {
-		if strings.Contains(spaced, n) || strings.Contains(joined, n) {
-			return false
-		}
-	}
-	for _, p := range e.match {
-		if fits(spaced, p) || joined != spaced && fits(joined, p) {
-			return true
-		}
-	}
-	return false
-}
-
-// fits says whether a normalized text has the parts of a pattern, in order and
-// close enough.
-func fits(text, pattern string) bool {
-	gap, rest, found := near, pattern, false
-	if i := strings.Index(pattern, "…"); i >= 0 {
-		found = true
-		pattern, rest = pattern[:i], pattern[i+len("…"):]
-		if after, ok := strings.CutPrefix(rest, "…"); ok {
-			gap, rest = far, after
-		}
-	}
-	for from := 0; ; {
-		i := strings.Index(text[from:], pattern)
-		if i < 0 {
-			return false
-		}
-		if !found {
-			return true
-		}
-		end := from + i + len(pattern)
-		if fits(text[end:min(len(text), end+gap+len(rest))], rest) {
-			return true
-		}
-		from += i + 1
-	}
-}
-
-// each puts every head before every tail.
-func each(heads []string, tails ...string) []string {
-	var all []string
-	for _, h := range heads {
-		for _, t := range tails {
-			all = append(all, h+"…"+t)
-		}
-	}
-	return all
 }

@@ -1,27 +1,30 @@
 package explain
 
 import (
+	"regexp"
 	"strings"
 	"unicode"
 	"unicode/utf16"
 )
 
 // normal makes texts comparable: lower case, one space between words, plain
-// quotes, no colours, no frames. In spaced a line break is a space; in joined it
+// quotes, no colors, no frames. In spaced a line break is a space; in joined it
 // is nothing, because consoles break lines in the middle of a word.
 func normal(text string) (spaced, joined string) {
 	text = utf8(text)
-	if len(text) > Most {
-		text = text[len(text)-Most:]
+	if len(text) > MaxText {
+		text = text[len(text)-MaxText:]
 	}
-	text = unquoted(plain(text))
+	if strings.ContainsRune(text, '\x1b') {
+		text = controlSequence.ReplaceAllString(text, "")
+	}
+	text = unquoted(text)
 	spaced = squeeze(text)
 	joined = squeeze(strings.NewReplacer("\r\n", "", "\n", "").Replace(text))
 	return spaced, joined
 }
 
-// utf8 is a text as it is, or out of UTF-16 with its mark: what PowerShell's >
-// writes to a file.
+// utf8 decodes UTF-16 with a byte order mark, which PowerShell's > writes to a file.
 func utf8(text string) string {
 	if !strings.HasPrefix(text, "\xff\xfe") {
 		return text
@@ -33,7 +36,12 @@ func utf8(text string) string {
 	return string(utf16.Decode(units))
 }
 
-// unquoted takes the marks from lines that a mail or a forum quotes.
+// controlSequence is what a terminal does not show (ECMA-48, 5.3, 5.4 and 5.6): CSI
+// sequences, strings such as a title, and other escapes.
+var controlSequence = regexp.MustCompile("\x1b(?:" +
+	`\[[0-?]*[ -/]*[@-~]` + `|[\]P^_][^\x07\x1b\n]*(?:\x07|\x1b\\)?` + `|[ -/]+[0-~]` + `|[^\n])`)
+
+// unquoted removes the marks of lines that a mail or a forum quotes.
 func unquoted(text string) string {
 	if !strings.Contains(text, "> ") {
 		return text
@@ -91,56 +99,4 @@ func squeeze(text string) string {
 		b.WriteByte('\\')
 	}
 	return strings.TrimSpace(b.String())
-}
-
-// The states of plain, by ECMA-48, 5.3, 5.4 and 5.6.
-const (
-	text   = iota
-	escape // after ESC
-	sequence
-	command // until BEL or ESC \
-	designation
-)
-
-// plain takes a terminal's control sequences out of a text.
-func plain(s string) string {
-	if !strings.ContainsRune(s, 0x1b) {
-		return s
-	}
-	var b strings.Builder
-	state := text
-	for _, r := range s {
-		switch state {
-		case text:
-			if r == 0x1b {
-				state = escape
-			} else {
-				b.WriteRune(r)
-			}
-		case escape:
-			switch {
-			case r == '[':
-				state = sequence
-			case r == ']' || r == 'P' || r == '^' || r == '_':
-				state = command
-			case r >= ' ' && r <= '/':
-				state = designation
-			case r != 0x1b:
-				state = text
-			}
-		case sequence:
-			if r >= '@' && r <= '~' || r == '\n' {
-				state = text
-			}
-		case command:
-			if r == 0x07 || r == '\n' {
-				state = text
-			} else if r == 0x1b {
-				state = escape // of ESC \
-			}
-		case designation:
-			state = text
-		}
-	}
-	return b.String()
 }
