@@ -73,7 +73,7 @@ func PlanSANs(ctx context.Context, w *world.World) (c *AddSANs, unsure error) {
 			names = append(names, n)
 		}
 	}
-	if len(names) == 0 || w.Machine.ConfigVersion < 2 || !w.VirtualBox() {
+	if len(names) == 0 || w.Machine.ConfigVersion < 2 || !w.Machine.VirtualBox() {
 		return nil, nil
 	}
 	c = &AddSANs{Path: w.Machine.ConfigPath(), Machine: w.Machine.Name, Names: names}
@@ -203,7 +203,7 @@ type WriteRecord struct {
 // PlanRecord plans a record of a proved answer; nil if the record says so already, or
 // where no NAT rule leads there.
 func PlanRecord(ctx context.Context, w *world.World, a world.Answer) (*WriteRecord, error) {
-	if a.Endpoint.Host != world.Localhost || w.Frugal || !w.VirtualBox() {
+	if a.Endpoint.Host != world.Localhost || w.Frugal || !w.Machine.VirtualBox() {
 		return nil, nil
 	}
 	vm, err := w.VM(ctx)

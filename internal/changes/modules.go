@@ -194,7 +194,7 @@ func (c *RestartModules) awaitClosed(ctx context.Context, w *world.World) error 
 			_, err := m.Free(nil, false, "")
 			return fmt.Errorf("all VMs are saved, and the kernel modules are still in use after %s: %w", closeTime, err)
 		}
-		if err := world.Sleep(ctx, 200*time.Millisecond); err != nil {
+		if err := host.Sleep(ctx, 200*time.Millisecond); err != nil {
 			return err
 		}
 	}
@@ -210,7 +210,7 @@ func (c *RestartModules) awaitServer(ctx context.Context, w *world.World) error 
 		if err != nil || !slices.ContainsFunc(all, func(p host.Process) bool { return p.Name == vbox.Server && !p.Foreign }) {
 			return err
 		}
-		if err := world.Sleep(ctx, 200*time.Millisecond); err != nil {
+		if err := host.Sleep(ctx, 200*time.Millisecond); err != nil {
 			return err
 		}
 	}
@@ -256,7 +256,7 @@ func (c *RestartModules) resume(ctx context.Context, w *world.World) error {
 	w.Forget()
 	w.Redial() // a connection through a VM that was away is dead
 	for deadline := w.Now().Add(wakeTime); mine && !c.awake(ctx, w) && w.Now().Before(deadline); w.Forget() {
-		if err := world.Sleep(ctx, 200*time.Millisecond); err != nil {
+		if err := host.Sleep(ctx, 200*time.Millisecond); err != nil {
 			return err
 		}
 	}
@@ -269,7 +269,7 @@ func (s SavedVM) resume(ctx context.Context, w *world.World) (resumed bool, err 
 	vm, err := w.LookUpVM(ctx, s.UUID)
 	// VirtualBox goes on saving where VBoxManage was stopped.
 	for err == nil && vm.State == vbox.Saving {
-		if err = world.Sleep(ctx, 200*time.Millisecond); err == nil {
+		if err = host.Sleep(ctx, 200*time.Millisecond); err == nil {
 			vm, err = w.LookUpVM(ctx, s.UUID)
 		}
 	}

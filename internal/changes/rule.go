@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/store"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/vbox"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/world"
 )
@@ -33,7 +35,7 @@ type AddRule struct {
 }
 
 func (c *AddRule) rule() vbox.Forward {
-	return vbox.Forward{Slot: c.Slot, Name: world.RuleName, Proto: "tcp", HostIP: "127.0.0.1", HostPort: c.Port, GuestPort: cmp.Or(c.Guest, world.GuestPort)}
+	return vbox.Forward{Slot: c.Slot, Name: world.RuleName, Proto: "tcp", HostIP: "127.0.0.1", HostPort: c.Port, GuestPort: cmp.Or(c.Guest, store.DefaultEnginePort)}
 }
 
 // Kind implements world.Change.
@@ -141,7 +143,7 @@ func (c *AddRule) bound(ctx context.Context, w *world.World, vm vbox.VM) (bool, 
 		if w.Now().After(deadline) {
 			return false, nil
 		}
-		if err := world.Sleep(ctx, 20*time.Millisecond); err != nil {
+		if err := host.Sleep(ctx, 20*time.Millisecond); err != nil {
 			return false, err
 		}
 	}

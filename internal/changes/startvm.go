@@ -6,6 +6,7 @@ import (
 	"io"
 	"time"
 
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/vbox"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/world"
 )
@@ -90,7 +91,7 @@ func (c *StartVM) Apply(ctx context.Context, w *world.World) error {
 		if facts, err := w.Facts(ctx); err != nil || facts.Daemon.PID == 0 {
 			return nil
 		}
-		if err := world.Sleep(ctx, 250*time.Millisecond); err != nil {
+		if err := host.Sleep(ctx, 250*time.Millisecond); err != nil {
 			return err
 		}
 	}
@@ -126,7 +127,7 @@ func (c *StartVM) await(ctx context.Context, w *world.World) (ssh bool, err erro
 		case now.Sub(began) > bootTime:
 			return false, fmt.Errorf("VM %s was started and does not run after %s", c.Machine, bootTime)
 		}
-		if err := world.Sleep(ctx, 500*time.Millisecond); err != nil {
+		if err := host.Sleep(ctx, 500*time.Millisecond); err != nil {
 			return false, err
 		}
 	}

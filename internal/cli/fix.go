@@ -86,7 +86,7 @@ func (a *app) fix(s site, name string, f fixFlags) error {
 	}
 	if !a.ui.JSON {
 		// That the block cannot be printed is to be known before anything is changed.
-		if _, err := a.block(w, world.Endpoint{Host: world.Localhost, Port: world.GuestPort}, dialect); err != nil {
+		if _, err := a.block(w, world.Endpoint{Host: world.Localhost, Port: store.DefaultEnginePort}, dialect); err != nil {
 			return err
 		}
 	}

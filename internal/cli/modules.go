@@ -145,7 +145,7 @@ func (a *app) noVPN(s site) error {
 		return err
 	}
 	for _, name := range names {
-		if m, err := s.store.Load(a.ctx, name); err == nil && m.Driver == "virtualbox" && m.IP.IsValid() {
+		if m, err := s.store.Load(a.ctx, name); err == nil && m.VirtualBox() && m.IP.IsValid() {
 			machines = append(machines, m)
 		}
 	}

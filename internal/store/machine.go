@@ -2,6 +2,7 @@ package store
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -100,6 +101,15 @@ type driver struct {
 // virtualBox is the driver that has a NAT rule and a host-only network.
 const virtualBox = "virtualbox"
 
+// DefaultEnginePort is where dockerd listens on a docker host that docker-machine made.
+const DefaultEnginePort = engine.DefaultPort
+
+// VirtualBox reports whether the machine is a VirtualBox VM.
+func (m Machine) VirtualBox() bool { return m.Driver == virtualBox }
+
+// DaemonPort is where dockerd listens on the docker host.
+func (m Machine) DaemonPort() int { return cmp.Or(m.EnginePort, DefaultEnginePort) }
+
 // parse reads a config.json of any known version. Paths are as they stand in it.
 func parse(data []byte) (Machine, error) {
 	if len(data) > maxConfig {
@@ -152,7 +162,7 @@ func (c config) machine() Machine {
 	}
 	m := Machine{
 		Driver: c.DriverName, ConfigVersion: c.ConfigVersion,
-		VMName: d.MachineName, SSHUser: d.SSHUser, SSHPort: d.SSHPort, SSHKeyPath: d.SSHKeyPath, EnginePort: engine.DefaultPort,
+		VMName: d.MachineName, SSHUser: d.SSHUser, SSHPort: d.SSHPort, SSHKeyPath: d.SSHKeyPath, EnginePort: DefaultEnginePort,
 		CACert:       first(a.CaCertPath, c.CaCertPath, d.CaCertPath),
 		CAKey:        first(a.CaPrivateKeyPath, a.PrivateKeyPath, c.PrivateKeyPath, d.PrivateKeyPath),
 		ClientCert:   first(a.ClientCertPath, c.ClientCertPath, d.ClientCertPath),
@@ -164,7 +174,7 @@ func (c config) machine() Machine {
 	}
 	if m.SSHUser == "" {
 		m.SSHUser = "root" // libmachine/drivers/base.go
-		if m.Driver == virtualBox {
+		if m.VirtualBox() {
 			m.SSHUser = "docker" // drivers/virtualbox/virtualbox.go
 		}
 	}
@@ -178,13 +188,13 @@ func (c config) machine() Machine {
 	// VirtualBox may still tell. The driver "none" keeps the host and port of its
 	// URL (drivers/none/driver.go), "generic" what it was given, perhaps a name.
 	address := strings.TrimSpace(d.IPAddress)
-	if host, port, err := net.SplitHostPort(address); err == nil && m.Driver != virtualBox {
+	if host, port, err := net.SplitHostPort(address); err == nil && !m.VirtualBox() {
 		if n, err := strconv.ParseUint(port, 10, 16); err == nil && n > 0 {
 			address, m.EnginePort = host, int(n)
 		}
 	}
 	var err error
-	if m.IP, err = netip.ParseAddr(address); err != nil && m.Driver != virtualBox {
+	if m.IP, err = netip.ParseAddr(address); err != nil && !m.VirtualBox() {
 		m.Host = address
 	}
 	m.HostOnlyCIDR, _ = netip.ParsePrefix(strings.TrimSpace(d.HostOnlyCIDR))

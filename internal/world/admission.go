@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/logins"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/sshhost"
 )
@@ -74,7 +75,7 @@ func (w *World) admit(ctx context.Context, door Door) (admission, error) {
 			return a, held
 		}
 		w.Tell("[%s] waiting %s: %s", w.Machine.Name, held.Wait.Round(time.Second), held.why())
-		if err := Sleep(ctx, held.Wait); err != nil {
+		if err := host.Sleep(ctx, held.Wait); err != nil {
 			return a, err
 		}
 	}
@@ -120,7 +121,7 @@ func (w *World) tryAdmit(ctx context.Context, door Door) (admission, *HeldBackEr
 
 // strict says whether somebody may count.
 func (w *World) strict(door Door, l logins.Ledger) bool {
-	return !w.unpaced.Load() && (!door.NAT && !w.VirtualBox() || l.Wary() || w.redialed.Load())
+	return !w.unpaced.Load() && (!door.NAT && !w.Machine.VirtualBox() || l.Wary() || w.redialed.Load())
 }
 
 // limit is how many connections a minute this run may come up to; 0 is any number.

@@ -1,7 +1,6 @@
 package world
 
 import (
-	"cmp"
 	"context"
 	"crypto/x509"
 	"errors"
@@ -94,7 +93,7 @@ func (w *World) AskAhead(ctx context.Context) (stop func()) {
 }
 
 func (w *World) asksAhead(e Endpoint) bool {
-	return !w.Frugal && !w.Repairing() && w.VirtualBox() && e.Host != ""
+	return !w.Frugal && !w.Repairing() && w.Machine.VirtualBox() && e.Host != ""
 }
 
 // Inside is dockerd's port as the docker host itself sees it.
@@ -111,15 +110,12 @@ func (w *World) HostOnlyEndpoint() Endpoint {
 	return Endpoint{Host: ip.String(), Port: w.Machine.EnginePort}
 }
 
-// DaemonPort is where dockerd listens on the docker host.
-func (w *World) DaemonPort() int { return cmp.Or(w.Machine.EnginePort, GuestPort) }
-
 // DaemonRules are the NAT rules that lead from a loopback port to dockerd: ours
 // first, then those that 127.0.0.1 reaches, which is what the endpoint means.
 func (w *World) DaemonRules(vm vbox.VM) []vbox.Forward {
 	var rules []vbox.Forward
 	for _, f := range vm.Forwards {
-		if f.Proto == "tcp" && f.GuestPort == w.DaemonPort() && f.HostPort != 0 && (f.HostIP == "" || Loopback(f.HostIP)) {
+		if f.Proto == "tcp" && f.GuestPort == w.Machine.DaemonPort() && f.HostPort != 0 && (f.HostIP == "" || Loopback(f.HostIP)) {
 			rules = append(rules, f)
 		}
 	}
@@ -171,7 +167,7 @@ func (w *World) Target(ctx context.Context) Endpoint {
 		if e, ok := w.Proven(ctx); ok {
 			return e, nil
 		}
-		if !w.VirtualBox() {
+		if !w.Machine.VirtualBox() {
 			return w.HostOnlyEndpoint(), nil
 		}
 		if vm, err := w.VM(ctx); err == nil {

@@ -31,7 +31,7 @@ func (w *World) CertNames(ctx context.Context, target Endpoint) (need, want []st
 	if !w.Frugal && w.AddressMoved(ctx) {
 		want = append(want, w.GuestAddr(ctx).String())
 	}
-	if !w.VirtualBox() {
+	if !w.Machine.VirtualBox() {
 		return need, want[2:] // nothing is forwarded: the address is all
 	}
 	return need, want

@@ -22,7 +22,7 @@ import (
 func ToBe(name, storeDir string) store.Machine {
 	return store.Machine{
 		Name: name, VMName: name, Driver: "virtualbox", StoreDir: storeDir, Dir: filepath.Join(storeDir, "machines", name),
-		IP: netip.MustParseAddr("192.168.99.100"), HostOnlyCIDR: netip.MustParsePrefix("192.168.99.1/24"), EnginePort: GuestPort,
+		IP: netip.MustParseAddr("192.168.99.100"), HostOnlyCIDR: netip.MustParsePrefix("192.168.99.1/24"), EnginePort: store.DefaultEnginePort,
 	}
 }
 

@@ -75,7 +75,7 @@ func (w *World) Recorded(ctx context.Context) Endpoint {
 	if r, err := w.Record(ctx); err == nil {
 		return Endpoint{Host: Localhost, Port: r.Port}
 	}
-	if w.VirtualBox() {
+	if w.Machine.VirtualBox() {
 		if vm, err := w.VM(ctx); err == nil {
 			if rules := w.DaemonRules(vm); len(rules) > 0 {
 				return Endpoint{Host: Localhost, Port: rules[0].HostPort}
@@ -88,7 +88,7 @@ func (w *World) Recorded(ctx context.Context) Endpoint {
 // Good is nil if docker would work through the endpoint.
 func (w *World) Good(ctx context.Context, e Endpoint) error {
 	if e.Planned || e.Host == "" {
-		if w.VirtualBox() {
+		if w.Machine.VirtualBox() {
 			if _, err := w.VM(ctx); err != nil {
 				return fmt.Errorf("no endpoint of machine %q is known: %w", w.Machine.Name, err)
 			}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/routes"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/store"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/vbox"
 )
 
@@ -18,7 +19,7 @@ func (w *World) preferredPort() int {
 	if w.Port != 0 {
 		return w.Port
 	}
-	return GuestPort
+	return store.DefaultEnginePort
 }
 
 // ChoosePort is the first port, from the preferred one on, that nobody listens
@@ -129,7 +130,7 @@ func (w *World) askListeners(ctx context.Context, port int) ([]routes.Listener, 
 
 // Running says whether the VM runs; machines of other drivers are taken to.
 func (w *World) Running(ctx context.Context) (bool, error) {
-	if !w.VirtualBox() {
+	if !w.Machine.VirtualBox() {
 		return true, nil
 	}
 	vm, err := w.VM(ctx)
@@ -142,7 +143,7 @@ func (w *World) Running(ctx context.Context) (bool, error) {
 
 // MissingVM says that VirtualBox does not know the machine's VM.
 func (w *World) MissingVM(ctx context.Context) bool {
-	if !w.VirtualBox() {
+	if !w.Machine.VirtualBox() {
 		return false
 	}
 	_, err := w.VM(ctx)
@@ -159,7 +160,7 @@ const (
 
 // StateText is the VM's state in a word.
 func (w *World) StateText(ctx context.Context) string {
-	if !w.VirtualBox() {
+	if !w.Machine.VirtualBox() {
 		return StateUnknown
 	}
 	vm, err := w.VM(ctx)

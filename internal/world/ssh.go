@@ -36,7 +36,7 @@ func (w *World) Doors(ctx context.Context) []Door {
 		return nil
 	}
 	var doors []Door
-	if w.VirtualBox() {
+	if w.Machine.VirtualBox() {
 		port := w.Machine.SSHPort
 		if vm, err := w.VM(ctx); err == nil {
 			if p := forwardedSSH(vm); p > 0 {
@@ -53,7 +53,7 @@ func (w *World) Doors(ctx context.Context) []Door {
 	}
 	if host != "" {
 		port := sshPort
-		if !w.VirtualBox() && w.Machine.SSHPort > 0 {
+		if !w.Machine.VirtualBox() && w.Machine.SSHPort > 0 {
 			port = w.Machine.SSHPort
 		}
 		doors = append(doors, Door{Addr: net.JoinHostPort(host, strconv.Itoa(port))})

@@ -27,10 +27,6 @@ import (
 // ProbeTime bounds one probe: a peer that says nothing for so long is silent.
 const ProbeTime = 2 * time.Second
 
-// GuestPort is where dockerd listens in the VM: docker-machine's DefaultPort
-// (docker/machine b170508b, libmachine/engine/engine.go).
-const GuestPort = 2376
-
 // Localhost is the name that the endpoint goes by.
 const Localhost = "localhost"
 
@@ -110,9 +106,6 @@ func (w *World) Close() {
 // Repairing says that this is a repair: only what it needs is asked.
 func (w *World) Repairing() bool { return w.Patience > 0 }
 
-// VirtualBox says whether the machine is a VirtualBox VM.
-func (w *World) VirtualBox() bool { return w.Machine.Driver == "virtualbox" }
-
 // Hint is a command line about this machine that works when pasted.
 func (w *World) Hint(command string, flags ...string) string {
 	line := w.Program + " " + command
@@ -158,7 +151,7 @@ func (w *World) VBoxManage(ctx context.Context, args []string) (host.Output, err
 		if !errors.As(err, &complaint) || !complaint.Retryable() || w.Now().After(deadline) {
 			return out, err
 		}
-		if err := Sleep(ctx, 200*time.Millisecond); err != nil {
+		if err := host.Sleep(ctx, 200*time.Millisecond); err != nil {
 			return out, err
 		}
 	}
@@ -249,15 +242,3 @@ func (w *World) showVM(ctx context.Context, name string) (vbox.VM, error) {
 // HostOnly is the host-only address of the docker host; the zero Addr where the
 // machine has none.
 func (w *World) HostOnly() netip.Addr { return w.Machine.IP }
-
-// Sleep waits, or ends with the context.
-func Sleep(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	case <-t.C:
-		return nil
-	}
-}

@@ -105,7 +105,7 @@ func inspect(ctx context.Context, w *world.World) (stack.State, error) {
 			s.LogHint = facts.Log
 		} else if err != nil && ctx.Err() != nil {
 			return nil, errors.Join(context.Cause(ctx), err)
-		} else if err == nil && !facts.Listens(w.DaemonPort()) {
+		} else if err == nil && !facts.Listens(w.Machine.DaemonPort()) {
 			s.Elsewhere = facts.Port()
 		}
 	}

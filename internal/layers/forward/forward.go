@@ -44,7 +44,7 @@ func Layer() stack.Layer {
 }
 
 func inspect(ctx context.Context, w *world.World) (stack.State, error) {
-	s := State{Applies: w.VirtualBox(), Guest: w.DaemonPort(), FixHint: w.Hint("fix"), PortHint: w.Hint("fix", "--port", "20000")}
+	s := State{Applies: w.Machine.VirtualBox(), Guest: w.Machine.DaemonPort(), FixHint: w.Hint("fix"), PortHint: w.Hint("fix", "--port", "20000")}
 	if !s.Applies {
 		return s, nil
 	}

@@ -71,7 +71,7 @@ func Layer() stack.Layer {
 
 func inspect(ctx context.Context, w *world.World) (stack.State, error) {
 	s := State{
-		Name: w.Machine.Name, Driver: w.Machine.Driver, VirtualBox: w.VirtualBox(),
+		Name: w.Machine.Name, Driver: w.Machine.Driver, VirtualBox: w.Machine.VirtualBox(),
 		FixHint: w.Hint("fix"), StopHint: w.Hint("fix", "--stop-vms"), ModulesHint: w.Program + " modules restart", IPHint: w.DockerMachine("ip"),
 	}
 	if w.LoadErr != nil {
