@@ -47,13 +47,12 @@ func (a *app) resume(w *world.World) error {
 		if !j.Unfinished() {
 			continue
 		}
-		command := j.Command
-		if j.End == stack.Undoing {
-			command = "undo"
-		}
-		a.ui.Say("[%s] an earlier %s did not finish: taking it back first", w.Machine.Name, command)
-		if err := a.raise(w); err != nil {
-			return a.cause(err)
+		a.ui.Say("[%s] an earlier %s did not finish: taking it back first", w.Machine.Name, j.Interrupted())
+		w.Patience = fixPatience
+		if j.NeedsDockerHost() {
+			if err := a.raise(w); err != nil {
+				return a.cause(err)
+			}
 		}
 		left, err := j.Revert(a.ctx, w, stack.RolledBack, a.sink())
 		for _, l := range left {

@@ -1,6 +1,7 @@
 package stack
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -234,6 +235,14 @@ func (j *Journal) Live() bool {
 // Unfinished says that the run, or its undo, was killed or failed halfway: what
 // is left of it has to be taken back before anything else.
 func (j *Journal) Unfinished() bool { return j.End == Open || j.End == Undoing }
+
+// Interrupted names what did not finish: the command that was run, or undo.
+func (j *Journal) Interrupted() string {
+	if j.End == Undoing {
+		return "undo"
+	}
+	return cmp.Or(j.Command, "run")
+}
 
 // NeedsDockerHost reports whether the docker host is needed to undo what is left of the run.
 func (j *Journal) NeedsDockerHost() bool {

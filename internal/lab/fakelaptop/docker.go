@@ -20,6 +20,9 @@ import (
 // docker is the laptop's docker command: it goes where DOCKER_HOST says, with the
 // certificates of DOCKER_CERT_PATH, on the world's routes.
 func docker(c *call) int {
+	if len(c.args) > 0 && c.args[0] == "context" {
+		return dockerContext(c, c.args[1:])
+	}
 	u, err := url.Parse(os.Getenv("DOCKER_HOST"))
 	if err != nil || u.Host == "" {
 		return c.fail(1, "Cannot connect to the Docker daemon at unix:///var/run/docker.sock. Is the docker daemon running?")

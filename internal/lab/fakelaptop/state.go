@@ -51,6 +51,8 @@ type State struct {
 	Boots int `json:"boots,omitempty"`
 	// OwnPorts says that no other world chooses among this one's ports.
 	OwnPorts bool `json:"own_ports,omitempty"`
+	// Contexts are docker's, without its own: a name and its endpoint.
+	Contexts map[string]string `json:"contexts,omitempty"`
 }
 
 // Link is a network interface.
