@@ -12,12 +12,12 @@ import (
 
 // begin is how every command that changes something starts: alone on the machine,
 // and after a run that was killed has been taken back.
-func (a *app) begin(w *world.World) (unlock func(), err error) {
+func (a *app) begin(w *world.World, command string) (unlock func(), err error) {
 	unlock, _, err = a.alone(w)
 	if err != nil {
 		return nil, err
 	}
-	if err := a.resume(w); err != nil {
+	if err := a.resume(w, command); err != nil {
 		unlock()
 		return nil, err
 	}
@@ -33,8 +33,8 @@ func (a *app) alone(w *world.World) (unlock func(), waited bool, err error) {
 	return unlock, waited, a.cause(err)
 }
 
-// resume finishes the story of a run that was killed: it is taken back.
-func (a *app) resume(w *world.World) error {
+// resume rolls back what earlier runs did not finish, before command begins.
+func (a *app) resume(w *world.World, command string) error {
 	if err := a.resumeRestarts(siteOf(w)); err != nil {
 		return err
 	}
@@ -50,7 +50,7 @@ func (a *app) resume(w *world.World) error {
 		a.ui.Say("[%s] an earlier %s did not finish: taking it back first", w.Machine.Name, j.Interrupted())
 		w.Patience = fixPatience
 		if j.NeedsDockerHost() {
-			if err := a.raise(w); err != nil {
+			if err := a.raise(w, command); err != nil {
 				return a.cause(err)
 			}
 		}
@@ -65,8 +65,8 @@ func (a *app) resume(w *world.World) error {
 	return nil
 }
 
-// raise starts the VM if it is off: what is to be taken back is in it.
-func (a *app) raise(w *world.World) error {
-	w.Patience = fixPatience
-	return stack.Raise(a.ctx, w, layers.All()[:1], stack.NewJournal(journalDir(w), stack.Header{Started: a.Now()}), a.sink())
+// raise starts the VM if it is off: there is something to roll back in it.
+func (a *app) raise(w *world.World, command string) error {
+	j := stack.NewJournal(journalDir(w), stack.Header{Command: command, Machine: w.Machine.Name, Store: w.Machine.StoreDir, Started: a.Now()})
+	return stack.Raise(a.ctx, a.hard, w, layers.All()[:1], j, a.sink())
 }

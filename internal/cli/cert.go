@@ -147,7 +147,7 @@ func age(c *certs.Summary, now time.Time) string {
 // certRenew is fix --reissue for the certificate's rung alone: what stands between
 // it and a proof is looked at, and only a VM that is off is started.
 func (a *app) certRenew(w *world.World) error {
-	unlock, err := a.begin(w)
+	unlock, err := a.begin(w, "cert-renew")
 	if err != nil {
 		return err
 	}

@@ -48,7 +48,7 @@ func (a *app) context(w *world.World, wish dockercontext.Wish) error {
 	if err := a.contexts(w); err != nil {
 		return err
 	}
-	unlock, err := a.begin(w)
+	unlock, err := a.begin(w, "context")
 	if err != nil {
 		return err
 	}

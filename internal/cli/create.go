@@ -55,7 +55,7 @@ func (a *app) openOrCreate(s site, name string, f fixFlags) (*world.World, error
 func (a *app) create(s site, name string, f fixFlags) error {
 	w := a.world(s, world.ToBe(name, s.dir))
 	w.StopVMs, w.Patience = f.stopVMs, fixPatience
-	unlock, err := a.begin(w)
+	unlock, err := a.begin(w, "create")
 	if err != nil {
 		return err
 	}

@@ -102,7 +102,7 @@ func (a *app) fix(s site, name string, f fixFlags) error {
 		defer w.Close()
 	}
 	f.wish(w)
-	if err := a.resume(w); err != nil {
+	if err := a.resume(w, "fix"); err != nil {
 		return err
 	}
 	res, err := a.repair(w)

@@ -81,8 +81,8 @@ type undoRun struct {
 	Left    []string  `json:"left,omitempty"`
 }
 
-func describe(j *stack.Journal) undoRun {
-	return undoRun{Machine: j.Machine, ID: j.ID, Command: j.Command, End: j.End, Changes: j.Changes()}
+func describe(machine string, j *stack.Journal) undoRun {
+	return undoRun{Machine: machine, ID: j.ID, Command: j.Command, End: j.End, Changes: j.Changes()}
 }
 
 func (a *app) undoList(s site, names []string) error {
@@ -96,7 +96,7 @@ func (a *app) undoList(s site, names []string) error {
 			a.ui.Say("%v", err)
 		}
 		for _, j := range journals {
-			runs = append(runs, describe(j))
+			runs = append(runs, describe(name, j))
 		}
 	}
 	if a.ui.JSON {
@@ -207,7 +207,8 @@ func (a *app) undoMachine(s site, name string, all bool) ([]undoRun, error) {
 	var runs []undoRun
 	for i := len(journals) - 1; i >= 0; i-- {
 		j := journals[i]
-		if !j.Live() {
+		// One run, and with it every one that did not finish.
+		if !j.Unfinished() && (!j.Live() || len(runs) > 0 && !all) {
 			continue
 		}
 		if !w.Removed && j.NeedsDockerHost() {
@@ -224,18 +225,18 @@ func (a *app) undoMachine(s site, name string, all bool) ([]undoRun, error) {
 				return runs, a.cause(err)
 			}
 		}
+		live := j.Live() // else only its end is missing
 		left, err := stack.Undo(a.ctx, w, j, a.sink())
-		run := describe(j)
-		run.Left = left
-		runs = append(runs, run)
+		if live {
+			run := describe(name, j)
+			run.Left = left
+			runs = append(runs, run)
+		}
 		for _, l := range left {
 			a.ui.Say("[%s] left as it is: %s", name, l)
 		}
 		if err != nil {
 			return runs, a.cause(err)
-		}
-		if !all && j.End == stack.Undone {
-			break
 		}
 	}
 	return runs, nil

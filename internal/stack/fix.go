@@ -88,14 +88,16 @@ func Frugal(ctx context.Context, w *world.World, layers []Layer, sink Sink) (loc
 	return local, r, ok
 }
 
-// Raise brings up the layers given and asks for no verdict: what a rollback
-// itself stands on, such as a VM that runs.
-func Raise(ctx context.Context, w *world.World, layers []Layer, j *Journal, sink Sink) error {
-	err := climb(ctx, w, layers, j, sink, &Result{})
+// Raise brings up the layers given and asks for no verdict: what undoing another run
+// needs, such as a VM that runs. It is a run of its own, with a journal that ends.
+func Raise(ctx, hard context.Context, w *world.World, layers []Layer, j *Journal, sink Sink) error {
+	res := Result{}
+	err := climb(ctx, w, layers, j, sink, &res)
 	var hopeless *VerdictError
 	if errors.As(err, &hopeless) {
-		return nil // how much can be taken back all the same is the changes' to say
+		err = nil // each change knows how much of it can be undone all the same
 	}
+	_, err = finished(hard, w, j, sink, res, err)
 	return err
 }
 
@@ -290,7 +292,7 @@ func Undoable(ctx context.Context, w *world.World, j *Journal) error {
 func Undo(ctx context.Context, w *world.World, j *Journal, sink Sink) (left []string, err error) {
 	left, err = j.Revert(ctx, w, Undone, sink)
 	if err != nil {
-		return left, &RollbackError{Err: errors.New("undo failed"), Left: err, Machine: j.Machine, Journal: j.Path}
+		return left, &RollbackError{Err: errors.New("undo failed"), Left: err, Machine: w.Machine.Name, Journal: j.Path}
 	}
 	return left, nil
 }

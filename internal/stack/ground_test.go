@@ -38,7 +38,37 @@ func TestNothingIsRepairedAboveAHopelessMachine(t *testing.T) {
 		t.Error(diff)
 	}
 	// What a rollback stands on may be gone for good: that is its changes' business.
-	if err := Raise(t.Context(), unread(), layers[:1], NewJournal(filepath.Join(t.TempDir(), "journal"), Header{Started: time.Unix(1, 0)}), deaf{}); err != nil {
+	if err := Raise(t.Context(), t.Context(), unread(), layers[:1], NewJournal(filepath.Join(t.TempDir(), "journal"), Header{Started: time.Unix(1, 0)}), deaf{}); err != nil {
 		t.Error(err)
+	}
+}
+
+// What a resume brings up, such as kernel modules that it restarts, is a run whose
+// journal ends as any other's does (issue 10, item 5).
+func TestJournalOfWhatAResumeNeedsIsClosed(t *testing.T) {
+	for name, tt := range map[string]struct {
+		fails bool
+		end   End
+		on    map[string]bool
+	}{
+		"it_helped": {false, Done, map[string]bool{"modules": true}},
+		"it_failed": {true, RolledBack, map[string]bool{}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			on, dir := map[string]bool{}, t.TempDir()
+			layers := ladder(on, &toggle{Name: "modules", on: on, fail: tt.fails})[:1]
+			j := NewJournal(dir, Header{Command: "fix", Machine: "default", Started: time.Unix(1, 0)})
+			if err := Raise(t.Context(), t.Context(), unread(), layers, j, deaf{}); (err != nil) != tt.fails {
+				t.Error(err)
+			}
+			all, err := Journals(dir, decodeToggle(on))
+			if err != nil || len(all) != 1 {
+				t.Fatal(all, err)
+			}
+			got, want := []any{all[0].Command, all[0].End, all[0].Unfinished(), on}, []any{"fix", tt.end, false, tt.on}
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Error(diff)
+			}
+		})
 	}
 }
