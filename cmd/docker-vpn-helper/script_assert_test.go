@@ -17,6 +17,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/embedded"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/fakedockerhost"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/fakevbox"
 )
@@ -47,6 +48,18 @@ func within(ts *testscript.TestScript, neg bool, args []string) {
 	if took := time.Since(start); took > limit {
 		ts.Fatalf("%s took %v, want at most %v", strings.Join(args[2:], " "), took, limit)
 	}
+}
+
+// awaitText is "await FILE TEXT": waits until the file of a program that runs in the
+// background has the text.
+func awaitText(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: await FILE TEXT")
+	}
+	ts.Check(embedded.Await(args[1], func() bool {
+		data, err := os.ReadFile(ts.MkAbs(args[0]))
+		return err == nil && strings.Contains(string(data), args[1])
+	}))
 }
 
 // jsonPath is "json FILE PATH VALUE": the value there. A path is keys with dots

@@ -33,6 +33,7 @@ type place struct {
 	world *embedded.Lab
 	held  map[string]net.Listener
 	noted map[string]string // see the commands note and same
+	locks map[string]func() // see the command lock
 }
 
 type placeKey struct{}
@@ -49,11 +50,14 @@ func world(ts *testscript.TestScript) *embedded.Lab {
 }
 
 func setup(env *testscript.Env) error {
-	p := &place{held: map[string]net.Listener{}, noted: map[string]string{}}
+	p := &place{held: map[string]net.Listener{}, noted: map[string]string{}, locks: map[string]func(){}}
 	env.Values[placeKey{}] = p
 	env.Defer(func() {
 		for _, ln := range p.held {
 			ln.Close()
+		}
+		for _, unlock := range p.locks {
+			unlock()
 		}
 		if p.world != nil {
 			if err := p.world.Close(); err != nil {

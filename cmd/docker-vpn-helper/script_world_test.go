@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"net"
 	"os"
 	"path/filepath"
@@ -10,11 +11,13 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/embedded"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/fakedockerhost"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/fakelaptop"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/fakestore"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/fakevbox"
+	state "github.com/docker-vpn-helper/docker-vpn-helper/internal/world"
 )
 
 type command = func(ts *testscript.TestScript, neg bool, args []string)
@@ -23,8 +26,8 @@ func scriptCommands() map[string]command {
 	return map[string]command{
 		"world": makeWorld, "machine": makeMachine, "start": startMachine, "vm": controlVM, "newer-ca": newerCA, "put": putFile,
 		"vpn": vpn, "net": network, "reboot": reboot, "sudo-mode": sudoMode, "guest": guestFault, "dockerd": dockerd, "container": container,
-		"forward": forward, "listen": listen, "vbox-fault": vboxFault,
-		"exit": exitCode, "within": within, "json": jsonPath, "logins": logins, "starts": starts, "rules": rules,
+		"forward": forward, "listen": listen, "vbox-fault": vboxFault, "lock": lockMachine,
+		"exit": exitCode, "within": within, "await": awaitText, "json": jsonPath, "logins": logins, "starts": starts, "rules": rules,
 		"containers": containers, "called": called, "forget-calls": forgetCalls, "note": note, "same": same,
 	}
 }
@@ -308,4 +311,23 @@ func vboxFault(ts *testscript.TestScript, neg bool, args []string) {
 		w.Faults = append(w.Faults, f)
 		return nil
 	}))
+}
+
+// lockMachine is "lock NAME": another run works on the machine. "! lock NAME" ends it.
+func lockMachine(ts *testscript.TestScript, neg bool, args []string) {
+	if len(args) != 1 {
+		ts.Fatalf("usage: lock NAME, or ! lock NAME")
+	}
+	locks := at(ts).locks
+	if neg {
+		locks[args[0]]()
+		delete(locks, args[0])
+		return
+	}
+	dir := state.MachineState(state.StateDir(ts.Getenv, ts.Getenv("HOME")), world(ts).Store.Dir, args[0])
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	unlock, err := host.NewLocal(host.Sudo{}).Lock(ctx, filepath.Join(dir, "lock"), nil)
+	ts.Check(err)
+	locks[args[0]] = unlock
 }

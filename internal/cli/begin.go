@@ -10,27 +10,39 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/world"
 )
 
-// begin is how every command that changes something starts: alone on the machine,
-// and after a run that was killed has been taken back.
-func (a *app) begin(w *world.World, command string) (unlock func(), err error) {
-	unlock, _, err = a.alone(w)
+// begin is how a command that changes something starts: it takes the machine's lock, opens
+// the machine as the run before has left it, and rolls back what earlier runs did not finish.
+func (a *app) begin(s site, name, command string, open func() (*world.World, error)) (w *world.World, end func(), err error) {
+	unlock, err := a.lock(s, name)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
+	}
+	w, err = open()
+	if err == nil {
+		err = w.LoadErr
+	}
+	if err != nil {
+		unlock()
+		return nil, nil, err
+	}
+	end = func() {
+		w.Close()
+		unlock()
 	}
 	if err := a.resume(w, command); err != nil {
-		unlock()
-		return nil, err
+		end()
+		return nil, nil, err
 	}
-	return unlock, nil
+	return w, end, nil
 }
 
-// alone waits until no other run works on the machine, and says whether it had to.
-func (a *app) alone(w *world.World) (unlock func(), waited bool, err error) {
-	unlock, err = w.Laptop.Lock(a.ctx, filepath.Join(w.MachineState(), "lock"), func() {
-		a.ui.Say("[%s] waiting for another docker-vpn-helper that works on this machine", w.Machine.Name)
-		waited = true
+// lock waits until no other run works on the machine. What was read of the machine before
+// may be outdated then.
+func (a *app) lock(s site, name string) (unlock func(), err error) {
+	unlock, err = s.laptop.Lock(a.ctx, filepath.Join(world.MachineState(s.state, s.dir, name), "lock"), func() {
+		a.ui.Say("[%s] waiting for another docker-vpn-helper that works on this machine", name)
 	})
-	return unlock, waited, a.cause(err)
+	return unlock, a.cause(err)
 }
 
 // resume rolls back what earlier runs did not finish, before command begins.

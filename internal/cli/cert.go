@@ -44,8 +44,7 @@ func (a *app) certCmd() *cobra.Command {
 		Example: "  docker-vpn-helper cert renew default",
 		RunE: func(_ *cobra.Command, args []string) error {
 			return a.withMachine(args, func(w *world.World) error {
-				w.AcceptHostKey = accept
-				return a.certRenew(w)
+				return a.certRenew(siteOf(w), w.Machine.Name, accept)
 			})
 		},
 	}
@@ -146,12 +145,16 @@ func age(c *certs.Summary, now time.Time) string {
 
 // certRenew is fix --reissue for the certificate's rung alone: what stands between
 // it and a proof is looked at, and only a VM that is off is started.
-func (a *app) certRenew(w *world.World) error {
-	unlock, err := a.begin(w, "cert-renew")
+func (a *app) certRenew(s site, name string, acceptHostKey bool) error {
+	w, end, err := a.begin(s, name, "cert-renew", func() (*world.World, error) {
+		w, err := a.open(s, name)
+		w.AcceptHostKey = acceptHostKey
+		return w, err
+	})
 	if err != nil {
 		return err
 	}
-	defer unlock()
+	defer end()
 	w.Reissue, w.Patience = true, fixPatience
 	w.Forget()
 	if target := w.Target(a.ctx); target.Planned && a.ctx.Err() == nil {

@@ -27,7 +27,12 @@ machine-default for the machine default, because docker keeps that name.`,
   docker --context "$(docker-vpn-helper context default)" info`,
 		Args: oneMachine,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.withMachine(args, func(w *world.World) error { return a.context(w, wish) })
+			return a.withMachine(args, func(w *world.World) error {
+				if err := a.contexts(w); err != nil {
+					return err
+				}
+				return a.context(siteOf(w), w.Machine.Name, wish)
+			})
 		},
 	}
 	cmd.Flags().BoolVar(&wish.Use, "use", false, "make it the current context")
@@ -44,15 +49,12 @@ type contextReport struct {
 	Journal  string   `json:"journal"`
 }
 
-func (a *app) context(w *world.World, wish dockercontext.Wish) error {
-	if err := a.contexts(w); err != nil {
-		return err
-	}
-	unlock, err := a.begin(w, "context")
+func (a *app) context(s site, name string, wish dockercontext.Wish) error {
+	w, end, err := a.begin(s, name, "context", func() (*world.World, error) { return a.open(s, name) })
 	if err != nil {
 		return err
 	}
-	defer unlock()
+	defer end()
 	target := w.Target(a.ctx)
 	if err := w.Good(a.ctx, target); err != nil {
 		return a.notGood(w, err)
@@ -65,14 +67,14 @@ func (a *app) context(w *world.World, wish dockercontext.Wish) error {
 	if err = a.cause(err); err != nil {
 		return a.contextError(w, res, err)
 	}
-	name := dockercli.ContextName(w.Machine.Name)
+	made := dockercli.ContextName(name)
 	if a.ui.JSON {
-		return a.ui.PrintJSON(contextReport{Schema: stack.Schema, Context: name, Endpoint: target.URL(), Applied: nonNil(res.Applied), Journal: res.Journal})
+		return a.ui.PrintJSON(contextReport{Schema: stack.Schema, Context: made, Endpoint: target.URL(), Applied: nonNil(res.Applied), Journal: res.Journal})
 	}
-	if over := outranks(a.Getenv, name); wish.Use && over != "" {
+	if over := outranks(a.Getenv, made); wish.Use && over != "" {
 		a.ui.Say("[%s] warn: %s is set in this shell, and outranks the current context: unset %s", w.Machine.Name, over, over)
 	}
-	a.ui.Print(name + "\n")
+	a.ui.Print(made + "\n")
 	return nil
 }
 

@@ -53,15 +53,23 @@ func (a *app) openOrCreate(s site, name string, f fixFlags) (*world.World, error
 // create makes the machine with docker-machine. Nothing has happened before all
 // that could be in the way has been looked at.
 func (a *app) create(s site, name string, f fixFlags) error {
-	w := a.world(s, world.ToBe(name, s.dir))
-	w.StopVMs, w.Patience = f.stopVMs, fixPatience
-	unlock, err := a.begin(w, "create")
+	created := true // by another run, while this one waited
+	w, end, err := a.begin(s, name, "create", func() (*world.World, error) {
+		w, err := a.open(s, name)
+		var missing *store.NotFoundError
+		if errors.As(err, &missing) {
+			created = false
+			w, err = a.world(s, world.ToBe(name, s.dir)), nil
+		}
+		w.StopVMs, w.Patience = f.stopVMs, fixPatience
+		return w, err
+	})
 	if err != nil {
 		return err
 	}
-	defer unlock()
-	if _, err := s.store.Load(a.ctx, name); err == nil {
-		return nil // somebody else was faster
+	defer end()
+	if created {
+		return nil
 	}
 	again := a.again
 	if !f.create { // a yes was typed instead

@@ -90,21 +90,15 @@ func (a *app) fix(s site, name string, f fixFlags) error {
 			return err
 		}
 	}
-	unlock, waited, err := a.alone(w)
+	w, end, err := a.begin(s, name, "fix", func() (*world.World, error) {
+		w, err := a.open(s, name)
+		f.wish(w)
+		return w, err
+	})
 	if err != nil {
 		return err
 	}
-	defer unlock()
-	if waited { // what was read before may have been changed since
-		if w, err = a.open(s, name); err != nil {
-			return err
-		}
-		defer w.Close()
-	}
-	f.wish(w)
-	if err := a.resume(w, "fix"); err != nil {
-		return err
-	}
+	defer end()
 	res, err := a.repair(w)
 	if err == nil {
 		var vars []shell.Var

@@ -184,6 +184,14 @@ func (a *app) undoMachine(s site, name string, all bool) ([]undoRun, error) {
 	if err := a.known(s, name); err != nil {
 		return nil, err
 	}
+	if _, err := os.Stat(filepath.Join(world.MachineState(s.state, s.dir, name), "journal")); errors.Is(err, fs.ErrNotExist) {
+		return nil, nil // and nowhere a lock has to be made for it
+	}
+	unlock, err := a.lock(s, name)
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
 	w, err := a.open(s, name)
 	if err != nil {
 		// Removed from the store since: what was changed in it went with it.
@@ -192,14 +200,6 @@ func (a *app) undoMachine(s site, name string, all bool) ([]undoRun, error) {
 	}
 	defer w.Close()
 	w.Patience = fixPatience
-	if _, err := os.Stat(journalDir(w)); errors.Is(err, fs.ErrNotExist) {
-		return nil, nil // and nowhere a lock has to be made for it
-	}
-	unlock, _, err := a.alone(w)
-	if err != nil {
-		return nil, err
-	}
-	defer unlock()
 	journals, err := stack.Journals(journalDir(w), changes.Decode)
 	if err != nil {
 		return nil, &exitError{code: exitIncomplete, message: err.Error(), hint: w.Hint("undo", "--list")}
