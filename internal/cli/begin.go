@@ -50,7 +50,7 @@ func (a *app) resume(w *world.World, command string) error {
 	if err := a.resumeRestarts(siteOf(w)); err != nil {
 		return err
 	}
-	all, err := stack.Journals(journalDir(w), changes.Decode)
+	all, err := stack.Journals(a.ctx, w.Laptop, journalDir(w), changes.Decode)
 	if err != nil {
 		return &exitError{code: exitIncomplete, message: err.Error(), hint: w.Hint("undo", "--list")}
 	}
@@ -79,6 +79,6 @@ func (a *app) resume(w *world.World, command string) error {
 
 // raise starts the VM if it is off: there is something to roll back in it.
 func (a *app) raise(w *world.World, command string) error {
-	j := stack.NewJournal(journalDir(w), stack.Header{Command: command, Machine: w.Machine.Name, Store: w.Machine.StoreDir, Started: a.Now()})
+	j := stack.NewJournal(w.Laptop, journalDir(w), stack.Header{Command: command, Machine: w.Machine.Name, Store: w.Machine.StoreDir, Started: a.Now()})
 	return stack.Raise(a.ctx, a.hard, w, layers.All()[:1], j, a.sink())
 }

@@ -161,7 +161,7 @@ func (a *app) certRenew(s site, name string, acceptHostKey bool) error {
 		return &exitError{code: exitProblems, message: fmt.Sprintf("machine %q has no NAT rule for dockerd, so that a new certificate could not be proved", w.Machine.Name),
 			hint: w.Hint("fix", "--reissue")}
 	}
-	j := stack.NewJournal(journalDir(w), stack.Header{Command: "cert-renew", Machine: w.Machine.Name, Store: w.Machine.StoreDir, Started: a.Now()})
+	j := stack.NewJournal(w.Laptop, journalDir(w), stack.Header{Command: "cert-renew", Machine: w.Machine.Name, Store: w.Machine.StoreDir, Started: a.Now()})
 	res, err := stack.Fix(a.ctx, a.hard, w, layers.Only("machine", "ssh", "tls", "daemon"), j, a.sink())
 	err = a.cause(err)
 	for _, left := range res.Left {

@@ -59,10 +59,10 @@ func (a *app) context(s site, name string, wish dockercontext.Wish) error {
 	if err := w.Good(a.ctx, target); err != nil {
 		return a.notGood(w, err)
 	}
-	if wish.Ours, err = pointedAt(w); err != nil {
+	if wish.Ours, err = a.pointedAt(w); err != nil {
 		return err
 	}
-	j := stack.NewJournal(journalDir(w), stack.Header{Command: "context", Machine: w.Machine.Name, Store: w.Machine.StoreDir, Started: a.Now()})
+	j := stack.NewJournal(w.Laptop, journalDir(w), stack.Header{Command: "context", Machine: w.Machine.Name, Store: w.Machine.StoreDir, Started: a.Now()})
 	res, err := stack.Fix(a.ctx, a.hard, w, layers.Context(wish), j, a.sink())
 	if err = a.cause(err); err != nil {
 		return a.contextError(w, res, err)
@@ -122,8 +122,8 @@ func (a *app) contextError(w *world.World, res stack.Result, err error) error {
 
 // pointedAt are the endpoints that runs which were not taken back have pointed the
 // machine's context at.
-func pointedAt(w *world.World) ([]string, error) {
-	journals, err := stack.Journals(journalDir(w), changes.Decode)
+func (a *app) pointedAt(w *world.World) ([]string, error) {
+	journals, err := stack.Journals(a.ctx, w.Laptop, journalDir(w), changes.Decode)
 	if err != nil {
 		return nil, err
 	}

@@ -79,7 +79,7 @@ func (a *app) create(s site, name string, f fixFlags) error {
 	if err != nil {
 		return a.cause(err)
 	}
-	j := stack.NewJournal(journalDir(w), stack.Header{Command: "create", Machine: name, Store: s.dir, Started: a.Now()})
+	j := stack.NewJournal(w.Laptop, journalDir(w), stack.Header{Command: "create", Machine: name, Store: s.dir, Started: a.Now()})
 	switch {
 	case plan.Modules:
 		restart := &changes.RestartModules{Again: again("--stop-vms")}

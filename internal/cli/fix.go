@@ -150,7 +150,7 @@ func (a *app) block(w *world.World, e world.Endpoint, dialect shell.Dialect) (st
 // repair looks first at what costs nothing. A healthy machine is done then.
 func (a *app) repair(w *world.World) (stack.Result, error) {
 	all := layers.All()
-	j := stack.NewJournal(journalDir(w), stack.Header{Command: "fix", Machine: w.Machine.Name, Store: w.Machine.StoreDir, Started: a.Now()})
+	j := stack.NewJournal(w.Laptop, journalDir(w), stack.Header{Command: "fix", Machine: w.Machine.Name, Store: w.Machine.StoreDir, Started: a.Now()})
 	if _, ok := w.Proven(a.ctx); ok && !w.Reissue && !w.StopVMs {
 		if local, r, ok := stack.Frugal(a.ctx, w, all, a.sink()); ok {
 			if !r.Planned() {

@@ -64,7 +64,7 @@ func (a *app) restartModules(s site, stopVMs bool) error {
 		return a.cause(err)
 	}
 	restart := &changes.RestartModules{Again: w.Program + " modules restart --stop-vms"}
-	j := stack.NewJournal(modulesJournals(s), stack.Header{Command: "modules", Store: s.dir, Started: a.Now()})
+	j := stack.NewJournal(s.laptop, modulesJournals(s), stack.Header{Command: "modules", Store: s.dir, Started: a.Now()})
 	_, err = stack.Apply(a.ctx, a.hard, w, []world.Change{restart}, j, a.sink())
 	if err != nil {
 		return a.cause(err)
@@ -107,7 +107,7 @@ func (a *app) aloneWithModules(s site) (unlock func(), err error) {
 // resumeRestarts finishes the story of a modules restart that was killed: it has left
 // VMs saved, perhaps those of other machines.
 func (a *app) resumeRestarts(s site) error {
-	all, err := stack.Journals(modulesJournals(s), changes.Decode)
+	all, err := stack.Journals(a.ctx, s.laptop, modulesJournals(s), changes.Decode)
 	if err == nil && !slices.ContainsFunc(all, (*stack.Journal).Unfinished) {
 		return nil
 	}
@@ -120,7 +120,7 @@ func (a *app) resumeRestarts(s site) error {
 }
 
 func (a *app) takeBackRestarts(w *world.World) error {
-	all, err := stack.Journals(modulesJournals(siteOf(w)), changes.Decode)
+	all, err := stack.Journals(a.ctx, w.Laptop, modulesJournals(siteOf(w)), changes.Decode)
 	if err != nil {
 		return &exitError{code: exitIncomplete, message: err.Error(), hint: "VBoxManage list vms --long"}
 	}

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"strings"
 
@@ -33,7 +32,7 @@ func (a *app) undoCmd() *cobra.Command {
 			}
 			var names []string
 			if all {
-				if names, err = journaled(s); err != nil {
+				if names, err = a.journaled(s); err != nil {
 					return err
 				}
 			} else {
@@ -56,16 +55,19 @@ func (a *app) undoCmd() *cobra.Command {
 
 // journaled names the machines of the store that have a journal, whether or not they
 // are still in the store.
-func journaled(s site) ([]string, error) {
+func (a *app) journaled(s site) ([]string, error) {
 	dir := filepath.Join(world.StoreState(s.state, s.dir), "machines")
-	machines, err := os.ReadDir(dir)
+	machines, err := s.laptop.ReadDir(a.ctx, dir)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("listing journals: %w", err)
 	}
 	var names []string
 	for _, m := range machines {
-		if _, err := os.Stat(filepath.Join(dir, m.Name(), "journal")); err == nil {
+		switch _, err := s.laptop.ReadDir(a.ctx, filepath.Join(dir, m.Name(), "journal")); {
+		case err == nil:
 			names = append(names, m.Name())
+		case !errors.Is(err, fs.ErrNotExist):
+			return nil, fmt.Errorf("listing journals: %w", err)
 		}
 	}
 	return names, nil
@@ -91,7 +93,7 @@ func (a *app) undoList(s site, names []string) error {
 		if err := a.known(s, name); err != nil {
 			return err
 		}
-		journals, err := stack.Journals(filepath.Join(world.MachineState(s.state, s.dir, name), "journal"), changes.Decode)
+		journals, err := stack.Journals(a.ctx, s.laptop, filepath.Join(world.MachineState(s.state, s.dir, name), "journal"), changes.Decode)
 		if err != nil {
 			a.ui.Say("%v", err)
 		}
@@ -174,7 +176,7 @@ func (a *app) known(s site, name string) error {
 	if err == nil || isConfigError(err) {
 		return nil
 	}
-	if _, statErr := os.Stat(filepath.Join(world.MachineState(s.state, s.dir, name), "journal")); statErr == nil {
+	if _, e := s.laptop.ReadDir(a.ctx, filepath.Join(world.MachineState(s.state, s.dir, name), "journal")); e == nil {
 		return nil
 	}
 	return err
@@ -184,7 +186,7 @@ func (a *app) undoMachine(s site, name string, all bool) ([]undoRun, error) {
 	if err := a.known(s, name); err != nil {
 		return nil, err
 	}
-	if _, err := os.Stat(filepath.Join(world.MachineState(s.state, s.dir, name), "journal")); errors.Is(err, fs.ErrNotExist) {
+	if _, err := s.laptop.ReadDir(a.ctx, filepath.Join(world.MachineState(s.state, s.dir, name), "journal")); errors.Is(err, fs.ErrNotExist) {
 		return nil, nil // and nowhere a lock has to be made for it
 	}
 	unlock, err := a.lock(s, name)
@@ -200,7 +202,7 @@ func (a *app) undoMachine(s site, name string, all bool) ([]undoRun, error) {
 	}
 	defer w.Close()
 	w.Patience = fixPatience
-	journals, err := stack.Journals(journalDir(w), changes.Decode)
+	journals, err := stack.Journals(a.ctx, w.Laptop, journalDir(w), changes.Decode)
 	if err != nil {
 		return nil, &exitError{code: exitIncomplete, message: err.Error(), hint: w.Hint("undo", "--list")}
 	}

@@ -61,6 +61,10 @@ type Laptop interface {
 	ReadDir(ctx context.Context, dir string) ([]fs.DirEntry, error)
 	// MkdirAll makes a directory and those above it that are missing.
 	MkdirAll(ctx context.Context, dir string, perm fs.FileMode) error
+	// Append replaces what lies behind a file's first size bytes with data, so that it
+	// lasts through a power loss. On an error the first size bytes are as before, and
+	// part of data may lie behind them.
+	Append(ctx context.Context, path string, size int64, data []byte) error
 	// Lock takes the exclusive lock that the file at path stands for, and makes
 	// the file and its directory where needed. It waits until ctx ends; waiting,
 	// if not nil, is called once when somebody else holds the lock.

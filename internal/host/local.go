@@ -212,7 +212,7 @@ func (l *Local) WriteFile(_ context.Context, path string, data []byte, perm fs.F
 	if err := f.CloseAtomicallyReplace(); err != nil {
 		return err
 	}
-	return SyncDir(filepath.Dir(path))
+	return syncDir(filepath.Dir(path))
 }
 
 // Remove implements Host.
@@ -244,12 +244,39 @@ func (l *Local) ReadDir(_ context.Context, dir string) ([]fs.DirEntry, error) {
 
 // MkdirAll implements Laptop.
 func (l *Local) MkdirAll(_ context.Context, dir string, perm fs.FileMode) error {
-	return MakeDir(dir, perm)
+	return makeDir(dir, perm)
+}
+
+// Append implements Laptop. After an error it cuts the file back, as far as it can.
+func (l *Local) Append(_ context.Context, path string, size int64, data []byte) error {
+	f, err := os.OpenFile(path, os.O_WRONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	if info.Size() < size {
+		return &fs.PathError{Op: "append", Path: path, Err: fmt.Errorf("the file has %d bytes, at least %d were expected", info.Size(), size)}
+	}
+	if err := f.Truncate(size); err != nil {
+		return err
+	}
+	_, err = f.WriteAt(data, size)
+	if err == nil {
+		err = f.Sync()
+	}
+	if err != nil {
+		return errors.Join(err, f.Truncate(size))
+	}
+	return nil
 }
 
 // Lock implements Laptop.
 func (l *Local) Lock(ctx context.Context, path string, waiting func()) (func(), error) {
-	if err := MakeDir(filepath.Dir(path), 0o700); err != nil {
+	if err := makeDir(filepath.Dir(path), 0o700); err != nil {
 		return nil, fmt.Errorf("locking %s: %w", path, err)
 	}
 	lock := flock.New(path, flock.SetPermissions(0o600))

@@ -68,11 +68,9 @@ func TestFilesBelongToWhomTheirDirectoryDoes(t *testing.T) {
 		t.Fatal(err)
 	}
 	unlock()
-	f, err := CreateFile(filepath.Join(state, "journal"), 0o600)
-	if err != nil {
+	if err := l.WriteFile(t.Context(), filepath.Join(state, "journal"), nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	f.Close()
 	want := map[string]status{
 		"new":                        {0o600, uid, gid, "new"},
 		".local":                     {os.ModeDir | 0o700, uid, gid, ""},
@@ -127,7 +125,7 @@ func TestDirectoryWhereAFileIs(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, dir := range []string{path, filepath.Join(path, "below")} {
-		if err := MakeDir(dir, 0o700); err == nil {
+		if err := makeDir(dir, 0o700); err == nil {
 			t.Errorf("%s was made", dir)
 		} else if want := "mkdir " + path + ": not a directory"; err.Error() != want {
 			t.Errorf("got %q, want %q", err, want)
@@ -174,4 +172,33 @@ func TestAskingForAPortTakesItFromNobody(t *testing.T) {
 	}
 	stop()
 	asked.Wait()
+}
+
+func TestAppendReplacesWhatLiesBehind(t *testing.T) {
+	l, path := NewLocal(Sudo{}), filepath.Join(t.TempDir(), "journal")
+	if err := os.WriteFile(path, []byte("one\ntw"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		size int64
+		data string
+		want string
+	}{
+		{4, "two\n", "one\ntwo\n"},
+		{8, "3\n", "one\ntwo\n3\n"},
+		{4, "", "one\n"},
+	} {
+		if err := l.Append(t.Context(), path, tt.size, []byte(tt.data)); err != nil {
+			t.Fatal(err)
+		}
+		if got := statusOf(t, path).Text; got != tt.want {
+			t.Errorf("%q at %d: %q, want %q", tt.data, tt.size, got, tt.want)
+		}
+	}
+	if err := l.Append(t.Context(), path, 5, []byte("two\n")); err == nil || statusOf(t, path).Text != "one\n" {
+		t.Errorf("behind the end: %v, %q", err, statusOf(t, path).Text)
+	}
+	if err := l.Append(t.Context(), path+"2", 0, nil); !os.IsNotExist(err) {
+		t.Errorf("a file that is not there: %v", err)
+	}
 }

@@ -35,15 +35,15 @@ func inherit(path string) error {
 	return os.Lchown(path, uid, gid)
 }
 
-// MakeDir makes a directory and those above it that are missing, so that they last
+// makeDir makes a directory and those above it that are missing, so that they last
 // through a power loss.
-func MakeDir(dir string, perm fs.FileMode) error {
+func makeDir(dir string, perm fs.FileMode) error {
 	if info, err := os.Stat(dir); err == nil && info.IsDir() {
 		return nil
 	}
 	above := filepath.Dir(dir)
 	if above != dir {
-		if err := MakeDir(above, perm); err != nil {
+		if err := makeDir(above, perm); err != nil {
 			return err
 		}
 	}
@@ -53,23 +53,11 @@ func MakeDir(dir string, perm fs.FileMode) error {
 	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
 		return &fs.PathError{Op: "mkdir", Path: dir, Err: syscall.ENOTDIR}
 	}
-	return errors.Join(inherit(dir), SyncDir(above))
+	return errors.Join(inherit(dir), syncDir(above))
 }
 
-// CreateFile makes a file that must not be there yet.
-func CreateFile(path string, perm fs.FileMode) (*os.File, error) {
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, perm)
-	if err != nil {
-		return nil, err
-	}
-	if err := inherit(path); err != nil {
-		return nil, errors.Join(err, f.Close(), os.Remove(path))
-	}
-	return f, nil
-}
-
-// SyncDir makes what was made or renamed in a directory last through a power loss.
-func SyncDir(dir string) error {
+// syncDir makes what was made or renamed in a directory last through a power loss.
+func syncDir(dir string) error {
 	d, err := os.Open(dir)
 	if errors.Is(err, fs.ErrPermission) {
 		return nil // one may write in a directory that one may not list

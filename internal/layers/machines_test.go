@@ -172,7 +172,7 @@ func (m transcript) repair(t *testing.T) string {
 	w.Patience = 300 * time.Millisecond
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
-	j := stack.NewJournal(filepath.Join(t.TempDir(), "journal"), stack.Header{Command: "fix", Machine: w.Machine.Name, Started: time.Now()})
+	j := stack.NewJournal(w.Laptop, "/journal", stack.Header{Command: "fix", Machine: w.Machine.Name, Started: time.Now()})
 	_, err := stack.Fix(ctx, ctx, w, All(), j, mute{})
 	var b strings.Builder
 	for _, cmd := range c.Ran() {

@@ -22,14 +22,18 @@ func Apply(ctx, hard context.Context, w *world.World, changes []world.Change, j 
 	if err == nil && ctx.Err() != nil {
 		err = context.Cause(ctx)
 	}
-	return finished(hard, w, j, sink, res, err)
+	return finished(ctx, hard, w, j, sink, res, err)
 }
 
-// finished ends a run: its journal is closed, or taken back.
-func finished(hard context.Context, w *world.World, j *Journal, sink Sink, res Result, err error) (Result, error) {
+// finished ends a run: it closes the journal, or rolls the run back. A run whose end
+// cannot be written down is rolled back too: the next run would take it for a killed one.
+func finished(ctx, hard context.Context, w *world.World, j *Journal, sink Sink, res Result, err error) (Result, error) {
+	if err == nil {
+		err = j.Close(ctx, Done)
+	}
 	if err == nil {
 		res.Journal = j.path()
-		return res, j.Close(Done)
+		return res, nil
 	}
 	if len(j.Entries) == 0 {
 		return res, err

@@ -62,7 +62,7 @@ func Fix(ctx, hard context.Context, w *world.World, layers []Layer, j *Journal, 
 			err = context.Cause(ctx)
 		}
 	}
-	return finished(hard, w, j, sink, res, err)
+	return finished(ctx, hard, w, j, sink, res, err)
 }
 
 // Frugal inspects only what costs neither a login nor VBoxManage. If the
@@ -97,7 +97,7 @@ func Raise(ctx, hard context.Context, w *world.World, layers []Layer, j *Journal
 	if errors.As(err, &hopeless) {
 		err = nil // each change knows how much of it can be undone all the same
 	}
-	_, err = finished(hard, w, j, sink, res, err)
+	_, err = finished(ctx, hard, w, j, sink, res, err)
 	return err
 }
 
@@ -231,7 +231,7 @@ func apply(ctx context.Context, w *world.World, j *Journal, c world.Change, sink
 		return false, err
 	}
 	applying()
-	seq, err := j.Plan(c)
+	seq, err := j.Plan(ctx, c)
 	if err != nil {
 		return false, err
 	}
@@ -242,7 +242,7 @@ func apply(ctx context.Context, w *world.World, j *Journal, c world.Change, sink
 	if err != nil {
 		return true, err
 	}
-	return true, j.Update(seq, Applied)
+	return true, j.Update(ctx, seq, Applied)
 }
 
 // verdict is nil when the repair is proved: the deciding layer is ok and

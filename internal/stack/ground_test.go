@@ -38,7 +38,7 @@ func TestNothingIsRepairedAboveAHopelessMachine(t *testing.T) {
 		t.Error(diff)
 	}
 	// What a rollback stands on may be gone for good: that is its changes' business.
-	if err := Raise(t.Context(), t.Context(), unread(), layers[:1], NewJournal(filepath.Join(t.TempDir(), "journal"), Header{Started: time.Unix(1, 0)}), deaf{}); err != nil {
+	if err := Raise(t.Context(), t.Context(), unread(), layers[:1], NewJournal(laptop, filepath.Join(t.TempDir(), "journal"), Header{Started: time.Unix(1, 0)}), deaf{}); err != nil {
 		t.Error(err)
 	}
 }
@@ -57,11 +57,11 @@ func TestJournalOfWhatAResumeNeedsIsClosed(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			on, dir := map[string]bool{}, t.TempDir()
 			layers := ladder(on, &toggle{Name: "modules", on: on, fail: tt.fails})[:1]
-			j := NewJournal(dir, Header{Command: "fix", Machine: "default", Started: time.Unix(1, 0)})
+			j := NewJournal(laptop, dir, Header{Command: "fix", Machine: "default", Started: time.Unix(1, 0)})
 			if err := Raise(t.Context(), t.Context(), unread(), layers, j, deaf{}); (err != nil) != tt.fails {
 				t.Error(err)
 			}
-			all, err := Journals(dir, decodeToggle(on))
+			all, err := Journals(t.Context(), laptop, dir, decodeToggle(on))
 			if err != nil || len(all) != 1 {
 				t.Fatal(all, err)
 			}

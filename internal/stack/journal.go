@@ -1,12 +1,13 @@
 package stack
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
+	"io/fs"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -78,16 +79,17 @@ type Journal struct {
 	Entries []Entry
 	End     End
 
-	size int64 // of the lines that are whole
+	laptop host.Laptop
+	size   int64 // of the lines that are whole
 }
 
 // Decoder makes a change from its kind and its JSON.
 type Decoder func(kind string, raw json.RawMessage) (world.Change, error)
 
 // NewJournal names a journal in dir; the file is made with the first change.
-func NewJournal(dir string, h Header) *Journal {
+func NewJournal(l host.Laptop, dir string, h Header) *Journal {
 	h.Schema = journalSchema
-	j := &Journal{Header: h}
+	j := &Journal{Header: h, laptop: l}
 	j.name(dir, h.Started.UTC())
 	return j
 }
@@ -102,9 +104,9 @@ func (j *Journal) name(dir string, at time.Time) {
 
 // comeLast renames a journal that would sort before an older one: somebody has set
 // the clock back since, and the newest run must be the one that undo finds.
-func (j *Journal) comeLast() error {
+func (j *Journal) comeLast(ctx context.Context) error {
 	dir := filepath.Dir(j.Path)
-	names, err := journalNames(dir)
+	names, err := journalNames(ctx, j.laptop, dir)
 	if err != nil || len(names) == 0 {
 		return err
 	}
@@ -116,21 +118,19 @@ func (j *Journal) comeLast() error {
 }
 
 // Plan writes down that a change is about to be applied.
-func (j *Journal) Plan(c world.Change) (seq int, err error) {
+func (j *Journal) Plan(ctx context.Context, c world.Change) (seq int, err error) {
 	raw, err := json.Marshal(c)
 	if err != nil {
 		return 0, fmt.Errorf("journal: %s: %w", c.Kind(), err)
 	}
-	if len(j.Entries) == 0 {
-		if err := j.create(); err != nil {
-			return 0, err
-		}
-	}
 	seq = len(j.Entries) + 1
-	if err := j.append(line{Seq: seq, Mark: Planned, Kind: c.Kind(), Change: raw}); err != nil {
-		if seq == 1 { // nothing has been changed
-			err = errors.Join(err, j.giveRoom(), os.Remove(j.Path))
-		}
+	first := line{Seq: seq, Mark: Planned, Kind: c.Kind(), Change: raw}
+	if seq == 1 {
+		err = j.create(ctx, first)
+	} else {
+		err = j.append(ctx, first)
+	}
+	if err != nil {
 		return 0, err
 	}
 	j.Entries = append(j.Entries, Entry{Seq: seq, Mark: Planned, Change: c})
@@ -139,13 +139,13 @@ func (j *Journal) Plan(c world.Change) (seq int, err error) {
 
 // Update writes the change down again: what it did is now known better than
 // when it was planned.
-func (j *Journal) Update(seq int, mark Mark) error {
+func (j *Journal) Update(ctx context.Context, seq int, mark Mark) error {
 	e := &j.Entries[seq-1]
 	raw, err := json.Marshal(e.Change)
 	if err != nil {
 		return fmt.Errorf("journal: %s: %w", e.Change.Kind(), err)
 	}
-	if err := j.append(line{Seq: seq, Mark: mark, Kind: e.Change.Kind(), Change: raw}); err != nil {
+	if err := j.append(ctx, line{Seq: seq, Mark: mark, Kind: e.Change.Kind(), Change: raw}); err != nil {
 		return err
 	}
 	e.Mark = mark
@@ -153,68 +153,79 @@ func (j *Journal) Update(seq int, mark Mark) error {
 }
 
 // Close writes down how the run ended. A run without changes has no file and needs no end.
-func (j *Journal) Close(end End) error {
+func (j *Journal) Close(ctx context.Context, end End) error {
 	if len(j.Entries) == 0 {
 		return nil
 	}
+	if err := errors.Join(j.releaseSpace(ctx), j.append(ctx, line{End: end})); err != nil {
+		return err
+	}
 	j.End = end
-	return errors.Join(j.giveRoom(), j.append(line{End: end}))
+	return nil
 }
 
-func (j *Journal) create() error {
-	if err := host.MakeDir(filepath.Dir(j.Path), 0o700); err != nil {
+// create writes the header and the first change. On an error no file is left, since
+// nothing has been changed.
+func (j *Journal) create(ctx context.Context, first line) error {
+	if err := j.laptop.MkdirAll(ctx, filepath.Dir(j.Path), 0o700); err != nil {
 		return fmt.Errorf("journal: %w", err)
 	}
-	if err := j.comeLast(); err != nil {
+	if err := j.comeLast(ctx); err != nil {
 		return fmt.Errorf("journal: %w", err)
 	}
-	head, err := json.Marshal(j.Header)
+	data, err := jsonLines(j.Header, first)
 	if err != nil {
 		return fmt.Errorf("journal: %w", err)
 	}
-	f, err := host.CreateFile(j.Path, 0o600)
-	if err != nil {
-		return fmt.Errorf("journal: %w", err)
-	}
-	if err = j.finish(f, append(head, '\n')); err == nil {
-		err = j.keepRoom()
-	}
+	err = j.reserveSpace(ctx)
 	if err == nil {
-		// The first change must not outlast a power loss that its journal does not.
-		err = host.SyncDir(filepath.Dir(j.Path))
+		err = j.laptop.WriteFile(ctx, j.Path, data, 0o600)
 	}
 	if err != nil {
-		return errors.Join(err, j.giveRoom(), os.Remove(j.Path)) // nothing has been changed
+		return fmt.Errorf("journal: %w", errors.Join(err, j.releaseSpace(ctx), removeIfThere(ctx, j.laptop, j.Path)))
+	}
+	j.size = int64(len(data))
+	return nil
+}
+
+// append adds a line behind the whole ones. What an earlier append that failed has
+// left there goes.
+func (j *Journal) append(ctx context.Context, l line) error {
+	data, err := jsonLines(l)
+	if err == nil {
+		err = j.laptop.Append(ctx, j.Path, j.size, data)
+	}
+	if err != nil {
+		return fmt.Errorf("journal: %w", err)
+	}
+	j.size += int64(len(data))
+	return nil
+}
+
+// cutTornLine cuts off what lies behind the whole lines, so that a journal whose last
+// line was never finished can be gone on with.
+func (j *Journal) cutTornLine(ctx context.Context) error {
+	if err := j.laptop.Append(ctx, j.Path, j.size, nil); err != nil {
+		return fmt.Errorf("journal: %w", err)
 	}
 	return nil
 }
 
-func (j *Journal) append(l line) error {
-	data, err := json.Marshal(l)
-	if err != nil {
-		return fmt.Errorf("journal: %w", err)
+func jsonLines(values ...any) ([]byte, error) {
+	var b bytes.Buffer
+	for _, v := range values {
+		line, err := json.Marshal(v)
+		if err != nil {
+			return nil, err
+		}
+		b.Write(append(line, '\n'))
 	}
-	f, err := os.OpenFile(j.Path, os.O_WRONLY|os.O_APPEND, 0)
-	if err != nil {
-		return fmt.Errorf("journal: %w", err)
-	}
-	return j.finish(f, append(data, '\n'))
+	return b.Bytes(), nil
 }
 
-// finish writes a line, whole or not at all: half of one, on a full disk, would
-// make the next one unreadable.
-func (j *Journal) finish(f *os.File, data []byte) error {
-	_, err := f.Write(data)
-	if err == nil {
-		err = f.Sync()
-	}
-	if err == nil {
-		j.size += int64(len(data))
-	} else {
-		err = errors.Join(err, f.Truncate(j.size))
-	}
-	if err := errors.Join(err, f.Close()); err != nil {
-		return fmt.Errorf("journal: %w", err)
+func removeIfThere(ctx context.Context, l host.Laptop, path string) error {
+	if err := l.Remove(ctx, path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
 	}
 	return nil
 }
@@ -268,18 +279,18 @@ func (j *Journal) takeBack(ctx context.Context, w *world.World, c world.Change) 
 		return err
 	}
 	w.Forget()
-	return j.Update(e.Seq, Reverted)
+	return j.Update(ctx, e.Seq, Reverted)
 }
 
 // Revert takes the journal's changes back, newest first, and writes down each
 // one that is. It goes on after an error, so that as much as possible is as
 // before; the errors name what is left.
 func (j *Journal) Revert(ctx context.Context, w *world.World, end End, sink Sink) (left []string, err error) {
-	if err := errors.Join(j.giveRoom(), j.repair()); err != nil {
+	if err := errors.Join(j.releaseSpace(ctx), j.cutTornLine(ctx)); err != nil {
 		return nil, err
 	}
 	if j.End == Done {
-		if err := j.Close(Undoing); err != nil {
+		if err := j.Close(ctx, Undoing); err != nil {
 			return nil, err
 		}
 	}
@@ -297,12 +308,12 @@ func (j *Journal) Revert(ctx context.Context, w *world.World, end End, sink Sink
 			failed = append(failed, fmt.Errorf("%s: %w", strings.TrimSpace(e.Change.String()), err))
 			continue
 		}
-		if err := j.Update(e.Seq, Reverted); err != nil {
+		if err := j.Update(ctx, e.Seq, Reverted); err != nil {
 			failed = append(failed, err)
 		}
 	}
 	if len(failed) > 0 {
 		return left, errors.Join(failed...)
 	}
-	return left, j.Close(end)
+	return left, j.Close(ctx, end)
 }

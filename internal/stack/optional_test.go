@@ -49,12 +49,12 @@ func TestOptionalLayerDoesNotStopTheRepair(t *testing.T) {
 
 func TestApplyTakesAllBackOnAFailure(t *testing.T) {
 	on := map[string]bool{}
-	j := NewJournal(filepath.Join(t.TempDir(), "journal"), Header{Command: "modules", Started: time.Unix(1, 0)})
+	j := NewJournal(laptop, filepath.Join(t.TempDir(), "journal"), Header{Command: "modules", Started: time.Unix(1, 0)})
 	r, err := Apply(t.Context(), t.Context(), unread(), []world.Change{&toggle{Name: "a", on: on}, &toggle{Name: "b", on: on, fail: true}}, j, deaf{})
 	if err == nil || !r.RolledBack || len(on) != 0 || j.End != RolledBack {
 		t.Errorf("%v, rolled back %v, world %v, end %q", err, r.RolledBack, on, j.End)
 	}
-	j = NewJournal(filepath.Join(t.TempDir(), "journal"), Header{Command: "modules", Started: time.Unix(1, 0)})
+	j = NewJournal(laptop, filepath.Join(t.TempDir(), "journal"), Header{Command: "modules", Started: time.Unix(1, 0)})
 	if r, err = Apply(t.Context(), t.Context(), unread(), []world.Change{&toggle{Name: "a", on: on}}, j, deaf{}); err != nil || !on["a"] || j.End != Done || len(r.Applied) != 1 {
 		t.Errorf("%v, world %v, end %q", err, on, j.End)
 	}

@@ -2,20 +2,18 @@ package stack
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
 )
 
-const (
-	// maxJournal bounds what is read back: a journal is a handful of lines.
-	maxJournal = 4 << 20
-	suffix     = ".jsonl"
-)
+const suffix = ".jsonl"
 
 // errUnbegun is a run that was killed before the first change in its journal was
 // whole: it had changed nothing.
@@ -89,8 +87,8 @@ func (j *Journal) read(text []byte, decode Decoder) error {
 
 // Journals reads the journals in dir, oldest first. One that cannot be read is
 // an error that names it; the others are returned all the same.
-func Journals(dir string, decode Decoder) ([]*Journal, error) {
-	names, err := journalNames(dir)
+func Journals(ctx context.Context, l host.Laptop, dir string, decode Decoder) ([]*Journal, error) {
+	names, err := journalNames(ctx, l, dir)
 	if err != nil {
 		return nil, err
 	}
@@ -98,7 +96,7 @@ func Journals(dir string, decode Decoder) ([]*Journal, error) {
 	var broken []error
 	for _, name := range names {
 		path := filepath.Join(dir, name)
-		j, err := readJournal(path, decode)
+		j, err := readJournal(ctx, l, path, decode)
 		switch {
 		case err == nil:
 			all = append(all, j)
@@ -111,8 +109,8 @@ func Journals(dir string, decode Decoder) ([]*Journal, error) {
 }
 
 // journalNames lists the journals in dir, oldest first.
-func journalNames(dir string) ([]string, error) {
-	entries, err := os.ReadDir(dir) // sorted
+func journalNames(ctx context.Context, l host.Laptop, dir string) ([]string, error) {
+	entries, err := l.ReadDir(ctx, dir) // sorted
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("listing journals: %w", err)
 	}
@@ -125,15 +123,8 @@ func journalNames(dir string) ([]string, error) {
 	return names, nil
 }
 
-func readJournal(path string, decode Decoder) (*Journal, error) {
-	info, err := os.Stat(path)
-	if err != nil {
-		return nil, err
-	}
-	if info.Size() > maxJournal {
-		return nil, fmt.Errorf("%d bytes is more than a journal has", info.Size())
-	}
-	data, err := os.ReadFile(path)
+func readJournal(ctx context.Context, l host.Laptop, path string, decode Decoder) (*Journal, error) {
+	data, err := l.ReadFile(ctx, path)
 	if err != nil {
 		return nil, err
 	}
@@ -141,19 +132,6 @@ func readJournal(path string, decode Decoder) (*Journal, error) {
 	if err != nil {
 		return nil, err
 	}
-	j.Path = path
+	j.Path, j.laptop = path, l
 	return j, nil
-}
-
-// repair cuts off a last line that was never finished, so that the next one
-// does not run into it.
-func (j *Journal) repair() error {
-	info, err := os.Stat(j.Path)
-	if err == nil && info.Size() > j.size {
-		err = os.Truncate(j.Path, j.size)
-	}
-	if err != nil {
-		return fmt.Errorf("journal: %w", err)
-	}
-	return nil
 }

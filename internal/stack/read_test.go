@@ -12,12 +12,12 @@ import (
 // planned is a journal of one change that was applied.
 func planned(t *testing.T, dir string, started time.Time, on map[string]bool) *Journal {
 	t.Helper()
-	j := NewJournal(dir, Header{Command: "fix", Machine: "default", Started: started})
-	seq, err := j.Plan(&toggle{Name: "a", on: on})
+	j := NewJournal(laptop, dir, Header{Command: "fix", Machine: "default", Started: started})
+	seq, err := j.Plan(t.Context(), &toggle{Name: "a", on: on})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := j.Update(seq, Applied); err != nil {
+	if err := j.Update(t.Context(), seq, Applied); err != nil {
 		t.Fatal(err)
 	}
 	return j
@@ -53,7 +53,7 @@ func TestJournalWhoseLastLineIsTorn(t *testing.T) {
 			if err := os.WriteFile(j.Path, tt.cut(data), 0o600); err != nil {
 				t.Fatal(err)
 			}
-			all, err := Journals(dir, decodeToggle(on))
+			all, err := Journals(t.Context(), laptop, dir, decodeToggle(on))
 			if err != nil || len(all) != 1 {
 				t.Fatal(all, err)
 			}
@@ -63,7 +63,7 @@ func TestJournalWhoseLastLineIsTorn(t *testing.T) {
 			if _, err := all[0].Revert(t.Context(), unread(), RolledBack, deaf{}); err != nil {
 				t.Fatal(err)
 			}
-			all, err = Journals(dir, decodeToggle(on))
+			all, err = Journals(t.Context(), laptop, dir, decodeToggle(on))
 			if err != nil || all[0].End != RolledBack || len(on) != 0 {
 				t.Errorf("after the rollback: %+v %v %v", all, on, err)
 			}
@@ -82,7 +82,7 @@ func TestJournalThatWasNotBegun(t *testing.T) {
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if all, err := Journals(dir, decodeToggle(nil)); len(all) != 0 || err != nil {
+		if all, err := Journals(t.Context(), laptop, dir, decodeToggle(nil)); len(all) != 0 || err != nil {
 			t.Errorf("%q: %v %v", text, all, err)
 		}
 		if _, err := os.Stat(path); err != nil {
@@ -96,11 +96,11 @@ func TestJournalsWhereTheClockWasSetBack(t *testing.T) {
 	dir := t.TempDir()
 	for _, year := range []int{2031, 2026, 2026, 2040, 2025} {
 		j := planned(t, dir, time.Date(year, 1, 1, 0, 0, 0, 0, time.UTC), map[string]bool{})
-		if err := j.Close(Done); err != nil {
+		if err := j.Close(t.Context(), Done); err != nil {
 			t.Fatal(err)
 		}
 	}
-	all, err := Journals(dir, decodeToggle(nil))
+	all, err := Journals(t.Context(), laptop, dir, decodeToggle(nil))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -117,7 +117,7 @@ func TestJournalsWhereTheClockWasSetBack(t *testing.T) {
 func TestJournalsInADirectoryWithAPatternForAName(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), `ho[m]e*\`, "journal")
 	planned(t, dir, time.Unix(1, 0), map[string]bool{})
-	if all, err := Journals(dir, decodeToggle(nil)); len(all) != 1 || err != nil {
+	if all, err := Journals(t.Context(), laptop, dir, decodeToggle(nil)); len(all) != 1 || err != nil {
 		t.Error(all, err)
 	}
 }

@@ -1,42 +1,34 @@
 package stack
 
 import (
-	"errors"
+	"context"
 	"fmt"
-	"io/fs"
 	"math/rand/v2"
-	"os"
-
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
+	"path/filepath"
 )
 
-// reserved is how much room on the disk is kept while a run is under way: for the
-// files that a rollback writes again and for what the journal says of it. Without
-// it, a disk that is full would keep its own cure from being taken back.
+// reserved is how much space on the disk a run holds until it ends or is rolled back:
+// for the files that a rollback writes again, and for the journal's lines about it. On
+// a disk that another program has filled meanwhile, a rollback could write neither.
 const reserved = 64 << 10
 
-func (j *Journal) reserve() string { return j.Path + ".reserve" }
+// reserve is one file for all journals of a directory: only one run at a time is under
+// way there, and the file that a killed run has left is the next one's.
+func (j *Journal) reserve() string { return filepath.Join(filepath.Dir(j.Path), "reserve") }
 
-// keepRoom takes the room. What fills it cannot be compressed away.
-func (j *Journal) keepRoom() error {
-	var seed [32]byte
+func (j *Journal) reserveSpace(ctx context.Context) error {
 	data := make([]byte, reserved)
-	_, _ = rand.NewChaCha8(seed).Read(data)
-	f, err := host.CreateFile(j.reserve(), 0o600)
-	if err != nil {
-		return fmt.Errorf("journal: keeping room for a rollback: %w", err)
-	}
-	_, err = f.Write(data)
-	if err := errors.Join(err, f.Close()); err != nil {
-		return fmt.Errorf("journal: keeping room for a rollback: %w", err)
+	// A file system cannot compress random bytes.
+	_, _ = rand.NewChaCha8([32]byte{}).Read(data)
+	if err := j.laptop.WriteFile(ctx, j.reserve(), data, 0o600); err != nil {
+		return fmt.Errorf("reserving space for a rollback: %w", err)
 	}
 	return nil
 }
 
-// giveRoom gives it back.
-func (j *Journal) giveRoom() error {
-	if err := os.Remove(j.reserve()); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("journal: %w", err)
+func (j *Journal) releaseSpace(ctx context.Context) error {
+	if err := removeIfThere(ctx, j.laptop, j.reserve()); err != nil {
+		return fmt.Errorf("journal: releasing the space for a rollback: %w", err)
 	}
 	return nil
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/world"
 )
 
@@ -46,6 +47,9 @@ func unread() *world.World {
 	w.Machine.Name = "default"
 	return w
 }
+
+// laptop has the journals of the tests on its real disk.
+var laptop = host.NewLocal(host.Sudo{})
 
 type deaf struct{}
 
@@ -196,7 +200,7 @@ func ladder(on map[string]bool, changes ...*toggle) []Layer {
 
 func fixIn(t *testing.T, ctx context.Context, layers []Layer, sink Sink) (Result, *Journal, error) {
 	t.Helper()
-	j := NewJournal(filepath.Join(t.TempDir(), "journal"), Header{Command: "fix", Machine: "default", Started: time.Unix(1, 0)})
+	j := NewJournal(laptop, filepath.Join(t.TempDir(), "journal"), Header{Command: "fix", Machine: "default", Started: time.Unix(1, 0)})
 	r, err := Fix(ctx, t.Context(), unread(), layers, j, sink)
 	return r, j, err
 }
@@ -310,9 +314,9 @@ func decodeToggle(on map[string]bool) Decoder {
 func TestJournalOfAKilledRunIsTakenBack(t *testing.T) {
 	on := map[string]bool{"a": true, "b": true}
 	dir := t.TempDir()
-	j := NewJournal(dir, Header{Command: "fix", Machine: "default", Started: time.Unix(1, 0)})
+	j := NewJournal(laptop, dir, Header{Command: "fix", Machine: "default", Started: time.Unix(1, 0)})
 	for _, n := range []string{"a", "b"} {
-		if _, err := j.Plan(&toggle{Name: n, on: on}); err != nil {
+		if _, err := j.Plan(t.Context(), &toggle{Name: n, on: on}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -322,7 +326,7 @@ func TestJournalOfAKilledRunIsTakenBack(t *testing.T) {
 	}
 	f.WriteString(`{"seq":2,"mark":"app`) // the power went while this was written
 	f.Close()
-	all, err := Journals(dir, decodeToggle(on))
+	all, err := Journals(t.Context(), laptop, dir, decodeToggle(on))
 	if err != nil || len(all) != 1 || all[0].End != Open || !all[0].Live() {
 		t.Fatalf("%+v %v", all, err)
 	}
@@ -331,7 +335,7 @@ func TestJournalOfAKilledRunIsTakenBack(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	all, err = Journals(dir, decodeToggle(on))
+	all, err = Journals(t.Context(), laptop, dir, decodeToggle(on))
 	if err != nil || all[0].Live() || len(on) != 0 {
 		t.Errorf("%+v %v %v", all[0], on, err)
 	}
@@ -347,20 +351,20 @@ func FuzzParseJournal(f *testing.F) {
 			return
 		}
 		// Written again by our own means it reads the same.
-		again := NewJournal(t.TempDir(), j.Header)
+		again := NewJournal(laptop, t.TempDir(), j.Header)
 		for _, e := range j.Entries {
-			seq, err := again.Plan(e.Change)
+			seq, err := again.Plan(t.Context(), e.Change)
 			if err != nil {
 				t.Fatal(err)
 			}
-			if err := again.Update(seq, e.Mark); err != nil {
+			if err := again.Update(t.Context(), seq, e.Mark); err != nil {
 				t.Fatal(err)
 			}
 		}
 		if len(j.Entries) == 0 {
 			return
 		}
-		if err := again.Close(j.End); err != nil {
+		if err := again.Close(t.Context(), j.End); err != nil {
 			t.Fatal(err)
 		}
 		text, err := os.ReadFile(again.Path)
@@ -395,7 +399,7 @@ func TestAnUndoThatDidNotEndIsUnfinished(t *testing.T) {
 	if err != nil || back.End != Undoing || !back.Unfinished() || !back.Live() {
 		t.Fatalf("read back: %+v %v", back, err)
 	}
-	back.Path = j.Path
+	back.Path, back.laptop = j.Path, laptop
 	if _, err := Undo(t.Context(), unread(), back, deaf{}); err != nil || back.End != Undone || len(on) != 0 {
 		t.Errorf("err %v, end %q, world %v", err, back.End, on)
 	}

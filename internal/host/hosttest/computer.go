@@ -183,6 +183,21 @@ func (c *Computer) WriteFile(_ context.Context, p string, data []byte, _ fs.File
 	return nil
 }
 
+// Append implements host.Laptop.
+func (c *Computer) Append(_ context.Context, p string, size int64, data []byte) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	f := c.file(p)
+	if f.err == nil && size > int64(len(f.data)) {
+		f.err = io.ErrUnexpectedEOF
+	}
+	if f.err != nil {
+		return &fs.PathError{Op: "append", Path: p, Err: f.err}
+	}
+	c.put(p, file{data: slices.Concat(f.data[:size], data)})
+	return nil
+}
+
 func (c *Computer) put(p string, f file) {
 	if c.written == nil {
 		c.written = map[string]file{}

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/changes"
+	computer "github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/fakestore"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/nsguest"
@@ -45,7 +46,7 @@ func (s *scene) journals(name string) int {
 	s.must(err)
 	n := 0
 	for _, dir := range dirs {
-		all, err := stack.Journals(dir, changes.Decode)
+		all, err := stack.Journals(s.Context(), computer.NewLocal(computer.Sudo{}), dir, changes.Decode)
 		s.must(err)
 		n += len(all)
 	}

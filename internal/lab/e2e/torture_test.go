@@ -20,6 +20,7 @@ import (
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/certs"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/changes"
+	computer "github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/await"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/fakestore"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/nsguest"
@@ -183,7 +184,7 @@ func (k *torture) journaled() []string {
 	k.must(err)
 	var found []string
 	for _, dir := range dirs {
-		all, err := stack.Journals(dir, changes.Decode)
+		all, err := stack.Journals(k.Context(), computer.NewLocal(computer.Sudo{}), dir, changes.Decode)
 		k.must(err)
 		if len(all) == 0 {
 			continue

@@ -201,6 +201,23 @@ func (l *Laptop) MkdirAll(ctx context.Context, dir string, perm fs.FileMode) err
 	return l.Laptop.MkdirAll(ctx, dir, perm)
 }
 
+// Append implements host.Laptop. It breaks before it begins, with half of data written,
+// or at its end: all is written and the answer is lost.
+func (l *Laptop) Append(ctx context.Context, path string, size int64, data []byte) error {
+	if err := l.wait(ctx); err != nil {
+		return &fs.PathError{Op: "append", Path: path, Err: err}
+	}
+	for _, written := range []int{len(data) / 2, len(data)} {
+		if err := l.Laptop.Append(ctx, path, size, data[:written]); err != nil {
+			return err
+		}
+		if err := l.wait(ctx); err != nil {
+			return &fs.PathError{Op: "append", Path: path, Err: err}
+		}
+	}
+	return nil
+}
+
 // Lock implements host.Laptop.
 func (l *Laptop) Lock(ctx context.Context, path string, waiting func()) (func(), error) {
 	if err := l.wait(ctx); err != nil {

@@ -373,4 +373,8 @@ func (w *world) undo(before snapshot, what string) {
 	if diff := cmp.Diff(before, w.snapshot()); diff != "" {
 		w.t.Errorf("undo did not restore the start: %s\n%s", diff, out)
 	}
+	beside, err := filepath.Glob(filepath.Join(w.Home, ".local/state/docker-vpn-helper/stores/*/machines/default/journal/*[^l]"))
+	if len(beside) > 0 || err != nil {
+		w.t.Errorf("beside the journals: %v %v", beside, err)
+	}
 }

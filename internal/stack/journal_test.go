@@ -1,0 +1,49 @@
+package stack
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
+)
+
+// failingDisk writes half of the n-th line that is appended and fails.
+type failingDisk struct {
+	host.Laptop
+	n int
+}
+
+func (d *failingDisk) Append(ctx context.Context, path string, size int64, data []byte) error {
+	if d.n--; d.n == 0 {
+		return errors.Join(errors.New("input/output error"), d.Laptop.Append(ctx, path, size, data[:len(data)/2]))
+	}
+	return d.Laptop.Append(ctx, path, size, data)
+}
+
+// Whichever line of a run's journal cannot be written, nothing stays changed and the
+// journal says so.
+func TestFixRollsBackWhereItsJournalCannotBeWritten(t *testing.T) {
+	for line := 1; line <= 4; line++ { // the first two of the five are written in one step
+		on := map[string]bool{}
+		dir := filepath.Join(t.TempDir(), "journal")
+		j := NewJournal(&failingDisk{laptop, line}, dir, Header{Command: "fix", Machine: "default", Started: time.Unix(1, 0)})
+		r, err := Fix(t.Context(), t.Context(), unread(), ladder(on, &toggle{Name: "a", on: on}, &toggle{Name: "b", on: on}), j, deaf{})
+		if err == nil || !r.RolledBack || len(on) != 0 {
+			t.Errorf("line %d: err %v, rolled back %v, world %v", line, err, r.RolledBack, on)
+		}
+		all, err := Journals(t.Context(), laptop, dir, decodeToggle(on))
+		if err != nil || len(all) != 1 || all[0].End != RolledBack || all[0].Live() {
+			t.Errorf("line %d: %+v %v", line, all, err)
+		}
+		files, err := os.ReadDir(dir)
+		if diff := cmp.Diff(1, len(files)); err != nil || diff != "" {
+			t.Errorf("line %d: files in the directory: %s %v", line, diff, err)
+		}
+	}
+}
