@@ -206,7 +206,7 @@ func PlanRecord(ctx context.Context, w *world.World, a world.Answer) (*WriteReco
 	if a.Endpoint.Host != world.Localhost || w.Frugal || !w.Machine.VirtualBox() {
 		return nil, nil
 	}
-	vm, err := w.VM(ctx)
+	vm, err := w.VM.Info(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -84,21 +84,23 @@ func (c *RestartModules) NeedsDockerHost() bool { return false }
 // The error is a *useraction.Required or a *host.SudoError then. Whether a VPN is in the
 // way is for those to ask who plan the change.
 func (c *RestartModules) Backup(ctx context.Context, w *world.World) error {
-	m, err := w.Modules(ctx)
+	m, err := w.VirtualBox.Modules(ctx)
 	if err != nil {
 		return err
 	}
-	running, err := w.RunningVMs(ctx)
+	running, err := w.VirtualBox.RunningVMs(ctx)
 	if err != nil {
 		return err
 	}
-	save, err := m.Free(running, w.StopVMs, c.Again)
+	save, err := m.MayRestart(running, w.StopVMs, c.Again)
 	if err != nil {
 		return err
 	}
 	c.Steps = m.Steps
-	_, c.proven = w.Proven(ctx)
-	for _, a := range w.HostOnlyIfs(ctx) {
+	if w.VM != nil {
+		_, c.proven = w.Proven(ctx)
+	}
+	for _, a := range w.VirtualBox.HostOnlyIfs(ctx) {
 		if a.Addr.IsValid() && !slices.ContainsFunc(c.Adapters, func(b HostOnly) bool { return b.Name == a.Name }) {
 			c.Adapters = append(c.Adapters, HostOnly{Name: a.Name, Addr: a.Addr})
 		}
@@ -106,7 +108,7 @@ func (c *RestartModules) Backup(ctx context.Context, w *world.World) error {
 	// A new adapter gets the lowest name that is free.
 	slices.SortFunc(c.Adapters, func(a, b HostOnly) int { return cmp.Or(len(a.Name)-len(b.Name), strings.Compare(a.Name, b.Name)) })
 	for _, ref := range save {
-		vm, err := w.LookUpRef(ctx, ref)
+		vm, err := w.VirtualBox.LookUpRef(ctx, ref)
 		if err != nil {
 			return fmt.Errorf("looking at VM %s: %w", ref.Name, err)
 		}
@@ -126,7 +128,7 @@ func (c *RestartModules) Backup(ctx context.Context, w *world.World) error {
 func (c *RestartModules) Apply(ctx context.Context, w *world.World) error {
 	for _, vm := range c.Saved {
 		w.Tell("saving VM %s", vm.Name)
-		if _, err := w.VBoxManage(ctx, vbox.SaveState(vm.UUID)); err != nil {
+		if _, err := w.VirtualBox.Run(ctx, vbox.SaveState(vm.UUID)); err != nil {
 			return fmt.Errorf("saving VM %s: %w", vm.Name, err)
 		}
 	}
@@ -143,7 +145,7 @@ func (c *RestartModules) Apply(ctx context.Context, w *world.World) error {
 	if errors.Is(failed, host.ErrNoSudo) {
 		return failed
 	}
-	if m, err := w.Modules(ctx); err == nil && m.Blocked {
+	if m, err := w.VirtualBox.Modules(ctx); err == nil && m.Blocked {
 		required := &useraction.Required{Text: "macOS does not load VirtualBox's kernel extensions, /dev/" + vbox.NetCtlDevice + " is still missing: allow them in Privacy & Security, and reboot",
 			Hint: "docker-vpn-helper explain machine.driver-not-loaded"}
 		if vbox.KextsUnsupported(failed) {
@@ -160,7 +162,7 @@ func (c *RestartModules) Apply(ctx context.Context, w *world.World) error {
 	for _, a := range c.Adapters {
 		// A new adapter has no address. Where VirtualBox refuses to give it one, the
 		// check that follows says so.
-		if err := configure(ctx, w, a); err != nil {
+		if err := w.VirtualBox.SetAddress(ctx, a.Name, a.Addr); err != nil {
 			w.Tell("%v", err)
 		}
 	}
@@ -177,7 +179,7 @@ func (c *RestartModules) awaitClosed(ctx context.Context, w *world.World) error 
 		return nil
 	}
 	for deadline := w.Now().Add(closeTime); ; {
-		m, err := w.Modules(ctx)
+		m, err := w.VirtualBox.Modules(ctx)
 		if err != nil {
 			return err
 		}
@@ -191,7 +193,7 @@ func (c *RestartModules) awaitClosed(ctx context.Context, w *world.World) error 
 			return nil
 		}
 		if w.Now().After(deadline) {
-			_, err := m.Free(nil, false, "")
+			_, err := m.MayRestart(nil, false, "")
 			return fmt.Errorf("all VMs are saved, and the kernel modules are still in use after %s: %w", closeTime, err)
 		}
 		if err := host.Sleep(ctx, 200*time.Millisecond); err != nil {
@@ -203,7 +205,7 @@ func (c *RestartModules) awaitClosed(ctx context.Context, w *world.World) error 
 // awaitServer waits until VBoxSVC has ended: it makes the host-only adapters when
 // it starts and never again, so that those which went with the kernel modules
 // come back with the next one (Host::init in HostImpl.cpp). Where something, such as
-// VirtualBox's window, keeps it alive, configure makes them.
+// VirtualBox's window, keeps it alive, SetAddress makes them.
 func (c *RestartModules) awaitServer(ctx context.Context, w *world.World) error {
 	for deadline := w.Now().Add(serverTime); w.Now().Before(deadline); {
 		all, err := w.Laptop.Processes(ctx)
@@ -217,28 +219,6 @@ func (c *RestartModules) awaitServer(ctx context.Context, w *world.World) error 
 	return nil
 }
 
-// configure gives an adapter its address, and makes it where it is gone. Which
-// name a new one gets is VirtualBox's to say: another is not what the VM is on.
-func configure(ctx context.Context, w *world.World, a HostOnly) error {
-	_, err := w.VBoxManage(ctx, vbox.IfConfig(a.Name, a.Addr))
-	var complaint *vbox.Error
-	if !errors.As(err, &complaint) || complaint.Kind != vbox.HostOnlyMissing {
-		return err
-	}
-	out, created := w.VBoxManage(ctx, vbox.CreateHostOnlyIf())
-	if created != nil {
-		return err
-	}
-	if name := vbox.ParseCreated(out.Stdout); name != a.Name {
-		if name != "" {
-			_, _ = w.VBoxManage(ctx, vbox.RemoveHostOnlyIf(name))
-		}
-		return err
-	}
-	_, err = w.VBoxManage(ctx, vbox.IfConfig(a.Name, a.Addr))
-	return err
-}
-
 // resume starts every VM that is saved now, as often as it is called.
 func (c *RestartModules) resume(ctx context.Context, w *world.World) error {
 	mine := false
@@ -248,7 +228,7 @@ func (c *RestartModules) resume(ctx context.Context, w *world.World) error {
 		if err != nil {
 			failed = append(failed, err)
 		}
-		mine = mine || resumed && saved.Name == w.Machine.VMName && !saved.Paused
+		mine = mine || resumed && w.VM != nil && saved.Name == w.Machine.VMName && !saved.Paused
 	}
 	if len(failed) > 0 {
 		return errors.Join(failed...)
@@ -266,11 +246,11 @@ func (c *RestartModules) resume(ctx context.Context, w *world.World) error {
 // resume starts the VM if it is saved. One that VirtualBox does not know any more is
 // nothing to wait for.
 func (s SavedVM) resume(ctx context.Context, w *world.World) (resumed bool, err error) {
-	vm, err := w.LookUpVM(ctx, s.UUID)
+	vm, err := w.VirtualBox.LookUp(ctx, s.UUID)
 	// VirtualBox goes on saving where VBoxManage was stopped.
 	for err == nil && vm.State == vbox.Saving {
 		if err = host.Sleep(ctx, 200*time.Millisecond); err == nil {
-			vm, err = w.LookUpVM(ctx, s.UUID)
+			vm, err = w.VirtualBox.LookUp(ctx, s.UUID)
 		}
 	}
 	var complaint *vbox.Error
@@ -284,11 +264,11 @@ func (s SavedVM) resume(ctx context.Context, w *world.World) (resumed bool, err 
 		return false, nil
 	}
 	w.Tell("resuming VM %s", s.Name)
-	if _, err := w.VBoxManage(ctx, vbox.StartVM(s.UUID)); err != nil {
+	if _, err := w.VirtualBox.Run(ctx, vbox.StartVM(s.UUID)); err != nil {
 		return false, fmt.Errorf("resuming VM %s: %w", s.Name, err)
 	}
 	if s.Paused {
-		if _, err := w.VBoxManage(ctx, vbox.PauseVM(s.UUID)); err != nil {
+		if _, err := w.VirtualBox.Run(ctx, vbox.PauseVM(s.UUID)); err != nil {
 			return true, fmt.Errorf("pausing VM %s again: %w", s.Name, err)
 		}
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host/hosttest"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/store"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/useraction"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/virtualbox"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/world"
 )
 
@@ -43,8 +44,10 @@ VMState="running"
 
 func on(t *testing.T, transcript string) (*world.World, *hosttest.Computer) {
 	c := hosttest.New(t, []byte(transcript))
-	return &world.World{Laptop: c, Machine: store.Machine{Name: "x", VMName: "x", Driver: "virtualbox"}, Getenv: func(string) string { return "" },
-		Now: time.Now, Tell: t.Logf}, c
+	w := &world.World{Laptop: c, Machine: store.Machine{Name: "x", VMName: "x", Driver: "virtualbox"}, Now: time.Now, Tell: t.Logf}
+	w.VirtualBox = virtualbox.New(c, func(string) string { return "" }, w.Repairing)
+	w.VM = w.VirtualBox.Machine(w.Machine)
+	return w, c
 }
 
 // Killed after the first VM was saved: what is saved is resumed, once.

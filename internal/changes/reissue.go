@@ -204,7 +204,7 @@ func (c *Reissue) served(ctx context.Context, w *world.World) error {
 
 // Undoable implements world.Undoable: half of it is on the docker host.
 func (c *Reissue) Undoable(ctx context.Context, w *world.World) error {
-	if len(c.New) == 0 || w.Removed || w.MissingVM(ctx) {
+	if len(c.New) == 0 || w.Removed || w.VM.Missing(ctx) {
 		return nil
 	}
 	facts, err := w.Facts(ctx)
@@ -238,7 +238,7 @@ func (c *Reissue) Revert(ctx context.Context, w *world.World) ([]string, error) 
 	if err != nil {
 		return left, err
 	}
-	if factsErr != nil && w.MissingVM(ctx) {
+	if factsErr != nil && w.VM.Missing(ctx) {
 		return append(left, fmt.Sprintf("VirtualBox has no VM %s any more, its certificate went with it", w.Machine.VMName)), nil
 	}
 	if factsErr != nil {

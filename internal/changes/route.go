@@ -177,7 +177,7 @@ func (c *ConfigureAdapter) Backup(context.Context, *world.World) error { return 
 
 // Apply implements world.Change.
 func (c *ConfigureAdapter) Apply(ctx context.Context, w *world.World) error {
-	_, err := w.VBoxManage(ctx, vbox.IfConfig(c.Adapter, c.Addr))
+	_, err := w.VirtualBox.Run(ctx, vbox.IfConfig(c.Adapter, c.Addr))
 	var complaint *vbox.Error
 	if errors.As(err, &complaint) {
 		c.refused = complaint.Kind == vbox.NetNotAllowed || complaint.Kind == vbox.HostOnlyUnsupported

@@ -73,7 +73,7 @@ func (c *AddRule) Apply(ctx context.Context, w *world.World) error {
 	}
 	defer unlock()
 	w.Forget()
-	vm, err := w.VM(ctx)
+	vm, err := w.VM.Info(ctx)
 	if err != nil {
 		return err
 	}
@@ -109,17 +109,17 @@ func (c *AddRule) Apply(ctx context.Context, w *world.World) error {
 // natpf changes a VM's NAT rules. Which of VBoxManage's verbs that takes is the
 // VM's state to say, and somebody may have started or stopped it since it was asked.
 func natpf(ctx context.Context, w *world.World, vm *vbox.VM, args func(vbox.VM) []string) error {
-	_, err := w.VBoxManage(ctx, args(*vm))
+	_, err := w.VirtualBox.Run(ctx, args(*vm))
 	var complaint *vbox.Error
 	if !errors.As(err, &complaint) || complaint.Kind != vbox.Locked && complaint.Kind != vbox.NotRunning {
 		return err
 	}
-	now, lookErr := w.LookUpRef(ctx, vbox.VMRef{Name: vm.Name, UUID: vm.UUID})
+	now, lookErr := w.VirtualBox.LookUpRef(ctx, vbox.VMRef{Name: vm.Name, UUID: vm.UUID})
 	if lookErr != nil || now.State.Live() == vm.State.Live() {
 		return err
 	}
 	*vm = now
-	_, err = w.VBoxManage(ctx, args(now))
+	_, err = w.VirtualBox.Run(ctx, args(now))
 	return err
 }
 
@@ -188,7 +188,7 @@ func (c *AddRule) Undoable(ctx context.Context, w *world.World) error {
 // lookUp asks VirtualBox for the VM. Where the VM is gone, its rules are, too.
 func (c *AddRule) lookUp(ctx context.Context, w *world.World) (vm vbox.VM, exists bool, err error) {
 	w.Forget()
-	vm, err = w.LookUpRef(ctx, vbox.VMRef{Name: c.VM, UUID: c.UUID})
+	vm, err = w.VirtualBox.LookUpRef(ctx, vbox.VMRef{Name: c.VM, UUID: c.UUID})
 	var complaint *vbox.Error
 	if errors.As(err, &complaint) && complaint.Kind == vbox.NotFound {
 		return vm, false, nil

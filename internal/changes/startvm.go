@@ -71,10 +71,10 @@ func (c *StartVM) Apply(ctx context.Context, w *world.World) error {
 	var err error
 	switch c.From {
 	case vbox.Paused:
-		_, err = w.VBoxManage(ctx, vbox.ResumeVM(w.Machine.VMName))
+		_, err = w.VirtualBox.Run(ctx, vbox.ResumeVM(w.Machine.VMName))
 	case vbox.Starting, vbox.Restoring:
 	default:
-		_, err = w.VBoxManage(ctx, vbox.StartVM(w.Machine.VMName))
+		_, err = w.VirtualBox.Run(ctx, vbox.StartVM(w.Machine.VMName))
 	}
 	if err != nil {
 		return fmt.Errorf("starting VM %s: %w", c.Machine, err)
@@ -107,7 +107,7 @@ func (c *StartVM) await(ctx context.Context, w *world.World) (ssh bool, err erro
 	heard := began // when somebody last took a connection to sshd
 	for {
 		w.Forget()
-		vm, err := w.VM(ctx)
+		vm, err := w.VM.Info(ctx)
 		runs, deaf := err == nil && vm.State == vbox.Running, false
 		if runs {
 			greets, listens := greeting(ctx, w)

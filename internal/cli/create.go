@@ -101,7 +101,7 @@ func (a *app) created(w *world.World, failed error) error {
 	}
 	name := w.Machine.Name
 	if a.ctx.Err() == nil {
-		if up, err := w.Running(a.ctx); err == nil && up {
+		if up, err := w.VM.Running(a.ctx); err == nil && up {
 			if _, err := w.Store.Load(a.ctx, name); err == nil {
 				a.ui.Say("[%s] %v; its VM runs, so going on with it", name, failed)
 				return nil

@@ -15,7 +15,7 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/ui"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/useraction"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/vbox"
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/world"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/virtualbox"
 )
 
 // The exit codes; docs/design.md has the table.
@@ -143,7 +143,7 @@ func (a *app) classify(err error) *exitError {
 		out.hint = a.command("modules", "restart")
 	case errors.As(err, &vb) && vb.Kind == vbox.HostOnlyMissing:
 		out.hint = "VBoxManage hostonlyif create"
-	case errors.Is(err, world.ErrNoVBoxManage):
+	case errors.Is(err, virtualbox.ErrNotInstalled):
 		out.code = exitUserAction
 		out.hint = a.command("doctor")
 	case errors.As(err, &vb), errors.As(err, &down):

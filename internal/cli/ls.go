@@ -8,7 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/stack"
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/world"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/virtualbox"
 )
 
 // lsRow is one machine of ls. Endpoint is one that works, or empty.
@@ -78,9 +78,9 @@ func lsLook(ctx context.Context, v view) lsRow {
 		return row
 	}
 	row.Driver = w.Machine.Driver
-	switch row.State = w.StateText(ctx); row.State {
-	case world.StateUnknown, world.StateRunning:
-	case world.StateMissing:
+	switch row.State = w.VM.StateText(ctx); row.State {
+	case virtualbox.StateUnknown, virtualbox.StateRunning:
+	case virtualbox.StateMissing:
 		row.Problem = "VirtualBox does not know the VM"
 		return row
 	default:
@@ -94,7 +94,7 @@ func lsLook(ctx context.Context, v view) lsRow {
 		row.Problem = strings.NewReplacer(" on "+named, "", " of "+named, "", named, "this machine").Replace(err.Error())
 		return row
 	}
-	row.State = world.StateRunning
+	row.State = virtualbox.StateRunning
 	row.Endpoint = target.URL()
 	return row
 }

@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/store"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/virtualbox"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/world"
 )
 
@@ -42,9 +42,15 @@ func lookAtAll[T any](a *app, s site, names []string, look func(context.Context,
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	defer stop()
-	shared := a.share(ctx, s, names)
+	var shared *world.Shared        // nil for a single machine
+	var allVMsAsked <-chan struct{} // likewise
+	if len(names) > 1 {
+		shared = &world.Shared{}
+		s.virtualBox = virtualbox.New(s.laptop, a.Getenv, func() bool { return false })
+		allVMsAsked = s.virtualBox.Prefetch(ctx, doctorTime)
+	}
 	one := func(v view) T {
-		ctx, cancel := looking(ctx, shared)
+		ctx, cancel := looking(ctx, allVMsAsked)
 		defer cancel()
 		return look(ctx, v)
 	}
@@ -59,8 +65,8 @@ func lookAtAll[T any](a *app, s site, names []string, look func(context.Context,
 					v.Shared = shared
 					defer v.Close()
 					if shared != nil && v.LoadErr == nil {
-						ctx, cancel := looking(ctx, shared)
-						_, _ = v.Running(ctx) // remembered
+						ctx, cancel := looking(ctx, allVMsAsked)
+						_, _ = v.VM.Running(ctx) // remembered
 						cancel()
 					}
 				}
@@ -84,8 +90,8 @@ func lookAtAll[T any](a *app, s site, names []string, look func(context.Context,
 
 // looking bounds what is asked about one of many machines: as doctorTime does, but
 // not before VirtualBox has answered for all of them.
-func looking(ctx context.Context, shared *world.Shared) (context.Context, context.CancelFunc) {
-	if shared == nil {
+func looking(ctx context.Context, allVMsAsked <-chan struct{}) (context.Context, context.CancelFunc) {
+	if allVMsAsked == nil {
 		return context.WithTimeout(ctx, doctorTime)
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
@@ -93,7 +99,7 @@ func looking(ctx context.Context, shared *world.Shared) (context.Context, contex
 		select {
 		case <-ctx.Done():
 			return
-		case <-shared.Done():
+		case <-allVMsAsked:
 		}
 		t := time.NewTimer(doctorTime)
 		defer t.Stop()
@@ -104,12 +110,4 @@ func looking(ctx context.Context, shared *world.Shared) (context.Context, contex
 		}
 	}()
 	return ctx, func() { cancel(nil) }
-}
-
-// share asks once what many machines have in common; nil for a single one.
-func (a *app) share(ctx context.Context, s site, names []string) *world.Shared {
-	if len(names) < 2 {
-		return nil
-	}
-	return world.Share(ctx, a.world(s, store.Machine{}), doctorTime)
 }

@@ -50,14 +50,14 @@ nothing else brings back. Every VM of every user has to be stopped for it; with
 }
 
 func (a *app) restartModules(s site, stopVMs bool) error {
-	w := a.virtualBox(s)
-	w.StopVMs = stopVMs
+	w := a.withoutMachine(s)
+	w.StopVMs, w.Patience = stopVMs, fixPatience
 	unlock, err := a.aloneWithModules(s)
 	if err != nil {
 		return err
 	}
 	defer unlock()
-	if err := a.takeBackRestarts(w); err != nil {
+	if err := a.rollBackRestarts(s, w); err != nil {
 		return err
 	}
 	if err := a.noVPN(s); err != nil {
@@ -84,15 +84,6 @@ func (a *app) restartModules(s site, stopVMs bool) error {
 	return nil
 }
 
-// virtualBox is the world of what is about no machine in particular.
-func (a *app) virtualBox(s site) *world.World {
-	m := world.ToBe("", s.dir)
-	m.Name = "VirtualBox" // for progress lines
-	w := a.world(s, m)
-	w.Patience = fixPatience
-	return w
-}
-
 func modulesJournals(s site) string {
 	return filepath.Join(world.StoreState(s.state, s.dir), "modules", "journal")
 }
@@ -116,11 +107,13 @@ func (a *app) resumeRestarts(s site) error {
 		return err
 	}
 	defer unlock()
-	return a.takeBackRestarts(a.virtualBox(s))
+	w := a.withoutMachine(s)
+	w.Patience = fixPatience
+	return a.rollBackRestarts(s, w)
 }
 
-func (a *app) takeBackRestarts(w *world.World) error {
-	all, err := stack.Journals(a.ctx, w.Laptop, modulesJournals(siteOf(w)), changes.Decode)
+func (a *app) rollBackRestarts(s site, w *world.World) error {
+	all, err := stack.Journals(a.ctx, s.laptop, modulesJournals(s), changes.Decode)
 	if err != nil {
 		return &exitError{code: exitIncomplete, message: err.Error(), hint: "VBoxManage list vms --long"}
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/shell"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/store"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/ui"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/virtualbox"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/world"
 )
 
@@ -24,8 +25,10 @@ type site struct {
 	laptop host.Laptop
 	store  *store.Store
 	docker *dockercli.CLI // one for all machines: they share what it answers
-	dir    string
-	state  string
+	// virtualBox is one that many machines share; nil where each has its own.
+	virtualBox *virtualbox.Manager
+	dir        string
+	state      string
 }
 
 // siteOf is where a machine is.
@@ -84,10 +87,20 @@ func (a *app) machineName(s site, args []string) (string, error) {
 
 // world is a machine and everything around it.
 func (a *app) world(s site, m store.Machine) *world.World {
+	w := a.withoutMachine(s)
+	w.Machine, w.VM = m, w.VirtualBox.Machine(m)
+	return w
+}
+
+// withoutMachine is the laptop and the store, for what is about no machine in particular.
+func (a *app) withoutMachine(s site) *world.World {
 	w := &world.World{
-		Laptop: s.laptop, Store: s.store, Machine: m, Docker: s.docker,
+		Laptop: s.laptop, Store: s.store, Docker: s.docker, VirtualBox: s.virtualBox,
 		Getenv: a.Getenv, Now: a.Now, StateDir: s.state,
 		Tell: a.ui.Say,
+	}
+	if w.VirtualBox == nil {
+		w.VirtualBox = virtualbox.New(s.laptop, a.Getenv, w.Repairing)
 	}
 	w.Program = "docker-vpn-helper"
 	if a.storage != "" {

@@ -275,11 +275,11 @@ func (a *app) mustRun(w *world.World) error {
 	if w.LoadErr != nil {
 		return w.LoadErr
 	}
-	running, err := w.Running(a.ctx)
+	running, err := w.VM.Running(a.ctx)
 	if err != nil {
 		return err
 	}
-	if !running && !w.MissingVM(a.ctx) {
+	if !running && !w.VM.Missing(a.ctx) {
 		return &exitError{code: exitUserAction, message: fmt.Sprintf("machine %q is not running, and undo has to log in to it", w.Machine.Name),
 			hint: w.DockerMachine("start")}
 	}

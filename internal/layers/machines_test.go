@@ -20,6 +20,7 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/fakestore"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/stack"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/store"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/virtualbox"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/world"
 )
 
@@ -117,6 +118,8 @@ func (m transcript) world(t *testing.T) (*world.World, *hosttest.Computer) {
 	check(t, err)
 	w := &world.World{Laptop: l, Store: opened, Machine: entry, Getenv: func(string) string { return "" }, Now: time.Now,
 		StateDir: filepath.Join(dir, "state"), Tell: t.Logf, Docker: dockercli.New(l)}
+	w.VirtualBox = virtualbox.New(l, w.Getenv, w.Repairing)
+	w.VM = w.VirtualBox.Machine(entry)
 	w.Program, w.DaemonWait = "docker-vpn-helper", 2*time.Second
 	_, w.StopVMs = m.entry["stop-vms"]
 	t.Cleanup(w.Close)

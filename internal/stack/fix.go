@@ -106,9 +106,9 @@ func climb(ctx context.Context, w *world.World, layers []Layer, j *Journal, sink
 	for _, l := range layers {
 		var tried []attempt
 		for {
-			sink.Event(Event{Kind: Inspecting, Machine: w.Machine.Name, Layer: l.Name})
+			sink.Event(Event{Kind: Inspecting, Machine: w.Name(), Layer: l.Name})
 			r := inspect(ctx, w, l)
-			sink.Event(Event{Kind: Inspected, Machine: w.Machine.Name, Layer: l.Name, Report: &r})
+			sink.Event(Event{Kind: Inspected, Machine: w.Name(), Layer: l.Name, Report: &r})
 			if ctx.Err() != nil {
 				return context.Cause(ctx)
 			}
@@ -137,7 +137,7 @@ func applyAll(ctx context.Context, w *world.World, l Layer, j *Journal, planned 
 	for _, p := range planned {
 		c, err := choose(p, tried)
 		if err != nil && l.Optional {
-			sink.Event(Event{Kind: Note, Machine: w.Machine.Name, Layer: l.Name, Text: err.Error()})
+			sink.Event(Event{Kind: Note, Machine: w.Name(), Layer: l.Name, Text: err.Error()})
 			continue
 		}
 		if err != nil {
@@ -158,7 +158,7 @@ func applyAll(ctx context.Context, w *world.World, l Layer, j *Journal, planned 
 		if errors.As(err, &required) && required.Hint != "" {
 			text += "; " + required.Hint
 		}
-		sink.Event(Event{Kind: Note, Machine: w.Machine.Name, Layer: l.Name, Text: text})
+		sink.Event(Event{Kind: Note, Machine: w.Name(), Layer: l.Name, Text: text})
 		if err := j.takeBack(ctx, w, c); err != nil {
 			return tried, err
 		}
@@ -216,13 +216,13 @@ func apply(ctx context.Context, w *world.World, j *Journal, c world.Change, sink
 			return false, err
 		}
 	}
-	applying := func() { sink.Event(Event{Kind: Applying, Machine: w.Machine.Name, Change: c}) }
+	applying := func() { sink.Event(Event{Kind: Applying, Machine: w.Name(), Change: c}) }
 	if p, ok := c.(world.Permanent); ok {
 		applying()
 		err := c.Apply(ctx, w)
 		w.Forget()
 		if err == nil {
-			sink.Event(Event{Kind: Note, Machine: w.Machine.Name, Text: p.Permanent()})
+			sink.Event(Event{Kind: Note, Machine: w.Name(), Text: p.Permanent()})
 		}
 		return true, err
 	}

@@ -300,7 +300,7 @@ func (j *Journal) Revert(ctx context.Context, w *world.World, end End, sink Sink
 		if e.Mark == Reverted {
 			continue
 		}
-		sink.Event(Event{Kind: Reverting, Machine: w.Machine.Name, Change: e.Change})
+		sink.Event(Event{Kind: Reverting, Machine: w.Name(), Change: e.Change})
 		kept, err := e.Change.Revert(ctx, w)
 		w.Forget()
 		left = append(left, kept...)

@@ -170,7 +170,7 @@ func (w *World) Target(ctx context.Context) Endpoint {
 		if !w.Machine.VirtualBox() {
 			return w.HostOnlyEndpoint(), nil
 		}
-		if vm, err := w.VM(ctx); err == nil {
+		if vm, err := w.VM.Info(ctx); err == nil {
 			if rules := w.DaemonRules(vm); len(rules) > 0 {
 				return Endpoint{Host: Localhost, Port: rules[0].HostPort}, nil
 			}

@@ -28,8 +28,8 @@ func (w *World) CertNames(ctx context.Context, target Endpoint) (need, want []st
 	if w.Machine.Host != "" {
 		want = append(want, w.Machine.Host)
 	}
-	if !w.Frugal && w.AddressMoved(ctx) {
-		want = append(want, w.GuestAddr(ctx).String())
+	if !w.Frugal && w.VM.AddressMoved(ctx) {
+		want = append(want, w.VM.GuestAddr(ctx).String())
 	}
 	if !w.Machine.VirtualBox() {
 		return need, want[2:] // nothing is forwarded: the address is all

@@ -29,7 +29,7 @@ func (w *World) Certificates(ctx context.Context) Certificates {
 	} else {
 		c.CA.Err = err
 	}
-	if running, err := w.Running(ctx); err != nil || !running {
+	if running, err := w.VM.Running(ctx); err != nil || !running {
 		if err == nil {
 			err = errors.New("the VM is not running")
 		}

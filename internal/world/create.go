@@ -39,7 +39,7 @@ func (w *World) Creatable(ctx context.Context, again string) (CreatePlan, error)
 	if _, err := w.dockerMachine(); err != nil {
 		return plan, &useraction.Required{Text: "docker-machine is not installed, and only it creates machines", Hint: "brew install docker-machine"}
 	}
-	v, warned, err := w.VBoxVersion(ctx)
+	v, err := w.VirtualBox.Version(ctx)
 	if err != nil {
 		return plan, err
 	}
@@ -57,11 +57,12 @@ func (w *World) Creatable(ctx context.Context, again string) (CreatePlan, error)
 	if vpn != nil {
 		return plan, &useraction.Required{Text: fmt.Sprintf("%s: disconnect from the VPN and run again: %s", vpn.Text, again), Hint: again}
 	}
-	if p, conf, refused := w.HostOnlyRefused(ctx); refused && vbox.LimitsHostOnly(v, w.Laptop.OS()) {
-		return plan, &useraction.Required{Text: fmt.Sprintf("VirtualBox %s refuses %s on a host-only adapter: %s does not allow it", v, p, vbox.NetworksConfPath),
-			Hint: "sudo mkdir -p /etc/vbox && echo " + shell.Quote(vbox.NetworksConfLine(p, conf)) + " | sudo tee -a " + vbox.NetworksConfPath}
+	addr := w.VM.LaptopAddr()
+	if line, forbidden := w.VirtualBox.Forbids(ctx, addr); forbidden {
+		return plan, &useraction.Required{Text: fmt.Sprintf("VirtualBox %s refuses %s on a host-only adapter: %s does not allow it", v, addr, vbox.NetworksConfPath),
+			Hint: "sudo mkdir -p /etc/vbox && echo " + shell.Quote(line) + " | sudo tee -a " + vbox.NetworksConfPath}
 	}
-	_, err = w.VM(ctx)
+	_, err = w.VM.Info(ctx)
 	var complaint *vbox.Error
 	switch {
 	case err == nil:
@@ -70,7 +71,9 @@ func (w *World) Creatable(ctx context.Context, again string) (CreatePlan, error)
 	case !errors.As(err, &complaint) || complaint.Kind != vbox.NotFound && complaint.Kind != vbox.KernelDriver:
 		return plan, err
 	}
-	plan.Modules = warned || w.Laptop.OS() == host.Darwin && w.KextsBlocked(ctx, v)
+	if plan.Modules, err = w.VirtualBox.ModulesUnloaded(ctx); err != nil {
+		return plan, err
+	}
 	view, err := w.RouteView(ctx)
 	if err != nil {
 		return plan, err

@@ -76,7 +76,7 @@ func (w *World) Recorded(ctx context.Context) Endpoint {
 		return Endpoint{Host: Localhost, Port: r.Port}
 	}
 	if w.Machine.VirtualBox() {
-		if vm, err := w.VM(ctx); err == nil {
+		if vm, err := w.VM.Info(ctx); err == nil {
 			if rules := w.DaemonRules(vm); len(rules) > 0 {
 				return Endpoint{Host: Localhost, Port: rules[0].HostPort}
 			}
@@ -89,7 +89,7 @@ func (w *World) Recorded(ctx context.Context) Endpoint {
 func (w *World) Good(ctx context.Context, e Endpoint) error {
 	if e.Planned || e.Host == "" {
 		if w.Machine.VirtualBox() {
-			if _, err := w.VM(ctx); err != nil {
+			if _, err := w.VM.Info(ctx); err != nil {
 				return fmt.Errorf("no endpoint of machine %q is known: %w", w.Machine.Name, err)
 			}
 		}

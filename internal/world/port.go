@@ -65,7 +65,7 @@ func (w *World) claimedPorts(ctx context.Context, vm vbox.VM) (map[int]bool, err
 			claimed[f.HostPort] = true
 		}
 	}
-	vms, err := w.ListVMs(ctx)
+	vms, err := w.VirtualBox.VMs(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -73,7 +73,7 @@ func (w *World) claimedPorts(ctx context.Context, vm vbox.VM) (map[int]bool, err
 		if ref.UUID == vm.UUID {
 			continue
 		}
-		other, err := w.LookUpRef(ctx, ref)
+		other, err := w.VirtualBox.LookUpRef(ctx, ref)
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
 		}
@@ -126,49 +126,4 @@ func (w *World) askListeners(ctx context.Context, port int) ([]routes.Listener, 
 		return nil, err
 	}
 	return routes.ParseListeners(w.Laptop.OS(), out.Stdout), nil
-}
-
-// Running says whether the VM runs; machines of other drivers are taken to.
-func (w *World) Running(ctx context.Context) (bool, error) {
-	if !w.Machine.VirtualBox() {
-		return true, nil
-	}
-	vm, err := w.VM(ctx)
-	var complaint *vbox.Error
-	if errors.As(err, &complaint) && complaint.Kind == vbox.NotFound {
-		return false, nil
-	}
-	return vm.State == vbox.Running, err
-}
-
-// MissingVM says that VirtualBox does not know the machine's VM.
-func (w *World) MissingVM(ctx context.Context) bool {
-	if !w.Machine.VirtualBox() {
-		return false
-	}
-	_, err := w.VM(ctx)
-	var complaint *vbox.Error
-	return errors.As(err, &complaint) && complaint.Kind == vbox.NotFound
-}
-
-// What StateText may be besides VirtualBox's other words.
-const (
-	StateUnknown = "" // nobody can be asked
-	StateRunning = string(vbox.Running)
-	StateMissing = "missing"
-)
-
-// StateText is the VM's state in a word.
-func (w *World) StateText(ctx context.Context) string {
-	if !w.Machine.VirtualBox() {
-		return StateUnknown
-	}
-	vm, err := w.VM(ctx)
-	switch {
-	case w.MissingVM(ctx):
-		return StateMissing
-	case err != nil:
-		return StateUnknown
-	}
-	return string(vm.State)
 }

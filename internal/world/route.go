@@ -54,22 +54,9 @@ func (w *World) RouteView(ctx context.Context) (routes.View, error) {
 		view.HostOnly = adapterAddr(view)
 	}
 	if view.Ambiguous() {
-		view.Adapter = w.HostOnlyAdapter(ctx)
+		view.Adapter = w.VM.HostOnlyAdapter(ctx)
 	}
 	return view, nil
-}
-
-// HostOnlyAdapter is the adapter that the VM is on, as VirtualBox says; "" where
-// it does not.
-func (w *World) HostOnlyAdapter(ctx context.Context) string {
-	vm, err := w.VM(ctx)
-	if err != nil {
-		return ""
-	}
-	if nic, ok := vm.HostOnlyNIC(); ok && nic.Attachment == "hostonly" {
-		return nic.HostOnly
-	}
-	return ""
 }
 
 // clonedFrom is the network of the route that a cloned one stands for; zero where

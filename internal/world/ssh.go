@@ -38,7 +38,7 @@ func (w *World) Doors(ctx context.Context) []Door {
 	var doors []Door
 	if w.Machine.VirtualBox() {
 		port := w.Machine.SSHPort
-		if vm, err := w.VM(ctx); err == nil {
+		if vm, err := w.VM.Info(ctx); err == nil {
 			if p := forwardedSSH(vm); p > 0 {
 				port = p
 			}

@@ -1,13 +1,16 @@
 package world
 
 import (
+	"fmt"
 	"net/netip"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host/hosttest"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/vbox"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/virtualbox"
 )
 
 func TestWaysToSSHD(t *testing.T) {
@@ -30,7 +33,13 @@ func TestWaysToSSHD(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			w := farAway(t, t.TempDir(), &now)
 			w.Machine.Driver, w.Machine.SSHPort, w.Machine.IP = "virtualbox", 40022, netip.MustParseAddr("192.168.99.100")
-			_, _ = w.vm.Get(t.Context(), func() (vbox.VM, error) { return vbox.VM{Forwards: tt.rules}, nil })
+			vm := "name=\"default\"\nVMState=\"running\"\nnic1=\"nat\"\n"
+			for i, r := range tt.rules {
+				vm += fmt.Sprintf("Forwarding(%d)=%q\n", i, r.Rule())
+			}
+			computer := hosttest.New(t, []byte("-- computer --\nos darwin\n-- $ VBoxManage showvminfo default --machinereadable --\n"+vm))
+			w.Machine.VMName = "default"
+			w.VM = virtualbox.New(computer, func(string) string { return "" }, w.Repairing).Machine(w.Machine)
 			want := []Door{{Addr: tt.want, NAT: true}, {Addr: "192.168.99.100:22"}}
 			if diff := cmp.Diff(want, w.Doors(t.Context())); diff != "" {
 				t.Error(diff)

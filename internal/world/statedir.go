@@ -3,12 +3,8 @@ package world
 import (
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"path/filepath"
 )
-
-// ErrNoVBoxManage says that VirtualBox's command is nowhere to be found.
-var ErrNoVBoxManage = errors.New("VBoxManage is neither in PATH nor where VirtualBox installs it")
 
 // StateDir is where journals, locks and host-key pins live:
 // $XDG_STATE_HOME/docker-vpn-helper, else ~/.local/state/docker-vpn-helper

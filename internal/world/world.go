@@ -4,11 +4,8 @@
 package world
 
 import (
-	"context"
-	"errors"
-	"fmt"
+	"cmp"
 	"net/netip"
-	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -21,7 +18,7 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/shell"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/sshhost"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/store"
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/vbox"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/virtualbox"
 )
 
 // ProbeTime bounds one probe: a peer that says nothing for so long is silent.
@@ -50,6 +47,9 @@ type World struct {
 	Laptop  host.Laptop
 	Store   *store.Store
 	Machine store.Machine
+	// VirtualBox is the laptop's, VM the machine's; VM is nil where there is no machine.
+	VirtualBox *virtualbox.Manager
+	VM         *virtualbox.Machine
 	// LoadErr is why the machine's config.json could not be read; Machine then
 	// has only its name.
 	LoadErr error
@@ -70,9 +70,6 @@ type World struct {
 	// Tell passes on what a wait has to say.
 	Tell func(format string, args ...any)
 
-	vm      memo.Of[vbox.VM]
-	version memo.Of[vboxVersion]
-	guest   memo.Of[netip.Addr]
 	facts   memo.Of[dockerhost.Facts]
 	answers memo.ByKey[Endpoint, Answer]
 	target  memo.Of[Endpoint]
@@ -88,8 +85,9 @@ type World struct {
 
 // Forget drops what may have changed. The SSH connection stays.
 func (w *World) Forget() {
-	w.vm.Forget()
-	w.guest.Forget()
+	if w.VM != nil {
+		w.VM.Forget()
+	}
 	w.facts.Forget()
 	w.answers.Forget()
 	w.target.Forget()
@@ -102,6 +100,10 @@ func (w *World) Close() {
 		c.Close()
 	}
 }
+
+// Name is what progress lines call it: the machine's name, or VirtualBox where there is
+// no machine.
+func (w *World) Name() string { return cmp.Or(w.Machine.Name, "VirtualBox") }
 
 // Repairing says that this is a repair: only what it needs is asked.
 func (w *World) Repairing() bool { return w.Patience > 0 }
@@ -126,117 +128,6 @@ func (w *World) DockerMachine(args ...string) string {
 // may hold machines of the same name, so it is named after both.
 func (w *World) MachineState() string {
 	return MachineState(w.StateDir, w.Machine.StoreDir, w.Machine.Name)
-}
-
-// VBoxManage runs VBoxManage and tells its habits apart: an error on stderr
-// with exit status 0 is an error, and an object that is not ready is asked again.
-func (w *World) VBoxManage(ctx context.Context, args []string) (host.Output, error) {
-	path, err := w.Laptop.LookPath("VBoxManage", vbox.Paths(w.Laptop.OS(), w.Getenv)...)
-	if err != nil {
-		return host.Output{}, ErrNoVBoxManage
-	}
-	end, err := w.Shared.turn(ctx)
-	if err != nil {
-		return host.Output{}, fmt.Errorf("asking VBoxManage: %w", err)
-	}
-	defer end()
-	limit := w.vboxTime(args)
-	ctx, cancel := context.WithTimeoutCause(ctx, limit, noAnswer(limit))
-	defer cancel()
-	deadline := w.Now().Add(5 * time.Second)
-	for {
-		out, err := w.Laptop.Run(ctx, host.Cmd{Argv: append([]string{path}, args...), Env: vbox.Env()})
-		err = vbox.Check(out, err)
-		var complaint *vbox.Error
-		if !errors.As(err, &complaint) || !complaint.Retryable() || w.Now().After(deadline) {
-			return out, err
-		}
-		if err := host.Sleep(ctx, 200*time.Millisecond); err != nil {
-			return out, err
-		}
-	}
-}
-
-// noAnswer is a deadline that has passed, in words.
-type noAnswer time.Duration
-
-func (n noAnswer) Error() string { return "no answer for " + time.Duration(n).String() }
-func (noAnswer) Unwrap() error   { return context.DeadlineExceeded }
-
-// vboxTime is how long VBoxManage may take: one whose VBoxSVC hangs never ends. A
-// cold start takes seconds, and a VM's memory is written to disk or read from it in minutes.
-func (w *World) vboxTime(args []string) time.Duration {
-	switch {
-	case len(args) > 0 && args[0] == "startvm", slices.Contains(args, "savestate"):
-		return 10 * time.Minute
-	case w.Repairing():
-		return 30 * time.Second
-	}
-	return 2 * ProbeTime
-}
-
-// VM asks VirtualBox about the machine's VM.
-func (w *World) VM(ctx context.Context) (vbox.VM, error) {
-	return w.vm.Get(ctx, func() (vbox.VM, error) { return w.LookUpVM(ctx, w.Machine.VMName) })
-}
-
-// LookUpVM asks VirtualBox about any VM, by name or UUID.
-func (w *World) LookUpVM(ctx context.Context, name string) (vbox.VM, error) {
-	if vm, ok, err := w.Shared.vm(ctx, name); ok {
-		return vm, err
-	}
-	return w.showVM(ctx, name)
-}
-
-// LookUpRef asks VirtualBox about a VM that was listed or written down: by its UUID,
-// and where that is not known by its name, if it is still the same VM.
-func (w *World) LookUpRef(ctx context.Context, ref vbox.VMRef) (vbox.VM, error) {
-	if ref.UUID == "" {
-		return w.LookUpVM(ctx, ref.Name)
-	}
-	vm, err := w.LookUpVM(ctx, ref.UUID)
-	var complaint *vbox.Error
-	if errors.As(err, &complaint) && ref.Name != "" && !ref.Inaccessible() {
-		if named, again := w.LookUpVM(ctx, ref.Name); again == nil && named.UUID == ref.UUID {
-			return named, nil
-		}
-	}
-	return vm, err
-}
-
-// ListVMs asks VirtualBox for the VMs that it knows.
-func (w *World) ListVMs(ctx context.Context) ([]vbox.VMRef, error) {
-	if w.Shared != nil {
-		select {
-		case <-ctx.Done():
-			return nil, context.Cause(ctx)
-		case <-w.Shared.listed:
-		}
-		if w.Shared.known {
-			return w.Shared.refs, nil
-		}
-	}
-	out, err := w.VBoxManage(ctx, vbox.ListVMs())
-	if err != nil {
-		return nil, fmt.Errorf("listing VMs: %w", err)
-	}
-	vms, err := vbox.ParseVMs(out.Stdout)
-	if err != nil {
-		return nil, fmt.Errorf("listing VMs: %w", err)
-	}
-	return vms, nil
-}
-
-func (w *World) showVM(ctx context.Context, name string) (vbox.VM, error) {
-	out, err := w.VBoxManage(ctx, vbox.ShowVM(name))
-	if err != nil {
-		return vbox.VM{}, err
-	}
-	vm, err := vbox.ParseVM(out.Stdout)
-	if err != nil {
-		return vbox.VM{}, fmt.Errorf("reading what VBoxManage says of %s: %w", name, err)
-	}
-	return vm, nil
 }
 
 // HostOnly is the host-only address of the docker host; the zero Addr where the

@@ -52,7 +52,7 @@ func inspect(ctx context.Context, w *world.World) (stack.State, error) {
 	s := State{Endpoint: w.Target(ctx), Identity: world.Unsure,
 		FixHint: w.Hint("fix"), IPHint: w.DockerMachine("ip"), CertsHint: w.DockerMachine("regenerate-certs")}
 	if s.Endpoint.Planned || s.Endpoint.Host == "" {
-		running, err := w.Running(ctx)
+		running, err := w.VM.Running(ctx)
 		s.Running = running
 		return s, err
 	}
@@ -92,7 +92,7 @@ func inspect(ctx context.Context, w *world.World) (stack.State, error) {
 		}
 		return s, nil
 	}
-	running, err := w.Running(ctx)
+	running, err := w.VM.Running(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -48,7 +48,7 @@ func inspect(ctx context.Context, w *world.World) (stack.State, error) {
 	if !s.Applies {
 		return s, nil
 	}
-	vm, err := w.VM(ctx)
+	vm, err := w.VM.Info(ctx)
 	var vberr *vbox.Error
 	if errors.As(err, &vberr) && vberr.Kind == vbox.NotFound {
 		s.NoVM = true

@@ -11,6 +11,7 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/stack"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/vbox"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/virtualbox"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/world"
 )
 
@@ -81,10 +82,10 @@ func inspect(ctx context.Context, w *world.World) (stack.State, error) {
 	if !s.VirtualBox {
 		return s, nil
 	}
-	vm, err := w.VM(ctx)
+	vm, err := w.VM.Info(ctx)
 	var complaint *vbox.Error
 	switch {
-	case errors.Is(err, world.ErrNoVBoxManage):
+	case errors.Is(err, virtualbox.ErrNotInstalled):
 		s.NoVBoxManage, s.AppleSilicon = true, w.AppleSilicon(ctx)
 		_, s.Proven = w.Proven(ctx)
 		return s, nil
@@ -100,8 +101,8 @@ func inspect(ctx context.Context, w *world.World) (stack.State, error) {
 	}
 	s.VM, s.UUID = vm.State, vm.UUID
 	if vm.State == vbox.Running {
-		if w.AddressMoved(ctx) {
-			s.Now, s.Known = w.GuestAddr(ctx), w.HostOnly()
+		if w.VM.AddressMoved(ctx) {
+			s.Now, s.Known = w.VM.GuestAddr(ctx), w.HostOnly()
 		}
 		if w.Repairing() {
 			return s, nil // the rest is advice
@@ -119,8 +120,8 @@ func has(ctx context.Context, w *world.World, addr netip.Prefix) bool {
 
 // search looks for what became of a VM that VirtualBox does not know.
 func (s *State) search(ctx context.Context, w *world.World) {
-	s.Settings = w.SettingsFile(ctx)
-	refs, err := w.ListVMs(ctx)
+	s.Settings = w.VM.SettingsFile(ctx)
+	refs, err := w.VirtualBox.VMs(ctx)
 	if err != nil {
 		return
 	}
@@ -146,7 +147,7 @@ func (s *State) search(ctx context.Context, w *world.World) {
 
 // virtualBox looks at what this VirtualBox would refuse, now or at the VM's next start.
 func (s *State) virtualBox(ctx context.Context, w *world.World, vm vbox.VM) {
-	v, warned, err := w.VBoxVersion(ctx)
+	v, err := w.VirtualBox.Version(ctx)
 	if err != nil {
 		return // a VBoxManage that cannot say its version has said all else
 	}
@@ -160,25 +161,26 @@ func (s *State) virtualBox(ctx context.Context, w *world.World, vm vbox.VM) {
 	onAdapter = onAdapter && nic.Attachment == "hostonly"
 	if onAdapter && w.Laptop.OS() == host.Darwin && v.AtLeast(7, 0, 0) {
 		s.OldAdapter, s.Slot = true, nic.Slot
-		if s.Laptop = w.LaptopAddr(); vm.State != vbox.Running {
-			s.Network = w.HostOnlyNet(ctx)
+		if s.Laptop = w.VM.LaptopAddr(); vm.State != vbox.Running {
+			s.Network = w.VirtualBox.HostOnlyNet(ctx, w.HostOnly())
 		}
 	}
-	if onAdapter && !s.OldAdapter && vbox.LimitsHostOnly(v, w.Laptop.OS()) {
-		if p, conf, ok := w.HostOnlyRefused(ctx); ok {
-			s.Refused, s.AllowLine, s.Kept = p, vbox.NetworksConfLine(p, conf), has(ctx, w, p)
+	if onAdapter && !s.OldAdapter {
+		addr := w.VM.LaptopAddr()
+		if line, forbidden := w.VirtualBox.Forbids(ctx, addr); forbidden {
+			s.Refused, s.AllowLine, s.Kept = addr, line, has(ctx, w, addr)
 		}
 	}
 	if vm.State == vbox.Running {
 		return
 	}
-	if s.NoDriver = warned || w.Laptop.OS() == host.Darwin && w.KextsBlocked(ctx, v); !s.NoDriver {
+	if s.NoDriver, err = w.VirtualBox.ModulesUnloaded(ctx); err != nil || !s.NoDriver {
 		return
 	}
-	if m, err := w.Modules(ctx); err == nil {
-		s.NoModules = m.None
+	if m, err := w.VirtualBox.Modules(ctx); err == nil {
+		s.NoModules = m.NoRestart
 	}
-	if addr := w.LaptopAddr(); onAdapter && nic.HostOnly != "" && addr.IsValid() {
+	if addr := w.VM.LaptopAddr(); onAdapter && nic.HostOnly != "" && addr.IsValid() {
 		s.Adapters = []changes.HostOnly{{Name: nic.HostOnly, Addr: addr}}
 	}
 }

@@ -63,7 +63,7 @@ func inspect(ctx context.Context, w *world.World) (stack.State, error) {
 		s.Client = w.VPN(ctx, view)
 	case verdict == routes.OK && w.HostOnlySilent(ctx):
 		// Nobody answers from a VM that is off. Where that cannot be asked, the silence stands.
-		if up, err := w.Running(ctx); err == nil && !up {
+		if up, err := w.VM.Running(ctx); err == nil && !up {
 			s.VMDown = true
 		} else {
 			s.silent(ctx, w)
@@ -78,7 +78,7 @@ func inspect(ctx context.Context, w *world.World) (stack.State, error) {
 // silent looks at why nothing answers. A docker host that has another address
 // now cannot, whatever the route is like.
 func (s *State) silent(ctx context.Context, w *world.World) {
-	if s.Silent = w.Frugal || !w.AddressMoved(ctx); s.Silent {
+	if s.Silent = w.Frugal || !w.VM.AddressMoved(ctx); s.Silent {
 		s.Client = w.VPN(ctx, s.View)
 	}
 }
@@ -92,7 +92,7 @@ func (s *State) adapter(ctx context.Context, w *world.World) {
 	if s.VMDown = !running(ctx, w); s.VMDown {
 		return
 	}
-	s.NIC = w.HostOnlyAdapter(ctx)
+	s.NIC = w.VM.HostOnlyAdapter(ctx)
 }
 
 // BlockedBy implements stack.SelfBlocked.
@@ -109,7 +109,7 @@ func running(ctx context.Context, w *world.World) bool {
 	if w.Frugal {
 		return true
 	}
-	up, err := w.Running(ctx)
+	up, err := w.VM.Running(ctx)
 	return up && err == nil
 }
 

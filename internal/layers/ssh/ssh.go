@@ -60,7 +60,7 @@ func inspect(ctx context.Context, w *world.World) (stack.State, error) {
 	s := State{Machine: w.Machine.Name, KeyPath: w.Machine.SSHKeyPath, User: w.Machine.SSHUser,
 		AcceptHint: w.Hint("fix", "--accept-host-key"), DoctorHint: w.Hint("doctor"), FixHint: w.Hint("fix"),
 		SSHHint: w.DockerMachine("ssh")}
-	if running, err := w.Running(ctx); err != nil {
+	if running, err := w.VM.Running(ctx); err != nil {
 		return nil, err
 	} else if !running {
 		s.NotRunning = true

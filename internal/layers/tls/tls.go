@@ -65,7 +65,7 @@ func inspect(ctx context.Context, w *world.World) (stack.State, error) {
 	target := w.Target(ctx)
 	s.Need, s.Want = w.CertNames(ctx, target)
 	if !w.Frugal {
-		running, err := w.Running(ctx)
+		running, err := w.VM.Running(ctx)
 		if err != nil {
 			return nil, err
 		}

@@ -1,4 +1,4 @@
-package world
+package virtualbox
 
 import (
 	"context"
@@ -65,27 +65,24 @@ func (v *vboxes) Run(ctx context.Context, c host.Cmd) (host.Output, error) {
 
 func uuid(i int) string { return fmt.Sprintf("5f0c0000-0000-4000-8000-%012x", i) }
 
-// worlds are the Worlds of all VMs, as they share what they know.
-func worlds(ctx context.Context, v *vboxes, limit time.Duration) []*World {
-	make := func(name string) *World {
-		return &World{Laptop: v, Now: time.Now, Getenv: func(string) string { return "" }, Machine: store.Machine{Name: name, VMName: name, Driver: "virtualbox"}}
-	}
-	s := Share(ctx, make(""), limit)
-	var all []*World
+// machines are all VMs of one VirtualBox that is asked for all of them at once.
+func (v *vboxes) machines(ctx context.Context, limit time.Duration) (*Manager, []*Machine) {
+	manager := New(v, func(string) string { return "" }, func() bool { return false })
+	manager.Prefetch(ctx, limit)
+	var all []*Machine
 	for i := range v.vms {
-		w := make(fmt.Sprintf("m%d", i))
-		w.Shared = s
-		all = append(all, w)
+		name := fmt.Sprintf("m%d", i)
+		all = append(all, manager.Machine(store.Machine{Name: name, VMName: name, Driver: "virtualbox"}))
 	}
-	return all
+	return manager, all
 }
 
-// At once says f of all Worlds, side by side.
-func atOnce(all []*World, f func(*World) error) []error {
+// atOnce calls f for all machines, side by side.
+func atOnce(all []*Machine, f func(*Machine) error) []error {
 	errs := make([]error, len(all))
 	var wg sync.WaitGroup
-	for i, w := range all {
-		wg.Go(func() { errs[i] = f(w) })
+	for i, m := range all {
+		wg.Go(func() { errs[i] = f(m) })
 	}
 	wg.Wait()
 	return errs
@@ -93,17 +90,17 @@ func atOnce(all []*World, f func(*World) error) []error {
 
 func TestManyMachinesShareVirtualBox(t *testing.T) {
 	v := &vboxes{vms: 60}
-	all := worlds(t.Context(), v, time.Minute)
-	errs := atOnce(all, func(w *World) error {
-		_, _, err := w.VBoxVersion(t.Context())
-		w.GuestAddr(t.Context())
+	manager, all := v.machines(t.Context(), time.Minute)
+	errs := atOnce(all, func(m *Machine) error {
+		_, err := manager.Version(t.Context())
+		m.GuestAddr(t.Context())
 		return err
 	})
 	if err := errors.Join(errs...); err != nil {
 		t.Fatal(err)
 	}
-	if most := v.most.Load(); most > vboxAtOnce {
-		t.Errorf("%d VBoxManage at once, want at most %d", most, vboxAtOnce)
+	if most := v.most.Load(); most > maxAtOnce {
+		t.Errorf("%d VBoxManage at once, want at most %d", most, maxAtOnce)
 	}
 	count := func(prefix string) (n int) {
 		for _, q := range v.asked {
@@ -138,8 +135,8 @@ func TestVirtualBoxThatHangs(t *testing.T) {
 		asked int // at most
 		err   error
 	}{
-		"altogether":         {"list", 1, errMute},
-		"whatever_vm_it_is":  {"showvminfo", 2 + vboxAtOnce + vboxAtOnce, errMute},
+		"altogether":         {"list", 1, errUnresponsive},
+		"whatever_vm_it_is":  {"showvminfo", 2 + maxAtOnce + maxAtOnce, errUnresponsive},
 		"as_to_one_vm_alone": {"showvminfo " + uuid(4) + " ", 62, nil},
 	} {
 		// Whether VBoxManage's own time is up first, as where 5 s are given, or the caller's.
@@ -147,8 +144,8 @@ func TestVirtualBoxThatHangs(t *testing.T) {
 			t.Run(fmt.Sprintf("%s/%s", name, limit), func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					v := &vboxes{vms: 60, hang: tt.hang}
-					all := worlds(t.Context(), v, limit)
-					errs := atOnce(all, func(w *World) error { _, err := w.VM(t.Context()); return err })
+					_, all := v.machines(t.Context(), limit)
+					errs := atOnce(all, func(m *Machine) error { _, err := m.Info(t.Context()); return err })
 					if len(v.asked) > tt.asked {
 						t.Errorf("%d questions, want at most %d", len(v.asked), tt.asked)
 					}

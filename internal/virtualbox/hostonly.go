@@ -1,0 +1,85 @@
+package virtualbox
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"net/netip"
+
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/vbox"
+)
+
+// HostOnlyIfs are the host-only adapters that VirtualBox has; none where it does not
+// answer, or has networks instead.
+func (v *Manager) HostOnlyIfs(ctx context.Context) []vbox.HostOnlyIf {
+	out, err := v.Run(ctx, vbox.ListHostOnlyIfs())
+	if err != nil {
+		return nil
+	}
+	ifs, err := vbox.ParseHostOnlyIfs(out.Stdout)
+	if err != nil {
+		return nil
+	}
+	return ifs
+}
+
+// HostOnlyNet is the name of the host-only network that an address is in; "" where
+// VirtualBox has none, or no such networks at all.
+func (v *Manager) HostOnlyNet(ctx context.Context, addr netip.Addr) string {
+	out, err := v.Run(ctx, vbox.ListHostOnlyNets())
+	if err != nil {
+		return ""
+	}
+	nets, err := vbox.ParseHostOnlyNets(out.Stdout)
+	if err != nil {
+		return ""
+	}
+	for _, n := range nets {
+		if n.Has(addr) {
+			return n.Name
+		}
+	}
+	return ""
+}
+
+// Forbids reports whether VirtualBox would not give the laptop an address on a
+// host-only adapter; allow is the line of networks.conf that would make it. A file that
+// cannot be read is taken to allow everything.
+func (v *Manager) Forbids(ctx context.Context, addr netip.Prefix) (allow string, forbidden bool) {
+	number, err := v.Version(ctx)
+	if err != nil || !addr.IsValid() || !vbox.LimitsHostOnly(number, v.laptop.OS()) {
+		return "", false
+	}
+	conf := vbox.NetworksConf{}
+	data, err := v.laptop.ReadFile(ctx, vbox.NetworksConfPath)
+	switch {
+	case err == nil:
+		conf = vbox.ParseNetworksConf(data)
+	case !errors.Is(err, fs.ErrNotExist):
+		return "", false
+	}
+	return vbox.NetworksConfLine(addr, conf), !vbox.Allowed(addr, conf)
+}
+
+// SetAddress gives a host-only adapter the laptop's address on it, which brings its
+// route back too. An adapter that is gone is made; which name a new one gets is
+// VirtualBox's choice, and under another one it would be of no use to the VM.
+func (v *Manager) SetAddress(ctx context.Context, adapter string, addr netip.Prefix) error {
+	_, err := v.Run(ctx, vbox.IfConfig(adapter, addr))
+	var complaint *vbox.Error
+	if !errors.As(err, &complaint) || complaint.Kind != vbox.HostOnlyMissing {
+		return err
+	}
+	out, created := v.Run(ctx, vbox.CreateHostOnlyIf())
+	if created != nil {
+		return err
+	}
+	if name := vbox.ParseCreated(out.Stdout); name != adapter {
+		if name != "" {
+			_, _ = v.Run(ctx, vbox.RemoveHostOnlyIf(name))
+		}
+		return err
+	}
+	_, err = v.Run(ctx, vbox.IfConfig(adapter, addr))
+	return err
+}

@@ -1,0 +1,164 @@
+package virtualbox
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"net/netip"
+	"path"
+	"path/filepath"
+	"slices"
+
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/memo"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/store"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/vbox"
+)
+
+// Machine is the VM of a machine of the store. What VirtualBox answers is remembered
+// until Forget.
+type Machine struct {
+	virtualBox *Manager
+	entry      store.Machine
+	info       memo.Of[vbox.VM]
+	guestAddr  memo.Of[netip.Addr]
+}
+
+// Info asks VirtualBox about the VM.
+func (m *Machine) Info(ctx context.Context) (vbox.VM, error) {
+	return m.info.Get(ctx, func() (vbox.VM, error) { return m.virtualBox.LookUp(ctx, m.entry.VMName) })
+}
+
+// Forget drops what VirtualBox has answered.
+func (m *Machine) Forget() {
+	m.info.Forget()
+	m.guestAddr.Forget()
+}
+
+// Running reports whether the VM runs. A machine of another driver is taken to.
+func (m *Machine) Running(ctx context.Context) (bool, error) {
+	if !m.entry.VirtualBox() {
+		return true, nil
+	}
+	vm, err := m.Info(ctx)
+	if notFound(err) {
+		return false, nil
+	}
+	return vm.State == vbox.Running, err
+}
+
+// Missing reports whether VirtualBox does not know the VM.
+func (m *Machine) Missing(ctx context.Context) bool {
+	if !m.entry.VirtualBox() {
+		return false
+	}
+	_, err := m.Info(ctx)
+	return notFound(err)
+}
+
+func notFound(err error) bool {
+	var complaint *vbox.Error
+	return errors.As(err, &complaint) && complaint.Kind == vbox.NotFound
+}
+
+// What StateText may be besides VirtualBox's other words.
+const (
+	StateUnknown = "" // VirtualBox cannot be asked
+	StateRunning = string(vbox.Running)
+	StateMissing = "missing"
+)
+
+// StateText is the VM's state in a word.
+func (m *Machine) StateText(ctx context.Context) string {
+	if !m.entry.VirtualBox() {
+		return StateUnknown
+	}
+	vm, err := m.Info(ctx)
+	switch {
+	case notFound(err):
+		return StateMissing
+	case err != nil:
+		return StateUnknown
+	}
+	return string(vm.State)
+}
+
+// HostOnlyAdapter is the host-only adapter that the VM is attached to; "" where there
+// is none, or VirtualBox does not answer.
+func (m *Machine) HostOnlyAdapter(ctx context.Context) string {
+	vm, err := m.Info(ctx)
+	if err != nil {
+		return ""
+	}
+	if nic, ok := vm.HostOnlyNIC(); ok && nic.Attachment == "hostonly" {
+		return nic.HostOnly
+	}
+	return ""
+}
+
+// GuestAddr is the address that the docker host itself has on its host-only NIC, as
+// VirtualBox's guest additions report it, which boot2docker has. It is the zero Addr
+// where they do not.
+func (m *Machine) GuestAddr(ctx context.Context) netip.Addr {
+	a, _ := m.guestAddr.Get(ctx, func() (netip.Addr, error) {
+		if !m.entry.VirtualBox() {
+			return netip.Addr{}, nil
+		}
+		vm, err := m.Info(ctx)
+		if err != nil || vm.State != vbox.Running {
+			return netip.Addr{}, err
+		}
+		nic, ok := vm.HostOnlyNIC()
+		if !ok {
+			return netip.Addr{}, nil
+		}
+		// Interfaces are counted from 0 in the order of the NICs that the guest sees.
+		n := 0
+		for _, other := range vm.NICs {
+			if other.Slot < nic.Slot {
+				n++
+			}
+		}
+		out, err := m.virtualBox.Run(ctx, vbox.GuestProperty(m.entry.VMName, vbox.GuestAddrProperty(n)))
+		if err != nil {
+			return netip.Addr{}, err
+		}
+		return vbox.ParseGuestAddr(out.Stdout), nil
+	})
+	return a
+}
+
+// AddressMoved reports whether the docker host has another host-only address than
+// config.json has: DHCP gives it out anew at each start.
+func (m *Machine) AddressMoved(ctx context.Context) bool {
+	a := m.GuestAddr(ctx)
+	return a.IsValid() && m.entry.IP.IsValid() && a != m.entry.IP
+}
+
+// LaptopAddr is the laptop's own address in the machine's host-only network, as
+// config.json has it or as docker-machine gives it out unless told otherwise; zero
+// where the machine has no IPv4 address.
+func (m *Machine) LaptopAddr() netip.Prefix {
+	if m.entry.HostOnlyCIDR.IsValid() || !m.entry.IP.Is4() {
+		return m.entry.HostOnlyCIDR
+	}
+	net, _ := m.entry.IP.Prefix(24)
+	return netip.PrefixFrom(net.Addr().Next(), 24)
+}
+
+// SettingsFile is the VM's settings file if it is where docker-machine puts it
+// (docker/machine b170508b, drivers/virtualbox/virtualbox.go: the VM's folder is
+// in the machine's); "" if it is not.
+func (m *Machine) SettingsFile(ctx context.Context) string {
+	file := filepath.Join(m.entry.Dir, m.entry.VMName, m.entry.VMName+".vbox")
+	if !m.virtualBox.exists(ctx, file) {
+		return ""
+	}
+	return file
+}
+
+// exists reports whether a file of the laptop is there. One that cannot be looked at
+// is taken not to be.
+func (v *Manager) exists(ctx context.Context, file string) bool {
+	entries, err := v.laptop.ReadDir(ctx, path.Dir(file))
+	return err == nil && slices.ContainsFunc(entries, func(e fs.DirEntry) bool { return e.Name() == path.Base(file) })
+}

@@ -1,0 +1,164 @@
+package virtualbox
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/useraction"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/vbox"
+)
+
+// Modules is what is known of VirtualBox's kernel modules.
+type Modules struct {
+	Version vbox.Version
+	// Steps are the commands that restart them, as root, in this order; none where
+	// NoRestart is why they cannot be restarted.
+	Steps     [][]string
+	NoRestart string
+	// NotNeeded is true where this VirtualBox runs VMs without kernel modules.
+	NotNeeded bool
+	// Blocked is true where macOS has not loaded them although they are installed.
+	Blocked bool
+	// Users are VirtualBox's processes, of any user, that may have them open.
+	Users []host.Process
+}
+
+// Modules looks at the kernel modules and at what uses them. Nothing is changed.
+func (v *Manager) Modules(ctx context.Context) (Modules, error) {
+	m := Modules{}
+	var err error
+	if m.Version, err = v.Version(ctx); err != nil {
+		return m, err
+	}
+	switch v.laptop.OS() {
+	case host.Darwin:
+		m.NoRestart, m.Blocked = v.kernelExtensions(ctx, m.Version)
+		if m.NoRestart == "" {
+			m.Steps = [][]string{vbox.StartupRestart()}
+		}
+		m.NotNeeded = m.NoRestart != "" && m.Version.AtLeast(7, 0, 0)
+	case host.Linux:
+		m.Steps = v.linuxRestart(ctx)
+		if m.Steps == nil {
+			m.NoRestart = "neither a service vboxdrv nor vboxconfig nor a module vboxdrv is installed: reinstall VirtualBox"
+		}
+	default:
+		m.NoRestart = "the kernel drivers of " + v.laptop.OS() + " are not ours to restart"
+	}
+	all, err := v.laptop.Processes(ctx)
+	if err != nil {
+		return m, fmt.Errorf("looking for VirtualBox's processes: %w", err)
+	}
+	for _, p := range all {
+		if p.Name == vbox.Window || vbox.HoldsModules(p.Name, m.Version) {
+			m.Users = append(m.Users, p)
+		}
+	}
+	return m, nil
+}
+
+// MayRestart is nil if the modules may be restarted: there are some, and nothing uses
+// them but, with stopVMs, VMs that can be saved. save are those. running are the VMs
+// that VirtualBox lists, again is the command line that may save them.
+func (m Modules) MayRestart(running []vbox.VMRef, stopVMs bool, again string) (save []vbox.VMRef, err error) {
+	switch {
+	case m.NoRestart != "" && (m.NotNeeded || len(m.Users) == 0 && len(running) == 0):
+		return nil, errors.New(m.NoRestart)
+	case len(m.Users) == 0 && len(running) == 0:
+		return nil, nil
+	case !stopVMs && len(m.Users) == 0: // whose processes cannot be seen
+		var names []string
+		for _, vm := range running {
+			names = append(names, vm.Name)
+		}
+		return nil, &useraction.Required{Text: "VMs are running: " + strings.Join(names, ", "), Hint: again}
+	case !stopVMs: // where VMs run there are modules, also where none was found
+		return nil, &useraction.Required{Text: "VirtualBox is running: " + describe(m.Users), Hint: again}
+	case m.NoRestart != "":
+		return nil, errors.New(m.NoRestart)
+	}
+	var others []host.Process
+	for _, p := range m.Users {
+		if p.Foreign || runsUnlisted(p, running) {
+			others = append(others, p)
+		}
+	}
+	if len(others) > 0 {
+		return nil, &useraction.Required{Text: "VMs that are not yours to save are running: " + describe(others)}
+	}
+	return running, nil
+}
+
+// runsUnlisted reports whether a process runs a VM that VirtualBox does not list. Where
+// a process's arguments are not known (macOS) it is taken to be listed.
+func runsUnlisted(p host.Process, running []vbox.VMRef) bool {
+	words := strings.Fields(p.Args)
+	i := slices.Index(words, "--startvm")
+	if i < 0 || i+1 >= len(words) {
+		return false
+	}
+	return !slices.ContainsFunc(running, func(r vbox.VMRef) bool { return r.UUID == words[i+1] || r.Name == words[i+1] })
+}
+
+func describe(procs []host.Process) string {
+	var out []string
+	for _, p := range procs {
+		text := fmt.Sprintf("%s (pid %d", p.Name, p.PID)
+		if p.Foreign {
+			text += ", of another user"
+		}
+		out = append(out, text+")")
+	}
+	return strings.Join(out, ", ")
+}
+
+// ModulesUnloaded reports whether the kernel modules that VMs need are not loaded.
+func (v *Manager) ModulesUnloaded(ctx context.Context) (bool, error) {
+	found, err := v.askVersion(ctx)
+	if err != nil || found.warned || v.laptop.OS() != host.Darwin {
+		return found.warned, err
+	}
+	_, blocked := v.kernelExtensions(ctx, found.number)
+	return blocked, nil
+}
+
+// kernelExtensions are those of macOS: why there are none to restart, or whether they
+// are installed and macOS has not loaded them.
+func (v *Manager) kernelExtensions(ctx context.Context, number vbox.Version) (none string, blocked bool) {
+	if v.exists(ctx, path.Join(vbox.KextDir, vbox.KextDriver)) && v.exists(ctx, vbox.StartupScript) {
+		return "", !v.exists(ctx, "/dev/"+vbox.NetCtlDevice)
+	}
+	if number.AtLeast(7, 0, 0) {
+		return "VirtualBox " + number.String() + " on macOS has no kernel extensions, so that there are none to restart", false
+	}
+	return vbox.StartupScript + " is missing: reinstall VirtualBox", false
+}
+
+// linuxRestart is the first way to restart the modules that this computer has.
+func (v *Manager) linuxRestart(ctx context.Context) [][]string {
+	if _, err := v.laptop.LookPath("systemctl"); err == nil {
+		if _, err := v.laptop.Run(ctx, host.Cmd{Argv: []string{"systemctl", "cat", "vboxdrv.service"}}); err == nil {
+			return [][]string{vbox.ServiceRestart()}
+		}
+	}
+	if p, err := v.laptop.LookPath("vboxconfig", "/sbin/vboxconfig", "/usr/sbin/vboxconfig"); err == nil {
+		return [][]string{{p}}
+	}
+	info, err := v.laptop.LookPath("modinfo", "/sbin/modinfo", "/usr/sbin/modinfo")
+	if err != nil {
+		return nil
+	}
+	if _, err := v.laptop.Run(ctx, host.Cmd{Argv: []string{info, "-F", "filename", "vboxdrv"}}); err != nil {
+		return nil
+	}
+	p, err := v.laptop.LookPath("modprobe", "/sbin/modprobe", "/usr/sbin/modprobe")
+	if err != nil {
+		return nil
+	}
+	return vbox.ModprobeRestart(p)
+}

@@ -1,0 +1,184 @@
+// Package virtualbox asks the laptop's VirtualBox what it has, and has it do things,
+// through its command VBoxManage. Manager is VirtualBox itself, Machine the VM of one
+// machine of the store.
+package virtualbox
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/memo"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/store"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/vbox"
+)
+
+// ErrNotInstalled is the error where the laptop has no VBoxManage.
+var ErrNotInstalled = errors.New("VBoxManage is neither in PATH nor where VirtualBox installs it")
+
+const (
+	// A VBoxManage whose VBoxSVC hangs never ends. A diagnosis, which has 5 s in all,
+	// waits for diagnosisTime; a repair also waits for a VBoxSVC that starts cold.
+	diagnosisTime = 4 * time.Second
+	repairTime    = 30 * time.Second
+	// memoryTime is for commands that write a VM's memory to disk or read it from there.
+	memoryTime = 10 * time.Minute
+	// An object that is not ready is asked again, for retryTime.
+	retryTime  = 5 * time.Second
+	retryPause = 200 * time.Millisecond
+)
+
+// Manager is the laptop's VirtualBox.
+type Manager struct {
+	laptop     host.Laptop
+	getenv     func(string) string
+	repairing  func() bool
+	version    memo.Of[version]
+	prefetched *prefetch // nil unless Prefetch was called
+}
+
+// version is what VBoxManage prints before it does anything.
+type version struct {
+	number vbox.Version
+	warned bool // that the kernel modules are not loaded
+}
+
+// New is the VirtualBox of a laptop. repairing reports whether the question is part of
+// a repair, which waits longer for VBoxManage than a diagnosis.
+func New(laptop host.Laptop, getenv func(string) string, repairing func() bool) *Manager {
+	return &Manager{laptop: laptop, getenv: getenv, repairing: repairing}
+}
+
+// Machine is the VM of a machine of the store.
+func (v *Manager) Machine(entry store.Machine) *Machine {
+	return &Machine{virtualBox: v, entry: entry}
+}
+
+// Version asks VBoxManage for its version.
+func (v *Manager) Version(ctx context.Context) (vbox.Version, error) {
+	found, err := v.askVersion(ctx)
+	return found.number, err
+}
+
+func (v *Manager) askVersion(ctx context.Context) (version, error) {
+	return v.version.Get(ctx, func() (version, error) {
+		out, err := v.Run(ctx, vbox.ShowVersion())
+		if err != nil {
+			return version{}, err
+		}
+		number, err := vbox.ParseVersion(out.Stdout)
+		return version{number, vbox.Classify(string(out.Stdout)+string(out.Stderr)) == vbox.KernelDriver}, err
+	})
+}
+
+// VMs lists the VMs that VirtualBox knows for this user.
+func (v *Manager) VMs(ctx context.Context) ([]vbox.VMRef, error) {
+	if v.prefetched != nil {
+		if refs, ok, err := v.prefetched.refs(ctx); ok || err != nil {
+			return refs, err
+		}
+	}
+	return v.list(ctx, "VMs", vbox.ListVMs())
+}
+
+// RunningVMs lists this user's VMs that have a process.
+func (v *Manager) RunningVMs(ctx context.Context) ([]vbox.VMRef, error) {
+	return v.list(ctx, "running VMs", vbox.ListRunning())
+}
+
+func (v *Manager) list(ctx context.Context, what string, args []string) ([]vbox.VMRef, error) {
+	out, err := v.Run(ctx, args)
+	if err != nil {
+		return nil, fmt.Errorf("listing %s: %w", what, err)
+	}
+	refs, err := vbox.ParseVMs(out.Stdout)
+	if err != nil {
+		return nil, fmt.Errorf("listing %s: %w", what, err)
+	}
+	return refs, nil
+}
+
+// LookUp asks about any VM, by name or UUID.
+func (v *Manager) LookUp(ctx context.Context, name string) (vbox.VM, error) {
+	if v.prefetched != nil {
+		if vm, ok, err := v.prefetched.vm(ctx, name); ok {
+			return vm, err
+		}
+	}
+	out, err := v.Run(ctx, vbox.ShowVM(name))
+	if err != nil {
+		return vbox.VM{}, err
+	}
+	vm, err := vbox.ParseVM(out.Stdout)
+	if err != nil {
+		return vbox.VM{}, fmt.Errorf("reading what VBoxManage says of %s: %w", name, err)
+	}
+	return vm, nil
+}
+
+// LookUpRef asks about a VM that was listed or written down: by its UUID, and where
+// VirtualBox does not know that by its name, if it is still the same VM.
+func (v *Manager) LookUpRef(ctx context.Context, ref vbox.VMRef) (vbox.VM, error) {
+	if ref.UUID == "" {
+		return v.LookUp(ctx, ref.Name)
+	}
+	vm, err := v.LookUp(ctx, ref.UUID)
+	var complaint *vbox.Error
+	if errors.As(err, &complaint) && ref.Name != "" && !ref.Inaccessible() {
+		if named, again := v.LookUp(ctx, ref.Name); again == nil && named.UUID == ref.UUID {
+			return named, nil
+		}
+	}
+	return vm, err
+}
+
+// Run runs VBoxManage with arguments of package vbox. A message "error:" on stderr is
+// an error, whatever the exit status; an object that is not ready is asked again.
+func (v *Manager) Run(ctx context.Context, args []string) (host.Output, error) {
+	path, err := v.laptop.LookPath("VBoxManage", vbox.Paths(v.laptop.OS(), v.getenv)...)
+	if err != nil {
+		return host.Output{}, ErrNotInstalled
+	}
+	if v.prefetched != nil {
+		release, err := v.prefetched.slot(ctx)
+		if err != nil {
+			return host.Output{}, fmt.Errorf("asking VBoxManage: %w", err)
+		}
+		defer release()
+	}
+	limit := v.timeFor(args)
+	ctx, cancel := context.WithTimeoutCause(ctx, limit, noAnswer(limit))
+	defer cancel()
+	deadline := time.Now().Add(retryTime)
+	for {
+		out, err := v.laptop.Run(ctx, host.Cmd{Argv: append([]string{path}, args...), Env: vbox.Env()})
+		err = vbox.Check(out, err)
+		var complaint *vbox.Error
+		if !errors.As(err, &complaint) || !complaint.Retryable() || time.Now().After(deadline) {
+			return out, err
+		}
+		if err := host.Sleep(ctx, retryPause); err != nil {
+			return out, err
+		}
+	}
+}
+
+// timeFor is how long VBoxManage may take.
+func (v *Manager) timeFor(args []string) time.Duration {
+	switch {
+	case len(args) > 0 && args[0] == "startvm", slices.Contains(args, "savestate"):
+		return memoryTime
+	case v.repairing():
+		return repairTime
+	}
+	return diagnosisTime
+}
+
+// noAnswer is the error of a question whose time has passed.
+type noAnswer time.Duration
+
+func (n noAnswer) Error() string { return "no answer for " + time.Duration(n).String() }
+func (noAnswer) Unwrap() error   { return context.DeadlineExceeded }
