@@ -8,7 +8,6 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -27,11 +26,11 @@ func (a *app) explainCmd() *cobra.Command {
 		Use:   "explain [CODE | - | -- COMMAND...]",
 		Short: "Explain a finding's code, or an error message",
 		Long: `explain CODE prints what a finding means, what causes it, and what to run.
-explain - does the same for an error message of docker, docker-machine, ssh,
-VBoxManage, docker-compose, curl or minikube, which it reads from standard input.
+explain - reads an error message of docker, docker-machine, ssh, VBoxManage,
+docker-compose, curl or minikube on standard input, and says the same of it.
 explain -- COMMAND runs the command, passes its input and output through, and
-explains its error message if it fails: exit status 1; 0 if it succeeds.
-An unrecognized message is not guessed at: exit status 4. Nothing is sent anywhere.`,
+explains what it said if it fails: exit status 1; 0 if it succeeds.
+What it does not know it does not guess: exit status 4. It never asks the network.`,
 		Example: `  docker-vpn-helper explain route.hijacked
   docker ps 2>&1 | docker-vpn-helper explain -
   docker-vpn-helper explain -- docker-machine env default`,
@@ -87,7 +86,7 @@ func (a *app) explainCode(code string) error {
 	return nil
 }
 
-// pageFor returns a page with its commands for one machine.
+// pageFor is a page with its commands for one machine.
 func pageFor(page, machine, program string) string {
 	word := regexp.MustCompile(`\bmachine-default\b|\bdefault\b`)
 	commands := regexp.MustCompile("(?m)^    .*$|`docker-(vpn-helper|machine) [^`]*`")
@@ -100,7 +99,7 @@ func pageFor(page, machine, program string) string {
 	})
 }
 
-// explainInput reads a message from standard input, until Ctrl-C.
+// explainInput reads a message from standard input; a Ctrl-C ends the wait.
 func (a *app) explainInput() error {
 	if a.ui.CanPrompt() {
 		a.ui.Say("paste the message, then press Ctrl-D")
@@ -127,25 +126,23 @@ func (a *app) explainInput() error {
 
 // ran is the command of explain --, as --json shows it.
 type ran struct {
-	Argv    []string `json:"argv"`
-	Exit    int      `json:"exit"`
-	failure string   // the error message if its output is not recognized
+	Argv []string `json:"argv"`
+	Exit int      `json:"exit"`
+	how  string
 }
 
-// explainCommand runs a command in our place and passes on what it prints; with
-// --json to stderr, because stdout is for the object.
+// explainCommand runs a command in our place. What it prints is passed on as it
+// comes; with --json all of it goes to stderr, because stdout is the object's.
 func (a *app) explainCommand(argv []string) error {
 	var stdout, stderr tail
 	out := a.Stdout
 	if a.ui.JSON {
 		out = a.Stderr
 	}
-	laptop := a.Laptop(host.Sudo{})
-	_, err := laptop.Run(a.ctx, host.Cmd{Argv: argv, Through: &host.Streams{
+	_, err := a.Laptop(host.Sudo{}).Run(a.ctx, host.Cmd{Argv: argv, Through: &host.Streams{
 		Stdin: a.Stdin, Stdout: io.MultiWriter(out, &stdout), Stderr: io.MultiWriter(a.Stderr, &stderr), Terminal: a.ui.StdinIsTerminal(),
 	}})
 	text := stdout.String() + "\n" + stderr.String()
-	name := shell.Command(argv...)
 	var failed *host.CmdError
 	switch {
 	case a.ctx.Err() != nil:
@@ -156,35 +153,32 @@ func (a *app) explainCommand(argv []string) error {
 		}
 		return nil
 	case errors.As(err, &failed) && failed.Exit < 0:
-		return a.explainText(text, &ran{argv, failed.Exit, name + " was killed, with an unrecognized error message"})
+		return a.explainText(text, &ran{argv, failed.Exit, "was killed"})
 	case errors.As(err, &failed):
-		return a.explainText(text, &ran{argv, failed.Exit, fmt.Sprintf("%s failed with exit status %d and an unrecognized error message", name, failed.Exit)})
+		return a.explainText(text, &ran{argv, failed.Exit, fmt.Sprintf("failed with exit status %d", failed.Exit)})
 	}
-	if _, missing := laptop.LookPath(argv[0]); missing != nil {
-		return a.explainText(err.Error(), &ran{argv, -1, argv[0] + ": command not found"})
-	}
-	return a.explainText(text+"\n"+err.Error(), &ran{argv, -1, name + ": " + err.Error()})
+	return a.explainText(text+"\n"+err.Error(), &ran{argv, -1, "did not run to its end: " + err.Error()})
 }
 
-// explanation is what explain --json prints for a message.
+// explanation is what explain --json prints of a message.
 type explanation struct {
 	Schema  int            `json:"schema"`
 	Command *ran           `json:"command,omitempty"`
 	Known   *explain.Entry `json:"explanation,omitempty"`
 }
 
-// explainText explains a message; command is what printed it, nil if that is unknown.
+// explainText explains a message; command is what printed it, nil if nobody knows.
 func (a *app) explainText(text string, command *ran) error {
 	e, ok := explain.Find(text)
 	if !ok {
-		message := "unrecognized error message"
+		message := "I don't know this one"
 		if command != nil {
-			message = command.failure
+			message += ": " + shell.Command(command.Argv...) + " " + command.how
 		}
 		return &exitError{code: exitUnknown, message: message, hint: a.command("doctor")}
 	}
 	e = e.On(explain.Laptop{
-		System: a.Laptop(host.Sudo{}).OS(), Machine: a.likelyMachine(), Program: a.command(), HostOnlyNetworks: sync.OnceValue(a.hasHostOnlyNetworks),
+		System: a.Laptop(host.Sudo{}).OS(), Machine: a.likelyMachine(), Program: a.command(), HostOnlyNetworks: a.hasHostOnlyNetworks,
 	}, text)
 	if command != nil {
 		a.code = exitProblems
@@ -232,8 +226,8 @@ func (a *app) hasHostOnlyNetworks() bool {
 	return err == nil && v.AtLeast(7, 0, 0)
 }
 
-// likelyMachine is the machine that advice is for. A store that cannot be read does
-// not keep explain from answering.
+// likelyMachine is the one that advice is for: as everywhere, but a store that
+// cannot be read is no reason to say nothing.
 func (a *app) likelyMachine() string {
 	s, err := a.site()
 	if err != nil {
