@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -26,11 +27,11 @@ func (a *app) explainCmd() *cobra.Command {
 		Use:   "explain [CODE | - | -- COMMAND...]",
 		Short: "Explain a finding's code, or an error message",
 		Long: `explain CODE prints what a finding means, what causes it, and what to run.
-explain - reads an error message of docker, docker-machine, ssh, VBoxManage,
-docker-compose, curl or minikube on standard input, and says the same of it.
+explain - does the same for an error message of docker, docker-machine, ssh,
+VBoxManage, docker-compose, curl or minikube, which it reads from standard input.
 explain -- COMMAND runs the command, passes its input and output through, and
-explains what it said if it fails: exit status 1; 0 if it succeeds.
-What it does not know it does not guess: exit status 4. It never asks the network.`,
+explains its error message if it fails: exit status 1; 0 if it succeeds.
+An unrecognized message is not guessed at: exit status 4. Nothing is sent anywhere.`,
 		Example: `  docker-vpn-helper explain route.hijacked
   docker ps 2>&1 | docker-vpn-helper explain -
   docker-vpn-helper explain -- docker-machine env default`,
@@ -86,7 +87,7 @@ func (a *app) explainCode(code string) error {
 	return nil
 }
 
-// pageFor is a page with its commands for one machine.
+// pageFor returns a page with its commands for one machine.
 func pageFor(page, machine, program string) string {
 	word := regexp.MustCompile(`\bmachine-default\b|\bdefault\b`)
 	commands := regexp.MustCompile("(?m)^    .*$|`docker-(vpn-helper|machine) [^`]*`")
@@ -99,7 +100,7 @@ func pageFor(page, machine, program string) string {
 	})
 }
 
-// explainInput reads a message from standard input; a Ctrl-C ends the wait.
+// explainInput reads a message from standard input, until Ctrl-C.
 func (a *app) explainInput() error {
 	if a.ui.CanPrompt() {
 		a.ui.Say("paste the message, then press Ctrl-D")
@@ -126,23 +127,25 @@ func (a *app) explainInput() error {
 
 // ran is the command of explain --, as --json shows it.
 type ran struct {
-	Argv []string `json:"argv"`
-	Exit int      `json:"exit"`
-	how  string
+	Argv    []string `json:"argv"`
+	Exit    int      `json:"exit"`
+	failure string   // the error message if its output is not recognized
 }
 
-// explainCommand runs a command in our place. What it prints is passed on as it
-// comes; with --json all of it goes to stderr, because stdout is the object's.
+// explainCommand runs a command in our place and passes on what it prints; with
+// --json to stderr, because stdout is for the object.
 func (a *app) explainCommand(argv []string) error {
 	var stdout, stderr tail
 	out := a.Stdout
 	if a.ui.JSON {
 		out = a.Stderr
 	}
-	_, err := a.Laptop(host.Sudo{}).Run(a.ctx, host.Cmd{Argv: argv, Through: &host.Streams{
+	laptop := a.Laptop(host.Sudo{})
+	_, err := laptop.Run(a.ctx, host.Cmd{Argv: argv, Through: &host.Streams{
 		Stdin: a.Stdin, Stdout: io.MultiWriter(out, &stdout), Stderr: io.MultiWriter(a.Stderr, &stderr), Terminal: a.ui.StdinIsTerminal(),
 	}})
 	text := stdout.String() + "\n" + stderr.String()
+	name := shell.Command(argv...)
 	var failed *host.CmdError
 	switch {
 	case a.ctx.Err() != nil:
@@ -153,32 +156,35 @@ func (a *app) explainCommand(argv []string) error {
 		}
 		return nil
 	case errors.As(err, &failed) && failed.Exit < 0:
-		return a.explainText(text, &ran{argv, failed.Exit, "was killed"})
+		return a.explainText(text, &ran{argv, failed.Exit, name + " was killed, with an unrecognized error message"})
 	case errors.As(err, &failed):
-		return a.explainText(text, &ran{argv, failed.Exit, fmt.Sprintf("failed with exit status %d", failed.Exit)})
+		return a.explainText(text, &ran{argv, failed.Exit, fmt.Sprintf("%s failed with exit status %d and an unrecognized error message", name, failed.Exit)})
 	}
-	return a.explainText(text+"\n"+err.Error(), &ran{argv, -1, "did not run to its end: " + err.Error()})
+	if _, missing := laptop.LookPath(argv[0]); missing != nil {
+		return a.explainText(err.Error(), &ran{argv, -1, argv[0] + ": command not found"})
+	}
+	return a.explainText(text+"\n"+err.Error(), &ran{argv, -1, name + ": " + err.Error()})
 }
 
-// explanation is what explain --json prints of a message.
+// explanation is what explain --json prints for a message.
 type explanation struct {
 	Schema  int            `json:"schema"`
 	Command *ran           `json:"command,omitempty"`
 	Known   *explain.Entry `json:"explanation,omitempty"`
 }
 
-// explainText explains a message; command is what printed it, nil if nobody knows.
+// explainText explains a message; command is what printed it, nil if that is unknown.
 func (a *app) explainText(text string, command *ran) error {
 	e, ok := explain.Find(text)
 	if !ok {
-		message := "I don't know this one"
+		message := "unrecognized error message"
 		if command != nil {
-			message += ": " + shell.Command(command.Argv...) + " " + command.how
+			message = command.failure
 		}
 		return &exitError{code: exitUnknown, message: message, hint: a.command("doctor")}
 	}
 	e = e.On(explain.Laptop{
-		System: a.Laptop(host.Sudo{}).OS(), Machine: a.likelyMachine(), Program: a.command(), HostOnlyNetworks: a.hasHostOnlyNetworks,
+		System: a.Laptop(host.Sudo{}).OS(), Machine: a.likelyMachine(), Program: a.command(), HostOnlyNetworks: sync.OnceValue(a.hasHostOnlyNetworks),
 	}, text)
 	if command != nil {
 		a.code = exitProblems
@@ -226,8 +232,8 @@ func (a *app) hasHostOnlyNetworks() bool {
 	return err == nil && v.AtLeast(7, 0, 0)
 }
 
-// likelyMachine is the one that advice is for: as everywhere, but a store that
-// cannot be read is no reason to say nothing.
+// likelyMachine is the machine that advice is for. A store that cannot be read does
+// not keep explain from answering.
 func (a *app) likelyMachine() string {
 	s, err := a.site()
 	if err != nil {

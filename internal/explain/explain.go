@@ -37,10 +37,11 @@ type Entry struct {
 // system, or with one kind of VirtualBox.
 type advice struct{ where, line string }
 
-// value is a number that a message has and a command needs.
+// value is a number or name that a message has and a command needs.
 type value struct {
-	name string // as it stands in commands, in capitals
-	re   *regexp.Regexp
+	name string         // as it stands in commands, in capitals
+	word *regexp.Regexp // the name as a word
+	re   *regexp.Regexp // its group finds the value
 }
 
 // MaxText is how much of a text is looked at, from its end: programs print what
@@ -93,8 +94,8 @@ func (e Entry) fits(patterns []pattern, spaced, joined string) bool {
 // On returns the entry with the commands for a laptop, and with what the text of the
 // message adds: its operating system, and values.
 func (e Entry) On(laptop Laptop, text string) Entry {
-	message, _ := normal(text)
-	system := systemOf(message, laptop.System)
+	message := squeeze(plain(text))
+	system := systemOf(strings.ToLower(message), laptop.System)
 	e.Run = nil
 	for _, c := range e.advice {
 		switch c.where {
@@ -110,7 +111,7 @@ func (e Entry) On(laptop Laptop, text string) Entry {
 		line := strings.ReplaceAll(c.line, "{machine}", laptop.Machine)
 		for _, v := range e.values {
 			if m := v.re.FindStringSubmatch(message); m != nil {
-				line = strings.ReplaceAll(line, v.name, m[1])
+				line = v.word.ReplaceAllLiteralString(line, m[1])
 			}
 		}
 		e.Run = append(e.Run, Called(line, laptop.Program))
@@ -121,8 +122,9 @@ func (e Entry) On(laptop Laptop, text string) Entry {
 // systemOf returns the operating system that a message is from: the one that it shows
 // signs of, else the laptop's own.
 func systemOf(message, laptop string) string {
-	for system, signs := range map[string]string{"windows": "WINDOWS", "macos": "MACOS", "linux": "LINUX"} {
-		if slices.ContainsFunc(table().lists[signs], func(sign string) bool { return strings.Contains(message, sign) }) {
+	for _, system := range []string{"windows", "macos", "linux"} {
+		signs := table().lists[strings.ToUpper(system)]
+		if slices.ContainsFunc(signs, func(sign string) bool { return strings.Contains(message, sign) }) {
 			return system
 		}
 	}

@@ -11,6 +11,15 @@ import (
 // quotes, no colors, no frames. In spaced a line break is a space; in joined it
 // is nothing, because consoles break lines in the middle of a word.
 func normal(text string) (spaced, joined string) {
+	text = plain(text)
+	spaced = squeeze(text)
+	joined = squeeze(strings.NewReplacer("\r\n", "", "\n", "").Replace(text))
+	return strings.ToLower(spaced), strings.ToLower(joined)
+}
+
+// plain is the end of a text without what surrounds a message: a terminal's colors,
+// the marks of quoted lines.
+func plain(text string) string {
 	text = utf8(text)
 	if len(text) > MaxText {
 		text = text[len(text)-MaxText:]
@@ -18,10 +27,7 @@ func normal(text string) (spaced, joined string) {
 	if strings.ContainsRune(text, '\x1b') {
 		text = controlSequence.ReplaceAllString(text, "")
 	}
-	text = unquoted(text)
-	spaced = squeeze(text)
-	joined = squeeze(strings.NewReplacer("\r\n", "", "\n", "").Replace(text))
-	return spaced, joined
+	return unquoted(text)
 }
 
 // utf8 decodes UTF-16 with a byte order mark, which PowerShell's > writes to a file.
@@ -60,8 +66,8 @@ func unquoted(text string) string {
 	return strings.Join(lines, "\n")
 }
 
-// squeeze lowers a text and leaves one space between its words, and one
-// backslash where there are several.
+// squeeze leaves one space between the words of a text, and one backslash where there
+// are several.
 func squeeze(text string) string {
 	var b strings.Builder
 	space := true
@@ -92,7 +98,7 @@ func squeeze(text string) string {
 			space = true
 			continue
 		}
-		b.WriteRune(unicode.ToLower(r))
+		b.WriteRune(r)
 		space = false
 	}
 	if slashes > 0 {

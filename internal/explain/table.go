@@ -15,7 +15,7 @@ var messages embed.FS
 // programs that quote others in messages of their own, with words that only they use.
 var files = strings.Fields(`lists compose minikube docker-machine docker-machine-store docker-tls
 	virtualbox-host virtualbox-vm virtualbox-network route ssh ssh-login ssh-connection
-	proxy registry image container docker docker-setup curl curl-tls`)
+	proxy registry container docker docker-setup curl curl-tls`)
 
 type contents struct {
 	lists   map[string][]string
@@ -126,8 +126,8 @@ func (c *contents) set(e *Entry, key, text string) error {
 		e.not = append(e.not, texts...)
 	case "value":
 		name, re, _ := strings.Cut(text, " ")
-		v := value{name: name}
-		v.re, err = regexp.Compile(re)
+		v := value{name: name, word: regexp.MustCompile(`\b` + regexp.QuoteMeta(name) + `\b`)}
+		v.re, err = regexp.Compile("(?i)" + strings.TrimSpace(re))
 		e.values = append(e.values, v)
 	default:
 		err = fmt.Errorf("no line begins with %q", key)
