@@ -15,7 +15,7 @@ var messages embed.FS
 // programs that quote others in messages of their own, with words that only they use.
 var files = strings.Fields(`lists compose minikube docker-machine docker-machine-store docker-tls
 	virtualbox-host virtualbox-vm virtualbox-network route ssh ssh-login ssh-connection
-	proxy registry container docker docker-setup curl curl-tls`)
+	proxy registry container docker docker-setup curl curl-tls virtualbox-routine`)
 
 type contents struct {
 	lists   map[string][]string
