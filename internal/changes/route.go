@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/laptop"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/routes"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/vbox"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/world"
@@ -51,9 +52,9 @@ func (c *RestoreRoute) NeedsDockerHost() bool { return false }
 
 // Backup implements world.Change.
 func (c *RestoreRoute) Backup(ctx context.Context, w *world.World) error {
-	view, err := w.RouteView(ctx)
+	view, err := w.Network.Route(ctx, w.HostOnlyNet())
 	c.Listed = err == nil && view.RouteErr == nil && view.Route.Link == c.Adapter
-	c.Boot, _ = w.Boot(ctx)
+	c.Boot, _ = laptop.Boot(ctx, w.Laptop)
 	return err
 }
 
@@ -72,7 +73,7 @@ func (c *RestoreRoute) Revert(ctx context.Context, w *world.World) ([]string, er
 	if w.LoadErr != nil {
 		return nil, w.LoadErr // the machine's address is not known
 	}
-	view, err := w.RouteView(ctx)
+	view, err := w.Network.Route(ctx, w.HostOnlyNet())
 	if err != nil {
 		return nil, err
 	}
@@ -86,7 +87,7 @@ func (c *RestoreRoute) Revert(ctx context.Context, w *world.World) ([]string, er
 	if err == nil {
 		err = routes.Refused(out.Stderr)
 	}
-	if view, again := w.RouteView(ctx); again == nil && view.Route.Link != c.Adapter {
+	if view, again := w.Network.Route(ctx, w.HostOnlyNet()); again == nil && view.Route.Link != c.Adapter {
 		err = nil // it is gone, whoever took it
 	}
 	return nil, err
@@ -102,7 +103,7 @@ func (c *RestoreRoute) Undoable(ctx context.Context, w *world.World) error {
 	if w.LoadErr != nil && !c.gone(ctx, w) {
 		return w.LoadErr
 	}
-	if view, err := w.RouteView(ctx); c.Listed || c.gone(ctx, w) || err != nil || view.Route.Link != c.Adapter {
+	if view, err := w.Network.Route(ctx, w.HostOnlyNet()); c.Listed || c.gone(ctx, w) || err != nil || view.Route.Link != c.Adapter {
 		return nil
 	}
 	_, err := w.Laptop.Run(ctx, host.Cmd{Argv: []string{"true"}, Root: true})
@@ -115,7 +116,7 @@ func (c *RestoreRoute) Undoable(ctx context.Context, w *world.World) error {
 // gone says that our route has ended with the boot in which it was made: what is there
 // now is VirtualBox's and the kernel's.
 func (c *RestoreRoute) gone(ctx context.Context, w *world.World) bool {
-	now, err := w.Boot(ctx)
+	now, err := laptop.Boot(ctx, w.Laptop)
 	return c.Boot != "" && err == nil && now != c.Boot
 }
 

@@ -7,14 +7,15 @@ import (
 	"time"
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/changes"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/dockermachine"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/layers"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/stack"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/store"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/world"
 )
 
-// abandonTime is how long removing a machine that is half there may take.
-const abandonTime = 60 * time.Second
+// removeTime is how long removing a machine that is half there may take.
+const removeTime = 60 * time.Second
 
 // openOrCreate loads a machine, or creates it if that is asked for by the flag
 // or by a yes typed at a prompt; --yes alone creates nothing.
@@ -59,7 +60,7 @@ func (a *app) create(s site, name string, f fixFlags) error {
 		var missing *store.NotFoundError
 		if errors.As(err, &missing) {
 			created = false
-			w, err = a.world(s, world.ToBe(name, s.dir)), nil
+			w, err = a.world(s, dockermachine.Planned(name, s.dir)), nil
 		}
 		w.StopVMs, w.Patience = f.stopVMs, fixPatience
 		return w, err
@@ -75,7 +76,8 @@ func (a *app) create(s site, name string, f fixFlags) error {
 	if !f.create { // a yes was typed instead
 		again = func(flags ...string) string { return a.again(append([]string{"--create"}, flags...)...) }
 	}
-	plan, err := w.Creatable(a.ctx, again())
+	machine := dockermachine.New(s.laptop, s.store, w.VirtualBox, w.Network, a.ui.Say)
+	plan, err := machine.Check(a.ctx, name, again())
 	if err != nil {
 		return a.cause(err)
 	}
@@ -90,12 +92,14 @@ func (a *app) create(s site, name string, f fixFlags) error {
 	if err != nil {
 		return a.cause(err)
 	}
-	return a.created(w, w.Create(a.ctx, a.Stderr))
+	err = machine.Create(a.ctx, name, a.Stderr)
+	w.Forget()
+	return a.created(w, machine, err)
 }
 
-// created goes on where docker-machine has failed at its very last check and the
+// created goes on where docker-machine failed at its very last check and the
 // machine runs all the same (docker/toolbox#744); else what it left is removed.
-func (a *app) created(w *world.World, failed error) error {
+func (a *app) created(w *world.World, machine *dockermachine.CLI, failed error) error {
 	if failed == nil {
 		return nil
 	}
@@ -108,9 +112,9 @@ func (a *app) created(w *world.World, failed error) error {
 			}
 		}
 	}
-	ctx, cancel := context.WithTimeout(a.hard, abandonTime)
+	ctx, cancel := context.WithTimeout(a.hard, removeTime)
 	defer cancel()
-	if err := w.Abandon(ctx, a.Stderr); err != nil {
+	if err := machine.Remove(ctx, name, a.Stderr); err != nil {
 		return &exitError{code: exitIncomplete, message: fmt.Sprintf("%v; and what it left could not be removed: %v", a.cause(failed), err),
 			hint: w.DockerMachine("rm", "-f")}
 	}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/laptop"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/virtualbox"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/world"
 )
@@ -46,6 +47,7 @@ func lookAtAll[T any](a *app, s site, names []string, look func(context.Context,
 	var allVMsAsked <-chan struct{} // likewise
 	if len(names) > 1 {
 		shared = &world.Shared{}
+		s.network = laptop.ForManyMachines(s.laptop)
 		s.virtualBox = virtualbox.New(s.laptop, a.Getenv, func() bool { return false })
 		allVMsAsked = s.virtualBox.Prefetch(ctx, doctorTime)
 	}

@@ -9,8 +9,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/changes"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/dockermachine"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/laptop"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/stack"
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/store"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/useraction"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/world"
 )
@@ -60,7 +61,7 @@ func (a *app) restartModules(s site, stopVMs bool) error {
 	if err := a.rollBackRestarts(s, w); err != nil {
 		return err
 	}
-	if err := a.noVPN(s); err != nil {
+	if err := a.noVPN(s, w); err != nil {
 		return a.cause(err)
 	}
 	restart := &changes.RestartModules{Again: w.Program + " modules restart --stop-vms"}
@@ -129,33 +130,33 @@ func (a *app) rollBackRestarts(s site, w *world.World) error {
 	return nil
 }
 
-// noVPN is nil if no VPN has the way to a machine of the store, or to the
+// noVPN is nil if no VPN has the route to a machine of the store, or to the
 // network that docker-machine would choose for a new one.
-func (a *app) noVPN(s site) error {
-	machines := []store.Machine{world.ToBe("", s.dir)}
+func (a *app) noVPN(s site, w *world.World) error {
+	nets := []laptop.HostOnly{dockermachine.DefaultNetwork()}
 	names, err := s.store.Names(a.ctx)
 	if err != nil {
 		return err
 	}
 	for _, name := range names {
 		if m, err := s.store.Load(a.ctx, name); err == nil && m.VirtualBox() && m.IP.IsValid() {
-			machines = append(machines, m)
+			nets = append(nets, laptop.HostOnly{Addr: m.IP, Laptop: m.HostOnlyCIDR, Adapter: w.VirtualBox.Machine(m).HostOnlyAdapter})
 		}
 	}
 	asked := map[netip.Prefix]bool{}
-	for _, m := range machines {
-		net, err := m.IP.Prefix(24)
+	for _, n := range nets {
+		net, err := n.Addr.Prefix(24)
 		if err != nil || asked[net] {
 			continue
 		}
 		asked[net] = true
-		vpn, err := a.world(s, m).VPNTakes(a.ctx)
+		vpn, err := w.Network.VPNTakes(a.ctx, n)
 		if err != nil {
 			return err
 		}
-		if vpn != nil {
+		if vpn != "" {
 			again := a.again()
-			return &useraction.Required{Text: vpn.Text + ": disconnect from the VPN and run again: " + again, Hint: again}
+			return &useraction.Required{Text: vpn + ": disconnect from the VPN and run again: " + again, Hint: again}
 		}
 	}
 	return nil

@@ -6,6 +6,7 @@ import (
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/dockercli"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/laptop"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/shell"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/store"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/ui"
@@ -22,9 +23,10 @@ const fixPatience = 10 * time.Second
 
 // site is the laptop and the store that a command works on.
 type site struct {
-	laptop host.Laptop
-	store  *store.Store
-	docker *dockercli.CLI // one for all machines: they share what it answers
+	laptop  host.Laptop
+	store   *store.Store
+	docker  *dockercli.CLI // one for all machines: they share what it answers
+	network *laptop.Network
 	// virtualBox is one that many machines share; nil where each has its own.
 	virtualBox *virtualbox.Manager
 	dir        string
@@ -33,7 +35,7 @@ type site struct {
 
 // siteOf is where a machine is.
 func siteOf(w *world.World) site {
-	return site{laptop: w.Laptop, store: w.Store, docker: w.Docker, dir: w.Machine.StoreDir, state: w.StateDir}
+	return site{laptop: w.Laptop, store: w.Store, docker: w.Docker, network: w.Network, dir: w.Machine.StoreDir, state: w.StateDir}
 }
 
 // site opens the store. Nothing is created.
@@ -47,18 +49,18 @@ func (a *app) site() (site, error) {
 	if home == "" && (!filepath.IsAbs(state) || a.storage == "" && a.Getenv("MACHINE_STORAGE_PATH") == "") {
 		return site{}, &exitError{code: exitUsage, message: "no home directory is known: HOME is not set", hint: "export HOME=~"}
 	}
-	laptop := a.Laptop(host.Sudo{
+	computer := a.Laptop(host.Sudo{
 		Terminal: a.ui.CanPrompt(),
 		Announce: func(argv []string) {
 			a.ui.Still() // sudo may ask for a password now
 			a.ui.Say("running %s", shell.Command(argv...))
 		},
 	})
-	st, err := store.Open(laptop, dir)
+	st, err := store.Open(computer, dir)
 	if err != nil {
 		return site{}, err
 	}
-	return site{laptop: laptop, store: st, docker: dockercli.New(laptop), dir: st.Dir(), state: state}, nil
+	return site{laptop: computer, store: st, docker: dockercli.New(computer), network: laptop.New(computer), dir: st.Dir(), state: state}, nil
 }
 
 // machines are all those of the store. That there are none is said.
@@ -95,7 +97,7 @@ func (a *app) world(s site, m store.Machine) *world.World {
 // withoutMachine is the laptop and the store, for what is about no machine in particular.
 func (a *app) withoutMachine(s site) *world.World {
 	w := &world.World{
-		Laptop: s.laptop, Store: s.store, Docker: s.docker, VirtualBox: s.virtualBox,
+		Laptop: s.laptop, Store: s.store, Docker: s.docker, Network: s.network, VirtualBox: s.virtualBox,
 		Getenv: a.Getenv, Now: a.Now, StateDir: s.state,
 		Tell: a.ui.Say,
 	}

@@ -5,11 +5,11 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/dockermachine"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/shell"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/stack"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/store"
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/world"
 )
 
 func (a *app) shellInitCmd() *cobra.Command {
@@ -43,7 +43,7 @@ Remove the line to take it back.`,
 			m, err := s.store.Load(a.ctx, name)
 			var missing *store.NotFoundError
 			if len(args) == 0 && errors.As(err, &missing) {
-				m, err = world.ToBe(name, s.store.Dir()), nil // the line does nothing until there is one
+				m, err = dockermachine.Planned(name, s.store.Dir()), nil // the line does nothing until there is one
 			}
 			if err != nil {
 				return err

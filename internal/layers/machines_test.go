@@ -18,6 +18,7 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/dockercli"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host/hosttest"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/fakestore"
+	network "github.com/docker-vpn-helper/docker-vpn-helper/internal/laptop"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/stack"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/store"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/virtualbox"
@@ -118,6 +119,7 @@ func (m transcript) world(t *testing.T) (*world.World, *hosttest.Computer) {
 	check(t, err)
 	w := &world.World{Laptop: l, Store: opened, Machine: entry, Getenv: func(string) string { return "" }, Now: time.Now,
 		StateDir: filepath.Join(dir, "state"), Tell: t.Logf, Docker: dockercli.New(l)}
+	w.Network = network.New(l)
 	w.VirtualBox = virtualbox.New(l, w.Getenv, w.Repairing)
 	w.VM = w.VirtualBox.Machine(entry)
 	w.Program, w.DaemonWait = "docker-vpn-helper", 2*time.Second

@@ -2,12 +2,9 @@ package world
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"path/filepath"
 
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/routes"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/store"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/vbox"
 )
@@ -95,35 +92,4 @@ func (w *World) LockPorts(ctx context.Context) (unlock func(), err error) {
 	return w.Laptop.Lock(ctx, filepath.Join(w.StateDir, "ports.lock"), func() {
 		w.Tell("waiting for another docker-vpn-helper that is choosing a port")
 	})
-}
-
-// Listeners are the processes that listen on a TCP port of the laptop, as far
-// as the user may see them.
-func (w *World) Listeners(ctx context.Context, port int) ([]routes.Listener, error) {
-	if w.Shared == nil {
-		return w.askListeners(ctx, port)
-	}
-	all, err := w.Shared.listeners.Get(ctx, func() ([]routes.Listener, error) { return w.askListeners(ctx, 0) })
-	var here []routes.Listener
-	for _, l := range all {
-		if int(l.Addr.Port()) == port {
-			here = append(here, l)
-		}
-	}
-	return here, err
-}
-
-func (w *World) askListeners(ctx context.Context, port int) ([]routes.Listener, error) {
-	ctx, cancel := context.WithTimeout(ctx, ProbeTime)
-	defer cancel()
-	argv := routes.ListenerArgv(w.Laptop.OS(), port)
-	if argv == nil {
-		return nil, errors.ErrUnsupported
-	}
-	out, err := w.Laptop.Run(ctx, host.Cmd{Argv: argv})
-	var exit *host.CmdError
-	if err != nil && !(errors.As(err, &exit) && exit.Exit == 1 && len(out.Stdout) == 0) {
-		return nil, err
-	}
-	return routes.ParseListeners(w.Laptop.OS(), out.Stdout), nil
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/dockercli"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/dockerhost"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/laptop"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/memo"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/shell"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/sshhost"
@@ -47,6 +48,7 @@ type World struct {
 	Laptop  host.Laptop
 	Store   *store.Store
 	Machine store.Machine
+	Network *laptop.Network // the laptop's
 	// VirtualBox is the laptop's, VM the machine's; VM is nil where there is no machine.
 	VirtualBox *virtualbox.Manager
 	VM         *virtualbox.Machine
@@ -128,6 +130,12 @@ func (w *World) DockerMachine(args ...string) string {
 // may hold machines of the same name, so it is named after both.
 func (w *World) MachineState() string {
 	return MachineState(w.StateDir, w.Machine.StoreDir, w.Machine.Name)
+}
+
+// HostOnlyNet is the docker host on its host-only network, for what asks the laptop's
+// network about it.
+func (w *World) HostOnlyNet() laptop.HostOnly {
+	return laptop.HostOnly{Addr: w.Machine.IP, Laptop: w.Machine.HostOnlyCIDR, Adapter: w.VM.HostOnlyAdapter}
 }
 
 // HostOnly is the host-only address of the docker host; the zero Addr where the

@@ -119,7 +119,7 @@ func takenBy(ctx context.Context, w *world.World, vm vbox.VM, rule vbox.Forward)
 			return "machine " + name, nil
 		}
 	}
-	listeners, err := w.Listeners(ctx, rule.HostPort)
+	listeners, err := w.Network.Listeners(ctx, rule.HostPort)
 	if err != nil {
 		return "", nil // who it is stays unknown; dockerd's rung says what it is not
 	}
@@ -161,7 +161,7 @@ func servesVM(ctx context.Context, w *world.World, vm vbox.VM, rule vbox.Forward
 		if f.Proto != "tcp" || f.HostPort == rule.HostPort {
 			continue
 		}
-		listeners, err := w.Listeners(ctx, f.HostPort)
+		listeners, err := w.Network.Listeners(ctx, f.HostPort)
 		if err == nil && slices.ContainsFunc(reached(listeners), func(o routes.Listener) bool { return o.PID == l.PID || o.Command == l.Command }) {
 			return true
 		}

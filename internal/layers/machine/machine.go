@@ -9,6 +9,7 @@ import (
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/changes"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/laptop"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/stack"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/vbox"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/virtualbox"
@@ -86,7 +87,7 @@ func inspect(ctx context.Context, w *world.World) (stack.State, error) {
 	var complaint *vbox.Error
 	switch {
 	case errors.Is(err, virtualbox.ErrNotInstalled):
-		s.NoVBoxManage, s.AppleSilicon = true, w.AppleSilicon(ctx)
+		s.NoVBoxManage, s.AppleSilicon = true, laptop.AppleSilicon(ctx, w.Laptop)
 		_, s.Proven = w.Proven(ctx)
 		return s, nil
 	case errors.As(err, &complaint) && complaint.Kind == vbox.NotFound:
@@ -153,7 +154,7 @@ func (s *State) virtualBox(ctx context.Context, w *world.World, vm vbox.VM) {
 	}
 	s.Version = v.String()
 	if vm.State != vbox.Running && v.AtLeast(7, 0, 0) {
-		if s.AppleSilicon = w.AppleSilicon(ctx); s.AppleSilicon {
+		if s.AppleSilicon = laptop.AppleSilicon(ctx, w.Laptop); s.AppleSilicon {
 			return
 		}
 	}

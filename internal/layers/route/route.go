@@ -45,7 +45,7 @@ func inspect(ctx context.Context, w *world.World) (stack.State, error) {
 	if !s.Applies {
 		return s, nil
 	}
-	view, err := w.RouteView(ctx)
+	view, err := w.Network.Route(ctx, w.HostOnlyNet())
 	if err != nil {
 		return nil, err
 	}
@@ -60,7 +60,7 @@ func inspect(ctx context.Context, w *world.World) (stack.State, error) {
 	case w.Frugal:
 		return s, nil // the rest costs time
 	case verdict == routes.Hijacked:
-		s.Client = w.VPN(ctx, view)
+		s.Client = w.Network.VPN(ctx, view)
 	case verdict == routes.OK && w.HostOnlySilent(ctx):
 		// Nobody answers from a VM that is off. Where that cannot be asked, the silence stands.
 		if up, err := w.VM.Running(ctx); err == nil && !up {
@@ -79,7 +79,7 @@ func inspect(ctx context.Context, w *world.World) (stack.State, error) {
 // now cannot, whatever the route is like.
 func (s *State) silent(ctx context.Context, w *world.World) {
 	if s.Silent = w.Frugal || !w.VM.AddressMoved(ctx); s.Silent {
-		s.Client = w.VPN(ctx, s.View)
+		s.Client = w.Network.VPN(ctx, s.View)
 	}
 }
 

@@ -1,0 +1,81 @@
+package laptop
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"syscall"
+
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/routes"
+)
+
+// HostOnly is a docker host on its host-only network.
+type HostOnly struct {
+	Addr   netip.Addr   // the docker host's
+	Laptop netip.Prefix // the laptop's there; zero where unknown
+	// Adapter asks VirtualBox for the adapter of that network, "" where it has none. It
+	// is called only where several interfaces could be it; nil is as "".
+	Adapter func(context.Context) string
+}
+
+// Route asks which way a packet to the docker host would take. Where the kernel cannot
+// be asked directly (macOS), `route -n get` decides.
+func (n *Network) Route(ctx context.Context, to HostOnly) (routes.View, error) {
+	view := routes.View{Addr: to.Addr, HostOnly: to.Laptop}
+	var err error
+	if view.Links, err = n.host.Links(ctx); err != nil {
+		return view, err
+	}
+	view.Route, view.RouteErr = n.host.RouteTo(ctx, view.Addr)
+	switch {
+	case errors.Is(view.RouteErr, errors.ErrUnsupported):
+		out, err := n.host.Run(ctx, host.Cmd{Argv: []string{"route", "-n", "get", view.Addr.String()}})
+		var exit *host.CmdError
+		if err != nil && !errors.As(err, &exit) {
+			return view, fmt.Errorf("asking for the route to %s: %w", view.Addr, err)
+		}
+		view.Route, _, view.RouteErr = routes.ParseRouteGet(append(out.Stdout, out.Stderr...))
+		if view.Vague() {
+			view.Route.Dst = n.clonedFrom(ctx, view)
+		}
+	case errors.Is(view.RouteErr, syscall.ENETUNREACH):
+		view.RouteErr = routes.ErrNoRoute
+	}
+	if !view.HostOnly.IsValid() {
+		view.HostOnly = adapterAddr(view)
+	}
+	if view.Ambiguous() && to.Adapter != nil {
+		view.Adapter = to.Adapter(ctx)
+	}
+	return view, nil
+}
+
+// clonedFrom is the network of the route that a cloned one stands for; zero where
+// netstat does not list it.
+func (n *Network) clonedFrom(ctx context.Context, view routes.View) netip.Prefix {
+	out, err := n.host.Run(ctx, host.Cmd{Argv: routes.NetstatArgv()})
+	if err != nil {
+		return netip.Prefix{}
+	}
+	rows, err := routes.ParseNetstat(out.Stdout)
+	if err != nil {
+		return netip.Prefix{}
+	}
+	dst, _ := routes.Parent(rows, view.Addr, view.Route.Link, view.Links)
+	return dst
+}
+
+// adapterAddr is the laptop's own address in the docker host's network, for a
+// machine whose config.json does not have it.
+func adapterAddr(view routes.View) netip.Prefix {
+	for _, l := range view.Links {
+		for _, a := range l.Addrs {
+			if !routes.Tunnel(l) && a.Contains(view.Addr) {
+				return a
+			}
+		}
+	}
+	return netip.Prefix{}
+}
