@@ -25,6 +25,11 @@ func (a *app) openOrCreate(s site, name string, f fixFlags) (*world.World, error
 	if !errors.As(err, &missing) {
 		return w, err
 	}
+	if f.create || a.ui.CanPrompt() {
+		if err := a.checkPort(a.world(s, dockermachine.Planned(name, s.dir)), f); err != nil {
+			return nil, err
+		}
+	}
 	if f.dryRun {
 		if !f.create {
 			return nil, err

@@ -16,6 +16,7 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/useraction"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/vbox"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/virtualbox"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/world"
 )
 
 // The exit codes; docs/design.md has the table.
@@ -91,6 +92,7 @@ func (a *app) classify(err error) *exitError {
 		vb       *vbox.Error
 		down     *changes.DaemonDown
 		path     *fs.PathError
+		port     *world.PortError
 	)
 	out := &exitError{code: exitProblems, message: err.Error()}
 	switch {
@@ -134,6 +136,8 @@ func (a *app) classify(err error) *exitError {
 	case errors.As(err, &required):
 		out.code = exitUserAction
 		out.hint = required.Hint
+	case errors.As(err, &port):
+		out.hint = port.Hint
 	case errors.As(err, &verdict):
 		out.hint = verdict.Finding.Hint
 		if verdict.Status != stack.Fail {

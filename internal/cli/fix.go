@@ -48,7 +48,7 @@ func (a *app) fixCmd() *cobra.Command {
 	fl := cmd.Flags()
 	fl.BoolVar(&f.dryRun, "dry-run", false, "print the changes and make none")
 	fl.BoolVar(&f.create, "create", false, "create the machine if the store has none of that name")
-	fl.IntVar(&f.port, "port", 0, "host port to prefer for a new NAT rule (default 2376)")
+	fl.IntVar(&f.port, "port", 0, "host port for a new NAT rule (default 2376, or the next free one)")
 	fl.BoolVar(&f.reissue, "reissue", false, "reissue the server certificate even if it is good")
 	fl.BoolVar(&f.stopVMs, "stop-vms", false, "save and resume running VMs where kernel modules must be restarted")
 	fl.BoolVar(&f.acceptHostKey, "accept-host-key", false, "take a changed SSH host key as the new one")
@@ -80,8 +80,10 @@ func (a *app) fix(s site, name string, f fixFlags) error {
 	if w.LoadErr != nil {
 		return w.LoadErr
 	}
+	if err := a.checkPort(w, f); err != nil {
+		return err
+	}
 	if f.dryRun {
-		f.wish(w)
 		return a.dryRun(w)
 	}
 	if !a.ui.JSON {
@@ -196,6 +198,7 @@ func (a *app) printFixed(w *world.World, res stack.Result, vars []shell.Var, dia
 			}
 		}
 	}
+	a.portUnused(w)
 	if len(res.Applied) == 0 {
 		a.ui.Say("[%s] healthy, nothing changed", w.Machine.Name)
 	} else {
@@ -244,6 +247,7 @@ func (a *app) dryRun(w *world.World) error {
 	if len(later) > 0 {
 		fmt.Fprintf(&b, "after that: inspect %s\n", strings.Join(later, ", "))
 	}
+	a.portUnused(w)
 	if b.Len() == 0 {
 		a.ui.Say("[%s] nothing to change", w.Machine.Name)
 	}

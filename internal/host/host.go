@@ -46,8 +46,8 @@ type Laptop interface {
 	// LookPath finds an executable by name in PATH, or else the first that
 	// exists of the absolute paths in also.
 	LookPath(name string, also ...string) (string, error)
-	// PortFree says whether 127.0.0.1:port could be listened on right now.
-	PortFree(ctx context.Context, port int) (bool, error)
+	// PortUse reports whether this user could listen on 127.0.0.1:port right now.
+	PortUse(ctx context.Context, port int) (PortUse, error)
 	// Links lists the network interfaces.
 	Links(ctx context.Context) ([]Link, error)
 	// RouteTo asks the kernel which way a packet to ip would take, without
@@ -70,6 +70,15 @@ type Laptop interface {
 	// if not nil, is called once when somebody else holds the lock.
 	Lock(ctx context.Context, path string, waiting func()) (unlock func(), err error)
 }
+
+// PortUse is what keeps a port from being listened on, if anything does.
+type PortUse string
+
+const (
+	PortFree       PortUse = "free"
+	PortTaken      PortUse = "taken"      // a program listens on it
+	PortPrivileged PortUse = "privileged" // the operating system does not let this user have it
+)
 
 // Cmd is one command. There is no shell in between: Argv is what the program gets.
 type Cmd struct {

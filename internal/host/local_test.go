@@ -141,12 +141,12 @@ func TestAskingForAPortTakesItFromNobody(t *testing.T) {
 		t.Fatal(err)
 	}
 	port := ln.Addr().(*net.TCPAddr).Port
-	if free, err := l.PortFree(t.Context(), port); free || err != nil {
-		t.Errorf("with a listener: %v %v", free, err)
+	if use, err := l.PortUse(t.Context(), port); use != PortTaken || err != nil {
+		t.Errorf("with a listener: %v %v", use, err)
 	}
 	ln.Close()
-	if free, err := l.PortFree(t.Context(), port); !free || err != nil {
-		t.Errorf("without a listener: %v %v", free, err)
+	if use, err := l.PortUse(t.Context(), port); use != PortFree || err != nil {
+		t.Errorf("without a listener: %v %v", use, err)
 	}
 	if runtime.GOOS != Linux {
 		return // elsewhere a bound socket is in the way for some microseconds
@@ -156,7 +156,7 @@ func TestAskingForAPortTakesItFromNobody(t *testing.T) {
 	for range 4 {
 		asked.Go(func() {
 			for ctx.Err() == nil {
-				if _, err := l.PortFree(ctx, port); err != nil && ctx.Err() == nil {
+				if _, err := l.PortUse(ctx, port); err != nil && ctx.Err() == nil {
 					t.Error(err)
 				}
 			}

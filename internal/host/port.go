@@ -15,30 +15,35 @@ import (
 // that takes longer is there all the same.
 const knockTime = time.Second
 
-// PortFree implements Laptop. It never listens itself, not even for a moment: that
+// PortUse implements Laptop. It never listens itself, not even for a moment: that
 // moment is when VirtualBox, starting another VM, would find the port taken, and
 // when somebody who looks for VirtualBox there would find us.
-func (l *Local) PortFree(ctx context.Context, port int) (bool, error) {
+func (l *Local) PortUse(ctx context.Context, port int) (PortUse, error) {
 	ctx, cancel := context.WithTimeout(ctx, knockTime)
 	defer cancel()
 	conn, err := l.DialContext(ctx, "tcp4", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
 	if err == nil {
-		return false, conn.Close()
+		return PortTaken, conn.Close()
 	}
 	if !errors.Is(err, syscall.ECONNREFUSED) {
-		return false, nil
+		return PortTaken, nil
 	}
 	switch err := bindable(port); {
 	case err == nil:
-		return true, nil
-	case errors.Is(err, syscall.EADDRINUSE), errors.Is(err, fs.ErrPermission):
-		return false, nil
+		return PortFree, nil
+	case errors.Is(err, syscall.EADDRINUSE):
+		return PortTaken, nil
+	case errors.Is(err, fs.ErrPermission):
+		return PortPrivileged, nil
 	default:
-		return false, os.NewSyscallError("bind", err)
+		return "", os.NewSyscallError("bind", err)
 	}
 }
 
-// bindable says whether the port can be had at all: one below 1024 may be root's.
+// bindable is why the port cannot be bound; nil if it can. Which ports are root's alone
+// only the kernel knows: Linux has a setting (ip(7), ip_unprivileged_port_start), and
+// macOS asks for root on 127.0.0.1, not on 0.0.0.0 (apple/container#1985). Hence the very
+// address of the rule, and by the user whose VM VirtualBox runs.
 // With SO_REUSEADDR a socket that does not listen is in nobody's way who sets it
 // too, as VirtualBox does (Linux, socket(7)).
 func bindable(port int) error {

@@ -40,9 +40,9 @@ func TestTranscriptBehavesLikeTheComputer(t *testing.T) {
 	same(t, "ran", []string{"$ VBoxManage list vms", "$ VBoxManage showvminfo its 'a b'", "$ route -n get 192.168.99.100",
 		"# route -n add -net 192.168.99 -interface vboxnet0", "$ route -n get 192.168.99.100"}, c.Ran())
 
-	free, _ := c.PortFree(ctx, 2376)
-	taken, _ := c.PortFree(ctx, 2377)
-	same(t, "ports of the scene", []bool{true, false}, []bool{free, taken})
+	free, _ := c.PortUse(ctx, 2376)
+	taken, _ := c.PortUse(ctx, 2377)
+	same(t, "ports of the scene", []host.PortUse{host.PortFree, host.PortTaken}, []host.PortUse{free, taken})
 	if _, err := c.RouteTo(ctx, netip.MustParseAddr("192.168.99.100")); !errors.Is(err, errors.ErrUnsupported) {
 		t.Errorf("route: %v", err)
 	}

@@ -48,14 +48,16 @@ func refused(network string) error {
 	return &net.OpError{Op: "dial", Net: network, Err: os.NewSyscallError("connect", syscall.ECONNREFUSED)}
 }
 
-// PortFree implements host.Laptop.
-func (c *Computer) PortFree(_ context.Context, port int) (bool, error) {
-	for _, f := range c.facts("taken") {
-		if f[0] == strconv.Itoa(port) {
-			return false, nil
+// PortUse implements host.Laptop.
+func (c *Computer) PortUse(_ context.Context, port int) (host.PortUse, error) {
+	for _, use := range []host.PortUse{host.PortTaken, host.PortPrivileged} {
+		for _, f := range c.facts(string(use)) {
+			if f[0] == strconv.Itoa(port) {
+				return use, nil
+			}
 		}
 	}
-	return true, nil
+	return host.PortFree, nil
 }
 
 // Links implements host.Laptop.

@@ -32,8 +32,8 @@
 //
 // "computer" holds facts, one a line: os NAME; path PROGRAM FILE; link NAME KIND
 // up|down [PREFIX…], KIND "-" where it is not known; route IP LINK DST [GATEWAY];
-// process PID NAME [ARGS…], foreign for another user's; ancestor NAME, the parent first; taken PORT; and
-// what a connection meets, open|refused|silent ADDRESS:PORT, PORT "*" for all
+// process PID NAME [ARGS…], foreign for another user's; ancestor NAME, the parent first; taken PORT; privileged
+// PORT; and // what a connection meets, open|refused|silent ADDRESS:PORT, PORT "*" for all
 // others. What is not listed refuses.
 //
 // "/path" is a file, with "=> permission denied" or another error one that
@@ -223,7 +223,7 @@ func fileError(mark string) error {
 // fewest is how many fields a line of each kind has at least.
 func fewest(kind string) int {
 	switch kind {
-	case "os", "ancestor", "taken", "open", "refused", "silent":
+	case "os", "ancestor", "taken", "privileged", "open", "refused", "silent":
 		return 1
 	case "path", "process", "foreign":
 		return 2
@@ -253,7 +253,7 @@ func (s *scene) addFacts(text string) error {
 			_, err = parseLink(fields)
 		case "route":
 			_, _, err = parseRoute(fields)
-		case "process", "foreign", "taken":
+		case "process", "foreign", "taken", "privileged":
 			_, err = strconv.Atoi(fields[0])
 		}
 		if err != nil {

@@ -163,6 +163,20 @@ func (l *laptop) RouteTo(_ context.Context, ip netip.Addr) (host.Route, error) {
 	return host.Route{Dst: r.Dst, Link: r.Link, Gateway: r.Gateway}, nil
 }
 
+// PortUse implements host.Laptop. As on macOS and on most Linux laptops, only root has the
+// ports below 1024; the test may be run by root.
+func (l *laptop) PortUse(ctx context.Context, port int) (host.PortUse, error) {
+	w, err := l.world()
+	if err != nil {
+		return "", err
+	}
+	use, err := l.Laptop.PortUse(ctx, port)
+	if use == host.PortFree && port < 1024 && w.Sudo != "root" {
+		use = host.PortPrivileged
+	}
+	return use, err
+}
+
 // Processes implements host.Laptop: the world's, and its VMs'.
 func (l *laptop) Processes(context.Context) ([]host.Process, error) {
 	w, err := l.world()

@@ -145,12 +145,12 @@ func (l *Laptop) LookPath(name string, also ...string) (string, error) {
 	return l.Laptop.LookPath(name, also...)
 }
 
-// PortFree implements host.Laptop.
-func (l *Laptop) PortFree(ctx context.Context, port int) (bool, error) {
+// PortUse implements host.Laptop.
+func (l *Laptop) PortUse(ctx context.Context, port int) (host.PortUse, error) {
 	if err := l.wait(ctx); err != nil {
-		return false, fmt.Errorf("trying port %d: %w", port, err)
+		return "", fmt.Errorf("trying port %d: %w", port, err)
 	}
-	return l.Laptop.PortFree(ctx, port)
+	return l.Laptop.PortUse(ctx, port)
 }
 
 // Links implements host.Laptop.

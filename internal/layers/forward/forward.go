@@ -11,6 +11,7 @@ import (
 	"syscall"
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/changes"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/routes"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/stack"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/vbox"
@@ -38,13 +39,14 @@ type State struct {
 	PortHint string `json:"-"`
 }
 
-// Layer is the rung.
+// Layer is the layer of the NAT rule. Where there can be none, a new certificate or a
+// restart of dockerd would be in vain: a repair ends here.
 func Layer() stack.Layer {
-	return stack.Layer{Name: "forward", Needs: []string{"machine"}, Inspect: inspect}
+	return stack.Layer{Name: "forward", Needs: []string{"machine"}, Ground: true, Inspect: inspect}
 }
 
 func inspect(ctx context.Context, w *world.World) (stack.State, error) {
-	s := State{Applies: w.Machine.VirtualBox(), Guest: w.Machine.DaemonPort(), FixHint: w.Hint("fix"), PortHint: w.Hint("fix", "--port", "20000")}
+	s := State{Applies: w.Machine.VirtualBox(), Guest: w.Machine.DaemonPort(), FixHint: w.Hint("fix")}
 	if !s.Applies {
 		return s, nil
 	}
@@ -79,9 +81,9 @@ func inspect(ctx context.Context, w *world.World) (stack.State, error) {
 	}
 	s.HostOnlyWorks = !w.Repairing() && w.Ask(ctx, w.HostOnlyEndpoint()).Proved()
 	port, err := w.ChoosePort(ctx, vm, nil)
-	var none *world.NoPortError
+	var none *world.PortError
 	if errors.As(err, &none) {
-		s.NoPort = none.Error()
+		s.NoPort, s.PortHint = none.Text, none.Hint
 		return s, nil
 	}
 	if err != nil && ctx.Err() != nil && !w.Repairing() {
@@ -108,8 +110,8 @@ func takenBy(ctx context.Context, w *world.World, vm vbox.VM, rule vbox.Forward)
 		return "", nil
 	}
 	if answer.DialErr != nil {
-		free, err := w.Laptop.PortFree(ctx, rule.HostPort)
-		if err != nil || !free {
+		use, err := w.Laptop.PortUse(ctx, rule.HostPort)
+		if err != nil || use == host.PortTaken {
 			return "", err
 		}
 		return "nobody (VirtualBox has the rule and does not listen)", nil

@@ -1,0 +1,27 @@
+package cli
+
+import (
+	"errors"
+	"strconv"
+
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/world"
+)
+
+// checkPort refuses a --port that the NAT rule cannot have, before anything is changed.
+func (a *app) checkPort(w *world.World, f fixFlags) error {
+	f.wish(w)
+	err := w.CheckPort(a.ctx)
+	w.Forget()
+	var unusable *world.PortError
+	if errors.As(err, &unusable) && f.create && unusable.Next != 0 {
+		unusable.Hint = a.command("fix", "--create", "--port", strconv.Itoa(unusable.Next), w.Machine.Name)
+	}
+	return a.cause(err)
+}
+
+// portUnused tells the user where --port made no difference.
+func (a *app) portUnused(w *world.World) {
+	if e := w.Target(a.ctx); w.Port != 0 && !e.Planned && e.Host != "" && e.Port != w.Port {
+		a.ui.Say("[%s] --port %d is not used: dockerd already answers at %s", w.Machine.Name, w.Port, e.URL())
+	}
+}
