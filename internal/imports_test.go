@@ -71,6 +71,7 @@ func TestWhoMayImportWhom(t *testing.T) {
 		"internal/virtualbox": {"internal/host", "internal/memo", "internal/store", "internal/useraction", "internal/vbox"},
 		"internal/useraction": {},
 		"internal/dockercli":  {"internal/host", "internal/memo"},
+		"internal/dockerhost": {"internal/certs", "internal/dockerd", "internal/host", "internal/memo"},
 	}
 	for _, goos := range []string{"linux", "darwin"} {
 		for _, p := range packages(t, goos) {

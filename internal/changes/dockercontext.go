@@ -3,7 +3,6 @@ package changes
 import (
 	"context"
 	"crypto/rand"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -68,11 +67,7 @@ func (c *SetContext) Backup(ctx context.Context, w *world.World) error {
 	if err != nil {
 		return fmt.Errorf("saving docker context %s: %w", c.Name, err)
 	}
-	id := make([]byte, 8)
-	if _, err := rand.Read(id); err != nil {
-		return err
-	}
-	c.Saved = filepath.Join(w.MachineState(), "contexts", hex.EncodeToString(id)+".tar")
+	c.Saved = filepath.Join(w.MachineState(), "contexts", rand.Text()+".tar")
 	return w.WriteState(ctx, c.Saved, out.Stdout)
 }
 

@@ -44,9 +44,9 @@ VMState="running"
 
 func on(t *testing.T, transcript string) (*world.World, *hosttest.Computer) {
 	c := hosttest.New(t, []byte(transcript))
-	w := &world.World{Laptop: c, Machine: store.Machine{Name: "x", VMName: "x", Driver: "virtualbox"}, Now: time.Now, Tell: t.Logf}
+	w := &world.World{Laptop: c, Now: time.Now, Tell: t.Logf}
 	w.VirtualBox = virtualbox.New(c, func(string) string { return "" }, w.Repairing)
-	w.VM = w.VirtualBox.Machine(w.Machine)
+	w.SetMachine(store.Machine{Name: "x", VMName: "x", Driver: "virtualbox"})
 	return w, c
 }
 

@@ -6,7 +6,6 @@ import (
 	"crypto"
 	"crypto/rand"
 	"crypto/x509"
-	"encoding/hex"
 	"encoding/pem"
 	"errors"
 	"fmt"
@@ -67,12 +66,16 @@ func (c *Reissue) NeedsDockerHost() bool { return len(c.New) > 0 }
 
 // PlanReissue plans one. served is what dockerd serves now, nil if nothing.
 func PlanReissue(ctx context.Context, w *world.World, names []string, served *x509.Certificate) *Reissue {
-	return &Reissue{Machine: w.Machine.Name, Names: names, Containers: w.StoppedByRestart(ctx), StorePath: w.Machine.ServerCert, before: served}
+	c := &Reissue{Machine: w.Machine.Name, Names: names, StorePath: w.Machine.ServerCert, before: served}
+	if !w.Frugal {
+		c.Containers = w.Guest.StoppedByRestart(ctx)
+	}
+	return c
 }
 
 // Backup implements world.Change: it reads both old copies and signs the new one.
 func (c *Reissue) Backup(ctx context.Context, w *world.World) error {
-	facts, err := w.Facts(ctx)
+	facts, err := w.Guest.Facts(ctx)
 	if err != nil {
 		return err
 	}
@@ -82,7 +85,7 @@ func (c *Reissue) Backup(ctx context.Context, w *world.World) error {
 	if facts.ReadOnly {
 		return fmt.Errorf("the directory of %s on %s is read-only", facts.Cert.Path, c.Machine)
 	}
-	if apart := world.ClocksApart(w.ClockSkew(facts)); apart != "" {
+	if apart := dockerhost.DescribeClockSkew(facts.ClockSkew(w.Now())); apart != "" {
 		w.Tell("[%s] warn: %s: the certificate is made for both", c.Machine, apart)
 	}
 	// Both go into the journal, which has no secrets.
@@ -117,11 +120,7 @@ func (c *Reissue) Backup(ctx context.Context, w *world.World) error {
 		return fmt.Errorf("signing the new server certificate: %w", err)
 	}
 	c.New = signed
-	id := make([]byte, 8)
-	if _, err := rand.Read(id); err != nil {
-		return err
-	}
-	c.ID = hex.EncodeToString(id)
+	c.ID = rand.Text()
 	return nil
 }
 
@@ -179,7 +178,7 @@ func (c *Reissue) Apply(ctx context.Context, w *world.World) error {
 	if err != nil {
 		return err
 	}
-	w.TellContainers(r)
+	w.Guest.TellContainers(r)
 	if err := swapError(c.Machine, r); err != nil {
 		return err
 	}
@@ -207,19 +206,19 @@ func (c *Reissue) Undoable(ctx context.Context, w *world.World) error {
 	if len(c.New) == 0 || w.Removed || w.VM.Missing(ctx) {
 		return nil
 	}
-	facts, err := w.Facts(ctx)
+	facts, err := w.Guest.Facts(ctx)
 	if err == nil && !facts.Root {
 		err = sudoRefused(c.Machine, facts)
 	}
 	c.Containers = nil
 	if err == nil && bytes.Equal(facts.Cert.Data, c.New) && c.startable(facts) {
-		c.Containers = w.StoppedByRestart(ctx)
+		c.Containers = w.Guest.StoppedByRestart(ctx)
 	}
 	return err
 }
 
 // ForGood implements world.Costly.
-func (c *Reissue) ForGood() bool { return world.ForGood(c.Containers) }
+func (c *Reissue) ForGood() bool { return dockerhost.AnyRemoved(c.Containers) }
 
 // Revert implements world.Change.
 func (c *Reissue) Revert(ctx context.Context, w *world.World) ([]string, error) {
@@ -229,7 +228,7 @@ func (c *Reissue) Revert(ctx context.Context, w *world.World) ([]string, error) 
 	if w.Removed {
 		return []string{fmt.Sprintf("machine %s is not in the store any more, its certificate stays", c.Machine)}, nil
 	}
-	facts, factsErr := w.Facts(ctx)
+	facts, factsErr := w.Guest.Facts(ctx)
 	stays := fmt.Sprintf("the certificate of %s stays: dockerd does not start with what %s was before", c.Machine, c.HostPath)
 	if factsErr == nil && bytes.Equal(facts.Cert.Data, c.New) && !c.startable(facts) {
 		return []string{stays}, nil
@@ -249,20 +248,20 @@ func (c *Reissue) Revert(ctx context.Context, w *world.World) ([]string, error) 
 	}
 	// The transaction of Apply may still be running, or have died halfway: the
 	// same ID waits for it, or finishes it.
-	if running, err := w.Transaction(ctx, c.ID); err != nil {
+	if running, err := w.Guest.Remembers(ctx, c.ID); err != nil {
 		return left, err
 	} else if running {
 		if _, err := c.swap(ctx, w, c.ID, c.HostOld, c.New); err != nil {
 			return left, err
 		}
 		w.Forget()
-		if facts, err = w.Facts(ctx); err != nil {
+		if facts, err = w.Guest.Facts(ctx); err != nil {
 			return left, err
 		}
 	}
 	switch now := facts.Cert.Data; {
 	case bytes.Equal(now, c.HostOld):
-		return left, w.EnsureServed(ctx, facts)
+		return left, w.Guest.EnsureServed(ctx, facts)
 	case !bytes.Equal(now, c.New):
 		return append(left, fmt.Sprintf("%s on %s was written by somebody else since and stays", c.HostPath, c.Machine)), nil
 	}
@@ -270,7 +269,7 @@ func (c *Reissue) Revert(ctx context.Context, w *world.World) ([]string, error) 
 	if err != nil {
 		return left, err
 	}
-	w.TellContainers(r)
+	w.Guest.TellContainers(r)
 	if r.Outcome == dockerhost.RolledBack {
 		// dockerd has refused it, and would again at every other try: the end of the story.
 		return append(left, stays+": "+r.Reason), w.Laptop.WriteFile(ctx, c.StorePath, c.New, 0o600)
@@ -286,17 +285,7 @@ func (c *Reissue) startable(facts dockerhost.Facts) bool {
 }
 
 func (c *Reissue) swap(ctx context.Context, w *world.World, id string, from, to []byte) (dockerhost.Result, error) {
-	facts, err := w.Facts(ctx)
-	if err != nil {
-		return dockerhost.Result{}, err
-	}
-	daemon := dockerhost.For(facts)
-	daemon.Deadline = w.DaemonWait
-	cmd, err := dockerhost.Swap{ID: id, Cert: c.HostPath, Old: from, New: to, Daemon: daemon}.Cmd()
-	if err != nil {
-		return dockerhost.Result{}, err
-	}
-	return w.Transact(ctx, cmd, id, daemon)
+	return w.Guest.Swap(ctx, dockerhost.Swap{ID: id, Cert: c.HostPath, Old: from, New: to})
 }
 
 // DaemonDown is a transaction that left no dockerd answering.

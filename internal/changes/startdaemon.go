@@ -44,15 +44,15 @@ func (c *StartDaemon) Backup(context.Context, *world.World) error { return nil }
 
 // Apply implements world.Change.
 func (c *StartDaemon) Apply(ctx context.Context, w *world.World) error {
-	facts, err := w.Facts(ctx)
+	facts, err := w.Guest.Facts(ctx)
 	if err != nil {
 		return err
 	}
-	r, err := w.StartDaemon(ctx, facts)
+	r, err := w.Guest.StartDaemon(ctx, facts)
 	if err != nil {
 		return err
 	}
-	w.TellContainers(r)
+	w.Guest.TellContainers(r)
 	return swapError(c.Machine, r)
 }
 

@@ -88,7 +88,7 @@ func (c *StartVM) Apply(ctx context.Context, w *world.World) error {
 		if w.Ask(ctx, w.Inside()).Leaf != nil {
 			return nil
 		}
-		if facts, err := w.Facts(ctx); err != nil || facts.Daemon.PID == 0 {
+		if facts, err := w.Guest.Facts(ctx); err != nil || facts.Daemon.PID == 0 {
 			return nil
 		}
 		if err := host.Sleep(ctx, 250*time.Millisecond); err != nil {

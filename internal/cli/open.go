@@ -14,10 +14,6 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/world"
 )
 
-// daemonWait is how long dockerd may take to come up after a restart: slow
-// disks have been seen to need 40 s.
-const daemonWait = 90 * time.Second
-
 // fixPatience is how long a repair waits for a peer that says nothing.
 const fixPatience = 10 * time.Second
 
@@ -90,7 +86,7 @@ func (a *app) machineName(s site, args []string) (string, error) {
 // world is a machine and everything around it.
 func (a *app) world(s site, m store.Machine) *world.World {
 	w := a.withoutMachine(s)
-	w.Machine, w.VM = m, w.VirtualBox.Machine(m)
+	w.SetMachine(m)
 	return w
 }
 
@@ -108,20 +104,19 @@ func (a *app) withoutMachine(s site) *world.World {
 	if a.storage != "" {
 		w.Program = shell.Command("docker-vpn-helper", "-s", a.storage)
 	}
-	w.DaemonWait = daemonWait
 	return w
 }
 
 // open loads a machine. A config.json that cannot be read is in the World.
 func (a *app) open(s site, name string) (*world.World, error) {
 	m, err := s.store.Load(a.ctx, name)
-	w := a.world(s, m)
-	if isConfigError(err) {
-		w.LoadErr = err
-		w.Machine.Name, w.Machine.StoreDir = name, s.dir
-		return w, nil
+	if !isConfigError(err) {
+		return a.world(s, m), err
 	}
-	return w, err
+	m.Name, m.StoreDir = name, s.dir
+	w := a.world(s, m)
+	w.LoadErr = err
+	return w, nil
 }
 
 func (a *app) sink() ui.Sink { return ui.Sink{UI: a.ui, Yes: a.yes} }

@@ -1,6 +1,7 @@
-// Package dockerhost holds the scripts that run on the docker host, and reads
-// what they answer. The scripts are POSIX sh for dash, bash and the busybox ash
-// of boot2docker; they go over stdin, and variables go in front of them.
+// Package dockerhost asks and changes a docker host: its facts, transactions on it, and
+// what a restart of dockerd stops. The scripts that run there for it are POSIX sh, for
+// dash, bash and the busybox ash of boot2docker; they go over stdin, and variables go in
+// front of them.
 //
 // An answer is a list of frames: a line "@@name" and the lines that belong to
 // it, each behind a "|". Whatever a file or a log on the docker host holds

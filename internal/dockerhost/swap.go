@@ -30,7 +30,8 @@ var (
 	transactionScript string
 )
 
-// DefaultDeadline is how long dockerd may take to answer after a start.
+// DefaultDeadline is how long dockerd may take to answer after a start: slow disks
+// have been seen to need 40 s.
 const DefaultDeadline = 90 * time.Second
 
 // Swap replaces dockerd's server certificate and restarts dockerd: one
@@ -110,6 +111,17 @@ func (r Restart) Cmd() (host.Cmd, error) {
 		mode = "start"
 	}
 	return transaction(r.ID, mode, r.Daemon)
+}
+
+// remembers asks whether there is a transaction of an ID.
+func remembers(id string) (host.Cmd, error) {
+	if !validID(id) {
+		return host.Cmd{}, fmt.Errorf("transaction id %q", id)
+	}
+	// The answer is a word: sudo's own failure has exit status 1, too, and its warnings
+	// on stderr ("unable to resolve host") may mean nothing.
+	const test = "if test -d \"/var/run/docker-vpn-helper/$ID\"; then echo yes; else echo no; fi\n"
+	return script(true, test, variable{"ID", id}), nil
 }
 
 // Ack forgets a transaction whose result has been read.

@@ -117,12 +117,13 @@ func (m transcript) world(t *testing.T) (*world.World, *hosttest.Computer) {
 	check(t, err)
 	entry, err := opened.Load(t.Context(), name)
 	check(t, err)
-	w := &world.World{Laptop: l, Store: opened, Machine: entry, Getenv: func(string) string { return "" }, Now: time.Now,
+	w := &world.World{Laptop: l, Store: opened, Getenv: func(string) string { return "" }, Now: time.Now,
 		StateDir: filepath.Join(dir, "state"), Tell: t.Logf, Docker: dockercli.New(l)}
 	w.Network = network.New(l)
 	w.VirtualBox = virtualbox.New(l, w.Getenv, w.Repairing)
-	w.VM = w.VirtualBox.Machine(entry)
-	w.Program, w.DaemonWait = "docker-vpn-helper", 2*time.Second
+	w.Program = "docker-vpn-helper"
+	w.SetMachine(entry)
+	w.Guest.DaemonWait = 2 * time.Second
 	_, w.StopVMs = m.entry["stop-vms"]
 	t.Cleanup(w.Close)
 	return w, c

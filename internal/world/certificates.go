@@ -42,7 +42,7 @@ func (w *World) Certificates(ctx context.Context) Certificates {
 	} else if c.Answer.Identity == Other {
 		c.Served = Certificate{Err: errors.New(c.Answer.Endpoint.URL() + " answers, and it is not this machine")}
 	}
-	facts, err := w.Facts(ctx)
+	facts, err := w.Guest.Facts(ctx)
 	if err != nil {
 		c.Disk.Err = err
 		return c

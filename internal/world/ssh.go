@@ -2,12 +2,10 @@ package world
 
 import (
 	"context"
-	"fmt"
 	"net"
 	"path/filepath"
 	"strconv"
 
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/dockerhost"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/sshhost"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/vbox"
@@ -124,23 +122,6 @@ func (w *World) DockerHost(ctx context.Context) (host.Host, error) {
 		return nil, err
 	}
 	return c, nil
-}
-
-// Facts asks the docker host, by SSH, all that layers want to know of it. Where
-// that comes to nothing the login was of no use, and the next diagnosis asks again.
-func (w *World) Facts(ctx context.Context) (dockerhost.Facts, error) {
-	return w.facts.Get(ctx, func() (facts dockerhost.Facts, err error) {
-		out, err := w.askHost(ctx, dockerhost.Probe())
-		if err != nil {
-			err = fmt.Errorf("asking %s about itself: %w", w.Machine.Name, err)
-		} else {
-			facts, err = dockerhost.ParseFacts(out.Stdout)
-		}
-		if err != nil || !facts.Root {
-			w.noteTrouble(ctx)
-		}
-		return facts, err
-	})
 }
 
 // WriteState writes a file of the state directory, which is made where needed.

@@ -37,8 +37,6 @@ type Flags struct {
 	// Patience lengthens the waits for what no VPN can take: a repair waits for
 	// a peer that a diagnosis calls silent. 0 is a diagnosis.
 	Patience time.Duration
-	// DaemonWait is how long dockerd may take to come up after a restart.
-	DaemonWait time.Duration
 	// Program starts every command in a hint, "docker-vpn-helper" and the global flags.
 	Program string
 }
@@ -48,10 +46,13 @@ type World struct {
 	Laptop  host.Laptop
 	Store   *store.Store
 	Machine store.Machine
-	Network *laptop.Network // the laptop's
-	// VirtualBox is the laptop's, VM the machine's; VM is nil where there is no machine.
+	// Network, VirtualBox and Docker are the laptop's, VM and Guest the machine's; these
+	// are nil where there is no machine.
+	Network    *laptop.Network
 	VirtualBox *virtualbox.Manager
+	Docker     *dockercli.CLI
 	VM         *virtualbox.Machine
+	Guest      *dockerhost.Client
 	// LoadErr is why the machine's config.json could not be read; Machine then
 	// has only its name.
 	LoadErr error
@@ -59,7 +60,6 @@ type World struct {
 	Getenv   func(string) string
 	Now      func() time.Time
 	StateDir string
-	Docker   *dockercli.CLI // the laptop's
 	// Removed says that the machine is not in the store any more.
 	Removed bool
 	// Frugal forbids what would cost a login as long as all is well.
@@ -72,7 +72,6 @@ type World struct {
 	// Tell passes on what a wait has to say.
 	Tell func(format string, args ...any)
 
-	facts   memo.Of[dockerhost.Facts]
 	answers memo.ByKey[Endpoint, Answer]
 	target  memo.Of[Endpoint]
 
@@ -89,8 +88,8 @@ type World struct {
 func (w *World) Forget() {
 	if w.VM != nil {
 		w.VM.Forget()
+		w.Guest.Forget()
 	}
-	w.facts.Forget()
 	w.answers.Forget()
 	w.target.Forget()
 }

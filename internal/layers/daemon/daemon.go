@@ -99,7 +99,7 @@ func inspect(ctx context.Context, w *world.World) (stack.State, error) {
 	s.Running = running
 	if running && a.Leaf == nil {
 		// Only the docker host itself can tell a dead dockerd from a dead path.
-		if facts, err := w.Facts(ctx); err == nil && facts.Daemon.PID == 0 {
+		if facts, err := w.Guest.Facts(ctx); err == nil && facts.Daemon.PID == 0 {
 			s.Down = true
 			s.Start = changes.PlanStart(w, facts)
 			s.LogHint = facts.Log

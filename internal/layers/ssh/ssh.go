@@ -85,7 +85,7 @@ func inspect(ctx context.Context, w *world.World) (stack.State, error) {
 	if w.Repairing() {
 		return s, nil // what a repair needs of the docker host, its rung has asked
 	}
-	facts, err := w.Facts(ctx)
+	facts, err := w.Guest.Facts(ctx)
 	s.Login = w.Login()
 	if err != nil {
 		s.FactsErr, s.Error = err, err.Error()

@@ -1,15 +1,15 @@
 package tls
 
 import (
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/dockerhost"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/stack"
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/world"
 )
 
 // clock is the finding about a docker host whose clock is off. A reissued
 // certificate is made for both clocks, so it is only where dockerd refuses the
 // client's that the clock is to blame.
 func (s State) clock() []stack.Finding {
-	title := world.ClocksApart(s.ClockSkew)
+	title := dockerhost.DescribeClockSkew(s.ClockSkew)
 	if title == "" {
 		return nil
 	}

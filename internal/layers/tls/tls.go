@@ -81,7 +81,7 @@ func inspect(ctx context.Context, w *world.World) (stack.State, error) {
 	}
 	facts, factsErr := dockerhost.Facts{}, errors.New("not asked")
 	if !w.Frugal {
-		facts, factsErr = w.Facts(ctx)
+		facts, factsErr = w.Guest.Facts(ctx)
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
 		}
@@ -103,7 +103,7 @@ func inspect(ctx context.Context, w *world.World) (stack.State, error) {
 		s.ClientUnusable = err.Error()
 	}
 	if factsErr == nil {
-		s.ClockSkew = w.ClockSkew(facts)
+		s.ClockSkew = facts.ClockSkew(w.Now())
 		if disk, err := certs.ParseCert(facts.Cert.Data); err == nil {
 			s.Disk = summary(disk)
 			key := changes.HostKey(facts)

@@ -1,29 +1,27 @@
-package world
+package dockerhost
 
 import (
 	"fmt"
 	"time"
-
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/dockerhost"
 )
 
-// clockSlack is how far the two clocks may be apart before it is worth saying:
+// clockSlack is how far the two clocks may be apart before it is worth a word:
 // docker-machine's certificates begin five minutes before they are made
 // (docker/machine b170508b, libmachine/cert/cert.go), which is what covers a
 // docker host whose clock is behind.
 const clockSlack = 5 * time.Minute
 
-// ClockSkew is how far the docker host's clock is ahead of the laptop's.
-func (w *World) ClockSkew(facts dockerhost.Facts) time.Duration {
-	if facts.Now.IsZero() {
+// ClockSkew is how far the docker host's clock is ahead of the laptop's, which shows now.
+func (f Facts) ClockSkew(now time.Time) time.Duration {
+	if f.Now.IsZero() {
 		return 0
 	}
-	return facts.Now.Sub(w.Now()).Round(time.Second)
+	return f.Now.Sub(now).Round(time.Second)
 }
 
-// ClocksApart says such a difference in words, "" if it is small: "the docker
-// host's clock is 2 days behind the laptop's".
-func ClocksApart(d time.Duration) string {
+// DescribeClockSkew puts a skew in words, "" if it is small: "the docker host's clock
+// is 2 days behind the laptop's".
+func DescribeClockSkew(d time.Duration) string {
 	if d.Abs() <= clockSlack {
 		return ""
 	}

@@ -1,4 +1,4 @@
-package world
+package dockerhost
 
 import (
 	"context"
@@ -14,28 +14,25 @@ import (
 // willNotComeBack marks a container that dockerd removes when it stops.
 const willNotComeBack = " (--rm: it will not come back)"
 
-// ForGood says whether one of the containers that StoppedByRestart names does not
+// AnyRemoved reports whether one of the containers that StoppedByRestart names does not
 // come back.
-func ForGood(names []string) bool {
+func AnyRemoved(names []string) bool {
 	return slices.ContainsFunc(names, func(n string) bool { return strings.HasSuffix(n, willNotComeBack) })
 }
 
 // StoppedByRestart names the running containers that a restart of dockerd
-// stops: all, unless live-restore keeps them. Where dockerd runs and will not say,
-// that itself is said: it may be any.
-func (w *World) StoppedByRestart(ctx context.Context) []string {
-	if w.Frugal {
-		return nil
-	}
-	h, err := w.DockerHost(ctx)
+// stops: all, unless live-restore keeps them. Where dockerd runs and does not list
+// them, one entry stands for whatever there is.
+func (c *Client) StoppedByRestart(ctx context.Context) []string {
+	h, err := c.Host(ctx)
 	if err != nil {
 		return nil
 	}
-	facts, err := w.Facts(ctx)
+	facts, err := c.Facts(ctx)
 	if err != nil {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, max(ProbeTime, w.Patience))
+	ctx, cancel := context.WithTimeout(ctx, c.AnswerTime())
 	defer cancel()
 	names, err := askContainers(ctx, h, facts.Socket())
 	if err == nil || facts.Daemon.PID == 0 {
@@ -104,7 +101,7 @@ func listContainers(ctx context.Context, h host.Host, socket string) ([]string, 
 	return names, nil
 }
 
-// keepsRemoved says whether a dockerd with live-restore leaves a container alone
+// keepsRemoved reports whether a dockerd with live-restore leaves a container alone
 // that was run with --rm. Before 24.0.8 it kills it when it starts
 // (moby/moby#46308, fixed by #46857, backported by #46869).
 func keepsRemoved(version string) bool {

@@ -1,0 +1,187 @@
+package dockerhost
+
+import (
+	"cmp"
+	"context"
+	"crypto/rand"
+	"crypto/x509"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/certs"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/memo"
+)
+
+// Client asks and changes one docker host. The functions are how it gets there, which
+// is for others to decide.
+type Client struct {
+	Name string // for messages
+	// Host is the docker host, logged in to.
+	Host func(context.Context) (host.Host, error)
+	// Ask runs the question for the facts there.
+	Ask func(context.Context, host.Cmd) (host.Output, error)
+	// FactsFailed is called when there were no facts, or none that are of use without
+	// root's rights.
+	FactsFailed func(context.Context)
+	// ConnectionLost reports whether an error means that the connection broke, and
+	// drops it then: Host makes a new one.
+	ConnectionLost func(error) bool
+	// Served is the certificate that dockerd serves now, nil where it does not answer.
+	Served func(context.Context) *x509.Certificate
+
+	AnswerTime func() time.Duration // for a question to dockerd
+	DaemonWait time.Duration        // for dockerd to come up after a restart
+	Tell       func(format string, args ...any)
+
+	facts memo.Of[Facts]
+}
+
+// Facts asks the docker host for all that the program wants to know of it.
+func (c *Client) Facts(ctx context.Context) (Facts, error) {
+	return c.facts.Get(ctx, func() (facts Facts, err error) {
+		out, err := c.Ask(ctx, Probe())
+		if err != nil {
+			err = fmt.Errorf("asking %s about itself: %w", c.Name, err)
+		} else {
+			facts, err = ParseFacts(out.Stdout)
+		}
+		if err != nil || !facts.Root {
+			c.FactsFailed(ctx)
+		}
+		return facts, err
+	})
+}
+
+// Forget drops the facts: they may have changed.
+func (c *Client) Forget() { c.facts.Forget() }
+
+// Swap runs a swap of the server certificate, or resumes the one of that ID, and waits
+// for its end. What it must know of dockerd is in the facts.
+func (c *Client) Swap(ctx context.Context, s Swap) (Result, error) {
+	facts, err := c.Facts(ctx)
+	if err != nil {
+		return Result{}, err
+	}
+	s.Daemon = c.daemon(facts)
+	cmd, err := s.Cmd()
+	if err != nil {
+		return Result{}, err
+	}
+	return c.transact(ctx, cmd, s.ID, s.Daemon)
+}
+
+// StartDaemon starts dockerd if it does not answer.
+func (c *Client) StartDaemon(ctx context.Context, facts Facts) (Result, error) {
+	return c.restart(ctx, facts, true)
+}
+
+// EnsureServed makes dockerd serve the certificate that is on its disk: it is
+// restarted only if it serves another, or does not answer.
+func (c *Client) EnsureServed(ctx context.Context, facts Facts) error {
+	if facts.Init == "" {
+		return nil
+	}
+	disk, err := certs.ParseCert(facts.Cert.Data)
+	if err != nil {
+		return nil // there was none that dockerd could serve
+	}
+	served := c.Served(ctx)
+	if served != nil && served.Equal(disk) {
+		return nil
+	}
+	r, err := c.restart(ctx, facts, served == nil)
+	if err != nil {
+		return err
+	}
+	c.TellContainers(r)
+	if r.Outcome != Restarted && r.Outcome != Already {
+		return fmt.Errorf("restarting dockerd on %s: %s", c.Name, cmp.Or(r.Reason, r.Log, string(r.Outcome)))
+	}
+	return nil
+}
+
+// TellContainers tells the user what became of the containers that a restart stopped.
+func (c *Client) TellContainers(r Result) {
+	for _, group := range []struct {
+		format string
+		names  []string
+	}{
+		{"[%s] started again: %s", r.Restarted},
+		{"[%s] gone with the restart (--rm): %s", r.Lost},
+		{"[%s] not running any more, start them by hand: %s", r.Failed},
+	} {
+		if len(group.names) > 0 {
+			c.Tell(group.format, c.Name, strings.Join(group.names, ", "))
+		}
+	}
+}
+
+// Remembers reports whether the docker host still has a transaction, running or not.
+func (c *Client) Remembers(ctx context.Context, id string) (bool, error) {
+	cmd, err := remembers(id)
+	if err != nil {
+		return false, err
+	}
+	h, err := c.Host(ctx)
+	if err != nil {
+		return false, err
+	}
+	out, err := h.Run(ctx, cmd)
+	if err != nil {
+		return false, err
+	}
+	words := strings.Fields(string(out.Stdout))
+	return len(words) > 0 && words[len(words)-1] == "yes", nil
+}
+
+func (c *Client) restart(ctx context.Context, facts Facts, startOnly bool) (Result, error) {
+	r := Restart{ID: rand.Text(), StartOnly: startOnly, Daemon: c.daemon(facts)}
+	cmd, err := r.Cmd()
+	if err != nil {
+		return Result{}, err
+	}
+	return c.transact(ctx, cmd, r.ID, r.Daemon)
+}
+
+// daemon is the dockerd that the facts show, with the time that it may take.
+func (c *Client) daemon(facts Facts) Daemon {
+	d := For(facts)
+	d.Deadline = c.DaemonWait
+	return d
+}
+
+// transact runs a transaction and waits for its end. It goes on on the docker host when
+// the connection is lost; then it is asked again, once, over a new one.
+func (c *Client) transact(ctx context.Context, cmd host.Cmd, id string, d Daemon) (Result, error) {
+	ctx, cancel := context.WithTimeout(ctx, d.Limit())
+	defer cancel()
+	r, err := c.runTransaction(ctx, cmd)
+	if err != nil && ctx.Err() == nil && c.ConnectionLost(err) {
+		// The same command asks how far it got.
+		r, err = c.runTransaction(ctx, cmd)
+	}
+	if err != nil || r.Outcome == Interrupted {
+		return r, err // the same ID finishes it, if anything can
+	}
+	if ack, err := Ack(id); err == nil {
+		if h, err := c.Host(ctx); err == nil {
+			// What is not removed is on a tmpfs and goes with the next restart.
+			_, _ = h.Run(ctx, ack)
+		}
+	}
+	return r, nil
+}
+
+func (c *Client) runTransaction(ctx context.Context, cmd host.Cmd) (Result, error) {
+	h, err := c.Host(ctx)
+	if err != nil {
+		return Result{}, err
+	}
+	out, err := h.Run(ctx, cmd)
+	if err != nil {
+		return Result{}, err
+	}
+	return ParseResult(out.Stdout)
+}
