@@ -87,7 +87,7 @@ func setup(env *testscript.Env) error {
 // makeWorld is the command "world OS [key=value…]".
 func makeWorld(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 1 || at(ts).world != nil {
-		ts.Fatalf("usage: world darwin|linux [vbox=VERSION] [ca=ecdsa] [ca-ends=DURATION] [born=DURATION] [sudo=root|cached|password], once")
+		ts.Fatalf("usage: world darwin|linux [vbox=VERSION] [ca=ecdsa] [ca-starts=DURATION] [ca-ends=DURATION] [client-ends=DURATION] [born=DURATION] [sudo=root|cached|password], once")
 	}
 	bin, err := exec.LookPath("VBoxManage")
 	ts.Check(err)
@@ -97,6 +97,9 @@ func makeWorld(ts *testscript.TestScript, neg bool, args []string) {
 	o.Store.CA = opts.authority()
 	if born := opts.take("born"); born != "" {
 		o.Store.Born = time.Now().Add(duration(ts, born))
+	}
+	if ends := opts.take("client-ends"); ends != "" {
+		o.Store.ClientNotAfter = time.Now().Add(duration(ts, ends))
 	}
 	sudo := opts.take("sudo")
 	opts.done()

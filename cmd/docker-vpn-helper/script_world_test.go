@@ -25,7 +25,7 @@ type command = func(ts *testscript.TestScript, neg bool, args []string)
 func scriptCommands() map[string]command {
 	return map[string]command{
 		"world": makeWorld, "machine": makeMachine, "start": startMachine, "vm": controlVM, "newer-ca": newerCA, "put": putFile,
-		"vpn": vpn, "net": network, "reboot": reboot, "sudo-mode": sudoMode, "guest": guestFault, "dockerd": dockerd, "container": container,
+		"vpn": vpn, "net": network, "reboot": reboot, "sudo-mode": sudoMode, "docker-machine-version": dockerMachineVersion, "guest": guestFault, "dockerd": dockerd, "container": container,
 		"forward": forward, "listen": listen, "vbox-fault": vboxFault, "lock": lockMachine,
 		"exit": exitCode, "within": within, "await": awaitText, "json": jsonPath, "logins": logins, "starts": starts, "rules": rules,
 		"containers": containers, "called": called, "forget-calls": forgetCalls, "note": note, "same": same,
@@ -44,9 +44,12 @@ func duration(ts *testscript.TestScript, s string) time.Duration {
 	return d
 }
 
-// authority reads ca=ecdsa and ca-ends=DURATION.
+// authority reads ca=ecdsa, ca-starts=DURATION and ca-ends=DURATION.
 func (o keyValues) authority() fakestore.AuthorityOptions {
 	a := fakestore.AuthorityOptions{Algorithm: fakestore.Algorithm(o.take("ca"))}
+	if starts := o.take("ca-starts"); starts != "" {
+		a.NotBefore = time.Now().Add(duration(o.ts, starts))
+	}
 	if ends := o.take("ca-ends"); ends != "" {
 		a.NotAfter = time.Now().Add(duration(o.ts, ends))
 	}
@@ -101,7 +104,7 @@ func newerCA(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("usage: newer-ca")
 	}
 	dir, ca := filepath.Join(world(ts).Store.Dir, "certs"), otherCA(ts)
-	client, err := ca.Client(world(ts).Store.Client.Key, "lab.<bootstrap>", time.Time{})
+	client, err := ca.Client(world(ts).Store.Client.Key, "lab.<bootstrap>", time.Time{}, time.Time{})
 	ts.Check(err)
 	for name, data := range map[string][]byte{"ca.pem": ca.CertPEM, "ca-key.pem": ca.KeyPEM, "cert.pem": client.CertPEM} {
 		ts.Check(os.WriteFile(filepath.Join(dir, name), data, 0o600))
@@ -224,6 +227,14 @@ func setSudo(w *embedded.Lab, mode string) error {
 // sudoMode is "sudo-mode root|cached|password".
 func sudoMode(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(setSudo(world(ts), args[0]))
+}
+
+// dockerMachineVersion is "docker-machine-version V".
+func dockerMachineVersion(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: docker-machine-version V")
+	}
+	ts.Check(world(ts).Laptop(func(l *fakelaptop.State) { l.DockerMachine = args[0] }))
 }
 
 // guestFault is "guest NAME FAULT [PARAM…]"; "! guest NAME FAULT" clears it.

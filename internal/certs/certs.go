@@ -46,18 +46,24 @@ func ParseCert(text []byte) (*x509.Certificate, error) {
 }
 
 // ParseCerts reads all certificates in a PEM file as docker does with ca.pem: those
-// that cannot be read are passed over (crypto/x509, AppendCertsFromPEM), unless there
-// is no other.
+// that cannot be read, and those under PEM headers, are passed over (crypto/x509,
+// AppendCertsFromPEM). It is an error if there is no other.
 func ParseCerts(text []byte) ([]*x509.Certificate, error) {
 	var all []*x509.Certificate
+	why := ErrNoPEM
 	for block, rest := pem.Decode(text); block != nil; block, rest = pem.Decode(rest) {
-		if cert, err := x509.ParseCertificate(block.Bytes); block.Type == "CERTIFICATE" && err == nil {
-			all = append(all, cert)
+		if block.Type != "CERTIFICATE" || len(block.Headers) != 0 {
+			continue
 		}
+		cert, err := x509.ParseCertificate(block.Bytes)
+		if err != nil {
+			why = err
+			continue
+		}
+		all = append(all, cert)
 	}
 	if len(all) == 0 {
-		_, err := ParseCert(text)
-		return nil, err
+		return nil, fmt.Errorf("parsing certificate: %w", why)
 	}
 	return all, nil
 }

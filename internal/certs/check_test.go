@@ -51,7 +51,9 @@ func TestServerCertificateSituations(t *testing.T) {
 			c.ExtraExtensions = []pkix.Extension{{Id: []int{1, 2, 3, 4}, Critical: true, Value: []byte{5, 0}}}
 		}), ca, nil, []Kind{Unverifiable}},
 	} {
-		if diff := cmp.Diff(c.want, kinds(Check(c.leaf, c.ca.trust(), c.names, now()))); diff != "" {
+		v := Judge(c.ca.roots(), []*x509.Certificate{c.leaf}, "", now())
+		got := kinds(slices.Concat(v.Causes, v.Expiring, MissingNames(c.leaf, c.names)))
+		if diff := cmp.Diff(c.want, got); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", c.situation, diff)
 		}
 	}
@@ -61,7 +63,7 @@ func TestProblemsAreSentences(t *testing.T) {
 	ca := goodCA(t)
 	leaf := ca.issue(t, ecdsaKey(t).Public(), func(c *x509.Certificate) { c.NotAfter = now().Add(-day) })
 	var got []string
-	for _, p := range Check(leaf, ca.trust(), []string{"127.0.0.1"}, now()) {
+	for _, p := range Judge(ca.roots(), []*x509.Certificate{leaf}, "127.0.0.1", now()).Causes {
 		got = append(got, p.Text)
 	}
 	want := []string{"the certificate expired on 2024-05-16 12:00 UTC", "the server certificate does not name 127.0.0.1, only localhost, 192.168.99.100"}
@@ -82,20 +84,19 @@ func TestTheWayToTheCA(t *testing.T) {
 	expired := between.issue(t, key, func(c *x509.Certificate) { c.NotAfter = now().Add(-day) })
 	list := func(c ...*x509.Certificate) []*x509.Certificate { return c }
 	for _, c := range []struct {
-		situation string
-		leaf      *x509.Certificate
-		trust     Trust
-		want      []Kind
+		situation    string
+		chain, roots []*x509.Certificate
+		want         []Kind
 	}{
-		{"an intermediate, sent", leaf, Trust{Roots: list(root.cert), Sent: list(between.cert)}, nil},
-		{"an intermediate, not sent", leaf, Trust{Roots: list(root.cert)}, []Kind{WrongCA}},
-		{"an intermediate of another CA", leaf, Trust{Roots: list(newer.cert), Sent: list(between.cert)}, []Kind{WrongCA}},
-		{"an intermediate, and expired", expired, Trust{Roots: list(root.cert), Sent: list(between.cert)}, []Kind{Expired}},
-		{"the intermediate itself in ca.pem", leaf, Trust{Roots: list(between.cert)}, nil},
-		{"two CAs in ca.pem, the second one's", old, Trust{Roots: list(newer.cert, root.cert)}, nil},
-		{"the root is sent, too", old, Trust{Roots: list(root.cert), Sent: list(root.cert)}, nil},
+		{"an intermediate, sent", list(leaf, between.cert), list(root.cert), nil},
+		{"an intermediate, not sent", list(leaf), list(root.cert), []Kind{WrongCA}},
+		{"an intermediate of another CA", list(leaf, between.cert), list(newer.cert), []Kind{WrongCA}},
+		{"an intermediate, and expired", list(expired, between.cert), list(root.cert), []Kind{Expired}},
+		{"the intermediate itself in ca.pem", list(leaf), list(between.cert), nil},
+		{"two CAs in ca.pem, the second one's", list(old), list(newer.cert, root.cert), nil},
+		{"the root is sent, too", list(old, root.cert), list(root.cert), nil},
 	} {
-		if diff := cmp.Diff(c.want, kinds(Check(c.leaf, c.trust, []string{"localhost"}, now()))); diff != "" {
+		if diff := cmp.Diff(c.want, kinds(Judge(c.roots, c.chain, "localhost", now()).Causes)); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", c.situation, diff)
 		}
 	}
@@ -165,7 +166,7 @@ func TestCASituations(t *testing.T) {
 		{"in the middle", now(), nil},
 		{"29 days left", now().Add(271 * day), []Kind{CAExpiresSoon}},
 		{"over", now().Add(301 * day), []Kind{CAExpired}},
-		{"not begun", now().Add(-2 * day), []Kind{CAUnusable}},
+		{"not begun", now().Add(-2 * day), []Kind{CANotYetValid}},
 	} {
 		if diff := cmp.Diff(c.want, kinds(CheckCA(good.cert, key.Public(), c.at))); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", c.situation, diff)

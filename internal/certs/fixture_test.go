@@ -57,8 +57,8 @@ func newCA(t testing.TB, key crypto.Signer, from, until time.Time, edit ...func(
 	return authority{sign(t, template, template, key.Public(), key), key}
 }
 
-// trust is the trust in this CA alone.
-func (a authority) trust() Trust { return Trust{Roots: []*x509.Certificate{a.cert}} }
+// roots are those of a client that trusts this CA alone.
+func (a authority) roots() []*x509.Certificate { return []*x509.Certificate{a.cert} }
 
 // issue makes a server certificate as docker-machine does, valid from 100 days
 // ago for 1080 days, with edits.

@@ -32,7 +32,8 @@ func FuzzParseCert(f *testing.F) {
 			t.Fatalf("parsed again: %v", err)
 		}
 		_ = Summarize(cert)
-		_ = Check(cert, ca.trust(), []string{"localhost", "127.0.0.1"}, now())
+		_ = Judge(ca.roots(), []*x509.Certificate{cert, ca.cert}, "localhost", now())
+		_ = Judge([]*x509.Certificate{cert}, []*x509.Certificate{cert, ca.cert}, "127.0.0.1", now())
 		_ = CheckCA(cert, ca.key.Public(), now())
 	})
 }
@@ -83,7 +84,8 @@ func FuzzReissueNames(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if problems := Check(cert, ca.trust(), append(names, NamesOf(old)...), now()); problems != nil {
+		problems := append(Judge(ca.roots(), []*x509.Certificate{cert}, "", now()).Causes, MissingNames(cert, append(names, NamesOf(old)...))...)
+		if problems != nil {
 			t.Fatal(problems)
 		}
 	})

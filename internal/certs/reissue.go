@@ -58,7 +58,7 @@ func Reissue(r Request) ([]byte, error) {
 	if err := r.complete(); err != nil {
 		return nil, fmt.Errorf("reissuing the server certificate: %w", err)
 	}
-	if p := usable(r.CA, r.CAKey.Public(), r.Now); p != nil {
+	if p := unsuitable(r.CA, r.CAKey.Public(), r.Now); p != nil {
 		return nil, p
 	}
 	template := &x509.Certificate{
@@ -101,10 +101,9 @@ func Reissue(r Request) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reissuing the server certificate: reading it back: %w", err)
 	}
-	for _, p := range Check(cert, Trust{Roots: []*x509.Certificate{r.CA}}, names, r.Now) {
-		if p.Kind != ExpiresSoon {
-			return nil, fmt.Errorf("reissuing the server certificate: the new one is no good: %w", &p)
-		}
+	refused := Judge([]*x509.Certificate{r.CA}, []*x509.Certificate{cert}, "", r.Now).Causes
+	if refused = append(refused, MissingNames(cert, names)...); len(refused) > 0 {
+		return nil, fmt.Errorf("reissuing the server certificate: docker would refuse the new one: %w", &refused[0])
 	}
 	return EncodeCert(cert), nil
 }

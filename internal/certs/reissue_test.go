@@ -190,7 +190,7 @@ func TestReissueRefuses(t *testing.T) {
 		text      string
 	}{
 		{"CA over", func(r *Request) { r.CA, r.CAKey = expired.cert, expired.key }, CAExpired, nil, "the machine CA expired on 2024-05-17 11:59 UTC"},
-		{"CA not begun", func(r *Request) { r.CA, r.CAKey = young.cert, young.key }, CAUnusable, ErrCANotYetValid, "not valid before"},
+		{"CA not begun", func(r *Request) { r.CA, r.CAKey = young.cert, young.key }, CANotYetValid, nil, "not valid before"},
 		{"key of another CA", func(r *Request) { r.CAKey = expired.key }, CAUnusable, ErrMismatch, "does not belong"},
 		{"a server's certificate for a CA", func(r *Request) { r.CA = old }, CAUnusable, ErrNotCA, "may sign"},
 		{"a name with a newline", func(r *Request) { r.Names = []string{"a\nb"} }, "", nil, `"a\nb" is neither a host name nor an IP address`},

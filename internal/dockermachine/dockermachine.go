@@ -60,7 +60,7 @@ type Plan struct {
 // *useraction.Required. Nothing is changed. again is the command line to repeat.
 func (c *CLI) Check(ctx context.Context, name, again string) (Plan, error) {
 	plan := Plan{}
-	if _, err := c.path(); err != nil {
+	if _, err := path(c.laptop); err != nil {
 		return plan, &useraction.Required{Text: "docker-machine is not installed, and only it creates machines", Hint: "brew install docker-machine"}
 	}
 	if err := c.checkVirtualBox(ctx); err != nil {
@@ -169,10 +169,10 @@ func (c *CLI) checkName(ctx context.Context, name string) error {
 // command is a command line of docker-machine's. It names the store, so that it is this
 // one whatever the environment has.
 func (c *CLI) command(out io.Writer, args ...string) (host.Cmd, error) {
-	path, err := c.path()
+	path, err := path(c.laptop)
 	return host.Cmd{Argv: append([]string{path}, args...), Env: []string{"MACHINE_STORAGE_PATH=" + c.store.Dir()}, Stream: out}, err
 }
 
-func (c *CLI) path() (string, error) {
-	return c.laptop.LookPath("docker-machine", "/usr/local/bin/docker-machine", "/opt/homebrew/bin/docker-machine")
+func path(h host.Laptop) (string, error) {
+	return h.LookPath("docker-machine", "/usr/local/bin/docker-machine", "/opt/homebrew/bin/docker-machine")
 }

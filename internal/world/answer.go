@@ -62,6 +62,9 @@ type Answer struct {
 	Identity     Identity
 }
 
+// Chain is what is served, the server's own certificate first.
+func (a Answer) Chain() []*x509.Certificate { return append([]*x509.Certificate{a.Leaf}, a.Sent...) }
+
 // Speaks says that dockerd answered, whoever's it is.
 func (a Answer) Speaks() bool { return a.Leaf != nil && a.PingErr == nil }
 

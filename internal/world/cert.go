@@ -8,7 +8,6 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"io/fs"
 	"path/filepath"
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/certs"
@@ -65,19 +64,14 @@ func (w *World) Served(ctx context.Context, target Endpoint) Answer {
 	return first
 }
 
-// Trusts says whether a docker client would accept the answer's certificate for
-// the endpoint's name; nil if so.
+// Trusts is why docker's client would not accept the answer's certificate under the
+// endpoint's name, nil if it would.
 func (w *World) Trusts(ctx context.Context, a Answer) error {
 	cas, err := w.CAs(ctx)
 	if err != nil {
 		return err
 	}
-	for _, p := range certs.Check(a.Leaf, certs.Trust{Roots: cas, Sent: a.Sent}, []string{a.Endpoint.Host}, w.Now()) {
-		if p.Kind != certs.ExpiresSoon {
-			return &p
-		}
-	}
-	return nil
+	return certs.Judge(cas, a.Chain(), a.Endpoint.Host, w.Now()).Err()
 }
 
 // HoldsKey says that a file of certificates has a private key in it, too.
@@ -85,14 +79,15 @@ func HoldsKey(text []byte) bool { return bytes.Contains(text, []byte("PRIVATE KE
 
 // StoreCert is the store's copy of the server certificate.
 func (w *World) StoreCert(ctx context.Context) (*x509.Certificate, error) {
-	return w.readCert(ctx, w.Machine.ServerCert)
+	return w.ReadCert(ctx, w.Machine.ServerCert)
 }
 
 // CAs are the certificates that docker verifies the machine's dockerd by: it takes
 // them from DOCKER_CERT_PATH, where docker-machine has put a copy of the machine CA's.
 // The one in certs may be newer, made for other machines.
 func (w *World) CAs(ctx context.Context) ([]*x509.Certificate, error) {
-	path, data, err := w.readClientFile(ctx, "ca.pem", w.Machine.CACert)
+	path := filepath.Join(w.Machine.CertDir, "ca.pem")
+	data, err := w.Laptop.ReadFile(ctx, path)
 	if err != nil {
 		return nil, err
 	}
@@ -106,7 +101,8 @@ func (w *World) CAs(ctx context.Context) ([]*x509.Certificate, error) {
 // SigningCA is the machine CA with its private key. What it signs is good for
 // docker, which verifies by CAs.
 func (w *World) SigningCA(ctx context.Context) (*x509.Certificate, crypto.Signer, error) {
-	path, certPEM, err := w.readClientFile(ctx, "ca.pem", w.Machine.CACert)
+	path := filepath.Join(w.Machine.CertDir, "ca.pem")
+	certPEM, err := w.Laptop.ReadFile(ctx, path)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -127,18 +123,8 @@ func (w *World) SigningCA(ctx context.Context) (*x509.Certificate, crypto.Signer
 	return nil, nil, err
 }
 
-// readClientFile reads one of the files that docker takes from DOCKER_CERT_PATH; it
-// is stood in for by the one in certs.
-func (w *World) readClientFile(ctx context.Context, name, standIn string) (path string, data []byte, err error) {
-	path = filepath.Join(w.Machine.CertDir, name)
-	if data, err = w.Laptop.ReadFile(ctx, path); errors.Is(err, fs.ErrNotExist) {
-		path = standIn
-		data, err = w.Laptop.ReadFile(ctx, path)
-	}
-	return path, data, err
-}
-
-func (w *World) readCert(ctx context.Context, path string) (*x509.Certificate, error) {
+// ReadCert reads the first certificate in a file on the laptop.
+func (w *World) ReadCert(ctx context.Context, path string) (*x509.Certificate, error) {
 	data, err := w.Laptop.ReadFile(ctx, path)
 	if err != nil {
 		return nil, err
@@ -152,10 +138,10 @@ func (w *World) readCert(ctx context.Context, path string) (*x509.Certificate, e
 
 // ClientPair is the client certificate and key that docker would use.
 func (w *World) ClientPair(ctx context.Context) (tls.Certificate, error) {
-	_, certPEM, err := w.readClientFile(ctx, "cert.pem", w.Machine.ClientCert)
+	certPEM, err := w.Laptop.ReadFile(ctx, filepath.Join(w.Machine.CertDir, "cert.pem"))
 	if err == nil {
 		var keyPEM []byte
-		if _, keyPEM, err = w.readClientFile(ctx, "key.pem", w.Machine.ClientKey); err == nil {
+		if keyPEM, err = w.Laptop.ReadFile(ctx, filepath.Join(w.Machine.CertDir, "key.pem")); err == nil {
 			var c tls.Certificate
 			if c, err = tls.X509KeyPair(certPEM, keyPEM); err == nil {
 				return c, nil

@@ -71,7 +71,7 @@ func (w *World) owners(ctx context.Context) map[string]string {
 		if err != nil {
 			continue
 		}
-		cert, err := w.readCert(ctx, m.ServerCert)
+		cert, err := w.ReadCert(ctx, m.ServerCert)
 		if err != nil {
 			continue
 		}

@@ -6,6 +6,7 @@ package world
 import (
 	"cmp"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -121,8 +122,13 @@ func (w *World) Hint(command string, flags ...string) string {
 // DockerMachine is a docker-machine command line about this machine that works when
 // pasted: its -s is ours, and given where ours was.
 func (w *World) DockerMachine(args ...string) string {
+	return w.DockerMachineFor([]string{w.Machine.Name}, args...)
+}
+
+// DockerMachineFor is such a command line about the machines of the store that are named.
+func (w *World) DockerMachineFor(machines []string, args ...string) string {
 	line := strings.Replace(w.Program, "docker-vpn-helper", "docker-machine", 1)
-	return line + " " + shell.Command(append(args, w.Machine.Name)...)
+	return line + " " + shell.Command(slices.Concat(args, machines)...)
 }
 
 // MachineState is the directory of this machine's journals, lock and host-key pin. Stores

@@ -36,6 +36,17 @@ func Open() (*Lab, error) {
 	return w, nil
 }
 
+func printVersion() int {
+	version := "0.16.2"
+	if file, err := fakelaptop.File(); err == nil {
+		if l, err := fakelaptop.Load(file); err == nil {
+			version = cmp.Or(l.DockerMachine, version)
+		}
+	}
+	fmt.Printf("docker-machine version %s, build bd45ab13\n", version)
+	return 0
+}
+
 // dockerMachine is docker-machine create [-d DRIVER] NAME, and --version.
 func dockerMachine(args []string) int {
 	fail := func(format string, a ...any) int {
@@ -46,8 +57,7 @@ func dockerMachine(args []string) int {
 	for i := 0; i < len(args); i++ {
 		switch a := args[i]; {
 		case a == "--version" || a == "-v":
-			fmt.Println("docker-machine version 0.16.2, build bd45ab13")
-			return 0
+			return printVersion()
 		case a == "-s" || a == "--storage-path":
 			if i++; i < len(args) {
 				os.Setenv("MACHINE_STORAGE_PATH", args[i])

@@ -254,6 +254,7 @@ func (g *Guest) path(elem ...string) string {
 //	dockerd-only-cert   sha256 (hex) of the only certificate file that dockerd starts with
 //	dockerd-hang        connections to 2376 are accepted and never answered
 //	api-hang            requests are never answered
+//	no-client-auth      dockerd asks for no client certificate, as with --tls alone
 //	not-docker          2376 is a plain web server
 //	clock               SECONDS that the guest's clock is ahead (negative: behind)
 func Fault(dir, name string) (string, bool) {

@@ -43,6 +43,8 @@ type State struct {
 	NC []string `json:"nc,omitempty"`
 	// Cisco is what /opt/cisco/…/vpn state prints; "" where it is not installed.
 	Cisco string `json:"cisco,omitempty"`
+	// DockerMachine is docker-machine's version; "" is 0.16.2.
+	DockerMachine string `json:"docker_machine,omitempty"`
 	// Processes run besides the VMs.
 	Processes []host.Process `json:"processes,omitempty"`
 	// NoVirtualBox hides VBoxManage.

@@ -113,9 +113,10 @@ func (a *Authority) Server(key crypto.Signer, o ServerOptions) (*Leaf, error) {
 	return a.leaf(tmpl, key)
 }
 
-// Client issues a client certificate for key; a zero from is five minutes ago.
-func (a *Authority) Client(key crypto.Signer, org string, from time.Time) (*Leaf, error) {
-	tmpl, err := template(org, from, time.Time{})
+// Client issues a client certificate for key; a zero from is five minutes ago, a zero
+// until 1080 days later.
+func (a *Authority) Client(key crypto.Signer, org string, from, until time.Time) (*Leaf, error) {
+	tmpl, err := template(org, from, until)
 	if err != nil {
 		return nil, err
 	}

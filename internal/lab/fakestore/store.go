@@ -26,6 +26,8 @@ type StoreOptions struct {
 	CA AuthorityOptions
 	// Born is when the CA and the client certificate begin; default five minutes ago.
 	Born time.Time
+	// ClientNotAfter is when the client certificate ends; zero for the usual.
+	ClientNotAfter time.Time
 }
 
 // NewStore writes DIR/certs: ca.pem, ca-key.pem, cert.pem, key.pem.
@@ -41,7 +43,7 @@ func NewStore(dir string, o StoreOptions) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	client, err := ca.Client(key, "lab.<bootstrap>", o.Born)
+	client, err := ca.Client(key, "lab.<bootstrap>", o.Born, o.ClientNotAfter)
 	if err != nil {
 		return nil, fmt.Errorf("making the client certificate: %w", err)
 	}
@@ -115,7 +117,7 @@ func (s *Store) Add(o Options) (*Machine, error) {
 	}
 	client := s.Client
 	if o.ClientCA != nil {
-		if client, err = o.ClientCA.Client(s.Client.Key, "lab.<bootstrap>", time.Time{}); err != nil {
+		if client, err = o.ClientCA.Client(s.Client.Key, "lab.<bootstrap>", time.Time{}, time.Time{}); err != nil {
 			return nil, fmt.Errorf("making the client certificate of %s: %w", o.Name, err)
 		}
 	}

@@ -16,7 +16,7 @@ func (s State) BlockedBy() string {
 	switch {
 	case s.NotRunning:
 		return "machine"
-	case s.Served != nil || s.Disk != nil || s.Broken != "" || s.ClientUnusable != "" || len(s.CAProblems) > 0:
+	case s.Served != nil || s.Disk != nil || s.Broken != "" || s.ClientUnusable != "":
 		return ""
 	case s.SSHDown:
 		return "ssh"
@@ -26,7 +26,7 @@ func (s State) BlockedBy() string {
 
 // Findings implements stack.State.
 func (s State) Findings() []stack.Finding {
-	if s.Served == nil && s.Disk == nil && s.Broken == "" && s.ClientUnusable == "" && len(s.CAProblems) == 0 {
+	if s.Served == nil && s.Disk == nil && s.Broken == "" && s.ClientUnusable == "" {
 		return nil
 	}
 	var out []stack.Finding
@@ -35,12 +35,17 @@ func (s State) Findings() []stack.Finding {
 	}
 	hint := s.FixHint
 	out = append(out, s.clock()...)
-	for _, p := range s.CAProblems {
-		status := stack.Warn
-		if s.Due && p.Kind != certs.CAExpiresSoon {
-			status = stack.Fail
+	causes, expiring := s.Verdict.Causes, s.Verdict.Expiring
+	var told []certs.Kind
+	for i, p := range slices.Concat(causes, s.Signing) {
+		weight := stack.Plain
+		if i < len(causes) && len(s.Plan) == 0 {
+			weight = stack.Outranks // no repair of anything else makes docker work
 		}
-		add(string(p.Kind), status, stack.Plain, p.Text, "docker-vpn-helper explain tls."+string(p.Kind))
+		if p.OfCA() && !slices.Contains(told, p.Kind) {
+			told = append(told, p.Kind)
+			add(string(p.Kind), stack.Fail, weight, s.caText(p), s.caHint(p))
+		}
 	}
 	if s.Impossible != "" {
 		add("reissue-impossible", stack.Fail, stack.Plain, "the certificate has to be reissued, and cannot be: "+s.Impossible, s.ImpossibleHint)
@@ -56,19 +61,21 @@ func (s State) Findings() []stack.Finding {
 	case s.Broken != "":
 		add("file-broken", stack.Fail, stack.Plain, s.Broken, hint)
 	}
-	for _, p := range s.Problems {
-		switch p.Kind {
-		case certs.ExpiresSoon:
-			h := hint
-			if !s.Renewable {
-				h = "docker-vpn-helper explain tls.ca-expires-soon"
-			}
-			add(string(p.Kind), stack.Warn, stack.Plain, p.Text, h)
-		case certs.AddressMissing, certs.NameMissing:
-			add("name-missing", stack.Fail, stack.Plain, p.Text, hint)
+	for _, p := range causes {
+		switch {
+		case p.OfCA():
+		case p.Kind == certs.AddressMissing:
+			add("name-missing", stack.Fail, stack.Plain, p.Text, s.leafHint())
 		default:
-			add(string(p.Kind), stack.Fail, stack.Plain, p.Text, hint)
+			add(string(p.Kind), stack.Fail, stack.Plain, p.Text, s.leafHint())
 		}
+	}
+	for _, p := range expiring {
+		h := hint
+		if p.OfCA() || !s.Renewable {
+			h = "docker-vpn-helper explain tls.ca-expires-soon"
+		}
+		add(string(p.Kind), stack.Warn, stack.Plain, p.Text, h)
 	}
 	if slices.Contains(s.Missing, world.Localhost) {
 		add("name-missing", stack.Warn, stack.Plain, "the served certificate does not name localhost: it is no good behind a NAT rule", hint)
@@ -95,6 +102,37 @@ func (s State) Findings() []stack.Finding {
 		out = append(out, s.fine())
 	}
 	return out
+}
+
+// leafHint is what to do about the server's own certificate.
+func (s State) leafHint() string {
+	switch {
+	case len(s.Plan) > 0:
+	case len(s.Signing) > 0:
+		return s.caHint(s.Signing[0])
+	case s.ForeignCA:
+		return s.CertsHint
+	}
+	return s.FixHint
+}
+
+// caHint is what to do about a CA: a reissue may do, by another CA in ca.pem or without
+// an intermediate.
+func (s State) caHint(p certs.Problem) string {
+	switch {
+	case len(s.Plan) > 0:
+		return s.FixHint
+	case p.Kind == certs.CAExpired && s.CAHint != "":
+		return s.CAHint
+	}
+	return "docker-vpn-helper explain tls." + string(p.Kind)
+}
+
+func (s State) caText(p certs.Problem) string {
+	if len(s.Plan) == 0 && p.Kind == certs.CAExpired && s.CANote != "" {
+		return p.Text + "; " + s.CANote
+	}
+	return p.Text
 }
 
 // drift compares the served certificate with its copies: a restart of dockerd

@@ -27,11 +27,13 @@ type State struct {
 	Served *certs.Summary `json:"served,omitempty"`
 	Disk   *certs.Summary `json:"disk,omitempty"`  // on the docker host, where SSH is open anyway
 	Store  *certs.Summary `json:"store,omitempty"` // machines/NAME/server.pem
-	// Problems are those of the served certificate, or of the disk's if none is served.
-	Problems []certs.Problem `json:"-"`
-	// Missing are of Problems the ones about names that only a repair would want.
-	Missing        []string        `json:"missing_names,omitempty"`
-	CAProblems     []certs.Problem `json:"-"`
+	// Verdict is on the served certificate, or on the disk's if none is served.
+	Verdict certs.Verdict `json:"-"`
+	// Missing are the names that only a reissue would add.
+	Missing []string `json:"missing_names,omitempty"`
+	// Signing is what keeps the machine CA from signing a certificate that docker accepts,
+	// where a new one is due.
+	Signing        []certs.Problem `json:"-"`
 	NoClientAuth   bool            `json:"no_client_auth"`
 	ClientRejected string          `json:"client_rejected,omitempty"`
 	ClientUnusable string          `json:"client_unusable,omitempty"`
@@ -47,6 +49,9 @@ type State struct {
 
 	Plan []world.Change `json:"-"`
 	Due  bool           `json:"reissue_due"`
+
+	// CAHint is how docker-machine makes a new machine CA, CANote why the installed one cannot.
+	CAHint, CANote string `json:"-"`
 
 	FixHint, ReissueHint, ImpossibleHint string `json:"-"`
 	// What docker-machine is told: make all certificates anew, those of the client too, set the clock.
@@ -87,13 +92,13 @@ func inspect(ctx context.Context, w *world.World) (stack.State, error) {
 		}
 		s.SSHDown = factsErr != nil && !world.Spared(factsErr) && w.HasSSH()
 	}
-	served, sent := answer.Leaf, answer.Sent
+	served := answer.Leaf
 	if answer.Identity == world.Other {
 		s.Other, served = true, nil
 	}
-	subject := served
-	if subject != nil {
-		s.Served = summary(subject)
+	var chain []*x509.Certificate
+	if served != nil {
+		s.Served, chain = summary(served), answer.Chain()
 		s.NoClientAuth = answer.NoClientAuth
 	}
 	if err := answer.Rejected(); err != nil {
@@ -103,33 +108,22 @@ func inspect(ctx context.Context, w *world.World) (stack.State, error) {
 		s.ClientUnusable = err.Error()
 	}
 	if factsErr == nil {
-		s.ClockSkew = facts.ClockSkew(w.Now())
-		if disk, err := certs.ParseCert(facts.Cert.Data); err == nil {
-			s.Disk = summary(disk)
-			key := changes.HostKey(facts)
-			s.KeyMismatch = key != nil && !certs.SameKey(key, disk.PublicKey)
-			if subject == nil {
-				chain, _ := certs.ParseCerts(facts.Cert.Data) // the first is disk
-				subject, sent = disk, chain[1:]
-			}
-		} else if !facts.Cert.Found && facts.Cert.Error == "" && facts.Cert.From != "default" {
-			s.Broken = fmt.Sprintf("there is no %s on the docker host, which dockerd is told to use", facts.Cert.Path)
-		} else if facts.Cert.Found {
-			s.Broken = fmt.Sprintf("%s on the docker host holds no certificate that can be read (%v)", facts.Cert.Path, errors.Unwrap(err))
+		if disk := s.disk(w, facts); chain == nil {
+			chain = disk
 		}
 	}
 	if own, err := w.StoreCert(ctx); err == nil {
 		s.Store = summary(own)
-		if subject == nil && s.Broken != "" {
-			subject = own // what dockerd had before the file was broken
+		if chain == nil && s.Broken != "" {
+			chain = []*x509.Certificate{own} // what dockerd had before the file was broken
 		}
 	}
-	if subject == nil {
+	if chain == nil {
 		return s, nil
 	}
 	cas, err := w.CAs(ctx)
 	if err != nil {
-		s.CAProblems = append(s.CAProblems, certs.Problem{Kind: certs.CAUnusable, Text: err.Error(), Err: err})
+		s.Verdict.Causes = []certs.Problem{{Kind: certs.CAUnusable, Text: err.Error(), Err: err}}
 		return s, nil
 	}
 	if factsErr == nil {
@@ -137,11 +131,37 @@ func inspect(ctx context.Context, w *world.World) (stack.State, error) {
 			s.ForeignCA = !slices.ContainsFunc(theirs, func(c *x509.Certificate) bool { return slices.ContainsFunc(cas, c.Equal) })
 		}
 	}
-	s.judge(w, subject, certs.Trust{Roots: cas, Sent: sent})
-	if s.Due = s.due(w.Reissue); s.Due || w.Reissue {
-		s.plan(ctx, w, served, facts, factsErr)
+	s.judge(w, cas, chain)
+	if s.Due = s.due(w.Reissue); s.Due {
+		s.plan(ctx, w, chain[0], served, facts, factsErr)
 	}
+	s.advise(ctx, w)
 	return s, nil
+}
+
+// disk reads the chain on the docker host's disk; nil if there is none.
+func (s *State) disk(w *world.World, facts dockerhost.Facts) []*x509.Certificate {
+	s.ClockSkew = facts.ClockSkew(w.Now())
+	disk, err := certs.ParseCert(facts.Cert.Data)
+	switch {
+	case err == nil:
+		s.Disk = summary(disk)
+		key := changes.HostKey(facts)
+		s.KeyMismatch = key != nil && !certs.SameKey(key, disk.PublicKey)
+		chain := []*x509.Certificate{disk}
+		all, _ := certs.ParseCerts(facts.Cert.Data)
+		for _, c := range all {
+			if !c.Equal(disk) {
+				chain = append(chain, c)
+			}
+		}
+		return chain
+	case facts.Cert.Found:
+		s.Broken = fmt.Sprintf("%s on the docker host holds no certificate that can be read (%v)", facts.Cert.Path, errors.Unwrap(err))
+	case facts.Cert.Error == "" && facts.Cert.From != "default":
+		s.Broken = fmt.Sprintf("there is no %s on the docker host, which dockerd is told to use", facts.Cert.Path)
+	}
+	return nil
 }
 
 func summary(c *x509.Certificate) *certs.Summary {
@@ -160,44 +180,39 @@ func (s State) good(ctx context.Context, w *world.World, answer world.Answer) (S
 	if own, err := w.StoreCert(ctx); err == nil {
 		s.Store = summary(own)
 	}
-	s.judge(w, answer.Leaf, certs.Trust{Roots: cas, Sent: answer.Sent})
-	return s, !s.due(false)
+	s.judge(w, cas, answer.Chain())
+	return s, !s.due(false) && len(s.Verdict.Causes) == 0
 }
 
-func (s *State) judge(w *world.World, subject *x509.Certificate, trust certs.Trust) {
-	now, ca := w.Now(), trust.Issuer(subject)
-	s.Problems = certs.Check(subject, trust, s.Need, now)
-	for _, p := range certs.Check(subject, trust, s.Want, now) {
-		if (p.Kind == certs.NameMissing || p.Kind == certs.AddressMissing) && !slices.Contains(s.Need, p.Name) {
+func (s *State) judge(w *world.World, roots, chain []*x509.Certificate) {
+	name := ""
+	if len(s.Need) > 0 {
+		name = s.Need[0]
+	}
+	s.Verdict = certs.Judge(roots, chain, name, w.Now())
+	for _, p := range certs.MissingNames(chain[0], s.Want) {
+		if !slices.Contains(s.Need, p.Name) {
 			s.Missing = append(s.Missing, p.Name)
 		}
 	}
-	s.Renewable = certs.Renewable(subject, ca, now)
-	s.CAProblems = append(s.CAProblems, certs.CheckCA(ca, nil, now)...)
+	s.Renewable = certs.Renewable(chain[0], s.Verdict.Root, w.Now())
 }
 
-// due says whether the certificate must be reissued for docker to work through
-// localhost. That only an address is missing is not enough: a restart of dockerd
-// is the user's to choose.
+// due reports whether a reissue is called for, so that docker works through localhost. That
+// only an address is missing is not enough: a restart of dockerd is the user's to choose.
 func (s *State) due(forced bool) bool {
-	if s.ForeignCA {
+	switch {
+	case forced:
+		return true
+	case s.ForeignCA:
 		// A certificate of our CA would not make dockerd accept our client's.
 		return false
-	}
-	if s.KeyMismatch || s.Broken != "" && s.Served == nil {
+	case s.KeyMismatch, s.Broken != "" && s.Served == nil, len(s.Verdict.Causes) > 0:
+		return true
+	case s.Renewable && slices.ContainsFunc(s.Verdict.Expiring, func(p certs.Problem) bool { return p.Kind == certs.ExpiresSoon }):
 		return true
 	}
-	for _, p := range s.Problems {
-		switch p.Kind {
-		case certs.NameMissing, certs.AddressMissing, certs.Expired, certs.NotYetValid, certs.WrongCA, certs.NoServerAuth, certs.WeakSignature:
-			return true
-		case certs.ExpiresSoon:
-			if s.Renewable {
-				return true
-			}
-		}
-	}
-	return slices.Contains(s.Missing, world.Localhost) || forced
+	return slices.Contains(s.Missing, world.Localhost)
 }
 
 // acceptHint takes the changed host key, and does what was asked for.
@@ -208,18 +223,16 @@ func acceptHint(w *world.World) string {
 	return w.Hint("fix", "--accept-host-key")
 }
 
-// plan prepares a reissue. Whether it can be done at all, sudo and the init
+// plan prepares a reissue of old. Whether it can be done at all, sudo and the init
 // script included, is known before anything is written.
-func (s *State) plan(ctx context.Context, w *world.World, served *x509.Certificate, facts dockerhost.Facts, factsErr error) {
-	if _, _, err := w.SigningCA(ctx); err != nil {
-		var p *certs.Problem
-		if !errors.As(err, &p) {
-			p = &certs.Problem{Kind: certs.CAUnusable, Text: err.Error(), Err: err}
+func (s *State) plan(ctx context.Context, w *world.World, old, served *x509.Certificate, facts dockerhost.Facts, factsErr error) {
+	if err := s.try(ctx, w, old, facts); err != nil {
+		p := certs.Problem{Kind: certs.CAUnusable, Text: err.Error(), Err: err}
+		var known *certs.Problem
+		if errors.As(err, &known) && known.OfCA() {
+			p = *known
 		}
-		s.CAProblems = append(s.CAProblems, *p)
-		return
-	}
-	if slices.ContainsFunc(s.CAProblems, func(p certs.Problem) bool { return p.Kind == certs.CAExpired }) {
+		s.Signing = []certs.Problem{p}
 		return
 	}
 	s.ImpossibleHint = "docker-vpn-helper explain tls.reissue-impossible"
@@ -255,6 +268,21 @@ func (s *State) plan(ctx context.Context, w *world.World, served *x509.Certifica
 	case unsure != nil && w.Repairing():
 		w.Tell("[%s] warn: docker-machine will not keep the new names: %v", w.Machine.Name, unsure)
 	}
+}
+
+// try signs a certificate in the place of old, and throws it away: an error is why docker
+// would not accept what a reissue makes.
+func (s *State) try(ctx context.Context, w *world.World, old *x509.Certificate, facts dockerhost.Facts) error {
+	ca, caKey, err := w.SigningCA(ctx)
+	if err != nil {
+		return err
+	}
+	key := changes.HostKey(facts)
+	if key == nil {
+		key = old.PublicKey
+	}
+	_, err = certs.Reissue(certs.Request{Old: old, PublicKey: key, CA: ca, CAKey: caKey, Names: s.Want, Now: w.Now(), RemoteNow: facts.Now})
+	return err
 }
 
 // Changes implements stack.State.
