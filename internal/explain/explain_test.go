@@ -144,9 +144,9 @@ func TestAdvice(t *testing.T) {
 		{"dockerd is polled last, after SSH", "Daemon not responding yet: dial tcp 192.168.99.104:2376: operation timed out\nDaemon not responding yet: dial tcp 192.168.99.104:2376: network is unreachable\nDaemon not responding yet: dial tcp 192.168.99.104:2376: no route to host\nError creating machine: Maximum number of retries (60) exceeded",
 			mac, "docker.timeout", "route.hijacked", []string{`eval "$(docker-vpn-helper fix dev)"`, "docker-vpn-helper doctor dev"}},
 		{"no host-only adapter, VirtualBox 6", "Error checking TLS connection: Machine does not have a host-only adapter",
-			mac, "vbox.no-hostonly-adapter", "machine.adapter-unsupported", []string{`eval "$(docker-vpn-helper fix dev)"   # docker then uses NAT, without that card`, "VBoxManage showvminfo dev --machinereadable | grep -i -e nic2 -e host-*only", "VBoxManage list hostonlyifs", "minikube start --driver=docker   # for minikube"}},
+			mac, "vbox.no-hostonly-adapter", "machine.adapter-unsupported", []string{`eval "$(docker-vpn-helper fix dev)"   # docker then uses NAT, without that card`, "VBoxManage showvminfo dev --machinereadable | grep -i -e nic2 -e 'host-*only'", "VBoxManage list hostonlyifs", "minikube start --driver=docker   # for minikube"}},
 		{"no host-only adapter, VirtualBox 7", "Error checking TLS connection: Machine does not have a host-only adapter",
-			mac7, "vbox.no-hostonly-adapter", "machine.adapter-unsupported", []string{`eval "$(docker-vpn-helper fix dev)"   # docker then uses NAT, without that card`, "VBoxManage showvminfo dev --machinereadable | grep -i -e nic2 -e host-*only", "VBoxManage list hostonlynets", "minikube start --driver=docker   # for minikube"}},
+			mac7, "vbox.no-hostonly-adapter", "machine.adapter-unsupported", []string{`eval "$(docker-vpn-helper fix dev)"   # docker then uses NAT, without that card`, "VBoxManage showvminfo dev --machinereadable | grep -i -e nic2 -e 'host-*only'", "VBoxManage list hostonlynets", "minikube start --driver=docker   # for minikube"}},
 		{"an old docker-machine, after our hint", "Incorrect Usage.\n\nUsage: docker-machine regenerate-certs [OPTIONS] [arg...]\nflag provided but not defined: -client-certs",
 			mac, "docker-machine.no-client-certs", "tls.client-cert-rejected", []string{"docker-machine version", "upgrade it to 0.16.2: https://github.com/docker/machine/releases", "or without it: mv ~/.docker/machine/certs ~/certs.old && docker-machine regenerate-certs -f dev   # a new CA: name all machines"}},
 		{"creation stopped before the rule for SSH", "Bad port '0'\nexit status 255",
@@ -229,6 +229,23 @@ func TestEntriesAreComplete(t *testing.T) {
 	}
 	if len(all) < 260 || samples < 480 {
 		t.Errorf("only %d messages with %d samples are known", len(all), samples)
+	}
+}
+
+func TestMistakesInAFileAreErrors(t *testing.T) {
+	for block, want := range map[string]string{
+		"== a.b\nmeaning x\n":                      `a.b: meaning x: no line begins with "meaning"`,
+		"== a.b\nmatch TIMED_OUT … x\n":            "a.b: match TIMED_OUT … x: no list TIMED_OUT comes before",
+		"== a.b\nmatch Error\n":                    `a.b: match Error: neither a list nor a text in lower case: "Error"`,
+		"== a.b\nmatch x …\n":                      `a.b: match x …: neither a list nor a text in lower case: ""`,
+		"== a.b\nnot {x\n":                         `a.b: not {x: neither a list nor a text in lower case: "{x"`,
+		"== A_LIST\nx\n== a.b\nmatch y {A_LIST|z}": "a.b: match y {A_LIST|z}: text beside the list A_LIST",
+		"== a.b\nvalue PORT (\n":                   "a.b: value PORT (: error parsing regexp: missing closing ): `(?i)(`",
+	} {
+		c := contents{lists: map[string][]string{}}
+		if err := c.add(block); err == nil || err.Error() != want {
+			t.Errorf("%q:\n got %v\nwant %s", block, err, want)
+		}
 	}
 }
 

@@ -73,15 +73,15 @@ func alternatives(piece string, lists map[string][]string) ([]string, error) {
 	piece = strings.TrimSpace(piece)
 	if listName.MatchString(piece) {
 		if len(lists[piece]) == 0 {
-			return nil, fmt.Errorf("no list %s comes before; other texts are lower case", piece)
+			return nil, fmt.Errorf("no list %s comes before", piece)
 		}
 		return lists[piece], nil
 	}
 	at := choice.FindStringIndex(piece)
 	if at == nil {
 		text, _ := normal(piece)
-		if text == "" || strings.ContainsAny(text, "{}") {
-			return nil, fmt.Errorf("not a part of a pattern: %q", piece)
+		if text == "" || strings.ContainsAny(text, "{}") || piece != strings.ToLower(piece) {
+			return nil, fmt.Errorf("neither a list nor a text in lower case: %q", piece)
 		}
 		return []string{strings.ReplaceAll(text, "␣", " ")}, nil
 	}
