@@ -146,27 +146,19 @@ func age(c *certs.Summary, now time.Time) string {
 // certRenew is fix --reissue for the certificate's rung alone: what stands between
 // it and a proof is looked at, and only a VM that is off is started.
 func (a *app) certRenew(s site, name string, acceptHostKey bool) error {
-	w, end, err := a.begin(s, name, "cert-renew", func() (*world.World, error) {
-		w, err := a.open(s, name)
-		w.AcceptHostKey = acceptHostKey
-		return w, err
-	})
+	session, err := stack.Begin(a.ctx, a.hard, a.work(s, name, "cert-renew", func(w *world.World) { w.AcceptHostKey = acceptHostKey }))
 	if err != nil {
 		return err
 	}
-	defer end()
+	defer session.Close()
+	w := session.World
 	w.Reissue, w.Patience = true, fixPatience
 	w.Forget()
 	if target := w.Target(a.ctx); target.Planned && a.ctx.Err() == nil {
 		return &exitError{code: exitProblems, message: fmt.Sprintf("machine %q has no NAT rule for dockerd, so that a new certificate could not be proved", w.Machine.Name),
 			hint: w.Hint("fix", "--reissue")}
 	}
-	j := stack.NewJournal(w.Laptop, journalDir(w), stack.Header{Command: "cert-renew", Machine: w.Machine.Name, Store: w.Machine.StoreDir, Started: a.Now()})
-	res, err := stack.Fix(a.ctx, a.hard, w, layers.Only("machine", "ssh", "tls", "daemon"), j, a.sink())
-	err = a.cause(err)
-	for _, left := range res.Left {
-		a.ui.Say("[%s] left as it is: %s", w.Machine.Name, left)
-	}
+	res, err := session.Fix(a.ctx, a.hard, layers.Only("machine", "ssh", "tls", "daemon"))
 	if res.RolledBack {
 		a.ui.Say("[%s] rolled back: everything is as before", w.Machine.Name)
 	}

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"errors"
 	"strings"
 
@@ -50,22 +51,22 @@ type contextReport struct {
 }
 
 func (a *app) context(s site, name string, wish dockercontext.Wish) error {
-	w, end, err := a.begin(s, name, "context", func() (*world.World, error) { return a.open(s, name) })
+	session, err := stack.Begin(a.ctx, a.hard, a.work(s, name, "context", nil))
 	if err != nil {
 		return err
 	}
-	defer end()
+	defer session.Close()
+	w := session.World
 	target := w.Target(a.ctx)
 	if err := w.Good(a.ctx, target); err != nil {
 		return a.notGood(w, err)
 	}
-	if wish.Ours, err = a.pointedAt(w); err != nil {
+	if wish.Ours, err = pointedAt(a.ctx, session); err != nil {
 		return err
 	}
-	j := stack.NewJournal(w.Laptop, journalDir(w), stack.Header{Command: "context", Machine: w.Machine.Name, Store: w.Machine.StoreDir, Started: a.Now()})
-	res, err := stack.Fix(a.ctx, a.hard, w, layers.Context(wish), j, a.sink())
-	if err = a.cause(err); err != nil {
-		return a.contextError(w, res, err)
+	res, err := session.Fix(a.ctx, a.hard, layers.Context(wish))
+	if err != nil {
+		return contextError(err)
 	}
 	made := dockercli.ContextName(name)
 	if a.ui.JSON {
@@ -109,10 +110,7 @@ func (a *app) contexts(w *world.World) error {
 
 // contextError gives the engine's verdict its exit code: a context that is somebody
 // else's is for the user to decide.
-func (a *app) contextError(w *world.World, res stack.Result, err error) error {
-	for _, left := range res.Left {
-		a.ui.Say("[%s] left as it is: %s", w.Machine.Name, left)
-	}
+func contextError(err error) error {
 	var verdict *stack.VerdictError
 	if errors.As(err, &verdict) && verdict.Finding.Code == "context.taken" {
 		return &exitError{code: exitUserAction, message: verdict.Error(), hint: verdict.Finding.Hint}
@@ -120,10 +118,10 @@ func (a *app) contextError(w *world.World, res stack.Result, err error) error {
 	return err
 }
 
-// pointedAt are the endpoints that runs which were not taken back have pointed the
-// machine's context at.
-func (a *app) pointedAt(w *world.World) ([]string, error) {
-	journals, err := stack.Journals(a.ctx, w.Laptop, journalDir(w), changes.Decode)
+// pointedAt are the endpoints that runs which were not undone have pointed the machine's
+// context at.
+func pointedAt(ctx context.Context, session *stack.Session) ([]string, error) {
+	journals, err := session.Journals(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -60,7 +61,8 @@ func (a *app) openOrCreate(s site, name string, f fixFlags) (*world.World, error
 // that could be in the way has been looked at.
 func (a *app) create(s site, name string, f fixFlags) error {
 	created := true // by another run, while this one waited
-	w, end, err := a.begin(s, name, "create", func() (*world.World, error) {
+	work := a.work(s, name, "create", nil)
+	work.Open = func() (*world.World, error) {
 		w, err := a.open(s, name)
 		var missing *store.NotFoundError
 		if errors.As(err, &missing) {
@@ -68,12 +70,13 @@ func (a *app) create(s site, name string, f fixFlags) error {
 			w, err = a.world(s, dockermachine.Planned(name, s.dir)), nil
 		}
 		w.StopVMs, w.Patience = f.stopVMs, fixPatience
-		return w, err
-	})
+		return w, cmp.Or(err, w.LoadErr)
+	}
+	session, err := stack.Begin(a.ctx, a.hard, work)
 	if err != nil {
 		return err
 	}
-	defer end()
+	defer session.Close()
 	if created {
 		return nil
 	}
@@ -81,25 +84,24 @@ func (a *app) create(s site, name string, f fixFlags) error {
 	if !f.create { // a yes was typed instead
 		again = func(flags ...string) string { return a.again(append([]string{"--create"}, flags...)...) }
 	}
-	machine := dockermachine.New(s.laptop, s.store, w.VirtualBox, w.Network, a.ui.Say)
+	machine := dockermachine.New(s.laptop, s.store, session.World.VirtualBox, session.World.Network, a.ui.Say)
 	plan, err := machine.Check(a.ctx, name, again())
 	if err != nil {
 		return a.cause(err)
 	}
-	j := stack.NewJournal(w.Laptop, journalDir(w), stack.Header{Command: "create", Machine: name, Store: s.dir, Started: a.Now()})
 	switch {
 	case plan.Modules:
 		restart := &changes.RestartModules{Again: again("--stop-vms")}
-		_, err = stack.Apply(a.ctx, a.hard, w, []world.Change{restart}, j, a.sink())
+		_, err = session.Apply(a.ctx, a.hard, []world.Change{restart})
 	case plan.Route:
-		_, err = stack.Fix(a.ctx, a.hard, w, layers.BeforeCreate(), j, a.sink())
+		_, err = session.Fix(a.ctx, a.hard, layers.BeforeCreate())
 	}
 	if err != nil {
-		return a.cause(err)
+		return err
 	}
 	err = machine.Create(a.ctx, name, a.Stderr)
-	w.Forget()
-	return a.created(w, machine, err)
+	session.World.Forget()
+	return a.created(session.World, machine, err)
 }
 
 // created goes on where docker-machine failed at its very last check and the

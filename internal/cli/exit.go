@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -85,6 +86,8 @@ func (a *app) classify(err error) *exitError {
 		config   *store.ConfigError
 		needsYes *ui.NeedsYes
 		sudo     *host.SudoError
+		refused  *stack.RefusedError
+		journal  *stack.UnreadableError
 		rollback *stack.RollbackError
 		verdict  *stack.VerdictError
 		dialect  *shell.UnknownError
@@ -98,6 +101,15 @@ func (a *app) classify(err error) *exitError {
 	switch {
 	case errors.As(err, &known):
 		return known
+	case errors.As(err, &refused):
+		inner := a.classify(refused.Err)
+		out.code, out.message = inner.code, "nothing was taken back: "+inner.message
+		out.hint = cmp.Or(inner.hint, a.command("doctor", refused.Machine))
+	case errors.As(err, &journal):
+		out.code, out.hint = exitIncomplete, "VBoxManage list vms --long"
+		if journal.Machine != "" {
+			out.hint = a.command("undo", "--list", journal.Machine)
+		}
 	case errors.As(err, &rollback):
 		out.code = exitIncomplete
 		out.message = rollback.Error()

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -92,16 +91,13 @@ func (a *app) fix(s site, name string, f fixFlags) error {
 			return err
 		}
 	}
-	w, end, err := a.begin(s, name, "fix", func() (*world.World, error) {
-		w, err := a.open(s, name)
-		f.wish(w)
-		return w, err
-	})
+	session, err := stack.Begin(a.ctx, a.hard, a.work(s, name, "fix", f.wish))
 	if err != nil {
 		return err
 	}
-	defer end()
-	res, err := a.repair(w)
+	defer session.Close()
+	w = session.World
+	res, err := a.repair(session)
 	if err == nil {
 		var vars []shell.Var
 		if vars, err = w.Environment(a.ctx, w.Target(a.ctx)); err == nil {
@@ -111,9 +107,6 @@ func (a *app) fix(s site, name string, f fixFlags) error {
 	var verdict *stack.VerdictError
 	if errors.As(err, &verdict) && verdict.Finding.Hint == w.Hint("fix") {
 		verdict.Finding.Hint = a.command("explain", verdict.Finding.Code) // this was fix
-	}
-	for _, left := range res.Left {
-		a.ui.Say("[%s] left as it is: %s", name, left)
 	}
 	if !a.ui.JSON {
 		if res.RolledBack {
@@ -150,9 +143,8 @@ func (a *app) block(w *world.World, e world.Endpoint, dialect shell.Dialect) (st
 }
 
 // repair looks first at what costs nothing. A healthy machine is done then.
-func (a *app) repair(w *world.World) (stack.Result, error) {
-	all := layers.All()
-	j := stack.NewJournal(w.Laptop, journalDir(w), stack.Header{Command: "fix", Machine: w.Machine.Name, Store: w.Machine.StoreDir, Started: a.Now()})
+func (a *app) repair(session *stack.Session) (stack.Result, error) {
+	w, all := session.World, layers.All()
 	if _, ok := w.Proven(a.ctx); ok && !w.Reissue && !w.StopVMs {
 		if local, r, ok := stack.Frugal(a.ctx, w, all, a.sink()); ok {
 			if !r.Planned() {
@@ -164,8 +156,7 @@ func (a *app) repair(w *world.World) (stack.Result, error) {
 	w.Patience = fixPatience
 	w.Forget()
 	go w.Docker.API(a.ctx) // for clientFits, while the repair takes its time
-	res, err := stack.Fix(a.ctx, a.hard, w, all, j, a.sink())
-	return res, a.cause(err)
+	return session.Fix(a.ctx, a.hard, all)
 }
 
 // cause replaces what a cancelled wait says by why it was cancelled.
@@ -254,8 +245,6 @@ func (a *app) dryRun(w *world.World) error {
 	a.ui.Print(b.String())
 	return nil
 }
-
-func journalDir(w *world.World) string { return filepath.Join(w.MachineState(), "journal") }
 
 func isConfigError(err error) bool {
 	var c *store.ConfigError

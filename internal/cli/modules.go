@@ -1,10 +1,8 @@
 package cli
 
 import (
-	"errors"
 	"net/netip"
 	"path/filepath"
-	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -51,24 +49,18 @@ nothing else brings back. Every VM of every user has to be stopped for it; with
 }
 
 func (a *app) restartModules(s site, stopVMs bool) error {
-	w := a.withoutMachine(s)
-	w.StopVMs, w.Patience = stopVMs, fixPatience
-	unlock, err := a.aloneWithModules(s)
+	session, err := stack.Begin(a.ctx, a.hard, a.modulesWork(s))
 	if err != nil {
 		return err
 	}
-	defer unlock()
-	if err := a.rollBackRestarts(s, w); err != nil {
+	defer session.Close()
+	session.World.StopVMs = stopVMs
+	if err := a.noVPN(s, session.World); err != nil {
+		return a.cause(err)
+	}
+	restart := &changes.RestartModules{Again: session.World.Program + " modules restart --stop-vms"}
+	if _, err := session.Apply(a.ctx, a.hard, []world.Change{restart}); err != nil {
 		return err
-	}
-	if err := a.noVPN(s, w); err != nil {
-		return a.cause(err)
-	}
-	restart := &changes.RestartModules{Again: w.Program + " modules restart --stop-vms"}
-	j := stack.NewJournal(s.laptop, modulesJournals(s), stack.Header{Command: "modules", Store: s.dir, Started: a.Now()})
-	_, err = stack.Apply(a.ctx, a.hard, w, []world.Change{restart}, j, a.sink())
-	if err != nil {
-		return a.cause(err)
 	}
 	if a.ui.JSON {
 		saved := []string{}
@@ -85,49 +77,19 @@ func (a *app) restartModules(s site, stopVMs bool) error {
 	return nil
 }
 
-func modulesJournals(s site) string {
-	return filepath.Join(world.StoreState(s.state, s.dir), "modules", "journal")
-}
-
-func (a *app) aloneWithModules(s site) (unlock func(), err error) {
-	unlock, err = s.laptop.Lock(a.ctx, filepath.Join(filepath.Dir(modulesJournals(s)), "lock"), func() {
-		a.ui.Say("waiting for another docker-vpn-helper that restarts the modules")
-	})
-	return unlock, a.cause(err)
-}
-
-// resumeRestarts finishes the story of a modules restart that was killed: it has left
-// VMs saved, perhaps those of other machines.
-func (a *app) resumeRestarts(s site) error {
-	all, err := stack.Journals(a.ctx, s.laptop, modulesJournals(s), changes.Decode)
-	if err == nil && !slices.ContainsFunc(all, (*stack.Journal).Unfinished) {
-		return nil
+// modulesWork is about VirtualBox's kernel modules. A restart of them that was killed has left
+// VMs saved, perhaps those of other machines: whatever runs next rolls it back.
+func (a *app) modulesWork(s site) stack.Work {
+	return stack.Work{
+		Dir: filepath.Join(world.StoreState(s.state, s.dir), "modules"), Laptop: s.laptop, Decode: changes.Decode,
+		Open: func() (*world.World, error) {
+			w := a.withoutMachine(s)
+			w.Patience = fixPatience
+			return w, nil
+		},
+		Command: "modules", Store: s.dir, Doing: "restarts the modules", Title: "modules restart",
+		Sink: a.sink(), Now: a.Now, Patience: fixPatience,
 	}
-	unlock, err := a.aloneWithModules(s)
-	if err != nil {
-		return err
-	}
-	defer unlock()
-	w := a.withoutMachine(s)
-	w.Patience = fixPatience
-	return a.rollBackRestarts(s, w)
-}
-
-func (a *app) rollBackRestarts(s site, w *world.World) error {
-	all, err := stack.Journals(a.ctx, s.laptop, modulesJournals(s), changes.Decode)
-	if err != nil {
-		return &exitError{code: exitIncomplete, message: err.Error(), hint: "VBoxManage list vms --long"}
-	}
-	for _, j := range all {
-		if !j.Unfinished() {
-			continue
-		}
-		a.ui.Say("an earlier modules restart did not finish: taking it back first")
-		if _, err := j.Revert(a.ctx, w, stack.RolledBack, a.sink()); err != nil {
-			return &stack.RollbackError{Err: errors.New("an earlier run did not finish"), Left: err, Journal: j.Path}
-		}
-	}
-	return nil
 }
 
 // noVPN is nil if no VPN has the route to a machine of the store, or to the

@@ -4,10 +4,13 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/changes"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/dockercli"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/laptop"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/layers"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/shell"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/stack"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/store"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/ui"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/virtualbox"
@@ -117,6 +120,28 @@ func (a *app) open(s site, name string) (*world.World, error) {
 	w := a.world(s, m)
 	w.LoadErr = err
 	return w, nil
+}
+
+// work describes a command that changes a machine. opened, if not nil, sets what the user
+// wants in the machine before anything is rolled back.
+func (a *app) work(s site, name, command string, opened func(*world.World)) stack.Work {
+	modules := a.modulesWork(s)
+	return stack.Work{
+		Dir: world.MachineState(s.state, s.dir, name), Laptop: s.laptop, Decode: changes.Decode,
+		Open: func() (*world.World, error) {
+			w, err := a.open(s, name)
+			if err == nil {
+				err = w.LoadErr
+			}
+			if err == nil && opened != nil {
+				opened(w)
+			}
+			return w, err
+		},
+		Command: command, Machine: name, Store: s.dir, Doing: "works on this machine",
+		Sink: a.sink(), Now: a.Now,
+		Ground: layers.Only("machine"), Patience: fixPatience, First: &modules,
+	}
 }
 
 func (a *app) sink() ui.Sink { return ui.Sink{UI: a.ui, Yes: a.yes} }

@@ -9,8 +9,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/changes"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/stack"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/store"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/world"
 )
 
@@ -63,7 +63,7 @@ func (a *app) journaled(s site) ([]string, error) {
 	}
 	var names []string
 	for _, m := range machines {
-		switch _, err := s.laptop.ReadDir(a.ctx, filepath.Join(dir, m.Name(), "journal")); {
+		switch _, err := s.laptop.ReadDir(a.ctx, stack.JournalDir(filepath.Join(dir, m.Name()))); {
 		case err == nil:
 			names = append(names, m.Name())
 		case !errors.Is(err, fs.ErrNotExist):
@@ -93,7 +93,7 @@ func (a *app) undoList(s site, names []string) error {
 		if err := a.known(s, name); err != nil {
 			return err
 		}
-		journals, err := stack.Journals(a.ctx, s.laptop, filepath.Join(world.MachineState(s.state, s.dir, name), "journal"), changes.Decode)
+		journals, err := a.work(s, name, "undo", nil).Journals(a.ctx)
 		if err != nil {
 			a.ui.Say("%v", err)
 		}
@@ -126,7 +126,7 @@ func (a *app) undoList(s site, names []string) error {
 }
 
 func (a *app) undo(s site, names []string, all bool) error {
-	if err := a.resumeRestarts(s); err != nil {
+	if err := stack.RollBackUnfinished(a.ctx, a.hard, a.modulesWork(s)); err != nil {
 		return err
 	}
 	done := []undoRun{}
@@ -176,7 +176,7 @@ func (a *app) known(s site, name string) error {
 	if err == nil || isConfigError(err) {
 		return nil
 	}
-	if _, e := s.laptop.ReadDir(a.ctx, filepath.Join(world.MachineState(s.state, s.dir, name), "journal")); e == nil {
+	if _, e := s.laptop.ReadDir(a.ctx, stack.JournalDir(world.MachineState(s.state, s.dir, name))); e == nil {
 		return nil
 	}
 	return err
@@ -186,102 +186,30 @@ func (a *app) undoMachine(s site, name string, all bool) ([]undoRun, error) {
 	if err := a.known(s, name); err != nil {
 		return nil, err
 	}
-	if _, err := s.laptop.ReadDir(a.ctx, filepath.Join(world.MachineState(s.state, s.dir, name), "journal")); errors.Is(err, fs.ErrNotExist) {
+	work := a.work(s, name, "undo", nil)
+	if _, err := s.laptop.ReadDir(a.ctx, stack.JournalDir(work.Dir)); errors.Is(err, fs.ErrNotExist) {
 		return nil, nil // and nowhere a lock has to be made for it
 	}
-	unlock, err := a.lock(s, name)
+	work.Open = func() (*world.World, error) {
+		w, err := a.open(s, name)
+		if err != nil {
+			// Removed from the store since: what was changed in it went with it.
+			w = a.world(s, store.Machine{Name: name, StoreDir: s.dir})
+			w.Removed = true
+		}
+		return w, nil
+	}
+	session, err := stack.Lock(a.ctx, work)
 	if err != nil {
 		return nil, err
 	}
-	defer unlock()
-	w, err := a.open(s, name)
-	if err != nil {
-		// Removed from the store since: what was changed in it went with it.
-		w.Machine.Name, w.Machine.StoreDir = name, s.dir
-		w.Removed = true
-	}
-	defer w.Close()
-	w.Patience = fixPatience
-	journals, err := stack.Journals(a.ctx, w.Laptop, journalDir(w), changes.Decode)
-	if err != nil {
-		return nil, &exitError{code: exitIncomplete, message: err.Error(), hint: w.Hint("undo", "--list")}
-	}
+	defer session.Close()
+	undone, err := session.Undo(a.ctx, all)
 	var runs []undoRun
-	for i := len(journals) - 1; i >= 0; i-- {
-		j := journals[i]
-		// One run, and with it every one that did not finish.
-		if !j.Unfinished() && (!j.Live() || len(runs) > 0 && !all) {
-			continue
-		}
-		if !w.Removed && j.NeedsDockerHost() {
-			if err := a.mustRun(w); err != nil {
-				return runs, err
-			}
-		}
-		// Half of it would be worse than none, unless it is begun.
-		if j.End == stack.Done {
-			if err := a.cause(stack.Undoable(a.ctx, w, j)); err != nil {
-				return runs, a.nothingTakenBack(w, err)
-			}
-			if err := a.mayStop(w, j); err != nil {
-				return runs, a.cause(err)
-			}
-		}
-		live := j.Live() // else only its end is missing
-		left, err := stack.Undo(a.ctx, w, j, a.sink())
-		if live {
-			run := describe(name, j)
-			run.Left = left
-			runs = append(runs, run)
-		}
-		for _, l := range left {
-			a.ui.Say("[%s] left as it is: %s", name, l)
-		}
-		if err != nil {
-			return runs, a.cause(err)
-		}
+	for _, u := range undone {
+		run := describe(name, u.Journal)
+		run.Left = u.Left
+		runs = append(runs, run)
 	}
-	return runs, nil
-}
-
-func (a *app) nothingTakenBack(w *world.World, err error) error {
-	e := *a.classify(err)
-	e.message = "nothing was taken back: " + e.message
-	if e.hint == "" {
-		e.hint = w.Hint("doctor")
-	}
-	return &e
-}
-
-// mayStop says which containers taking a run back will stop, and asks where some will
-// not come back.
-func (a *app) mayStop(w *world.World, j *stack.Journal) error {
-	for _, e := range j.Entries {
-		switch c, ok := e.Change.(world.Costly); {
-		case !ok || e.Mark == stack.Reverted || c.Risk() == "":
-		case c.ForGood():
-			if err := a.sink().Confirm(a.ctx, c); err != nil {
-				return err
-			}
-		default:
-			a.ui.Say("[%s] %s", w.Machine.Name, c.Risk())
-		}
-	}
-	return nil
-}
-
-// mustRun is nil if the VM runs, which a change of the run needs to be undone.
-func (a *app) mustRun(w *world.World) error {
-	if w.LoadErr != nil {
-		return w.LoadErr
-	}
-	running, err := w.VM.Running(a.ctx)
-	if err != nil {
-		return err
-	}
-	if !running && !w.VM.Missing(a.ctx) {
-		return &exitError{code: exitUserAction, message: fmt.Sprintf("machine %q is not running, and undo has to log in to it", w.Machine.Name),
-			hint: w.DockerMachine("start")}
-	}
-	return nil
+	return runs, err
 }

@@ -178,8 +178,11 @@ func (m transcript) repair(t *testing.T) string {
 	w.Patience = 300 * time.Millisecond
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
-	j := stack.NewJournal(w.Laptop, "/journal", stack.Header{Command: "fix", Machine: w.Machine.Name, Started: time.Now()})
-	_, err := stack.Fix(ctx, ctx, w, All(), j, mute{})
+	work, err := stack.Lock(ctx, stack.Work{Dir: t.TempDir(), Laptop: w.Laptop, Open: func() (*world.World, error) { return w, nil },
+		Command: "fix", Machine: w.Machine.Name, Sink: mute{}, Now: time.Now})
+	check(t, err)
+	defer work.Close()
+	_, err = work.Fix(ctx, ctx, All())
 	var b strings.Builder
 	for _, cmd := range c.Ran() {
 		words := strings.Fields(cmd)

@@ -2,9 +2,7 @@ package stack
 
 import (
 	"errors"
-	"path/filepath"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -38,7 +36,9 @@ func TestNothingIsRepairedAboveAHopelessMachine(t *testing.T) {
 		t.Error(diff)
 	}
 	// What a rollback stands on may be gone for good: that is its changes' business.
-	if err := Raise(t.Context(), t.Context(), unread(), layers[:1], NewJournal(laptop, filepath.Join(t.TempDir(), "journal"), Header{Started: time.Unix(1, 0)}), deaf{}); err != nil {
+	w := work(t, laptop, on, deaf{})
+	w.Ground = layers[:1]
+	if err := session(t, w).raise(t.Context(), t.Context()); err != nil {
 		t.Error(err)
 	}
 }
@@ -55,17 +55,15 @@ func TestJournalOfWhatAResumeNeedsIsClosed(t *testing.T) {
 		"it_failed": {true, RolledBack, map[string]bool{}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			on, dir := map[string]bool{}, t.TempDir()
-			layers := ladder(on, &toggle{Name: "modules", on: on, fail: tt.fails})[:1]
-			j := NewJournal(laptop, dir, Header{Command: "fix", Machine: "default", Started: time.Unix(1, 0)})
-			if err := Raise(t.Context(), t.Context(), unread(), layers, j, deaf{}); (err != nil) != tt.fails {
+			on := map[string]bool{}
+			w := work(t, laptop, on, deaf{})
+			w.Ground = ladder(on, &toggle{Name: "modules", on: on, fail: tt.fails})[:1]
+			s := session(t, w)
+			if err := s.raise(t.Context(), t.Context()); (err != nil) != tt.fails {
 				t.Error(err)
 			}
-			all, err := Journals(t.Context(), laptop, dir, decodeToggle(on))
-			if err != nil || len(all) != 1 {
-				t.Fatal(all, err)
-			}
-			got, want := []any{all[0].Command, all[0].End, all[0].Unfinished(), on}, []any{"fix", tt.end, false, tt.on}
+			j := newest(t, s)
+			got, want := []any{j.Command, j.End, j.Unfinished(), on}, []any{"fix", tt.end, false, tt.on}
 			if diff := cmp.Diff(want, got); diff != "" {
 				t.Error(diff)
 			}

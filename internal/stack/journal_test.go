@@ -4,9 +4,7 @@ import (
 	"context"
 	"errors"
 	"os"
-	"path/filepath"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -31,17 +29,16 @@ func (d *failingDisk) Append(ctx context.Context, path string, size int64, data 
 func TestFixRollsBackWhereItsJournalCannotBeWritten(t *testing.T) {
 	for line := 1; line <= 4; line++ { // the first two of the five are written in one step
 		on := map[string]bool{}
-		dir := filepath.Join(t.TempDir(), "journal")
-		j := NewJournal(&failingDisk{laptop, line}, dir, Header{Command: "fix", Machine: "default", Started: time.Unix(1, 0)})
-		r, err := Fix(t.Context(), t.Context(), unread(), ladder(on, &toggle{Name: "a", on: on}, &toggle{Name: "b", on: on}), j, deaf{})
+		s := session(t, work(t, &failingDisk{laptop, line}, on, deaf{}))
+		r, err := s.Fix(t.Context(), t.Context(), ladder(on, &toggle{Name: "a", on: on}, &toggle{Name: "b", on: on}))
 		if err == nil || !r.RolledBack || len(on) != 0 {
 			t.Errorf("line %d: err %v, rolled back %v, world %v", line, err, r.RolledBack, on)
 		}
-		all, err := Journals(t.Context(), laptop, dir, decodeToggle(on))
+		all, err := s.Journals(t.Context())
 		if err != nil || len(all) != 1 || all[0].End != RolledBack || all[0].Live() {
 			t.Errorf("line %d: %+v %v", line, all, err)
 		}
-		files, err := os.ReadDir(dir)
+		files, err := os.ReadDir(JournalDir(s.Dir))
 		if diff := cmp.Diff(1, len(files)); err != nil || diff != "" {
 			t.Errorf("line %d: files in the directory: %s %v", line, diff, err)
 		}

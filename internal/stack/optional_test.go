@@ -4,10 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -49,14 +47,14 @@ func TestOptionalLayerDoesNotStopTheRepair(t *testing.T) {
 
 func TestApplyTakesAllBackOnAFailure(t *testing.T) {
 	on := map[string]bool{}
-	j := NewJournal(laptop, filepath.Join(t.TempDir(), "journal"), Header{Command: "modules", Started: time.Unix(1, 0)})
-	r, err := Apply(t.Context(), t.Context(), unread(), []world.Change{&toggle{Name: "a", on: on}, &toggle{Name: "b", on: on, fail: true}}, j, deaf{})
-	if err == nil || !r.RolledBack || len(on) != 0 || j.End != RolledBack {
-		t.Errorf("%v, rolled back %v, world %v, end %q", err, r.RolledBack, on, j.End)
+	s := session(t, work(t, laptop, on, deaf{}))
+	r, err := s.Apply(t.Context(), t.Context(), []world.Change{&toggle{Name: "a", on: on}, &toggle{Name: "b", on: on, fail: true}})
+	if err == nil || !r.RolledBack || len(on) != 0 || newest(t, s).End != RolledBack {
+		t.Errorf("%v, rolled back %v, world %v, end %q", err, r.RolledBack, on, newest(t, s).End)
 	}
-	j = NewJournal(laptop, filepath.Join(t.TempDir(), "journal"), Header{Command: "modules", Started: time.Unix(1, 0)})
-	if r, err = Apply(t.Context(), t.Context(), unread(), []world.Change{&toggle{Name: "a", on: on}}, j, deaf{}); err != nil || !on["a"] || j.End != Done || len(r.Applied) != 1 {
-		t.Errorf("%v, world %v, end %q", err, on, j.End)
+	r, err = s.Apply(t.Context(), t.Context(), []world.Change{&toggle{Name: "a", on: on}})
+	if err != nil || !on["a"] || newest(t, s).End != Done || len(r.Applied) != 1 {
+		t.Errorf("%v, world %v, end %q", err, on, newest(t, s).End)
 	}
 }
 

@@ -200,9 +200,9 @@ func ladder(on map[string]bool, changes ...*toggle) []Layer {
 
 func fixIn(t *testing.T, ctx context.Context, layers []Layer, sink Sink) (Result, *Journal, error) {
 	t.Helper()
-	j := NewJournal(laptop, filepath.Join(t.TempDir(), "journal"), Header{Command: "fix", Machine: "default", Started: time.Unix(1, 0)})
-	r, err := Fix(ctx, t.Context(), unread(), layers, j, sink)
-	return r, j, err
+	s := session(t, work(t, laptop, nil, sink))
+	r, err := s.Fix(ctx, t.Context(), layers)
+	return r, newest(t, s), err
 }
 
 func TestFixAppliesRungByRungAndJournals(t *testing.T) {
@@ -385,23 +385,22 @@ func FuzzParseJournal(f *testing.F) {
 // that is: issue 3.
 func TestAnUndoThatDidNotEndIsUnfinished(t *testing.T) {
 	on := map[string]bool{}
-	_, j, err := fixIn(t, t.Context(), ladder(on, &toggle{Name: "a", on: on}), deaf{})
-	if err != nil || j.Unfinished() {
-		t.Fatal(err, j.End)
+	s := session(t, work(t, laptop, on, deaf{}))
+	if _, err := s.Fix(t.Context(), t.Context(), ladder(on, &toggle{Name: "a", on: on})); err != nil || newest(t, s).Unfinished() {
+		t.Fatal(err)
 	}
-	stuck := &stubborn{toggle{Name: "a", on: on}}
-	j.Entries[0].Change = stuck
-	if _, err := Undo(t.Context(), unread(), j, deaf{}); err == nil {
-		t.Fatal("undo is content with a change that it could not take back")
+	decode := s.Decode
+	s.Decode = func(string, json.RawMessage) (world.Change, error) { return &stubborn{toggle{Name: "a", on: on}}, nil }
+	var incomplete *RollbackError
+	if _, err := s.Undo(t.Context(), false); !errors.As(err, &incomplete) {
+		t.Fatalf("undo of a change that cannot be undone: %v", err)
 	}
-	data, _ := os.ReadFile(j.Path)
-	back, err := ParseJournal(data, decodeToggle(on))
-	if err != nil || back.End != Undoing || !back.Unfinished() || !back.Live() {
-		t.Fatalf("read back: %+v %v", back, err)
+	s.Decode = decode
+	if back := newest(t, s); back.End != Undoing || !back.Unfinished() || !back.Live() {
+		t.Fatalf("read back: %+v", back)
 	}
-	back.Path, back.laptop = j.Path, laptop
-	if _, err := Undo(t.Context(), unread(), back, deaf{}); err != nil || back.End != Undone || len(on) != 0 {
-		t.Errorf("err %v, end %q, world %v", err, back.End, on)
+	if _, err := s.Undo(t.Context(), false); err != nil || newest(t, s).End != Undone || len(on) != 0 {
+		t.Errorf("err %v, end %q, world %v", err, newest(t, s).End, on)
 	}
 }
 

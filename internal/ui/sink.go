@@ -31,7 +31,11 @@ func (s Sink) Event(e stack.Event) {
 	case stack.Reverting:
 		s.Say("[%s] taking back: %s", e.Machine, e.Change)
 	case stack.Note:
-		s.Say("[%s] %s", e.Machine, e.Text)
+		if e.Machine == "" {
+			s.Say("%s", e.Text)
+		} else {
+			s.Say("[%s] %s", e.Machine, e.Text)
+		}
 	case stack.Inspecting:
 		s.Debug("[%s] inspecting %s", e.Machine, e.Layer)
 	case stack.Inspected:

@@ -1,0 +1,167 @@
+package stack
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/useraction"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/world"
+)
+
+// rollbackTime is how long a rollback may last. Ctrl-C cannot shorten it; a second
+// one gives up and leaves the journal.
+const rollbackTime = 60 * time.Second
+
+// run is one run of a session: what it has changed, and the journal of that.
+type run struct {
+	*Session
+	journal *Journal
+	applied []string
+}
+
+// newRun is the one place that opens a new journal.
+func (s *Session) newRun() *run {
+	head := Header{Command: s.Command, Machine: s.Machine, Store: s.Store, Started: s.Now()}
+	return &run{Session: s, journal: NewJournal(s.Laptop, JournalDir(s.Dir), head)}
+}
+
+func (r *run) event(e Event) {
+	e.Machine = r.World.Name()
+	r.Sink.Event(e)
+}
+
+// bringUp applies what each layer plans, until it plans nothing more.
+func (r *run) bringUp(ctx context.Context, layers []Layer) error {
+	for _, l := range layers {
+		var tried []attempt
+		for {
+			r.event(Event{Kind: Inspecting, Layer: l.Name})
+			found := inspect(ctx, r.World, l)
+			r.event(Event{Kind: Inspected, Layer: l.Name, Report: &found})
+			if ctx.Err() != nil {
+				return context.Cause(ctx)
+			}
+			if len(found.changes) == 0 {
+				if f, ok := found.hopeless(); ok {
+					return &VerdictError{Finding: f, Status: Fail}
+				}
+				break
+			}
+			next, err := r.applyPlan(ctx, l, found.changes, tried)
+			if err != nil {
+				return err
+			}
+			if len(next) == len(tried) {
+				break // optional, and nothing is left to try
+			}
+			tried = next
+		}
+	}
+	return nil
+}
+
+// applyPlan applies what one inspection planned, and returns all that has been
+// tried by now.
+func (r *run) applyPlan(ctx context.Context, l Layer, planned []world.Change, tried []attempt) ([]attempt, error) {
+	for _, p := range planned {
+		c, err := choose(p, tried)
+		if err != nil && l.Optional {
+			r.event(Event{Kind: Note, Layer: l.Name, Text: err.Error()})
+			continue
+		}
+		if err != nil {
+			return tried, err
+		}
+		plan := c.String()
+		begun, err := r.apply(ctx, c)
+		tried = append(tried, attempt{c, plan, begun})
+		if err == nil {
+			continue
+		}
+		var required *useraction.Required
+		if !l.Optional || ctx.Err() != nil || errors.Is(err, host.ErrNoSudo) || l.Verdict && errors.As(err, &required) {
+			return tried, err
+		}
+		text := fmt.Sprintf("%s: %v", c, err)
+		if errors.As(err, &required) && required.Hint != "" {
+			text += "; " + required.Hint
+		}
+		r.event(Event{Kind: Note, Layer: l.Name, Text: text})
+		if err := r.journal.revertFailed(ctx, r.World, c); err != nil {
+			return tried, err
+		}
+	}
+	return tried, nil
+}
+
+// apply makes one change, which is in the journal before. begun is false where
+// nothing can have changed.
+func (r *run) apply(ctx context.Context, c world.Change) (begun bool, err error) {
+	if c.Risk() != "" {
+		if err := r.Sink.Confirm(ctx, c); err != nil {
+			return false, err
+		}
+	}
+	if p, ok := c.(world.Permanent); ok {
+		return true, r.applyPermanent(ctx, c, p)
+	}
+	// What Backup refuses was never begun, and what it finds belongs to the news.
+	if err := c.Backup(ctx, r.World); err != nil {
+		return false, err
+	}
+	r.event(Event{Kind: Applying, Change: c})
+	seq, err := r.journal.Plan(ctx, c)
+	if err != nil {
+		return false, err
+	}
+	err = c.Apply(ctx, r.World)
+	if _, inert := c.(world.Inert); !inert || err != nil {
+		r.World.Forget()
+	}
+	if err != nil {
+		return true, err
+	}
+	if err := r.journal.Update(ctx, seq, Applied); err != nil {
+		return true, err
+	}
+	r.applied = append(r.applied, c.String())
+	return true, nil
+}
+
+func (r *run) applyPermanent(ctx context.Context, c world.Change, p world.Permanent) error {
+	r.event(Event{Kind: Applying, Change: c})
+	err := c.Apply(ctx, r.World)
+	r.World.Forget()
+	if err != nil {
+		return err
+	}
+	r.event(Event{Kind: Note, Text: p.Permanent()})
+	r.applied = append(r.applied, c.String())
+	return nil
+}
+
+// finish ends the run: it closes the journal, or rolls back because of err. A run whose
+// end cannot be written down is rolled back too: the next one would take it for a killed one.
+func (r *run) finish(ctx, hard context.Context, err error) (Result, error) {
+	j := r.journal
+	if err == nil {
+		err = j.Close(ctx, Done)
+	}
+	res := Result{Applied: r.applied, Journal: j.path()}
+	if err == nil || len(j.Entries) == 0 {
+		return res, cause(ctx, err)
+	}
+	back, cancel := context.WithTimeout(hard, rollbackTime)
+	defer cancel()
+	r.World.Forget()
+	r.World.CheckSSH(back)
+	left, undoErr := r.revert(back, j, RolledBack)
+	res.RolledBack, res.Left = undoErr == nil, left
+	if undoErr != nil {
+		return res, &RollbackError{Err: err, Left: undoErr, Machine: r.Machine, Journal: j.Path}
+	}
+	return res, cause(ctx, err)
+}

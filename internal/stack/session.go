@@ -1,0 +1,171 @@
+package stack
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/world"
+)
+
+// Work is what a session is for: a command that changes a machine, or the laptop's
+// VirtualBox.
+type Work struct {
+	// Dir has the lock and the journals. Only one session at a time works on it.
+	Dir    string
+	Laptop host.Laptop
+	Decode Decoder
+	// Open opens the machine, under the lock: as the session before has left it.
+	Open func() (*world.World, error)
+
+	// Command, Machine and Store stand in the journals. Machine is "" where the work is
+	// about no machine in particular.
+	Command, Machine, Store string
+	// Doing completes "waiting for another docker-vpn-helper that"; Title is what the user
+	// knows the work by, "" where the journals name the command.
+	Doing, Title string
+	Sink         Sink
+	Now          func() time.Time
+
+	// Ground are the layers that must be up before anything is undone on the docker host.
+	Ground []Layer
+	// Patience is the World's for a rollback and for Undo.
+	Patience time.Duration
+	// First is other work, whose unfinished runs are rolled back before those of this one.
+	First *Work
+}
+
+// Session is one command at work: it alone reads and writes the journals of its Work.
+type Session struct {
+	Work
+	World  *world.World
+	unlock func()
+}
+
+// Begin takes the lock, opens the machine and rolls back what earlier runs did not
+// finish. hard ends a rollback before its time.
+func Begin(ctx, hard context.Context, w Work) (*Session, error) {
+	s, err := Lock(ctx, w)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.Resume(ctx, hard); err != nil {
+		s.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+// Lock waits until no other session works on the same, and opens the machine.
+func Lock(ctx context.Context, w Work) (*Session, error) {
+	unlock, err := w.Laptop.Lock(ctx, filepath.Join(w.Dir, "lock"), func() {
+		w.note("waiting for another docker-vpn-helper that " + w.Doing)
+	})
+	if err != nil {
+		return nil, cause(ctx, err)
+	}
+	s := &Session{Work: w, unlock: unlock}
+	if s.World, err = w.Open(); err != nil {
+		unlock()
+		return nil, err
+	}
+	return s, nil
+}
+
+// Close ends the session's connections and gives the lock back.
+func (s *Session) Close() {
+	s.World.Close()
+	s.unlock()
+}
+
+// JournalDir is where the journals of the work in dir are.
+func JournalDir(dir string) string { return filepath.Join(dir, "journal") }
+
+// UnreadableError is a journal that cannot be read. What its run has changed is not known.
+type UnreadableError struct {
+	Err     error
+	Machine string // "" if it is of no machine
+}
+
+func (e *UnreadableError) Error() string { return e.Err.Error() }
+func (e *UnreadableError) Unwrap() error { return e.Err }
+
+// Journals are those of all runs, oldest first, as far as they can be read.
+func (w Work) Journals(ctx context.Context) ([]*Journal, error) {
+	all, err := Journals(ctx, w.Laptop, JournalDir(w.Dir), w.Decode)
+	if err != nil {
+		err = &UnreadableError{Err: err, Machine: w.Machine}
+	}
+	return all, err
+}
+
+// RollBackUnfinished begins a session only if an earlier run did not finish.
+func RollBackUnfinished(ctx, hard context.Context, w Work) error {
+	all, err := w.Journals(ctx)
+	if err == nil && !slices.ContainsFunc(all, (*Journal).Unfinished) {
+		return nil
+	}
+	s, err := Begin(ctx, hard, w)
+	if err != nil {
+		return err
+	}
+	s.Close()
+	return nil
+}
+
+// Resume rolls back the runs that did not finish, newest first.
+func (s *Session) Resume(ctx, hard context.Context) error {
+	if s.First != nil {
+		if err := RollBackUnfinished(ctx, hard, *s.First); err != nil {
+			return err
+		}
+	}
+	all, err := s.Journals(ctx)
+	if err != nil {
+		return err
+	}
+	for _, j := range slices.Backward(all) {
+		if !j.Unfinished() {
+			continue
+		}
+		name := s.Title
+		if name == "" {
+			name = j.Interrupted()
+		}
+		s.note(fmt.Sprintf("an earlier %s did not finish: taking it back first", name))
+		s.World.Patience = s.Patience
+		if j.NeedsDockerHost() {
+			if err := s.raise(ctx, hard); err != nil {
+				return cause(ctx, err)
+			}
+		}
+		if _, err := s.revert(ctx, j, RolledBack); err != nil {
+			return &RollbackError{Err: errors.New("an earlier run did not finish"), Left: err, Machine: s.Machine, Journal: j.Path}
+		}
+	}
+	return nil
+}
+
+// revert undoes a run and tells what it had to leave.
+func (s *Session) revert(ctx context.Context, j *Journal, end End) (left []string, err error) {
+	left, err = j.Revert(ctx, s.World, end, s.Sink)
+	for _, l := range left {
+		s.note("left as it is: " + l)
+	}
+	return left, err
+}
+
+func (w Work) note(text string) { w.Sink.Event(Event{Kind: Note, Machine: w.Machine, Text: text}) }
+
+// cause is why a wait was cancelled, instead of that it was.
+func cause(ctx context.Context, err error) error {
+	var rollback *RollbackError
+	if err != nil && ctx.Err() != nil && !errors.As(err, &rollback) {
+		return context.Cause(ctx)
+	}
+	return err
+}

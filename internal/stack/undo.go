@@ -1,0 +1,100 @@
+package stack
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/useraction"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/world"
+)
+
+// UndoneRun is a run that was undone. An error of Undo is about the last one.
+type UndoneRun struct {
+	*Journal
+	Left []string // what Undo had to leave as it is
+}
+
+// Undo undoes the newest run, or all of them, and every run that did not finish.
+func (s *Session) Undo(ctx context.Context, all bool) (undone []UndoneRun, err error) {
+	s.World.Patience = s.Patience
+	journals, err := s.Journals(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, j := range slices.Backward(journals) {
+		if !j.Unfinished() && (!j.Live() || len(undone) > 0 && !all) {
+			continue
+		}
+		if err := s.mayUndo(ctx, j); err != nil {
+			return undone, err
+		}
+		live := j.Live() // else only its end is missing
+		left, err := s.revert(ctx, j, Undone)
+		if live {
+			undone = append(undone, UndoneRun{j, left})
+		}
+		if err != nil {
+			return undone, &RollbackError{Err: errors.New("undo failed"), Left: err, Machine: s.Machine, Journal: j.Path}
+		}
+	}
+	return undone, nil
+}
+
+// RefusedError is why a run cannot be undone as a whole. None of it was.
+type RefusedError struct {
+	Err     error
+	Machine string
+}
+
+func (e *RefusedError) Error() string { return e.Err.Error() }
+func (e *RefusedError) Unwrap() error { return e.Err }
+
+// mayUndo is nil if nothing is known to keep a run from being undone as a whole, and the
+// user agrees with what that costs. A run of which some is undone has to be finished.
+func (s *Session) mayUndo(ctx context.Context, j *Journal) error {
+	if !s.World.Removed && j.NeedsDockerHost() {
+		if err := s.mustRun(ctx); err != nil {
+			return cause(ctx, err)
+		}
+	}
+	if j.End != Done {
+		return nil
+	}
+	for _, e := range j.Entries {
+		if c, ok := e.Change.(world.Undoable); ok && e.Mark != Reverted {
+			if err := c.Undoable(ctx, s.World); err != nil {
+				return &RefusedError{Err: cause(ctx, err), Machine: s.Machine}
+			}
+		}
+	}
+	for _, e := range j.Entries {
+		switch c, ok := e.Change.(world.Costly); {
+		case !ok || e.Mark == Reverted || c.Risk() == "":
+		case c.ForGood():
+			if err := s.Sink.Confirm(ctx, c); err != nil {
+				return cause(ctx, err)
+			}
+		default:
+			s.note(c.Risk())
+		}
+	}
+	return nil
+}
+
+// mustRun is nil if the VM runs, which a change of the run needs to be undone.
+func (s *Session) mustRun(ctx context.Context) error {
+	w := s.World
+	if w.LoadErr != nil {
+		return w.LoadErr
+	}
+	running, err := w.VM.Running(ctx)
+	if err != nil {
+		return err
+	}
+	if !running && !w.VM.Missing(ctx) {
+		return &useraction.Required{Text: fmt.Sprintf("machine %q is not running, and undo has to log in to it", w.Machine.Name), Hint: w.DockerMachine("start")}
+	}
+	return nil
+}
