@@ -87,6 +87,15 @@ func (d *daemonProcess) kill() {
 	<-d.done
 }
 
+func (d *daemonProcess) gone() bool {
+	select {
+	case <-d.done:
+		return true
+	default:
+		return false
+	}
+}
+
 // stop ends dockerd as init does: SIGTERM, and SIGKILL when that does not help.
 func (d *daemonProcess) stop() {
 	_ = d.cmd.Process.Signal(syscall.SIGTERM)

@@ -38,7 +38,9 @@ import (
 	"strings"
 	"sync"
 	"syscall"
+	"time"
 
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/await"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/fakevbox"
 )
 
@@ -128,26 +130,40 @@ func readSpec(dir string) (Spec, error) {
 	return spec, json.Unmarshal(data, &spec)
 }
 
+// resumeTime bounds how long a dockerd that was saved may take to serve again: a fault
+// may keep it from that.
+const resumeTime = 5 * time.Second
+
 // Start implements fakevbox.Guest. A resumed guest goes on where it was: dockerd
-// is taken up again without counting as a start.
-func (g *Guest) Start(_ context.Context, resume bool) error {
+// serves without counting as a start.
+func (g *Guest) Start(ctx context.Context, resume bool) error {
+	resumed, err := g.start(resume)
+	if resumed != nil {
+		ctx, cancel := context.WithTimeout(ctx, resumeTime)
+		defer cancel()
+		_ = await.Until(ctx, "dockerd", func() (bool, error) { return Serves(g.dir) || resumed.gone(), nil })
+	}
+	return err
+}
+
+// start returns the dockerd that it has resumed, if any.
+func (g *Guest) start(resume bool) (resumed *daemonProcess, err error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.up {
-		return nil
+		return nil, nil
 	}
 	if !resume {
 		if err := g.bootFiles(); err != nil {
-			return err
+			return nil, err
 		}
 	}
-	var err error
 	if g.control, err = listenControl(g); err != nil {
-		return fmt.Errorf("starting guest %s: %w", g.spec.Name, err)
+		return nil, fmt.Errorf("starting guest %s: %w", g.spec.Name, err)
 	}
 	if g.sshd, err = newSSHServer(g); err != nil {
 		g.control.Close()
-		return fmt.Errorf("starting sshd of guest %s: %w", g.spec.Name, err)
+		return nil, fmt.Errorf("starting sshd of guest %s: %w", g.spec.Name, err)
 	}
 	g.up = true
 	g.stop = make(chan struct{})
@@ -156,14 +172,13 @@ func (g *Guest) Start(_ context.Context, resume bool) error {
 	}
 	if args, err := os.ReadFile(g.path("saved-dockerd")); resume && err == nil {
 		os.Remove(g.path("saved-dockerd"))
-		_, err := g.startDaemon(strings.Split(string(args), "\n"), true)
-		return err
+		return g.startDaemon(strings.Split(string(args), "\n"), true)
 	}
 	if _, bad := Fault(g.dir, "no-dockerd-at-boot"); resume || bad {
-		return nil
+		return nil, nil
 	}
 	go g.runInit("start")
-	return nil
+	return nil, nil
 }
 
 // Stop implements fakevbox.Guest.

@@ -81,20 +81,27 @@ func (p *vmProcess) start(guests map[string]Maker) error {
 	p.nat = newNAT(p.guest, p.gate, p.log, w.BindAny)
 	p.nat.sync(vm)
 	resume := vm.State == "restoring"
+	if resume { // a VM whose memory is restored runs with all that it ran before
+		p.startGuest(resume)
+	}
 	if err := p.setState("running"); err != nil {
 		return err
 	}
 	go p.serveControl(ctl)
 	go serveHostOnly(net, p.guest, p.gate)
 	go p.watch()
-	go func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
-		defer cancel()
-		if err := p.guest.Start(ctx, resume); err != nil {
-			p.log.Error("starting the guest", "error", err)
-		}
-	}()
+	if !resume {
+		go p.startGuest(resume)
+	}
 	return nil
+}
+
+func (p *vmProcess) startGuest(resume bool) {
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
+	defer cancel()
+	if err := p.guest.Start(ctx, resume); err != nil {
+		p.log.Error("starting the guest", "error", err)
+	}
 }
 
 // openLog writes VBox.log beside the VM's settings: docker-machine reads it there.
