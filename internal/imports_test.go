@@ -70,6 +70,8 @@ func TestWhoMayImportWhom(t *testing.T) {
 			"internal/vbox", "internal/virtualbox"},
 		"internal/virtualbox": {"internal/host", "internal/memo", "internal/store", "internal/useraction", "internal/vbox"},
 		"internal/useraction": {},
+		"internal/text":       {},
+		"internal/access":     {"internal/dockerhost", "internal/host", "internal/memo", "internal/sshhost", "internal/store", "internal/text", "internal/vbox", "internal/virtualbox"},
 		"internal/dockercli":  {"internal/host", "internal/memo"},
 		"internal/dockerhost": {"internal/certs", "internal/dockerd", "internal/host", "internal/memo"},
 	}

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/dockercli"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/world"
 )
 
@@ -68,7 +69,7 @@ func (c *SetContext) Backup(ctx context.Context, w *world.World) error {
 		return fmt.Errorf("saving docker context %s: %w", c.Name, err)
 	}
 	c.Saved = filepath.Join(w.MachineState(), "contexts", rand.Text()+".tar")
-	return w.WriteState(ctx, c.Saved, out.Stdout)
+	return host.WriteState(ctx, w.Laptop, c.Saved, out.Stdout)
 }
 
 // Apply implements world.Change.

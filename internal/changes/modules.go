@@ -234,7 +234,7 @@ func (c *RestartModules) resume(ctx context.Context, w *world.World) error {
 		return errors.Join(failed...)
 	}
 	w.Forget()
-	w.Redial() // a connection through a VM that was away is dead
+	w.SSH.Drop() // a connection through a VM that was away is dead
 	for deadline := w.Now().Add(wakeTime); mine && !c.awake(ctx, w) && w.Now().Before(deadline); w.Forget() {
 		if err := host.Sleep(ctx, 200*time.Millisecond); err != nil {
 			return err
@@ -278,7 +278,7 @@ func (s SavedVM) resume(ctx context.Context, w *world.World) (resumed bool, err 
 // awake says whether the machine is back: sshd greets, and dockerd answers if it
 // did before.
 func (c *RestartModules) awake(ctx context.Context, w *world.World) bool {
-	if greets, _ := greeting(ctx, w); !greets {
+	if greets, _ := w.SSH.Greets(ctx); !greets {
 		return false
 	}
 	_, ok := w.Proven(ctx)

@@ -3,7 +3,6 @@ package changes
 import (
 	"context"
 	"fmt"
-	"io"
 	"time"
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
@@ -110,7 +109,7 @@ func (c *StartVM) await(ctx context.Context, w *world.World) (ssh bool, err erro
 		vm, err := w.VM.Info(ctx)
 		runs, deaf := err == nil && vm.State == vbox.Running, false
 		if runs {
-			greets, listens := greeting(ctx, w)
+			greets, listens := w.SSH.Greets(ctx)
 			if greets || answers(ctx, w) {
 				return greets, nil
 			}
@@ -139,29 +138,6 @@ func answers(ctx context.Context, w *world.World) bool {
 	defer cancel()
 	e := w.Target(ctx)
 	return !e.Planned && w.Ask(ctx, e).Proved()
-}
-
-// greeting says whether sshd sends its first line, and whether anybody takes the
-// connection at all. No login is tried.
-func greeting(ctx context.Context, w *world.World) (greets, listens bool) {
-	for _, door := range w.Doors(ctx) {
-		ctx, cancel := context.WithTimeout(ctx, world.ProbeTime)
-		defer cancel()
-		conn, err := w.Laptop.DialContext(ctx, "tcp", door.Addr)
-		if err != nil {
-			continue
-		}
-		defer conn.Close()
-		listens = true
-		deadline, _ := ctx.Deadline()
-		if err := conn.SetReadDeadline(deadline); err != nil {
-			continue
-		}
-		if _, err := io.ReadFull(conn, make([]byte, 4)); err == nil {
-			return true, true
-		}
-	}
-	return false, listens
 }
 
 // Revert implements world.Change: a started VM is not stopped again.

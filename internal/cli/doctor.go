@@ -115,7 +115,6 @@ func (a *app) doctor(s site, names []string, ticket string) error {
 }
 
 func (a *app) diagnose(ctx context.Context, w *world.World) stack.Report {
-	w.Sparing = true
 	r := stack.Diagnose(ctx, w, layers.All(), a.sink())
 	r.Version = a.release()
 	return r

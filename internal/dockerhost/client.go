@@ -22,9 +22,6 @@ type Client struct {
 	Host func(context.Context) (host.Host, error)
 	// Ask runs the question for the facts there.
 	Ask func(context.Context, host.Cmd) (host.Output, error)
-	// FactsFailed is called when there were no facts, or none that are of use without
-	// root's rights.
-	FactsFailed func(context.Context)
 	// ConnectionLost reports whether an error means that the connection broke, and
 	// drops it then: Host makes a new one.
 	ConnectionLost func(error) bool
@@ -40,17 +37,12 @@ type Client struct {
 
 // Facts asks the docker host for all that the program wants to know of it.
 func (c *Client) Facts(ctx context.Context) (Facts, error) {
-	return c.facts.Get(ctx, func() (facts Facts, err error) {
+	return c.facts.Get(ctx, func() (Facts, error) {
 		out, err := c.Ask(ctx, Probe())
 		if err != nil {
-			err = fmt.Errorf("asking %s about itself: %w", c.Name, err)
-		} else {
-			facts, err = ParseFacts(out.Stdout)
+			return Facts{}, fmt.Errorf("asking %s about itself: %w", c.Name, err)
 		}
-		if err != nil || !facts.Root {
-			c.FactsFailed(ctx)
-		}
-		return facts, err
+		return ParseFacts(out.Stdout)
 	})
 }
 

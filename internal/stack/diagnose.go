@@ -73,7 +73,7 @@ func inspect(ctx context.Context, w *world.World, l Layer) LayerReport {
 	}
 	r.Observed = state
 	r.Findings = append(r.Findings, state.Findings()...)
-	r.Status = worst(r.Findings)
+	r.Status = r.worst()
 	r.changes = state.Changes()
 	for _, c := range r.changes {
 		r.Changes = append(r.Changes, c.String())

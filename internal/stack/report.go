@@ -26,6 +26,7 @@ type LayerReport struct {
 	Layer     string    `json:"layer"`
 	Status    Status    `json:"status"`
 	BlockedBy string    `json:"blocked_by,omitempty"`
+	Skipped   string    `json:"skipped,omitempty"` // why it was not looked at
 	Findings  []Finding `json:"findings"`
 	// Hidden are findings that BlockedBy explains.
 	Hidden  []Finding `json:"hidden,omitempty"`
@@ -92,7 +93,7 @@ func (r *Report) conclude() {
 	verdict := Unknown
 	for i := range r.Layers {
 		l := &r.Layers[i]
-		l.Status = worst(l.Findings)
+		l.Status = l.worst()
 		if b, ok := l.Observed.(SelfBlocked); ok && b.BlockedBy() != "" {
 			l.hide(b.BlockedBy())
 		}
@@ -172,6 +173,16 @@ func (l *LayerReport) hide(by string) {
 		return
 	}
 	l.Status, l.BlockedBy = Blocked, by
+}
+
+// worst is the status that the layer's own findings give it.
+func (l *LayerReport) worst() Status {
+	if s, ok := l.Observed.(SelfSkipped); ok && len(l.Findings) == 0 {
+		if l.Skipped = s.SkippedBecause(); l.Skipped != "" {
+			return Skipped
+		}
+	}
+	return worst(l.Findings)
 }
 
 func worst(findings []Finding) Status {

@@ -157,7 +157,7 @@ func (r *run) finish(ctx, hard context.Context, err error) (Result, error) {
 	back, cancel := context.WithTimeout(hard, rollbackTime)
 	defer cancel()
 	r.World.Forget()
-	r.World.CheckSSH(back)
+	r.World.PrepareRollback(back)
 	left, undoErr := r.revert(back, j, RolledBack)
 	res.RolledBack, res.Left = undoErr == nil, left
 	if undoErr != nil {

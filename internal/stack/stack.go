@@ -14,9 +14,11 @@ import (
 type Status string
 
 // The statuses, mildest first. Unknown is neither good nor bad: a probe itself
-// failed. Blocked is a layer's status only: another layer explains it.
+// failed. Skipped and Blocked are a layer's status only: it was not looked at for a
+// reason that is no fault, or another layer explains it.
 const (
 	OK      Status = "ok"
+	Skipped Status = "skipped"
 	Warn    Status = "warn"
 	Blocked Status = "blocked"
 	Unknown Status = "unknown"
@@ -25,7 +27,7 @@ const (
 
 func (s Status) rank() int {
 	switch s {
-	case OK:
+	case OK, Skipped:
 		return 0
 	case Warn:
 		return 1
@@ -74,6 +76,12 @@ type State interface {
 type SelfBlocked interface {
 	// BlockedBy names that layer, or is empty.
 	BlockedBy() string
+}
+
+// SelfSkipped is a State that was not looked at for a reason that is no fault.
+type SelfSkipped interface {
+	// SkippedBecause is that reason, or empty.
+	SkippedBecause() string
 }
 
 // Layer is one rung of the ladder.

@@ -24,6 +24,8 @@ func markOf(s stack.Status) mark {
 		return mark{"✗", "x", color.FgRed}
 	case stack.Blocked:
 		return mark{"·", ".", color.Faint}
+	case stack.Skipped:
+		return mark{"–", "-", color.Faint}
 	}
 	return mark{"?", "?", color.FgMagenta}
 }
@@ -57,6 +59,13 @@ func (u *UI) Ladder(r stack.Report) {
 		}
 		if l.Status == stack.Blocked {
 			b.WriteString(lead + p(color.Faint, "blocked by "+l.BlockedBy) + "\n")
+			continue
+		}
+		if l.Status == stack.Skipped {
+			for _, line := range wrap("skipped: "+l.Skipped, columns-len(indent)) {
+				b.WriteString(lead + p(color.Faint, line) + "\n")
+				lead = indent
+			}
 			continue
 		}
 		for _, f := range l.Findings {

@@ -13,6 +13,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"net"
 	"slices"
 	"strconv"
 	"strings"
@@ -251,4 +252,10 @@ func parseForward(rule string) (Forward, error) {
 func parsePort(s string) (int, error) {
 	n, err := strconv.ParseUint(s, 10, 16)
 	return int(n), err
+}
+
+// Loopback reports whether a rule's host IP is reachable from the laptop alone.
+func Loopback(hostIP string) bool {
+	ip := net.ParseIP(strings.Trim(hostIP, "[]"))
+	return hostIP == "localhost" || ip != nil && ip.IsLoopback()
 }

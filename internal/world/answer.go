@@ -7,7 +7,6 @@ import (
 	"net"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/dockerd"
@@ -118,7 +117,7 @@ func (w *World) HostOnlyEndpoint() Endpoint {
 func (w *World) DaemonRules(vm vbox.VM) []vbox.Forward {
 	var rules []vbox.Forward
 	for _, f := range vm.Forwards {
-		if f.Proto == "tcp" && f.GuestPort == w.Machine.DaemonPort() && f.HostPort != 0 && (f.HostIP == "" || Loopback(f.HostIP)) {
+		if f.Proto == "tcp" && f.GuestPort == w.Machine.DaemonPort() && f.HostPort != 0 && (f.HostIP == "" || vbox.Loopback(f.HostIP)) {
 			rules = append(rules, f)
 		}
 	}
@@ -133,12 +132,6 @@ func (w *World) DaemonRules(vm vbox.VM) []vbox.Forward {
 	}
 	slices.SortStableFunc(rules, func(a, b vbox.Forward) int { return rank(a) - rank(b) })
 	return rules
-}
-
-// Loopback says whether a rule's host IP is reachable from the laptop alone.
-func Loopback(hostIP string) bool {
-	ip := net.ParseIP(strings.Trim(hostIP, "[]"))
-	return hostIP == Localhost || ip != nil && ip.IsLoopback()
 }
 
 // Record reads the endpoint record; none is fs.ErrNotExist.
@@ -207,7 +200,7 @@ func (w *World) ask(ctx context.Context, e Endpoint) Answer {
 	defer dialed()
 	dial := w.Laptop.DialContext
 	if e.Inside {
-		h, err := w.DockerHost(dialing)
+		h, err := w.SSH.Host(dialing)
 		if err != nil {
 			a.DialErr = err
 			return a

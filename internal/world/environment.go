@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/shell"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/vbox"
 )
 
 // EnvNames are the variables of Environment, in its order.
@@ -29,7 +30,7 @@ func SplitEnv(getenv func(string) string, storeDir string) (ours, others []strin
 		"DOCKER_MACHINE_NAME": !inStore || name == machine,
 	}
 	u, err := url.Parse(getenv("DOCKER_HOST"))
-	is["DOCKER_HOST"] = err == nil && u.Scheme == "tcp" && (inStore || Loopback(u.Hostname()))
+	is["DOCKER_HOST"] = err == nil && u.Scheme == "tcp" && (inStore || vbox.Loopback(u.Hostname()))
 	for _, n := range EnvNames() {
 		if getenv(n) == "" || is[n] {
 			ours = append(ours, n)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/access"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/dockerhost"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/sshhost"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/store"
@@ -15,8 +16,15 @@ import (
 func (w *World) SetMachine(m store.Machine) {
 	w.Machine = m
 	w.VM = w.VirtualBox.Machine(m)
+	w.SSH = access.New(access.Config{
+		Laptop: w.Laptop, Machine: m, VM: w.VM, StateDir: w.StateDir, MachineDir: w.MachineState(), Now: w.Now,
+		Patience:       func() time.Duration { return w.Patience },
+		AcceptHostKey:  func() bool { return w.AcceptHostKey },
+		DockerdAnswers: w.dockerdAnswers,
+		Notify:         w.Tell,
+	})
 	w.Guest = &dockerhost.Client{
-		Name: m.Name, Host: w.DockerHost, Ask: w.askHost, FactsFailed: w.noteTrouble,
+		Name: m.Name, Host: w.SSH.Host, Ask: w.SSH.Ask,
 		ConnectionLost: w.connectionLost,
 		Served:         func(ctx context.Context) *x509.Certificate { return w.Ask(ctx, w.Inside()).Leaf },
 		AnswerTime:     func() time.Duration { return max(ProbeTime, w.Patience) },
@@ -24,6 +32,13 @@ func (w *World) SetMachine(m store.Machine) {
 	}
 }
 
+func (w *World) dockerdAnswers(ctx context.Context) bool {
+	target := w.Target(ctx)
+	return !target.Planned && w.Ask(ctx, target).Leaf != nil
+}
+
+// connectionLost reports whether an error means that the SSH connection broke, and drops
+// it then.
 func (w *World) connectionLost(err error) bool {
 	var lost *sshhost.Error
 	if !errors.As(err, &lost) || lost.Cause == sshhost.Denied {
@@ -31,4 +46,19 @@ func (w *World) connectionLost(err error) bool {
 	}
 	w.Close()
 	return true
+}
+
+// PrepareRollback makes the way to the docker host ready for a rollback, which has
+// little time.
+func (w *World) PrepareRollback(ctx context.Context) {
+	if w.SSH != nil {
+		w.SSH.PrepareRollback(ctx)
+	}
+}
+
+// Close ends the SSH connection, if there is one.
+func (w *World) Close() {
+	if w.SSH != nil {
+		w.SSH.Close()
+	}
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net"
-	"strconv"
 	"syscall"
 )
 
@@ -20,16 +19,11 @@ func (w *World) HostOnlySilent(ctx context.Context) bool {
 		errors.As(a.DialErr, &timeout) && timeout.Timeout()
 }
 
-// HostOnlyAnswers says whether dockerd's or sshd's port at the host-only address
-// gives a sign of life: a connection, or a refusal. sshd is asked only where
-// dockerd says nothing, because somebody may count connections to port 22.
+// HostOnlyAnswers reports whether dockerd's or sshd's port at the host-only address
+// gives a sign of life: a connection, or a refusal. sshd is asked only where dockerd
+// is silent, because connections to port 22 may be counted.
 func (w *World) HostOnlyAnswers(ctx context.Context) bool {
-	for _, port := range []int{w.Machine.EnginePort, sshPort} {
-		if w.alive(ctx, net.JoinHostPort(w.HostOnly().String(), strconv.Itoa(port))) {
-			return true
-		}
-	}
-	return false
+	return w.alive(ctx, w.HostOnlyEndpoint().addr()) || w.SSH.Alive(ctx)
 }
 
 // HostOnlyAlive says whether dockerd's port at the host-only address gives a sign of

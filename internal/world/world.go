@@ -8,17 +8,15 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"time"
 
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/access"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/dockercli"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/dockerhost"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/laptop"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/memo"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/shell"
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/sshhost"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/store"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/virtualbox"
 )
@@ -67,22 +65,13 @@ type World struct {
 	Frugal bool
 	// Shared is what the Worlds of many machines know together; nil for one alone.
 	Shared *Shared
-	// Sparing lets a diagnosis do without a login where several were made a moment
-	// ago and all is well.
-	Sparing bool
+	// SSH is the way in to the docker host; it outlives Forget.
+	SSH *access.Access
 	// Tell passes on what a wait has to say.
 	Tell func(format string, args ...any)
 
 	answers memo.ByKey[Endpoint, Answer]
 	target  memo.Of[Endpoint]
-
-	ssh      memo.Of[*sshhost.Client] // outlives Forget: one login a run
-	redialed atomic.Bool
-	unpaced  atomic.Bool // a rollback has a deadline: it waits for nobody's count
-
-	made      atomic.Pointer[Login]
-	smallOnly atomic.Bool    // see askHost
-	books     sync.WaitGroup // ledgers that are being written
 }
 
 // Forget drops what may have changed. The SSH connection stays.
@@ -93,14 +82,6 @@ func (w *World) Forget() {
 	}
 	w.answers.Forget()
 	w.target.Forget()
-}
-
-// Close ends the SSH connection, if there is one.
-func (w *World) Close() {
-	defer w.books.Wait()
-	if c, _ := w.ssh.Peek(); c != nil {
-		c.Close()
-	}
 }
 
 // Name is what progress lines call it: the machine's name, or VirtualBox where there is

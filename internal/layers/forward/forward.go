@@ -67,7 +67,7 @@ func inspect(ctx context.Context, w *world.World) (stack.State, error) {
 	}
 	s.Rules = w.DaemonRules(vm)
 	for _, r := range vm.Forwards {
-		if r.Proto == "tcp" && r.GuestPort == s.Guest && !world.Loopback(r.HostIP) {
+		if r.Proto == "tcp" && r.GuestPort == s.Guest && !vbox.Loopback(r.HostIP) {
 			s.Open = append(s.Open, r)
 		}
 	}

@@ -8,10 +8,10 @@ import (
 	"strings"
 	"time"
 
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/access"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/shell"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/sshhost"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/stack"
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/world"
 )
 
 // Findings implements stack.State.
@@ -19,7 +19,10 @@ func (s State) Findings() []stack.Finding {
 	if s.NotRunning {
 		return nil
 	}
-	findings := []stack.Finding{s.main()}
+	var findings []stack.Finding
+	if s.SkippedBecause() == "" {
+		findings = append(findings, s.main())
+	}
 	if s.KeyMode != 0 && !s.NoSSH {
 		findings = append(findings, stack.Finding{Code: "ssh.key-permissions", Status: stack.Warn, Weight: stack.Aside,
 			Title: fmt.Sprintf("%s is open to others (%04o): ssh and docker-machine refuse to use it", s.KeyPath, s.KeyMode),
@@ -33,26 +36,12 @@ func (s State) main() stack.Finding {
 		return stack.Finding{Code: code, Status: status, Title: title, Hint: hint}
 	}
 	var session *sshhost.Error
-	var silence *world.SilenceError
+	var silence *access.SilenceError
 	switch {
 	case s.NoSSH:
 		return f("ssh.ok", stack.OK, "the driver has no SSH", "")
-	case s.NotAsked:
-		return f("ssh.ok", stack.OK, "no login was needed", "")
-	case s.HeldBack != nil && s.HeldBack.Fine:
-		title := fmt.Sprintf("%s answered %s ago; not asked again, %d logins in a minute are enough",
-			s.HeldBack.Door.Addr, round(s.HeldBack.Answered), s.HeldBack.Recent)
-		switch {
-		case s.HeldBack.Small:
-			return f("ssh.large-packets-lost", stack.Warn, title+"; only small packets came through", page("large-packets-lost"))
-		case s.HeldBack.Legacy:
-			return f("ssh.weak-algorithms", stack.Warn, title+"; it needed outdated algorithms", page("weak-algorithms"))
-		}
-		return f("ssh.ok", stack.OK, title, "")
-	case s.HeldBack != nil && s.HeldBack.Cut > 0:
-		return f("ssh.rate-limited", stack.Fail, "somebody counts logins: "+s.HeldBack.Error(), page("rate-limited"))
 	case s.HeldBack != nil:
-		return f("ssh.held-back", stack.Unknown, s.HeldBack.Error(), s.DoctorHint)
+		return f("ssh.rate-limited", stack.Fail, "somebody counts logins: "+s.HeldBack.Error(), page("rate-limited"))
 	case s.OtherErr != nil:
 		return f("ssh.unknown", stack.Fail, s.OtherErr.Error(), s.DoctorHint)
 	case s.Err != nil:
@@ -63,8 +52,8 @@ func (s State) main() stack.Finding {
 		return f("ssh.large-packets-lost", stack.Fail, fmt.Sprintf(
 			"%s let us in with small packets, and answers nothing after larger ones (%d bytes sent, %d received, after %s): the path's MTU is smaller than the laptop thinks",
 			session.Addr, session.Sent, session.Bytes, round(session.After)), page("large-packets-lost"))
-	case world.NoCommands(s.FactsErr) != "":
-		return f("ssh.no-commands", stack.Fail, fmt.Sprintf("logged in as %s, and the docker host runs no commands for it: %s", s.User, world.NoCommands(s.FactsErr)),
+	case access.NoCommands(s.FactsErr) != "":
+		return f("ssh.no-commands", stack.Fail, fmt.Sprintf("logged in as %s, and the docker host runs no commands for it: %s", s.User, access.NoCommands(s.FactsErr)),
 			s.SSHHint+" true")
 	case errors.As(s.FactsErr, &session) && session.Stage == sshhost.StageSession && session.Cause != sshhost.Timeout:
 		return f("ssh.connection-lost", stack.Fail, "logged in, and the connection ended: "+session.Error(), page("connection-lost"))
@@ -93,10 +82,10 @@ func (s State) smallOnly() string {
 
 func (s State) reached() string {
 	switch {
-	case s.Login.Door.Addr != "":
-		return s.Login.Door.Addr
-	case len(s.Doors) > 0:
-		return s.Doors[0].Addr
+	case s.Login.Address.Addr != "":
+		return s.Login.Address.Addr
+	case len(s.Addresses) > 0:
+		return s.Addresses[0].Addr
 	}
 	return "the docker host"
 }
@@ -114,7 +103,7 @@ func (s State) failure() stack.Finding {
 	if e.Cause == sshhost.Timeout {
 		restart = page("timeout")
 	}
-	if s.door().NAT {
+	if s.address().NAT {
 		restart = shell.Command("VBoxManage", "controlvm", s.Machine, "acpipowerbutton")
 	}
 	cut := e.Cause == sshhost.Closed || e.Cause == sshhost.Reset || e.Cause == sshhost.Timeout
@@ -140,8 +129,8 @@ func (s State) failure() stack.Finding {
 	case e.Stage == sshhost.StageBanner && e.Cause == sshhost.Timeout:
 		f.Title += s.before()
 		return code("timeout", restart)
-	case e.Stage == sshhost.StageBanner && s.Knock.Refused:
-		if host, _, err := net.SplitHostPort(s.Knock.Addr); err == nil {
+	case e.Stage == sshhost.StageBanner && s.Direct.Refused:
+		if host, _, err := net.SplitHostPort(s.Direct.Addr); err == nil {
 			f.Title = fmt.Sprintf("%s refuses connections to port 22: sshd is not running in the VM", host)
 		}
 		return code("refused", restart)
@@ -181,24 +170,24 @@ func (s State) keyHint() string {
 // page is the command that shows what a code means.
 func page(code string) string { return "docker-vpn-helper explain ssh." + code }
 
-// door is the one at which the login failed.
-func (s State) door() world.Door {
-	for _, d := range s.Doors {
+// address is the one at which the login failed.
+func (s State) address() access.Address {
+	for _, d := range s.Addresses {
 		if s.Err != nil && d.Addr == s.Err.Addr {
 			return d
 		}
 	}
-	return world.Door{}
+	return access.Address{}
 }
 
-// mute says that sshd did not say a word, nor anybody in its place.
-func (s State) mute() bool {
+// silent reports whether nothing came from sshd, nor from anything in its place.
+func (s State) silent() bool {
 	e := s.Err
 	switch e.Stage {
 	case sshhost.StageBanner:
 		return e.Text == "" && (e.Cause == sshhost.Closed || e.Cause == sshhost.Reset || e.Cause == sshhost.Timeout)
 	case sshhost.StageDial:
-		return e.Cause == sshhost.Timeout && !s.door().NAT
+		return e.Cause == sshhost.Timeout && !s.address().NAT
 	}
 	return false
 }
@@ -206,22 +195,22 @@ func (s State) mute() bool {
 // limited says whether there is evidence that sshd is well and that we are kept
 // from it. An sshd that hangs or is gone must not be taken for one that counts.
 func (s State) limited() bool {
-	if s.Err == nil || !s.mute() {
+	if s.Err == nil || !s.silent() {
 		return false
 	}
-	silent := s.Err.Cause == sshhost.Timeout
+	timedOut := s.Err.Cause == sshhost.Timeout
 	switch {
-	case s.Knock.Ident != "":
+	case s.Direct.Ident != "":
 		// It answers another source address, and the way in carries other things.
 		return s.DaemonAnswers
 	case s.Err.Stage == sshhost.StageDial:
 		// No answer to a SYN is never sshd's doing, and the address is alive.
 		return s.AnsweredBefore && s.DirectDaemon
-	case !s.door().NAT:
+	case !s.address().NAT:
 		// Somebody accepts and hangs up, which is not what a dead sshd does; one that
 		// accepts and keeps silent hangs.
-		return !silent && s.AnsweredBefore
-	case silent && !s.Knock.Connected && !s.Knock.Refused && !s.DirectDaemon:
+		return !timedOut && s.AnsweredBefore
+	case timedOut && !s.Direct.Connected && !s.Direct.Refused && !s.DirectDaemon:
 		// A VPN has the other way, so nothing can be learnt there.
 		return s.AnsweredBefore && s.DaemonAnswers
 	}
@@ -229,8 +218,8 @@ func (s State) limited() bool {
 }
 
 func (s State) whyLimited() string {
-	if s.Knock.Ident != "" {
-		return fmt.Sprintf("%s answers at once (%s): this way in is banned, somebody counts logins", s.Knock.Addr, s.Knock.Ident)
+	if s.Direct.Ident != "" {
+		return fmt.Sprintf("%s answers at once (%s): this way in is banned, somebody counts logins", s.Direct.Addr, s.Direct.Ident)
 	}
 	return fmt.Sprintf("it answered %s ago and dockerd still does: somebody counts logins", round(s.Answered))
 }

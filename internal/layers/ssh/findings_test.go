@@ -10,23 +10,23 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/access"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/dockerhost"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/sshhost"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/stack"
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/world"
 )
 
 var (
-	nat    = world.Door{Addr: "127.0.0.1:50022", NAT: true}
-	direct = world.Door{Addr: "192.168.99.100:22"}
+	nat    = access.Address{Addr: "127.0.0.1:50022", NAT: true}
+	direct = access.Address{Addr: "192.168.99.100:22"}
 )
 
 const ident = "SSH-2.0-OpenSSH_9.2"
 
 // failed is a State whose login failed at the first of its doors.
 func failed(stage sshhost.Stage, cause sshhost.Cause, change func(*State)) State {
-	s := State{Machine: "default", KeyPath: "/store/id_rsa", User: "docker", Doors: []world.Door{nat, direct},
+	s := State{Machine: "default", KeyPath: "/store/id_rsa", User: "docker", Addresses: []access.Address{nat, direct},
 		Err: &sshhost.Error{Stage: stage, Cause: cause, Addr: nat.Addr, After: 2 * time.Second, Err: errors.New(string(cause))}}
 	if change != nil {
 		change(&s)
@@ -36,7 +36,7 @@ func failed(stage sshhost.Stage, cause sshhost.Cause, change func(*State)) State
 
 // generic is a docker host that is reached through a network.
 func generic(s *State) {
-	s.Doors = []world.Door{direct}
+	s.Addresses = []access.Address{direct}
 	s.Err.Addr = direct.Addr
 }
 
@@ -50,10 +50,10 @@ func TestWhichItIs(t *testing.T) {
 		title string // part of it
 	}{
 		"nobody_listens_on_the_laptop":  {failed(sshhost.StageDial, sshhost.Refused, nil), "ssh.refused fail", ""},
-		"sshd_died":                     {failed(sshhost.StageBanner, sshhost.Closed, func(s *State) { s.Knock = world.Knock{Addr: direct.Addr, Refused: true} }), "ssh.refused fail", "not running in the VM"},
-		"sshd_died_after_it_answered":   {failed(sshhost.StageBanner, sshhost.Reset, func(s *State) { s.Knock = world.Knock{Addr: direct.Addr, Refused: true}; before(s) }), "ssh.refused fail", ""},
-		"sshd_hangs":                    {failed(sshhost.StageBanner, sshhost.Timeout, func(s *State) { s.Knock = world.Knock{Addr: direct.Addr, Connected: true}; before(s) }), "ssh.timeout fail", "it answered 1m30s ago"},
-		"everybody_is_dropped":          {failed(sshhost.StageBanner, sshhost.Timeout, func(s *State) { s.Knock = world.Knock{Addr: direct.Addr}; before(s) }), "ssh.timeout fail", ""},
+		"sshd_died":                     {failed(sshhost.StageBanner, sshhost.Closed, func(s *State) { s.Direct = access.Probe{Addr: direct.Addr, Refused: true} }), "ssh.refused fail", "not running in the VM"},
+		"sshd_died_after_it_answered":   {failed(sshhost.StageBanner, sshhost.Reset, func(s *State) { s.Direct = access.Probe{Addr: direct.Addr, Refused: true}; before(s) }), "ssh.refused fail", ""},
+		"sshd_hangs":                    {failed(sshhost.StageBanner, sshhost.Timeout, func(s *State) { s.Direct = access.Probe{Addr: direct.Addr, Connected: true}; before(s) }), "ssh.timeout fail", "it answered 1m30s ago"},
+		"everybody_is_dropped":          {failed(sshhost.StageBanner, sshhost.Timeout, func(s *State) { s.Direct = access.Probe{Addr: direct.Addr}; before(s) }), "ssh.timeout fail", ""},
 		"silent_under_a_vpn":            {failed(sshhost.StageBanner, sshhost.Timeout, func(s *State) { s.DaemonAnswers = true }), "ssh.timeout fail", ""},
 		"banned_by_a_drop":              {failed(sshhost.StageBanner, sshhost.Timeout, elsewhere), "ssh.rate-limited fail", "192.168.99.100:22 answers at once (" + ident + ")"},
 		"banned_by_a_reset":             {failed(sshhost.StageBanner, sshhost.Closed, elsewhere), "ssh.rate-limited fail", "after 2s"},
@@ -90,17 +90,14 @@ func TestWhichItIs(t *testing.T) {
 		"key_is_encrypted":              {failed(sshhost.StageKey, sshhost.BadKey, func(s *State) { s.Err.Err = sshhost.ErrEncrypted }), "ssh.auth-failed fail", "encrypted"},
 		"cut_while_logging_in":          {failed(sshhost.StageAuth, sshhost.Closed, nil), "ssh.connection-lost fail", "while logging in"},
 		"large_packets_vanish":          {State{FactsErr: session(sshhost.SignOfLife, sshhost.Timeout)}, "ssh.large-packets-lost fail", "8416 bytes sent, 2677 received, after 3s"},
-		"small_packets_vanish_too": {State{FactsErr: fmt.Errorf("asking: %w", &world.SilenceError{First: session(sshhost.SignOfLife, sshhost.Timeout).(*sshhost.Error), Small: session("sh", sshhost.Timeout)})},
+		"small_packets_vanish_too": {State{FactsErr: fmt.Errorf("asking: %w", &access.SilenceError{First: session(sshhost.SignOfLife, sshhost.Timeout).(*sshhost.Error), Small: session("sh", sshhost.Timeout)})},
 			"ssh.connection-lost fail", "then with small packets: ssh to 127.0.0.1:50022: sh: no answer"},
-		"small_packets_pass":             {State{Facts: &dockerhost.Facts{Root: true}, Login: world.Login{Door: direct, Small: true, Stalled: session("", sshhost.Timeout)}}, "ssh.large-packets-lost warn", "small packets only"},
-		"ended_while_asking":             {State{FactsErr: session("asking", sshhost.Closed)}, "ssh.connection-lost fail", ""},
-		"docker_host_is_slow":            {State{FactsErr: session("asking", sshhost.Timeout)}, "ssh.unknown unknown", ""},
-		"sudo":                           {State{User: "bob", Facts: &dockerhost.Facts{SudoError: "a password is required"}}, "ssh.sudo-refused fail", "logged in as bob, and sudo is refused: a password is required"},
-		"old_server":                     {State{Facts: &dockerhost.Facts{Root: true}, Weak: []string{"ssh-rsa"}, Greeting: "SSH-2.0-OpenSSH_6.6"}, "ssh.weak-algorithms warn", "OpenSSH_6.6"},
-		"enough_logins":                  {State{HeldBack: &world.HeldBackError{Door: nat, Recent: 2, Fine: true, Answered: 5 * time.Second}}, "ssh.ok ok", "answered 5s ago"},
-		"enough_logins_to_an_old_server": {State{HeldBack: &world.HeldBackError{Door: nat, Recent: 2, Fine: true, Legacy: true}}, "ssh.weak-algorithms warn", ""},
-		"banned_and_tried_enough":        {State{HeldBack: &world.HeldBackError{Door: nat, Recent: 2, Wait: 42 * time.Second, Cut: 18 * time.Second}}, "ssh.rate-limited fail", "127.0.0.1:50022 cut us off 18s ago (2 SSH connections in the last minute), and each try may make it last longer; wait 42s"},
-		"too_many_tries":                 {State{HeldBack: &world.HeldBackError{Door: direct, Recent: 3, Wait: 42 * time.Second}}, "ssh.held-back unknown", "wait 42s"},
+		"small_packets_pass":      {State{Facts: &dockerhost.Facts{Root: true}, Login: access.Login{Address: direct, Small: true, Stalled: session("", sshhost.Timeout)}}, "ssh.large-packets-lost warn", "small packets only"},
+		"ended_while_asking":      {State{FactsErr: session("asking", sshhost.Closed)}, "ssh.connection-lost fail", ""},
+		"docker_host_is_slow":     {State{FactsErr: session("asking", sshhost.Timeout)}, "ssh.unknown unknown", ""},
+		"sudo":                    {State{User: "bob", Facts: &dockerhost.Facts{SudoError: "a password is required"}}, "ssh.sudo-refused fail", "logged in as bob, and sudo is refused: a password is required"},
+		"old_server":              {State{Facts: &dockerhost.Facts{Root: true}, Weak: []string{"ssh-rsa"}, Greeting: "SSH-2.0-OpenSSH_6.6"}, "ssh.weak-algorithms warn", "OpenSSH_6.6"},
+		"banned_and_tried_enough": {State{HeldBack: &access.HeldBackError{Address: nat, Recent: 2, Wait: 42 * time.Second, Cut: 18 * time.Second}}, "ssh.rate-limited fail", "127.0.0.1:50022 cut us off 18s ago (2 SSH connections in the last minute), and each try may make it last longer; wait 42s"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := tt.state.Findings()
@@ -122,13 +119,33 @@ func before(s *State) {
 }
 
 func elsewhere(s *State) {
-	s.Knock, s.DaemonAnswers, s.DirectDaemon = world.Knock{Addr: direct.Addr, Connected: true, Ident: ident}, true, true
+	s.Direct, s.DaemonAnswers, s.DirectDaemon = access.Probe{Addr: direct.Addr, Connected: true, Ident: ident}, true, true
+}
+
+func TestSkippedLogin(t *testing.T) {
+	for name, tt := range map[string]struct {
+		state State
+		want  string
+	}{
+		"login_rule":     {State{HeldBack: &access.HeldBackError{Address: direct, Recent: 2, Wait: 42 * time.Second}}, "2 logins at 192.168.99.100:22 in the last minute"},
+		"after_a_repair": {State{NotAsked: true}, "no login was needed"},
+		"ban":            {State{HeldBack: &access.HeldBackError{Address: nat, Recent: 2, Cut: time.Second}}, ""},
+		"login_works":    {State{Facts: &dockerhost.Facts{Root: true}}, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if diff := cmp.Diff(tt.want, tt.state.SkippedBecause()); diff != "" {
+				t.Error(diff)
+			}
+			if skipped := len(tt.state.Findings()) == 0; skipped != (tt.want != "") {
+				t.Errorf("findings: %v", tt.state.Findings())
+			}
+		})
+	}
 }
 
 func TestKeyThatOthersMayRead(t *testing.T) {
 	s := State{NotAsked: true, KeyMode: 0o644, KeyPath: "/my store/id_rsa"}
 	want := []stack.Finding{
-		{Code: "ssh.ok", Status: stack.OK, Title: "no login was needed"},
 		{Code: "ssh.key-permissions", Status: stack.Warn, Weight: stack.Aside,
 			Title: "/my store/id_rsa is open to others (0644): ssh and docker-machine refuse to use it", Hint: "chmod 600 '/my store/id_rsa'"},
 	}

@@ -5,10 +5,12 @@ package ssh
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"path/filepath"
 	"time"
 
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/access"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/dockerhost"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/sshhost"
@@ -18,18 +20,18 @@ import (
 
 // State is what was found.
 type State struct {
-	NotRunning bool                 `json:"not_running"`
-	NoSSH      bool                 `json:"no_ssh"` // the driver has no SSH
-	NotAsked   bool                 `json:"not_asked"`
-	Doors      []world.Door         `json:"doors,omitempty"`
-	HeldBack   *world.HeldBackError `json:"-"`
-	Err        *sshhost.Error       `json:"-"`
-	Error      string               `json:"error,omitempty"` // Err or another, as text
-	OtherErr   error                `json:"-"`
+	NotRunning bool                  `json:"not_running"`
+	NoSSH      bool                  `json:"no_ssh"` // the driver has no SSH
+	NotAsked   bool                  `json:"not_asked"`
+	Addresses  []access.Address      `json:"addresses,omitempty"`
+	HeldBack   *access.HeldBackError `json:"-"`
+	Err        *sshhost.Error        `json:"-"`
+	Error      string                `json:"error,omitempty"` // Err or another, as text
+	OtherErr   error                 `json:"-"`
 
-	// What else is known where a login failed before sshd had said a word. Knock
+	// What else is known where a login failed before sshd had said a word. Direct
 	// is what it does at the host-only address; Answered is how long ago it did.
-	Knock          world.Knock   `json:"knock,omitzero"`
+	Direct         access.Probe  `json:"direct,omitzero"`
 	AnsweredBefore bool          `json:"answered_before,omitempty"`
 	Answered       time.Duration `json:"answered_ns,omitempty"`
 	// DaemonAnswers: dockerd answers at the endpoint in use, so the docker host is
@@ -37,7 +39,7 @@ type State struct {
 	DaemonAnswers bool `json:"daemon_answers,omitempty"`
 	DirectDaemon  bool `json:"direct_daemon,omitempty"`
 
-	Login    world.Login       `json:"login,omitzero"`
+	Login    access.Login      `json:"login,omitzero"`
 	Greeting string            `json:"greeting,omitempty"`
 	Facts    *dockerhost.Facts `json:"facts,omitempty"`
 	FactsErr error             `json:"-"`
@@ -66,27 +68,27 @@ func inspect(ctx context.Context, w *world.World) (stack.State, error) {
 		s.NotRunning = true
 		return s, nil
 	}
-	if s.NoSSH = !w.HasSSH(); s.NoSSH {
+	if s.NoSSH = !w.SSH.Exists(); s.NoSSH {
 		return s, nil
 	}
-	s.Doors = w.Doors(ctx)
-	if s.NotAsked = w.Repairing() && !w.SSHAsked(); s.NotAsked {
+	s.Addresses = w.SSH.Addresses(ctx)
+	if s.NotAsked = w.Repairing() && !w.SSH.Tried(); s.NotAsked {
 		return s, nil
 	}
 	s.KeyMode = openTo(ctx, w)
 	stop := w.AskAhead(ctx)
-	c, err := w.SSH(ctx)
+	c, err := w.SSH.Client(ctx)
 	stop()
 	if err != nil {
 		s.failed(ctx, w, err)
 		return s, nil
 	}
-	s.Login, s.Greeting, s.Weak = w.Login(), c.Greeting().Ident, c.Greeting().Weak
+	s.Login, s.Greeting, s.Weak = w.SSH.Login(), c.Greeting().Ident, c.Greeting().Weak
 	if w.Repairing() {
 		return s, nil // what a repair needs of the docker host, its rung has asked
 	}
 	facts, err := w.Guest.Facts(ctx)
-	s.Login = w.Login()
+	s.Login = w.SSH.Login()
 	if err != nil {
 		s.FactsErr, s.Error = err, err.Error()
 		return s, nil
@@ -105,24 +107,24 @@ func (s *State) failed(ctx context.Context, w *world.World, err error) {
 		s.OtherErr = err
 		return
 	}
-	if !s.mute() {
+	if !s.silent() {
 		return
 	}
-	door := s.door()
-	s.Answered, s.AnsweredBefore = w.LastAnswer(ctx, s.Doors)
+	address := s.address()
+	s.Answered, s.AnsweredBefore = w.SSH.LastAnswer(ctx, s.Addresses)
 	s.DirectDaemon = w.HostOnlyAlive(ctx)
-	if door.NAT {
+	if address.NAT {
 		target := w.Target(ctx)
 		s.DaemonAnswers = !target.Planned && w.Ask(ctx, target).Leaf != nil
 		if s.DirectDaemon {
 			// Where the docker host gives no sign of life, a VPN has the way.
-			s.Knock = w.Knock(ctx, s.Doors)
+			s.Direct = w.SSH.ProbeDirect(ctx, s.Addresses)
 		}
 	}
 	if s.limited() {
 		// An address that others are answered at is no sshd that was restarted.
-		sure := s.Knock.Ident != "" || s.Err.Stage == sshhost.StageDial
-		w.NoteCut(ctx, door, sure, s.Err.Cause == sshhost.Timeout)
+		sure := s.Direct.Ident != "" || s.Err.Stage == sshhost.StageDial
+		w.SSH.RecordCut(ctx, address, sure, s.Err.Cause == sshhost.Timeout)
 	}
 }
 
@@ -145,6 +147,17 @@ func openTo(ctx context.Context, w *world.World) fs.FileMode {
 		}
 	}
 	return 0
+}
+
+// SkippedBecause implements stack.SelfSkipped.
+func (s State) SkippedBecause() string {
+	switch {
+	case s.NotAsked:
+		return "no login was needed"
+	case s.HeldBack != nil && s.HeldBack.Cut == 0:
+		return fmt.Sprintf("%d logins at %s in the last minute", s.HeldBack.Recent, s.HeldBack.Address.Addr)
+	}
+	return ""
 }
 
 // BlockedBy implements stack.SelfBlocked.

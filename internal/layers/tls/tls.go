@@ -10,6 +10,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/access"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/certs"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/changes"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/dockerhost"
@@ -90,7 +91,7 @@ func inspect(ctx context.Context, w *world.World) (stack.State, error) {
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
 		}
-		s.SSHDown = factsErr != nil && !world.Spared(factsErr) && w.HasSSH()
+		s.SSHDown = factsErr != nil && !access.Skipped(factsErr) && w.SSH.Exists()
 	}
 	served := answer.Leaf
 	if answer.Identity == world.Other {
@@ -237,11 +238,11 @@ func (s *State) plan(ctx context.Context, w *world.World, old, served *x509.Cert
 	}
 	s.ImpossibleHint = "docker-vpn-helper explain tls.reissue-impossible"
 	switch {
-	case w.Frugal, world.Spared(factsErr):
+	case w.Frugal, access.Skipped(factsErr):
 	case factsErr != nil:
 		// The ssh rung knows what to do about it, and cert renew does not look at it.
-		s.Impossible, s.ImpossibleHint = world.NoFacts(factsErr), w.Hint("doctor")
-		if world.HostKeyChanged(factsErr) {
+		s.Impossible, s.ImpossibleHint = access.NoFacts(factsErr), w.Hint("doctor")
+		if access.HostKeyChanged(factsErr) {
 			s.ImpossibleHint = acceptHint(w)
 		}
 	case !facts.Root:

@@ -1,0 +1,97 @@
+package access
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/sshhost"
+)
+
+// SilenceError is a connection that fell silent, and one with small packets that ended
+// no better: it is not their size.
+type SilenceError struct {
+	First *sshhost.Error
+	Small error
+}
+
+func (e *SilenceError) Error() string {
+	return e.First.Error() + "; then with small packets: " + e.Small.Error()
+}
+func (e *SilenceError) Unwrap() error { return e.First }
+
+// Ask runs a command whose answer is long enough to show whether the connection carries
+// large packets. Where it falls silent and small packets may help, the command is run
+// once more over a connection that sends only those.
+func (a *Access) Ask(ctx context.Context, cmd host.Cmd) (host.Output, error) {
+	c, err := a.Client(ctx)
+	if err != nil {
+		return host.Output{}, err
+	}
+	out, err := runUnlessSilent(ctx, c, cmd)
+	var stalled *sshhost.Error
+	how := a.Login()
+	if !errors.As(err, &stalled) || stalled.Cause != sshhost.Timeout || ctx.Err() != nil ||
+		how.Small || !a.canSmall(how.Address) || !a.again.CompareAndSwap(false, true) {
+		return out, err
+	}
+	a.smallOnly.Store(true)
+	a.Drop()
+	out, small := a.askInSmall(ctx, cmd)
+	if small != nil {
+		return out, &SilenceError{First: stalled, Small: small}
+	}
+	how = a.Login()
+	how.Stalled = stalled
+	a.made.Store(&how)
+	return out, nil
+}
+
+// askInSmall ends a little before its time: the end of a diagnosis would take with it
+// what has been found out.
+func (a *Access) askInSmall(ctx context.Context, cmd host.Cmd) (host.Output, error) {
+	soon, cancel := context.WithCancel(ctx)
+	if end, ok := ctx.Deadline(); ok {
+		soon, cancel = context.WithDeadline(ctx, end.Add(-probeTime/10))
+	}
+	defer cancel()
+	c, err := a.login(ctx)
+	if err != nil {
+		return host.Output{}, err
+	}
+	return runUnlessSilent(soon, c, cmd)
+}
+
+// runUnlessSilent runs a command. If nothing came for probeTime it asks the connection
+// for a sign of life, which tells a docker host that is slow from a path that loses
+// large packets, and gives up where there is none.
+func runUnlessSilent(ctx context.Context, c *sshhost.Client, cmd host.Cmd) (host.Output, error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	answered := make(chan struct{})
+	watching := make(chan error, 1)
+	go func() {
+		timer := time.NewTimer(probeTime)
+		defer timer.Stop()
+		select {
+		case <-answered:
+			watching <- nil
+			return
+		case <-timer.C:
+		}
+		ask, done := context.WithTimeout(ctx, probeTime/2)
+		defer done()
+		err := c.Answers(ask)
+		if err != nil {
+			cancel(err)
+		}
+		watching <- err
+	}()
+	out, err := c.Run(ctx, cmd)
+	close(answered)
+	if silent := <-watching; err != nil && silent != nil {
+		err = silent
+	}
+	return out, err
+}

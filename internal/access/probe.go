@@ -1,0 +1,127 @@
+package access
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"net"
+	"syscall"
+)
+
+// Probe is what sshd does at the docker host's own address after it was cut off behind
+// NAT: that tells a ban of one source address from an sshd that is not well.
+type Probe struct {
+	Addr string `json:"addr,omitempty"` // empty: not tried
+	// Refused: the connection was refused. Connected: it was made; without an Ident it
+	// was closed, or nothing came.
+	Refused   bool   `json:"refused,omitempty"`
+	Connected bool   `json:"connected,omitempty"`
+	Closed    bool   `json:"closed,omitempty"`
+	Ident     string `json:"ident,omitempty"` // sshd's first line
+}
+
+// ProbeDirect connects to sshd at the docker host's own address and waits for its first
+// line, for half of probeTime. Nothing is sent. It is the one more connection that a run
+// makes where it looks as if it was banned.
+func (a *Access) ProbeDirect(ctx context.Context, addresses []Address) Probe {
+	for _, address := range addresses {
+		if address.NAT {
+			continue
+		}
+		began := a.recordConnection(ctx, address)
+		p := a.probe(ctx, address.Addr)
+		a.record(ctx, address, func(h *history) {
+			switch {
+			case p.Refused:
+				h.drop(began)
+			case p.Ident != "":
+				h.answered(began)
+			}
+		})
+		return p
+	}
+	return Probe{}
+}
+
+func (a *Access) probe(ctx context.Context, addr string) Probe {
+	p := Probe{Addr: addr}
+	ctx, cancel := context.WithTimeout(ctx, probeTime/2)
+	defer cancel()
+	conn, err := a.Laptop.DialContext(ctx, "tcp", addr)
+	if err != nil {
+		p.Refused = errors.Is(err, syscall.ECONNREFUSED)
+		return p
+	}
+	defer conn.Close()
+	p.Connected = true
+	if deadline, ok := ctx.Deadline(); ok {
+		_ = conn.SetReadDeadline(deadline)
+	}
+	head, err := readLine(conn)
+	if err != nil {
+		var timeout net.Error
+		p.Closed = errors.Is(err, io.EOF) || !(errors.As(err, &timeout) && timeout.Timeout())
+	}
+	if line, _, ok := bytes.Cut(head, []byte("\n")); ok && bytes.HasPrefix(line, []byte("SSH-")) {
+		p.Ident = string(bytes.ToValidUTF8(bytes.TrimRight(line, "\r"), []byte("?")))
+	}
+	return p
+}
+
+// readLine reads until there is a line, or 1 KiB without one.
+func readLine(conn net.Conn) (head []byte, err error) {
+	buf := make([]byte, 256)
+	for len(head) < 1024 && !bytes.ContainsRune(head, '\n') && err == nil {
+		var n int
+		n, err = conn.Read(buf)
+		head = append(head, buf[:n]...)
+	}
+	return head, err
+}
+
+// Greets reports whether sshd sends its first line at any of its addresses, and whether
+// anything takes the connection at all. No login is tried, and nothing is recorded: it
+// is for a VM that is just starting.
+func (a *Access) Greets(ctx context.Context) (greets, listens bool) {
+	for _, address := range a.Addresses(ctx) {
+		g, l := a.greetsAt(ctx, address.Addr)
+		listens = listens || l
+		if g {
+			return true, true
+		}
+	}
+	return false, listens
+}
+
+func (a *Access) greetsAt(ctx context.Context, addr string) (greets, listens bool) {
+	ctx, cancel := context.WithTimeout(ctx, probeTime)
+	defer cancel()
+	conn, err := a.Laptop.DialContext(ctx, "tcp", addr)
+	if err != nil {
+		return false, false
+	}
+	defer conn.Close()
+	deadline, _ := ctx.Deadline()
+	if err := conn.SetReadDeadline(deadline); err != nil {
+		return false, true
+	}
+	_, err = io.ReadFull(conn, make([]byte, len("SSH-")))
+	return err == nil, true
+}
+
+// Alive reports whether sshd's port at the docker host's own address gives a sign of
+// life: a connection, or a refusal.
+func (a *Access) Alive(ctx context.Context) bool {
+	direct, ok := a.direct()
+	if !ok {
+		return false
+	}
+	ctx, cancel := context.WithTimeout(ctx, probeTime/2)
+	defer cancel()
+	conn, err := a.Laptop.DialContext(ctx, "tcp", direct.Addr)
+	if err == nil {
+		conn.Close()
+	}
+	return err == nil || errors.Is(err, syscall.ECONNREFUSED)
+}
