@@ -68,7 +68,7 @@ func TestWhoMayImportWhom(t *testing.T) {
 		"internal/laptop": {"internal/host", "internal/memo", "internal/routes"},
 		"internal/dockermachine": {"internal/host", "internal/laptop", "internal/routes", "internal/shell", "internal/store", "internal/useraction",
 			"internal/vbox", "internal/virtualbox"},
-		"internal/virtualbox": {"internal/host", "internal/memo", "internal/store", "internal/useraction", "internal/vbox"},
+		"internal/virtualbox": {"internal/host", "internal/laptop", "internal/memo", "internal/store", "internal/useraction", "internal/vbox"},
 		"internal/useraction": {},
 		"internal/text":       {},
 		"internal/access":     {"internal/dockerhost", "internal/host", "internal/memo", "internal/sshhost", "internal/store", "internal/text", "internal/vbox", "internal/virtualbox"},

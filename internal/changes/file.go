@@ -211,7 +211,7 @@ func PlanRecord(ctx context.Context, w *world.World, a world.Answer) (*WriteReco
 		return nil, err
 	}
 	rule := ""
-	for _, f := range w.DaemonRules(vm) {
+	for _, f := range w.VM.DaemonRules(vm) {
 		if f.HostPort == a.Endpoint.Port {
 			rule = f.Name
 			break

@@ -10,6 +10,7 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/store"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/vbox"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/virtualbox"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/world"
 )
 
@@ -25,8 +26,10 @@ const (
 type AddRule struct {
 	VM, UUID string
 	Slot     int // the NIC that is attached to NAT
-	Port     int // on 127.0.0.1; another one if this is taken when the rule is added
-	Guest    int `json:",omitempty"` // dockerd's port in the VM; 0 is docker-machine's
+	Port     int // on 127.0.0.1; the next free one if it is taken when the rule is added
+	// Exact is true where it has to be that port: the user has asked for it.
+	Exact bool `json:",omitempty"`
+	Guest int  `json:",omitempty"` // dockerd's port in the VM; 0 is docker-machine's
 	// Old is the rule of our own name that this one takes the place of, whatever it
 	// says: VirtualBox has no two rules of one name.
 	Old *vbox.Forward `json:",omitempty"`
@@ -35,7 +38,7 @@ type AddRule struct {
 }
 
 func (c *AddRule) rule() vbox.Forward {
-	return vbox.Forward{Slot: c.Slot, Name: world.RuleName, Proto: "tcp", HostIP: "127.0.0.1", HostPort: c.Port, GuestPort: cmp.Or(c.Guest, store.DefaultEnginePort)}
+	return vbox.Forward{Slot: c.Slot, Name: virtualbox.RuleName, Proto: "tcp", HostIP: "127.0.0.1", HostPort: c.Port, GuestPort: cmp.Or(c.Guest, store.DefaultEnginePort)}
 }
 
 // Kind implements world.Change.
@@ -46,7 +49,7 @@ func (c *AddRule) String() string {
 	if c.Old != nil {
 		verb = "replace"
 	}
-	return fmt.Sprintf("%s NAT rule %s (127.0.0.1:%d -> guest %d)", verb, world.RuleName, c.Port, c.rule().GuestPort)
+	return fmt.Sprintf("%s NAT rule %s (127.0.0.1:%d -> guest %d)", verb, virtualbox.RuleName, c.Port, c.rule().GuestPort)
 }
 
 // Doing implements world.Change.
@@ -63,11 +66,11 @@ func (c *AddRule) NeedsDockerHost() bool { return false }
 // Backup implements world.Change: the plan itself says what was there.
 func (c *AddRule) Backup(context.Context, *world.World) error { return nil }
 
-// Apply implements world.Change. Choosing the port and adding the rule happen
-// under one lock; that somebody listens is then verified, for VirtualBox
-// accepts a rule whose bind fails.
+// Apply implements world.Change. The port is the planned one, or the next that is still
+// free: looking for it and adding the rule happen under one lock. That VirtualBox listens is
+// then verified, for it accepts a rule whose bind fails.
 func (c *AddRule) Apply(ctx context.Context, w *world.World) error {
-	unlock, err := w.LockPorts(ctx)
+	unlock, err := lockPorts(ctx, w)
 	if err != nil {
 		return err
 	}
@@ -77,53 +80,36 @@ func (c *AddRule) Apply(ctx context.Context, w *world.World) error {
 	if err != nil {
 		return err
 	}
-	avoid := map[int]bool{}
+	ports, err := w.VirtualBox.Ports(ctx, vm, w.Network)
+	if err != nil {
+		return err
+	}
 	for try := range bindTries {
-		if c.Port, err = w.ChoosePort(ctx, vm, avoid); err != nil {
-			return err
+		port, err := ports.Choose(ctx, c.Port, c.Exact)
+		if err != nil {
+			return withPortHint(w, err)
 		}
+		c.Port = port
 		if c.Old != nil && try == 0 {
-			if err := natpf(ctx, w, &vm, func(vm vbox.VM) []string { return vbox.DeleteForward(vm, c.Old.Slot, c.Old.Name) }); err != nil {
-				return fmt.Errorf("removing NAT rule %s: %w", c.Old.Name, err)
+			if err := w.VirtualBox.DeleteRule(ctx, &vm, c.Old.Slot, c.Old.Name); err != nil {
+				return err
 			}
 		}
-		if err := natpf(ctx, w, &vm, func(vm vbox.VM) []string { return vbox.AddForward(vm, c.Slot, c.rule()) }); err != nil {
-			return fmt.Errorf("adding NAT rule %s: %w", world.RuleName, err)
-		}
-		bound, err := c.bound(ctx, w, vm)
-		if err != nil {
+		if err := w.VirtualBox.AddRule(ctx, &vm, c.Slot, c.rule()); err != nil {
 			return err
 		}
-		if bound {
-			c.Settled = true
-			return nil
+		if c.Settled, err = c.bound(ctx, w, vm); err != nil || c.Settled {
+			return err
 		}
-		avoid[c.Port] = true
-		if err := natpf(ctx, w, &vm, func(vm vbox.VM) []string { return vbox.DeleteForward(vm, c.Slot, world.RuleName) }); err != nil {
-			return fmt.Errorf("removing NAT rule %s, which VirtualBox could not bind: %w", world.RuleName, err)
+		ports.DidNotBind(c.Port)
+		if err := w.VirtualBox.DeleteRule(ctx, &vm, c.Slot, virtualbox.RuleName); err != nil {
+			return fmt.Errorf("VirtualBox did not listen on port %d: %w", c.Port, err)
 		}
 	}
-	return fmt.Errorf("VirtualBox took NAT rule %s and did not listen, on %d ports in a row", world.RuleName, bindTries)
+	return fmt.Errorf("VirtualBox took NAT rule %s and did not listen, on %d ports in a row", virtualbox.RuleName, bindTries)
 }
 
-// natpf changes a VM's NAT rules. Which of VBoxManage's verbs that takes is the
-// VM's state to say, and somebody may have started or stopped it since it was asked.
-func natpf(ctx context.Context, w *world.World, vm *vbox.VM, args func(vbox.VM) []string) error {
-	_, err := w.VirtualBox.Run(ctx, args(*vm))
-	var complaint *vbox.Error
-	if !errors.As(err, &complaint) || complaint.Kind != vbox.Locked && complaint.Kind != vbox.NotRunning {
-		return err
-	}
-	now, lookErr := w.VirtualBox.LookUpRef(ctx, vbox.VMRef{Name: vm.Name, UUID: vm.UUID})
-	if lookErr != nil || now.State.Live() == vm.State.Live() {
-		return err
-	}
-	*vm = now
-	_, err = w.VirtualBox.Run(ctx, args(now))
-	return err
-}
-
-// bound says whether VirtualBox listens for the new rule. The port was free a
+// bound reports whether VirtualBox listens for the new rule. The port was free a
 // moment ago, under the lock: who listens now and does not prove to be somebody
 // else is VirtualBox.
 func (c *AddRule) bound(ctx context.Context, w *world.World, vm vbox.VM) (bool, error) {
@@ -157,7 +143,7 @@ func (c *AddRule) Revert(ctx context.Context, w *world.World) ([]string, error) 
 		return nil, err
 	}
 	for _, f := range vm.Forwards {
-		if f.Name != world.RuleName {
+		if f.Name != virtualbox.RuleName {
 			continue
 		}
 		if c.Old != nil && f == *c.Old {
@@ -166,17 +152,14 @@ func (c *AddRule) Revert(ctx context.Context, w *world.World) ([]string, error) 
 		if want := c.rule(); f.Proto != want.Proto || f.HostIP != want.HostIP || f.GuestPort != want.GuestPort || c.Settled && f.HostPort != want.HostPort {
 			return []string{fmt.Sprintf("NAT rule %s of %s was edited since and stays: %s", f.Name, c.VM, f.Rule())}, nil
 		}
-		if err := natpf(ctx, w, &vm, func(vm vbox.VM) []string { return vbox.DeleteForward(vm, f.Slot, f.Name) }); err != nil {
-			return nil, fmt.Errorf("removing NAT rule %s: %w", f.Name, err)
+		if err := w.VirtualBox.DeleteRule(ctx, &vm, f.Slot, f.Name); err != nil {
+			return nil, err
 		}
 	}
 	if c.Old == nil {
 		return nil, nil
 	}
-	if err := natpf(ctx, w, &vm, func(vm vbox.VM) []string { return vbox.AddForward(vm, c.Old.Slot, *c.Old) }); err != nil {
-		return nil, fmt.Errorf("putting NAT rule %s back: %w", c.Old.Name, err)
-	}
-	return nil, nil
+	return nil, w.VirtualBox.AddRule(ctx, &vm, c.Old.Slot, *c.Old)
 }
 
 // Undoable implements world.Undoable: VirtualBox must know the VM's rules.

@@ -1,37 +1,58 @@
 package changes
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/vbox"
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/laptop"
 )
 
-// Somebody starts the VM between the question and the answer: the other verb is
-// right then. Where the state is as before, the complaint stands.
-func TestNATRuleGoesByTheVerbThatTheVMTakesNow(t *testing.T) {
-	const started = `VirtualBox 6.1; docker/machine#1679 has the text.
+// Between the plan and the repair a program has begun to listen on the planned port.
+func TestThePlannedPortIsTakenMeanwhile(t *testing.T) {
+	const taken = `Debian 12, VirtualBox 6.1.26.
 
 -- computer --
-os darwin
--- $ VBoxManage modifyvm default --natpf1 delete x => exit 1 --
--- stderr --
-VBoxManage: error: The machine 'default' is already locked for a session (or being unlocked)
--- $ VBoxManage showvminfo 1111 --machinereadable --
-name="default"
+os linux
+taken 2376
+-- $ VBoxManage list vms --
+"x" {1111}
+-- $ VBoxManage showvminfo x --machinereadable --
+name="x"
 UUID="1111"
-VMState="STATE"
--- $ VBoxManage controlvm default natpf1 delete x --
+VMState="poweroff"
+nic1="nat"
+-- $ VBoxManage modifyvm x --natpf1 docker-vpn-helper,tcp,127.0.0.1,2377,,2376 --
+-- $ ss -Hltnp 'sport = :2376' --
 `
-	for state, want := range map[string]string{"running": "", "poweroff": "VBoxManage: The machine 'default' is already locked for a session (or being unlocked)"} {
-		w, _ := on(t, strings.ReplaceAll(started, "STATE", state))
-		vm := vbox.VM{Name: "default", UUID: "1111", State: vbox.PowerOff}
-		got := ""
-		if err := natpf(t.Context(), w, &vm, func(vm vbox.VM) []string { return vbox.DeleteForward(vm, 1, "x") }); err != nil {
-			got = err.Error()
-		}
-		if got != want || vm.State != vbox.State(state) {
-			t.Errorf("%s: %q, %s", state, got, vm.State)
-		}
+	for name, tt := range map[string]struct {
+		exact bool
+		want  AddRule
+		err   string
+		ran   []string
+	}{
+		"any_will_do": {false, AddRule{VM: "x", UUID: "1111", Slot: 1, Port: 2377, Settled: true}, "",
+			[]string{"$ VBoxManage modifyvm x --natpf1 docker-vpn-helper,tcp,127.0.0.1,2377,,2376"}},
+		"the_user_has_asked_for_it": {true, AddRule{VM: "x", UUID: "1111", Slot: 1, Port: 2376, Exact: true},
+			"port 2376 cannot be used for the NAT rule to dockerd: another program listens on it", nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w, c := on(t, taken)
+			w.Network = laptop.New(c)
+			rule := &AddRule{VM: "x", UUID: "1111", Slot: 1, Port: 2376, Exact: tt.exact}
+			got := ""
+			if err := rule.Apply(t.Context(), w); err != nil {
+				got = err.Error()
+			}
+			ran := slices.DeleteFunc(c.Ran(), func(cmd string) bool { return !strings.Contains(cmd, "natpf") })
+			if diff := cmp.Diff(tt.want, *rule); diff != "" || got != tt.err {
+				t.Errorf("%q, want %q\n%s", got, tt.err, diff)
+			}
+			if !slices.Equal(tt.ran, ran) {
+				t.Errorf("ran %q, want %q", ran, tt.ran)
+			}
+		})
 	}
 }

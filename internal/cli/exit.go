@@ -17,7 +17,6 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/useraction"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/vbox"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/virtualbox"
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/world"
 )
 
 // The exit codes; docs/design.md has the table.
@@ -95,7 +94,7 @@ func (a *app) classify(err error) *exitError {
 		vb       *vbox.Error
 		down     *changes.DaemonDown
 		path     *fs.PathError
-		port     *world.PortError
+		port     *virtualbox.PortError
 	)
 	out := &exitError{code: exitProblems, message: err.Error()}
 	switch {

@@ -4,15 +4,17 @@ import (
 	"errors"
 	"strconv"
 
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/changes"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/virtualbox"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/world"
 )
 
 // checkPort refuses a --port that the NAT rule cannot have, before anything is changed.
 func (a *app) checkPort(w *world.World, f fixFlags) error {
 	f.wish(w)
-	err := w.CheckPort(a.ctx)
+	err := changes.CheckPort(a.ctx, w)
 	w.Forget()
-	var unusable *world.PortError
+	var unusable *virtualbox.PortError
 	if errors.As(err, &unusable) && f.create && unusable.Next != 0 {
 		unusable.Hint = a.command("fix", "--create", "--port", strconv.Itoa(unusable.Next), w.Machine.Name)
 	}

@@ -43,7 +43,7 @@ path docker-machine /usr/local/bin/docker-machine
 -- $ sysctl -n hw.optional.arm64 --
 `
 
-// on is docker-machine on a laptop that is written down, with an empty store, and what it tells.
+// on is docker-machine on a laptop that is written down, with an empty store, and its messages.
 func on(t *testing.T, transcript string) (*CLI, *hosttest.Computer, *bytes.Buffer) {
 	t.Helper()
 	c := hosttest.New(t, []byte(transcript))

@@ -18,7 +18,7 @@ const maxAtOnce = 8
 // Prefetch begins to ask about all VMs, side by side, for a command that looks at many
 // machines; limit bounds each question. From then on the Manager's answers about VMs are
 // those, so that it is for commands that change nothing. What could not be asked ahead
-// is asked when somebody wants to know. done is closed when all VMs have been asked for.
+// is asked when it is needed. done is closed when all VMs have been asked for.
 func (v *Manager) Prefetch(ctx context.Context, limit time.Duration) (done <-chan struct{}) {
 	p := &prefetch{
 		direct: New(v.laptop, v.getenv, v.repairing), limit: limit,

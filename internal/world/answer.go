@@ -5,17 +5,12 @@ import (
 	"crypto/x509"
 	"errors"
 	"net"
-	"slices"
 	"strconv"
 	"time"
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/dockerd"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/store"
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/vbox"
 )
-
-// RuleName is the name of our NAT rule.
-const RuleName = "docker-vpn-helper"
 
 // Endpoint is where docker is told to connect.
 type Endpoint struct {
@@ -112,28 +107,6 @@ func (w *World) HostOnlyEndpoint() Endpoint {
 	return Endpoint{Host: ip.String(), Port: w.Machine.EnginePort}
 }
 
-// DaemonRules are the NAT rules that lead from a loopback port to dockerd: ours
-// first, then those that 127.0.0.1 reaches, which is what the endpoint means.
-func (w *World) DaemonRules(vm vbox.VM) []vbox.Forward {
-	var rules []vbox.Forward
-	for _, f := range vm.Forwards {
-		if f.Proto == "tcp" && f.GuestPort == w.Machine.DaemonPort() && f.HostPort != 0 && (f.HostIP == "" || vbox.Loopback(f.HostIP)) {
-			rules = append(rules, f)
-		}
-	}
-	rank := func(f vbox.Forward) int {
-		switch {
-		case f.Name == RuleName:
-			return 0
-		case f.HostIP == "" || f.HostIP == "127.0.0.1" || f.HostIP == Localhost:
-			return 1
-		}
-		return 2
-	}
-	slices.SortStableFunc(rules, func(a, b vbox.Forward) int { return rank(a) - rank(b) })
-	return rules
-}
-
 // Record reads the endpoint record; none is fs.ErrNotExist.
 func (w *World) Record(ctx context.Context) (store.Record, error) {
 	data, err := w.Laptop.ReadFile(ctx, w.Machine.RecordPath())
@@ -167,14 +140,14 @@ func (w *World) Target(ctx context.Context) Endpoint {
 			return w.HostOnlyEndpoint(), nil
 		}
 		if vm, err := w.VM.Info(ctx); err == nil {
-			if rules := w.DaemonRules(vm); len(rules) > 0 {
+			if rules := w.VM.DaemonRules(vm); len(rules) > 0 {
 				return Endpoint{Host: Localhost, Port: rules[0].HostPort}, nil
 			}
 		}
 		if e := w.HostOnlyEndpoint(); !w.Repairing() && w.Ask(ctx, e).Proved() {
 			return e, nil
 		}
-		return Endpoint{Host: Localhost, Port: w.preferredPort(), Planned: true}, nil
+		return Endpoint{Host: Localhost, Port: w.PreferredPort(), Planned: true}, nil
 	})
 	return e
 }

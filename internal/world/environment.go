@@ -78,7 +78,7 @@ func (w *World) Recorded(ctx context.Context) Endpoint {
 	}
 	if w.Machine.VirtualBox() {
 		if vm, err := w.VM.Info(ctx); err == nil {
-			if rules := w.DaemonRules(vm); len(rules) > 0 {
+			if rules := w.VM.DaemonRules(vm); len(rules) > 0 {
 				return Endpoint{Host: Localhost, Port: rules[0].HostPort}
 			}
 		}

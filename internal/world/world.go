@@ -40,6 +40,9 @@ type Flags struct {
 	Program string
 }
 
+// PreferredPort is the host port from which a search for one begins.
+func (f Flags) PreferredPort() int { return cmp.Or(f.Port, store.DefaultEnginePort) }
+
 // World is one machine and everything around it.
 type World struct {
 	Laptop  host.Laptop

@@ -15,6 +15,7 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/routes"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/stack"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/vbox"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/virtualbox"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/world"
 )
 
@@ -65,7 +66,7 @@ func inspect(ctx context.Context, w *world.World) (stack.State, error) {
 		s.NoNAT = true
 		return s, nil
 	}
-	s.Rules = w.DaemonRules(vm)
+	s.Rules = w.VM.DaemonRules(vm)
 	for _, r := range vm.Forwards {
 		if r.Proto == "tcp" && r.GuestPort == s.Guest && !vbox.Loopback(r.HostIP) {
 			s.Open = append(s.Open, r)
@@ -80,8 +81,8 @@ func inspect(ctx context.Context, w *world.World) (stack.State, error) {
 		return s, nil
 	}
 	s.HostOnlyWorks = !w.Repairing() && w.Ask(ctx, w.HostOnlyEndpoint()).Proved()
-	port, err := w.ChoosePort(ctx, vm, nil)
-	var none *world.PortError
+	port, err := changes.ChoosePort(ctx, w, vm)
+	var none *virtualbox.PortError
 	if errors.As(err, &none) {
 		s.NoPort, s.PortHint = none.Text, none.Hint
 		return s, nil
@@ -92,9 +93,9 @@ func inspect(ctx context.Context, w *world.World) (stack.State, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.Plan = &changes.AddRule{VM: vm.Name, UUID: vm.UUID, Slot: slot, Port: port, Guest: s.Guest}
+	s.Plan = &changes.AddRule{VM: vm.Name, UUID: vm.UUID, Slot: slot, Port: port, Exact: w.Port != 0, Guest: s.Guest}
 	for _, r := range vm.Forwards {
-		if r.Name == world.RuleName && s.Plan.Old == nil {
+		if r.Name == virtualbox.RuleName && s.Plan.Old == nil {
 			s.Plan.Old = &r
 		}
 	}

@@ -1,0 +1,70 @@
+package changes
+
+import (
+	"context"
+	"errors"
+	"path/filepath"
+	"slices"
+	"strconv"
+
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/vbox"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/virtualbox"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/world"
+)
+
+// ChoosePort is the port to plan for the NAT rule to dockerd: the one that the user wants
+// and no other, or else the first usable one from dockerd's own on. The error is a
+// *virtualbox.PortError where there is none.
+func ChoosePort(ctx context.Context, w *world.World, vm vbox.VM) (int, error) {
+	ports, err := w.VirtualBox.Ports(ctx, vm, w.Network)
+	if err != nil {
+		return 0, err
+	}
+	port, err := ports.Choose(ctx, w.PreferredPort(), w.Port != 0)
+	return port, withPortHint(w, err)
+}
+
+// CheckPort is a *virtualbox.PortError if the user wants a port that the NAT rule to
+// dockerd cannot have. It is for before anything is changed: what keeps VirtualBox from
+// answering, the repair itself will report.
+func CheckPort(ctx context.Context, w *world.World) error {
+	if w.Port == 0 || !w.Machine.VirtualBox() {
+		return nil
+	}
+	if e, ok := w.Proven(ctx); ok && e.Port == w.Port {
+		return nil
+	}
+	vm, _ := w.VM.Info(ctx) // without one, other VMs' rules and listeners can be in the way all the same
+	for _, f := range w.VM.DaemonRules(vm) {
+		if f.HostPort != w.Port {
+			continue
+		}
+		if vm.State.Live() {
+			return nil // it is VirtualBox that listens
+		}
+		vm.Forwards = slices.DeleteFunc(slices.Clone(vm.Forwards), func(g vbox.Forward) bool { return g == f })
+	}
+	_, err := ChoosePort(ctx, w, vm)
+	var unusable *virtualbox.PortError
+	if errors.As(err, &unusable) || ctx.Err() != nil {
+		return err
+	}
+	return nil
+}
+
+// withPortHint gives a *virtualbox.PortError the command line with the port that it names.
+func withPortHint(w *world.World, err error) error {
+	var unusable *virtualbox.PortError
+	if errors.As(err, &unusable) && unusable.Next != 0 {
+		unusable.Hint = w.Hint("fix", "--port", strconv.Itoa(unusable.Next))
+	}
+	return err
+}
+
+// lockPorts takes the lock under which a port is chosen and its rule added. It is one for
+// all stores: they share the laptop's ports.
+func lockPorts(ctx context.Context, w *world.World) (unlock func(), err error) {
+	return w.Laptop.Lock(ctx, filepath.Join(w.StateDir, "ports.lock"), func() {
+		w.Tell("waiting for another docker-vpn-helper that is choosing a port")
+	})
+}

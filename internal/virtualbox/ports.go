@@ -1,0 +1,152 @@
+package virtualbox
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/laptop"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/store"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/vbox"
+)
+
+const (
+	// portRange is how many ports in a row are tried.
+	portRange = 200
+	// sparePort is where the search for a port goes on when it has come to nothing.
+	sparePort = 20000
+)
+
+// Ports finds the host ports of 127.0.0.1 that a new NAT rule of one VM can have.
+type Ports struct {
+	virtualBox *Manager
+	network    *laptop.Network
+	claims     map[int]string // by port: why it cannot be used although it may be free
+}
+
+// PortError is the error where a new NAT rule cannot have a port. Next is one that it
+// can have, 0 if none was found; Hint is a command line with that one, which the caller
+// adds.
+type PortError struct {
+	Text string
+	Next int
+	Hint string
+}
+
+func (e *PortError) Error() string { return e.Text }
+
+// Ports asks which ports the NAT rules of all VMs have: a VM that is off will listen
+// later. vm's own rule of our name does not count, for it is replaced.
+func (v *Manager) Ports(ctx context.Context, vm vbox.VM, network *laptop.Network) (*Ports, error) {
+	p := &Ports{virtualBox: v, network: network, claims: map[int]string{}}
+	for _, f := range vm.Forwards {
+		if f.Name != RuleName && f.Proto == "tcp" {
+			p.claims[f.HostPort] = fmt.Sprintf("NAT rule %q of this VM uses it", f.Name)
+		}
+	}
+	vms, err := v.VMs(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, ref := range vms {
+		if ref.UUID == vm.UUID {
+			continue
+		}
+		other, err := v.LookUpRef(ctx, ref)
+		if ctx.Err() != nil {
+			return nil, context.Cause(ctx)
+		}
+		if err != nil {
+			continue // inaccessible, or removed meanwhile: it binds nothing
+		}
+		for _, f := range other.Forwards {
+			if f.Proto == "tcp" {
+				p.claims[f.HostPort] = fmt.Sprintf("NAT rule %q of VM %q uses it", f.Name, other.Name)
+			}
+		}
+	}
+	return p, nil
+}
+
+// DidNotBind excludes a port: VirtualBox accepts rules whose bind fails.
+func (p *Ports) DidNotBind(port int) {
+	p.claims[port] = "VirtualBox added a NAT rule for it and did not listen"
+}
+
+// Choose chooses a port for the rule to dockerd: the first usable one from port on, or,
+// where the user has asked for that one, only port itself. The error is a *PortError
+// where there is none.
+func (p *Ports) Choose(ctx context.Context, port int, only bool) (int, error) {
+	if !only {
+		found, err := p.FirstUsable(ctx, port)
+		if found != 0 || err != nil {
+			return found, err
+		}
+		return 0, p.noPort(ctx, fmt.Sprintf("no port from %d to %d can be listened on at 127.0.0.1", port, min(port+portRange-1, 65535)), sparePort)
+	}
+	why, err := p.obstacle(ctx, port)
+	if why == "" || err != nil {
+		return port, err
+	}
+	if why == listening {
+		why = p.listener(ctx, port)
+	}
+	return 0, p.noPort(ctx, fmt.Sprintf("port %d cannot be used for the NAT rule to dockerd: %s", port, why), port)
+}
+
+// FirstUsable is the first port from one on that a new rule can have; 0 if there is none
+// near it.
+func (p *Ports) FirstUsable(ctx context.Context, from int) (int, error) {
+	for port := from; port < from+portRange && port <= 65535; port++ {
+		why, err := p.obstacle(ctx, port)
+		if err != nil {
+			return 0, err
+		}
+		if why == "" {
+			return port, nil
+		}
+	}
+	return 0, nil
+}
+
+const listening = "another program listens on it"
+
+// obstacle is why a new rule cannot have a port; "" if it can.
+func (p *Ports) obstacle(ctx context.Context, port int) (string, error) {
+	if why := p.claims[port]; why != "" {
+		return why, nil
+	}
+	use, err := p.virtualBox.laptop.PortUse(ctx, port)
+	switch {
+	case err != nil:
+		return "", fmt.Errorf("looking for a free port: %w", err)
+	case use == host.PortFree:
+		return "", nil
+	case use == host.PortPrivileged:
+		return "this user may not listen on it", nil
+	}
+	return listening, nil
+}
+
+// listener is listening with the program's name, where this user may see it.
+func (p *Ports) listener(ctx context.Context, port int) string {
+	all, _ := p.network.Listeners(ctx, port)
+	for _, l := range all {
+		if l.Command != "" {
+			return fmt.Sprintf("%s (PID %d) listens on it", l.Command, l.PID)
+		}
+	}
+	return listening
+}
+
+// noPort is a *PortError whose Next is looked for from one port on.
+func (p *Ports) noPort(ctx context.Context, text string, from int) error {
+	next, err := p.FirstUsable(ctx, max(from, store.DefaultEnginePort))
+	if next == 0 && err == nil && from != sparePort {
+		next, err = p.FirstUsable(ctx, sparePort)
+	}
+	if err != nil {
+		return err
+	}
+	return &PortError{Text: text, Next: next}
+}

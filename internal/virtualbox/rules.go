@@ -1,0 +1,71 @@
+package virtualbox
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/vbox"
+)
+
+// RuleName is the name of our NAT rule.
+const RuleName = "docker-vpn-helper"
+
+// DaemonRules are those NAT rules of the VM that lead from a loopback port to dockerd:
+// ours first, then those that 127.0.0.1 reaches, which is what the endpoint means.
+func (m *Machine) DaemonRules(vm vbox.VM) []vbox.Forward {
+	var rules []vbox.Forward
+	for _, f := range vm.Forwards {
+		if f.Proto == "tcp" && f.GuestPort == m.entry.DaemonPort() && f.HostPort != 0 && (f.HostIP == "" || vbox.Loopback(f.HostIP)) {
+			rules = append(rules, f)
+		}
+	}
+	rank := func(f vbox.Forward) int {
+		switch {
+		case f.Name == RuleName:
+			return 0
+		case f.HostIP == "" || f.HostIP == "127.0.0.1" || f.HostIP == "localhost":
+			return 1
+		}
+		return 2
+	}
+	slices.SortStableFunc(rules, func(a, b vbox.Forward) int { return rank(a) - rank(b) })
+	return rules
+}
+
+// AddRule adds a NAT rule to the NIC in slot. vm is as it was last known; it is updated
+// where the VM has been started or stopped since.
+func (v *Manager) AddRule(ctx context.Context, vm *vbox.VM, slot int, rule vbox.Forward) error {
+	err := v.changeRules(ctx, vm, func() []string { return vbox.AddForward(*vm, slot, rule) })
+	if err != nil {
+		return fmt.Errorf("adding NAT rule %s: %w", rule.Name, err)
+	}
+	return nil
+}
+
+// DeleteRule removes a NAT rule from the NIC in slot. vm is as in AddRule.
+func (v *Manager) DeleteRule(ctx context.Context, vm *vbox.VM, slot int, name string) error {
+	err := v.changeRules(ctx, vm, func() []string { return vbox.DeleteForward(*vm, slot, name) })
+	if err != nil {
+		return fmt.Errorf("removing NAT rule %s: %w", name, err)
+	}
+	return nil
+}
+
+// changeRules runs args, which are others for a VM that runs than for one that does not.
+// They are made anew where the VM's state turns out to have changed.
+func (v *Manager) changeRules(ctx context.Context, vm *vbox.VM, args func() []string) error {
+	_, err := v.Run(ctx, args())
+	var complaint *vbox.Error
+	if !errors.As(err, &complaint) || complaint.Kind != vbox.Locked && complaint.Kind != vbox.NotRunning {
+		return err
+	}
+	now, lookErr := v.LookUpRef(ctx, vbox.VMRef{Name: vm.Name, UUID: vm.UUID})
+	if lookErr != nil || now.State.Live() == vm.State.Live() {
+		return err
+	}
+	*vm = now
+	_, err = v.Run(ctx, args())
+	return err
+}
