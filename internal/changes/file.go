@@ -14,6 +14,7 @@ import (
 	"strings"
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/certs"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/endpoint"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/store"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/world"
 )
@@ -68,7 +69,7 @@ type AddSANs struct {
 // certain is left alone, and no reason not to repair: unsure says why.
 func PlanSANs(ctx context.Context, w *world.World) (c *AddSANs, unsure error) {
 	var names []string
-	for _, n := range w.LastingNames() {
+	for _, n := range w.Endpoints.LastingNames() {
 		if !slices.Contains(w.Machine.ServerCertSANs, n) {
 			names = append(names, n)
 		}
@@ -202,8 +203,8 @@ type WriteRecord struct {
 
 // PlanRecord plans a record of a proved answer; nil if the record says so already, or
 // where no NAT rule leads there.
-func PlanRecord(ctx context.Context, w *world.World, a world.Answer) (*WriteRecord, error) {
-	if a.Endpoint.Host != world.Localhost || w.Frugal || !w.Machine.VirtualBox() {
+func PlanRecord(ctx context.Context, w *world.World, a endpoint.Answer) (*WriteRecord, error) {
+	if a.Endpoint.Host != endpoint.Localhost || w.Frugal || !w.Machine.VirtualBox() {
 		return nil, nil
 	}
 	vm, err := w.VM.Info(ctx)
@@ -236,7 +237,7 @@ func (c *WriteRecord) Kind() string { return kindWriteRecord }
 func (c *WriteRecord) String() string {
 	url := c.url
 	if r, err := store.ParseRecord([]byte(c.New)); url == "" && err == nil {
-		url = world.Endpoint{Host: world.Localhost, Port: r.Port}.URL()
+		url = endpoint.Endpoint{Host: endpoint.Localhost, Port: r.Port}.URL()
 	}
 	return "record the endpoint " + url
 }

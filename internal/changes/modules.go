@@ -98,7 +98,7 @@ func (c *RestartModules) Backup(ctx context.Context, w *world.World) error {
 	}
 	c.Steps = m.Steps
 	if w.VM != nil {
-		_, c.proven = w.Proven(ctx)
+		_, c.proven = w.Endpoints.VerifiedRecord(ctx)
 	}
 	for _, a := range w.VirtualBox.HostOnlyIfs(ctx) {
 		if a.Addr.IsValid() && !slices.ContainsFunc(c.Adapters, func(b HostOnly) bool { return b.Name == a.Name }) {
@@ -281,7 +281,7 @@ func (c *RestartModules) awake(ctx context.Context, w *world.World) bool {
 	if greets, _ := w.SSH.Greets(ctx); !greets {
 		return false
 	}
-	_, ok := w.Proven(ctx)
+	_, ok := w.Endpoints.VerifiedRecord(ctx)
 	return ok || !c.proven
 }
 

@@ -31,7 +31,7 @@ func CheckPort(ctx context.Context, w *world.World) error {
 	if w.Port == 0 || !w.Machine.VirtualBox() {
 		return nil
 	}
-	if e, ok := w.Proven(ctx); ok && e.Port == w.Port {
+	if e, ok := w.Endpoints.VerifiedRecord(ctx); ok && e.Port == w.Port {
 		return nil
 	}
 	vm, _ := w.VM.Info(ctx) // without one, other VMs' rules and listeners can be in the way all the same

@@ -14,6 +14,7 @@ import (
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/certs"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/dockerhost"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/endpoint"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/world"
 )
 
@@ -89,7 +90,7 @@ func (c *Reissue) Backup(ctx context.Context, w *world.World) error {
 		w.Tell("[%s] warn: %s: the certificate is made for both", c.Machine, apart)
 	}
 	// Both go into the journal, which has no secrets.
-	if world.HoldsKey(facts.Cert.Data) {
+	if endpoint.HoldsKey(facts.Cert.Data) {
 		return fmt.Errorf("%s on %s holds a private key as well: put that into a file of its own", facts.Cert.Path, c.Machine)
 	}
 	c.HostPath, c.HostOld = facts.Cert.Path, facts.Cert.Data
@@ -99,7 +100,7 @@ func (c *Reissue) Backup(ctx context.Context, w *world.World) error {
 		c.StoreNone = true
 	case err != nil:
 		return err
-	case world.HoldsKey(store):
+	case endpoint.HoldsKey(store):
 		return fmt.Errorf("%s holds a private key as well: put that into a file of its own", c.StorePath)
 	}
 	c.StoreOld = store
@@ -108,7 +109,7 @@ func (c *Reissue) Backup(ctx context.Context, w *world.World) error {
 	if old == nil {
 		return fmt.Errorf("%s has no server certificate, neither served nor on disk, that a new one could follow: docker-machine regenerate-certs %s", c.Machine, c.Machine)
 	}
-	ca, caKey, err := w.SigningCA(ctx)
+	ca, caKey, err := w.Endpoints.SigningCA(ctx)
 	if err != nil {
 		return err
 	}
@@ -193,7 +194,7 @@ func (c *Reissue) Apply(ctx context.Context, w *world.World) error {
 // certificate: it has not been restarted then, whatever its init script says.
 func (c *Reissue) served(ctx context.Context, w *world.World) error {
 	w.Forget()
-	now := w.Ask(ctx, w.Inside()).Leaf
+	now := w.Endpoints.Ask(ctx, w.Endpoints.Inside()).Leaf
 	fresh, err := certs.ParseCert(c.New)
 	if err != nil || now == nil || now.Equal(fresh) {
 		return err

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/endpoint"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/store"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/vbox"
@@ -116,15 +117,15 @@ func (c *AddRule) bound(ctx context.Context, w *world.World, vm vbox.VM) (bool, 
 	if !vm.State.Live() {
 		return true, nil
 	}
-	e := world.Endpoint{Host: world.Localhost, Port: c.Port}
+	e := endpoint.Endpoint{Host: endpoint.Localhost, Port: c.Port}
 	for deadline := w.Now().Add(bindTime); ; {
 		w.Forget()
-		a := w.Ask(ctx, e)
+		a := w.Endpoints.Ask(ctx, e)
 		if ctx.Err() != nil {
 			return false, context.Cause(ctx)
 		}
 		if a.DialErr == nil {
-			return a.Identity != world.Other, nil
+			return a.Identity != endpoint.Other, nil
 		}
 		if w.Now().After(deadline) {
 			return false, nil

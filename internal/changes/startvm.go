@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/endpoint"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/vbox"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/world"
@@ -84,7 +85,7 @@ func (c *StartVM) Apply(ctx context.Context, w *world.World) error {
 	// dockerd comes up after sshd; that it does not is for its own rung to say.
 	for deadline := w.Now().Add(dockerdTime); w.Now().Before(deadline); {
 		w.Forget()
-		if w.Ask(ctx, w.Inside()).Leaf != nil {
+		if w.Endpoints.Ask(ctx, w.Endpoints.Inside()).Leaf != nil {
 			return nil
 		}
 		if facts, err := w.Guest.Facts(ctx); err != nil || facts.Daemon.PID == 0 {
@@ -134,10 +135,10 @@ func (c *StartVM) await(ctx context.Context, w *world.World) (ssh bool, err erro
 
 // answers says whether a way that is there already leads to dockerd.
 func answers(ctx context.Context, w *world.World) bool {
-	ctx, cancel := context.WithTimeout(ctx, world.ProbeTime)
+	ctx, cancel := context.WithTimeout(ctx, endpoint.ProbeTime)
 	defer cancel()
-	e := w.Target(ctx)
-	return !e.Planned && w.Ask(ctx, e).Proved()
+	e := w.Endpoints.Target(ctx)
+	return !e.Planned && w.Endpoints.Ask(ctx, e).Verified()
 }
 
 // Revert implements world.Change: a started VM is not stopped again.

@@ -154,7 +154,7 @@ func (a *app) certRenew(s site, name string, acceptHostKey bool) error {
 	w := session.World
 	w.Reissue, w.Patience = true, fixPatience
 	w.Forget()
-	if target := w.Target(a.ctx); target.Planned && a.ctx.Err() == nil {
+	if target := w.Endpoints.Target(a.ctx); target.Planned && a.ctx.Err() == nil {
 		return &exitError{code: exitProblems, message: fmt.Sprintf("machine %q has no NAT rule for dockerd, so that a new certificate could not be proved", w.Machine.Name),
 			hint: w.Hint("fix", "--reissue")}
 	}

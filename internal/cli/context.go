@@ -57,8 +57,8 @@ func (a *app) context(s site, name string, wish dockercontext.Wish) error {
 	}
 	defer session.Close()
 	w := session.World
-	target := w.Target(a.ctx)
-	if err := w.Good(a.ctx, target); err != nil {
+	target := w.Endpoints.Target(a.ctx)
+	if err := w.Endpoints.Verify(a.ctx, target); err != nil {
 		return a.notGood(w, err)
 	}
 	if wish.Ours, err = pointedAt(a.ctx, session); err != nil {

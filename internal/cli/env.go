@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/endpoint"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/shell"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/world"
 )
@@ -59,12 +60,12 @@ after one handshake with dockerd. If dockerd does not answer it prints nothing.
 const shellUsage = "shell to write for (default: the calling one)"
 
 func (a *app) env(w *world.World, dialect shell.Dialect, noProxy, noVerify bool) error {
-	var target world.Endpoint
+	var target endpoint.Endpoint
 	if noVerify {
-		target = w.Recorded(a.ctx)
+		target = w.Endpoints.Recorded(a.ctx)
 	} else {
-		target = w.Target(a.ctx)
-		if err := w.Good(a.ctx, target); err != nil {
+		target = w.Endpoints.Target(a.ctx)
+		if err := w.Endpoints.Verify(a.ctx, target); err != nil {
 			return a.notGood(w, err)
 		}
 	}
@@ -74,28 +75,28 @@ func (a *app) env(w *world.World, dialect shell.Dialect, noProxy, noVerify bool)
 // recorded is the machine that has an endpoint record, and what that says. config.json
 // is not read: where it is broken docker works all the same, and to parse it would take
 // a tenth of the time for which a new terminal waits.
-func (a *app) recorded(s site, args []string) (w *world.World, target world.Endpoint, ok bool) {
+func (a *app) recorded(s site, args []string) (w *world.World, target endpoint.Endpoint, ok bool) {
 	name, err := a.machineName(s, args)
 	if err != nil {
-		return nil, world.Endpoint{}, false
+		return nil, endpoint.Endpoint{}, false
 	}
 	m, ok := s.store.Brief(a.ctx, name)
 	if !ok {
-		return nil, world.Endpoint{}, false
+		return nil, endpoint.Endpoint{}, false
 	}
 	w = a.world(s, m)
-	r, err := w.Record(a.ctx)
-	return w, world.Endpoint{Host: world.Localhost, Port: r.Port}, err == nil
+	r, err := w.Endpoints.Record(a.ctx)
+	return w, endpoint.Endpoint{Host: endpoint.Localhost, Port: r.Port}, err == nil
 }
 
-func (a *app) printEnv(w *world.World, target world.Endpoint, dialect shell.Dialect, noProxy bool) error {
-	vars, err := w.Environment(a.ctx, target)
+func (a *app) printEnv(w *world.World, target endpoint.Endpoint, dialect shell.Dialect, noProxy bool) error {
+	vars, err := w.Endpoints.Environment(a.ctx, target)
 	if err != nil {
 		return err
 	}
 	usage := a.usageOf(w, "env")
 	if noProxy {
-		vars = append(vars, w.NoProxy(target)...)
+		vars = append(vars, w.Endpoints.NoProxy(target)...)
 		usage = append(usage, "--no-proxy")
 	}
 	block, err := shell.Render(dialect, vars, usage)
@@ -118,7 +119,7 @@ func (a *app) notGood(w *world.World, err error) error {
 // that those which still have a value of env's are removed, and any other is somebody
 // else's and stays.
 func (a *app) unset(s site, dialect shell.Dialect, noProxy bool) error {
-	ours, others := world.SplitEnv(a.Getenv, s.store.Dir())
+	ours, others := endpoint.SplitEnv(a.Getenv, s.store.Dir())
 	var vars []shell.Var
 	for _, name := range ours {
 		vars = append(vars, shell.Var{Name: name, Unset: true})
@@ -127,7 +128,7 @@ func (a *app) unset(s site, dialect shell.Dialect, noProxy bool) error {
 	if noProxy {
 		usage = append(usage, "--no-proxy")
 		if !slices.Contains(others, "DOCKER_HOST") {
-			vars = append(vars, world.LessProxy(a.Getenv)...)
+			vars = append(vars, endpoint.LessProxy(a.Getenv)...)
 		}
 	}
 	block, err := shell.RenderUnset(dialect, vars, usage)

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/endpoint"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/layers"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/shell"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/stack"
@@ -87,7 +88,7 @@ func (a *app) fix(s site, name string, f fixFlags) error {
 	}
 	if !a.ui.JSON {
 		// That the block cannot be printed is to be known before anything is changed.
-		if _, err := a.block(w, world.Endpoint{Host: world.Localhost, Port: store.DefaultEnginePort}, dialect); err != nil {
+		if _, err := a.block(w, endpoint.Endpoint{Host: endpoint.Localhost, Port: store.DefaultEnginePort}, dialect); err != nil {
 			return err
 		}
 	}
@@ -100,7 +101,7 @@ func (a *app) fix(s site, name string, f fixFlags) error {
 	res, err := a.repair(session)
 	if err == nil {
 		var vars []shell.Var
-		if vars, err = w.Environment(a.ctx, w.Target(a.ctx)); err == nil {
+		if vars, err = w.Endpoints.Environment(a.ctx, w.Endpoints.Target(a.ctx)); err == nil {
 			return a.printFixed(w, res, vars, dialect)
 		}
 	}
@@ -134,8 +135,8 @@ func (f fixFlags) wish(w *world.World) {
 }
 
 // block is the environment as the shell reads it.
-func (a *app) block(w *world.World, e world.Endpoint, dialect shell.Dialect) (string, error) {
-	vars, err := w.Environment(a.ctx, e)
+func (a *app) block(w *world.World, e endpoint.Endpoint, dialect shell.Dialect) (string, error) {
+	vars, err := w.Endpoints.Environment(a.ctx, e)
 	if err != nil {
 		return "", err
 	}
@@ -145,7 +146,7 @@ func (a *app) block(w *world.World, e world.Endpoint, dialect shell.Dialect) (st
 // repair looks first at what costs nothing. A healthy machine is done then.
 func (a *app) repair(session *stack.Session) (stack.Result, error) {
 	w, all := session.World, layers.All()
-	if _, ok := w.Proven(a.ctx); ok && !w.Reissue && !w.StopVMs {
+	if _, ok := w.Endpoints.VerifiedRecord(a.ctx); ok && !w.Reissue && !w.StopVMs {
 		if local, r, ok := stack.Frugal(a.ctx, w, all, a.sink()); ok {
 			if !r.Planned() {
 				return stack.Result{Report: r}, nil

@@ -87,8 +87,8 @@ func lsLook(ctx context.Context, v view) lsRow {
 		row.Problem = "the VM does not run"
 		return row
 	}
-	target := w.Target(ctx)
-	if err := w.Good(ctx, target); err != nil {
+	target := w.Endpoints.Target(ctx)
+	if err := w.Endpoints.Verify(ctx, target); err != nil {
 		// The row has the machine's name already.
 		named := fmt.Sprintf("machine %q", v.name)
 		row.Problem = strings.NewReplacer(" on "+named, "", " of "+named, "", named, "this machine").Replace(err.Error())

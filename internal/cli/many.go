@@ -43,10 +43,8 @@ func lookAtAll[T any](a *app, s site, names []string, look func(context.Context,
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	defer stop()
-	var shared *world.Shared        // nil for a single machine
-	var allVMsAsked <-chan struct{} // likewise
+	var allVMsAsked <-chan struct{} // nil for a single machine
 	if len(names) > 1 {
-		shared = &world.Shared{}
 		s.network = laptop.ForManyMachines(s.laptop)
 		s.virtualBox = virtualbox.New(s.laptop, a.Getenv, func() bool { return false })
 		allVMsAsked = s.virtualBox.Prefetch(ctx, doctorTime)
@@ -64,9 +62,8 @@ func lookAtAll[T any](a *app, s site, names []string, look func(context.Context,
 				v.World, v.err = a.open(s, name)
 				<-loading
 				if v.err == nil {
-					v.Shared = shared
 					defer v.Close()
-					if shared != nil && v.LoadErr == nil {
+					if allVMsAsked != nil && v.LoadErr == nil {
 						ctx, cancel := looking(ctx, allVMsAsked)
 						_, _ = v.VM.Running(ctx) // remembered
 						cancel()

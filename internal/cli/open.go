@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/memo"
 	"path/filepath"
 	"time"
 
@@ -26,6 +27,7 @@ type site struct {
 	store   *store.Store
 	docker  *dockercli.CLI // one for all machines: they share what it answers
 	network *laptop.Network
+	owners  *memo.Of[map[string]string] // see endpoint.Config
 	// virtualBox is one that many machines share; nil where each has its own.
 	virtualBox *virtualbox.Manager
 	dir        string
@@ -34,7 +36,7 @@ type site struct {
 
 // siteOf is where a machine is.
 func siteOf(w *world.World) site {
-	return site{laptop: w.Laptop, store: w.Store, docker: w.Docker, network: w.Network, dir: w.Machine.StoreDir, state: w.StateDir}
+	return site{laptop: w.Laptop, store: w.Store, docker: w.Docker, network: w.Network, owners: w.Owners, dir: w.Machine.StoreDir, state: w.StateDir}
 }
 
 // site opens the store. Nothing is created.
@@ -59,7 +61,7 @@ func (a *app) site() (site, error) {
 	if err != nil {
 		return site{}, err
 	}
-	return site{laptop: computer, store: st, docker: dockercli.New(computer), network: laptop.New(computer), dir: st.Dir(), state: state}, nil
+	return site{laptop: computer, store: st, docker: dockercli.New(computer), network: laptop.New(computer), owners: &memo.Of[map[string]string]{}, dir: st.Dir(), state: state}, nil
 }
 
 // machines are all those of the store. That there are none is said.
@@ -96,7 +98,7 @@ func (a *app) world(s site, m store.Machine) *world.World {
 // withoutMachine is the laptop and the store, for what is about no machine in particular.
 func (a *app) withoutMachine(s site) *world.World {
 	w := &world.World{
-		Laptop: s.laptop, Store: s.store, Docker: s.docker, Network: s.network, VirtualBox: s.virtualBox,
+		Laptop: s.laptop, Store: s.store, Docker: s.docker, Network: s.network, VirtualBox: s.virtualBox, Owners: s.owners,
 		Getenv: a.Getenv, Now: a.Now, StateDir: s.state,
 		Tell: a.ui.Say,
 	}

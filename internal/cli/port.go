@@ -23,7 +23,7 @@ func (a *app) checkPort(w *world.World, f fixFlags) error {
 
 // portUnused tells the user where --port made no difference.
 func (a *app) portUnused(w *world.World) {
-	if e := w.Target(a.ctx); w.Port != 0 && !e.Planned && e.Host != "" && e.Port != w.Port {
+	if e := w.Endpoints.Target(a.ctx); w.Port != 0 && !e.Planned && e.Host != "" && e.Port != w.Port {
 		a.ui.Say("[%s] --port %d is not used: dockerd already answers at %s", w.Machine.Name, w.Port, e.URL())
 	}
 }

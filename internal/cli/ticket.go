@@ -10,12 +10,12 @@ import (
 	"sync"
 	"time"
 
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/endpoint"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/stack"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/store"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/ticket"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/vbox"
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/world"
 )
 
 // ticketFile checks, before anything is looked at, that a report may be written
@@ -107,7 +107,7 @@ func (a *app) laptopSections(s site) []ticket.Section {
 
 // ask is what a command prints, or why it does not.
 func (a *app) ask(s site, tool string, also, args []string) string {
-	ctx, cancel := context.WithTimeout(a.ctx, world.ProbeTime)
+	ctx, cancel := context.WithTimeout(a.ctx, endpoint.ProbeTime)
 	defer cancel()
 	path, err := s.laptop.LookPath(tool, also...)
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/x509"
 	"errors"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/endpoint"
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/certs"
 )
@@ -16,15 +17,15 @@ type Certificate struct {
 
 // Certificates are the server certificate in each of its places, and the machine CA's.
 type Certificates struct {
-	Answer                  Answer // Served's
+	Answer                  endpoint.Answer // Served's
 	Served, Disk, Store, CA Certificate
 }
 
 // Certificates looks at all places. The docker host's disk costs the one SSH login.
 func (w *World) Certificates(ctx context.Context) Certificates {
 	var c Certificates
-	c.Store.Cert, c.Store.Err = w.StoreCert(ctx)
-	if cas, err := w.CAs(ctx); err == nil {
+	c.Store.Cert, c.Store.Err = w.Endpoints.StoreCert(ctx)
+	if cas, err := w.Endpoints.CAs(ctx); err == nil {
 		c.CA.Cert = cas[0]
 	} else {
 		c.CA.Err = err
@@ -36,10 +37,10 @@ func (w *World) Certificates(ctx context.Context) Certificates {
 		c.Served.Err, c.Disk.Err = err, err
 		return c
 	}
-	c.Answer = w.Served(ctx, w.Target(ctx))
+	c.Answer = w.Endpoints.Served(ctx, w.Endpoints.Target(ctx))
 	if c.Served.Cert = c.Answer.Leaf; c.Served.Cert == nil {
 		c.Served.Err = errors.Join(c.Answer.DialErr, c.Answer.TLSErr)
-	} else if c.Answer.Identity == Other {
+	} else if c.Answer.Identity == endpoint.Other {
 		c.Served = Certificate{Err: errors.New(c.Answer.Endpoint.URL() + " answers, and it is not this machine")}
 	}
 	facts, err := w.Guest.Facts(ctx)

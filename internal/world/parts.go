@@ -8,6 +8,7 @@ import (
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/access"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/dockerhost"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/endpoint"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/sshhost"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/store"
 )
@@ -20,21 +21,23 @@ func (w *World) SetMachine(m store.Machine) {
 		Laptop: w.Laptop, Machine: m, VM: w.VM, StateDir: w.StateDir, MachineDir: w.MachineState(), Now: w.Now,
 		Patience:       func() time.Duration { return w.Patience },
 		AcceptHostKey:  func() bool { return w.AcceptHostKey },
-		DockerdAnswers: w.dockerdAnswers,
+		DockerdAnswers: func(ctx context.Context) bool { return w.Endpoints.DockerdAnswers(ctx) },
 		Notify:         w.Tell,
+	})
+	w.Endpoints = endpoint.New(endpoint.Config{
+		Laptop: w.Laptop, Store: w.Store, Machine: m, VM: w.VM, DockerHost: w.SSH.Host, SSHAlive: w.SSH.Alive,
+		Patience: func() time.Duration { return w.Patience },
+		Quick:    func() bool { return w.Frugal },
+		Port:     func() int { return w.PreferredPort() },
+		Now:      w.Now, Getenv: w.Getenv, Owners: w.Owners,
 	})
 	w.Guest = &dockerhost.Client{
 		Name: m.Name, Host: w.SSH.Host, Ask: w.SSH.Ask,
 		ConnectionLost: w.connectionLost,
-		Served:         func(ctx context.Context) *x509.Certificate { return w.Ask(ctx, w.Inside()).Leaf },
-		AnswerTime:     func() time.Duration { return max(ProbeTime, w.Patience) },
+		Served:         func(ctx context.Context) *x509.Certificate { return w.Endpoints.Ask(ctx, w.Endpoints.Inside()).Leaf },
+		AnswerTime:     func() time.Duration { return max(endpoint.ProbeTime, w.Patience) },
 		Tell:           w.Tell,
 	}
-}
-
-func (w *World) dockerdAnswers(ctx context.Context) bool {
-	target := w.Target(ctx)
-	return !target.Planned && w.Ask(ctx, target).Leaf != nil
 }
 
 // connectionLost reports whether an error means that the SSH connection broke, and drops
@@ -61,4 +64,13 @@ func (w *World) Close() {
 	if w.SSH != nil {
 		w.SSH.Close()
 	}
+}
+
+// Endpoint is the endpoint that docker should use, as text; "" where config.json cannot
+// be read.
+func (w *World) Endpoint(ctx context.Context) string {
+	if w.LoadErr != nil {
+		return ""
+	}
+	return w.Endpoints.Target(ctx).URL()
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/access"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/dockercli"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/dockerhost"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/endpoint"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/laptop"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/memo"
@@ -20,12 +21,6 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/store"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/virtualbox"
 )
-
-// ProbeTime bounds one probe: a peer that says nothing for so long is silent.
-const ProbeTime = 2 * time.Second
-
-// Localhost is the name that the endpoint goes by.
-const Localhost = "localhost"
 
 // Flags are the user's wishes that plans depend on.
 type Flags struct {
@@ -55,6 +50,7 @@ type World struct {
 	Docker     *dockercli.CLI
 	VM         *virtualbox.Machine
 	Guest      *dockerhost.Client
+	Endpoints  *endpoint.Finder
 	// LoadErr is why the machine's config.json could not be read; Machine then
 	// has only its name.
 	LoadErr error
@@ -66,15 +62,13 @@ type World struct {
 	Removed bool
 	// Frugal forbids what would cost a login as long as all is well.
 	Frugal bool
-	// Shared is what the Worlds of many machines know together; nil for one alone.
-	Shared *Shared
+	// Owners are the store's machines by the hash of their server's public key. All
+	// machines of a store share them.
+	Owners *memo.Of[map[string]string]
 	// SSH is the way in to the docker host; it outlives Forget.
 	SSH *access.Access
 	// Tell passes on what a wait has to say.
 	Tell func(format string, args ...any)
-
-	answers memo.ByKey[Endpoint, Answer]
-	target  memo.Of[Endpoint]
 }
 
 // Forget drops what may have changed. The SSH connection stays.
@@ -82,9 +76,8 @@ func (w *World) Forget() {
 	if w.VM != nil {
 		w.VM.Forget()
 		w.Guest.Forget()
+		w.Endpoints.Forget()
 	}
-	w.answers.Forget()
-	w.target.Forget()
 }
 
 // Name is what progress lines call it: the machine's name, or VirtualBox where there is

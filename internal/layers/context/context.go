@@ -52,7 +52,7 @@ func inspect(ctx context.Context, w *world.World, wish Wish) (stack.State, error
 		return nil, err
 	}
 	s := State{
-		Name: dockercli.ContextName(w.Machine.Name), Want: w.Target(ctx).URL(), Wish: wish, Machine: w.Machine.Name,
+		Name: dockercli.ContextName(w.Machine.Name), Want: w.Endpoints.Target(ctx).URL(), Wish: wish, Machine: w.Machine.Name,
 		Dir: w.Machine.CertDir, Config: config, ForceHint: w.Hint("context", "--force"), AgainHint: w.Hint("context"),
 	}
 	found, current, err := w.Docker.Context(ctx, config, s.Name)

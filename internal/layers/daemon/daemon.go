@@ -9,22 +9,23 @@ import (
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/changes"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/dockercli"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/endpoint"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/stack"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/world"
 )
 
 // State is what was found.
 type State struct {
-	Running  bool           `json:"running"`
-	Endpoint world.Endpoint `json:"endpoint"`
+	Running  bool              `json:"running"`
+	Endpoint endpoint.Endpoint `json:"endpoint"`
 	// Answered says how far the endpoint came: nothing, tcp, tls, docker.
 	Answered  string `json:"answered"`
 	Err       string `json:"error,omitempty"`
 	NotDocker bool   `json:"not_docker"`
 	// Complains says that dockerd itself answers with an error.
-	Complains bool           `json:"complains"`
-	API       string         `json:"api,omitempty"`
-	Identity  world.Identity `json:"identity"`
+	Complains bool              `json:"complains"`
+	API       string            `json:"api,omitempty"`
+	Identity  endpoint.Identity `json:"identity"`
 	// OtherMachine is the machine of the store that answers instead.
 	OtherMachine string `json:"other_machine,omitempty"`
 	// Untrusted is why a docker client would not accept the certificate.
@@ -49,32 +50,32 @@ func Layer() stack.Layer {
 }
 
 func inspect(ctx context.Context, w *world.World) (stack.State, error) {
-	s := State{Endpoint: w.Target(ctx), Identity: world.Unsure,
+	s := State{Endpoint: w.Endpoints.Target(ctx), Identity: endpoint.Unsure,
 		FixHint: w.Hint("fix"), IPHint: w.DockerMachine("ip"), CertsHint: w.DockerMachine("regenerate-certs")}
 	if s.Endpoint.Planned || s.Endpoint.Host == "" {
 		running, err := w.VM.Running(ctx)
 		s.Running = running
 		return s, err
 	}
-	a := w.Ask(ctx, s.Endpoint)
+	a := w.Endpoints.Ask(ctx, s.Endpoint)
 	s.Identity, s.API = a.Identity, a.API
 	switch {
 	case a.DialErr != nil:
 		s.Answered, s.Err = "nothing", a.DialErr.Error()
 	case a.Leaf == nil:
-		s.Answered, s.Err, s.NotDocker = "tcp", a.TLSErr.Error(), world.NotTLS(a.TLSErr)
+		s.Answered, s.Err, s.NotDocker = "tcp", a.TLSErr.Error(), endpoint.NotTLS(a.TLSErr)
 	case a.PingErr != nil:
 		s.Answered, s.Err = "tls", a.PingErr.Error()
-		s.NotDocker, s.Complains = world.NotDocker(a.PingErr), world.Complains(a.PingErr)
+		s.NotDocker, s.Complains = endpoint.NotDocker(a.PingErr), endpoint.Complains(a.PingErr)
 	default:
 		s.Answered = "docker"
 	}
 	if a.Leaf != nil {
-		if err := w.Trusts(ctx, a); err != nil {
+		if err := w.Endpoints.CheckTrust(ctx, a); err != nil {
 			s.Untrusted = err.Error()
 		}
-		if a.Identity == world.Other {
-			s.OtherMachine = w.MachineBehind(ctx, a)
+		if a.Identity == endpoint.Other {
+			s.OtherMachine = w.Endpoints.MachineBehind(ctx, a)
 		}
 	}
 	if s.healthy() {
@@ -113,7 +114,7 @@ func inspect(ctx context.Context, w *world.World) (stack.State, error) {
 }
 
 func (s State) healthy() bool {
-	return s.Answered == "docker" && s.Identity == world.Mine && s.Untrusted == ""
+	return s.Answered == "docker" && s.Identity == endpoint.Mine && s.Untrusted == ""
 }
 
 // BlockedBy implements stack.SelfBlocked.
@@ -138,7 +139,7 @@ func (s State) Findings() []stack.Finding {
 		return nil
 	case s.Endpoint.Host == "":
 		return fail("daemon.unreachable", "no address is known for the machine", s.IPHint)
-	case s.Identity == world.Other && s.Answered == "docker":
+	case s.Identity == endpoint.Other && s.Answered == "docker":
 		who := "a dockerd that is not this machine's"
 		if s.OtherMachine != "" {
 			who = fmt.Sprintf("machine %q", s.OtherMachine)
@@ -167,7 +168,7 @@ func (s State) Findings() []stack.Finding {
 		return fail("daemon.unreachable", title, s.FixHint)
 	case s.Untrusted != "":
 		return fail("daemon.untrusted", fmt.Sprintf("docker would not trust %s: %s", at, s.Untrusted), s.FixHint)
-	case s.Identity != world.Mine:
+	case s.Identity != endpoint.Mine:
 		return []stack.Finding{{Code: "daemon.identity-unknown", Status: stack.Unknown,
 			Title: fmt.Sprintf("dockerd answers at %s, and nothing in the store proves that it is this machine's", at),
 			Hint:  s.CertsHint}}

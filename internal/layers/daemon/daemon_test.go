@@ -5,8 +5,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/endpoint"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/stack"
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/world"
 )
 
 // A dockerd that answers is not healthy for somebody whose docker cannot talk to it.
@@ -25,7 +25,7 @@ func TestClientsFit(t *testing.T) {
 		"docker_says_something_peculiar": {"<no value>", "1.40", "daemon.ok"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := State{Running: true, Endpoint: world.Endpoint{Host: "localhost", Port: 2376}, Answered: "docker", Identity: world.Mine, API: c.daemon, Client: c.client}
+			s := State{Running: true, Endpoint: endpoint.Endpoint{Host: "localhost", Port: 2376}, Answered: "docker", Identity: endpoint.Mine, API: c.daemon, Client: c.client}
 			status := stack.Fail
 			if c.code == "daemon.ok" {
 				status = stack.OK
@@ -40,7 +40,7 @@ func TestClientsFit(t *testing.T) {
 
 // A dockerd that was told another port is named by it: the rule's port stays silent for ever.
 func TestDaemonListensElsewhere(t *testing.T) {
-	s := State{Running: true, Endpoint: world.Endpoint{Host: "localhost", Port: 2376}, Answered: "nothing", Err: "connection refused", Elsewhere: 2377, FixHint: "fix"}
+	s := State{Running: true, Endpoint: endpoint.Endpoint{Host: "localhost", Port: 2376}, Answered: "nothing", Err: "connection refused", Elsewhere: 2377, FixHint: "fix"}
 	want := []stack.Finding{{Code: "daemon.unreachable", Status: stack.Fail, Hint: "fix",
 		Title: "no answer from dockerd at tcp://localhost:2376: connection refused; in the VM it listens on port 2377, where docker-machine does not look either"}}
 	if diff := cmp.Diff(want, s.Findings()); diff != "" {

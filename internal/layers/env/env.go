@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/endpoint"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/shell"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/stack"
@@ -41,7 +42,7 @@ func Layer() stack.Layer {
 }
 
 func inspect(ctx context.Context, w *world.World) (stack.State, error) {
-	target := w.Target(ctx)
+	target := w.Endpoints.Target(ctx)
 	s := State{
 		Host: w.Getenv("DOCKER_HOST"), CertPath: w.Getenv("DOCKER_CERT_PATH"),
 		Verify: w.Getenv("DOCKER_TLS_VERIFY"), Machine: w.Getenv("DOCKER_MACHINE_NAME"),
@@ -134,7 +135,7 @@ func sameHost(a, b string) bool {
 // loopback gives the names of the laptop itself one spelling.
 func loopback(name string) string {
 	if name == "127.0.0.1" || name == "::1" {
-		return world.Localhost
+		return endpoint.Localhost
 	}
 	return name
 }

@@ -11,6 +11,7 @@ import (
 	"syscall"
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/changes"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/endpoint"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/routes"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/stack"
@@ -80,7 +81,7 @@ func inspect(ctx context.Context, w *world.World) (stack.State, error) {
 	if len(s.Rules) > 0 && s.TakenBy == "" {
 		return s, nil
 	}
-	s.HostOnlyWorks = !w.Repairing() && w.Ask(ctx, w.HostOnlyEndpoint()).Proved()
+	s.HostOnlyWorks = !w.Repairing() && w.Endpoints.Ask(ctx, w.Endpoints.HostOnly()).Verified()
 	port, err := changes.ChoosePort(ctx, w, vm)
 	var none *virtualbox.PortError
 	if errors.As(err, &none) {
@@ -106,8 +107,8 @@ func inspect(ctx context.Context, w *world.World) (stack.State, error) {
 // answer with this machine's certificate settles it; else the listener's name
 // does, for VirtualBox accepts a rule whose bind has failed.
 func takenBy(ctx context.Context, w *world.World, vm vbox.VM, rule vbox.Forward) (string, error) {
-	answer := w.Ask(ctx, world.Endpoint{Host: world.Localhost, Port: rule.HostPort})
-	if answer.Identity == world.Mine {
+	answer := w.Endpoints.Ask(ctx, endpoint.Endpoint{Host: endpoint.Localhost, Port: rule.HostPort})
+	if answer.Identity == endpoint.Mine {
 		return "", nil
 	}
 	if answer.DialErr != nil {
@@ -117,8 +118,8 @@ func takenBy(ctx context.Context, w *world.World, vm vbox.VM, rule vbox.Forward)
 		}
 		return "nobody (VirtualBox has the rule and does not listen)", nil
 	}
-	if answer.Identity == world.Other {
-		if name := w.MachineBehind(ctx, answer); name != "" {
+	if answer.Identity == endpoint.Other {
+		if name := w.Endpoints.MachineBehind(ctx, answer); name != "" {
 			return "machine " + name, nil
 		}
 	}

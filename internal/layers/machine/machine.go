@@ -88,7 +88,7 @@ func inspect(ctx context.Context, w *world.World) (stack.State, error) {
 	switch {
 	case errors.Is(err, virtualbox.ErrNotInstalled):
 		s.NoVBoxManage, s.AppleSilicon = true, laptop.AppleSilicon(ctx, w.Laptop)
-		_, s.Proven = w.Proven(ctx)
+		_, s.Proven = w.Endpoints.VerifiedRecord(ctx)
 		return s, nil
 	case errors.As(err, &complaint) && complaint.Kind == vbox.NotFound:
 		s.Missing = true
@@ -126,7 +126,7 @@ func (s *State) search(ctx context.Context, w *world.World) {
 	if err != nil {
 		return
 	}
-	record, _ := w.Record(ctx)
+	record, _ := w.Endpoints.Record(ctx)
 	for _, r := range refs {
 		if r.Inaccessible() && (s.Unreadable == "" || r.UUID == record.VMUUID) {
 			s.Unreadable = r.UUID

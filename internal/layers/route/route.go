@@ -54,14 +54,14 @@ func inspect(ctx context.Context, w *world.World) (stack.State, error) {
 	switch {
 	case w.Repairing():
 		// A route that is right is proved by an answer; a tunnel's name is advice.
-		if verdict == routes.OK && running(ctx, w) && !w.HostOnlyAnswers(ctx) {
+		if verdict == routes.OK && running(ctx, w) && !w.Endpoints.HostOnlyAnswers(ctx) {
 			s.silent(ctx, w)
 		}
 	case w.Frugal:
 		return s, nil // the rest costs time
 	case verdict == routes.Hijacked:
 		s.Client = w.Network.VPN(ctx, view)
-	case verdict == routes.OK && w.HostOnlySilent(ctx):
+	case verdict == routes.OK && w.Endpoints.HostOnlySilent(ctx):
 		// Nobody answers from a VM that is off. Where that cannot be asked, the silence stands.
 		if up, err := w.VM.Running(ctx); err == nil && !up {
 			s.VMDown = true

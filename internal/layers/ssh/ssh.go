@@ -76,7 +76,7 @@ func inspect(ctx context.Context, w *world.World) (stack.State, error) {
 		return s, nil
 	}
 	s.KeyMode = openTo(ctx, w)
-	stop := w.AskAhead(ctx)
+	stop := w.Endpoints.AskAhead(ctx)
 	c, err := w.SSH.Client(ctx)
 	stop()
 	if err != nil {
@@ -112,10 +112,10 @@ func (s *State) failed(ctx context.Context, w *world.World, err error) {
 	}
 	address := s.address()
 	s.Answered, s.AnsweredBefore = w.SSH.LastAnswer(ctx, s.Addresses)
-	s.DirectDaemon = w.HostOnlyAlive(ctx)
+	s.DirectDaemon = w.Endpoints.HostOnlyAlive(ctx)
 	if address.NAT {
-		target := w.Target(ctx)
-		s.DaemonAnswers = !target.Planned && w.Ask(ctx, target).Leaf != nil
+		target := w.Endpoints.Target(ctx)
+		s.DaemonAnswers = !target.Planned && w.Endpoints.Ask(ctx, target).Leaf != nil
 		if s.DirectDaemon {
 			// Where the docker host gives no sign of life, a VPN has the way.
 			s.Direct = w.SSH.ProbeDirect(ctx, s.Addresses)

@@ -7,8 +7,8 @@ import (
 	"time"
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/certs"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/endpoint"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/stack"
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/world"
 )
 
 // BlockedBy implements stack.SelfBlocked.
@@ -77,7 +77,7 @@ func (s State) Findings() []stack.Finding {
 		}
 		add(string(p.Kind), stack.Warn, stack.Plain, p.Text, h)
 	}
-	if slices.Contains(s.Missing, world.Localhost) {
+	if slices.Contains(s.Missing, endpoint.Localhost) {
 		add("name-missing", stack.Warn, stack.Plain, "the served certificate does not name localhost: it is no good behind a NAT rule", hint)
 	} else if len(s.Missing) > 0 && !s.Due {
 		add("address-missing", stack.Warn, stack.Aside,

@@ -18,7 +18,7 @@ func (s *State) advise(ctx context.Context, w *world.World) {
 	if !slices.ContainsFunc(s.Verdict.Causes, over) && !slices.ContainsFunc(s.Signing, over) {
 		return
 	}
-	shared, err := w.ReadCert(ctx, w.Machine.CACert)
+	shared, err := w.Endpoints.ReadCert(ctx, w.Machine.CACert)
 	if err == nil && !slices.ContainsFunc(certs.CheckCA(shared, nil, w.Now()), over) {
 		s.CAHint = s.CertsHint // there is a new one, and this machine has not got it yet
 		return
@@ -46,7 +46,7 @@ func newCA(ctx context.Context, w *world.World) string {
 		line += "; " + w.DockerMachineFor(others, "regenerate-certs")
 	}
 	// A client certificate that has not ended is kept, and the new CA has not signed it.
-	client, err := w.ReadCert(ctx, w.Machine.ClientCert)
+	client, err := w.Endpoints.ReadCert(ctx, w.Machine.ClientCert)
 	if err != nil || filepath.Dir(w.Machine.ClientCert) != shared || !w.Now().After(client.NotAfter) {
 		line = shell.Command("mv", shared, shared+".old") + " && " + line
 	}

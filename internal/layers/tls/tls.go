@@ -14,6 +14,7 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/certs"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/changes"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/dockerhost"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/endpoint"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/stack"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/world"
 )
@@ -68,8 +69,8 @@ func inspect(ctx context.Context, w *world.World) (stack.State, error) {
 	s := State{FixHint: w.Hint("fix"), ReissueHint: w.Hint("fix", "--reissue"),
 		CertsHint: w.DockerMachine("regenerate-certs"), ClientCertsHint: w.DockerMachine("regenerate-certs", "--client-certs"),
 		ClockHint: w.DockerMachine("ssh") + ` "sudo date -u -s @$(date +%s)"`}
-	target := w.Target(ctx)
-	s.Need, s.Want = w.CertNames(ctx, target)
+	target := w.Endpoints.Target(ctx)
+	s.Need, s.Want = w.Endpoints.CertNames(ctx, target)
 	if !w.Frugal {
 		running, err := w.VM.Running(ctx)
 		if err != nil {
@@ -79,8 +80,8 @@ func inspect(ctx context.Context, w *world.World) (stack.State, error) {
 			return s, nil
 		}
 	}
-	answer := w.Served(ctx, target)
-	if (w.Frugal || w.Repairing()) && !w.Reissue && answer.Proved() {
+	answer := w.Endpoints.Served(ctx, target)
+	if (w.Frugal || w.Repairing()) && !w.Reissue && answer.Verified() {
 		if done, ok := s.good(ctx, w, answer); ok {
 			return done, nil
 		}
@@ -94,7 +95,7 @@ func inspect(ctx context.Context, w *world.World) (stack.State, error) {
 		s.SSHDown = factsErr != nil && !access.Skipped(factsErr) && w.SSH.Exists()
 	}
 	served := answer.Leaf
-	if answer.Identity == world.Other {
+	if answer.Identity == endpoint.Other {
 		s.Other, served = true, nil
 	}
 	var chain []*x509.Certificate
@@ -113,7 +114,7 @@ func inspect(ctx context.Context, w *world.World) (stack.State, error) {
 			chain = disk
 		}
 	}
-	if own, err := w.StoreCert(ctx); err == nil {
+	if own, err := w.Endpoints.StoreCert(ctx); err == nil {
 		s.Store = summary(own)
 		if chain == nil && s.Broken != "" {
 			chain = []*x509.Certificate{own} // what dockerd had before the file was broken
@@ -122,7 +123,7 @@ func inspect(ctx context.Context, w *world.World) (stack.State, error) {
 	if chain == nil {
 		return s, nil
 	}
-	cas, err := w.CAs(ctx)
+	cas, err := w.Endpoints.CAs(ctx)
 	if err != nil {
 		s.Verdict.Causes = []certs.Problem{{Kind: certs.CAUnusable, Text: err.Error(), Err: err}}
 		return s, nil
@@ -172,13 +173,13 @@ func summary(c *x509.Certificate) *certs.Summary {
 
 // good is the state where what is served needs nothing: a repair does not log in
 // then, and the comparison with the docker host's disk is a diagnosis's.
-func (s State) good(ctx context.Context, w *world.World, answer world.Answer) (State, bool) {
-	cas, err := w.CAs(ctx)
+func (s State) good(ctx context.Context, w *world.World, answer endpoint.Answer) (State, bool) {
+	cas, err := w.Endpoints.CAs(ctx)
 	if err != nil {
 		return s, false
 	}
 	s.Served, s.NoClientAuth = summary(answer.Leaf), answer.NoClientAuth
-	if own, err := w.StoreCert(ctx); err == nil {
+	if own, err := w.Endpoints.StoreCert(ctx); err == nil {
 		s.Store = summary(own)
 	}
 	s.judge(w, cas, answer.Chain())
@@ -213,7 +214,7 @@ func (s *State) due(forced bool) bool {
 	case s.Renewable && slices.ContainsFunc(s.Verdict.Expiring, func(p certs.Problem) bool { return p.Kind == certs.ExpiresSoon }):
 		return true
 	}
-	return slices.Contains(s.Missing, world.Localhost)
+	return slices.Contains(s.Missing, endpoint.Localhost)
 }
 
 // acceptHint takes the changed host key, and does what was asked for.
@@ -247,7 +248,7 @@ func (s *State) plan(ctx context.Context, w *world.World, old, served *x509.Cert
 		}
 	case !facts.Root:
 		s.Impossible = "sudo is refused on the docker host: " + facts.SudoError
-	case world.HoldsKey(facts.Cert.Data):
+	case endpoint.HoldsKey(facts.Cert.Data):
 		s.Impossible = facts.Cert.Path + " on the docker host holds a private key as well, which has to be in a file of its own"
 	case !facts.Client:
 		s.Impossible = "the docker host has no docker command, by which a restart of dockerd is watched and its containers are started again"
@@ -274,7 +275,7 @@ func (s *State) plan(ctx context.Context, w *world.World, old, served *x509.Cert
 // try signs a certificate in the place of old, and throws it away: an error is why docker
 // would not accept what a reissue makes.
 func (s *State) try(ctx context.Context, w *world.World, old *x509.Certificate, facts dockerhost.Facts) error {
-	ca, caKey, err := w.SigningCA(ctx)
+	ca, caKey, err := w.Endpoints.SigningCA(ctx)
 	if err != nil {
 		return err
 	}

@@ -1,4 +1,4 @@
-package world
+package endpoint
 
 import (
 	"context"
@@ -58,11 +58,11 @@ func LessProxy(getenv func(string) string) (vars []shell.Var) {
 }
 
 // Environment points docker at an endpoint of the machine.
-func (w *World) Environment(_ context.Context, e Endpoint) ([]shell.Var, error) {
+func (f *Finder) Environment(_ context.Context, e Endpoint) ([]shell.Var, error) {
 	if e.Host == "" {
-		return nil, fmt.Errorf("machine %q has no endpoint", w.Machine.Name)
+		return nil, fmt.Errorf("machine %q has no endpoint", f.Machine.Name)
 	}
-	values := []string{"1", e.URL(), w.Machine.CertDir, w.Machine.Name}
+	values := []string{"1", e.URL(), f.Machine.CertDir, f.Machine.Name}
 	vars := make([]shell.Var, len(values))
 	for i, name := range EnvNames() {
 		vars[i] = shell.Var{Name: name, Value: values[i]}
@@ -72,48 +72,48 @@ func (w *World) Environment(_ context.Context, e Endpoint) ([]shell.Var, error) 
 
 // Recorded is the endpoint as it is written down, unproved; without a record
 // the NAT rule's, else the host-only address.
-func (w *World) Recorded(ctx context.Context) Endpoint {
-	if r, err := w.Record(ctx); err == nil {
+func (f *Finder) Recorded(ctx context.Context) Endpoint {
+	if r, err := f.Record(ctx); err == nil {
 		return Endpoint{Host: Localhost, Port: r.Port}
 	}
-	if w.Machine.VirtualBox() {
-		if vm, err := w.VM.Info(ctx); err == nil {
-			if rules := w.VM.DaemonRules(vm); len(rules) > 0 {
+	if f.Machine.VirtualBox() {
+		if vm, err := f.VM.Info(ctx); err == nil {
+			if rules := f.VM.DaemonRules(vm); len(rules) > 0 {
 				return Endpoint{Host: Localhost, Port: rules[0].HostPort}
 			}
 		}
 	}
-	return w.HostOnlyEndpoint()
+	return f.HostOnly()
 }
 
-// Good is nil if docker would work through the endpoint.
-func (w *World) Good(ctx context.Context, e Endpoint) error {
+// Verify is nil if docker would work through the endpoint.
+func (f *Finder) Verify(ctx context.Context, e Endpoint) error {
 	if e.Planned || e.Host == "" {
-		if w.Machine.VirtualBox() {
-			if _, err := w.VM.Info(ctx); err != nil {
-				return fmt.Errorf("no endpoint of machine %q is known: %w", w.Machine.Name, err)
+		if f.Machine.VirtualBox() {
+			if _, err := f.VM.Info(ctx); err != nil {
+				return fmt.Errorf("no endpoint of machine %q is known: %w", f.Machine.Name, err)
 			}
 		}
-		return fmt.Errorf("machine %q has no NAT rule for dockerd, and nothing answers at its own address", w.Machine.Name)
+		return fmt.Errorf("machine %q has no NAT rule for dockerd, and nothing answers at its own address", f.Machine.Name)
 	}
-	a := w.Ask(ctx, e)
+	a := f.Ask(ctx, e)
 	switch {
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
 	case a.DialErr != nil:
-		return fmt.Errorf("no answer from dockerd on machine %q: %w", w.Machine.Name, a.DialErr)
+		return fmt.Errorf("no answer from dockerd on machine %q: %w", f.Machine.Name, a.DialErr)
 	case a.ClientUnusable() != nil:
 		return a.TLSErr
 	case a.Leaf == nil:
-		return fmt.Errorf("no answer from dockerd on machine %q at %s: %w", w.Machine.Name, e.URL(), a.TLSErr)
+		return fmt.Errorf("no answer from dockerd on machine %q at %s: %w", f.Machine.Name, e.URL(), a.TLSErr)
 	case a.Identity == Other:
-		return fmt.Errorf("%s answers, and it is not machine %q", e.URL(), w.Machine.Name)
+		return fmt.Errorf("%s answers, and it is not machine %q", e.URL(), f.Machine.Name)
 	}
-	if err := w.Trusts(ctx, a); err != nil {
+	if err := f.CheckTrust(ctx, a); err != nil {
 		return fmt.Errorf("docker would not trust %s: %w", e.URL(), err)
 	}
 	if a.PingErr != nil {
-		return fmt.Errorf("no answer from dockerd on machine %q at %s: %w", w.Machine.Name, e.URL(), a.PingErr)
+		return fmt.Errorf("no answer from dockerd on machine %q at %s: %w", f.Machine.Name, e.URL(), a.PingErr)
 	}
 	if a.Identity != Mine {
 		return errors.New("nothing in the store proves that " + e.URL() + " is this machine")
@@ -123,9 +123,9 @@ func (w *World) Good(ctx context.Context, e Endpoint) error {
 
 // NoProxy is the caller's no_proxy with the endpoint's host added, by whole entry. Of
 // two, programs read one or the other (curl no_proxy, Go NO_PROXY): both get it.
-func (w *World) NoProxy(e Endpoint) (vars []shell.Var) {
+func (f *Finder) NoProxy(e Endpoint) (vars []shell.Var) {
 	for _, name := range noProxyNames {
-		if old := w.Getenv(name); old != "" {
+		if old := f.Getenv(name); old != "" {
 			vars = append(vars, shell.Var{Name: name, Value: shell.AddNoProxy(old, e.Host)})
 		}
 	}

@@ -1,4 +1,4 @@
-package world
+package endpoint
 
 import (
 	"errors"
@@ -6,22 +6,22 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/dockerd"
 )
 
-// NotTLS says that what answered does not speak TLS at all.
+// NotTLS reports that what answered does not speak TLS at all.
 func NotTLS(err error) bool { return errors.Is(err, dockerd.ErrNotTLS) }
 
-// NotDocker says that what answered is not the Docker API.
+// NotDocker reports that what answered is not the Docker API.
 func NotDocker(err error) bool {
 	var e *dockerd.NotDockerError
 	return errors.As(err, &e)
 }
 
-// Complains says that it is dockerd that answered, with an error.
+// Complains reports that it is dockerd that answered, with an error.
 func Complains(err error) bool {
 	var e *dockerd.APIError
 	return errors.As(err, &e)
 }
 
-// ClientUnusable says that nobody was asked: there is no client certificate to show.
+// ClientUnusable reports that nobody was asked: there is no client certificate to show.
 func (a Answer) ClientUnusable() error {
 	var e *ClientCertError
 	if errors.As(a.TLSErr, &e) {
@@ -30,7 +30,7 @@ func (a Answer) ClientUnusable() error {
 	return nil
 }
 
-// Rejected says that dockerd does not accept the client certificate.
+// Rejected reports that dockerd does not accept the client certificate.
 func (a Answer) Rejected() error {
 	for _, err := range []error{a.TLSErr, a.PingErr} {
 		var e *dockerd.RejectedError

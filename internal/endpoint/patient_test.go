@@ -1,4 +1,4 @@
-package world
+package endpoint
 
 import (
 	"errors"
@@ -27,13 +27,13 @@ func pairOf(t *testing.T) (here, there net.Conn) {
 	return here, there
 }
 
-func TestHearing(t *testing.T) {
+func TestPatientConnection(t *testing.T) {
 	said := func(t *testing.T, conn net.Conn) {
 		if _, err := io.WriteString(conn, "hello"); err != nil {
 			t.Fatal(err)
 		}
 	}
-	read := func(h *hearing) (string, error) {
+	read := func(h *patientConn) (string, error) {
 		buf := make([]byte, 16)
 		n, err := h.Read(buf)
 		return string(buf[:n]), err
@@ -42,20 +42,20 @@ func TestHearing(t *testing.T) {
 		here, there := pairOf(t)
 		said(t, there)
 		// Its time is over before the first look.
-		if got, err := read(&hearing{Conn: here, silence: -time.Second}); got != "hello" || err != nil {
+		if got, err := read(&patientConn{Conn: here, silence: -time.Second}); got != "hello" || err != nil {
 			t.Errorf("%q, %v", got, err)
 		}
 	})
 	t.Run("silence", func(t *testing.T) {
 		here, _ := pairOf(t)
-		if got, err := read(&hearing{Conn: here}); got != "" || !errors.Is(err, os.ErrDeadlineExceeded) {
+		if got, err := read(&patientConn{Conn: here}); got != "" || !errors.Is(err, os.ErrDeadlineExceeded) {
 			t.Errorf("%q, %v", got, err)
 		}
 	})
 	t.Run("no_time_left_for_anything", func(t *testing.T) {
 		here, there := pairOf(t)
 		said(t, there)
-		h := &hearing{Conn: here, silence: time.Hour}
+		h := &patientConn{Conn: here, silence: time.Hour}
 		if err := h.SetDeadline(time.Unix(1, 0)); err != nil {
 			t.Fatal(err)
 		}
@@ -65,7 +65,7 @@ func TestHearing(t *testing.T) {
 	})
 	t.Run("interrupted", func(t *testing.T) {
 		here, _ := pairOf(t)
-		h := &hearing{Conn: here, silence: time.Hour}
+		h := &patientConn{Conn: here, silence: time.Hour}
 		ended := make(chan error, 1)
 		go func() { _, err := read(h); ended <- err }()
 		if err := h.SetDeadline(time.Unix(1, 0)); err != nil {

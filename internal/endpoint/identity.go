@@ -1,4 +1,4 @@
-package world
+package endpoint
 
 import (
 	"context"
@@ -7,7 +7,7 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/certs"
 )
 
-// Identity says whether an answer is this machine's.
+// Identity reports whether an answer is this machine's.
 type Identity string
 
 // The identities. All machines of a store share one CA and every good
@@ -20,58 +20,53 @@ const (
 
 // identify compares a served certificate with what the store knows of the
 // machine: the key of its own server.pem, or its host-only address by name.
-func (w *World) identify(ctx context.Context, leaf *x509.Certificate) Identity {
-	own, err := w.StoreCert(ctx)
+func (f *Finder) identify(ctx context.Context, leaf *x509.Certificate) Identity {
+	own, err := f.StoreCert(ctx)
 	if err == nil && certs.SameKey(own.PublicKey, leaf.PublicKey) {
 		return Mine
 	}
-	if ip := w.HostOnly(); ip.IsValid() && leaf.VerifyHostname(ip.String()) == nil {
+	if ip := f.Machine.IP; ip.IsValid() && leaf.VerifyHostname(ip.String()) == nil {
 		// DHCP may have given the address to another machine since, whose certificate
 		// was made anew for it.
-		if w.owner(ctx, leaf) == "" {
+		if f.owner(ctx, leaf) == "" {
 			return Mine
 		}
 		return Other
 	}
-	if err != nil && !w.HostOnly().IsValid() {
+	if err != nil && !f.Machine.IP.IsValid() {
 		return Unsure
 	}
 	return Other
 }
 
 // MachineBehind names the machine of the store that an answer belongs to; "" if none.
-func (w *World) MachineBehind(ctx context.Context, a Answer) string {
+func (f *Finder) MachineBehind(ctx context.Context, a Answer) string {
 	if a.Leaf == nil {
 		return ""
 	}
-	return w.owner(ctx, a.Leaf)
+	return f.owner(ctx, a.Leaf)
 }
 
 // owner names the machine of the store that has a certificate's key; "" if none.
-func (w *World) owner(ctx context.Context, leaf *x509.Certificate) string {
-	var owners map[string]string
-	if w.Shared != nil {
-		owners, _ = w.Shared.owners.Get(ctx, func() (map[string]string, error) { return w.owners(ctx), nil })
-	} else {
-		owners = w.owners(ctx)
-	}
+func (f *Finder) owner(ctx context.Context, leaf *x509.Certificate) string {
+	owners, _ := f.Owners.Get(ctx, func() (map[string]string, error) { return f.owners(ctx), nil })
 	return owners[certs.PublicKeyHash(leaf.PublicKey)]
 }
 
 // owners are the store's machines by the hash of their server's public key; of two
 // with one key, the first.
-func (w *World) owners(ctx context.Context) map[string]string {
-	names, err := w.Store.Names(ctx)
+func (f *Finder) owners(ctx context.Context) map[string]string {
+	names, err := f.Store.Names(ctx)
 	if err != nil {
 		return nil
 	}
 	owners := map[string]string{}
 	for _, name := range names {
-		m, err := w.Store.Load(ctx, name)
+		m, err := f.Store.Load(ctx, name)
 		if err != nil {
 			continue
 		}
-		cert, err := w.ReadCert(ctx, m.ServerCert)
+		cert, err := f.ReadCert(ctx, m.ServerCert)
 		if err != nil {
 			continue
 		}

@@ -1,4 +1,4 @@
-package world
+package endpoint
 
 import (
 	"errors"
@@ -11,10 +11,10 @@ import (
 // lastLook is how long a silent peer is listened to after its time.
 const lastLook = 100 * time.Millisecond
 
-// hearing is a connection whose peer may say nothing for so long at a time. Before
+// patientConn is a connection whose peer may say nothing for so long at a time. Before
 // that is called silence it is looked at once more: what came while this program
 // had no processor has come in time.
-type hearing struct {
+type patientConn struct {
 	net.Conn
 	silence time.Duration
 
@@ -22,7 +22,7 @@ type hearing struct {
 	until time.Time // of all reading; zero is for ever
 }
 
-func (h *hearing) Read(p []byte) (int, error) {
+func (h *patientConn) Read(p []byte) (int, error) {
 	n, err := h.read(p, h.silence)
 	if n == 0 && errors.Is(err, os.ErrDeadlineExceeded) && !h.over() {
 		n, err = h.read(p, lastLook)
@@ -30,7 +30,7 @@ func (h *hearing) Read(p []byte) (int, error) {
 	return n, err
 }
 
-func (h *hearing) read(p []byte, silence time.Duration) (int, error) {
+func (h *patientConn) read(p []byte, silence time.Duration) (int, error) {
 	h.mu.Lock()
 	end := time.Now().Add(silence)
 	if !h.until.IsZero() && h.until.Before(end) {
@@ -44,18 +44,18 @@ func (h *hearing) read(p []byte, silence time.Duration) (int, error) {
 	return h.Conn.Read(p)
 }
 
-// over says that the time for everything is over, too.
-func (h *hearing) over() bool {
+// over reports that the time for everything is over, too.
+func (h *patientConn) over() bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return !h.until.IsZero() && !time.Now().Before(h.until)
 }
 
-func (h *hearing) SetDeadline(t time.Time) error {
+func (h *patientConn) SetDeadline(t time.Time) error {
 	return errors.Join(h.SetReadDeadline(t), h.Conn.SetWriteDeadline(t))
 }
 
-func (h *hearing) SetReadDeadline(t time.Time) error {
+func (h *patientConn) SetReadDeadline(t time.Time) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.until = t

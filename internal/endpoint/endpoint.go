@@ -1,4 +1,4 @@
-package world
+package endpoint
 
 import (
 	"context"
@@ -12,6 +12,13 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/store"
 )
 
+const (
+	// ProbeTime bounds one probe: a peer that sends nothing for so long is silent.
+	ProbeTime = 2 * time.Second
+	// Localhost is the name that a forwarded endpoint goes by.
+	Localhost = "localhost"
+)
+
 // Endpoint is where docker is told to connect.
 type Endpoint struct {
 	Host string `json:"host"` // "localhost", or the host-only address
@@ -19,7 +26,7 @@ type Endpoint struct {
 	// Inside reaches the port from within the docker host, through SSH: it shows what dockerd
 	// serves when no way from the laptop does. docker itself cannot use it.
 	Inside bool `json:"inside,omitempty"`
-	// Planned says that nothing leads there yet: a repair would make it so.
+	// Planned reports that nothing leads there yet: a repair would make it so.
 	Planned bool `json:"planned,omitempty"`
 }
 
@@ -44,12 +51,12 @@ func (e Endpoint) addr() string {
 // Answer is what an endpoint answered.
 type Answer struct {
 	Endpoint Endpoint
-	DialErr  error               // nobody accepts a connection
-	TLSErr   error               // somebody does, and does not speak TLS with us
+	DialErr  error               // no connection was accepted
+	TLSErr   error               // one was, and there is no TLS
 	Leaf     *x509.Certificate   // what is served; nil without TLS
 	Sent     []*x509.Certificate // what is served behind it
 	Version  uint16              // of TLS
-	// NoClientAuth says that the server never asked for a client certificate.
+	// NoClientAuth reports that the server never asked for a client certificate.
 	NoClientAuth bool
 	PingErr      error // after TLS
 	API          string
@@ -59,19 +66,19 @@ type Answer struct {
 // Chain is what is served, the server's own certificate first.
 func (a Answer) Chain() []*x509.Certificate { return append([]*x509.Certificate{a.Leaf}, a.Sent...) }
 
-// Speaks says that dockerd answered, whoever's it is.
+// Speaks reports that dockerd answered, whoever's it is.
 func (a Answer) Speaks() bool { return a.Leaf != nil && a.PingErr == nil }
 
-// Proved says that this machine's dockerd answered at its own endpoint. Whether
+// Verified reports that this machine's dockerd answered at its own endpoint. Whether
 // its certificate is good for the endpoint's name is another question.
-func (a Answer) Proved() bool { return a.Speaks() && a.Identity == Mine }
+func (a Answer) Verified() bool { return a.Speaks() && a.Identity == Mine }
 
 // Ask connects to an endpoint, shakes hands without trusting, and pings.
-func (w *World) Ask(ctx context.Context, e Endpoint) Answer {
+func (f *Finder) Ask(ctx context.Context, e Endpoint) Answer {
 	if e.Host == "" {
 		return Answer{DialErr: errors.New("no address is known"), Identity: Unsure}
 	}
-	a, _ := w.answers.Get(ctx, e, func() (Answer, error) { return w.ask(ctx, e), nil })
+	a, _ := f.answers.Get(ctx, e, func() (Answer, error) { return f.ask(ctx, e), nil })
 	return a
 }
 
@@ -80,100 +87,92 @@ const slow = 250 * time.Millisecond
 
 // AskAhead asks at the host-only address as soon as something else takes long: two
 // silent ways side by side are no slower than one. stop ends the wait for that.
-func (w *World) AskAhead(ctx context.Context) (stop func()) {
-	e := w.HostOnlyEndpoint()
-	if !w.asksAhead(e) {
+func (f *Finder) AskAhead(ctx context.Context) (stop func()) {
+	e := f.HostOnly()
+	if !f.asksAhead(e) {
 		return func() {}
 	}
-	ahead := time.AfterFunc(slow, func() { w.Ask(ctx, e) })
+	ahead := time.AfterFunc(slow, func() { f.Ask(ctx, e) })
 	return func() { ahead.Stop() }
 }
 
-func (w *World) asksAhead(e Endpoint) bool {
-	return !w.Frugal && !w.Repairing() && w.Machine.VirtualBox() && e.Host != ""
+func (f *Finder) asksAhead(e Endpoint) bool {
+	return !f.Quick() && !f.repairing() && f.Machine.VirtualBox() && e.Host != ""
 }
 
 // Inside is dockerd's port as the docker host itself sees it.
-func (w *World) Inside() Endpoint {
-	return Endpoint{Host: Localhost, Port: w.Machine.EnginePort, Inside: true}
+func (f *Finder) Inside() Endpoint {
+	return Endpoint{Host: Localhost, Port: f.Machine.EnginePort, Inside: true}
 }
 
-// HostOnlyEndpoint is dockerd at the host-only address, the way that a VPN takes.
-func (w *World) HostOnlyEndpoint() Endpoint {
-	ip := w.HostOnly()
+// HostOnly is dockerd at the host-only address, the way that a VPN takes.
+func (f *Finder) HostOnly() Endpoint {
+	ip := f.Machine.IP
 	if !ip.IsValid() {
-		return Endpoint{Host: w.Machine.Host, Port: w.Machine.EnginePort}
+		return Endpoint{Host: f.Machine.Host, Port: f.Machine.EnginePort}
 	}
-	return Endpoint{Host: ip.String(), Port: w.Machine.EnginePort}
+	return Endpoint{Host: ip.String(), Port: f.Machine.EnginePort}
 }
 
 // Record reads the endpoint record; none is fs.ErrNotExist.
-func (w *World) Record(ctx context.Context) (store.Record, error) {
-	data, err := w.Laptop.ReadFile(ctx, w.Machine.RecordPath())
+func (f *Finder) Record(ctx context.Context) (store.Record, error) {
+	data, err := f.Laptop.ReadFile(ctx, f.Machine.RecordPath())
 	if err != nil {
 		return store.Record{}, err
 	}
 	return store.ParseRecord(data)
 }
 
-// Proven is the recorded endpoint, if what answers there proves to be this
+// VerifiedRecord is the recorded endpoint, if what answers there is verified to be this
 // machine: no outside command is needed then.
-func (w *World) Proven(ctx context.Context) (Endpoint, bool) {
-	r, err := w.Record(ctx)
+func (f *Finder) VerifiedRecord(ctx context.Context) (Endpoint, bool) {
+	r, err := f.Record(ctx)
 	if err != nil {
 		return Endpoint{}, false
 	}
 	e := Endpoint{Host: Localhost, Port: r.Port}
-	return e, w.Ask(ctx, e).Proved()
+	return e, f.Ask(ctx, e).Verified()
 }
 
 // Target is the endpoint that docker should use: the recorded one if it proves
 // itself, else that of the NAT rule, else the host-only address if dockerd
 // answers there, else the one that a repair would make.
-func (w *World) Target(ctx context.Context) Endpoint {
-	e, _ := w.target.Get(ctx, func() (Endpoint, error) {
-		defer w.AskAhead(ctx)()
-		if e, ok := w.Proven(ctx); ok {
+func (f *Finder) Target(ctx context.Context) Endpoint {
+	e, _ := f.target.Get(ctx, func() (Endpoint, error) {
+		defer f.AskAhead(ctx)()
+		if e, ok := f.VerifiedRecord(ctx); ok {
 			return e, nil
 		}
-		if !w.Machine.VirtualBox() {
-			return w.HostOnlyEndpoint(), nil
+		if !f.Machine.VirtualBox() {
+			return f.HostOnly(), nil
 		}
-		if vm, err := w.VM.Info(ctx); err == nil {
-			if rules := w.VM.DaemonRules(vm); len(rules) > 0 {
+		if vm, err := f.VM.Info(ctx); err == nil {
+			if rules := f.VM.DaemonRules(vm); len(rules) > 0 {
 				return Endpoint{Host: Localhost, Port: rules[0].HostPort}, nil
 			}
 		}
-		if e := w.HostOnlyEndpoint(); !w.Repairing() && w.Ask(ctx, e).Proved() {
+		if e := f.HostOnly(); !f.repairing() && f.Ask(ctx, e).Verified() {
 			return e, nil
 		}
-		return Endpoint{Host: Localhost, Port: w.PreferredPort(), Planned: true}, nil
+		return Endpoint{Host: Localhost, Port: f.Port(), Planned: true}, nil
 	})
 	return e
 }
 
-// Endpoint is Target as text.
-func (w *World) Endpoint(ctx context.Context) string {
-	if w.LoadErr != nil {
-		return ""
-	}
-	return w.Target(ctx).URL()
-}
-
-func (w *World) ask(ctx context.Context, e Endpoint) Answer {
+func (f *Finder) ask(ctx context.Context, e Endpoint) Answer {
 	a := Answer{Endpoint: e, Identity: Unsure}
 	limit := ProbeTime
 	if e.Host == Localhost {
-		limit = max(limit, w.Patience)
+		limit = max(limit, f.Patience())
 	}
 	// Each silence has the limit, all of it twice that.
 	ctx, cancel := context.WithTimeout(ctx, 2*limit)
 	defer cancel()
 	dialing, dialed := context.WithTimeout(ctx, limit)
 	defer dialed()
-	dial := w.Laptop.DialContext
+	dial := f.Laptop.DialContext
 	if e.Inside {
-		h, err := w.SSH.Host(dialing)
+		h, err := f.DockerHost(dialing)
 		if err != nil {
 			a.DialErr = err
 			return a
@@ -186,18 +185,24 @@ func (w *World) ask(ctx context.Context, e Endpoint) Answer {
 		return a
 	}
 	defer conn.Close()
-	pair, err := w.ClientPair(ctx)
+	pair, err := f.ClientPair(ctx)
 	if err != nil {
 		a.TLSErr = err
 		return a
 	}
-	seen, err := dockerd.Handshake(ctx, &hearing{Conn: conn, silence: limit}, dockerd.TLS{ServerName: e.Host, Certificate: pair})
+	seen, err := dockerd.Handshake(ctx, &patientConn{Conn: conn, silence: limit}, dockerd.TLS{ServerName: e.Host, Certificate: pair})
 	if err != nil {
 		a.TLSErr = err
 		return a
 	}
 	a.Leaf, a.Sent, a.Version, a.NoClientAuth = seen.Leaf, seen.Chain[1:], seen.Version, !seen.ClientAuth
-	a.Identity = w.identify(ctx, a.Leaf)
+	a.Identity = f.identify(ctx, a.Leaf)
 	a.API, a.PingErr = seen.Ping(ctx)
 	return a
+}
+
+// DockerdAnswers reports whether dockerd answers at the endpoint that docker should use.
+func (f *Finder) DockerdAnswers(ctx context.Context) bool {
+	target := f.Target(ctx)
+	return !target.Planned && f.Ask(ctx, target).Leaf != nil
 }

@@ -1,11 +1,11 @@
-package world_test
+package endpoint_test
 
 import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/world"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/endpoint"
 )
 
 // What env has not set, env --unset leaves.
@@ -26,7 +26,7 @@ func TestSomebodyElsesVariablesStay(t *testing.T) {
 		"what_cannot_be_parsed": {map[string]string{host: "tcp://[::1"}, []string{host}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			ours, others := world.SplitEnv(func(k string) string { return c.env[k] }, "/s")
+			ours, others := endpoint.SplitEnv(func(k string) string { return c.env[k] }, "/s")
 			if diff := cmp.Diff(c.others, others); diff != "" {
 				t.Error(diff)
 			}

@@ -1,4 +1,4 @@
-package world
+package endpoint
 
 import (
 	"bytes"
@@ -16,21 +16,21 @@ import (
 // CertNames are the names that the server certificate needs so that docker works
 // through the endpoint, and those that a reissue adds, so that it goes on
 // working by every other way too.
-func (w *World) CertNames(ctx context.Context, target Endpoint) (need, want []string) {
+func (f *Finder) CertNames(ctx context.Context, target Endpoint) (need, want []string) {
 	if target.Host != "" {
 		need = []string{target.Host}
 	}
-	want = w.LastingNames()
-	if ip := w.HostOnly(); ip.IsValid() {
+	want = f.LastingNames()
+	if ip := f.Machine.IP; ip.IsValid() {
 		want = append(want, ip.String())
 	}
-	if w.Machine.Host != "" {
-		want = append(want, w.Machine.Host)
+	if f.Machine.Host != "" {
+		want = append(want, f.Machine.Host)
 	}
-	if !w.Frugal && w.VM.AddressMoved(ctx) {
-		want = append(want, w.VM.GuestAddr(ctx).String())
+	if !f.Quick() && f.VM.AddressMoved(ctx) {
+		want = append(want, f.VM.GuestAddr(ctx).String())
 	}
-	if !w.Machine.VirtualBox() {
+	if !f.Machine.VirtualBox() {
 		return need, want[2:] // nothing is forwarded: the address is all
 	}
 	return need, want
@@ -38,56 +38,56 @@ func (w *World) CertNames(ctx context.Context, target Endpoint) (need, want []st
 
 // LastingNames are written to config.json with a reissue, so that every later
 // docker-machine regenerate-certs keeps them.
-func (w *World) LastingNames() []string { return []string{Localhost, "127.0.0.1"} }
+func (f *Finder) LastingNames() []string { return []string{Localhost, "127.0.0.1"} }
 
 // Served is dockerd's answer by the first way that shows a certificate: the
 // endpoint, the host-only address, from inside the docker host.
-func (w *World) Served(ctx context.Context, target Endpoint) Answer {
+func (f *Finder) Served(ctx context.Context, target Endpoint) Answer {
 	var first Answer
-	other := w.HostOnlyEndpoint()
-	elsewhere := other != target && !w.Repairing()
+	other := f.HostOnly()
+	elsewhere := other != target && !f.repairing()
 	if !target.Planned {
-		defer w.AskAhead(ctx)()
-		first = w.Ask(ctx, target)
-		if first.Leaf != nil || w.Frugal {
+		defer f.AskAhead(ctx)()
+		first = f.Ask(ctx, target)
+		if first.Leaf != nil || f.Quick() {
 			return first
 		}
 	}
 	if elsewhere {
-		if a := w.Ask(ctx, other); a.Leaf != nil {
+		if a := f.Ask(ctx, other); a.Leaf != nil {
 			return a
 		}
 	}
-	if a := w.Ask(ctx, w.Inside()); a.Leaf != nil || first.Endpoint.Host == "" {
+	if a := f.Ask(ctx, f.Inside()); a.Leaf != nil || first.Endpoint.Host == "" {
 		return a
 	}
 	return first
 }
 
-// Trusts is why docker's client would not accept the answer's certificate under the
+// CheckTrust is why docker's client would not accept the answer's certificate under the
 // endpoint's name, nil if it would.
-func (w *World) Trusts(ctx context.Context, a Answer) error {
-	cas, err := w.CAs(ctx)
+func (f *Finder) CheckTrust(ctx context.Context, a Answer) error {
+	cas, err := f.CAs(ctx)
 	if err != nil {
 		return err
 	}
-	return certs.Judge(cas, a.Chain(), a.Endpoint.Host, w.Now()).Err()
+	return certs.Judge(cas, a.Chain(), a.Endpoint.Host, f.Now()).Err()
 }
 
-// HoldsKey says that a file of certificates has a private key in it, too.
+// HoldsKey reports that a file of certificates has a private key in it, too.
 func HoldsKey(text []byte) bool { return bytes.Contains(text, []byte("PRIVATE KEY")) }
 
 // StoreCert is the store's copy of the server certificate.
-func (w *World) StoreCert(ctx context.Context) (*x509.Certificate, error) {
-	return w.ReadCert(ctx, w.Machine.ServerCert)
+func (f *Finder) StoreCert(ctx context.Context) (*x509.Certificate, error) {
+	return f.ReadCert(ctx, f.Machine.ServerCert)
 }
 
 // CAs are the certificates that docker verifies the machine's dockerd by: it takes
 // them from DOCKER_CERT_PATH, where docker-machine has put a copy of the machine CA's.
 // The one in certs may be newer, made for other machines.
-func (w *World) CAs(ctx context.Context) ([]*x509.Certificate, error) {
-	path := filepath.Join(w.Machine.CertDir, "ca.pem")
-	data, err := w.Laptop.ReadFile(ctx, path)
+func (f *Finder) CAs(ctx context.Context) ([]*x509.Certificate, error) {
+	path := filepath.Join(f.Machine.CertDir, "ca.pem")
+	data, err := f.Laptop.ReadFile(ctx, path)
 	if err != nil {
 		return nil, err
 	}
@@ -100,13 +100,13 @@ func (w *World) CAs(ctx context.Context) ([]*x509.Certificate, error) {
 
 // SigningCA is the machine CA with its private key. What it signs is good for
 // docker, which verifies by CAs.
-func (w *World) SigningCA(ctx context.Context) (*x509.Certificate, crypto.Signer, error) {
-	path := filepath.Join(w.Machine.CertDir, "ca.pem")
-	certPEM, err := w.Laptop.ReadFile(ctx, path)
+func (f *Finder) SigningCA(ctx context.Context) (*x509.Certificate, crypto.Signer, error) {
+	path := filepath.Join(f.Machine.CertDir, "ca.pem")
+	certPEM, err := f.Laptop.ReadFile(ctx, path)
 	if err != nil {
 		return nil, nil, err
 	}
-	keyPEM, err := w.Laptop.ReadFile(ctx, w.Machine.CAKey)
+	keyPEM, err := f.Laptop.ReadFile(ctx, f.Machine.CAKey)
 	if err != nil {
 		return nil, nil, fmt.Errorf("reading the machine CA's key: %w", err)
 	}
@@ -114,18 +114,18 @@ func (w *World) SigningCA(ctx context.Context) (*x509.Certificate, crypto.Signer
 	if !errors.Is(err, certs.ErrMismatch) {
 		return ca, key, err
 	}
-	if newer, readErr := w.Laptop.ReadFile(ctx, w.Machine.CACert); readErr == nil {
+	if newer, readErr := f.Laptop.ReadFile(ctx, f.Machine.CACert); readErr == nil {
 		if _, _, newErr := certs.ParseCA(newer, keyPEM); newErr == nil {
 			err = &certs.Problem{Kind: certs.CAUnusable, Err: certs.ErrMismatch,
-				Text: fmt.Sprintf("the machine CA in %s is another than that in %s, which docker verifies by", w.Machine.CACert, path)}
+				Text: fmt.Sprintf("the machine CA in %s is another than that in %s, which docker verifies by", f.Machine.CACert, path)}
 		}
 	}
 	return nil, nil, err
 }
 
 // ReadCert reads the first certificate in a file on the laptop.
-func (w *World) ReadCert(ctx context.Context, path string) (*x509.Certificate, error) {
-	data, err := w.Laptop.ReadFile(ctx, path)
+func (f *Finder) ReadCert(ctx context.Context, path string) (*x509.Certificate, error) {
+	data, err := f.Laptop.ReadFile(ctx, path)
 	if err != nil {
 		return nil, err
 	}
@@ -137,11 +137,11 @@ func (w *World) ReadCert(ctx context.Context, path string) (*x509.Certificate, e
 }
 
 // ClientPair is the client certificate and key that docker would use.
-func (w *World) ClientPair(ctx context.Context) (tls.Certificate, error) {
-	certPEM, err := w.Laptop.ReadFile(ctx, filepath.Join(w.Machine.CertDir, "cert.pem"))
+func (f *Finder) ClientPair(ctx context.Context) (tls.Certificate, error) {
+	certPEM, err := f.Laptop.ReadFile(ctx, filepath.Join(f.Machine.CertDir, "cert.pem"))
 	if err == nil {
 		var keyPEM []byte
-		if keyPEM, err = w.Laptop.ReadFile(ctx, filepath.Join(w.Machine.CertDir, "key.pem")); err == nil {
+		if keyPEM, err = f.Laptop.ReadFile(ctx, filepath.Join(f.Machine.CertDir, "key.pem")); err == nil {
 			var c tls.Certificate
 			if c, err = tls.X509KeyPair(certPEM, keyPEM); err == nil {
 				return c, nil

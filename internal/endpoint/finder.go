@@ -1,0 +1,57 @@
+// Package endpoint asks what answers at a host and port where docker may be told to
+// connect: TLS, the Docker API, whose certificate it is, and whether the client of
+// docker would accept it.
+package endpoint
+
+import (
+	"context"
+	"time"
+
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/memo"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/store"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/virtualbox"
+)
+
+// Config is what the endpoints of a machine depend on.
+type Config struct {
+	Laptop  host.Laptop
+	Store   *store.Store
+	Machine store.Machine
+	VM      *virtualbox.Machine
+	// DockerHost is the docker host, logged in to; SSHAlive reports whether its sshd gives
+	// a sign of life at the machine's own address.
+	DockerHost func(context.Context) (host.Host, error)
+	SSHAlive   func(context.Context) bool
+	// Patience is how much longer than a diagnosis a repair waits for a silent peer; 0 is
+	// a diagnosis. Quick reports whether only what costs neither a login nor VBoxManage
+	// may be asked.
+	Patience func() time.Duration
+	Quick    func() bool
+	// Port is the port that a new NAT rule would get.
+	Port   func() int
+	Now    func() time.Time
+	Getenv func(string) string
+	// Owners are the store's machines by the hash of their server's public key. Many
+	// machines share them.
+	Owners *memo.Of[map[string]string]
+}
+
+// Finder knows the endpoints of one machine and asks them. What they answer is
+// remembered until Forget.
+type Finder struct {
+	Config
+	answers memo.ByKey[Endpoint, Answer]
+	target  memo.Of[Endpoint]
+}
+
+// New is the Finder of a machine.
+func New(c Config) *Finder { return &Finder{Config: c} }
+
+// Forget drops what the endpoints have answered.
+func (f *Finder) Forget() {
+	f.answers.Forget()
+	f.target.Forget()
+}
+
+func (f *Finder) repairing() bool { return f.Patience() > 0 }
