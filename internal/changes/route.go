@@ -52,7 +52,7 @@ func (c *RestoreRoute) NeedsDockerHost() bool { return false }
 
 // Backup implements world.Change.
 func (c *RestoreRoute) Backup(ctx context.Context, w *world.World) error {
-	view, err := w.Network.Route(ctx, w.HostOnlyNet())
+	view, err := routeNow(ctx, w)
 	c.Listed = err == nil && view.RouteErr == nil && view.Route.Link == c.Adapter
 	c.Boot, _ = laptop.Boot(ctx, w.Laptop)
 	return err
@@ -73,7 +73,7 @@ func (c *RestoreRoute) Revert(ctx context.Context, w *world.World) ([]string, er
 	if w.LoadErr != nil {
 		return nil, w.LoadErr // the machine's address is not known
 	}
-	view, err := w.Network.Route(ctx, w.HostOnlyNet())
+	view, err := routeNow(ctx, w)
 	if err != nil {
 		return nil, err
 	}
@@ -87,10 +87,20 @@ func (c *RestoreRoute) Revert(ctx context.Context, w *world.World) ([]string, er
 	if err == nil {
 		err = routes.Refused(out.Stderr)
 	}
-	if view, again := w.Network.Route(ctx, w.HostOnlyNet()); again == nil && view.Route.Link != c.Adapter {
+	if view, again := routeNow(ctx, w); again == nil && view.Route.Link != c.Adapter {
 		err = nil // it is gone, whoever took it
 	}
 	return nil, err
+}
+
+// routeNow is which way packets to the docker host go. Where the laptop does not answer
+// that, nothing is known of our route, and it is an error.
+func routeNow(ctx context.Context, w *world.World) (routes.View, error) {
+	view, err := w.Network.Route(ctx, w.HostOnlyNet())
+	if err == nil {
+		err = view.Unanswered()
+	}
+	return view, err
 }
 
 func (c *RestoreRoute) drop() host.Cmd {
@@ -103,7 +113,7 @@ func (c *RestoreRoute) Undoable(ctx context.Context, w *world.World) error {
 	if w.LoadErr != nil && !c.gone(ctx, w) {
 		return w.LoadErr
 	}
-	if view, err := w.Network.Route(ctx, w.HostOnlyNet()); c.Listed || c.gone(ctx, w) || err != nil || view.Route.Link != c.Adapter {
+	if view, err := routeNow(ctx, w); c.Listed || c.gone(ctx, w) || err != nil || view.Route.Link != c.Adapter {
 		return nil
 	}
 	_, err := w.Laptop.Run(ctx, host.Cmd{Argv: []string{"true"}, Root: true})

@@ -2,8 +2,11 @@ package laptop
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"net/netip"
 	"slices"
+	"syscall"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -73,6 +76,36 @@ default            192.168.1.1        UGScg             en0
 	want := host.Route{Link: "utun3", Dst: netip.MustParsePrefix("128.0.0.0/1")}
 	if diff := cmp.Diff(want, view.Route, cmpopts.EquateComparable(netip.Prefix{}, netip.Addr{})); err != nil || view.RouteErr != nil || diff != "" {
 		t.Error(err, view.RouteErr, diff)
+	}
+}
+
+// refusing is a laptop whose kernel has a route of another type than unicast.
+type refusing struct {
+	*hosttest.Computer
+	answer error
+}
+
+func (r refusing) RouteTo(context.Context, netip.Addr) (host.Route, error) {
+	return host.Route{}, fmt.Errorf("asking for the route: %w", r.answer)
+}
+
+func TestRouteThatRefusesPackets(t *testing.T) {
+	for kind, tt := range map[string]struct{ answer, want error }{
+		"blackhole":   {syscall.EINVAL, routes.ErrRejected},
+		"unreachable": {syscall.EHOSTUNREACH, routes.ErrRejected},
+		"prohibit":    {syscall.EACCES, routes.ErrRejected},
+		"none":        {syscall.ENETUNREACH, routes.ErrNoRoute},
+	} {
+		t.Run(kind, func(t *testing.T) {
+			view, err := New(refusing{hosttest.New(t, []byte(linux("vboxnet0", ""))), tt.answer}).Route(t.Context(), dockerHost())
+			if err != nil || view.RouteErr != tt.want || view.Unanswered() != nil {
+				t.Errorf("%v, %v, want %v", view.RouteErr, err, tt.want)
+			}
+		})
+	}
+	view, err := New(refusing{hosttest.New(t, []byte(linux("vboxnet0", ""))), syscall.EINTR}).Route(t.Context(), dockerHost())
+	if err != nil || !errors.Is(view.Unanswered(), syscall.EINTR) {
+		t.Errorf("interrupted: %v, %v", view.Unanswered(), err)
 	}
 }
 

@@ -42,6 +42,8 @@ func (n *Network) Route(ctx context.Context, to HostOnly) (routes.View, error) {
 		}
 	case errors.Is(view.RouteErr, syscall.ENETUNREACH):
 		view.RouteErr = routes.ErrNoRoute
+	case refused(view.RouteErr):
+		view.RouteErr = routes.ErrRejected
 	}
 	if !view.HostOnly.IsValid() {
 		view.HostOnly = adapterAddr(view)
@@ -50,6 +52,12 @@ func (n *Network) Route(ctx context.Context, to HostOnly) (routes.View, error) {
 		view.Adapter = to.Adapter(ctx)
 	}
 	return view, nil
+}
+
+// refused reports whether an error is Linux's answer where a route of type blackhole,
+// unreachable or prohibit matches (`ip route get fibmatch`, Linux 6.18).
+func refused(err error) bool {
+	return errors.Is(err, syscall.EINVAL) || errors.Is(err, syscall.EHOSTUNREACH) || errors.Is(err, syscall.EACCES)
 }
 
 // clonedFrom is the network of the route that a cloned one stands for; zero where

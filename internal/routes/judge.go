@@ -57,6 +57,15 @@ func (v View) Net() netip.Prefix {
 	return p
 }
 
+// Unanswered is why it is not known which way the packets go; nil where the laptop has
+// answered, be it that there is no way.
+func (v View) Unanswered() error {
+	if errors.Is(v.RouteErr, ErrNoRoute) || errors.Is(v.RouteErr, ErrRejected) {
+		return nil
+	}
+	return v.RouteErr
+}
+
 // Judge decides. Read it from the top: the first case that fits is the verdict.
 // Names of VPN clients play no part.
 func Judge(v View) Judgement {
@@ -78,7 +87,7 @@ func Judge(v View) Judgement {
 		return say(Unknown, "no IPv4 address to look for")
 	case errors.Is(v.RouteErr, ErrRejected):
 		return say(Unknown, "%s: %s", v.Addr, v.RouteErr)
-	case v.RouteErr != nil && !noRoute:
+	case v.Unanswered() != nil:
 		return say(Unknown, "asking for the route to %s: %s", v.Addr, v.RouteErr)
 	case !noRoute && owner.Name == "":
 		return say(Unknown, "the route to %s names no interface", v.Addr)
