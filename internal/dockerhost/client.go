@@ -29,7 +29,7 @@ type Client struct {
 	Served func(context.Context) *x509.Certificate
 
 	AnswerTime func() time.Duration // for a question to dockerd
-	DaemonWait time.Duration        // for dockerd to come up after a restart
+	DaemonWait time.Duration        // for dockerd to come up after a restart; 0 means 90 s
 	Tell       func(format string, args ...any)
 
 	facts memo.Of[Facts]
@@ -38,11 +38,11 @@ type Client struct {
 // Facts asks the docker host for all that the program wants to know of it.
 func (c *Client) Facts(ctx context.Context) (Facts, error) {
 	return c.facts.Get(ctx, func() (Facts, error) {
-		out, err := c.Ask(ctx, Probe())
+		out, err := c.Ask(ctx, probe())
 		if err != nil {
 			return Facts{}, fmt.Errorf("asking %s about itself: %w", c.Name, err)
 		}
-		return ParseFacts(out.Stdout)
+		return parseFacts(out.Stdout)
 	})
 }
 
@@ -56,12 +56,12 @@ func (c *Client) Swap(ctx context.Context, s Swap) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
-	s.Daemon = c.daemon(facts)
-	cmd, err := s.Cmd()
+	s.daemon = c.daemonOf(facts)
+	cmd, err := s.cmd()
 	if err != nil {
 		return Result{}, err
 	}
-	return c.transact(ctx, cmd, s.ID, s.Daemon)
+	return c.transact(ctx, cmd, s.ID, s.daemon)
 }
 
 // StartDaemon starts dockerd if it does not answer.
@@ -129,25 +129,23 @@ func (c *Client) Remembers(ctx context.Context, id string) (bool, error) {
 }
 
 func (c *Client) restart(ctx context.Context, facts Facts, startOnly bool) (Result, error) {
-	r := Restart{ID: rand.Text(), StartOnly: startOnly, Daemon: c.daemon(facts)}
-	cmd, err := r.Cmd()
+	r := restart{ID: rand.Text(), StartOnly: startOnly, daemon: c.daemonOf(facts)}
+	cmd, err := r.cmd()
 	if err != nil {
 		return Result{}, err
 	}
-	return c.transact(ctx, cmd, r.ID, r.Daemon)
+	return c.transact(ctx, cmd, r.ID, r.daemon)
 }
 
-// daemon is the dockerd that the facts show, with the time that it may take.
-func (c *Client) daemon(facts Facts) Daemon {
-	d := For(facts)
-	d.Deadline = c.DaemonWait
-	return d
+// daemonOf is the dockerd that the facts show, with the time that it may take.
+func (c *Client) daemonOf(f Facts) daemon {
+	return daemon{Init: f.Init, Port: f.Port(), Socket: f.Socket(), PIDFile: f.PIDFile, Deadline: c.DaemonWait}
 }
 
 // transact runs a transaction and waits for its end. It goes on on the docker host when
 // the connection is lost; then it is asked again, once, over a new one.
-func (c *Client) transact(ctx context.Context, cmd host.Cmd, id string, d Daemon) (Result, error) {
-	ctx, cancel := context.WithTimeout(ctx, d.Limit())
+func (c *Client) transact(ctx context.Context, cmd host.Cmd, id string, d daemon) (Result, error) {
+	ctx, cancel := context.WithTimeout(ctx, d.limit())
 	defer cancel()
 	r, err := c.runTransaction(ctx, cmd)
 	if err != nil && ctx.Err() == nil && c.ConnectionLost(err) {
@@ -157,7 +155,7 @@ func (c *Client) transact(ctx context.Context, cmd host.Cmd, id string, d Daemon
 	if err != nil || r.Outcome == Interrupted {
 		return r, err // the same ID finishes it, if anything can
 	}
-	if ack, err := Ack(id); err == nil {
+	if ack, err := acknowledge(id); err == nil {
 		if h, err := c.Host(ctx); err == nil {
 			// What is not removed is on a tmpfs and goes with the next restart.
 			_, _ = h.Run(ctx, ack)
@@ -175,5 +173,5 @@ func (c *Client) runTransaction(ctx context.Context, cmd host.Cmd) (Result, erro
 	if err != nil {
 		return Result{}, err
 	}
-	return ParseResult(out.Stdout)
+	return parseResult(out.Stdout)
 }

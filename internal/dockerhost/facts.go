@@ -21,7 +21,7 @@ var factsScript string
 // is zero.
 type Facts struct {
 	UID int `json:"uid"` // of the login user
-	// Root says that root's rights are there, directly or by sudo -n; SudoError is what sudo said if not.
+	// Root reports whether root's rights are there, directly or by sudo -n; SudoError is sudo's message if not.
 	Root      bool   `json:"root"`
 	SudoError string `json:"sudo_error,omitempty"`
 
@@ -70,23 +70,23 @@ type Process struct {
 // File is a file of dockerd's configuration.
 type File struct {
 	Path string `json:"path"`
-	// From says who named the path: "profile", "command-line", "daemon.json", "default".
+	// From is what names the path: "profile", "command-line", "daemon.json", "default".
 	From string `json:"from"`
-	// Found says that it is there and can be read; Error why it cannot.
+	// Found reports whether it is there and can be read; Error is why it cannot.
 	Found bool   `json:"found"`
 	Error string `json:"error,omitempty"`
 	// Data is its content, at most 64 KiB; nil for the key.
 	Data []byte `json:"-"`
 }
 
-// Probe asks for all facts in one command. It changes nothing, and works
+// probe asks for all facts in one command. It changes nothing, and works
 // without root's rights as far as it goes.
-func Probe() host.Cmd {
+func probe() host.Cmd {
 	return script(false, probeScript, variable{"INNER", daemonScript + factsScript})
 }
 
-// ParseFacts reads Probe's answer.
-func ParseFacts(out []byte) (Facts, error) {
+// parseFacts reads probe's answer.
+func parseFacts(out []byte) (Facts, error) {
 	f, err := parseFrames(out, "facts")
 	if err != nil {
 		return Facts{}, err
@@ -127,7 +127,7 @@ func ParseFacts(out []byte) (Facts, error) {
 	return facts, nil
 }
 
-// Port is the TCP port that dockerd is told to listen on, the first of several; 0
+// Port is the TCP port that dockerd is configured to listen on, the first of several; 0
 // where none is known.
 func (f Facts) Port() int {
 	for _, h := range f.Hosts {
@@ -138,7 +138,7 @@ func (f Facts) Port() int {
 	return 0
 }
 
-// Listens says whether dockerd is told to listen on a TCP port.
+// Listens reports whether dockerd is configured to listen on a TCP port.
 func (f Facts) Listens(port int) bool {
 	return slices.ContainsFunc(f.Hosts, func(h string) bool { return tcpPort(h) == port })
 }
@@ -159,25 +159,25 @@ func tcpPort(listen string) int {
 	return 0
 }
 
-// Socket is dockerd's unix socket: the first that it is told to listen on, else the default.
+// Socket is dockerd's unix socket: the first that it is configured to listen on, else the default.
 func (f Facts) Socket() string {
 	for _, h := range f.Hosts {
 		if path, ok := strings.CutPrefix(h, "unix://"); ok && strings.HasPrefix(path, "/") {
 			return path
 		}
 	}
-	return DefaultSocket
+	return defaultSocket
 }
 
-// NoSocket says that dockerd is told to listen on TCP alone.
+// NoSocket reports whether dockerd is configured to listen on TCP alone.
 func (f Facts) NoSocket() bool {
 	return len(f.Hosts) > 0 && !slices.ContainsFunc(f.Hosts, func(h string) bool {
 		return strings.HasPrefix(h, "unix://") || strings.HasPrefix(h, "fd://")
 	})
 }
 
-// DefaultSocket is where dockerd listens unless it is told otherwise.
-const DefaultSocket = "/var/run/docker.sock"
+// defaultSocket is where dockerd listens unless it is configured otherwise.
+const defaultSocket = "/var/run/docker.sock"
 
 func (f frames) file(name string) File {
 	return File{

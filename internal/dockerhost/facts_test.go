@@ -17,13 +17,13 @@ import (
 func (m *machine) probe(uid string) Facts {
 	m.t.Helper()
 	m.write("bin/id", "#!/bin/sh\necho "+uid+"\n")
-	cmd := Probe()
+	cmd := probe()
 	cmd.Stdin = []byte(strings.NewReplacer("id -u", m.path("bin/id")+" -u", `"/proc/$`, `"`+m.root+`/proc/$`, "/run/systemd", m.root+"/run/systemd").Replace(string(cmd.Stdin)))
 	c, out := m.start(m.t.Context(), cmd)
 	if err := c.Wait(); err != nil {
 		m.t.Fatalf("%v\n%s", err, out)
 	}
-	f, err := ParseFacts(out.Bytes())
+	f, err := parseFacts(out.Bytes())
 	if err != nil {
 		m.t.Fatalf("%v\n%s", err, out)
 	}
@@ -170,11 +170,11 @@ func TestPortAndSocket(t *testing.T) {
 		port   int
 		socket string
 	}{
-		{nil, 0, DefaultSocket},
-		{[]string{"fd://"}, 0, DefaultSocket},
+		{nil, 0, defaultSocket},
+		{[]string{"fd://"}, 0, defaultSocket},
 		{[]string{"unix:///var/run/docker.sock", "tcp://0.0.0.0:2376"}, 2376, "/var/run/docker.sock"},
 		{[]string{"tcp://[::]:12376/", "unix:///run/x.sock"}, 12376, "/run/x.sock"},
-		{[]string{"tcp://host", "tcp://:99999", "unix://relative"}, 0, DefaultSocket},
+		{[]string{"tcp://host", "tcp://:99999", "unix://relative"}, 0, defaultSocket},
 	} {
 		f := Facts{Hosts: tt.hosts}
 		if tt.port != 0 && !f.Listens(tt.port) || f.Listens(1) {
@@ -187,8 +187,8 @@ func TestPortAndSocket(t *testing.T) {
 }
 
 func TestCommandsThatMakeNoSense(t *testing.T) {
-	good := Swap{ID: "a-1", Cert: "/c", Old: []byte("x"), New: []byte("y"), Daemon: Daemon{Init: Systemd}}
-	if _, err := good.Cmd(); err != nil {
+	good := Swap{ID: "a-1", Cert: "/c", Old: []byte("x"), New: []byte("y"), daemon: daemon{Init: Systemd}}
+	if _, err := good.cmd(); err != nil {
 		t.Fatal(err)
 	}
 	for name, spoil := range map[string]func(*Swap){
@@ -198,12 +198,12 @@ func TestCommandsThatMakeNoSense(t *testing.T) {
 		"nothing_new":        func(s *Swap) { s.New = s.Old },
 		"empty":              func(s *Swap) { s.New = nil },
 		"a_key":              func(s *Swap) { s.New = []byte("-----BEGIN RSA PRIVATE KEY-----") },
-		"no_way_to_restart":  func(s *Swap) { s.Daemon.Init = "" },
+		"no_way_to_restart":  func(s *Swap) { s.daemon.Init = "" },
 		"binary_certificate": func(s *Swap) { s.Old = []byte{0} },
 	} {
 		s := good
 		spoil(&s)
-		if cmd, err := s.Cmd(); err == nil {
+		if cmd, err := s.cmd(); err == nil {
 			t.Errorf("%s: %s", name, cmd.Stdin)
 		}
 	}
@@ -254,7 +254,7 @@ func FuzzParseFacts(f *testing.F) {
 	f.Add([]byte("@@docker-vpn-helper facts\n@@uid\n|1000\n@@daemon\n|12 34\n@@hosts\n|tcp://:2376\n@@cert\n|x\n|.\n@@now\n|1700000000\n@@end\n"))
 	f.Add([]byte("@@docker-vpn-helper facts\n@@json-hosts\n|\"a\", \"b\"\n@@os-release\n|ID=\"x\"\n@@end\n"))
 	f.Fuzz(func(t *testing.T, out []byte) {
-		facts, err := ParseFacts(out)
+		facts, err := parseFacts(out)
 		if err != nil {
 			return
 		}
@@ -268,7 +268,7 @@ func FuzzParseResult(f *testing.F) {
 	f.Add([]byte("@@docker-vpn-helper result\n@@outcome\n|swapped\n@@restarted\n|a\n|a\n@@end\n"))
 	f.Add([]byte("@@docker-vpn-helper result\n@@outcome\n|rolled-back\n@@reason\n|x\n@@end\n"))
 	f.Fuzz(func(t *testing.T, out []byte) {
-		r, err := ParseResult(out)
+		r, err := parseResult(out)
 		if err != nil {
 			return
 		}

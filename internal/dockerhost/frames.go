@@ -29,7 +29,7 @@ func (e *StrangeAnswerError) Error() string {
 	return fmt.Sprintf("the docker host answers %q", e.Said)
 }
 
-// ErrTruncated says that an answer does not come to its end: the connection or
+// ErrTruncated is an answer without its end: the connection or
 // the script was cut off.
 var ErrTruncated = errors.New("the docker host's answer is cut off")
 

@@ -169,7 +169,7 @@ func TestAskedTwiceAtOnce(t *testing.T) {
 	t.Parallel()
 	m := newMachine(t, "dash")
 	withContainers(m)
-	other, err := Restart{ID: "id-2", Daemon: Daemon{Init: "/etc/init.d/docker", Port: 2376}}.Cmd()
+	other, err := restart{ID: "id-2", daemon: daemon{Init: "/etc/init.d/docker", Port: 2376}}.cmd()
 	check(t, err)
 	a, outA := m.start(t.Context(), m.swap(oldCert, newCert))
 	b, outB := m.start(t.Context(), m.swap(oldCert, newCert))
@@ -179,7 +179,7 @@ func TestAskedTwiceAtOnce(t *testing.T) {
 	check(t, b.Wait())
 	check(t, c.Wait())
 	for _, out := range [][]byte{outA.Bytes(), outB.Bytes(), outC.Bytes()} {
-		r, err := ParseResult(out)
+		r, err := parseResult(out)
 		check(t, err)
 		got = append(got, r.Outcome)
 	}
@@ -194,7 +194,7 @@ func TestStartsAStoppedDockerd(t *testing.T) {
 	t.Parallel()
 	m := newMachine(t, "busybox")
 	start := func(id string) Outcome {
-		cmd, err := Restart{ID: id, StartOnly: true, Daemon: Daemon{Init: "/etc/init.d/docker", Port: 2376}}.Cmd()
+		cmd, err := restart{ID: id, StartOnly: true, daemon: daemon{Init: "/etc/init.d/docker", Port: 2376}}.cmd()
 		check(t, err)
 		return m.run(cmd).Outcome
 	}
@@ -209,7 +209,7 @@ func TestSystemd(t *testing.T) {
 		m := newMachine(t, "dash")
 		m.write("bin/systemctl", "#!/bin/sh\necho systemctl $* >>"+m.root+"/actions\ncase $1 in\nstop | start) exec "+m.root+
 			"/etc/init.d/real $1 ;;\nis-failed) [ -f "+m.root+"/serving ] && echo active || echo failed ;;\nesac\n")
-		cmd, err := Swap{ID: "id-1", Cert: "/var/lib/boot2docker/server.pem", Old: []byte(oldCert), New: []byte(fresh), Daemon: Daemon{Init: Systemd, Port: 2376}}.Cmd()
+		cmd, err := Swap{ID: "id-1", Cert: "/var/lib/boot2docker/server.pem", Old: []byte(oldCert), New: []byte(fresh), daemon: daemon{Init: Systemd, Port: 2376}}.cmd()
 		check(t, err)
 		if got := m.run(cmd); got.Outcome != want {
 			t.Errorf("%+v", got)
@@ -224,7 +224,7 @@ func TestAckForgetsTheResult(t *testing.T) {
 	t.Parallel()
 	m := newMachine(t, "dash")
 	m.run(m.swap(oldCert, newCert))
-	ack, err := Ack("id-1")
+	ack, err := acknowledge("id-1")
 	check(t, err)
 	c, out := m.start(t.Context(), ack)
 	if err := c.Wait(); err != nil {

@@ -185,7 +185,7 @@ func (m *machine) run(cmd host.Cmd) Result {
 	defer cancel()
 	c, out := m.start(ctx, cmd)
 	c.Wait()
-	r, err := ParseResult(out.Bytes())
+	r, err := parseResult(out.Bytes())
 	if err != nil {
 		m.t.Fatalf("%v\n%s\nlog: %s", err, out, m.read("var/run/docker-vpn-helper/id-1/log"))
 	}
@@ -195,7 +195,7 @@ func (m *machine) run(cmd host.Cmd) Result {
 func (m *machine) swap(old, fresh string) host.Cmd {
 	m.t.Helper()
 	cmd, err := Swap{ID: "id-1", Cert: "/var/lib/boot2docker/server.pem", Old: []byte(old), New: []byte(fresh),
-		Daemon: Daemon{Init: "/etc/init.d/docker", Port: 2376, Deadline: 10 * time.Second}}.Cmd()
+		daemon: daemon{Init: "/etc/init.d/docker", Port: 2376, Deadline: 10 * time.Second}}.cmd()
 	check(m.t, err)
 	return cmd
 }

@@ -30,9 +30,9 @@ var (
 	transactionScript string
 )
 
-// DefaultDeadline is how long dockerd may take to answer after a start: slow disks
+// defaultDeadline is how long dockerd may take to answer after a start: slow disks
 // have been seen to need 40 s.
-const DefaultDeadline = 90 * time.Second
+const defaultDeadline = 90 * time.Second
 
 // Swap replaces dockerd's server certificate and restarts dockerd: one
 // transaction on the docker host, which goes on when the connection is cut,
@@ -44,51 +44,46 @@ const DefaultDeadline = 90 * time.Second
 // that died, and prints again the result of one that is over. After a restart
 // of the docker host nothing is left of an ID, and the file decides.
 type Swap struct {
-	// ID names the transaction: letters, digits, "-"; at most 64. A new try needs a new one, or Ack.
+	// ID names the transaction: letters, digits, "-"; at most 64. A new try needs a new one.
 	ID   string
 	Cert string // path on the docker host; symbolic links are followed
 	// Old is what the file must hold now, byte for byte; empty means that there is no file.
 	Old, New []byte
-	Daemon   Daemon
+	daemon   daemon
 }
 
-// Restart stops and starts dockerd, and its containers again, without
+// restart stops and starts dockerd, and its containers again, without
 // touching a file. StartOnly leaves alone a dockerd that answers.
-type Restart struct {
+type restart struct {
 	ID        string
 	StartOnly bool
-	Daemon    Daemon
+	daemon    daemon
 }
 
-// Daemon is what a transaction must know of dockerd; Facts has it all.
-type Daemon struct {
+// daemon is what a transaction must know of dockerd; Facts has it all.
+type daemon struct {
 	Init     Init
 	Port     int           // must listen before dockerd counts as up; 0: not checked
-	Socket   string        // "" means DefaultSocket
+	Socket   string        // "" means defaultSocket
 	PIDFile  string        // "" means /var/run/docker.pid
-	Deadline time.Duration // 0 means DefaultDeadline
+	Deadline time.Duration // 0 means defaultDeadline
 }
 
-// For is the dockerd that the facts show.
-func For(f Facts) Daemon {
-	return Daemon{Init: f.Init, Port: f.Port(), Socket: f.Socket(), PIDFile: f.PIDFile}
-}
-
-// Limit is how long a transaction can take at most, rollback and a thousand
+// limit is how long a transaction can take at most, rollback and a thousand
 // seconds of starting containers included: the time to give to Run.
-func (d Daemon) Limit() time.Duration {
+func (d daemon) limit() time.Duration {
 	return 2*(2*time.Minute+35*time.Second+2*d.deadline()) + 1000*time.Second
 }
 
-func (d Daemon) deadline() time.Duration {
+func (d daemon) deadline() time.Duration {
 	if d.Deadline == 0 {
-		return DefaultDeadline
+		return defaultDeadline
 	}
 	return d.Deadline
 }
 
-// Cmd is the command that runs, or resumes, the transaction as root.
-func (s Swap) Cmd() (host.Cmd, error) {
+// cmd is the command that runs, or resumes, the transaction as root.
+func (s Swap) cmd() (host.Cmd, error) {
 	switch {
 	case len(s.New) == 0:
 		return host.Cmd{}, errors.New("swapping the certificate: the new one is empty")
@@ -101,16 +96,16 @@ func (s Swap) Cmd() (host.Cmd, error) {
 	case !strings.HasPrefix(s.Cert, "/") || strings.HasSuffix(s.Cert, "/") || strings.ContainsAny(s.Cert, "\x00\n"):
 		return host.Cmd{}, fmt.Errorf("swapping the certificate: %q is not an absolute path", s.Cert)
 	}
-	return transaction(s.ID, "swap", s.Daemon, variable{"CERT", s.Cert}, variable{"OLD", string(s.Old)}, variable{"NEW", string(s.New)})
+	return transaction(s.ID, "swap", s.daemon, variable{"CERT", s.Cert}, variable{"OLD", string(s.Old)}, variable{"NEW", string(s.New)})
 }
 
-// Cmd is the command that runs, or resumes, the restart as root.
-func (r Restart) Cmd() (host.Cmd, error) {
+// cmd is the command that runs, or resumes, the restart as root.
+func (r restart) cmd() (host.Cmd, error) {
 	mode := "restart"
 	if r.StartOnly {
 		mode = "start"
 	}
-	return transaction(r.ID, mode, r.Daemon)
+	return transaction(r.ID, mode, r.daemon)
 }
 
 // remembers asks whether there is a transaction of an ID.
@@ -124,8 +119,8 @@ func remembers(id string) (host.Cmd, error) {
 	return script(true, test, variable{"ID", id}), nil
 }
 
-// Ack forgets a transaction whose result has been read.
-func Ack(id string) (host.Cmd, error) {
+// acknowledge forgets a transaction whose result has been read.
+func acknowledge(id string) (host.Cmd, error) {
 	if !validID(id) {
 		return host.Cmd{}, fmt.Errorf("transaction id %q", id)
 	}
@@ -136,7 +131,7 @@ func validID(id string) bool {
 	return regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9-]{0,63}$`).MatchString(id)
 }
 
-func transaction(id, mode string, d Daemon, vars ...variable) (host.Cmd, error) {
+func transaction(id, mode string, d daemon, vars ...variable) (host.Cmd, error) {
 	if !validID(id) {
 		return host.Cmd{}, fmt.Errorf("transaction id %q", id)
 	}
@@ -144,7 +139,7 @@ func transaction(id, mode string, d Daemon, vars ...variable) (host.Cmd, error) 
 		return host.Cmd{}, errors.New("nothing on the docker host is known to restart dockerd: no /etc/init.d/docker, docker.service or /etc/init/docker.conf")
 	}
 	if d.Socket == "" {
-		d.Socket = DefaultSocket
+		d.Socket = defaultSocket
 	}
 	if d.PIDFile == "" {
 		d.PIDFile = "/var/run/docker.pid"
@@ -162,12 +157,12 @@ type Outcome string
 
 const (
 	Swapped    Outcome = "swapped"     // dockerd answers with the new certificate
-	Restarted  Outcome = "restarted"   // the same, of a Restart
+	Restarted  Outcome = "restarted"   // the same, of a restart
 	Already    Outcome = "already"     // nothing had to be done
 	Unchanged  Outcome = "unchanged"   // it could not begin, and dockerd was not stopped: disk full, read-only
 	Moved      Outcome = "moved"       // the file is neither Old nor New, and was left alone
 	RolledBack Outcome = "rolled-back" // dockerd refused the new certificate and answers with the old one
-	FailedDown Outcome = "failed-down" // dockerd answers with neither; the old file is back if File says so
+	FailedDown Outcome = "failed-down" // dockerd answers with neither; File is "old" if the old file is back
 	// Interrupted means that it was killed again and again; dockerd may be down. The same ID resumes it.
 	Interrupted Outcome = "interrupted"
 )
@@ -185,8 +180,8 @@ type Result struct {
 	Failed    []string `json:"failed,omitempty"`
 }
 
-// ParseResult reads the answer of a transaction's command.
-func ParseResult(out []byte) (Result, error) {
+// parseResult reads the answer of a transaction's command.
+func parseResult(out []byte) (Result, error) {
 	f, err := parseFrames(out, "result")
 	if err != nil {
 		return Result{}, err

@@ -114,7 +114,7 @@ func TestSwapUnderUpstart(t *testing.T) {
 		m := newMachine(t, shell)
 		m.write("bin/initctl", "#!/bin/sh\n[ \"$2\" = docker ] && exec "+m.path("etc/init.d/real")+" \"$1\"\n")
 		m.write("etc/init.d/docker", "#!/bin/sh\necho 'docker is managed via upstart' >&2\nexit 1\n")
-		cmd, err := Swap{ID: "id-1", Cert: "/var/lib/boot2docker/server.pem", Old: []byte(oldCert), New: []byte(newCert), Daemon: Daemon{Init: Upstart, Port: 2376}}.Cmd()
+		cmd, err := Swap{ID: "id-1", Cert: "/var/lib/boot2docker/server.pem", Old: []byte(oldCert), New: []byte(newCert), daemon: daemon{Init: Upstart, Port: 2376}}.cmd()
 		check(t, err)
 		same(t, shell, Result{Outcome: Swapped, File: "new", Log: `level=info msg="API listen on [::]:2376"`}, m.run(cmd))
 		same(t, shell, world{newCert, newCert, nil, map[string]string{}}, m.world())
