@@ -4,10 +4,11 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 PREFIX  ?= /usr/local
 LDFLAGS  = -s -w -X main.version=$(VERSION)
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
+DEADCODE = golang.org/x/tools/cmd/deadcode@v0.52.0
 TARGETS  = darwin/amd64 darwin/arm64 linux/amd64 linux/arm64
 FUZZTIME ?= 10s
 
-.PHONY: all build test e2e soak demo bench fuzz lint cross dist man install clean need-go
+.PHONY: all build test e2e soak demo bench fuzz lint deadcode cross dist man install clean need-go
 
 all: build
 
@@ -61,6 +62,18 @@ lint: need-go
 	GOOS=darwin $(GO) vet ./...
 	$(GO) vet -tags e2e ./internal/lab/...
 	$(GO) run $(STATICCHECK) -tags e2e ./...
+	$(MAKE) deadcode
+
+# No function is there for nothing. The program is judged from main alone, for every
+# target: a function that only tests call belongs in a test file. What is left, the lab
+# and the helpers of tests, is judged from everything that runs: the tests and the
+# lab's own commands.
+deadcode: need-go
+	@for t in $(TARGETS) tests; do case $$t in \
+	  tests) echo 'deadcode of the tests and the lab'; dead=$$($(GO) run $(DEADCODE) -test -tags e2e ./...) || exit 1 ;; \
+	  *) echo "deadcode of $$t"; \
+	    dead=$$($(GO) run -exec "env CGO_ENABLED=0 GOOS=$${t%/*} GOARCH=$${t#*/}" $(DEADCODE) ./cmd/docker-vpn-helper) || exit 1 ;; \
+	  esac; if [ -n "$$dead" ]; then echo "$$dead" >&2; exit 1; fi; done
 
 cross: need-go
 	@for t in $(TARGETS); do echo "building for $$t"; \

@@ -53,7 +53,7 @@ func restore(ctx context.Context, w *world.World, path string, old file, ours st
 // docker-machine regenerate-certs keeps them. config.json may hold a cloud
 // driver's secrets, so that the journal has only the one field.
 type AddSANs struct {
-	Machine string
+	Machine string // stays for the journals that have it: Decode refuses unknown fields
 	Path    string
 	Names   []string
 	// The edit: in the file whose SHA-256 is Sum, New bytes at offset At took the

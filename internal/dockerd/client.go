@@ -25,8 +25,6 @@ func New(dial func(context.Context) (net.Conn, error)) *Client {
 
 // Info is what matters here of GET /info.
 type Info struct {
-	ID                 string
-	Name               string
 	ServerVersion      string
 	LiveRestoreEnabled bool
 }
@@ -35,8 +33,6 @@ type Info struct {
 type Container struct {
 	ID    string   `json:"Id"`
 	Names []string // "/web"
-	Image string
-	State string // "running", "paused"; "" before API 1.23
 }
 
 // Name is the container's name as people know it.
@@ -52,23 +48,7 @@ func (c Container) Name() string {
 
 // Detail is what matters here of a container's inspection.
 type Detail struct {
-	Name       string
-	HostConfig struct {
-		AutoRemove    bool
-		NetworkMode   string
-		RestartPolicy struct{ Name string }
-	}
-	State struct {
-		Running, Paused bool
-		StartedAt       string
-	}
-}
-
-// Version is what matters here of GET /version.
-type Version struct {
-	Version       string // "18.09.9"
-	APIVersion    string `json:"ApiVersion"`    // the newest that it speaks
-	MinAPIVersion string `json:"MinAPIVersion"` // the oldest; "" before API 1.25
+	HostConfig struct{ AutoRemove bool }
 }
 
 // APIError is a complaint of the daemon's.
@@ -80,16 +60,6 @@ type APIError struct {
 
 func (e *APIError) Error() string {
 	return fmt.Sprintf("dockerd answers %s with %d: %s", e.Path, e.Status, e.Message)
-}
-
-// Ping asks whether a daemon answers, and for the API version that it names; ""
-// from one older than 1.13.
-func (c *Client) Ping(ctx context.Context) (api string, err error) {
-	r, body, err := c.do(ctx, http.MethodGet, "/_ping")
-	if err != nil {
-		return "", err
-	}
-	return pinged(r, body)
 }
 
 // pinged reads an answer to GET /_ping. dockerd itself may refuse, where a plugin
@@ -106,25 +76,6 @@ func pinged(r *http.Response, body []byte) (api string, err error) {
 
 // fromDocker says whether dockerd has answered: only it names itself so.
 func fromDocker(r *http.Response) bool { return strings.HasPrefix(r.Header.Get("Server"), "Docker/") }
-
-// Version asks for the daemon's versions.
-func (c *Client) Version(ctx context.Context) (v Version, err error) {
-	err = c.get(ctx, "/version", &v)
-	return v, err
-}
-
-// Start starts a container; one that runs already is no error.
-func (c *Client) Start(ctx context.Context, id string) error {
-	path := "/containers/" + url.PathEscape(id) + "/start"
-	r, body, err := c.do(ctx, http.MethodPost, path)
-	if err != nil {
-		return err
-	}
-	if r.StatusCode == http.StatusNoContent || r.StatusCode == http.StatusNotModified {
-		return nil
-	}
-	return complaint(path, r, body)
-}
 
 // Info asks for the daemon's description.
 func (c *Client) Info(ctx context.Context) (i Info, err error) {
@@ -145,40 +96,31 @@ func (c *Client) Inspect(ctx context.Context, id string) (d Detail, err error) {
 }
 
 func (c *Client) get(ctx context.Context, path string, into any) error {
-	r, body, err := c.do(ctx, http.MethodGet, path)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://docker"+path, nil)
 	if err != nil {
 		return err
 	}
-	if r.StatusCode != http.StatusOK {
+	r, err := c.http.Do(req)
+	if err != nil {
+		if strings.Contains(err.Error(), "malformed HTTP") {
+			return &NotDockerError{Text: err.Error()}
+		}
+		return fmt.Errorf("asking dockerd for %s: %w", path, explain(ctx, err))
+	}
+	defer r.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(r.Body, maxBody+1))
+	switch {
+	case err != nil:
+		return fmt.Errorf("asking dockerd for %s: %w", path, explain(ctx, err))
+	case len(body) > maxBody:
+		return &NotDockerError{Text: fmt.Sprintf("GET %s answers more than %d bytes", path, maxBody)}
+	case r.StatusCode != http.StatusOK:
 		return complaint(path, r, body)
 	}
 	if err := json.Unmarshal(body, into); err != nil {
 		return &NotDockerError{Text: fmt.Sprintf("GET %s: %v", path, err)}
 	}
 	return nil
-}
-
-func (c *Client) do(ctx context.Context, method, path string) (*http.Response, []byte, error) {
-	req, err := http.NewRequestWithContext(ctx, method, "http://docker"+path, nil)
-	if err != nil {
-		return nil, nil, err
-	}
-	r, err := c.http.Do(req)
-	if err != nil {
-		if strings.Contains(err.Error(), "malformed HTTP") {
-			return nil, nil, &NotDockerError{Text: err.Error()}
-		}
-		return nil, nil, fmt.Errorf("asking dockerd for %s: %w", path, explain(ctx, err))
-	}
-	defer r.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(r.Body, maxBody+1))
-	if err != nil {
-		return nil, nil, fmt.Errorf("asking dockerd for %s: %w", path, explain(ctx, err))
-	}
-	if len(body) > maxBody {
-		return nil, nil, &NotDockerError{Text: fmt.Sprintf("%s %s answers more than %d bytes", method, path, maxBody)}
-	}
-	return r, body, nil
 }
 
 // complaint is an answer that is not a success: in JSON from API 1.24 on, before
@@ -192,5 +134,5 @@ func complaint(path string, r *http.Response, body []byte) error {
 		text := strings.Join(strings.Fields(string(body)), " ")
 		return &APIError{Path: path, Status: r.StatusCode, Message: text[:min(len(text), 300)]}
 	}
-	return &NotDockerError{Text: fmt.Sprintf("%s %s answers %s", r.Request.Method, path, r.Status)}
+	return &NotDockerError{Text: fmt.Sprintf("GET %s answers %s", path, r.Status)}
 }

@@ -40,26 +40,6 @@ type Seen struct {
 	conn *tls.Conn
 }
 
-// Over makes dial speak TLS to whoever trust accepts, for New. trust is given
-// the chain as sent.
-func (t TLS) Over(dial func(context.Context) (net.Conn, error), trust func(chain []*x509.Certificate) error) func(context.Context) (net.Conn, error) {
-	return func(ctx context.Context) (net.Conn, error) {
-		conn, err := dial(ctx)
-		if err != nil {
-			return nil, err
-		}
-		seen, err := Handshake(ctx, conn, t)
-		if err == nil {
-			err = trust(seen.Chain)
-		}
-		if err != nil {
-			conn.Close()
-			return nil, err
-		}
-		return seen.conn, nil
-	}
-}
-
 // ErrBadCertificate says that the server's certificate is not one that can be
 // read, by the rules of crypto/x509.
 var ErrBadCertificate = errors.New("its certificate cannot be read")

@@ -49,7 +49,7 @@ type value struct {
 const MaxText = 256 << 10
 
 // All returns the known messages, in the order in which they are tried.
-func All() []Entry { return slices.Clone(table().entries) }
+func All() []Entry { return table().entries }
 
 // Laptop is the computer that commands are for.
 type Laptop struct {
@@ -66,13 +66,12 @@ type Laptop struct {
 // reason, explains a text only if nothing else in it does.
 func Find(text string) (e Entry, ok bool) {
 	spaced, joined := normal(text)
-	entries := table().entries
-	for _, e := range entries {
+	for _, e := range All() {
 		if e.fits(e.match, spaced, joined) {
 			return e, true
 		}
 	}
-	for _, e := range entries {
+	for _, e := range All() {
 		if e.fits(e.closing, spaced, joined) {
 			return e, true
 		}

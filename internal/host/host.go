@@ -20,29 +20,29 @@ const (
 	Windows = "windows"
 )
 
-// Host is a computer. Every method honours the context's deadline. Paths are
-// absolute. Errors wrap what the operating system said, so that errors.Is
+// Host is a computer that commands run on, the laptop or a docker host. Every method
+// honours the context's deadline. Errors wrap the operating system's, so that errors.Is
 // works with fs.ErrNotExist, fs.ErrPermission and the like.
 type Host interface {
-	// OS is the operating system as a value ("darwin", "linux"), never a build
-	// constraint: every path for macOS is thereby tested on Linux.
-	OS() string
 	// Run runs one command to its end. A command that ends with another exit
 	// status than 0 is a *CmdError, and Output holds what it had printed.
 	Run(ctx context.Context, cmd Cmd) (Output, error)
+	// DialContext connects as seen from that host; network is "tcp" or "unix".
+	DialContext(ctx context.Context, network, addr string) (net.Conn, error)
+}
+
+// Laptop is the computer that the program runs on. Paths are absolute.
+type Laptop interface {
+	Host
+	// OS is the operating system as a value ("darwin", "linux"), never a build
+	// constraint: every path for macOS is thereby tested on Linux.
+	OS() string
 	ReadFile(ctx context.Context, path string) ([]byte, error)
 	// WriteFile replaces a file in one step: readers see the old content or the
 	// new, after a power loss too. Symbolic links are followed.
 	WriteFile(ctx context.Context, path string, data []byte, perm fs.FileMode) error
 	// Remove deletes a file; a file that is not there is fs.ErrNotExist.
 	Remove(ctx context.Context, path string) error
-	// DialContext connects as seen from that host; network is "tcp" or "unix".
-	DialContext(ctx context.Context, network, addr string) (net.Conn, error)
-}
-
-// Laptop is the computer that the program runs on.
-type Laptop interface {
-	Host
 	// LookPath finds an executable by name in PATH, or else the first that
 	// exists of the absolute paths in also.
 	LookPath(name string, also ...string) (string, error)

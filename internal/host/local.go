@@ -40,7 +40,7 @@ type Local struct {
 // NewLocal returns the laptop.
 func NewLocal(sudo Sudo) *Local { return &Local{sudo: sudo} }
 
-// OS implements Host.
+// OS implements Laptop.
 func (l *Local) OS() string { return runtime.GOOS }
 
 // Processors is how many things this program can compute at once.
@@ -165,7 +165,7 @@ func environ(changes []string) []string {
 	return env
 }
 
-// ReadFile implements Host. What is not a regular file is refused, so that a
+// ReadFile implements Laptop. What is not a regular file is refused, so that a
 // named pipe cannot hang the program.
 func (l *Local) ReadFile(_ context.Context, path string) ([]byte, error) {
 	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
@@ -185,7 +185,7 @@ func (l *Local) ReadFile(_ context.Context, path string) ([]byte, error) {
 	return data.Bytes(), err
 }
 
-// WriteFile implements Host. A file that is replaced keeps its mode.
+// WriteFile implements Laptop. A file that is replaced keeps its mode.
 func (l *Local) WriteFile(_ context.Context, path string, data []byte, perm fs.FileMode) error {
 	if target, err := filepath.EvalSymlinks(path); err == nil {
 		path = target
@@ -215,7 +215,7 @@ func (l *Local) WriteFile(_ context.Context, path string, data []byte, perm fs.F
 	return syncDir(filepath.Dir(path))
 }
 
-// Remove implements Host.
+// Remove implements Laptop.
 func (l *Local) Remove(_ context.Context, path string) error { return os.Remove(path) }
 
 // DialContext implements Host.

@@ -3,6 +3,7 @@ package routes
 import (
 	"errors"
 	"net/netip"
+	"strings"
 	"testing"
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
@@ -111,16 +112,38 @@ func TestJudge(t *testing.T) {
 	compare(t, Judgement{Verdict: Unknown, Evidence: "no IPv4 address to look for"}, Judge(View{}))
 }
 
+// parseLinks reads lines "NAME [KIND [PREFIX…]]"; a link without a prefix is down.
+func parseLinks(text string) (links []host.Link) {
+	for line := range strings.Lines(text) {
+		f := strings.Fields(line)
+		if len(f) == 0 {
+			continue
+		}
+		l := host.Link{Name: f[0], Up: len(f) > 2}
+		if len(f) > 1 && f[1] != "-" {
+			l.Kind = f[1]
+		}
+		for _, word := range f[min(2, len(f)):] {
+			if p, err := netip.ParsePrefix(word); err == nil {
+				l.Addrs = append(l.Addrs, p)
+			}
+		}
+		links = append(links, l)
+	}
+	return links
+}
+
 // FuzzJudge: whatever the tables say, ok is said only if the packets leave by the
 // adapter, hijacked only of a tunnel, and there is always evidence.
 func FuzzJudge(f *testing.F) {
-	f.Add(ifconfigMac, "destination: default\ninterface: en0\n", "192.168.99.1/24", "")
-	f.Add(ifconfigMac, "destination: 192.168.99.0\nmask: 255.255.255.0\ninterface: utun0\n", "", "vboxnet0")
-	f.Add(ifconfigMac, "not in table", "192.168.59.1/24", "bridge100")
-	f.Fuzz(func(t *testing.T, ifconfig, get, hostOnly, adapter string) {
+	const links = "lo0 - 127.0.0.1/8\nen0 - 192.168.1.20/24\nutun0 tun 10.8.0.2/32\nvboxnet0\nbridge100 bridge 192.168.59.1/24"
+	f.Add(links, "destination: default\ninterface: en0\n", "192.168.99.1/24", "")
+	f.Add(links, "destination: 192.168.99.0\nmask: 255.255.255.0\ninterface: utun0\n", "", "vboxnet0")
+	f.Add(links, "not in table", "192.168.59.1/24", "bridge100")
+	f.Fuzz(func(t *testing.T, links, get, hostOnly, adapter string) {
 		v := View{Addr: netip.MustParseAddr("192.168.99.100"), Adapter: adapter}
 		v.HostOnly, _ = netip.ParsePrefix(hostOnly)
-		v.Links, _ = ParseIfconfig([]byte(ifconfig))
+		v.Links = parseLinks(links)
 		v.Route, _, v.RouteErr = ParseRouteGet([]byte(get))
 		j := Judge(v)
 		switch {

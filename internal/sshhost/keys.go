@@ -3,21 +3,11 @@ package sshhost
 import (
 	"bytes"
 	"errors"
-	"fmt"
 
 	"golang.org/x/crypto/ssh"
 )
 
-// Fingerprint is "SHA256:…" of a key line, as ssh-keygen -l shows it.
-func Fingerprint(keyLine []byte) (string, error) {
-	key, _, _, _, err := ssh.ParseAuthorizedKey(keyLine)
-	if err != nil {
-		return "", fmt.Errorf("reading a host key: %w", err)
-	}
-	return fingerprint(key), nil
-}
-
-// KeyFingerprint is Fingerprint of the public half of a private key.
+// KeyFingerprint is "SHA256:…" of the public half of a private key, as ssh-keygen -l shows it.
 func KeyFingerprint(pem []byte) (string, error) {
 	signer, err := parseKey(pem)
 	if err != nil {

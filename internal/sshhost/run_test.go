@@ -4,10 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"io/fs"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -149,106 +145,6 @@ func TestConnectionDies(t *testing.T) {
 			t.Error("ran")
 		}
 	})
-}
-
-func TestFiles(t *testing.T) {
-	s := newServer(t)
-	c := dial(t, s.config())
-	ctx := t.Context()
-	path := filepath.Join(s.dir, "it's a $file")
-
-	_, err := c.ReadFile(ctx, path)
-	if !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("reading what is not there: %v", err)
-	}
-	for _, data := range []string{"one\n", "", "no newline at the end", strings.Repeat("x", 100_000)} {
-		check(t, c.WriteFile(ctx, path, []byte(data), 0o640))
-		got, err := c.ReadFile(ctx, path)
-		check(t, err)
-		if string(got) != data {
-			t.Errorf("%d bytes came back, want %d", len(got), len(data))
-		}
-	}
-	if mode := modeOf(t, path); mode != 0o640 {
-		t.Errorf("mode %o", mode)
-	}
-	check(t, c.WriteFile(ctx, path, []byte("kept"), 0))
-	if mode := modeOf(t, path); mode != 0o640 {
-		t.Errorf("mode not kept: %o", mode)
-	}
-
-	t.Run("link_is_followed", func(t *testing.T) {
-		link := filepath.Join(s.dir, "link")
-		check(t, os.Symlink(filepath.Base(path), link))
-		check(t, c.WriteFile(ctx, link, []byte("through"), 0))
-		if _, err := os.Readlink(link); err != nil {
-			t.Error("the link is gone")
-		}
-		if got, _ := os.ReadFile(path); string(got) != "through" {
-			t.Errorf("%q", got)
-		}
-	})
-	t.Run("loop", func(t *testing.T) {
-		loop := filepath.Join(s.dir, "loop")
-		check(t, os.Symlink("loop", loop))
-		if err := c.WriteFile(ctx, loop, nil, 0); err == nil || !strings.Contains(err.Error(), "too many levels") {
-			t.Error(err)
-		}
-	})
-	t.Run("directory", func(t *testing.T) {
-		if err := c.WriteFile(ctx, s.dir, nil, 0); err == nil || !strings.Contains(err.Error(), "Is a directory") {
-			t.Error(err)
-		}
-	})
-	t.Run("disk_full", func(t *testing.T) {
-		s.fake(t, "cat", `echo "cat: write error: No space left on device" >&2; exit 1`)
-		err := c.WriteFile(ctx, path, []byte("new"), 0)
-		os.Remove(filepath.Join(s.dir, "bin", "cat"))
-		if !errors.Is(err, ErrNoSpace) {
-			t.Error(err)
-		}
-	})
-	check(t, c.Remove(ctx, path))
-	if err := c.Remove(ctx, path); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("removing what is not there: %v", err)
-	}
-	if err := c.Remove(ctx, "relative"); !errors.Is(err, fs.ErrInvalid) {
-		t.Errorf("relative path: %v", err)
-	}
-	if left, _ := filepath.Glob(filepath.Join(s.dir, ".docker-vpn-helper*")); len(left) > 0 {
-		t.Errorf("left behind: %q", left)
-	}
-}
-
-// A cut looks like the end of the input to the script: it must not take the
-// half that it has for the whole.
-func TestTransferCutInTheMiddle(t *testing.T) {
-	for _, shell := range [][]string{{"dash"}, {"bash", "--posix"}, {"busybox", "sh"}} {
-		t.Run(shell[0], func(t *testing.T) {
-			dir := t.TempDir()
-			path := filepath.Join(dir, "server.pem")
-			check(t, os.WriteFile(path, []byte("old"), 0o600))
-			cmd := exec.Command(shell[0], append(shell[1:], "-c", writeScript, "sh", path, "644", "100")...)
-			cmd.Stdin = strings.NewReader("only this")
-			out, err := cmd.CombinedOutput()
-			if err == nil || !strings.Contains(string(out), "received 9 of 100 bytes") {
-				t.Errorf("%v: %s", err, out)
-			}
-			if got, _ := os.ReadFile(path); string(got) != "old" {
-				t.Errorf("the file is %q now", got)
-			}
-			if left, _ := os.ReadDir(dir); len(left) != 1 {
-				t.Errorf("left behind: %v", left)
-			}
-		})
-	}
-}
-
-func modeOf(t *testing.T, path string) fs.FileMode {
-	t.Helper()
-	info, err := os.Stat(path)
-	check(t, err)
-	return info.Mode().Perm()
 }
 
 func FuzzQuote(f *testing.F) {

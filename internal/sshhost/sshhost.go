@@ -155,9 +155,6 @@ func Dial(ctx context.Context, cfg Config) (*Client, error) {
 	return c, nil
 }
 
-// OS is always Linux: nothing else runs dockerd for docker-machine.
-func (c *Client) OS() string { return host.Linux }
-
 // Greeting is what the server showed of itself during the login.
 func (c *Client) Greeting() Greeting { return c.seen }
 

@@ -47,10 +47,7 @@ type Machine struct {
 	CACert, CAKey, ClientCert, ClientKey string
 	// The store's copies of what the docker host has.
 	ServerCert, ServerKey string
-	// Where the docker host has them; often "" for boot2docker, whose profile
-	// or dockerd's command line then says.
-	RemoteCACert, RemoteServerCert, RemoteServerKey string
-	ServerCertSANs                                  []string
+	ServerCertSANs        []string
 }
 
 // RecordPath is where the machine's endpoint record is.
@@ -163,13 +160,12 @@ func (c config) machine() Machine {
 	m := Machine{
 		Driver: c.DriverName, ConfigVersion: c.ConfigVersion,
 		VMName: d.MachineName, SSHUser: d.SSHUser, SSHPort: d.SSHPort, SSHKeyPath: d.SSHKeyPath, EnginePort: DefaultEnginePort,
-		CACert:       first(a.CaCertPath, c.CaCertPath, d.CaCertPath),
-		CAKey:        first(a.CaPrivateKeyPath, a.PrivateKeyPath, c.PrivateKeyPath, d.PrivateKeyPath),
-		ClientCert:   first(a.ClientCertPath, c.ClientCertPath, d.ClientCertPath),
-		ClientKey:    first(a.ClientKeyPath, c.ClientKeyPath, d.ClientKeyPath),
-		ServerCert:   first(a.ServerCertPath, c.ServerCertPath, d.ServerCertPath),
-		ServerKey:    first(a.ServerKeyPath, c.ServerKeyPath, d.ServerKeyPath),
-		RemoteCACert: a.CaCertRemotePath, RemoteServerCert: a.ServerCertRemotePath, RemoteServerKey: a.ServerKeyRemotePath,
+		CACert:         first(a.CaCertPath, c.CaCertPath, d.CaCertPath),
+		CAKey:          first(a.CaPrivateKeyPath, a.PrivateKeyPath, c.PrivateKeyPath, d.PrivateKeyPath),
+		ClientCert:     first(a.ClientCertPath, c.ClientCertPath, d.ClientCertPath),
+		ClientKey:      first(a.ClientKeyPath, c.ClientKeyPath, d.ClientKeyPath),
+		ServerCert:     first(a.ServerCertPath, c.ServerCertPath, d.ServerCertPath),
+		ServerKey:      first(a.ServerKeyPath, c.ServerKeyPath, d.ServerKeyPath),
 		ServerCertSANs: a.ServerCertSANs,
 	}
 	if m.SSHUser == "" {

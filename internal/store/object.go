@@ -10,9 +10,9 @@ import (
 
 // object is a JSON object by where its parts are in the text.
 type object struct {
-	body       []byte
-	start, end int // of the braces: body[start] is {, body[end-1] is }
-	members    []member
+	body    []byte
+	start   int // body[start] is the opening brace
+	members []member
 }
 
 // member is one key and its value. Offsets are into the whole text.
@@ -31,7 +31,7 @@ func readObject(body []byte, start, end int) (*object, error) {
 	if open, err := d.Token(); err != nil || open != json.Delim('{') {
 		return nil, errors.New("no object where one is wanted")
 	}
-	o := &object{body: body, start: start + int(d.InputOffset()) - 1, end: end}
+	o := &object{body: body, start: start + int(d.InputOffset()) - 1}
 	for {
 		m := member{before: start + int(d.InputOffset())} // More skips the blanks
 		if !d.More() {

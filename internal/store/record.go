@@ -11,12 +11,8 @@ import (
 	"unicode/utf8"
 )
 
-// RecordName is the endpoint record's file, beside a machine's config.json;
-// RecordPerm is its mode.
-const (
-	RecordName = "docker-vpn-helper.json"
-	RecordPerm = 0o600
-)
+// RecordName is the endpoint record's file, beside a machine's config.json.
+const RecordName = "docker-vpn-helper.json"
 
 const recordSchema = 1
 

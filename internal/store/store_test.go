@@ -87,13 +87,12 @@ func TestEveryLayoutInPlaceAndMoved(t *testing.T) {
 		file    string
 		version int
 		cidr    string
-		remote  bool
 		sans    []string
 	}{
-		{"v0.json", 0, "", false, nil},
-		{"v1.json", 1, "192.168.99.1/24", true, nil},
-		{"v2.json", 2, "192.168.99.1/24", true, nil},
-		{"v3.json", 3, "192.168.99.1/24", false, []string{}},
+		{"v0.json", 0, "", nil},
+		{"v1.json", 1, "192.168.99.1/24", nil},
+		{"v2.json", 2, "192.168.99.1/24", nil},
+		{"v3.json", 3, "192.168.99.1/24", []string{}},
 	} {
 		for _, moved := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s moved=%t", c.file, moved), func(t *testing.T) {
@@ -105,9 +104,6 @@ func TestEveryLayoutInPlaceAndMoved(t *testing.T) {
 				fill(t, dir, "default", text)
 				want := inPlace(dir, c.version, c.cidr)
 				want.ServerCertSANs = c.sans
-				if c.remote {
-					want.RemoteCACert, want.RemoteServerCert, want.RemoteServerKey = "/var/lib/boot2docker/ca.pem", "/var/lib/boot2docker/server.pem", "/var/lib/boot2docker/server-key.pem"
-				}
 				got, err := open(t, dir).Load(t.Context(), "default")
 				if diff := cmp.Diff(want, got, cmpopts.EquateComparable(netip.Addr{}, netip.Prefix{})); err != nil || diff != "" {
 					t.Errorf("%v (-want +got):\n%s", err, diff)

@@ -94,7 +94,7 @@ func (c *Computer) Written() map[string][]byte {
 	return out
 }
 
-// OS implements host.Host.
+// OS implements host.Laptop.
 func (c *Computer) OS() string { return c.facts("os")[0][0] }
 
 // facts of a kind: the scene's if it has any, else those of the beginning.
@@ -161,7 +161,7 @@ func (c *Computer) file(p string) file {
 	return file{err: fs.ErrNotExist}
 }
 
-// ReadFile implements host.Host.
+// ReadFile implements host.Laptop.
 func (c *Computer) ReadFile(_ context.Context, p string) ([]byte, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -172,7 +172,7 @@ func (c *Computer) ReadFile(_ context.Context, p string) ([]byte, error) {
 	return slices.Clone(f.data), nil
 }
 
-// WriteFile implements host.Host; a file that cannot be read cannot be written either.
+// WriteFile implements host.Laptop; a file that cannot be read cannot be written either.
 func (c *Computer) WriteFile(_ context.Context, p string, data []byte, _ fs.FileMode) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -205,7 +205,7 @@ func (c *Computer) put(p string, f file) {
 	c.written[path.Clean(p)] = f
 }
 
-// Remove implements host.Host.
+// Remove implements host.Laptop.
 func (c *Computer) Remove(_ context.Context, p string) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -64,7 +64,7 @@ func (l *laptop) world() (*State, error) {
 	return w, err
 }
 
-// OS implements host.Host.
+// OS implements host.Laptop.
 func (l *laptop) OS() string {
 	w, err := l.world()
 	if err != nil {

@@ -95,7 +95,7 @@ func (l *Laptop) Run(ctx context.Context, c host.Cmd) (host.Output, error) {
 	return out, err
 }
 
-// ReadFile implements host.Host.
+// ReadFile implements host.Laptop.
 func (l *Laptop) ReadFile(ctx context.Context, path string) ([]byte, error) {
 	if err := l.wait(ctx); err != nil {
 		return nil, &fs.PathError{Op: "read", Path: path, Err: err}
@@ -103,7 +103,7 @@ func (l *Laptop) ReadFile(ctx context.Context, path string) ([]byte, error) {
 	return l.Laptop.ReadFile(ctx, path)
 }
 
-// WriteFile implements host.Host.
+// WriteFile implements host.Laptop.
 func (l *Laptop) WriteFile(ctx context.Context, path string, data []byte, perm fs.FileMode) error {
 	if err := l.wait(ctx); err != nil {
 		return &fs.PathError{Op: "write", Path: path, Err: err}
@@ -117,7 +117,7 @@ func (l *Laptop) WriteFile(ctx context.Context, path string, data []byte, perm f
 	return nil
 }
 
-// Remove implements host.Host.
+// Remove implements host.Laptop.
 func (l *Laptop) Remove(ctx context.Context, path string) error {
 	if err := l.wait(ctx); err != nil {
 		return &fs.PathError{Op: "remove", Path: path, Err: err}

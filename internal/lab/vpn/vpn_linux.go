@@ -168,11 +168,6 @@ func (v *VPN) end(ctx context.Context, sig syscall.Signal) error {
 	})
 }
 
-// Stop ends client and gateway.
-func (v *VPN) Stop(ctx context.Context) error {
-	return errors.Join(v.client().Signal(ctx, syscall.SIGKILL), v.gateway().Signal(ctx, syscall.SIGTERM))
-}
-
 func (v *VPN) path(name string) string { return filepath.Join(v.Dir, name) }
 func (v *VPN) client() process.File    { return process.File(v.path("openconnect.pid")) }
 func (v *VPN) gateway() process.File   { return process.File(v.path("ocserv.pid")) }
