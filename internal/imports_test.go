@@ -70,6 +70,7 @@ func TestWhoMayImportWhom(t *testing.T) {
 			"internal/vbox", "internal/virtualbox"},
 		"internal/virtualbox": {"internal/host", "internal/laptop", "internal/memo", "internal/store", "internal/useraction", "internal/vbox"},
 		"internal/useraction": {},
+		"internal/mode":       {},
 		"internal/text":       {},
 		"internal/endpoint":   {"internal/certs", "internal/dockerd", "internal/host", "internal/memo", "internal/shell", "internal/store", "internal/vbox", "internal/virtualbox"},
 		"internal/access":     {"internal/dockerhost", "internal/host", "internal/memo", "internal/sshhost", "internal/store", "internal/text", "internal/vbox", "internal/virtualbox"},

@@ -45,7 +45,7 @@ VMState="running"
 func on(t *testing.T, transcript string) (*world.World, *hosttest.Computer) {
 	c := hosttest.New(t, []byte(transcript))
 	w := &world.World{Laptop: c, Now: time.Now, Tell: t.Logf}
-	w.VirtualBox = virtualbox.New(c, func(string) string { return "" }, w.Repairing)
+	w.VirtualBox = virtualbox.New(c, func(string) string { return "" }, func() bool { return w.Mode.IsRepair() })
 	w.SetMachine(store.Machine{Name: "x", VMName: "x", Driver: "virtualbox"})
 	return w, c
 }

@@ -68,7 +68,7 @@ func (c *Reissue) NeedsDockerHost() bool { return len(c.New) > 0 }
 // PlanReissue plans one. served is what dockerd serves now, nil if nothing.
 func PlanReissue(ctx context.Context, w *world.World, names []string, served *x509.Certificate) *Reissue {
 	c := &Reissue{Machine: w.Machine.Name, Names: names, StorePath: w.Machine.ServerCert, before: served}
-	if !w.Frugal {
+	if !w.Mode.IsQuick() {
 		c.Containers = w.Guest.StoppedByRestart(ctx)
 	}
 	return c

@@ -13,6 +13,7 @@ import (
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/certs"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/layers"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/mode"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/stack"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/world"
 )
@@ -152,7 +153,7 @@ func (a *app) certRenew(s site, name string, acceptHostKey bool) error {
 	}
 	defer session.Close()
 	w := session.World
-	w.Reissue, w.Patience = true, fixPatience
+	w.Reissue, w.Mode = true, mode.Repair()
 	w.Forget()
 	if target := w.Endpoints.Target(a.ctx); target.Planned && a.ctx.Err() == nil {
 		return &exitError{code: exitProblems, message: fmt.Sprintf("machine %q has no NAT rule for dockerd, so that a new certificate could not be proved", w.Machine.Name),

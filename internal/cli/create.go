@@ -10,6 +10,7 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/changes"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/dockermachine"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/layers"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/mode"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/stack"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/store"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/world"
@@ -69,7 +70,7 @@ func (a *app) create(s site, name string, f fixFlags) error {
 			created = false
 			w, err = a.world(s, dockermachine.Planned(name, s.dir)), nil
 		}
-		w.StopVMs, w.Patience = f.stopVMs, fixPatience
+		w.StopVMs, w.Mode = f.stopVMs, mode.Repair()
 		return w, cmp.Or(err, w.LoadErr)
 	}
 	session, err := stack.Begin(a.ctx, a.hard, work)

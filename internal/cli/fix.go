@@ -10,6 +10,7 @@ import (
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/endpoint"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/layers"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/mode"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/shell"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/stack"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/store"
@@ -147,14 +148,14 @@ func (a *app) block(w *world.World, e endpoint.Endpoint, dialect shell.Dialect) 
 func (a *app) repair(session *stack.Session) (stack.Result, error) {
 	w, all := session.World, layers.All()
 	if _, ok := w.Endpoints.VerifiedRecord(a.ctx); ok && !w.Reissue && !w.StopVMs {
-		if local, r, ok := stack.Frugal(a.ctx, w, all, a.sink()); ok {
+		if local, r, ok := stack.Quick(a.ctx, w, all, a.sink()); ok {
 			if !r.Planned() {
 				return stack.Result{Report: r}, nil
 			}
 			all = local
 		}
 	}
-	w.Patience = fixPatience
+	w.Mode = mode.Repair()
 	w.Forget()
 	go w.Docker.API(a.ctx) // for clientFits, while the repair takes its time
 	return session.Fix(a.ctx, a.hard, all)
@@ -204,7 +205,7 @@ func (a *app) printFixed(w *world.World, res stack.Result, vars []shell.Var, dia
 // clientFits says so where dockerd answers and the laptop's docker command cannot
 // talk to it: no repair of the machine changes that.
 func (a *app) clientFits(w *world.World) {
-	w.Patience = 0
+	w.Mode = mode.Diagnose()
 	for _, l := range stack.Diagnose(a.ctx, w, layers.Only("daemon"), a.sink()).Layers {
 		for _, f := range l.Findings {
 			if f.Status == stack.Fail {

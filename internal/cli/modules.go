@@ -9,6 +9,7 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/changes"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/dockermachine"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/laptop"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/mode"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/stack"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/useraction"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/world"
@@ -84,11 +85,11 @@ func (a *app) modulesWork(s site) stack.Work {
 		Dir: filepath.Join(world.StoreState(s.state, s.dir), "modules"), Laptop: s.laptop, Decode: changes.Decode,
 		Open: func() (*world.World, error) {
 			w := a.withoutMachine(s)
-			w.Patience = fixPatience
+			w.Mode = mode.Repair()
 			return w, nil
 		},
 		Command: "modules", Store: s.dir, Doing: "restarts the modules", Title: "modules restart",
-		Sink: a.sink(), Now: a.Now, Patience: fixPatience,
+		Sink: a.sink(), Now: a.Now,
 	}
 }
 

@@ -3,7 +3,6 @@ package cli
 import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/memo"
 	"path/filepath"
-	"time"
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/changes"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/dockercli"
@@ -17,9 +16,6 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/virtualbox"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/world"
 )
-
-// fixPatience is how long a repair waits for a peer that says nothing.
-const fixPatience = 10 * time.Second
 
 // site is the laptop and the store that a command works on.
 type site struct {
@@ -103,7 +99,7 @@ func (a *app) withoutMachine(s site) *world.World {
 		Tell: a.ui.Say,
 	}
 	if w.VirtualBox == nil {
-		w.VirtualBox = virtualbox.New(s.laptop, a.Getenv, w.Repairing)
+		w.VirtualBox = virtualbox.New(s.laptop, a.Getenv, func() bool { return w.Mode.IsRepair() })
 	}
 	w.Program = "docker-vpn-helper"
 	if a.storage != "" {
@@ -142,7 +138,7 @@ func (a *app) work(s site, name, command string, opened func(*world.World)) stac
 		},
 		Command: command, Machine: name, Store: s.dir, Doing: "works on this machine",
 		Sink: a.sink(), Now: a.Now,
-		Ground: layers.Only("machine"), Patience: fixPatience, First: &modules,
+		Ground: layers.Only("machine"), First: &modules,
 	}
 }
 

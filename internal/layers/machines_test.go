@@ -19,6 +19,7 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host/hosttest"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/fakestore"
 	network "github.com/docker-vpn-helper/docker-vpn-helper/internal/laptop"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/mode"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/stack"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/store"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/virtualbox"
@@ -120,7 +121,7 @@ func (m transcript) world(t *testing.T) (*world.World, *hosttest.Computer) {
 	w := &world.World{Laptop: l, Store: opened, Getenv: func(string) string { return "" }, Now: time.Now,
 		StateDir: filepath.Join(dir, "state"), Tell: t.Logf, Docker: dockercli.New(l)}
 	w.Network = network.New(l)
-	w.VirtualBox = virtualbox.New(l, w.Getenv, w.Repairing)
+	w.VirtualBox = virtualbox.New(l, w.Getenv, func() bool { return w.Mode.IsRepair() })
 	w.Program = "docker-vpn-helper"
 	w.SetMachine(entry)
 	w.Guest.DaemonWait = 2 * time.Second
@@ -175,7 +176,7 @@ func (m transcript) plain(w *world.World, text string) string {
 func (m transcript) repair(t *testing.T) string {
 	t.Helper()
 	w, c := m.world(t)
-	w.Patience = 300 * time.Millisecond
+	w.Mode = mode.RepairWaiting(300 * time.Millisecond)
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
 	work, err := stack.Lock(ctx, stack.Work{Dir: t.TempDir(), Laptop: w.Laptop, Open: func() (*world.World, error) { return w, nil },

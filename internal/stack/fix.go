@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/mode"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/world"
 )
 
@@ -91,27 +92,23 @@ func (s *Session) raise(ctx, hard context.Context) error {
 	return err
 }
 
-// Frugal inspects only what costs neither a login nor VBoxManage. If the
+// Quick inspects only what costs neither a login nor VBoxManage. If the
 // verdict is ok and at most the laptop itself wants changes, it returns the
 // layers that a repair needs to look at; else ok is false, and all are needed.
-func Frugal(ctx context.Context, w *world.World, layers []Layer, sink Sink) (local []Layer, r Report, ok bool) {
+func Quick(ctx context.Context, w *world.World, layers []Layer, sink Sink) (local []Layer, r Report, ok bool) {
 	for _, l := range layers {
 		if l.Local {
 			local = append(local, l)
 		}
 	}
-	w.Frugal = true
+	w.Mode = mode.Quick()
 	r = Diagnose(ctx, w, local, sink)
 	for _, l := range r.Layers {
 		if len(l.changes) > 0 && !l.layer.LaptopOnly {
-			w.Frugal = false
 			return nil, r, false
 		}
 	}
-	if ok = r.Verdict() == OK && !r.Failed(); !ok {
-		w.Frugal = false
-	}
-	return local, r, ok
+	return local, r, r.Verdict() == OK && !r.Failed()
 }
 
 // verdict is nil when the repair is proved: the deciding layer is ok and

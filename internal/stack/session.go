@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/mode"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/world"
 )
 
@@ -33,8 +34,6 @@ type Work struct {
 
 	// Ground are the layers that must be up before anything is undone on the docker host.
 	Ground []Layer
-	// Patience is the World's for a rollback and for Undo.
-	Patience time.Duration
 	// First is other work, whose unfinished runs are rolled back before those of this one.
 	First *Work
 }
@@ -137,7 +136,7 @@ func (s *Session) Resume(ctx, hard context.Context) error {
 			name = j.Interrupted()
 		}
 		s.note(fmt.Sprintf("an earlier %s did not finish: taking it back first", name))
-		s.World.Patience = s.Patience
+		s.World.Mode = mode.Repair()
 		if j.NeedsDockerHost() {
 			if err := s.raise(ctx, hard); err != nil {
 				return cause(ctx, err)

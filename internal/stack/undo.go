@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/mode"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/useraction"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/world"
 )
@@ -18,7 +19,7 @@ type UndoneRun struct {
 
 // Undo undoes the newest run, or all of them, and every run that did not finish.
 func (s *Session) Undo(ctx context.Context, all bool) (undone []UndoneRun, err error) {
-	s.World.Patience = s.Patience
+	s.World.Mode = mode.Repair()
 	journals, err := s.Journals(ctx)
 	if err != nil {
 		return nil, err

@@ -19,15 +19,15 @@ func (w *World) SetMachine(m store.Machine) {
 	w.VM = w.VirtualBox.Machine(m)
 	w.SSH = access.New(access.Config{
 		Laptop: w.Laptop, Machine: m, VM: w.VM, StateDir: w.StateDir, MachineDir: w.MachineState(), Now: w.Now,
-		Patience:       func() time.Duration { return w.Patience },
+		Patience:       func() time.Duration { return w.Mode.Patience() },
 		AcceptHostKey:  func() bool { return w.AcceptHostKey },
 		DockerdAnswers: func(ctx context.Context) bool { return w.Endpoints.DockerdAnswers(ctx) },
 		Notify:         w.Tell,
 	})
 	w.Endpoints = endpoint.New(endpoint.Config{
 		Laptop: w.Laptop, Store: w.Store, Machine: m, VM: w.VM, DockerHost: w.SSH.Host, SSHAlive: w.SSH.Alive,
-		Patience: func() time.Duration { return w.Patience },
-		Quick:    func() bool { return w.Frugal },
+		Patience: func() time.Duration { return w.Mode.Patience() },
+		Quick:    func() bool { return w.Mode.IsQuick() },
 		Port:     func() int { return w.PreferredPort() },
 		Now:      w.Now, Getenv: w.Getenv, Owners: w.Owners,
 	})
@@ -35,7 +35,7 @@ func (w *World) SetMachine(m store.Machine) {
 		Name: m.Name, Host: w.SSH.Host, Ask: w.SSH.Ask,
 		ConnectionLost: w.connectionLost,
 		Served:         func(ctx context.Context) *x509.Certificate { return w.Endpoints.Ask(ctx, w.Endpoints.Inside()).Leaf },
-		AnswerTime:     func() time.Duration { return max(endpoint.ProbeTime, w.Patience) },
+		AnswerTime:     func() time.Duration { return max(endpoint.ProbeTime, w.Mode.Patience()) },
 		Tell:           w.Tell,
 	}
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/laptop"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/memo"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/mode"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/shell"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/store"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/virtualbox"
@@ -28,9 +29,6 @@ type Flags struct {
 	Reissue       bool // a new server certificate even if the old one is good
 	StopVMs       bool // VMs may be saved and resumed
 	AcceptHostKey bool // a changed SSH host key is taken as the new one
-	// Patience lengthens the waits for what no VPN can take: a repair waits for
-	// a peer that a diagnosis calls silent. 0 is a diagnosis.
-	Patience time.Duration
 	// Program starts every command in a hint, "docker-vpn-helper" and the global flags.
 	Program string
 }
@@ -60,8 +58,8 @@ type World struct {
 	StateDir string
 	// Removed says that the machine is not in the store any more.
 	Removed bool
-	// Frugal forbids what would cost a login as long as all is well.
-	Frugal bool
+	// Mode is what is being done with the machine now.
+	Mode mode.Mode
 	// Owners are the store's machines by the hash of their server's public key. All
 	// machines of a store share them.
 	Owners *memo.Of[map[string]string]
@@ -83,9 +81,6 @@ func (w *World) Forget() {
 // Name is what progress lines call it: the machine's name, or VirtualBox where there is
 // no machine.
 func (w *World) Name() string { return cmp.Or(w.Machine.Name, "VirtualBox") }
-
-// Repairing says that this is a repair: only what it needs is asked.
-func (w *World) Repairing() bool { return w.Patience > 0 }
 
 // Hint is a command line about this machine that works when pasted.
 func (w *World) Hint(command string, flags ...string) string {

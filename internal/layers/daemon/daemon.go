@@ -81,11 +81,11 @@ func inspect(ctx context.Context, w *world.World) (stack.State, error) {
 	if s.healthy() {
 		s.Running = true
 		write, err := changes.PlanRecord(ctx, w, a)
-		if err != nil && w.Repairing() {
+		if err != nil && w.Mode.IsRepair() {
 			return nil, err // a repair that records nothing is half of one
 		}
 		s.Write = write
-		if !w.Frugal && !w.Repairing() {
+		if !w.Mode.IsQuick() && !w.Mode.IsRepair() {
 			// What it cannot tell is no reason to doubt a dockerd that answers.
 			if api, err := w.Docker.API(ctx); err == nil {
 				s.Client = api.String()

@@ -51,7 +51,7 @@ func inspect(ctx context.Context, w *world.World) (stack.State, error) {
 		EnvHint: `eval "$(` + w.Hint("env") + `)"`,
 	}
 	s.OS = w.Laptop.OS()
-	if !w.Frugal && !w.Repairing() {
+	if !w.Mode.IsQuick() && !w.Mode.IsRepair() {
 		s.NoClient = !w.Docker.Installed()
 	}
 	s.Proxy = captures(w.Getenv, target.Host)

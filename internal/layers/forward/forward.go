@@ -81,14 +81,14 @@ func inspect(ctx context.Context, w *world.World) (stack.State, error) {
 	if len(s.Rules) > 0 && s.TakenBy == "" {
 		return s, nil
 	}
-	s.HostOnlyWorks = !w.Repairing() && w.Endpoints.Ask(ctx, w.Endpoints.HostOnly()).Verified()
+	s.HostOnlyWorks = !w.Mode.IsRepair() && w.Endpoints.Ask(ctx, w.Endpoints.HostOnly()).Verified()
 	port, err := changes.ChoosePort(ctx, w, vm)
 	var none *virtualbox.PortError
 	if errors.As(err, &none) {
 		s.NoPort, s.PortHint = none.Text, none.Hint
 		return s, nil
 	}
-	if err != nil && ctx.Err() != nil && !w.Repairing() {
+	if err != nil && ctx.Err() != nil && !w.Mode.IsRepair() {
 		return s, nil // what is wrong is known; which port a rule would get, other VMs have not said in time
 	}
 	if err != nil {

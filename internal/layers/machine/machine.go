@@ -105,7 +105,7 @@ func inspect(ctx context.Context, w *world.World) (stack.State, error) {
 		if w.VM.AddressMoved(ctx) {
 			s.Now, s.Known = w.VM.GuestAddr(ctx), w.HostOnly()
 		}
-		if w.Repairing() {
+		if w.Mode.IsRepair() {
 			return s, nil // the rest is advice
 		}
 	}

@@ -52,12 +52,12 @@ func inspect(ctx context.Context, w *world.World) (stack.State, error) {
 	s.View = view
 	verdict := s.judge().Verdict
 	switch {
-	case w.Repairing():
+	case w.Mode.IsRepair():
 		// A route that is right is proved by an answer; a tunnel's name is advice.
 		if verdict == routes.OK && running(ctx, w) && !w.Endpoints.HostOnlyAnswers(ctx) {
 			s.silent(ctx, w)
 		}
-	case w.Frugal:
+	case w.Mode.IsQuick():
 		return s, nil // the rest costs time
 	case verdict == routes.Hijacked:
 		s.Client = w.Network.VPN(ctx, view)
@@ -78,7 +78,7 @@ func inspect(ctx context.Context, w *world.World) (stack.State, error) {
 // silent looks at why nothing answers. A docker host that has another address
 // now cannot, whatever the route is like.
 func (s *State) silent(ctx context.Context, w *world.World) {
-	if s.Silent = w.Frugal || !w.VM.AddressMoved(ctx); s.Silent {
+	if s.Silent = w.Mode.IsQuick() || !w.VM.AddressMoved(ctx); s.Silent {
 		s.Client = w.Network.VPN(ctx, s.View)
 	}
 }
@@ -86,7 +86,7 @@ func (s *State) silent(ctx context.Context, w *world.World) {
 // adapter asks for what the VM is attached to. An adapter that no VM uses need
 // not be there, nor be up.
 func (s *State) adapter(ctx context.Context, w *world.World) {
-	if w.Frugal {
+	if w.Mode.IsQuick() {
 		return
 	}
 	if s.VMDown = !running(ctx, w); s.VMDown {
@@ -106,7 +106,7 @@ func (s State) BlockedBy() string {
 // running says whether somebody can be there to answer. A frugal repair has had
 // dockerd's answer already.
 func running(ctx context.Context, w *world.World) bool {
-	if w.Frugal {
+	if w.Mode.IsQuick() {
 		return true
 	}
 	up, err := w.VM.Running(ctx)

@@ -72,7 +72,7 @@ func inspect(ctx context.Context, w *world.World) (stack.State, error) {
 		return s, nil
 	}
 	s.Addresses = w.SSH.Addresses(ctx)
-	if s.NotAsked = w.Repairing() && !w.SSH.Tried(); s.NotAsked {
+	if s.NotAsked = w.Mode.IsRepair() && !w.SSH.Tried(); s.NotAsked {
 		return s, nil
 	}
 	s.KeyMode = openTo(ctx, w)
@@ -84,7 +84,7 @@ func inspect(ctx context.Context, w *world.World) (stack.State, error) {
 		return s, nil
 	}
 	s.Login, s.Greeting, s.Weak = w.SSH.Login(), c.Greeting().Ident, c.Greeting().Weak
-	if w.Repairing() {
+	if w.Mode.IsRepair() {
 		return s, nil // what a repair needs of the docker host, its rung has asked
 	}
 	facts, err := w.Guest.Facts(ctx)

@@ -71,7 +71,7 @@ func inspect(ctx context.Context, w *world.World) (stack.State, error) {
 		ClockHint: w.DockerMachine("ssh") + ` "sudo date -u -s @$(date +%s)"`}
 	target := w.Endpoints.Target(ctx)
 	s.Need, s.Want = w.Endpoints.CertNames(ctx, target)
-	if !w.Frugal {
+	if !w.Mode.IsQuick() {
 		running, err := w.VM.Running(ctx)
 		if err != nil {
 			return nil, err
@@ -81,13 +81,13 @@ func inspect(ctx context.Context, w *world.World) (stack.State, error) {
 		}
 	}
 	answer := w.Endpoints.Served(ctx, target)
-	if (w.Frugal || w.Repairing()) && !w.Reissue && answer.Verified() {
+	if (w.Mode.IsQuick() || w.Mode.IsRepair()) && !w.Reissue && answer.Verified() {
 		if done, ok := s.good(ctx, w, answer); ok {
 			return done, nil
 		}
 	}
 	facts, factsErr := dockerhost.Facts{}, errors.New("not asked")
-	if !w.Frugal {
+	if !w.Mode.IsQuick() {
 		facts, factsErr = w.Guest.Facts(ctx)
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
@@ -239,7 +239,7 @@ func (s *State) plan(ctx context.Context, w *world.World, old, served *x509.Cert
 	}
 	s.ImpossibleHint = "docker-vpn-helper explain tls.reissue-impossible"
 	switch {
-	case w.Frugal, access.Skipped(factsErr):
+	case w.Mode.IsQuick(), access.Skipped(factsErr):
 	case factsErr != nil:
 		// The ssh rung knows what to do about it, and cert renew does not look at it.
 		s.Impossible, s.ImpossibleHint = access.NoFacts(factsErr), w.Hint("doctor")
@@ -267,7 +267,7 @@ func (s *State) plan(ctx context.Context, w *world.World, old, served *x509.Cert
 	switch {
 	case sans != nil:
 		s.Plan = append(s.Plan, sans)
-	case unsure != nil && w.Repairing():
+	case unsure != nil && w.Mode.IsRepair():
 		w.Tell("[%s] warn: docker-machine will not keep the new names: %v", w.Machine.Name, unsure)
 	}
 }

@@ -1,0 +1,38 @@
+// Package mode says what a run is for: that decides what it may ask and how long it
+// waits.
+package mode
+
+import "time"
+
+// repairPatience is how long a repair waits for a silent peer.
+const repairPatience = 10 * time.Second
+
+// Mode is what a run is for. It never changes; a run that goes on to something else gets
+// another one. The zero value is Diagnose.
+type Mode struct {
+	quick    bool
+	patience time.Duration
+}
+
+// Diagnose asks everything that is answered in time, and changes nothing.
+func Diagnose() Mode { return Mode{} }
+
+// Quick asks only what costs neither a login nor VBoxManage: it is for a machine that is
+// probably healthy.
+func Quick() Mode { return Mode{quick: true} }
+
+// Repair asks only what it needs, and waits for peers that are slow.
+func Repair() Mode { return RepairWaiting(repairPatience) }
+
+// RepairWaiting is Repair with another time for peers that are slow.
+func RepairWaiting(patience time.Duration) Mode { return Mode{patience: patience} }
+
+// IsQuick reports whether only what costs neither a login nor VBoxManage may be asked.
+func (m Mode) IsQuick() bool { return m.quick }
+
+// IsRepair reports whether the run is to change things.
+func (m Mode) IsRepair() bool { return m.patience > 0 }
+
+// Patience is how long the run waits for a silent peer beyond the time of a probe; 0
+// except in a repair.
+func (m Mode) Patience() time.Duration { return m.patience }
