@@ -36,25 +36,20 @@ type SetContext struct {
 	WasCurrent bool `json:",omitempty"`
 }
 
-// Kind implements world.Change.
 func (c *SetContext) Kind() string { return kindSetContext }
 
 func (c *SetContext) String() string {
 	return fmt.Sprintf("point docker context %s at %s", c.Name, c.Endpoint)
 }
 
-// Doing implements world.Change.
 func (c *SetContext) Doing() string {
 	return fmt.Sprintf("pointing docker context %s at %s", c.Name, c.Endpoint)
 }
 
-// Risk implements world.Change.
 func (c *SetContext) Risk() string { return "" }
 
-// NeedsDockerHost implements world.Change.
 func (c *SetContext) NeedsDockerHost() bool { return false }
 
-// Backup implements world.Change.
 func (c *SetContext) Backup(ctx context.Context, w *world.World) error {
 	old, current, err := w.Docker.Context(ctx, c.Config, c.Name)
 	if err != nil {
@@ -72,7 +67,6 @@ func (c *SetContext) Backup(ctx context.Context, w *world.World) error {
 	return host.WriteState(ctx, w.Laptop, c.Saved, out.Stdout)
 }
 
-// Apply implements world.Change.
 func (c *SetContext) Apply(ctx context.Context, w *world.World) error {
 	args := dockercli.UpdateContext(c.Name, c.Endpoint, c.Dir)
 	if c.None {
@@ -84,7 +78,7 @@ func (c *SetContext) Apply(ctx context.Context, w *world.World) error {
 	return nil
 }
 
-// Revert implements world.Change. A context that leads elsewhere by now is not ours.
+// A context that leads elsewhere by now is not ours.
 // docker imports no context over another, so that between removing and importing
 // there is none: one that is gone while its copy is kept is therefore made again.
 func (c *SetContext) Revert(ctx context.Context, w *world.World) ([]string, error) {
@@ -153,34 +147,28 @@ type UseContext struct {
 	Previous string `json:",omitempty"` // the current one as Backup found it
 }
 
-// Kind implements world.Change.
 func (c *UseContext) Kind() string { return kindUseContext }
 
 func (c *UseContext) String() string { return "make docker context " + c.Name + " the current one" }
 
-// Doing implements world.Change.
 func (c *UseContext) Doing() string { return "making docker context " + c.Name + " the current one" }
 
-// Risk implements world.Change.
 func (c *UseContext) Risk() string { return "" }
 
-// NeedsDockerHost implements world.Change.
 func (c *UseContext) NeedsDockerHost() bool { return false }
 
-// Backup implements world.Change.
 func (c *UseContext) Backup(ctx context.Context, w *world.World) error {
 	_, current, err := w.Docker.Context(ctx, c.Config, c.Name)
 	c.Previous = current
 	return err
 }
 
-// Apply implements world.Change.
 func (c *UseContext) Apply(ctx context.Context, w *world.World) error {
 	_, err := w.Docker.Run(ctx, c.Config, nil, dockercli.UseContext(c.Name))
 	return err
 }
 
-// Revert implements world.Change. Whoever has chosen another context since keeps it.
+// Whoever has chosen another context since keeps it.
 func (c *UseContext) Revert(ctx context.Context, w *world.World) ([]string, error) {
 	all, err := w.Docker.Contexts(ctx, c.Config)
 	if err != nil || c.Previous == c.Name {

@@ -95,28 +95,22 @@ func (c *AddSANs) edit(ctx context.Context, w *world.World) (data, changed []byt
 	return data, changed, nil
 }
 
-// Kind implements world.Change.
 func (c *AddSANs) Kind() string { return kindAddSANs }
 
 func (c *AddSANs) String() string {
 	return fmt.Sprintf("list %s as ServerCertSANs in config.json", strings.Join(c.Names, ", "))
 }
 
-// Doing implements world.Change.
 func (c *AddSANs) Doing() string {
 	return "listing the names in config.json, so that docker-machine keeps them"
 }
 
-// Inert implements world.Inert.
 func (c *AddSANs) Inert() {}
 
-// Risk implements world.Change.
 func (c *AddSANs) Risk() string { return "" }
 
-// NeedsDockerHost implements world.Change.
 func (c *AddSANs) NeedsDockerHost() bool { return false }
 
-// Backup implements world.Change.
 func (c *AddSANs) Backup(ctx context.Context, w *world.World) error {
 	data, changed, err := c.edit(ctx, w)
 	if err != nil {
@@ -149,7 +143,6 @@ func commonSuffix(a, b []byte) int {
 	return n
 }
 
-// Apply implements world.Change.
 func (c *AddSANs) Apply(ctx context.Context, w *world.World) error {
 	data, changed, err := c.edit(ctx, w)
 	if err != nil || bytes.Equal(changed, data) {
@@ -158,7 +151,7 @@ func (c *AddSANs) Apply(ctx context.Context, w *world.World) error {
 	return w.Laptop.WriteFile(ctx, c.Path, changed, 0o600)
 }
 
-// Revert implements world.Change. Where docker-machine has written the file
+// Where docker-machine has written the file
 // anew, only the names that we added are taken out.
 func (c *AddSANs) Revert(ctx context.Context, w *world.World) ([]string, error) {
 	data, err := w.Laptop.ReadFile(ctx, c.Path)
@@ -231,7 +224,6 @@ func PlanRecord(ctx context.Context, w *world.World, a endpoint.Answer) (*WriteR
 	return &WriteRecord{Path: w.Machine.RecordPath(), New: string(text), url: a.Endpoint.URL()}, nil
 }
 
-// Kind implements world.Change.
 func (c *WriteRecord) Kind() string { return kindWriteRecord }
 
 func (c *WriteRecord) String() string {
@@ -242,19 +234,14 @@ func (c *WriteRecord) String() string {
 	return "record the endpoint " + url
 }
 
-// Doing implements world.Change.
 func (c *WriteRecord) Doing() string { return "recording the endpoint " + c.url }
 
-// Risk implements world.Change.
 func (c *WriteRecord) Risk() string { return "" }
 
-// NeedsDockerHost implements world.Change.
 func (c *WriteRecord) NeedsDockerHost() bool { return false }
 
-// Inert implements world.Inert.
 func (c *WriteRecord) Inert() {}
 
-// Backup implements world.Change.
 func (c *WriteRecord) Backup(ctx context.Context, w *world.World) error {
 	old, err := w.Laptop.ReadFile(ctx, c.Path)
 	if c.None = errors.Is(err, fs.ErrNotExist); err != nil && !c.None {
@@ -268,12 +255,10 @@ func (c *WriteRecord) Backup(ctx context.Context, w *world.World) error {
 	return nil
 }
 
-// Apply implements world.Change.
 func (c *WriteRecord) Apply(ctx context.Context, w *world.World) error {
 	return w.Laptop.WriteFile(ctx, c.Path, []byte(c.New), 0o600)
 }
 
-// Revert implements world.Change.
 func (c *WriteRecord) Revert(ctx context.Context, w *world.World) ([]string, error) {
 	return restore(ctx, w, c.Path, file{text: c.Old, none: c.None}, c.New, 0o600)
 }

@@ -56,12 +56,10 @@ type SavedVM struct {
 	Paused     bool // it was, and is again
 }
 
-// Kind implements world.Change.
 func (c *RestartModules) Kind() string { return kindRestartModules }
 
 func (c *RestartModules) String() string { return "restart VirtualBox's kernel modules" }
 
-// Doing implements world.Change.
 func (c *RestartModules) Doing() string {
 	if len(c.Saved) == 0 {
 		return "restarting VirtualBox's kernel modules"
@@ -73,13 +71,13 @@ func (c *RestartModules) Doing() string {
 	return "saving " + strings.Join(names, ", ") + ", and restarting VirtualBox's kernel modules"
 }
 
-// Risk implements world.Change: that VMs may be saved is asked for by a flag of its own.
+// That VMs may be saved is asked for by a flag of its own.
 func (c *RestartModules) Risk() string { return "" }
 
-// NeedsDockerHost implements world.Change: VirtualBox resumes the VMs that are still saved.
+// VirtualBox resumes the VMs that are still saved.
 func (c *RestartModules) NeedsDockerHost() bool { return false }
 
-// Backup implements world.Change. It refuses, with nothing touched, what would
+// It refuses, with nothing touched, what would
 // fail: VMs that may not be saved, no root's rights where VMs would be saved first.
 // The error is a *useraction.Required or a *host.SudoError then. Whether a VPN is in the
 // way is for those to ask who plan the change.
@@ -124,7 +122,6 @@ func (c *RestartModules) Backup(ctx context.Context, w *world.World) error {
 	return err
 }
 
-// Apply implements world.Change.
 func (c *RestartModules) Apply(ctx context.Context, w *world.World) error {
 	for _, vm := range c.Saved {
 		w.Tell("saving VM %s", vm.Name)
@@ -285,7 +282,7 @@ func (c *RestartModules) awake(ctx context.Context, w *world.World) bool {
 	return ok || !c.proven
 }
 
-// Revert implements world.Change: modules that were restarted are as before;
+// Modules that were restarted are as before;
 // VMs that are still saved are not.
 func (c *RestartModules) Revert(ctx context.Context, w *world.World) ([]string, error) {
 	if c.Resumed {

@@ -41,19 +41,16 @@ type Reissue struct {
 	before *x509.Certificate // what dockerd served
 }
 
-// Kind implements world.Change.
 func (c *Reissue) Kind() string { return kindReissue }
 
 func (c *Reissue) String() string {
 	return fmt.Sprintf("reissue the server certificate with %s, and restart dockerd", strings.Join(c.Names, ", "))
 }
 
-// Doing implements world.Change.
 func (c *Reissue) Doing() string {
 	return fmt.Sprintf("reissuing the server certificate with %s, and restarting dockerd", strings.Join(c.Names, ", "))
 }
 
-// Risk implements world.Change.
 func (c *Reissue) Risk() string {
 	if len(c.Containers) == 0 {
 		return ""
@@ -61,7 +58,7 @@ func (c *Reissue) Risk() string {
 	return fmt.Sprintf("restarting dockerd on %s stops %s", c.Machine, strings.Join(c.Containers, ", "))
 }
 
-// NeedsDockerHost implements world.Change: the docker host has the old certificate to
+// The docker host has the old certificate to
 // get back, unless none was signed.
 func (c *Reissue) NeedsDockerHost() bool { return len(c.New) > 0 }
 
@@ -74,7 +71,7 @@ func PlanReissue(ctx context.Context, w *world.World, names []string, served *x5
 	return c
 }
 
-// Backup implements world.Change: it reads both old copies and signs the new one.
+// It reads both old copies and signs the new one.
 func (c *Reissue) Backup(ctx context.Context, w *world.World) error {
 	facts, err := w.Guest.Facts(ctx)
 	if err != nil {
@@ -168,7 +165,7 @@ func HostKey(facts dockerhost.Facts) crypto.PublicKey {
 	return key
 }
 
-// Apply implements world.Change: the store's copy first, for a store that cannot be
+// The store's copy first, for a store that cannot be
 // written must not cost a restart of dockerd; then the docker host, in one
 // transaction that goes on by itself.
 func (c *Reissue) Apply(ctx context.Context, w *world.World) error {
@@ -202,7 +199,7 @@ func (c *Reissue) served(ctx context.Context, w *world.World) error {
 	return fmt.Errorf("dockerd on %s has not been restarted: it serves another certificate than the one on its disk", c.Machine)
 }
 
-// Undoable implements world.Undoable: half of it is on the docker host.
+// Half of it is on the docker host.
 func (c *Reissue) Undoable(ctx context.Context, w *world.World) error {
 	if len(c.New) == 0 || w.Removed || w.VM.Missing(ctx) {
 		return nil
@@ -218,10 +215,8 @@ func (c *Reissue) Undoable(ctx context.Context, w *world.World) error {
 	return err
 }
 
-// ForGood implements world.Costly.
 func (c *Reissue) ForGood() bool { return dockerhost.AnyRemoved(c.Containers) }
 
-// Revert implements world.Change.
 func (c *Reissue) Revert(ctx context.Context, w *world.World) ([]string, error) {
 	if len(c.New) == 0 {
 		return nil, nil

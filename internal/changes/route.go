@@ -32,25 +32,20 @@ type RestoreRoute struct {
 	Boot string `json:",omitempty"`
 }
 
-// Kind implements world.Change.
 func (c *RestoreRoute) Kind() string { return kindRestoreRoute }
 
 func (c *RestoreRoute) String() string {
 	return fmt.Sprintf("restore the route %s by %s", c.Net.Masked(), c.Adapter)
 }
 
-// Doing implements world.Change.
 func (c *RestoreRoute) Doing() string {
 	return fmt.Sprintf("restoring the route %s by %s", c.Net.Masked(), c.Adapter)
 }
 
-// Risk implements world.Change.
 func (c *RestoreRoute) Risk() string { return "" }
 
-// NeedsDockerHost implements world.Change.
 func (c *RestoreRoute) NeedsDockerHost() bool { return false }
 
-// Backup implements world.Change.
 func (c *RestoreRoute) Backup(ctx context.Context, w *world.World) error {
 	view, err := routeNow(ctx, w)
 	c.Listed = err == nil && view.RouteErr == nil && view.Route.Link == c.Adapter
@@ -58,12 +53,11 @@ func (c *RestoreRoute) Backup(ctx context.Context, w *world.World) error {
 	return err
 }
 
-// Apply implements world.Change.
 func (c *RestoreRoute) Apply(ctx context.Context, w *world.World) error {
 	return steps(ctx, w, routes.ReAdd(c.OS, c.Net.Masked(), c.Adapter, c.Net.Addr()))
 }
 
-// Revert implements world.Change: the route is dropped only while it is the one
+// The route is dropped only while it is the one
 // that we put there. One that was listed before stays, and is listed again where
 // Apply was cut short.
 func (c *RestoreRoute) Revert(ctx context.Context, w *world.World) ([]string, error) {
@@ -107,7 +101,7 @@ func (c *RestoreRoute) drop() host.Cmd {
 	return host.Cmd{Argv: routes.Drop(c.OS, c.Net.Masked(), c.Adapter), Root: true}
 }
 
-// Undoable implements world.Undoable: a route goes only with root's rights. Who may
+// A route goes only with root's rights. Who may
 // run nothing but the one command can run it by hand before.
 func (c *RestoreRoute) Undoable(ctx context.Context, w *world.World) error {
 	if w.LoadErr != nil && !c.gone(ctx, w) {
@@ -130,7 +124,7 @@ func (c *RestoreRoute) gone(ctx context.Context, w *world.World) bool {
 	return c.Boot != "" && err == nil && now != c.Boot
 }
 
-// Next implements world.Escalating: setting the adapter's address anew makes
+// Setting the adapter's address anew makes
 // VirtualBox and the kernel bring the route back themselves.
 func (c *RestoreRoute) Next() world.Change {
 	if !strings.HasPrefix(c.Adapter, "vboxnet") {
@@ -165,28 +159,22 @@ type ConfigureAdapter struct {
 	refused bool
 }
 
-// Kind implements world.Change.
 func (c *ConfigureAdapter) Kind() string { return kindConfigureAdapter }
 
 func (c *ConfigureAdapter) String() string {
 	return fmt.Sprintf("give host-only adapter %s its address %s", c.Adapter, c.Addr)
 }
 
-// Doing implements world.Change.
 func (c *ConfigureAdapter) Doing() string {
 	return fmt.Sprintf("giving host-only adapter %s its address %s", c.Adapter, c.Addr)
 }
 
-// Risk implements world.Change.
 func (c *ConfigureAdapter) Risk() string { return "" }
 
-// NeedsDockerHost implements world.Change.
 func (c *ConfigureAdapter) NeedsDockerHost() bool { return false }
 
-// Backup implements world.Change.
 func (c *ConfigureAdapter) Backup(context.Context, *world.World) error { return nil }
 
-// Apply implements world.Change.
 func (c *ConfigureAdapter) Apply(ctx context.Context, w *world.World) error {
 	_, err := w.VirtualBox.Run(ctx, vbox.IfConfig(c.Adapter, c.Addr))
 	var complaint *vbox.Error
@@ -196,7 +184,7 @@ func (c *ConfigureAdapter) Apply(ctx context.Context, w *world.World) error {
 	return err
 }
 
-// Next implements world.Escalating. What VirtualBox refuses by its own rules, it
+// What VirtualBox refuses by its own rules, it
 // refuses after a restart of its modules too.
 func (c *ConfigureAdapter) Next() world.Change {
 	if c.refused {
@@ -205,7 +193,7 @@ func (c *ConfigureAdapter) Next() world.Change {
 	return &RestartModules{Adapters: []HostOnly{{Name: c.Adapter, Addr: c.Addr}}, Again: c.Again}
 }
 
-// Revert implements world.Change: the address is the one that VirtualBox had
+// The address is the one that VirtualBox had
 // configured all along, so there is only the route to take back that came with it.
 func (c *ConfigureAdapter) Revert(ctx context.Context, w *world.World) ([]string, error) {
 	if c.For == nil {
@@ -214,7 +202,6 @@ func (c *ConfigureAdapter) Revert(ctx context.Context, w *world.World) ([]string
 	return c.For.Revert(ctx, w)
 }
 
-// Undoable implements world.Undoable.
 func (c *ConfigureAdapter) Undoable(ctx context.Context, w *world.World) error {
 	if c.For == nil {
 		return nil

@@ -42,7 +42,6 @@ func (c *AddRule) rule() vbox.Forward {
 	return vbox.Forward{Slot: c.Slot, Name: virtualbox.RuleName, Proto: "tcp", HostIP: "127.0.0.1", HostPort: c.Port, GuestPort: cmp.Or(c.Guest, store.DefaultEnginePort)}
 }
 
-// Kind implements world.Change.
 func (c *AddRule) Kind() string { return kindAddRule }
 
 func (c *AddRule) String() string {
@@ -53,21 +52,19 @@ func (c *AddRule) String() string {
 	return fmt.Sprintf("%s NAT rule %s (127.0.0.1:%d -> guest %d)", verb, virtualbox.RuleName, c.Port, c.rule().GuestPort)
 }
 
-// Doing implements world.Change.
 func (c *AddRule) Doing() string {
 	return fmt.Sprintf("adding NAT rule 127.0.0.1:%d → guest %d", c.Port, c.rule().GuestPort)
 }
 
-// Risk implements world.Change.
 func (c *AddRule) Risk() string { return "" }
 
-// NeedsDockerHost implements world.Change: VirtualBox edits the rules of a VM that is off.
+// VirtualBox edits the rules of a VM that is off.
 func (c *AddRule) NeedsDockerHost() bool { return false }
 
-// Backup implements world.Change: the plan itself says what was there.
+// The plan itself says what was there.
 func (c *AddRule) Backup(context.Context, *world.World) error { return nil }
 
-// Apply implements world.Change. The port is the planned one, or the next that is still
+// The port is the planned one, or the next that is still
 // free: looking for it and adding the rule happen under one lock. That VirtualBox listens is
 // then verified, for it accepts a rule whose bind fails.
 func (c *AddRule) Apply(ctx context.Context, w *world.World) error {
@@ -136,7 +133,7 @@ func (c *AddRule) bound(ctx context.Context, w *world.World, vm vbox.VM) (bool, 
 	}
 }
 
-// Revert implements world.Change. Whatever has our name is ours to remove,
+// Whatever has our name is ours to remove,
 // unless somebody has made another rule of it since.
 func (c *AddRule) Revert(ctx context.Context, w *world.World) ([]string, error) {
 	vm, exists, err := c.lookUp(ctx, w)
@@ -163,7 +160,7 @@ func (c *AddRule) Revert(ctx context.Context, w *world.World) ([]string, error) 
 	return nil, w.VirtualBox.AddRule(ctx, &vm, c.Old.Slot, *c.Old)
 }
 
-// Undoable implements world.Undoable: VirtualBox must know the VM's rules.
+// VirtualBox must know the VM's rules.
 func (c *AddRule) Undoable(ctx context.Context, w *world.World) error {
 	_, _, err := c.lookUp(ctx, w)
 	return err

@@ -20,29 +20,22 @@ func PlanStart(w *world.World, facts dockerhost.Facts) *StartDaemon {
 	return &StartDaemon{Machine: w.Machine.Name}
 }
 
-// Kind implements world.Change.
 func (c *StartDaemon) Kind() string { return kindStartDaemon }
 
 func (c *StartDaemon) String() string { return "start dockerd on " + c.Machine }
 
-// Doing implements world.Change.
 func (c *StartDaemon) Doing() string { return "starting dockerd" }
 
-// Risk implements world.Change.
 func (c *StartDaemon) Risk() string { return "" }
 
-// NeedsDockerHost implements world.Change.
 func (c *StartDaemon) NeedsDockerHost() bool { return false }
 
-// Permanent implements world.Permanent.
 func (c *StartDaemon) Permanent() string {
 	return "dockerd is running now; neither a rollback nor undo stops it again"
 }
 
-// Backup implements world.Change.
 func (c *StartDaemon) Backup(context.Context, *world.World) error { return nil }
 
-// Apply implements world.Change.
 func (c *StartDaemon) Apply(ctx context.Context, w *world.World) error {
 	facts, err := w.Guest.Facts(ctx)
 	if err != nil {
@@ -56,5 +49,5 @@ func (c *StartDaemon) Apply(ctx context.Context, w *world.World) error {
 	return swapError(c.Machine, r)
 }
 
-// Revert implements world.Change: a started dockerd is not stopped again.
+// A started dockerd is not stopped again.
 func (c *StartDaemon) Revert(context.Context, *world.World) ([]string, error) { return nil, nil }

@@ -34,7 +34,6 @@ func Startable(s vbox.State) bool {
 	return false
 }
 
-// Kind implements world.Change.
 func (c *StartVM) Kind() string { return kindStartVM }
 
 func (c *StartVM) String() string {
@@ -44,7 +43,6 @@ func (c *StartVM) String() string {
 	return fmt.Sprintf("start VM %s (%s)", c.Machine, c.From)
 }
 
-// Doing implements world.Change.
 func (c *StartVM) Doing() string {
 	if c.From == vbox.Paused {
 		return "resuming the VM"
@@ -52,21 +50,16 @@ func (c *StartVM) Doing() string {
 	return "starting the VM"
 }
 
-// Risk implements world.Change.
 func (c *StartVM) Risk() string { return "" }
 
-// NeedsDockerHost implements world.Change.
 func (c *StartVM) NeedsDockerHost() bool { return false }
 
-// Permanent implements world.Permanent.
 func (c *StartVM) Permanent() string {
 	return "the VM is running now; neither a rollback nor undo stops it again"
 }
 
-// Backup implements world.Change.
 func (c *StartVM) Backup(context.Context, *world.World) error { return nil }
 
-// Apply implements world.Change.
 func (c *StartVM) Apply(ctx context.Context, w *world.World) error {
 	var err error
 	switch c.From {
@@ -141,5 +134,5 @@ func answers(ctx context.Context, w *world.World) bool {
 	return !e.Planned && w.Endpoints.Ask(ctx, e).Verified()
 }
 
-// Revert implements world.Change: a started VM is not stopped again.
+// A started VM is not stopped again.
 func (c *StartVM) Revert(context.Context, *world.World) ([]string, error) { return nil, nil }

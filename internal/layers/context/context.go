@@ -71,7 +71,6 @@ func (s State) foreign() bool {
 	return s.Exists && s.Endpoint != s.Want && !s.Wish.Force && !slices.Contains(s.Wish.Ours, s.Endpoint)
 }
 
-// Findings implements stack.State.
 func (s State) Findings() []stack.Finding {
 	one := func(code string, status stack.Status, title, hint string) []stack.Finding {
 		return []stack.Finding{{Code: code, Status: status, Title: title, Hint: hint}}
@@ -92,7 +91,6 @@ func (s State) Findings() []stack.Finding {
 	return one("context.ok", stack.OK, fmt.Sprintf("docker context %s leads to %s", s.Name, s.Want), "")
 }
 
-// Changes implements stack.State.
 func (s State) Changes() []world.Change {
 	var plan []world.Change
 	if s.foreign() {

@@ -117,7 +117,6 @@ func (s State) healthy() bool {
 	return s.Answered == "docker" && s.Identity == endpoint.Mine && s.Untrusted == ""
 }
 
-// BlockedBy implements stack.SelfBlocked.
 func (s State) BlockedBy() string {
 	switch {
 	case !s.Endpoint.Planned:
@@ -128,7 +127,6 @@ func (s State) BlockedBy() string {
 	return "forward"
 }
 
-// Findings implements stack.State.
 func (s State) Findings() []stack.Finding {
 	fail := func(code, title, hint string) []stack.Finding {
 		return []stack.Finding{{Code: code, Status: stack.Fail, Title: title, Hint: hint}}
@@ -203,7 +201,6 @@ func (s State) misfit() []stack.Finding {
 	return nil
 }
 
-// Changes implements stack.State.
 func (s State) Changes() []world.Change {
 	switch {
 	case s.Start != nil:

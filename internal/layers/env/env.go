@@ -76,7 +76,6 @@ func captures(getenv func(string) string, host string) string {
 	return ""
 }
 
-// Findings implements stack.State.
 func (s State) Findings() []stack.Finding {
 	var out []stack.Finding
 	warn := func(code, title string, weight stack.Weight) {
@@ -120,7 +119,6 @@ func (s State) installHint() string {
 	return "docker-vpn-helper explain env.client-missing"
 }
 
-// Changes implements stack.State.
 func (State) Changes() []world.Change { return nil }
 
 func sameHost(a, b string) bool {

@@ -173,7 +173,6 @@ func servesVM(ctx context.Context, w *world.World, vm vbox.VM, rule vbox.Forward
 	return false
 }
 
-// Findings implements stack.State.
 func (s State) Findings() []stack.Finding {
 	switch {
 	case !s.Applies:
@@ -218,7 +217,6 @@ func (s State) Findings() []stack.Finding {
 	return out
 }
 
-// BlockedBy implements stack.SelfBlocked.
 func (s State) BlockedBy() string {
 	if s.NoVM {
 		return "machine"
@@ -226,7 +224,6 @@ func (s State) BlockedBy() string {
 	return ""
 }
 
-// Changes implements stack.State.
 func (s State) Changes() []world.Change {
 	if s.Plan == nil {
 		return nil

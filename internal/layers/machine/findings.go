@@ -9,7 +9,6 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/vbox"
 )
 
-// Findings implements stack.State.
 func (s State) Findings() []stack.Finding {
 	one := func(code string, status stack.Status, title, hint string) []stack.Finding {
 		return []stack.Finding{{Code: code, Status: status, Title: title, Hint: hint}}

@@ -186,7 +186,6 @@ func (s *State) virtualBox(ctx context.Context, w *world.World, vm vbox.VM) {
 	}
 }
 
-// Changes implements stack.State.
 func (s State) Changes() []world.Change {
 	if !s.VirtualBox || s.Missing || s.ConfigErr != "" || s.VM == vbox.Running || !changes.Startable(s.VM) ||
 		s.OldAdapter || s.AppleSilicon || s.NoDriver && s.NoModules != "" {

@@ -95,7 +95,6 @@ func (s *State) adapter(ctx context.Context, w *world.World) {
 	s.NIC = w.VM.HostOnlyAdapter(ctx)
 }
 
-// BlockedBy implements stack.SelfBlocked.
 func (s State) BlockedBy() string {
 	if s.VMDown {
 		return "machine"
@@ -124,7 +123,6 @@ func (s State) laptop() netip.Prefix {
 	return netip.PrefixFrom(s.View.Net().Addr().Next(), s.View.Net().Bits())
 }
 
-// Findings implements stack.State.
 func (s State) Findings() []stack.Finding {
 	if !s.Applies {
 		return []stack.Finding{{Code: "route.ok", Status: stack.OK, Title: "no host-only network to reach"}}
@@ -175,7 +173,7 @@ func (s State) Findings() []stack.Finding {
 	return []stack.Finding{{Code: "route.unknown", Status: stack.Unknown, Title: "could not tell which way " + s.View.Addr.String() + " leaves: " + j.Evidence}}
 }
 
-// Changes implements stack.State. A route that a connected VPN owns is reported
+// A route that a connected VPN owns is reported
 // and never fought: the client would put it back at once.
 func (s State) Changes() []world.Change {
 	if !s.Applies || s.VMDown {

@@ -14,7 +14,6 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/stack"
 )
 
-// Findings implements stack.State.
 func (s State) Findings() []stack.Finding {
 	if s.NotRunning {
 		return nil

@@ -149,7 +149,6 @@ func openTo(ctx context.Context, w *world.World) fs.FileMode {
 	return 0
 }
 
-// SkippedBecause implements stack.SelfSkipped.
 func (s State) SkippedBecause() string {
 	switch {
 	case s.NotAsked:
@@ -160,7 +159,6 @@ func (s State) SkippedBecause() string {
 	return ""
 }
 
-// BlockedBy implements stack.SelfBlocked.
 func (s State) BlockedBy() string {
 	if s.NotRunning {
 		return "machine"
@@ -168,5 +166,5 @@ func (s State) BlockedBy() string {
 	return ""
 }
 
-// Changes implements stack.State: what closes SSH is never ours to change.
+// What closes SSH is never ours to change.
 func (State) Changes() []world.Change { return nil }

@@ -11,7 +11,6 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/stack"
 )
 
-// BlockedBy implements stack.SelfBlocked.
 func (s State) BlockedBy() string {
 	switch {
 	case s.NotRunning:
@@ -24,7 +23,6 @@ func (s State) BlockedBy() string {
 	return "daemon"
 }
 
-// Findings implements stack.State.
 func (s State) Findings() []stack.Finding {
 	if s.Served == nil && s.Disk == nil && s.Broken == "" && s.ClientUnusable == "" {
 		return nil

@@ -287,5 +287,4 @@ func (s *State) try(ctx context.Context, w *world.World, old *x509.Certificate, 
 	return err
 }
 
-// Changes implements stack.State.
 func (s State) Changes() []world.Change { return s.Plan }
