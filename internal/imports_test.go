@@ -59,7 +59,6 @@ func TestWhoMayImportWhom(t *testing.T) {
 		module + "/internal/cli":            {"cmd", "internal/lab"},
 		module + "/internal/ui":             {"internal/cli"},
 		module + "/internal/lab":            {"internal/lab"},
-		module + "/internal/host/hosttest":  {"internal/host"},
 		module + "/internal/layers/machine": {"internal/layers"},
 	}
 	// a part → all packages of the module that it may import

@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host/hosttest"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/hosttest"
 )
 
 // lingering has a VBoxSVC that ends after it was seen so often.

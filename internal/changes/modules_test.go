@@ -12,7 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host/hosttest"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/hosttest"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/store"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/useraction"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/virtualbox"

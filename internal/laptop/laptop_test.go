@@ -13,7 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host/hosttest"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/hosttest"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/routes"
 )
 

@@ -22,8 +22,8 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host/hosttest"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/fakestore"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/hosttest"
 )
 
 // laptop is a transcript's computer with a real directory for the store and the

@@ -16,8 +16,8 @@ import (
 	"golang.org/x/tools/txtar"
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/dockercli"
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host/hosttest"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/fakestore"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/hosttest"
 	network "github.com/docker-vpn-helper/docker-vpn-helper/internal/laptop"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/mode"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/stack"
