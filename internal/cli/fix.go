@@ -161,14 +161,7 @@ func (a *app) repair(session *stack.Session) (stack.Result, error) {
 	return session.Fix(a.ctx, a.hard, all)
 }
 
-// cause replaces what a cancelled wait says by why it was cancelled.
-func (a *app) cause(err error) error {
-	var rollback *stack.RollbackError
-	if err != nil && a.ctx.Err() != nil && !errors.As(err, &rollback) {
-		return context.Cause(a.ctx)
-	}
-	return err
-}
+func (a *app) cause(err error) error { return stack.Cause(a.ctx, err) }
 
 func (a *app) printFixed(w *world.World, res stack.Result, vars []shell.Var, dialect shell.Dialect) error {
 	if a.ui.JSON {

@@ -152,7 +152,7 @@ func (r *run) finish(ctx, hard context.Context, err error) (Result, error) {
 	}
 	res := Result{Applied: r.applied, Journal: j.path()}
 	if err == nil || len(j.Entries) == 0 {
-		return res, cause(ctx, err)
+		return res, Cause(ctx, err)
 	}
 	back, cancel := context.WithTimeout(hard, rollbackTime)
 	defer cancel()
@@ -163,5 +163,5 @@ func (r *run) finish(ctx, hard context.Context, err error) (Result, error) {
 	if undoErr != nil {
 		return res, &RollbackError{Err: err, Left: undoErr, Machine: r.Machine, Journal: j.Path}
 	}
-	return res, cause(ctx, err)
+	return res, Cause(ctx, err)
 }

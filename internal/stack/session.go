@@ -65,7 +65,7 @@ func Lock(ctx context.Context, w Work) (*Session, error) {
 		w.note("waiting for another docker-vpn-helper that " + w.Doing)
 	})
 	if err != nil {
-		return nil, cause(ctx, err)
+		return nil, Cause(ctx, err)
 	}
 	s := &Session{Work: w, unlock: unlock}
 	if s.World, err = w.Open(); err != nil {
@@ -139,7 +139,7 @@ func (s *Session) Resume(ctx, hard context.Context) error {
 		s.World.Mode = mode.Repair()
 		if j.NeedsDockerHost() {
 			if err := s.raise(ctx, hard); err != nil {
-				return cause(ctx, err)
+				return Cause(ctx, err)
 			}
 		}
 		if _, err := s.revert(ctx, j, RolledBack); err != nil {
@@ -160,8 +160,9 @@ func (s *Session) revert(ctx context.Context, j *Journal, end End) (left []strin
 
 func (w Work) note(text string) { w.Sink.Event(Event{Kind: Note, Machine: w.Machine, Text: text}) }
 
-// cause is why a wait was cancelled, instead of that it was.
-func cause(ctx context.Context, err error) error {
+// Cause returns why ctx was cancelled instead of err, unless err is a rollback that is
+// incomplete.
+func Cause(ctx context.Context, err error) error {
 	var rollback *RollbackError
 	if err != nil && ctx.Err() != nil && !errors.As(err, &rollback) {
 		return context.Cause(ctx)

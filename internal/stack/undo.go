@@ -57,7 +57,7 @@ func (e *RefusedError) Unwrap() error { return e.Err }
 func (s *Session) mayUndo(ctx context.Context, j *Journal) error {
 	if !s.World.Removed && j.NeedsDockerHost() {
 		if err := s.mustRun(ctx); err != nil {
-			return cause(ctx, err)
+			return Cause(ctx, err)
 		}
 	}
 	if j.End != Done {
@@ -66,7 +66,7 @@ func (s *Session) mayUndo(ctx context.Context, j *Journal) error {
 	for _, e := range j.Entries {
 		if c, ok := e.Change.(world.Undoable); ok && e.Mark != Reverted {
 			if err := c.Undoable(ctx, s.World); err != nil {
-				return &RefusedError{Err: cause(ctx, err), Machine: s.Machine}
+				return &RefusedError{Err: Cause(ctx, err), Machine: s.Machine}
 			}
 		}
 	}
@@ -75,7 +75,7 @@ func (s *Session) mayUndo(ctx context.Context, j *Journal) error {
 		case !ok || e.Mark == Reverted || c.Risk() == "":
 		case c.ForGood():
 			if err := s.Sink.Confirm(ctx, c); err != nil {
-				return cause(ctx, err)
+				return Cause(ctx, err)
 			}
 		default:
 			s.note(c.Risk())
