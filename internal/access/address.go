@@ -2,10 +2,16 @@ package access
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"net"
+	"net/netip"
+	"slices"
 	"strconv"
 
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/vbox"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/virtualbox"
 )
 
 // sshdPort is where sshd listens in a VM.
@@ -19,61 +25,99 @@ type Address struct {
 	NAT bool `json:"nat"`
 }
 
-// Addresses are those of the docker host's sshd, the one that no VPN can take first.
-// docker-machine chooses the forwarded port anew at each start (docker/machine b170508b,
-// drivers/virtualbox/virtualbox.go, setPortForwarding), so VirtualBox's rule is
-// believed, and config.json only where there is no such rule.
+// Addresses are those of the docker host's sshd, the one that no VPN can take first. None
+// of them is the laptop's own sshd, at 127.0.0.1:22 or at another address of the laptop.
 func (a *Access) Addresses(ctx context.Context) []Address {
 	if !a.Exists() {
 		return nil
 	}
 	var all []Address
-	if port := a.forwardedPort(ctx); port > 0 {
-		all = append(all, Address{Addr: net.JoinHostPort("127.0.0.1", strconv.Itoa(port)), NAT: true})
+	if addr := a.forwarded(ctx); addr != "" {
+		all = append(all, Address{Addr: addr, NAT: true})
 	}
-	if direct, ok := a.direct(); ok {
-		all = append(all, direct)
+	if addr := a.direct(ctx); addr != "" {
+		all = append(all, Address{Addr: addr})
 	}
 	return all
 }
 
-// direct is the docker host's own address; ok is false where none is known.
-func (a *Access) direct() (direct Address, ok bool) {
-	name := a.Machine.Host
-	if a.Machine.IP.IsValid() {
-		name = a.Machine.IP.String()
+// NoAddress is why there is no address of sshd.
+func (a *Access) NoAddress() error {
+	if a.Machine.VirtualBox() {
+		return errors.New("VirtualBox has no NAT rule for SSH, and " + a.NoDirect())
 	}
-	port := sshdPort
-	if !a.Machine.VirtualBox() && a.Machine.SSHPort > 0 {
-		port = a.Machine.SSHPort
-	}
-	return Address{Addr: net.JoinHostPort(name, strconv.Itoa(port))}, name != ""
+	return errors.New(a.NoDirect())
 }
 
-// forwardedPort is the port on 127.0.0.1 that VirtualBox forwards to sshd; 0 where
-// there is none.
-func (a *Access) forwardedPort(ctx context.Context) int {
+// NoDirect is why sshd cannot be reached at the docker host's own address.
+func (a *Access) NoDirect() string {
+	switch name := a.name(); {
+	case name == "":
+		return "config.json has no address of the docker host"
+	case a.Machine.SSHPort == 0 && !a.Machine.VirtualBox():
+		return fmt.Sprintf("config.json has no SSH port for %s, where port 22 is this laptop's own sshd", name)
+	default:
+		return name + " is an address of this laptop"
+	}
+}
+
+// forwarded is where VirtualBox forwards to sshd; "" if it does not. docker-machine
+// chooses the port anew at each start (docker/machine b170508b,
+// drivers/virtualbox/virtualbox.go, setPortForwarding), so the rule in VirtualBox is
+// believed, and config.json only where VirtualBox cannot be asked.
+func (a *Access) forwarded(ctx context.Context) string {
 	if !a.Machine.VirtualBox() {
-		return 0
+		return ""
 	}
-	port := a.Machine.SSHPort
-	if vm, err := a.VM.Info(ctx); err == nil {
-		if p := sshRule(vm); p > 0 {
-			port = p
+	vm, err := a.VM.Info(ctx)
+	var complaint *vbox.Error
+	switch {
+	case err == nil:
+		if rule, ok := virtualbox.SSHRule(vm); ok {
+			return net.JoinHostPort(loopbackIP(rule), strconv.Itoa(rule.HostPort))
 		}
+		return ""
+	case errors.As(err, &complaint) && complaint.Kind == vbox.NotFound, a.Machine.SSHPort == 0:
+		return ""
 	}
-	return port
+	return net.JoinHostPort("127.0.0.1", strconv.Itoa(a.Machine.SSHPort))
 }
 
-// sshRule is the port on 127.0.0.1 of a NAT rule to sshd; 0 where there is none. The
-// rule that docker-machine makes, "ssh", goes before any other.
-func sshRule(vm vbox.VM) int {
-	port := 0
-	for _, f := range vm.Forwards {
-		onLoopback := f.HostIP == "" || f.HostIP == "0.0.0.0" || vbox.Loopback(f.HostIP)
-		if f.Proto == "tcp" && f.GuestPort == sshdPort && onLoopback && (port == 0 || f.Name == "ssh") {
-			port = f.HostPort
-		}
+// loopbackIP is where a rule that listens on loopback, or everywhere, is reached.
+func loopbackIP(f vbox.Forward) string {
+	if ip, err := netip.ParseAddr(f.HostIP); err == nil && ip.IsLoopback() {
+		return ip.String()
 	}
-	return port
+	return "127.0.0.1"
+}
+
+// name is the docker host's own address, or the name that stands in its place; "" where
+// config.json has neither.
+func (a *Access) name() string {
+	if a.Machine.IP.IsValid() {
+		return a.Machine.IP.String()
+	}
+	return a.Machine.Host
+}
+
+// direct is sshd at the docker host's own address; "" if that is not known, or is the
+// laptop's.
+func (a *Access) direct(ctx context.Context) string {
+	port := a.Machine.SSHPort
+	if a.Machine.VirtualBox() {
+		port = sshdPort
+	}
+	if a.name() == "" || port == 0 || !a.Machine.Generic() && a.laptopHas(ctx, a.Machine.IP) {
+		return ""
+	}
+	return net.JoinHostPort(a.name(), strconv.Itoa(port))
+}
+
+// laptopHas reports whether an address is one of the laptop's own: DHCP may have given it a
+// VM's, in a network that has the host-only one's numbers.
+func (a *Access) laptopHas(ctx context.Context, addr netip.Addr) bool {
+	links, err := a.Laptop.Links(ctx)
+	return err == nil && slices.ContainsFunc(links, func(l host.Link) bool {
+		return slices.ContainsFunc(l.Addrs, func(p netip.Prefix) bool { return p.Addr() == addr })
+	})
 }

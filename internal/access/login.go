@@ -40,7 +40,7 @@ func (a *Access) login(ctx context.Context) (*sshhost.Client, error) {
 		}
 		addresses := a.Addresses(ctx)
 		if len(addresses) == 0 {
-			return nil, errors.New("neither a forwarded SSH port nor an address is known")
+			return nil, a.NoAddress()
 		}
 		var client *sshhost.Client
 		for _, address := range addresses {

@@ -113,13 +113,13 @@ func (a *Access) greetsAt(ctx context.Context, addr string) (greets, listens boo
 // Alive reports whether sshd's port at the docker host's own address gives a sign of
 // life: a connection, or a refusal.
 func (a *Access) Alive(ctx context.Context) bool {
-	direct, ok := a.direct()
-	if !ok {
+	direct := a.direct(ctx)
+	if direct == "" {
 		return false
 	}
 	ctx, cancel := context.WithTimeout(ctx, probeTime/2)
 	defer cancel()
-	conn, err := a.Laptop.DialContext(ctx, "tcp", direct.Addr)
+	conn, err := a.Laptop.DialContext(ctx, "tcp", direct)
 	if err == nil {
 		conn.Close()
 	}

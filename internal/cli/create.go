@@ -114,7 +114,7 @@ func (a *app) created(w *world.World, machine *dockermachine.CLI, failed error) 
 	name := w.Machine.Name
 	if a.ctx.Err() == nil {
 		if up, err := w.VM.Running(a.ctx); err == nil && up {
-			if _, err := w.Store.Load(a.ctx, name); err == nil {
+			if m, err := w.Store.Load(a.ctx, name); err == nil && !m.Unfinished {
 				a.ui.Say("[%s] %v; its VM runs, so going on with it", name, failed)
 				return nil
 			}

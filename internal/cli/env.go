@@ -61,7 +61,7 @@ const shellUsage = "shell to write for (default: the calling one)"
 
 func (a *app) env(w *world.World, dialect shell.Dialect, noProxy, noVerify bool) error {
 	var target endpoint.Endpoint
-	if noVerify {
+	if noVerify && !w.Machine.Unfinished {
 		target = w.Endpoints.Recorded(a.ctx)
 	} else {
 		target = w.Endpoints.Target(a.ctx)
@@ -112,7 +112,11 @@ func (a *app) notGood(w *world.World, err error) error {
 	if a.interrupted() {
 		return errInterrupted
 	}
-	return &exitError{code: exitProblems, message: a.cause(err).Error(), hint: w.Hint("fix")}
+	hint := w.Hint("fix")
+	if w.Machine.Unfinished {
+		hint = w.CreateAgainHint()
+	}
+	return &exitError{code: exitProblems, message: a.cause(err).Error(), hint: hint}
 }
 
 // unset takes back what env sets. What the variables were before is not known, so

@@ -106,10 +106,7 @@ func (a *app) fix(s site, name string, f fixFlags) error {
 			return a.printFixed(w, res, vars, dialect)
 		}
 	}
-	var verdict *stack.VerdictError
-	if errors.As(err, &verdict) && verdict.Finding.Hint == w.Hint("fix") {
-		verdict.Finding.Hint = a.command("explain", verdict.Finding.Code) // this was fix
-	}
+	err = a.notFix(w, err)
 	if !a.ui.JSON {
 		if res.RolledBack {
 			a.ui.Say("[%s] rolled back: everything is as before", name)
@@ -230,6 +227,9 @@ func (a *app) dryRun(w *world.World) error {
 			later = append(later, l.Layer)
 		}
 	}
+	if f, ok := r.CauseFinding(); ok && b.Len() == 0 && r.Failed() {
+		return a.notFix(w, &stack.VerdictError{Finding: f, Status: stack.Fail})
+	}
 	if len(later) > 0 {
 		fmt.Fprintf(&b, "after that: inspect %s\n", strings.Join(later, ", "))
 	}
@@ -239,6 +239,15 @@ func (a *app) dryRun(w *world.World) error {
 	}
 	a.ui.Print(b.String())
 	return nil
+}
+
+// notFix replaces a hint that is to run fix: this was fix.
+func (a *app) notFix(w *world.World, err error) error {
+	var verdict *stack.VerdictError
+	if errors.As(err, &verdict) && verdict.Finding.Hint == w.Hint("fix") {
+		verdict.Finding.Hint = a.command("explain", verdict.Finding.Code)
+	}
+	return err
 }
 
 func isConfigError(err error) bool {

@@ -82,9 +82,10 @@ func lsLook(ctx context.Context, v view) lsRow {
 	case virtualbox.StateUnknown, virtualbox.StateRunning:
 	case virtualbox.StateMissing:
 		row.Problem = "VirtualBox does not know the VM"
-		return row
 	default:
 		row.Problem = "the VM does not run"
+	}
+	if row.Problem != "" && !w.Machine.Unfinished {
 		return row
 	}
 	target := w.Endpoints.Target(ctx)

@@ -176,3 +176,9 @@ func (c *CLI) command(out io.Writer, args ...string) (host.Cmd, error) {
 func path(h host.Laptop) (string, error) {
 	return h.LookPath("docker-machine", "/usr/local/bin/docker-machine", "/opt/homebrew/bin/docker-machine")
 }
+
+// Found reports whether a laptop has docker-machine's command.
+func Found(h host.Laptop) bool {
+	_, err := path(h)
+	return err == nil
+}

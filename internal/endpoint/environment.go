@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/shell"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/store"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/vbox"
 )
 
@@ -88,6 +89,9 @@ func (f *Finder) Recorded(ctx context.Context) Endpoint {
 
 // Verify is nil if docker would work through the endpoint.
 func (f *Finder) Verify(ctx context.Context, e Endpoint) error {
+	if f.Machine.Unfinished {
+		return &store.UnfinishedError{Name: f.Machine.Name}
+	}
 	if e.Planned || e.Host == "" {
 		if f.Machine.VirtualBox() {
 			if _, err := f.VM.Info(ctx); err != nil {

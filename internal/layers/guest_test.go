@@ -30,6 +30,7 @@ import (
 // journals, and with a docker host behind its open addresses.
 type laptop struct {
 	*hosttest.Computer
+	t       *testing.T
 	real    string
 	guest   *guest
 	sshPort string
@@ -91,6 +92,9 @@ func (l *laptop) LookPath(name string, also ...string) (string, error) {
 }
 
 func (l *laptop) DialContext(ctx context.Context, network, addr string) (net.Conn, error) {
+	if addr == "127.0.0.1:22" {
+		l.t.Error("the laptop's own sshd was contacted")
+	}
 	// An address that is silent is silent after a moment already.
 	soon, cancel := context.WithTimeout(ctx, 20*time.Millisecond)
 	defer cancel()

@@ -2,6 +2,7 @@ package layers
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -33,7 +34,7 @@ import (
 //
 //	machine   the store's entry, "key value" lines: name, driver, ip, cidr,
 //	          sshport, user, names (the served certificate's), settings (the VM's
-//	          settings file is there), stop-vms. Behind an address that the computer
+//	          settings file is there), unfinished (docker-machine create failed), stop-vms. Behind an address that the computer
 //	          has "open", sshd answers on port 22 and sshport, dockerd elsewhere.
 //	doctor    a line for each rung, its status and codes, its changes behind
 //	          "+", and the cause
@@ -112,8 +113,11 @@ func (m transcript) world(t *testing.T) (*world.World, *hosttest.Computer) {
 		check(t, os.MkdirAll(filepath.Dir(file), 0o755))
 		check(t, os.WriteFile(file, []byte("<VirtualBox/>\n"), 0o600))
 	}
+	if _, ok := m.entry["unfinished"]; ok {
+		unfinished(t, made.Dir)
+	}
 	c := hosttest.New(t, m.computer)
-	l := &laptop{Computer: c, real: dir, guest: serve(t, s, made), sshPort: m.value("sshport", "50022")}
+	l := &laptop{Computer: c, t: t, real: dir, guest: serve(t, s, made), sshPort: m.value("sshport", "50022")}
 	opened, err := store.Open(l, dir)
 	check(t, err)
 	entry, err := opened.Load(t.Context(), name)
@@ -128,6 +132,25 @@ func (m transcript) world(t *testing.T) (*world.World, *hosttest.Computer) {
 	_, w.StopVMs = m.entry["stop-vms"]
 	t.Cleanup(w.Close)
 	return w, c
+}
+
+// unfinished makes of a machine's files what docker-machine create leaves that failed in
+// the driver.
+func unfinished(t *testing.T, dir string) {
+	t.Helper()
+	file := filepath.Join(dir, "config.json")
+	text, err := os.ReadFile(file)
+	check(t, err)
+	var config map[string]any
+	check(t, json.Unmarshal(text, &config))
+	driver := config["Driver"].(map[string]any)
+	driver["IPAddress"], driver["SSHPort"] = "", 0
+	text, err = json.Marshal(config)
+	check(t, err)
+	check(t, os.WriteFile(file, text, 0o600))
+	for _, f := range []string{"ca.pem", "cert.pem", "key.pem", "server.pem", "server-key.pem"} {
+		check(t, os.Remove(filepath.Join(dir, f)))
+	}
 }
 
 func (m transcript) value(key, otherwise string) string {
@@ -155,7 +178,7 @@ func (m transcript) diagnose(t *testing.T) string {
 				t.Logf("%s: %s", f.Code, f.Title)
 			}
 			// What a person reads belongs to the report where something is wrong.
-			if f.Status != stack.OK && (l.Layer == "machine" || l.Layer == "route") {
+			if f.Status != stack.OK && (l.Layer == "machine" || l.Layer == "route" || f.Code == "ssh.rule-missing") {
 				fmt.Fprintf(&b, "\n  %s\n  %q", f.Title, f.Hint)
 			}
 		}

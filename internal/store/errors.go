@@ -31,6 +31,13 @@ func (e *NotFoundError) Error() string {
 	return fmt.Sprintf("no machine %q in the machine store %s: %s", e.Name, e.Dir, have)
 }
 
+// UnfinishedError is a machine that docker-machine create has not finished.
+type UnfinishedError struct{ Name string }
+
+func (e *UnfinishedError) Error() string {
+	return fmt.Sprintf("docker-machine create did not finish machine %q", e.Name)
+}
+
 // ConfigError is a config.json that cannot be read, or is none of a machine.
 type ConfigError struct {
 	Path string

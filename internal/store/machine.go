@@ -38,7 +38,7 @@ type Machine struct {
 	HostOnlyCIDR netip.Prefix // the laptop's address in the host-only network, 192.168.99.1/24; zero if not said
 	VMName       string       // as VBoxManage knows it
 	SSHUser      string
-	SSHPort      int // on 127.0.0.1, by VirtualBox's NAT rule "ssh"
+	SSHPort      int // on 127.0.0.1 by VirtualBox's NAT rule "ssh", elsewhere sshd's own; 0 if not known
 	SSHKeyPath   string
 	EnginePort   int // dockerd's, on the docker host
 
@@ -48,6 +48,12 @@ type Machine struct {
 	// The store's copies of what the docker host has.
 	ServerCert, ServerKey string
 	ServerCertSANs        []string
+
+	// Unfinished reports that docker-machine create failed or was killed in the driver: it
+	// saves config.json before the driver begins, without an address and a port, and again
+	// when the driver is done; server.pem comes after that (docker/machine b170508b,
+	// libmachine/libmachine.go, performCreate).
+	Unfinished bool
 }
 
 // RecordPath is where the machine's endpoint record is.
@@ -88,11 +94,24 @@ type driver struct {
 	IPAddress    string
 	MachineName  string
 	SSHUser      string
-	SSHPort      int
+	SSHPort      port
 	SSHKeyPath   string
 	HostOnlyCIDR string
-	EnginePort   int // of the driver generic: create --generic-engine-port
+	EnginePort   port // of the driver generic: create --generic-engine-port
 	authPaths
+}
+
+// port is a port in a config.json: a number, or one in quotation marks. What is no port is
+// 0, one that is not known.
+type port int
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (p *port) UnmarshalJSON(text []byte) error {
+	*p = 0
+	if n, err := strconv.ParseUint(strings.Trim(string(text), `"`), 10, 16); err == nil {
+		*p = port(n)
+	}
+	return nil
 }
 
 // virtualBox is the driver that has a NAT rule and a host-only network.
@@ -103,6 +122,10 @@ const DefaultEnginePort = engine.DefaultPort
 
 // VirtualBox reports whether the machine is a VirtualBox VM.
 func (m Machine) VirtualBox() bool { return m.Driver == virtualBox }
+
+// Generic reports whether docker-machine only manages a computer that was there before: it
+// may be the laptop itself.
+func (m Machine) Generic() bool { return m.Driver == "generic" }
 
 // DaemonPort is where dockerd listens on the docker host.
 func (m Machine) DaemonPort() int { return cmp.Or(m.EnginePort, DefaultEnginePort) }
@@ -159,7 +182,7 @@ func (c config) machine() Machine {
 	}
 	m := Machine{
 		Driver: c.DriverName, ConfigVersion: c.ConfigVersion,
-		VMName: d.MachineName, SSHUser: d.SSHUser, SSHPort: d.SSHPort, SSHKeyPath: d.SSHKeyPath, EnginePort: DefaultEnginePort,
+		VMName: d.MachineName, SSHUser: d.SSHUser, SSHKeyPath: d.SSHKeyPath, EnginePort: DefaultEnginePort,
 		CACert:         first(a.CaCertPath, c.CaCertPath, d.CaCertPath),
 		CAKey:          first(a.CaPrivateKeyPath, a.PrivateKeyPath, c.PrivateKeyPath, d.PrivateKeyPath),
 		ClientCert:     first(a.ClientCertPath, c.ClientCertPath, d.ClientCertPath),
@@ -174,11 +197,8 @@ func (c config) machine() Machine {
 			m.SSHUser = "docker" // drivers/virtualbox/virtualbox.go
 		}
 	}
-	if d.EnginePort > 0 && d.EnginePort <= 65535 {
-		m.EnginePort = d.EnginePort
-	}
-	if m.SSHPort < 1 || m.SSHPort > 65535 {
-		m.SSHPort = 22 // libmachine/drivers/base.go
+	if d.EnginePort != 0 {
+		m.EnginePort = int(d.EnginePort)
 	}
 	// An address or network that cannot be read is one that is not known:
 	// VirtualBox may still tell. The driver "none" keeps the host and port of its
@@ -193,8 +213,33 @@ func (c config) machine() Machine {
 	if m.IP, err = netip.ParseAddr(address); err != nil && !m.VirtualBox() {
 		m.Host = address
 	}
+	if m.VirtualBox() && laptop(m.IP) {
+		m.IP = netip.Addr{} // it was edited by hand: no VM has that address
+	}
+	m.SSHPort = m.sshPort(int(d.SSHPort))
 	m.HostOnlyCIDR, _ = netip.ParsePrefix(strings.TrimSpace(d.HostOnlyCIDR))
 	return m
+}
+
+// sshPort is the SSH port of a machine whose config.json has that one. Where it has none
+// docker-machine takes 22, and writes it down (libmachine/drivers/base.go, GetSSHPort).
+// That is right for a docker host with an address of its own. On the laptop's loopback it
+// is the laptop's own sshd, which only the driver generic can mean.
+func (m Machine) sshPort(configured int) int {
+	const standard = 22
+	loopback := m.VirtualBox() || laptop(m.IP) || strings.EqualFold(strings.TrimSuffix(m.Host, "."), "localhost")
+	switch {
+	case !loopback:
+		return cmp.Or(configured, standard)
+	case configured == standard && !m.Generic():
+		return 0
+	}
+	return configured
+}
+
+// laptop reports whether a connection to an address stays on the laptop.
+func laptop(addr netip.Addr) bool {
+	return addr.Unmap().IsLoopback() || addr.Unmap().IsUnspecified()
 }
 
 func first(values ...string) string {

@@ -74,7 +74,7 @@ func FuzzParseConfig(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if m.Driver == "" || m.SSHUser == "" || m.SSHPort < 1 || m.SSHPort > 65535 || m.EnginePort != 2376 || m.ConfigVersion < 0 || m.ConfigVersion > newestVersion {
+		if m.Driver == "" || m.SSHUser == "" || m.SSHPort < 0 || m.SSHPort > 65535 || m.EnginePort < 1 || m.EnginePort > 65535 || m.ConfigVersion < 0 || m.ConfigVersion > newestVersion {
 			t.Fatalf("%+v", m)
 		}
 	})

@@ -150,7 +150,8 @@ func tooLarge(size int64) error {
 // path that leads nowhere belongs to a store that has since been moved (a home
 // directory renamed, MACHINE_STORAGE_PATH): the file of the same name in the
 // machine's directory or in the store's certs stands in for it. If that is not
-// there either, the path stays inside this store, for messages.
+// there either, the path stays inside this store, for messages. Whether the machine was
+// ever finished is known once it is known which files are there.
 func (s *Store) relocate(ctx context.Context, m *Machine, beside []fs.DirEntry) {
 	listings := map[string][]fs.DirEntry{m.Dir: beside}
 	exists := func(path string) bool {
@@ -191,6 +192,7 @@ func (s *Store) relocate(ctx context.Context, m *Machine, beside []fs.DirEntry) 
 			}
 		}
 	}
+	m.Unfinished = m.VirtualBox() && m.SSHPort == 0 && !m.IP.IsValid() && !exists(m.ServerCert)
 	m.CertDir = m.Dir
 	for _, dir := range []string{m.Dir, filepath.Dir(m.ClientCert)} {
 		if !slices.ContainsFunc(clientFiles, func(f string) bool { return !exists(filepath.Join(dir, f)) }) {

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -188,7 +189,7 @@ func TestDefaultsOfDrivers(t *testing.T) {
 		got = append(got, []any{m.Driver, m.SSHUser, m.SSHPort, m.IP.IsValid(), m.HostOnlyCIDR.IsValid(), m.VMName, err})
 	}
 	want := [][]any{
-		{"virtualbox", "docker", 22, false, false, "m", nil},
+		{"virtualbox", "docker", 0, false, false, "m", nil},
 		{"generic", "root", 22, true, false, "m", nil},
 		{"none", "root", 22, false, false, "other", nil},
 		{"kvm2", "ubuntu", 22, false, false, "m", nil},
@@ -369,5 +370,85 @@ func TestMinikubesCertificates(t *testing.T) {
 	m, err := open(t, dir).Load(t.Context(), "minikube")
 	if err != nil || m.CertDir != filepath.Join(dir, "certs") {
 		t.Errorf("%s, %v", m.CertDir, err)
+	}
+}
+
+// Port 22 at the laptop's loopback is the laptop's own sshd. Only the driver generic may
+// mean that one, and only if config.json says so.
+func TestSSHPort(t *testing.T) {
+	ports := []string{``, `,"SSHPort":0`, `,"SSHPort":null`, `,"SSHPort":"0"`, `,"SSHPort":""`, `,"SSHPort":-1`, `,"SSHPort":70000`, `,"SSHPort":{}`,
+		`,"SSHPort":22`, `,"SSHPort":"22"`, `,"SSHPort":50022`, `,"SSHPort":"50022"`}
+	const none, given, other = 8, 2, 2 // of these, in their order: no port, 22, 50022
+	repeat := func(a, b, c int) (want []int) {
+		return slices.Concat(slices.Repeat([]int{a}, none), slices.Repeat([]int{b}, given), slices.Repeat([]int{c}, other))
+	}
+	for machine, want := range map[string][]int{
+		`{"DriverName":"virtualbox","Driver":{"IPAddress":""%s}}`:               repeat(0, 0, 50022),
+		`{"DriverName":"virtualbox","Driver":{"IPAddress":"192.168.99.100"%s}}`: repeat(0, 0, 50022),
+		`{"DriverName":"virtualbox","Driver":{"IPAddress":"127.0.0.1"%s}}`:      repeat(0, 0, 50022),
+		`{"DriverName":"VirtualBox","Driver":{"IPAddress":"localhost"%s}}`:      repeat(0, 0, 50022),
+		`{"DriverName":"qemu2","Driver":{"IPAddress":"127.0.0.1"%s}}`:           repeat(0, 0, 50022),
+		`{"DriverName":"parallels","Driver":{"IPAddress":"::1"%s}}`:             repeat(0, 0, 50022),
+		`{"DriverName":"kvm2","Driver":{"IPAddress":"0.0.0.0"%s}}`:              repeat(0, 0, 50022),
+		`{"DriverName":"xhyve","Driver":{"IPAddress":"Localhost."%s}}`:          repeat(0, 0, 50022),
+		`{"DriverName":"kvm2","Driver":{"IPAddress":"192.168.122.9"%s}}`:        repeat(22, 22, 50022),
+		`{"DriverName":"generic","Driver":{"IPAddress":"203.0.113.7"%s}}`:       repeat(22, 22, 50022),
+		`{"DriverName":"generic","Driver":{"IPAddress":"build.example.com"%s}}`: repeat(22, 22, 50022),
+		`{"DriverName":"generic","Driver":{"IPAddress":"127.0.0.1"%s}}`:         repeat(0, 22, 50022),
+		`{"DriverName":"generic","Driver":{"IPAddress":"::ffff:127.0.0.1"%s}}`:  repeat(0, 22, 50022),
+		`{"DriverName":"generic","Driver":{"IPAddress":"localhost"%s}}`:         repeat(0, 22, 50022),
+	} {
+		var got []int
+		for _, port := range ports {
+			m, err := parse(fmt.Appendf(nil, machine, port))
+			if err != nil {
+				t.Errorf(machine+": %v", port, err)
+			}
+			got = append(got, m.SSHPort)
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", machine, diff)
+		}
+	}
+}
+
+// A VM has no address that is the laptop's.
+func TestAddressOfAVM(t *testing.T) {
+	for address, want := range map[string]netip.Addr{
+		"192.168.99.100": netip.MustParseAddr("192.168.99.100"), "127.0.0.1": {}, "0.0.0.0": {}, "::1": {}, "localhost": {}, "": {},
+	} {
+		m, err := parse(fmt.Appendf(nil, `{"DriverName":"virtualbox","Driver":{"IPAddress":%q}}`, address))
+		if err != nil || m.IP != want || m.Host != "" {
+			t.Errorf("%q: %s %q, %v", address, m.IP, m.Host, err)
+		}
+	}
+}
+
+// docker-machine saves config.json before the driver begins and after it is done, and makes
+// server.pem after that.
+func TestMachineThatWasNeverFinished(t *testing.T) {
+	for name, tt := range map[string]struct {
+		driver     string
+		serverCert bool
+		want       bool
+	}{
+		"driver_failed":           {`"virtualbox","Driver":{"IPAddress":"","SSHPort":0`, false, true},
+		"and_its_port_was_asked":  {`"virtualbox","Driver":{"IPAddress":"","SSHPort":22`, false, true},
+		"provisioning_failed":     {`"virtualbox","Driver":{"IPAddress":"192.168.99.100","SSHPort":50022`, false, false},
+		"address_is_lost":         {`"virtualbox","Driver":{"IPAddress":"","SSHPort":50022`, true, false},
+		"address_and_port_are":    {`"virtualbox","Driver":{"IPAddress":"","SSHPort":0`, true, false},
+		"another_driver":          {`"amazonec2","Driver":{"IPAddress":"","SSHPort":22`, false, false},
+		"config_edited_by_people": {`"virtualbox","Driver":{"IPAddress":"localhost","SSHPort":50022`, true, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			put(t, filepath.Join(dir, "machines", "default", "config.json"), `{"DriverName":`+tt.driver+`}}`)
+			if tt.serverCert {
+				put(t, filepath.Join(dir, "machines", "default", "server.pem"), "")
+			}
+			if m, err := open(t, dir).Load(t.Context(), "default"); err != nil || m.Unfinished != tt.want {
+				t.Errorf("unfinished: %t, %v, want %t", m.Unfinished, err, tt.want)
+			}
+		})
 	}
 }

@@ -34,6 +34,25 @@ func (m *Machine) DaemonRules(vm vbox.VM) []vbox.Forward {
 	return rules
 }
 
+// sshdPort is where sshd listens, in a VM and on a laptop.
+const sshdPort = 22
+
+// SSHRule is the NAT rule through which the laptop reaches a VM's sshd: the one that
+// docker-machine makes, "ssh", rather than another. One at the laptop's port 22 is none:
+// VirtualBox accepts it and cannot listen where the laptop's own sshd does.
+func SSHRule(vm vbox.VM) (rule vbox.Forward, ok bool) {
+	for _, f := range vm.Forwards {
+		here := f.HostIP == "" || f.HostIP == "0.0.0.0" || vbox.Loopback(f.HostIP)
+		if f.Proto != "tcp" || f.GuestPort != sshdPort || !here || f.HostPort == 0 || f.HostPort == sshdPort {
+			continue
+		}
+		if !ok || f.Name == "ssh" {
+			rule, ok = f, true
+		}
+	}
+	return rule, ok
+}
+
 // AddRule adds a NAT rule to the NIC in slot. vm is as it was last known; it is updated
 // where the VM has been started or stopped since.
 func (v *Manager) AddRule(ctx context.Context, vm *vbox.VM, slot int, rule vbox.Forward) error {

@@ -67,9 +67,9 @@ func (w *World) Close() {
 }
 
 // Endpoint is the endpoint that docker should use, as text; "" where config.json cannot
-// be read.
+// be read, and where nothing could be made to lead to the machine.
 func (w *World) Endpoint(ctx context.Context) string {
-	if w.LoadErr != nil {
+	if w.LoadErr != nil || w.Machine.Unfinished {
 		return ""
 	}
 	return w.Endpoints.Target(ctx).URL()

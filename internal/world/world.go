@@ -13,6 +13,7 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/access"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/dockercli"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/dockerhost"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/dockermachine"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/endpoint"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/laptop"
@@ -101,6 +102,15 @@ func (w *World) DockerMachine(args ...string) string {
 func (w *World) DockerMachineFor(machines []string, args ...string) string {
 	line := strings.Replace(w.Program, "docker-vpn-helper", "docker-machine", 1)
 	return line + " " + shell.Command(slices.Concat(args, machines)...)
+}
+
+// CreateAgainHint is the command line that removes a machine which docker-machine has not
+// finished, and creates it anew.
+func (w *World) CreateAgainHint() string {
+	if !dockermachine.Found(w.Laptop) {
+		return "docker-vpn-helper explain machine.create-unfinished"
+	}
+	return w.DockerMachine("rm") + " && " + w.Hint("fix", "--create")
 }
 
 // MachineState is the directory of this machine's journals, lock and host-key pin. Stores

@@ -2,6 +2,7 @@ package embedded
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -32,7 +33,12 @@ func Open() (*Lab, error) {
 	if err != nil {
 		return nil, err
 	}
-	w.others = len(v.VMs)
+	for _, vm := range v.VMs { // of which some may have been removed since
+		n := 0
+		if _, err := fmt.Sscanf(vm.UUID[len(vm.UUID)-12:], "%x", &n); err == nil {
+			w.others = max(w.others, n)
+		}
+	}
 	return w, nil
 }
 
@@ -47,13 +53,13 @@ func printVersion() int {
 	return 0
 }
 
-// dockerMachine is docker-machine create [-d DRIVER] NAME, and --version.
+// dockerMachine is docker-machine create [-d DRIVER] NAME, rm [-f|-y] NAME, and --version.
 func dockerMachine(args []string) int {
 	fail := func(format string, a ...any) int {
 		fmt.Fprintf(os.Stderr, format+"\n", a...)
 		return 1
 	}
-	name, verb := "", ""
+	name, verb, sure := "", "", false
 	for i := 0; i < len(args); i++ {
 		switch a := args[i]; {
 		case a == "--version" || a == "-v":
@@ -64,6 +70,8 @@ func dockerMachine(args []string) int {
 			}
 		case a == "-d" || a == "--driver":
 			i++
+		case a == "-f" || a == "-y" || a == "--force":
+			sure = true
 		case strings.HasPrefix(a, "-"):
 			if !strings.Contains(a, "=") {
 				i++
@@ -74,7 +82,7 @@ func dockerMachine(args []string) int {
 			name = a
 		}
 	}
-	if verb != "create" || name == "" {
+	if verb != "create" && verb != "rm" || name == "" {
 		return fail("docker-machine: '%s' is not a docker-machine command here. See 'docker-machine --help'.", verb)
 	}
 	w, err := Open()
@@ -82,6 +90,12 @@ func dockerMachine(args []string) int {
 		return fail("docker-machine: %v", err)
 	}
 	fakelaptop.LogCall(w.LaptopFile(), "docker-machine", args)
+	if verb == "rm" {
+		if err := w.remove(name, sure); err != nil {
+			return fail("Error removing host %q: %v", name, err)
+		}
+		return 0
+	}
 	if _, err := os.Stat(filepath.Join(w.Store.Dir, "machines", name)); err == nil {
 		return fail("Host already exists: %q", name)
 	} else if !os.IsNotExist(err) {
@@ -105,4 +119,35 @@ func dockerMachine(args []string) int {
 	}
 	fmt.Println("Docker is up and running!")
 	return 0
+}
+
+// remove removes a machine, after a yes on stdin, with its VM: docker-machine goes on where
+// that is not there (docker/machine b170508b, drivers/virtualbox/virtualbox.go, Remove).
+func (w *Lab) remove(name string, sure bool) error {
+	fmt.Printf("About to remove %s\nWARNING: This action will delete both local reference and remote instance.\n", name)
+	if !sure {
+		fmt.Print("Are you sure? (y/n): ")
+		answer := ""
+		if _, err := fmt.Scanln(&answer); err != nil || !strings.HasPrefix(strings.ToLower(answer), "y") {
+			return nil
+		}
+	}
+	if vm := w.vm(name); vm != nil {
+		if vm.State == "running" {
+			if _, err := w.VBoxManage("controlvm", name, "poweroff"); err != nil {
+				return err
+			}
+			if err := Await(name+" to be off", func() bool { return w.vm(name).State == "poweroff" }); err != nil {
+				return err
+			}
+		}
+		if _, err := w.VBoxManage("unregistervm", name, "--delete"); err != nil {
+			return err
+		}
+	}
+	if err := errors.Join(os.RemoveAll(w.GuestDir(name)), os.RemoveAll(filepath.Join(w.Store.Dir, "machines", name))); err != nil {
+		return err
+	}
+	fmt.Println("Successfully removed " + name)
+	return nil
 }

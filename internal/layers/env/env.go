@@ -50,6 +50,9 @@ func inspect(ctx context.Context, w *world.World) (stack.State, error) {
 		WantHost: target.URL(), WantCert: w.Machine.CertDir,
 		EnvHint: `eval "$(` + w.Hint("env") + `)"`,
 	}
+	if w.Machine.Unfinished {
+		s.EnvHint = "" // env prints nothing
+	}
 	s.OS = w.Laptop.OS()
 	if !w.Mode.IsQuick() && !w.Mode.IsRepair() {
 		s.NoClient = !w.Docker.Installed()

@@ -31,6 +31,12 @@ func (s State) Findings() []stack.Finding {
 			status, title = stack.Warn, "VBoxManage is neither in PATH nor where VirtualBox installs it; dockerd answers all the same"
 		}
 		return one("machine.virtualbox-missing", status, title, "docker-vpn-helper explain machine.virtualbox-missing")
+	case s.Unfinished && s.Creator != 0:
+		return one("machine.create-unfinished", stack.Fail,
+			fmt.Sprintf("docker-machine (PID %d) runs and may still be creating machine %q: %s", s.Creator, s.Name, strings.Join(s.Lacks, ", ")), s.DoctorHint)
+	case s.Unfinished:
+		return one("machine.create-unfinished", stack.Fail,
+			fmt.Sprintf("docker-machine create did not finish machine %q: %s", s.Name, strings.Join(s.Lacks, ", ")), s.CreateAgainHint)
 	case s.Missing:
 		return s.missing()
 	}

@@ -46,6 +46,12 @@ type State struct {
 	Unreadable string `json:"unreadable_vm,omitempty"`
 	Foreign    int    `json:"foreign_vm_pid,omitempty"`
 
+	// Unfinished reports that docker-machine create has not finished the machine; Lacks is what
+	// it lacks, Creator a docker-machine that runs and may be about it.
+	Unfinished bool     `json:"create_unfinished,omitempty"`
+	Lacks      []string `json:"lacks,omitempty"`
+	Creator    int      `json:"docker_machine_pid,omitempty"`
+
 	// OldAdapter says that the VM is on a host-only adapter, which this
 	// VirtualBox has no more; Slot is that NIC, Network the host-only network that
 	// has the machine's address, Laptop the laptop's own one there.
@@ -63,7 +69,7 @@ type State struct {
 	Now   netip.Addr `json:"address_now,omitzero"`
 	Known netip.Addr `json:"address_known,omitzero"`
 
-	FixHint, StopHint, ModulesHint, IPHint string `json:"-"`
+	FixHint, StopHint, ModulesHint, IPHint, DoctorHint, CreateAgainHint string `json:"-"`
 }
 
 // Layer is the rung.
@@ -89,6 +95,9 @@ func inspect(ctx context.Context, w *world.World) (stack.State, error) {
 	case errors.Is(err, virtualbox.ErrNotInstalled):
 		s.NoVBoxManage, s.AppleSilicon = true, laptop.AppleSilicon(ctx, w.Laptop)
 		_, s.Proven = w.Endpoints.VerifiedRecord(ctx)
+		return s, nil
+	case w.Machine.Unfinished:
+		s.unfinished(ctx, w, vm, err)
 		return s, nil
 	case errors.As(err, &complaint) && complaint.Kind == vbox.NotFound:
 		s.Missing = true
@@ -117,6 +126,35 @@ func inspect(ctx context.Context, w *world.World) (stack.State, error) {
 func has(ctx context.Context, w *world.World, addr netip.Prefix) bool {
 	links, err := w.Laptop.Links(ctx)
 	return err == nil && slices.ContainsFunc(links, func(l host.Link) bool { return slices.Contains(l.Addrs, addr) })
+}
+
+// unfinished looks for what the machine lacks, and for a docker-machine that may still be
+// creating it.
+func (s *State) unfinished(ctx context.Context, w *world.World, vm vbox.VM, err error) {
+	s.Unfinished, s.VM, s.UUID = true, vm.State, vm.UUID
+	s.DoctorHint, s.CreateAgainHint = w.Hint("doctor"), w.CreateAgainHint()
+	s.Lacks = []string{"config.json has no address and no SSH port", "there is no server certificate"}
+	var complaint *vbox.Error
+	_, hostOnly := vm.HostOnlyNIC()
+	_, ssh := virtualbox.SSHRule(vm)
+	for _, lack := range []struct {
+		is   bool
+		text string
+	}{
+		{errors.As(err, &complaint) && complaint.Kind == vbox.NotFound, "VirtualBox has no VM of that name"},
+		{err == nil && !hostOnly, "the VM has no host-only adapter"},
+		{err == nil && !ssh, "VirtualBox has no NAT rule for SSH"},
+	} {
+		if lack.is {
+			s.Lacks = append(s.Lacks, lack.text)
+		}
+	}
+	procs, _ := w.Laptop.Processes(ctx)
+	for _, p := range procs {
+		if p.Name == "docker-machine" && !p.Foreign {
+			s.Creator = p.PID
+		}
+	}
 }
 
 // search looks for what became of a VM that VirtualBox does not know.
@@ -187,7 +225,7 @@ func (s *State) virtualBox(ctx context.Context, w *world.World, vm vbox.VM) {
 }
 
 func (s State) Changes() []world.Change {
-	if !s.VirtualBox || s.Missing || s.ConfigErr != "" || s.VM == vbox.Running || !changes.Startable(s.VM) ||
+	if !s.VirtualBox || s.Missing || s.Unfinished || s.ConfigErr != "" || s.VM == vbox.Running || !changes.Startable(s.VM) ||
 		s.OldAdapter || s.AppleSilicon || s.NoDriver && s.NoModules != "" {
 		return nil
 	}

@@ -16,8 +16,10 @@ import (
 
 // State is what was found.
 type State struct {
-	Applies bool        `json:"applies"`
-	View    routes.View `json:"view"`
+	Applies bool `json:"applies"`
+	// NoAddress reports that config.json has no address of a VM that has a host-only network.
+	NoAddress bool        `json:"no_address,omitempty"`
+	View      routes.View `json:"view"`
 	// Client is the VPN client that owns the route, where it can be known. It is
 	// advice only; nothing is decided by it.
 	Client routes.Client `json:"client"`
@@ -43,6 +45,7 @@ func Layer() stack.Layer {
 func inspect(ctx context.Context, w *world.World) (stack.State, error) {
 	s := State{Applies: w.Machine.VirtualBox() && w.HostOnly().IsValid(), OS: w.Laptop.OS(), FixHint: w.Hint("fix"), StopHint: w.Hint("fix", "--stop-vms")}
 	if !s.Applies {
+		s.NoAddress = w.Machine.VirtualBox()
 		return s, nil
 	}
 	view, err := w.Network.Route(ctx, w.HostOnlyNet())
@@ -124,6 +127,9 @@ func (s State) laptop() netip.Prefix {
 }
 
 func (s State) Findings() []stack.Finding {
+	if s.NoAddress {
+		return []stack.Finding{{Code: "route.unknown", Status: stack.Unknown, Title: "the VM's host-only address is unknown: config.json has none"}}
+	}
 	if !s.Applies {
 		return []stack.Finding{{Code: "route.ok", Status: stack.OK, Title: "no host-only network to reach"}}
 	}

@@ -1,6 +1,7 @@
 package ssh
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -41,6 +42,8 @@ func (s State) main() stack.Finding {
 		return f("ssh.ok", stack.OK, "the driver has no SSH", "")
 	case s.HeldBack != nil:
 		return f("ssh.rate-limited", stack.Fail, "somebody counts logins: "+s.HeldBack.Error(), page("rate-limited"))
+	case s.NoRule && len(s.Addresses) == 0:
+		return f("ssh.rule-missing", stack.Fail, s.ruleMissing()+", and "+s.NoDirect, s.ForwardHint)
 	case s.OtherErr != nil:
 		return f("ssh.unknown", stack.Fail, s.OtherErr.Error(), s.DoctorHint)
 	case s.Err != nil:
@@ -53,14 +56,14 @@ func (s State) main() stack.Finding {
 			session.Addr, session.Sent, session.Bytes, round(session.After)), page("large-packets-lost"))
 	case access.NoCommands(s.FactsErr) != "":
 		return f("ssh.no-commands", stack.Fail, fmt.Sprintf("logged in as %s, and the docker host runs no commands for it: %s", s.User, access.NoCommands(s.FactsErr)),
-			s.SSHHint+" true")
+			s.viaDockerMachine("true", "no-commands"))
 	case errors.As(s.FactsErr, &session) && session.Stage == sshhost.StageSession && session.Cause != sshhost.Timeout:
 		return f("ssh.connection-lost", stack.Fail, "logged in, and the connection ended: "+session.Error(), page("connection-lost"))
 	case s.FactsErr != nil:
 		return f("ssh.unknown", stack.Unknown, "logged in, and could not ask: "+s.FactsErr.Error(), page("unknown"))
 	case s.Facts != nil && !s.Facts.Root:
 		return f("ssh.sudo-refused", stack.Fail, fmt.Sprintf("logged in as %s, and sudo is refused: %s", s.User, s.Facts.SudoError),
-			s.SSHHint+" sudo -n true")
+			s.viaDockerMachine("sudo -n true", "sudo-refused"))
 	case s.Login.Small:
 		return f("ssh.large-packets-lost", stack.Warn, s.smallOnly(), page("large-packets-lost"))
 	case len(s.Weak) > 0:
@@ -98,13 +101,6 @@ func (s State) failure() stack.Finding {
 		f.Code, f.Hint = "ssh."+c, hint
 		return f
 	}
-	restart := page("refused")
-	if e.Cause == sshhost.Timeout {
-		restart = page("timeout")
-	}
-	if s.address().NAT {
-		restart = shell.Command("VBoxManage", "controlvm", s.Machine, "acpipowerbutton")
-	}
 	cut := e.Cause == sshhost.Closed || e.Cause == sshhost.Reset || e.Cause == sshhost.Timeout
 	switch {
 	case e.Stage == sshhost.StageKey:
@@ -118,8 +114,20 @@ func (s State) failure() stack.Finding {
 	case s.limited():
 		f.Title += "; " + s.whyLimited()
 		return code("rate-limited", page("rate-limited"))
+	case e.Stage == sshhost.StageDial && s.NoRule:
+		does := "does not answer"
+		if e.Cause == sshhost.Refused {
+			does = "refuses connections"
+		}
+		f.Title = fmt.Sprintf("%s, and %s %s", s.ruleMissing(), e.Addr, does)
+		return code("rule-missing", s.ForwardHint)
+	case e.Stage == sshhost.StageDial && e.Cause == sshhost.Refused && s.address().NAT:
+		if s.Rule != "" {
+			f.Title += fmt.Sprintf(": VirtualBox has NAT rule %q and does not listen for it", s.Rule)
+		}
+		return code("refused", cmp.Or(s.ForwardHint, page("refused")))
 	case e.Stage == sshhost.StageDial && e.Cause == sshhost.Refused:
-		return code("refused", restart)
+		return code("refused", page("refused"))
 	case e.Stage == sshhost.StageDial:
 		f.Title += s.before()
 		return code("timeout", page("timeout"))
@@ -127,12 +135,15 @@ func (s State) failure() stack.Finding {
 		return code("not-ssh", page("not-ssh"))
 	case e.Stage == sshhost.StageBanner && e.Cause == sshhost.Timeout:
 		f.Title += s.before()
-		return code("timeout", restart)
+		if s.alive() {
+			return code("timeout", cmp.Or(s.RestartHint, page("timeout")))
+		}
+		return code("timeout", page("timeout"))
 	case e.Stage == sshhost.StageBanner && s.Direct.Refused:
 		if host, _, err := net.SplitHostPort(s.Direct.Addr); err == nil {
 			f.Title = fmt.Sprintf("%s refuses connections to port 22: sshd is not running in the VM", host)
 		}
-		return code("refused", restart)
+		return code("refused", cmp.Or(s.RestartHint, page("refused")))
 	case e.Stage == sshhost.StageBanner:
 		f.Title += s.before()
 		return code("closed-before-banner", page("closed-before-banner"))
@@ -150,9 +161,22 @@ func (s State) failure() stack.Finding {
 	case e.Stage == sshhost.StageAuth && cut:
 		return code("connection-lost", page("connection-lost"))
 	case e.Stage == sshhost.StageAuth:
-		return code("auth-failed", s.SSHHint)
+		return code("auth-failed", s.viaDockerMachine("", "auth-failed"))
 	}
 	return code("unknown", s.DoctorHint)
+}
+
+// alive reports whether the docker host answers anything at all, so that sshd alone hangs:
+// one that boots, or that hangs as a whole, cannot be restarted in good order.
+func (s State) alive() bool { return s.DaemonAnswers || s.DirectDaemon || s.Direct.Connected }
+
+// viaDockerMachine is a command on the docker host by docker-machine, or the code's page
+// where docker-machine does not reach that host.
+func (s State) viaDockerMachine(command, code string) string {
+	if s.SSHHint == "" {
+		return page(code)
+	}
+	return strings.TrimSpace(s.SSHHint + " " + command)
 }
 
 // keyHint is what to do about a private key that cannot be used.

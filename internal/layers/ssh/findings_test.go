@@ -153,3 +153,40 @@ func TestKeyThatOthersMayRead(t *testing.T) {
 		t.Error(diff)
 	}
 }
+
+// A hint cures what it is printed for: a VM is restarted only where it lives and its sshd
+// does not, and a rule for which VirtualBox does not listen is added anew.
+func TestHints(t *testing.T) {
+	const forward, restart = "VBoxManage controlvm default natpf1 …", "docker-machine restart default"
+	hints := func(s *State) { s.Rule, s.ForwardHint, s.RestartHint = "ssh", forward, restart }
+	with := func(more func(*State)) func(*State) { return func(s *State) { hints(s); more(s) } }
+	noRule := func(s *State) {
+		s.NoRule, s.ForwardHint, s.Addresses, s.Err.Addr = true, forward, []access.Address{direct}, direct.Addr
+	}
+	rejected := func(s *State) { s.Err.Methods = []string{"publickey"} }
+	for name, tt := range map[string]struct {
+		state State
+		want  string // code and hint
+	}{
+		"virtualbox_does_not_listen":        {failed(sshhost.StageDial, sshhost.Refused, hints), "ssh.refused " + forward},
+		"virtualbox_cannot_be_asked":        {failed(sshhost.StageDial, sshhost.Refused, nil), "ssh.refused " + page("refused")},
+		"sshd_does_not_run":                 {failed(sshhost.StageBanner, sshhost.Closed, with(func(s *State) { s.Direct = access.Probe{Addr: direct.Addr, Refused: true} })), "ssh.refused " + restart},
+		"docker_machine_could_not_start_it": {failed(sshhost.StageBanner, sshhost.Closed, func(s *State) { s.Direct = access.Probe{Addr: direct.Addr, Refused: true} }), "ssh.refused " + page("refused")},
+		"sshd_hangs_and_dockerd_answers":    {failed(sshhost.StageBanner, sshhost.Timeout, with(func(s *State) { s.DaemonAnswers = true })), "ssh.timeout " + restart},
+		"the_vm_boots_or_hangs":             {failed(sshhost.StageBanner, sshhost.Timeout, hints), "ssh.timeout " + page("timeout")},
+		"no_rule_and_a_vpn_has_the_address": {failed(sshhost.StageDial, sshhost.Timeout, noRule), "ssh.rule-missing " + forward},
+		"no_rule_and_sshd_has_died":         {failed(sshhost.StageDial, sshhost.Refused, noRule), "ssh.rule-missing " + forward},
+		"no_rule_and_no_address":            {State{NoRule: true, OtherErr: errors.New("no way"), ForwardHint: forward}, "ssh.rule-missing " + forward},
+		"nothing_is_known":                  {State{OtherErr: errors.New("no way"), DoctorHint: "doctor"}, "ssh.unknown doctor"},
+		"docker_machine_would_go_there_too": {failed(sshhost.StageAuth, sshhost.Rejected, with(func(s *State) { rejected(s); s.SSHHint = "docker-machine ssh default" })), "ssh.auth-failed docker-machine ssh default"},
+		"docker_machine_would_go_elsewhere": {failed(sshhost.StageAuth, sshhost.Rejected, rejected), "ssh.auth-failed " + page("auth-failed")},
+		"sudo_is_refused":                   {State{Facts: &dockerhost.Facts{}, SSHHint: "docker-machine ssh default"}, "ssh.sudo-refused docker-machine ssh default sudo -n true"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := tt.state.Findings()[0]
+			if diff := cmp.Diff(tt.want, f.Code+" "+f.Hint); diff != "" {
+				t.Errorf("%s\n%s", f.Title, diff)
+			}
+		})
+	}
+}

@@ -20,14 +20,22 @@ import (
 
 // State is what was found.
 type State struct {
-	NotRunning bool                  `json:"not_running"`
-	NoSSH      bool                  `json:"no_ssh"` // the driver has no SSH
-	NotAsked   bool                  `json:"not_asked"`
-	Addresses  []access.Address      `json:"addresses,omitempty"`
-	HeldBack   *access.HeldBackError `json:"-"`
-	Err        *sshhost.Error        `json:"-"`
-	Error      string                `json:"error,omitempty"` // Err or another, as text
-	OtherErr   error                 `json:"-"`
+	NotRunning bool             `json:"not_running"`
+	NoSSH      bool             `json:"no_ssh"` // the driver has no SSH
+	NotAsked   bool             `json:"not_asked"`
+	Addresses  []access.Address `json:"addresses,omitempty"`
+	// Rule is the NAT rule to sshd. NoRule reports that the VM has none that is of use,
+	// RuleAtOwnPort is one that has the port of the laptop's own sshd. NoDirect is why the
+	// docker host's address does not do instead, where there is no way at all.
+	Rule          string `json:"rule,omitempty"`
+	NoRule        bool   `json:"no_rule,omitempty"`
+	RuleAtOwnPort string `json:"rule_at_port_22,omitempty"`
+	NoDirect      string `json:"no_direct_ssh,omitempty"`
+
+	HeldBack *access.HeldBackError `json:"-"`
+	Err      *sshhost.Error        `json:"-"`
+	Error    string                `json:"error,omitempty"` // Err or another, as text
+	OtherErr error                 `json:"-"`
 
 	// What else is known where a login failed before sshd had said a word. Direct
 	// is what it does at the host-only address; Answered is how long ago it did.
@@ -47,10 +55,10 @@ type State struct {
 	// KeyMode is the permissions of the private key where others may read it.
 	KeyMode fs.FileMode `json:"key_mode,omitempty"`
 
-	Machine, KeyPath                string `json:"-"`
-	User                            string `json:"-"`
-	AcceptHint, DoctorHint, FixHint string `json:"-"`
-	SSHHint                         string `json:"-"`
+	Machine, KeyPath                  string `json:"-"`
+	User                              string `json:"-"`
+	AcceptHint, DoctorHint, FixHint   string `json:"-"`
+	SSHHint, ForwardHint, RestartHint string `json:"-"`
 }
 
 // Layer is the rung.
@@ -60,8 +68,7 @@ func Layer() stack.Layer {
 
 func inspect(ctx context.Context, w *world.World) (stack.State, error) {
 	s := State{Machine: w.Machine.Name, KeyPath: w.Machine.SSHKeyPath, User: w.Machine.SSHUser,
-		AcceptHint: w.Hint("fix", "--accept-host-key"), DoctorHint: w.Hint("doctor"), FixHint: w.Hint("fix"),
-		SSHHint: w.DockerMachine("ssh")}
+		AcceptHint: w.Hint("fix", "--accept-host-key"), DoctorHint: w.Hint("doctor"), FixHint: w.Hint("fix")}
 	if running, err := w.VM.Running(ctx); err != nil {
 		return nil, err
 	} else if !running {
@@ -72,10 +79,17 @@ func inspect(ctx context.Context, w *world.World) (stack.State, error) {
 		return s, nil
 	}
 	s.Addresses = w.SSH.Addresses(ctx)
+	s.SSHHint = sshHint(w, s.Addresses)
 	if s.NotAsked = w.Mode.IsRepair() && !w.SSH.Tried(); s.NotAsked {
 		return s, nil
 	}
 	s.KeyMode = openTo(ctx, w)
+	if s.rule(ctx, w); len(s.Addresses) == 0 {
+		if s.OtherErr, s.NoDirect = w.SSH.NoAddress(), w.SSH.NoDirect(); s.NoRule {
+			s.ForwardHint = forwardHint(ctx, w)
+		}
+		return s, nil
+	}
 	stop := w.Endpoints.AskAhead(ctx)
 	c, err := w.SSH.Client(ctx)
 	stop()
@@ -107,13 +121,17 @@ func (s *State) failed(ctx context.Context, w *world.World, err error) {
 		s.OtherErr = err
 		return
 	}
+	address := s.address()
+	if s.Err.Stage == sshhost.StageDial && (address.NAT || s.NoRule) {
+		s.ForwardHint = forwardHint(ctx, w)
+	}
 	if !s.silent() {
 		return
 	}
-	address := s.address()
 	s.Answered, s.AnsweredBefore = w.SSH.LastAnswer(ctx, s.Addresses)
 	s.DirectDaemon = w.Endpoints.HostOnlyAlive(ctx)
 	if address.NAT {
+		s.RestartHint = restartHint(ctx, w)
 		target := w.Endpoints.Target(ctx)
 		s.DaemonAnswers = !target.Planned && w.Endpoints.Ask(ctx, target).Leaf != nil
 		if s.DirectDaemon {
