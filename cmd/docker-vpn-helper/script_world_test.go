@@ -17,7 +17,7 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/fakelaptop"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/fakestore"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/fakevbox"
-	state "github.com/docker-vpn-helper/docker-vpn-helper/internal/world"
+	state "github.com/docker-vpn-helper/docker-vpn-helper/internal/target"
 )
 
 type command = func(ts *testscript.TestScript, neg bool, args []string)

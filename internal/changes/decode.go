@@ -7,11 +7,11 @@ import (
 	"encoding/json"
 	"fmt"
 
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/world"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/engine"
 )
 
 // Decode makes a change from a journal line.
-func Decode(kind string, raw json.RawMessage) (world.Change, error) {
+func Decode(kind string, raw json.RawMessage) (engine.Change, error) {
 	c := blank(kind)
 	if c == nil {
 		return nil, fmt.Errorf("change %q is not known to this version", kind)
@@ -24,7 +24,7 @@ func Decode(kind string, raw json.RawMessage) (world.Change, error) {
 	return c, nil
 }
 
-func blank(kind string) world.Change {
+func blank(kind string) engine.Change {
 	switch kind {
 	case kindStartVM:
 		return &StartVM{}

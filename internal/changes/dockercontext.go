@@ -10,7 +10,7 @@ import (
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/dockercli"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/world"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/target"
 )
 
 const (
@@ -50,7 +50,7 @@ func (c *SetContext) Risk() string { return "" }
 
 func (c *SetContext) NeedsDockerHost() bool { return false }
 
-func (c *SetContext) Backup(ctx context.Context, w *world.World) error {
+func (c *SetContext) Backup(ctx context.Context, w *target.Target) error {
 	old, current, err := w.Docker.Context(ctx, c.Config, c.Name)
 	if err != nil {
 		return err
@@ -67,7 +67,7 @@ func (c *SetContext) Backup(ctx context.Context, w *world.World) error {
 	return host.WriteState(ctx, w.Laptop, c.Saved, out.Stdout)
 }
 
-func (c *SetContext) Apply(ctx context.Context, w *world.World) error {
+func (c *SetContext) Apply(ctx context.Context, w *target.Target) error {
 	args := dockercli.UpdateContext(c.Name, c.Endpoint, c.Dir)
 	if c.None {
 		args = dockercli.CreateContext(c.Name, "docker-machine's "+c.Machine+", made by docker-vpn-helper", c.Endpoint, c.Dir)
@@ -81,7 +81,7 @@ func (c *SetContext) Apply(ctx context.Context, w *world.World) error {
 // A context that leads elsewhere by now is not ours.
 // docker imports no context over another, so that between removing and importing
 // there is none: one that is gone while its copy is kept is therefore made again.
-func (c *SetContext) Revert(ctx context.Context, w *world.World) ([]string, error) {
+func (c *SetContext) Revert(ctx context.Context, w *target.Target) ([]string, error) {
 	now, current, err := w.Docker.Context(ctx, c.Config, c.Name)
 	if err != nil {
 		return nil, err
@@ -127,7 +127,7 @@ func (c *SetContext) Revert(ctx context.Context, w *world.World) ([]string, erro
 }
 
 // forget removes the copy with the private key in it.
-func (c *SetContext) forget(ctx context.Context, w *world.World) error {
+func (c *SetContext) forget(ctx context.Context, w *target.Target) error {
 	if c.Saved == "" {
 		return nil
 	}
@@ -157,19 +157,19 @@ func (c *UseContext) Risk() string { return "" }
 
 func (c *UseContext) NeedsDockerHost() bool { return false }
 
-func (c *UseContext) Backup(ctx context.Context, w *world.World) error {
+func (c *UseContext) Backup(ctx context.Context, w *target.Target) error {
 	_, current, err := w.Docker.Context(ctx, c.Config, c.Name)
 	c.Previous = current
 	return err
 }
 
-func (c *UseContext) Apply(ctx context.Context, w *world.World) error {
+func (c *UseContext) Apply(ctx context.Context, w *target.Target) error {
 	_, err := w.Docker.Run(ctx, c.Config, nil, dockercli.UseContext(c.Name))
 	return err
 }
 
 // Whoever has chosen another context since keeps it.
-func (c *UseContext) Revert(ctx context.Context, w *world.World) ([]string, error) {
+func (c *UseContext) Revert(ctx context.Context, w *target.Target) ([]string, error) {
 	all, err := w.Docker.Contexts(ctx, c.Config)
 	if err != nil || c.Previous == c.Name {
 		return nil, err

@@ -13,8 +13,9 @@ import (
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/changes"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/dockercli"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/engine"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/world"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/target"
 )
 
 // docker is a laptop with nothing but docker's contexts and a few files.
@@ -107,8 +108,8 @@ func TestContextsAreTakenBack(t *testing.T) {
 				d := contextWorlds()[name]
 				d.files = map[string]string{}
 				before := d.copy()
-				w := &world.World{Laptop: d, Docker: dockercli.New(d)}
-				all := []world.Change{&changes.SetContext{Machine: "dev", Name: "dev", Endpoint: ours, Dir: "/m"}, &changes.UseContext{Name: "dev"}}
+				w := &target.Target{Laptop: d, Docker: dockercli.New(d)}
+				all := []engine.Change{&changes.SetContext{Machine: "dev", Name: "dev", Endpoint: ours, Dir: "/m"}, &changes.UseContext{Name: "dev"}}
 				for i := range steps {
 					step := all[i/2].Backup
 					if i%2 == 1 {
@@ -137,7 +138,7 @@ func TestContextsAreTakenBack(t *testing.T) {
 }
 
 // revert takes a change back as a journal would hand it over.
-func revert(t *testing.T, w *world.World, c world.Change) {
+func revert(t *testing.T, w *target.Target, c engine.Change) {
 	t.Helper()
 	raw, err := json.Marshal(c)
 	if err != nil {
@@ -162,9 +163,9 @@ func TestOldContextComesBackFromItsCopy(t *testing.T) {
 			d := contextWorlds()["elsewhere_current"]
 			d.files = map[string]string{}
 			before := d.copy()
-			w := &world.World{Laptop: d, Docker: dockercli.New(d)}
+			w := &target.Target{Laptop: d, Docker: dockercli.New(d)}
 			c := &changes.SetContext{Machine: "dev", Name: "dev", Endpoint: ours, Dir: "/m"}
-			for _, step := range []func(context.Context, *world.World) error{c.Backup, c.Apply} {
+			for _, step := range []func(context.Context, *target.Target) error{c.Backup, c.Apply} {
 				if err := step(t.Context(), w); err != nil {
 					t.Fatal(err)
 				}
@@ -182,9 +183,9 @@ func TestOldContextComesBackFromItsCopy(t *testing.T) {
 func TestForeignContextStays(t *testing.T) {
 	d := contextWorlds()["none"]
 	d.files = map[string]string{}
-	w := &world.World{Laptop: d, Docker: dockercli.New(d)}
+	w := &target.Target{Laptop: d, Docker: dockercli.New(d)}
 	c := &changes.SetContext{Machine: "dev", Name: "dev", Endpoint: ours, Dir: "/m"}
-	for _, step := range []func(context.Context, *world.World) error{c.Backup, c.Apply} {
+	for _, step := range []func(context.Context, *target.Target) error{c.Backup, c.Apply} {
 		if err := step(t.Context(), w); err != nil {
 			t.Fatal(err)
 		}

@@ -16,7 +16,7 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/certs"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/endpoint"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/store"
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/world"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/target"
 )
 
 const (
@@ -31,7 +31,7 @@ type file struct {
 }
 
 // restore puts a file of the laptop back as it was, if it still is what we left.
-func restore(ctx context.Context, w *world.World, path string, old file, ours string, perm fs.FileMode) (left []string, err error) {
+func restore(ctx context.Context, w *target.Target, path string, old file, ours string, perm fs.FileMode) (left []string, err error) {
 	now, err := w.Laptop.ReadFile(ctx, path)
 	gone := errors.Is(err, fs.ErrNotExist)
 	switch {
@@ -67,7 +67,7 @@ type AddSANs struct {
 // PlanSANs plans to list the names that are not listed yet; nil if all are, or
 // where the file is of an age that has no such list. A file that cannot be edited for
 // certain is left alone, and no reason not to repair: unsure says why.
-func PlanSANs(ctx context.Context, w *world.World) (c *AddSANs, unsure error) {
+func PlanSANs(ctx context.Context, w *target.Target) (c *AddSANs, unsure error) {
 	var names []string
 	for _, n := range w.Endpoints.LastingNames() {
 		if !slices.Contains(w.Machine.ServerCertSANs, n) {
@@ -85,7 +85,7 @@ func PlanSANs(ctx context.Context, w *world.World) (c *AddSANs, unsure error) {
 }
 
 // edit is the file as it is and as it is to be.
-func (c *AddSANs) edit(ctx context.Context, w *world.World) (data, changed []byte, err error) {
+func (c *AddSANs) edit(ctx context.Context, w *target.Target) (data, changed []byte, err error) {
 	if data, err = w.Laptop.ReadFile(ctx, c.Path); err != nil {
 		return nil, nil, err
 	}
@@ -111,7 +111,7 @@ func (c *AddSANs) Risk() string { return "" }
 
 func (c *AddSANs) NeedsDockerHost() bool { return false }
 
-func (c *AddSANs) Backup(ctx context.Context, w *world.World) error {
+func (c *AddSANs) Backup(ctx context.Context, w *target.Target) error {
 	data, changed, err := c.edit(ctx, w)
 	if err != nil {
 		return err
@@ -143,7 +143,7 @@ func commonSuffix(a, b []byte) int {
 	return n
 }
 
-func (c *AddSANs) Apply(ctx context.Context, w *world.World) error {
+func (c *AddSANs) Apply(ctx context.Context, w *target.Target) error {
 	data, changed, err := c.edit(ctx, w)
 	if err != nil || bytes.Equal(changed, data) {
 		return err
@@ -153,7 +153,7 @@ func (c *AddSANs) Apply(ctx context.Context, w *world.World) error {
 
 // Where docker-machine has written the file
 // anew, only the names that we added are taken out.
-func (c *AddSANs) Revert(ctx context.Context, w *world.World) ([]string, error) {
+func (c *AddSANs) Revert(ctx context.Context, w *target.Target) ([]string, error) {
 	data, err := w.Laptop.ReadFile(ctx, c.Path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil // the machine was removed
@@ -196,7 +196,7 @@ type WriteRecord struct {
 
 // PlanRecord plans a record of a proved answer; nil if the record says so already, or
 // where no NAT rule leads there.
-func PlanRecord(ctx context.Context, w *world.World, a endpoint.Answer) (*WriteRecord, error) {
+func PlanRecord(ctx context.Context, w *target.Target, a endpoint.Answer) (*WriteRecord, error) {
 	if a.Endpoint.Host != endpoint.Localhost || w.Mode.IsQuick() || !w.Machine.VirtualBox() {
 		return nil, nil
 	}
@@ -242,7 +242,7 @@ func (c *WriteRecord) NeedsDockerHost() bool { return false }
 
 func (c *WriteRecord) Inert() {}
 
-func (c *WriteRecord) Backup(ctx context.Context, w *world.World) error {
+func (c *WriteRecord) Backup(ctx context.Context, w *target.Target) error {
 	old, err := w.Laptop.ReadFile(ctx, c.Path)
 	if c.None = errors.Is(err, fs.ErrNotExist); err != nil && !c.None {
 		return err
@@ -255,10 +255,10 @@ func (c *WriteRecord) Backup(ctx context.Context, w *world.World) error {
 	return nil
 }
 
-func (c *WriteRecord) Apply(ctx context.Context, w *world.World) error {
+func (c *WriteRecord) Apply(ctx context.Context, w *target.Target) error {
 	return w.Laptop.WriteFile(ctx, c.Path, []byte(c.New), 0o600)
 }
 
-func (c *WriteRecord) Revert(ctx context.Context, w *world.World) ([]string, error) {
+func (c *WriteRecord) Revert(ctx context.Context, w *target.Target) ([]string, error) {
 	return restore(ctx, w, c.Path, file{text: c.Old, none: c.None}, c.New, 0o600)
 }

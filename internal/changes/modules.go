@@ -11,9 +11,9 @@ import (
 	"time"
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/target"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/useraction"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/vbox"
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/world"
 )
 
 const (
@@ -81,7 +81,7 @@ func (c *RestartModules) NeedsDockerHost() bool { return false }
 // fail: VMs that may not be saved, no root's rights where VMs would be saved first.
 // The error is a *useraction.Required or a *host.SudoError then. Whether a VPN is in the
 // way is for those to ask who plan the change.
-func (c *RestartModules) Backup(ctx context.Context, w *world.World) error {
+func (c *RestartModules) Backup(ctx context.Context, w *target.Target) error {
 	m, err := w.VirtualBox.Modules(ctx)
 	if err != nil {
 		return err
@@ -122,7 +122,7 @@ func (c *RestartModules) Backup(ctx context.Context, w *world.World) error {
 	return err
 }
 
-func (c *RestartModules) Apply(ctx context.Context, w *world.World) error {
+func (c *RestartModules) Apply(ctx context.Context, w *target.Target) error {
 	for _, vm := range c.Saved {
 		w.Tell("saving VM %s", vm.Name)
 		if _, err := w.VirtualBox.Run(ctx, vbox.SaveState(vm.UUID)); err != nil {
@@ -171,7 +171,7 @@ func (c *RestartModules) Apply(ctx context.Context, w *world.World) error {
 }
 
 // awaitClosed waits until nobody has the modules open any more.
-func (c *RestartModules) awaitClosed(ctx context.Context, w *world.World) error {
+func (c *RestartModules) awaitClosed(ctx context.Context, w *target.Target) error {
 	if len(c.Saved) == 0 {
 		return nil
 	}
@@ -203,7 +203,7 @@ func (c *RestartModules) awaitClosed(ctx context.Context, w *world.World) error 
 // it starts and never again, so that those which went with the kernel modules
 // come back with the next one (Host::init in HostImpl.cpp). Where something, such as
 // VirtualBox's window, keeps it alive, SetAddress makes them.
-func (c *RestartModules) awaitServer(ctx context.Context, w *world.World) error {
+func (c *RestartModules) awaitServer(ctx context.Context, w *target.Target) error {
 	for deadline := w.Now().Add(serverTime); w.Now().Before(deadline); {
 		all, err := w.Laptop.Processes(ctx)
 		if err != nil || !slices.ContainsFunc(all, func(p host.Process) bool { return p.Name == vbox.Server && !p.Foreign }) {
@@ -217,7 +217,7 @@ func (c *RestartModules) awaitServer(ctx context.Context, w *world.World) error 
 }
 
 // resume starts every VM that is saved now, as often as it is called.
-func (c *RestartModules) resume(ctx context.Context, w *world.World) error {
+func (c *RestartModules) resume(ctx context.Context, w *target.Target) error {
 	mine := false
 	var failed []error
 	for _, saved := range c.Saved {
@@ -242,7 +242,7 @@ func (c *RestartModules) resume(ctx context.Context, w *world.World) error {
 
 // resume starts the VM if it is saved. One that VirtualBox does not know any more is
 // nothing to wait for.
-func (s SavedVM) resume(ctx context.Context, w *world.World) (resumed bool, err error) {
+func (s SavedVM) resume(ctx context.Context, w *target.Target) (resumed bool, err error) {
 	vm, err := w.VirtualBox.LookUp(ctx, s.UUID)
 	// VirtualBox goes on saving where VBoxManage was stopped.
 	for err == nil && vm.State == vbox.Saving {
@@ -274,7 +274,7 @@ func (s SavedVM) resume(ctx context.Context, w *world.World) (resumed bool, err 
 
 // awake says whether the machine is back: sshd greets, and dockerd answers if it
 // did before.
-func (c *RestartModules) awake(ctx context.Context, w *world.World) bool {
+func (c *RestartModules) awake(ctx context.Context, w *target.Target) bool {
 	if greets, _ := w.SSH.Greets(ctx); !greets {
 		return false
 	}
@@ -284,7 +284,7 @@ func (c *RestartModules) awake(ctx context.Context, w *world.World) bool {
 
 // Modules that were restarted are as before;
 // VMs that are still saved are not.
-func (c *RestartModules) Revert(ctx context.Context, w *world.World) ([]string, error) {
+func (c *RestartModules) Revert(ctx context.Context, w *target.Target) ([]string, error) {
 	if c.Resumed {
 		return nil, nil
 	}

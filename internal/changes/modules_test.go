@@ -12,11 +12,12 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/engine"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/hosttest"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/store"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/target"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/useraction"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/virtualbox"
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/world"
 )
 
 // resumed is what becomes of "a", once it is saved.
@@ -42,9 +43,9 @@ UUID="2222"
 VMState="running"
 ` + resumed
 
-func on(t *testing.T, transcript string) (*world.World, *hosttest.Computer) {
+func on(t *testing.T, transcript string) (*target.Target, *hosttest.Computer) {
 	c := hosttest.New(t, []byte(transcript))
-	w := &world.World{Laptop: c, Now: time.Now, Tell: t.Logf}
+	w := &target.Target{Laptop: c, Now: time.Now, Tell: t.Logf}
 	w.VirtualBox = virtualbox.New(c, func(string) string { return "" }, func() bool { return w.Mode.IsRepair() })
 	w.SetMachine(store.Machine{Name: "x", VMName: "x", Driver: "virtualbox"})
 	return w, c
@@ -106,7 +107,7 @@ func TestModuleRestartSurvivesTheJournal(t *testing.T) {
 		t.Fatal(err)
 	}
 	got, err := Decode(want.Kind(), raw)
-	if diff := cmp.Diff(world.Change(want), got, cmpopts.EquateComparable(netip.Prefix{}), cmpopts.IgnoreUnexported(RestartModules{})); err != nil || diff != "" {
+	if diff := cmp.Diff(engine.Change(want), got, cmpopts.EquateComparable(netip.Prefix{}), cmpopts.IgnoreUnexported(RestartModules{})); err != nil || diff != "" {
 		t.Error(err, diff)
 	}
 }

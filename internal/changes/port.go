@@ -7,15 +7,15 @@ import (
 	"slices"
 	"strconv"
 
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/target"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/vbox"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/virtualbox"
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/world"
 )
 
 // ChoosePort is the port to plan for the NAT rule to dockerd: the one that the user wants
 // and no other, or else the first usable one from dockerd's own on. The error is a
 // *virtualbox.PortError where there is none.
-func ChoosePort(ctx context.Context, w *world.World, vm vbox.VM) (int, error) {
+func ChoosePort(ctx context.Context, w *target.Target, vm vbox.VM) (int, error) {
 	ports, err := w.VirtualBox.Ports(ctx, vm, w.Network)
 	if err != nil {
 		return 0, err
@@ -27,7 +27,7 @@ func ChoosePort(ctx context.Context, w *world.World, vm vbox.VM) (int, error) {
 // CheckPort is a *virtualbox.PortError if the user wants a port that the NAT rule to
 // dockerd cannot have. It is for before anything is changed: what keeps VirtualBox from
 // answering, the repair itself will report.
-func CheckPort(ctx context.Context, w *world.World) error {
+func CheckPort(ctx context.Context, w *target.Target) error {
 	if w.Port == 0 || !w.Machine.VirtualBox() {
 		return nil
 	}
@@ -53,7 +53,7 @@ func CheckPort(ctx context.Context, w *world.World) error {
 }
 
 // withPortHint gives a *virtualbox.PortError the command line with the port that it names.
-func withPortHint(w *world.World, err error) error {
+func withPortHint(w *target.Target, err error) error {
 	var unusable *virtualbox.PortError
 	if errors.As(err, &unusable) && unusable.Next != 0 {
 		unusable.Hint = w.Hint("fix", "--port", strconv.Itoa(unusable.Next))
@@ -63,7 +63,7 @@ func withPortHint(w *world.World, err error) error {
 
 // lockPorts takes the lock under which a port is chosen and its rule added. It is one for
 // all stores: they share the laptop's ports.
-func lockPorts(ctx context.Context, w *world.World) (unlock func(), err error) {
+func lockPorts(ctx context.Context, w *target.Target) (unlock func(), err error) {
 	return w.Laptop.Lock(ctx, filepath.Join(w.StateDir, "ports.lock"), func() {
 		w.Tell("waiting for another docker-vpn-helper that is choosing a port")
 	})

@@ -15,7 +15,7 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/certs"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/dockerhost"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/endpoint"
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/world"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/target"
 )
 
 const kindReissue = "reissue-certificate"
@@ -63,7 +63,7 @@ func (c *Reissue) Risk() string {
 func (c *Reissue) NeedsDockerHost() bool { return len(c.New) > 0 }
 
 // PlanReissue plans one. served is what dockerd serves now, nil if nothing.
-func PlanReissue(ctx context.Context, w *world.World, names []string, served *x509.Certificate) *Reissue {
+func PlanReissue(ctx context.Context, w *target.Target, names []string, served *x509.Certificate) *Reissue {
 	c := &Reissue{Machine: w.Machine.Name, Names: names, StorePath: w.Machine.ServerCert, before: served}
 	if !w.Mode.IsQuick() {
 		c.Containers = w.Guest.StoppedByRestart(ctx)
@@ -72,7 +72,7 @@ func PlanReissue(ctx context.Context, w *world.World, names []string, served *x5
 }
 
 // It reads both old copies and signs the new one.
-func (c *Reissue) Backup(ctx context.Context, w *world.World) error {
+func (c *Reissue) Backup(ctx context.Context, w *target.Target) error {
 	facts, err := w.Guest.Facts(ctx)
 	if err != nil {
 		return err
@@ -168,7 +168,7 @@ func HostKey(facts dockerhost.Facts) crypto.PublicKey {
 // The store's copy first, for a store that cannot be
 // written must not cost a restart of dockerd; then the docker host, in one
 // transaction that goes on by itself.
-func (c *Reissue) Apply(ctx context.Context, w *world.World) error {
+func (c *Reissue) Apply(ctx context.Context, w *target.Target) error {
 	if err := w.Laptop.WriteFile(ctx, c.StorePath, c.New, 0o600); err != nil {
 		return fmt.Errorf("writing the store's copy of the server certificate: %w", err)
 	}
@@ -189,7 +189,7 @@ func (c *Reissue) Apply(ctx context.Context, w *world.World) error {
 
 // served is nil unless dockerd is seen to serve something else than the new
 // certificate: it has not been restarted then, whatever its init script says.
-func (c *Reissue) served(ctx context.Context, w *world.World) error {
+func (c *Reissue) served(ctx context.Context, w *target.Target) error {
 	w.Forget()
 	now := w.Endpoints.Ask(ctx, w.Endpoints.Inside()).Leaf
 	fresh, err := certs.ParseCert(c.New)
@@ -200,7 +200,7 @@ func (c *Reissue) served(ctx context.Context, w *world.World) error {
 }
 
 // Half of it is on the docker host.
-func (c *Reissue) Undoable(ctx context.Context, w *world.World) error {
+func (c *Reissue) Undoable(ctx context.Context, w *target.Target) error {
 	if len(c.New) == 0 || w.Removed || w.VM.Missing(ctx) {
 		return nil
 	}
@@ -217,7 +217,7 @@ func (c *Reissue) Undoable(ctx context.Context, w *world.World) error {
 
 func (c *Reissue) ForGood() bool { return dockerhost.AnyRemoved(c.Containers) }
 
-func (c *Reissue) Revert(ctx context.Context, w *world.World) ([]string, error) {
+func (c *Reissue) Revert(ctx context.Context, w *target.Target) ([]string, error) {
 	if len(c.New) == 0 {
 		return nil, nil
 	}
@@ -280,7 +280,7 @@ func (c *Reissue) startable(facts dockerhost.Facts) bool {
 	return err == nil && (key == nil || certs.SameKey(key, old.PublicKey))
 }
 
-func (c *Reissue) swap(ctx context.Context, w *world.World, id string, from, to []byte) (dockerhost.Result, error) {
+func (c *Reissue) swap(ctx context.Context, w *target.Target, id string, from, to []byte) (dockerhost.Result, error) {
 	return w.Guest.Swap(ctx, dockerhost.Swap{ID: id, Cert: c.HostPath, Old: from, New: to})
 }
 

@@ -7,11 +7,12 @@ import (
 	"net/netip"
 	"strings"
 
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/engine"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/laptop"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/routes"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/target"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/vbox"
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/world"
 )
 
 const (
@@ -46,21 +47,21 @@ func (c *RestoreRoute) Risk() string { return "" }
 
 func (c *RestoreRoute) NeedsDockerHost() bool { return false }
 
-func (c *RestoreRoute) Backup(ctx context.Context, w *world.World) error {
+func (c *RestoreRoute) Backup(ctx context.Context, w *target.Target) error {
 	view, err := routeNow(ctx, w)
 	c.Listed = err == nil && view.RouteErr == nil && view.Route.Link == c.Adapter
 	c.Boot, _ = laptop.Boot(ctx, w.Laptop)
 	return err
 }
 
-func (c *RestoreRoute) Apply(ctx context.Context, w *world.World) error {
+func (c *RestoreRoute) Apply(ctx context.Context, w *target.Target) error {
 	return steps(ctx, w, routes.ReAdd(c.OS, c.Net.Masked(), c.Adapter, c.Net.Addr()))
 }
 
 // The route is dropped only while it is the one
 // that we put there. One that was listed before stays, and is listed again where
 // Apply was cut short.
-func (c *RestoreRoute) Revert(ctx context.Context, w *world.World) ([]string, error) {
+func (c *RestoreRoute) Revert(ctx context.Context, w *target.Target) ([]string, error) {
 	if c.gone(ctx, w) {
 		return nil, nil
 	}
@@ -89,7 +90,7 @@ func (c *RestoreRoute) Revert(ctx context.Context, w *world.World) ([]string, er
 
 // routeNow is which way packets to the docker host go. Where the laptop does not answer
 // that, nothing is known of our route, and it is an error.
-func routeNow(ctx context.Context, w *world.World) (routes.View, error) {
+func routeNow(ctx context.Context, w *target.Target) (routes.View, error) {
 	view, err := w.Network.Route(ctx, w.HostOnlyNet())
 	if err == nil {
 		err = view.Unanswered()
@@ -103,7 +104,7 @@ func (c *RestoreRoute) drop() host.Cmd {
 
 // A route goes only with root's rights. Who may
 // run nothing but the one command can run it by hand before.
-func (c *RestoreRoute) Undoable(ctx context.Context, w *world.World) error {
+func (c *RestoreRoute) Undoable(ctx context.Context, w *target.Target) error {
 	if w.LoadErr != nil && !c.gone(ctx, w) {
 		return w.LoadErr
 	}
@@ -119,14 +120,14 @@ func (c *RestoreRoute) Undoable(ctx context.Context, w *world.World) error {
 
 // gone says that our route has ended with the boot in which it was made: what is there
 // now is VirtualBox's and the kernel's.
-func (c *RestoreRoute) gone(ctx context.Context, w *world.World) bool {
+func (c *RestoreRoute) gone(ctx context.Context, w *target.Target) bool {
 	now, err := laptop.Boot(ctx, w.Laptop)
 	return c.Boot != "" && err == nil && now != c.Boot
 }
 
 // Setting the adapter's address anew makes
 // VirtualBox and the kernel bring the route back themselves.
-func (c *RestoreRoute) Next() world.Change {
+func (c *RestoreRoute) Next() engine.Change {
 	if !strings.HasPrefix(c.Adapter, "vboxnet") {
 		// The bridge of a host-only network (VirtualBox 7 on macOS) is not VBoxManage's to configure.
 		return &RestartModules{Again: c.Again}
@@ -134,7 +135,7 @@ func (c *RestoreRoute) Next() world.Change {
 	return &ConfigureAdapter{Adapter: c.Adapter, Addr: c.Net, Again: c.Again, For: c}
 }
 
-func steps(ctx context.Context, w *world.World, all []routes.Step) error {
+func steps(ctx context.Context, w *target.Target, all []routes.Step) error {
 	for _, s := range all {
 		out, err := w.Laptop.Run(ctx, host.Cmd{Argv: s.Argv, Root: true})
 		if err == nil {
@@ -173,9 +174,9 @@ func (c *ConfigureAdapter) Risk() string { return "" }
 
 func (c *ConfigureAdapter) NeedsDockerHost() bool { return false }
 
-func (c *ConfigureAdapter) Backup(context.Context, *world.World) error { return nil }
+func (c *ConfigureAdapter) Backup(context.Context, *target.Target) error { return nil }
 
-func (c *ConfigureAdapter) Apply(ctx context.Context, w *world.World) error {
+func (c *ConfigureAdapter) Apply(ctx context.Context, w *target.Target) error {
 	_, err := w.VirtualBox.Run(ctx, vbox.IfConfig(c.Adapter, c.Addr))
 	var complaint *vbox.Error
 	if errors.As(err, &complaint) {
@@ -186,7 +187,7 @@ func (c *ConfigureAdapter) Apply(ctx context.Context, w *world.World) error {
 
 // What VirtualBox refuses by its own rules, it
 // refuses after a restart of its modules too.
-func (c *ConfigureAdapter) Next() world.Change {
+func (c *ConfigureAdapter) Next() engine.Change {
 	if c.refused {
 		return nil
 	}
@@ -195,14 +196,14 @@ func (c *ConfigureAdapter) Next() world.Change {
 
 // The address is the one that VirtualBox had
 // configured all along, so there is only the route to take back that came with it.
-func (c *ConfigureAdapter) Revert(ctx context.Context, w *world.World) ([]string, error) {
+func (c *ConfigureAdapter) Revert(ctx context.Context, w *target.Target) ([]string, error) {
 	if c.For == nil {
 		return nil, nil
 	}
 	return c.For.Revert(ctx, w)
 }
 
-func (c *ConfigureAdapter) Undoable(ctx context.Context, w *world.World) error {
+func (c *ConfigureAdapter) Undoable(ctx context.Context, w *target.Target) error {
 	if c.For == nil {
 		return nil
 	}

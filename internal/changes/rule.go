@@ -10,9 +10,9 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/endpoint"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/store"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/target"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/vbox"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/virtualbox"
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/world"
 )
 
 const (
@@ -62,12 +62,12 @@ func (c *AddRule) Risk() string { return "" }
 func (c *AddRule) NeedsDockerHost() bool { return false }
 
 // The plan itself says what was there.
-func (c *AddRule) Backup(context.Context, *world.World) error { return nil }
+func (c *AddRule) Backup(context.Context, *target.Target) error { return nil }
 
 // The port is the planned one, or the next that is still
 // free: looking for it and adding the rule happen under one lock. That VirtualBox listens is
 // then verified, for it accepts a rule whose bind fails.
-func (c *AddRule) Apply(ctx context.Context, w *world.World) error {
+func (c *AddRule) Apply(ctx context.Context, w *target.Target) error {
 	unlock, err := lockPorts(ctx, w)
 	if err != nil {
 		return err
@@ -110,7 +110,7 @@ func (c *AddRule) Apply(ctx context.Context, w *world.World) error {
 // bound reports whether VirtualBox listens for the new rule. The port was free a
 // moment ago, under the lock: who listens now and does not prove to be somebody
 // else is VirtualBox.
-func (c *AddRule) bound(ctx context.Context, w *world.World, vm vbox.VM) (bool, error) {
+func (c *AddRule) bound(ctx context.Context, w *target.Target, vm vbox.VM) (bool, error) {
 	if !vm.State.Live() {
 		return true, nil
 	}
@@ -135,7 +135,7 @@ func (c *AddRule) bound(ctx context.Context, w *world.World, vm vbox.VM) (bool, 
 
 // Whatever has our name is ours to remove,
 // unless somebody has made another rule of it since.
-func (c *AddRule) Revert(ctx context.Context, w *world.World) ([]string, error) {
+func (c *AddRule) Revert(ctx context.Context, w *target.Target) ([]string, error) {
 	vm, exists, err := c.lookUp(ctx, w)
 	if err != nil || !exists {
 		return nil, err
@@ -161,13 +161,13 @@ func (c *AddRule) Revert(ctx context.Context, w *world.World) ([]string, error) 
 }
 
 // VirtualBox must know the VM's rules.
-func (c *AddRule) Undoable(ctx context.Context, w *world.World) error {
+func (c *AddRule) Undoable(ctx context.Context, w *target.Target) error {
 	_, _, err := c.lookUp(ctx, w)
 	return err
 }
 
 // lookUp asks VirtualBox for the VM. Where the VM is gone, its rules are, too.
-func (c *AddRule) lookUp(ctx context.Context, w *world.World) (vm vbox.VM, exists bool, err error) {
+func (c *AddRule) lookUp(ctx context.Context, w *target.Target) (vm vbox.VM, exists bool, err error) {
 	w.Forget()
 	vm, err = w.VirtualBox.LookUpRef(ctx, vbox.VMRef{Name: c.VM, UUID: c.UUID})
 	var complaint *vbox.Error

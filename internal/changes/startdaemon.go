@@ -4,7 +4,7 @@ import (
 	"context"
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/dockerhost"
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/world"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/target"
 )
 
 const kindStartDaemon = "start-dockerd"
@@ -13,7 +13,7 @@ const kindStartDaemon = "start-dockerd"
 type StartDaemon struct{ Machine string }
 
 // PlanStart plans one where the docker host can be told to; else it is nil.
-func PlanStart(w *world.World, facts dockerhost.Facts) *StartDaemon {
+func PlanStart(w *target.Target, facts dockerhost.Facts) *StartDaemon {
 	if !facts.Root || facts.Init == "" || !facts.Client {
 		return nil
 	}
@@ -34,9 +34,9 @@ func (c *StartDaemon) Permanent() string {
 	return "dockerd is running now; neither a rollback nor undo stops it again"
 }
 
-func (c *StartDaemon) Backup(context.Context, *world.World) error { return nil }
+func (c *StartDaemon) Backup(context.Context, *target.Target) error { return nil }
 
-func (c *StartDaemon) Apply(ctx context.Context, w *world.World) error {
+func (c *StartDaemon) Apply(ctx context.Context, w *target.Target) error {
 	facts, err := w.Guest.Facts(ctx)
 	if err != nil {
 		return err
@@ -50,4 +50,4 @@ func (c *StartDaemon) Apply(ctx context.Context, w *world.World) error {
 }
 
 // A started dockerd is not stopped again.
-func (c *StartDaemon) Revert(context.Context, *world.World) ([]string, error) { return nil, nil }
+func (c *StartDaemon) Revert(context.Context, *target.Target) ([]string, error) { return nil, nil }

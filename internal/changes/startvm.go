@@ -7,8 +7,8 @@ import (
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/endpoint"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/target"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/vbox"
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/world"
 )
 
 const (
@@ -58,9 +58,9 @@ func (c *StartVM) Permanent() string {
 	return "the VM is running now; neither a rollback nor undo stops it again"
 }
 
-func (c *StartVM) Backup(context.Context, *world.World) error { return nil }
+func (c *StartVM) Backup(context.Context, *target.Target) error { return nil }
 
-func (c *StartVM) Apply(ctx context.Context, w *world.World) error {
+func (c *StartVM) Apply(ctx context.Context, w *target.Target) error {
 	var err error
 	switch c.From {
 	case vbox.Paused:
@@ -95,7 +95,7 @@ func (c *StartVM) Apply(ctx context.Context, w *world.World) error {
 // may be closed. Where neither comes it goes on after a time, which is short if not even
 // VirtualBox listens for sshd, as it does from a VM's start on; the rungs above say then
 // what is missing.
-func (c *StartVM) await(ctx context.Context, w *world.World) (ssh bool, err error) {
+func (c *StartVM) await(ctx context.Context, w *target.Target) (ssh bool, err error) {
 	began := w.Now()
 	heard := began // when somebody last took a connection to sshd
 	for {
@@ -127,7 +127,7 @@ func (c *StartVM) await(ctx context.Context, w *world.World) (ssh bool, err erro
 }
 
 // answers says whether a way that is there already leads to dockerd.
-func answers(ctx context.Context, w *world.World) bool {
+func answers(ctx context.Context, w *target.Target) bool {
 	ctx, cancel := context.WithTimeout(ctx, endpoint.ProbeTime)
 	defer cancel()
 	e := w.Endpoints.Target(ctx)
@@ -135,4 +135,4 @@ func answers(ctx context.Context, w *world.World) bool {
 }
 
 // A started VM is not stopped again.
-func (c *StartVM) Revert(context.Context, *world.World) ([]string, error) { return nil, nil }
+func (c *StartVM) Revert(context.Context, *target.Target) ([]string, error) { return nil, nil }

@@ -12,10 +12,10 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/certs"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/engine"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/layers"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/mode"
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/stack"
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/world"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/target"
 )
 
 func (a *app) certCmd() *cobra.Command {
@@ -44,7 +44,7 @@ func (a *app) certCmd() *cobra.Command {
 		Use: "renew [MACHINE]", Short: "Reissue the server certificate and restart dockerd", Args: oneMachine,
 		Example: "  docker-vpn-helper cert renew default",
 		RunE: func(_ *cobra.Command, args []string) error {
-			return a.withMachine(args, func(w *world.World) error {
+			return a.withMachine(args, func(w *target.Target) error {
 				return a.certRenew(siteOf(w), w.Machine.Name, accept)
 			})
 		},
@@ -72,12 +72,12 @@ type certReport struct {
 	CA       certPlace `json:"ca"`
 }
 
-func (a *app) certShow(w *world.World) error {
+func (a *app) certShow(w *target.Target) error {
 	c := w.Certificates(a.ctx)
 	if a.ctx.Err() != nil {
 		return a.cause(a.ctx.Err())
 	}
-	r := certReport{Schema: stack.Schema, Machine: w.Machine.Name, Endpoint: c.Answer.Endpoint.URL(),
+	r := certReport{Schema: engine.Schema, Machine: w.Machine.Name, Endpoint: c.Answer.Endpoint.URL(),
 		Served: place(c.Served), Disk: place(c.Disk), Store: place(c.Store), CA: place(c.CA)}
 	if r.Served.Summary == nil && r.Disk.Summary == nil && r.Store.Summary == nil {
 		a.code = exitUnknown
@@ -89,7 +89,7 @@ func (a *app) certShow(w *world.World) error {
 	return nil
 }
 
-func place(c world.Certificate) certPlace {
+func place(c target.Certificate) certPlace {
 	if c.Cert == nil {
 		text := c.Err.Error()
 		if errors.Is(c.Err, fs.ErrNotExist) {
@@ -147,12 +147,12 @@ func age(c *certs.Summary, now time.Time) string {
 // certRenew is fix --reissue for the certificate's rung alone: what stands between
 // it and a proof is looked at, and only a VM that is off is started.
 func (a *app) certRenew(s site, name string, acceptHostKey bool) error {
-	session, err := stack.Begin(a.ctx, a.hard, a.work(s, name, "cert-renew", func(w *world.World) { w.AcceptHostKey = acceptHostKey }))
+	session, err := engine.Begin(a.ctx, a.hard, a.work(s, name, "cert-renew", func(w *target.Target) { w.AcceptHostKey = acceptHostKey }))
 	if err != nil {
 		return err
 	}
 	defer session.Close()
-	w := session.World
+	w := session.Target
 	w.Reissue, w.Mode = true, mode.Repair()
 	w.Forget()
 	if target := w.Endpoints.Target(a.ctx); target.Planned && a.ctx.Err() == nil {
@@ -178,5 +178,5 @@ func (a *app) certRenew(s site, name string, acceptHostKey bool) error {
 		Served   certPlace `json:"served"`
 		Applied  []string  `json:"applied"`
 		Journal  string    `json:"journal"`
-	}{stack.Schema, w.Machine.Name, w.Endpoint(a.ctx), served, nonNil(res.Applied), res.Journal})
+	}{engine.Schema, w.Machine.Name, w.Endpoint(a.ctx), served, nonNil(res.Applied), res.Journal})
 }

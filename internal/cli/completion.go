@@ -7,8 +7,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/engine"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/shell"
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/stack"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/ui"
 )
 
@@ -54,7 +54,7 @@ finding codes. For good: write it where the shell looks for such scripts.`,
 					Schema int    `json:"schema"`
 					Shell  string `json:"shell"`
 					Script string `json:"script"`
-				}{stack.Schema, args[0], script.String()})
+				}{engine.Schema, args[0], script.String()})
 			}
 			a.ui.Print(script.String())
 			return nil

@@ -9,11 +9,11 @@ import (
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/changes"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/dockercli"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/engine"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/layers"
 	dockercontext "github.com/docker-vpn-helper/docker-vpn-helper/internal/layers/context"
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/stack"
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/world"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/target"
 )
 
 func (a *app) contextCmd() *cobra.Command {
@@ -28,7 +28,7 @@ machine-default for the machine default, because docker keeps that name.`,
   docker --context "$(docker-vpn-helper context default)" info`,
 		Args: oneMachine,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.withMachine(args, func(w *world.World) error {
+			return a.withMachine(args, func(w *target.Target) error {
 				if err := a.contexts(w); err != nil {
 					return err
 				}
@@ -51,12 +51,12 @@ type contextReport struct {
 }
 
 func (a *app) context(s site, name string, wish dockercontext.Wish) error {
-	session, err := stack.Begin(a.ctx, a.hard, a.work(s, name, "context", nil))
+	session, err := engine.Begin(a.ctx, a.hard, a.work(s, name, "context", nil))
 	if err != nil {
 		return err
 	}
 	defer session.Close()
-	w := session.World
+	w := session.Target
 	target := w.Endpoints.Target(a.ctx)
 	if err := w.Endpoints.Verify(a.ctx, target); err != nil {
 		return a.notGood(w, err)
@@ -70,7 +70,7 @@ func (a *app) context(s site, name string, wish dockercontext.Wish) error {
 	}
 	made := dockercli.ContextName(name)
 	if a.ui.JSON {
-		return a.ui.PrintJSON(contextReport{Schema: stack.Schema, Context: made, Endpoint: target.URL(), Applied: nonNil(res.Applied), Journal: res.Journal})
+		return a.ui.PrintJSON(contextReport{Schema: engine.Schema, Context: made, Endpoint: target.URL(), Applied: nonNil(res.Applied), Journal: res.Journal})
 	}
 	if over := outranks(a.Getenv, made); wish.Use && over != "" {
 		a.ui.Say("[%s] warn: %s is set in this shell, and outranks the current context: unset %s", w.Machine.Name, over, over)
@@ -92,7 +92,7 @@ func outranks(getenv func(string) string, name string) string {
 }
 
 // contexts says whether docker has contexts at all.
-func (a *app) contexts(w *world.World) error {
+func (a *app) contexts(w *target.Target) error {
 	config, err := dockercli.ConfigDir(a.Getenv)
 	if err != nil {
 		return err
@@ -111,7 +111,7 @@ func (a *app) contexts(w *world.World) error {
 // contextError gives the engine's verdict its exit code: a context that is somebody
 // else's is for the user to decide.
 func contextError(err error) error {
-	var verdict *stack.VerdictError
+	var verdict *engine.VerdictError
 	if errors.As(err, &verdict) && verdict.Finding.Code == "context.taken" {
 		return &exitError{code: exitUserAction, message: verdict.Error(), hint: verdict.Finding.Hint}
 	}
@@ -120,7 +120,7 @@ func contextError(err error) error {
 
 // pointedAt are the endpoints that runs which were not undone have pointed the machine's
 // context at.
-func pointedAt(ctx context.Context, session *stack.Session) ([]string, error) {
+func pointedAt(ctx context.Context, session *engine.Session) ([]string, error) {
 	journals, err := session.Journals(ctx)
 	if err != nil {
 		return nil, err
@@ -128,7 +128,7 @@ func pointedAt(ctx context.Context, session *stack.Session) ([]string, error) {
 	var urls []string
 	for _, j := range journals {
 		for _, e := range j.Entries {
-			if c, ok := e.Change.(*changes.SetContext); ok && j.Live() && e.Mark == stack.Applied {
+			if c, ok := e.Change.(*changes.SetContext); ok && j.Live() && e.Mark == engine.Applied {
 				urls = append(urls, c.Endpoint)
 			}
 		}

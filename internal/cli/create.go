@@ -9,11 +9,11 @@ import (
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/changes"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/dockermachine"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/engine"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/layers"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/mode"
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/stack"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/store"
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/world"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/target"
 )
 
 // removeTime is how long removing a machine that is half there may take.
@@ -21,14 +21,14 @@ const removeTime = 60 * time.Second
 
 // openOrCreate loads a machine, or creates it if that is asked for by the flag
 // or by a yes typed at a prompt; --yes alone creates nothing.
-func (a *app) openOrCreate(s site, name string, f fixFlags) (*world.World, error) {
+func (a *app) openOrCreate(s site, name string, f fixFlags) (*target.Target, error) {
 	w, err := a.open(s, name)
 	var missing *store.NotFoundError
 	if !errors.As(err, &missing) {
 		return w, err
 	}
 	if f.create || a.ui.CanPrompt() {
-		if err := a.checkPort(a.world(s, dockermachine.Planned(name, s.dir)), f); err != nil {
+		if err := a.checkPort(a.target(s, dockermachine.Planned(name, s.dir)), f); err != nil {
 			return nil, err
 		}
 	}
@@ -63,17 +63,17 @@ func (a *app) openOrCreate(s site, name string, f fixFlags) (*world.World, error
 func (a *app) create(s site, name string, f fixFlags) error {
 	created := true // by another run, while this one waited
 	work := a.work(s, name, "create", nil)
-	work.Open = func() (*world.World, error) {
+	work.Open = func() (*target.Target, error) {
 		w, err := a.open(s, name)
 		var missing *store.NotFoundError
 		if errors.As(err, &missing) {
 			created = false
-			w, err = a.world(s, dockermachine.Planned(name, s.dir)), nil
+			w, err = a.target(s, dockermachine.Planned(name, s.dir)), nil
 		}
 		w.StopVMs, w.Mode = f.stopVMs, mode.Repair()
 		return w, cmp.Or(err, w.LoadErr)
 	}
-	session, err := stack.Begin(a.ctx, a.hard, work)
+	session, err := engine.Begin(a.ctx, a.hard, work)
 	if err != nil {
 		return err
 	}
@@ -85,7 +85,7 @@ func (a *app) create(s site, name string, f fixFlags) error {
 	if !f.create { // a yes was typed instead
 		again = func(flags ...string) string { return a.again(append([]string{"--create"}, flags...)...) }
 	}
-	machine := dockermachine.New(s.laptop, s.store, session.World.VirtualBox, session.World.Network, a.ui.Say)
+	machine := dockermachine.New(s.laptop, s.store, session.Target.VirtualBox, session.Target.Network, a.ui.Say)
 	plan, err := machine.Check(a.ctx, name, again())
 	if err != nil {
 		return a.cause(err)
@@ -93,7 +93,7 @@ func (a *app) create(s site, name string, f fixFlags) error {
 	switch {
 	case plan.Modules:
 		restart := &changes.RestartModules{Again: again("--stop-vms")}
-		_, err = session.Apply(a.ctx, a.hard, []world.Change{restart})
+		_, err = session.Apply(a.ctx, a.hard, []engine.Change{restart})
 	case plan.Route:
 		_, err = session.Fix(a.ctx, a.hard, layers.BeforeCreate())
 	}
@@ -101,13 +101,13 @@ func (a *app) create(s site, name string, f fixFlags) error {
 		return err
 	}
 	err = machine.Create(a.ctx, name, a.Stderr)
-	session.World.Forget()
-	return a.created(session.World, machine, err)
+	session.Target.Forget()
+	return a.created(session.Target, machine, err)
 }
 
 // created goes on where docker-machine failed at its very last check and the
 // machine runs all the same (docker/toolbox#744); else what it left is removed.
-func (a *app) created(w *world.World, machine *dockermachine.CLI, failed error) error {
+func (a *app) created(w *target.Target, machine *dockermachine.CLI, failed error) error {
 	if failed == nil {
 		return nil
 	}

@@ -7,11 +7,11 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/engine"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/layers"
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/stack"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/store"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/target"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/ui"
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/world"
 )
 
 // doctorTime bounds a diagnosis; a rung that is not done by then is unknown.
@@ -64,9 +64,9 @@ func (a *app) doctorCmd() *cobra.Command {
 // as soon as those before it are done. ticket is the file for a report, or empty.
 func (a *app) doctor(s site, names []string, ticket string) error {
 	began := a.Now()
-	var reports []stack.Report
+	var reports []engine.Report
 	type result struct {
-		report stack.Report
+		report engine.Report
 		code   int
 		json   []byte
 		err    error
@@ -75,13 +75,13 @@ func (a *app) doctor(s site, names []string, ticket string) error {
 		if v.err != nil {
 			return result{err: v.err}
 		}
-		report := a.diagnose(ctx, v.World)
+		report := a.diagnose(ctx, v.Target)
 		r := result{report: report, code: reportCode(report)}
 		if a.ui.JSON {
 			// Results wait for those before them, and a report is ten times as large
 			// as its text.
 			if r.json, r.err = ui.JSONLine(report); ticket == "" {
-				r.report = stack.Report{}
+				r.report = engine.Report{}
 			}
 		}
 		return r
@@ -114,18 +114,18 @@ func (a *app) doctor(s site, names []string, ticket string) error {
 	return a.writeTicket(s, ticket, began, reports)
 }
 
-func (a *app) diagnose(ctx context.Context, w *world.World) stack.Report {
-	r := stack.Diagnose(ctx, w, layers.All(), a.sink())
+func (a *app) diagnose(ctx context.Context, w *target.Target) engine.Report {
+	r := engine.Diagnose(ctx, w, layers.All(), a.sink())
 	r.Version = a.release()
 	return r
 }
 
 // reportCode is the exit code of a report: what is fail decides, then the verdict.
-func reportCode(r stack.Report) int {
+func reportCode(r engine.Report) int {
 	switch {
 	case r.Failed():
 		return exitProblems
-	case r.Verdict() != stack.OK:
+	case r.Verdict() != engine.OK:
 		return exitUnknown
 	}
 	return exitOK

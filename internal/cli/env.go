@@ -9,7 +9,7 @@ import (
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/endpoint"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/shell"
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/world"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/target"
 )
 
 func (a *app) envCmd() *cobra.Command {
@@ -45,7 +45,7 @@ after one handshake with dockerd. If dockerd does not answer it prints nothing.
 					return a.printEnv(w, target, dialect, noProxy)
 				}
 			}
-			return a.onMachine(s, args, func(w *world.World) error { return a.env(w, dialect, noProxy, noVerify) })
+			return a.onMachine(s, args, func(w *target.Target) error { return a.env(w, dialect, noProxy, noVerify) })
 		},
 	}
 	f := cmd.Flags()
@@ -59,7 +59,7 @@ after one handshake with dockerd. If dockerd does not answer it prints nothing.
 // shellUsage is what help says of --shell.
 const shellUsage = "shell to write for (default: the calling one)"
 
-func (a *app) env(w *world.World, dialect shell.Dialect, noProxy, noVerify bool) error {
+func (a *app) env(w *target.Target, dialect shell.Dialect, noProxy, noVerify bool) error {
 	var target endpoint.Endpoint
 	if noVerify && !w.Machine.Unfinished {
 		target = w.Endpoints.Recorded(a.ctx)
@@ -75,7 +75,7 @@ func (a *app) env(w *world.World, dialect shell.Dialect, noProxy, noVerify bool)
 // recorded is the machine that has an endpoint record, and what that says. config.json
 // is not read: where it is broken docker works all the same, and to parse it would take
 // a tenth of the time for which a new terminal waits.
-func (a *app) recorded(s site, args []string) (w *world.World, target endpoint.Endpoint, ok bool) {
+func (a *app) recorded(s site, args []string) (w *target.Target, target endpoint.Endpoint, ok bool) {
 	name, err := a.machineName(s, args)
 	if err != nil {
 		return nil, endpoint.Endpoint{}, false
@@ -84,12 +84,12 @@ func (a *app) recorded(s site, args []string) (w *world.World, target endpoint.E
 	if !ok {
 		return nil, endpoint.Endpoint{}, false
 	}
-	w = a.world(s, m)
+	w = a.target(s, m)
 	r, err := w.Endpoints.Record(a.ctx)
 	return w, endpoint.Endpoint{Host: endpoint.Localhost, Port: r.Port}, err == nil
 }
 
-func (a *app) printEnv(w *world.World, target endpoint.Endpoint, dialect shell.Dialect, noProxy bool) error {
+func (a *app) printEnv(w *target.Target, target endpoint.Endpoint, dialect shell.Dialect, noProxy bool) error {
 	vars, err := w.Endpoints.Environment(a.ctx, target)
 	if err != nil {
 		return err
@@ -108,7 +108,7 @@ func (a *app) printEnv(w *world.World, target endpoint.Endpoint, dialect shell.D
 }
 
 // notGood is why docker would not work through an endpoint, or what ended the look at it.
-func (a *app) notGood(w *world.World, err error) error {
+func (a *app) notGood(w *target.Target, err error) error {
 	if a.interrupted() {
 		return errInterrupted
 	}
@@ -176,7 +176,7 @@ func (a *app) shell(s site, name string) (shell.Dialect, error) {
 }
 
 // usageOf is the command line that prints the block again.
-func (a *app) usageOf(w *world.World, command string) shell.Usage {
+func (a *app) usageOf(w *target.Target, command string) shell.Usage {
 	u := shell.Usage{"docker-vpn-helper"}
 	if a.storage != "" {
 		u = append(u, "-s", a.storage)

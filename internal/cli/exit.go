@@ -9,9 +9,9 @@ import (
 	"slices"
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/changes"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/engine"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/shell"
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/stack"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/store"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/ui"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/useraction"
@@ -64,7 +64,7 @@ type jsonError struct {
 func (a *app) report(err error) int {
 	e := a.classify(err)
 	if !e.shown && a.ui.JSON {
-		_ = a.ui.PrintJSON(jsonFailure{Schema: stack.Schema, Error: e.json(), Changes: e.changes})
+		_ = a.ui.PrintJSON(jsonFailure{Schema: engine.Schema, Error: e.json(), Changes: e.changes})
 	}
 	if !a.ui.JSON {
 		a.ui.Error(e.message, e.hint)
@@ -85,10 +85,10 @@ func (a *app) classify(err error) *exitError {
 		config   *store.ConfigError
 		needsYes *ui.NeedsYes
 		sudo     *host.SudoError
-		refused  *stack.RefusedError
-		journal  *stack.UnreadableError
-		rollback *stack.RollbackError
-		verdict  *stack.VerdictError
+		refused  *engine.RefusedError
+		journal  *engine.UnreadableError
+		rollback *engine.RollbackError
+		verdict  *engine.VerdictError
 		dialect  *shell.UnknownError
 		required *useraction.Required
 		vb       *vbox.Error
@@ -151,7 +151,7 @@ func (a *app) classify(err error) *exitError {
 		out.hint = port.Hint
 	case errors.As(err, &verdict):
 		out.hint = verdict.Finding.Hint
-		if verdict.Status != stack.Fail {
+		if verdict.Status != engine.Fail {
 			out.code = exitUnknown
 		}
 	case errors.As(err, &vb) && vb.Kind == vbox.KernelDriver:

@@ -14,10 +14,10 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/docs"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/engine"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/explain"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/shell"
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/stack"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/store"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/vbox"
 )
@@ -81,7 +81,7 @@ func (a *app) explainCode(code string) error {
 			Schema int    `json:"schema"`
 			Code   string `json:"code"`
 			Page   string `json:"page"`
-		}{stack.Schema, code, page})
+		}{engine.Schema, code, page})
 	}
 	a.ui.Print(code + "\n\n" + page)
 	return nil
@@ -152,7 +152,7 @@ func (a *app) explainCommand(argv []string) error {
 		return context.Cause(a.ctx)
 	case err == nil:
 		if a.ui.JSON {
-			return a.ui.PrintJSON(explanation{Schema: stack.Schema, Command: &ran{Argv: argv}})
+			return a.ui.PrintJSON(explanation{Schema: engine.Schema, Command: &ran{Argv: argv}})
 		}
 		return nil
 	case errors.As(err, &failed) && failed.Exit < 0:
@@ -190,7 +190,7 @@ func (a *app) explainText(text string, command *ran) error {
 		a.code = exitProblems
 	}
 	if a.ui.JSON {
-		return a.ui.PrintJSON(explanation{Schema: stack.Schema, Command: command, Known: &e})
+		return a.ui.PrintJSON(explanation{Schema: engine.Schema, Command: command, Known: &e})
 	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s\n\n%s\n\nCauses, likeliest first:\n", e.ID, e.Means)

@@ -9,12 +9,12 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/endpoint"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/engine"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/layers"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/mode"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/shell"
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/stack"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/store"
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/world"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/target"
 )
 
 type fixFlags struct {
@@ -59,7 +59,7 @@ func (a *app) fixCmd() *cobra.Command {
 
 // fixReport is what fix --json prints: doctor's report and what was done.
 type fixReport struct {
-	stack.Report
+	engine.Report
 	Applied    []string          `json:"applied"`
 	RolledBack bool              `json:"rolled_back"`
 	Left       []string          `json:"left,omitempty"`
@@ -93,12 +93,12 @@ func (a *app) fix(s site, name string, f fixFlags) error {
 			return err
 		}
 	}
-	session, err := stack.Begin(a.ctx, a.hard, a.work(s, name, "fix", f.wish))
+	session, err := engine.Begin(a.ctx, a.hard, a.work(s, name, "fix", f.wish))
 	if err != nil {
 		return err
 	}
 	defer session.Close()
-	w = session.World
+	w = session.Target
 	res, err := a.repair(session)
 	if err == nil {
 		var vars []shell.Var
@@ -117,9 +117,9 @@ func (a *app) fix(s site, name string, f fixFlags) error {
 	e.shown = true
 	out := fixReport{Report: res.Report, Applied: nonNil(res.Applied), RolledBack: res.RolledBack, Left: res.Left,
 		Journal: res.Journal, Env: map[string]string{}, Error: e.json()}
-	out.Schema, out.Version, out.Machine = stack.Schema, a.release(), name
+	out.Schema, out.Version, out.Machine = engine.Schema, a.release(), name
 	if out.Layers == nil { // it came to an end before the ladder was looked at as a whole
-		out.Status, out.Layers = stack.Unknown, []stack.LayerReport{}
+		out.Status, out.Layers = engine.Unknown, []engine.LayerReport{}
 	}
 	if err := a.ui.PrintJSON(out); err != nil {
 		return err
@@ -128,12 +128,12 @@ func (a *app) fix(s site, name string, f fixFlags) error {
 }
 
 // wish hands the flags over.
-func (f fixFlags) wish(w *world.World) {
+func (f fixFlags) wish(w *target.Target) {
 	w.Port, w.Reissue, w.StopVMs, w.AcceptHostKey = f.port, f.reissue, f.stopVMs, f.acceptHostKey
 }
 
 // block is the environment as the shell reads it.
-func (a *app) block(w *world.World, e endpoint.Endpoint, dialect shell.Dialect) (string, error) {
+func (a *app) block(w *target.Target, e endpoint.Endpoint, dialect shell.Dialect) (string, error) {
 	vars, err := w.Endpoints.Environment(a.ctx, e)
 	if err != nil {
 		return "", err
@@ -142,12 +142,12 @@ func (a *app) block(w *world.World, e endpoint.Endpoint, dialect shell.Dialect) 
 }
 
 // repair looks first at what costs nothing. A healthy machine is done then.
-func (a *app) repair(session *stack.Session) (stack.Result, error) {
-	w, all := session.World, layers.All()
+func (a *app) repair(session *engine.Session) (engine.Result, error) {
+	w, all := session.Target, layers.All()
 	if _, ok := w.Endpoints.VerifiedRecord(a.ctx); ok && !w.Reissue && !w.StopVMs {
-		if local, r, ok := stack.Quick(a.ctx, w, all, a.sink()); ok {
+		if local, r, ok := engine.Quick(a.ctx, w, all, a.sink()); ok {
 			if !r.Planned() {
-				return stack.Result{Report: r}, nil
+				return engine.Result{Report: r}, nil
 			}
 			all = local
 		}
@@ -158,9 +158,9 @@ func (a *app) repair(session *stack.Session) (stack.Result, error) {
 	return session.Fix(a.ctx, a.hard, all)
 }
 
-func (a *app) cause(err error) error { return stack.Cause(a.ctx, err) }
+func (a *app) cause(err error) error { return engine.Cause(a.ctx, err) }
 
-func (a *app) printFixed(w *world.World, res stack.Result, vars []shell.Var, dialect shell.Dialect) error {
+func (a *app) printFixed(w *target.Target, res engine.Result, vars []shell.Var, dialect shell.Dialect) error {
 	if a.ui.JSON {
 		out := fixReport{Report: res.Report, Applied: nonNil(res.Applied), Journal: res.Journal, Env: map[string]string{}}
 		out.Version = a.release()
@@ -176,7 +176,7 @@ func (a *app) printFixed(w *world.World, res stack.Result, vars []shell.Var, dia
 	}
 	for _, l := range res.Layers {
 		for _, f := range l.Findings {
-			if f.Status != stack.OK && l.Layer != "env" {
+			if f.Status != engine.OK && l.Layer != "env" {
 				a.ui.Say("[%s] %s: %s", w.Machine.Name, f.Status, f.Title)
 			}
 		}
@@ -194,11 +194,11 @@ func (a *app) printFixed(w *world.World, res stack.Result, vars []shell.Var, dia
 
 // clientFits says so where dockerd answers and the laptop's docker command cannot
 // talk to it: no repair of the machine changes that.
-func (a *app) clientFits(w *world.World) {
+func (a *app) clientFits(w *target.Target) {
 	w.Mode = mode.Diagnose()
-	for _, l := range stack.Diagnose(a.ctx, w, layers.Only("daemon"), a.sink()).Layers {
+	for _, l := range engine.Diagnose(a.ctx, w, layers.Only("daemon"), a.sink()).Layers {
 		for _, f := range l.Findings {
-			if f.Status == stack.Fail {
+			if f.Status == engine.Fail {
 				a.ui.Say("[%s] %s: %s", w.Machine.Name, f.Status, f.Title)
 				a.ui.Say("[%s] hint: %s", w.Machine.Name, f.Hint)
 			}
@@ -207,8 +207,8 @@ func (a *app) clientFits(w *world.World) {
 }
 
 // dryRun prints the changes of every rung that could be inspected.
-func (a *app) dryRun(w *world.World) error {
-	r := stack.Diagnose(a.ctx, w, layers.All(), a.sink())
+func (a *app) dryRun(w *target.Target) error {
+	r := engine.Diagnose(a.ctx, w, layers.All(), a.sink())
 	if a.ctx.Err() != nil {
 		return context.Cause(a.ctx)
 	}
@@ -223,12 +223,12 @@ func (a *app) dryRun(w *world.World) error {
 		for _, c := range l.Changes {
 			fmt.Fprintln(&b, c)
 		}
-		if (l.Status == stack.Blocked || l.Status == stack.Unknown) && len(l.Changes) == 0 {
+		if (l.Status == engine.Blocked || l.Status == engine.Unknown) && len(l.Changes) == 0 {
 			later = append(later, l.Layer)
 		}
 	}
 	if f, ok := r.CauseFinding(); ok && b.Len() == 0 && r.Failed() {
-		return a.notFix(w, &stack.VerdictError{Finding: f, Status: stack.Fail})
+		return a.notFix(w, &engine.VerdictError{Finding: f, Status: engine.Fail})
 	}
 	if len(later) > 0 {
 		fmt.Fprintf(&b, "after that: inspect %s\n", strings.Join(later, ", "))
@@ -242,8 +242,8 @@ func (a *app) dryRun(w *world.World) error {
 }
 
 // notFix replaces a hint that is to run fix: this was fix.
-func (a *app) notFix(w *world.World, err error) error {
-	var verdict *stack.VerdictError
+func (a *app) notFix(w *target.Target, err error) error {
+	var verdict *engine.VerdictError
 	if errors.As(err, &verdict) && verdict.Finding.Hint == w.Hint("fix") {
 		verdict.Finding.Hint = a.command("explain", verdict.Finding.Code)
 	}

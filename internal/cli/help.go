@@ -9,8 +9,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/engine"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/shell"
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/stack"
 )
 
 func (a *app) helpCmd() *cobra.Command {
@@ -54,7 +54,7 @@ func (a *app) help(text func(*cobra.Command, []string)) func(*cobra.Command, []s
 		if err := a.ui.PrintJSON(struct {
 			Schema int    `json:"schema"`
 			Help   string `json:"help"`
-		}{stack.Schema, b.String()}); err != nil {
+		}{engine.Schema, b.String()}); err != nil {
 			a.code = a.report(err)
 		}
 	}

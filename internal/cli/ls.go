@@ -7,7 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/stack"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/engine"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/virtualbox"
 )
 
@@ -58,7 +58,7 @@ func (a *app) ls() error {
 		return a.ui.PrintJSON(struct {
 			Schema   int     `json:"schema"`
 			Machines []lsRow `json:"machines"`
-		}{stack.Schema, rows})
+		}{engine.Schema, rows})
 	}
 	table := make([][]string, len(rows))
 	for i, r := range rows {
@@ -69,7 +69,7 @@ func (a *app) ls() error {
 }
 
 func lsLook(ctx context.Context, v view) lsRow {
-	row, w, err := lsRow{Name: v.name}, v.World, v.err
+	row, w, err := lsRow{Name: v.name}, v.Target, v.err
 	if err == nil {
 		err = w.LoadErr
 	}

@@ -14,7 +14,7 @@ import (
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/store"
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/world"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/target"
 )
 
 // broken is where nothing can be written.
@@ -73,7 +73,7 @@ func TestShellThatIsNone(t *testing.T) {
 // A look that a signal ended says nothing of the endpoint; one that --timeout ended
 // says that there was no answer.
 func TestWhatEndedALook(t *testing.T) {
-	w := &world.World{Machine: store.Machine{Name: "default"}, Flags: world.Flags{Program: "docker-vpn-helper"}}
+	w := &target.Target{Machine: store.Machine{Name: "default"}, Flags: target.Flags{Program: "docker-vpn-helper"}}
 	for _, c := range []struct {
 		cause error
 		want  exitError

@@ -7,8 +7,8 @@ import (
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/laptop"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/target"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/virtualbox"
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/world"
 )
 
 const (
@@ -24,7 +24,7 @@ const (
 
 // view is a machine that is looked at, or why it cannot be.
 type view struct {
-	*world.World
+	*target.Target
 	name string
 	err  error
 }
@@ -59,7 +59,7 @@ func lookAtAll[T any](a *app, s site, names []string, look func(context.Context,
 			loading <- struct{}{}
 			wg.Go(func() {
 				v := view{name: name}
-				v.World, v.err = a.open(s, name)
+				v.Target, v.err = a.open(s, name)
 				<-loading
 				if v.err == nil {
 					defer v.Close()

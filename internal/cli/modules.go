@@ -8,11 +8,11 @@ import (
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/changes"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/dockermachine"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/engine"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/laptop"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/mode"
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/stack"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/target"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/useraction"
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/world"
 )
 
 func (a *app) modulesCmd() *cobra.Command {
@@ -50,17 +50,17 @@ nothing else brings back. Every VM of every user has to be stopped for it; with
 }
 
 func (a *app) restartModules(s site, stopVMs bool) error {
-	session, err := stack.Begin(a.ctx, a.hard, a.modulesWork(s))
+	session, err := engine.Begin(a.ctx, a.hard, a.modulesWork(s))
 	if err != nil {
 		return err
 	}
 	defer session.Close()
-	session.World.StopVMs = stopVMs
-	if err := a.noVPN(s, session.World); err != nil {
+	session.Target.StopVMs = stopVMs
+	if err := a.noVPN(s, session.Target); err != nil {
 		return a.cause(err)
 	}
-	restart := &changes.RestartModules{Again: session.World.Program + " modules restart --stop-vms"}
-	if _, err := session.Apply(a.ctx, a.hard, []world.Change{restart}); err != nil {
+	restart := &changes.RestartModules{Again: session.Target.Program + " modules restart --stop-vms"}
+	if _, err := session.Apply(a.ctx, a.hard, []engine.Change{restart}); err != nil {
 		return err
 	}
 	if a.ui.JSON {
@@ -72,7 +72,7 @@ func (a *app) restartModules(s site, stopVMs bool) error {
 			Schema  int        `json:"schema"`
 			Steps   [][]string `json:"steps"`
 			Resumed []string   `json:"resumed_vms"`
-		}{stack.Schema, restart.Steps, saved})
+		}{engine.Schema, restart.Steps, saved})
 	}
 	a.ui.Say("VirtualBox's kernel modules are restarted")
 	return nil
@@ -80,10 +80,10 @@ func (a *app) restartModules(s site, stopVMs bool) error {
 
 // modulesWork is about VirtualBox's kernel modules. A restart of them that was killed has left
 // VMs saved, perhaps those of other machines: whatever runs next rolls it back.
-func (a *app) modulesWork(s site) stack.Work {
-	return stack.Work{
-		Dir: filepath.Join(world.StoreState(s.state, s.dir), "modules"), Laptop: s.laptop, Decode: changes.Decode,
-		Open: func() (*world.World, error) {
+func (a *app) modulesWork(s site) engine.Work {
+	return engine.Work{
+		Dir: filepath.Join(target.StoreState(s.state, s.dir), "modules"), Laptop: s.laptop, Decode: changes.Decode,
+		Open: func() (*target.Target, error) {
 			w := a.withoutMachine(s)
 			w.Mode = mode.Repair()
 			return w, nil
@@ -95,7 +95,7 @@ func (a *app) modulesWork(s site) stack.Work {
 
 // noVPN is nil if no VPN has the route to a machine of the store, or to the
 // network that docker-machine would choose for a new one.
-func (a *app) noVPN(s site, w *world.World) error {
+func (a *app) noVPN(s site, w *target.Target) error {
 	nets := []laptop.HostOnly{dockermachine.DefaultNetwork()}
 	names, err := s.store.Names(a.ctx)
 	if err != nil {

@@ -6,15 +6,15 @@ import (
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/changes"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/dockercli"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/engine"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/laptop"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/layers"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/shell"
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/stack"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/store"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/target"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/ui"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/virtualbox"
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/world"
 )
 
 // site is the laptop and the store that a command works on.
@@ -31,7 +31,7 @@ type site struct {
 }
 
 // siteOf is where a machine is.
-func siteOf(w *world.World) site {
+func siteOf(w *target.Target) site {
 	return site{laptop: w.Laptop, store: w.Store, docker: w.Docker, network: w.Network, owners: w.Owners, dir: w.Machine.StoreDir, state: w.StateDir}
 }
 
@@ -42,7 +42,7 @@ func (a *app) site() (site, error) {
 	if dir == "" {
 		dir = store.DefaultDir(a.Getenv, home)
 	}
-	state := world.StateDir(a.Getenv, home)
+	state := target.StateDir(a.Getenv, home)
 	if home == "" && (!filepath.IsAbs(state) || a.storage == "" && a.Getenv("MACHINE_STORAGE_PATH") == "") {
 		return site{}, &exitError{code: exitUsage, message: "no home directory is known: HOME is not set", hint: "export HOME=~"}
 	}
@@ -84,16 +84,16 @@ func (a *app) machineName(s site, args []string) (string, error) {
 	return name, store.ValidName(name)
 }
 
-// world is a machine and everything around it.
-func (a *app) world(s site, m store.Machine) *world.World {
+// target is a machine and everything around it.
+func (a *app) target(s site, m store.Machine) *target.Target {
 	w := a.withoutMachine(s)
 	w.SetMachine(m)
 	return w
 }
 
 // withoutMachine is the laptop and the store, for what is about no machine in particular.
-func (a *app) withoutMachine(s site) *world.World {
-	w := &world.World{
+func (a *app) withoutMachine(s site) *target.Target {
+	w := &target.Target{
 		Laptop: s.laptop, Store: s.store, Docker: s.docker, Network: s.network, VirtualBox: s.virtualBox, Owners: s.owners,
 		Getenv: a.Getenv, Now: a.Now, StateDir: s.state,
 		Tell: a.ui.Say,
@@ -108,25 +108,25 @@ func (a *app) withoutMachine(s site) *world.World {
 	return w
 }
 
-// open loads a machine. A config.json that cannot be read is in the World.
-func (a *app) open(s site, name string) (*world.World, error) {
+// open loads a machine. A config.json that cannot be read is in the Target.
+func (a *app) open(s site, name string) (*target.Target, error) {
 	m, err := s.store.Load(a.ctx, name)
 	if !isConfigError(err) {
-		return a.world(s, m), err
+		return a.target(s, m), err
 	}
 	m.Name, m.StoreDir = name, s.dir
-	w := a.world(s, m)
+	w := a.target(s, m)
 	w.LoadErr = err
 	return w, nil
 }
 
 // work describes a command that changes a machine. opened, if not nil, sets what the user
 // wants in the machine before anything is rolled back.
-func (a *app) work(s site, name, command string, opened func(*world.World)) stack.Work {
+func (a *app) work(s site, name, command string, opened func(*target.Target)) engine.Work {
 	modules := a.modulesWork(s)
-	return stack.Work{
-		Dir: world.MachineState(s.state, s.dir, name), Laptop: s.laptop, Decode: changes.Decode,
-		Open: func() (*world.World, error) {
+	return engine.Work{
+		Dir: target.MachineState(s.state, s.dir, name), Laptop: s.laptop, Decode: changes.Decode,
+		Open: func() (*target.Target, error) {
 			w, err := a.open(s, name)
 			if err == nil {
 				err = w.LoadErr
@@ -145,7 +145,7 @@ func (a *app) work(s site, name, command string, opened func(*world.World)) stac
 func (a *app) sink() ui.Sink { return ui.Sink{UI: a.ui, Yes: a.yes} }
 
 // withMachine opens the machine that the arguments name.
-func (a *app) withMachine(args []string, do func(*world.World) error) error {
+func (a *app) withMachine(args []string, do func(*target.Target) error) error {
 	s, err := a.site()
 	if err != nil {
 		return err
@@ -153,7 +153,7 @@ func (a *app) withMachine(args []string, do func(*world.World) error) error {
 	return a.onMachine(s, args, do)
 }
 
-func (a *app) onMachine(s site, args []string, do func(*world.World) error) error {
+func (a *app) onMachine(s site, args []string, do func(*target.Target) error) error {
 	name, err := a.machineName(s, args)
 	if err != nil {
 		return err

@@ -5,12 +5,12 @@ import (
 	"strconv"
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/changes"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/target"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/virtualbox"
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/world"
 )
 
 // checkPort refuses a --port that the NAT rule cannot have, before anything is changed.
-func (a *app) checkPort(w *world.World, f fixFlags) error {
+func (a *app) checkPort(w *target.Target, f fixFlags) error {
 	f.wish(w)
 	err := changes.CheckPort(a.ctx, w)
 	w.Forget()
@@ -22,7 +22,7 @@ func (a *app) checkPort(w *world.World, f fixFlags) error {
 }
 
 // portUnused tells the user where --port made no difference.
-func (a *app) portUnused(w *world.World) {
+func (a *app) portUnused(w *target.Target) {
 	if e := w.Endpoints.Target(a.ctx); w.Port != 0 && !e.Planned && e.Host != "" && e.Port != w.Port {
 		a.ui.Say("[%s] --port %d is not used: dockerd already answers at %s", w.Machine.Name, w.Port, e.URL())
 	}

@@ -6,9 +6,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/dockermachine"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/engine"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/shell"
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/stack"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/store"
 )
 
@@ -62,7 +62,7 @@ Remove the line to take it back.`,
 					Shell  string `json:"shell"`
 					File   string `json:"file"`
 					Line   string `json:"line"`
-				}{stack.Schema, string(dialect), file, line})
+				}{engine.Schema, string(dialect), file, line})
 			}
 			a.ui.Print(line)
 			a.ui.Say("this line belongs in %s", file)

@@ -11,8 +11,8 @@ import (
 	"time"
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/endpoint"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/engine"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/stack"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/store"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/ticket"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/vbox"
@@ -60,7 +60,7 @@ func (a *app) ticketFile(s site, path string) (string, error) {
 }
 
 // writeTicket writes what was found, and what the laptop says of itself.
-func (a *app) writeTicket(s site, path string, began time.Time, reports []stack.Report) error {
+func (a *app) writeTicket(s site, path string, began time.Time, reports []engine.Report) error {
 	t := ticket.Ticket{Version: a.release(), Made: began, Took: a.Now().Sub(began), Reports: reports, Sections: a.laptopSections(s)}
 	text := t.Text(a.private(s, reports))
 	if err := s.laptop.WriteFile(a.ctx, path, []byte(text), 0o600); err != nil {
@@ -124,7 +124,7 @@ func (a *app) ask(s site, tool string, also, args []string) string {
 }
 
 // private is what the laptop's owner is called.
-func (a *app) private(s site, reports []stack.Report) ticket.Private {
+func (a *app) private(s site, reports []engine.Report) ticket.Private {
 	home := a.Getenv("HOME")
 	p := ticket.Private{Home: home, Users: []string{a.Getenv("USER"), a.Getenv("LOGNAME")}, Hosts: []string{a.Getenv("HOSTNAME"), a.Getenv("COMPUTERNAME")}}
 	if home != "" {

@@ -9,9 +9,9 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/stack"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/engine"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/store"
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/world"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/target"
 )
 
 func (a *app) undoCmd() *cobra.Command {
@@ -56,14 +56,14 @@ func (a *app) undoCmd() *cobra.Command {
 // journaled names the machines of the store that have a journal, whether or not they
 // are still in the store.
 func (a *app) journaled(s site) ([]string, error) {
-	dir := filepath.Join(world.StoreState(s.state, s.dir), "machines")
+	dir := filepath.Join(target.StoreState(s.state, s.dir), "machines")
 	machines, err := s.laptop.ReadDir(a.ctx, dir)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("listing journals: %w", err)
 	}
 	var names []string
 	for _, m := range machines {
-		switch _, err := s.laptop.ReadDir(a.ctx, stack.JournalDir(filepath.Join(dir, m.Name()))); {
+		switch _, err := s.laptop.ReadDir(a.ctx, engine.JournalDir(filepath.Join(dir, m.Name()))); {
 		case err == nil:
 			names = append(names, m.Name())
 		case !errors.Is(err, fs.ErrNotExist):
@@ -75,15 +75,15 @@ func (a *app) journaled(s site) ([]string, error) {
 
 // undoRun is one journal in undo's output.
 type undoRun struct {
-	Machine string    `json:"machine"`
-	ID      string    `json:"id"`
-	Command string    `json:"command"`
-	End     stack.End `json:"end"`
-	Changes []string  `json:"changes"`
-	Left    []string  `json:"left,omitempty"`
+	Machine string     `json:"machine"`
+	ID      string     `json:"id"`
+	Command string     `json:"command"`
+	End     engine.End `json:"end"`
+	Changes []string   `json:"changes"`
+	Left    []string   `json:"left,omitempty"`
 }
 
-func describe(machine string, j *stack.Journal) undoRun {
+func describe(machine string, j *engine.Journal) undoRun {
 	return undoRun{Machine: machine, ID: j.ID, Command: j.Command, End: j.End, Changes: j.Changes()}
 }
 
@@ -105,12 +105,12 @@ func (a *app) undoList(s site, names []string) error {
 		return a.ui.PrintJSON(struct {
 			Schema int       `json:"schema"`
 			Runs   []undoRun `json:"runs"`
-		}{stack.Schema, runs})
+		}{engine.Schema, runs})
 	}
 	var b strings.Builder
 	for _, r := range runs {
 		end := string(r.End)
-		if r.End == stack.Open || r.End == stack.Undoing {
+		if r.End == engine.Open || r.End == engine.Undoing {
 			end = "not finished"
 		}
 		fmt.Fprintf(&b, "%s  %s  %s\n", r.Machine, r.ID, end)
@@ -126,7 +126,7 @@ func (a *app) undoList(s site, names []string) error {
 }
 
 func (a *app) undo(s site, names []string, all bool) error {
-	if err := stack.RollBackUnfinished(a.ctx, a.hard, a.modulesWork(s)); err != nil {
+	if err := engine.RollBackUnfinished(a.ctx, a.hard, a.modulesWork(s)); err != nil {
 		return err
 	}
 	done := []undoRun{}
@@ -149,7 +149,7 @@ func (a *app) undo(s site, names []string, all bool) error {
 			failed = e
 		}
 	}
-	out := undoReport{Schema: stack.Schema, Undone: done}
+	out := undoReport{Schema: engine.Schema, Undone: done}
 	if failed != nil {
 		a.code, out.Error = failed.code, failed.json()
 	}
@@ -176,7 +176,7 @@ func (a *app) known(s site, name string) error {
 	if err == nil || isConfigError(err) {
 		return nil
 	}
-	if _, e := s.laptop.ReadDir(a.ctx, stack.JournalDir(world.MachineState(s.state, s.dir, name))); e == nil {
+	if _, e := s.laptop.ReadDir(a.ctx, engine.JournalDir(target.MachineState(s.state, s.dir, name))); e == nil {
 		return nil
 	}
 	return err
@@ -187,19 +187,19 @@ func (a *app) undoMachine(s site, name string, all bool) ([]undoRun, error) {
 		return nil, err
 	}
 	work := a.work(s, name, "undo", nil)
-	if _, err := s.laptop.ReadDir(a.ctx, stack.JournalDir(work.Dir)); errors.Is(err, fs.ErrNotExist) {
+	if _, err := s.laptop.ReadDir(a.ctx, engine.JournalDir(work.Dir)); errors.Is(err, fs.ErrNotExist) {
 		return nil, nil // and nowhere a lock has to be made for it
 	}
-	work.Open = func() (*world.World, error) {
+	work.Open = func() (*target.Target, error) {
 		w, err := a.open(s, name)
 		if err != nil {
 			// Removed from the store since: what was changed in it went with it.
-			w = a.world(s, store.Machine{Name: name, StoreDir: s.dir})
+			w = a.target(s, store.Machine{Name: name, StoreDir: s.dir})
 			w.Removed = true
 		}
 		return w, nil
 	}
-	session, err := stack.Lock(a.ctx, work)
+	session, err := engine.Lock(a.ctx, work)
 	if err != nil {
 		return nil, err
 	}

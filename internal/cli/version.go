@@ -6,7 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/stack"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/engine"
 )
 
 func (a *app) versionCmd() *cobra.Command {
@@ -24,7 +24,7 @@ func (a *app) version() error {
 		Version string `json:"version"`
 		Go      string `json:"go"`
 		Commit  string `json:"commit,omitempty"`
-	}{Schema: stack.Schema, Version: a.release()}
+	}{Schema: engine.Schema, Version: a.release()}
 	if info, ok := debug.ReadBuildInfo(); ok {
 		v.Go = info.GoVersion
 		for _, s := range info.Settings {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"slices"
 
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/engine"
 	dockercontext "github.com/docker-vpn-helper/docker-vpn-helper/internal/layers/context"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/layers/daemon"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/layers/env"
@@ -13,13 +14,12 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/layers/route"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/layers/ssh"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/layers/tls"
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/stack"
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/world"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/target"
 )
 
 // All are the rungs, in the order in which they carry each other.
-func All() []stack.Layer {
-	all := []stack.Layer{
+func All() []engine.Layer {
+	all := []engine.Layer{
 		machine.Layer(),
 		route.Layer(),
 		forward.Layer(),
@@ -36,29 +36,29 @@ func All() []stack.Layer {
 
 // Context is the rung of the context command, which is not on the ladder: most users
 // have no docker context, and need none.
-func Context(wish dockercontext.Wish) []stack.Layer {
-	return []stack.Layer{dockercontext.Layer(wish)}
+func Context(wish dockercontext.Wish) []engine.Layer {
+	return []engine.Layer{dockercontext.Layer(wish)}
 }
 
 // Only are the rungs of those names, in the ladder's order.
-func Only(names ...string) []stack.Layer {
-	return slices.DeleteFunc(All(), func(l stack.Layer) bool { return !slices.Contains(names, l.Name) })
+func Only(names ...string) []engine.Layer {
+	return slices.DeleteFunc(All(), func(l engine.Layer) bool { return !slices.Contains(names, l.Name) })
 }
 
 // BeforeCreate is the one rung that has to carry before there is a machine.
-func BeforeCreate() []stack.Layer {
+func BeforeCreate() []engine.Layer {
 	l := route.Layer()
 	l.Verdict = true
-	return []stack.Layer{l}
+	return []engine.Layer{l}
 }
 
 // readable blocks every rung but the first while the machine's config.json
 // cannot be read: nothing is known then that another could look at.
-func readable(name string, inspect func(context.Context, *world.World) (stack.State, error)) func(context.Context, *world.World) (stack.State, error) {
+func readable(name string, inspect func(context.Context, *target.Target) (engine.State, error)) func(context.Context, *target.Target) (engine.State, error) {
 	if name == "machine" {
 		return inspect
 	}
-	return func(ctx context.Context, w *world.World) (stack.State, error) {
+	return func(ctx context.Context, w *target.Target) (engine.State, error) {
 		if w.LoadErr != nil {
 			return unread{}, nil
 		}
@@ -68,6 +68,6 @@ func readable(name string, inspect func(context.Context, *world.World) (stack.St
 
 type unread struct{}
 
-func (unread) Findings() []stack.Finding { return nil }
-func (unread) Changes() []world.Change   { return nil }
-func (unread) BlockedBy() string         { return "machine" }
+func (unread) Findings() []engine.Finding { return nil }
+func (unread) Changes() []engine.Change   { return nil }
+func (unread) BlockedBy() string          { return "machine" }

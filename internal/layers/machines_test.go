@@ -17,14 +17,14 @@ import (
 	"golang.org/x/tools/txtar"
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/dockercli"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/engine"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/fakestore"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/hosttest"
 	network "github.com/docker-vpn-helper/docker-vpn-helper/internal/laptop"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/mode"
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/stack"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/store"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/target"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/virtualbox"
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/world"
 )
 
 // TestMachines reads testdata/machines, one computer a file, and compares what
@@ -95,7 +95,7 @@ func readMachine(t *testing.T, file string) transcript {
 }
 
 // world is the transcript's computer with a store and a docker host.
-func (m transcript) world(t *testing.T) (*world.World, *hosttest.Computer) {
+func (m transcript) world(t *testing.T) (*target.Target, *hosttest.Computer) {
 	t.Helper()
 	dir, name := t.TempDir(), m.value("name", "default")
 	s, err := fakestore.NewStore(dir, fakestore.StoreOptions{})
@@ -122,7 +122,7 @@ func (m transcript) world(t *testing.T) (*world.World, *hosttest.Computer) {
 	check(t, err)
 	entry, err := opened.Load(t.Context(), name)
 	check(t, err)
-	w := &world.World{Laptop: l, Store: opened, Getenv: func(string) string { return "" }, Now: time.Now,
+	w := &target.Target{Laptop: l, Store: opened, Getenv: func(string) string { return "" }, Now: time.Now,
 		StateDir: filepath.Join(dir, "state"), Tell: t.Logf, Docker: dockercli.New(l)}
 	w.Network = network.New(l)
 	w.VirtualBox = virtualbox.New(l, w.Getenv, func() bool { return w.Mode.IsRepair() })
@@ -165,7 +165,7 @@ func (m transcript) diagnose(t *testing.T) string {
 	w, _ := m.world(t)
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
-	r := stack.Diagnose(ctx, w, All(), mute{})
+	r := engine.Diagnose(ctx, w, All(), mute{})
 	var b strings.Builder
 	for _, l := range r.Layers {
 		fmt.Fprintf(&b, "%s %s", l.Layer, l.Status)
@@ -174,11 +174,11 @@ func (m transcript) diagnose(t *testing.T) string {
 		}
 		for _, f := range l.Findings {
 			fmt.Fprintf(&b, " %s", f.Code)
-			if f.Status == stack.Unknown {
+			if f.Status == engine.Unknown {
 				t.Logf("%s: %s", f.Code, f.Title)
 			}
 			// What a person reads belongs to the report where something is wrong.
-			if f.Status != stack.OK && (l.Layer == "machine" || l.Layer == "route" || f.Code == "ssh.rule-missing") {
+			if f.Status != engine.OK && (l.Layer == "machine" || l.Layer == "route" || f.Code == "ssh.rule-missing") {
 				fmt.Fprintf(&b, "\n  %s\n  %q", f.Title, f.Hint)
 			}
 		}
@@ -192,7 +192,7 @@ func (m transcript) diagnose(t *testing.T) string {
 }
 
 // plain takes out what is another one at each run.
-func (m transcript) plain(w *world.World, text string) string {
+func (m transcript) plain(w *target.Target, text string) string {
 	return strings.ReplaceAll(text, w.Machine.StoreDir, "STORE")
 }
 
@@ -202,7 +202,7 @@ func (m transcript) repair(t *testing.T) string {
 	w.Mode = mode.RepairWaiting(300 * time.Millisecond)
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
-	work, err := stack.Lock(ctx, stack.Work{Dir: t.TempDir(), Laptop: w.Laptop, Open: func() (*world.World, error) { return w, nil },
+	work, err := engine.Lock(ctx, engine.Work{Dir: t.TempDir(), Laptop: w.Laptop, Open: func() (*target.Target, error) { return w, nil },
 		Command: "fix", Machine: w.Machine.Name, Sink: mute{}, Now: time.Now})
 	check(t, err)
 	defer work.Close()
@@ -219,7 +219,7 @@ func (m transcript) repair(t *testing.T) string {
 	} else {
 		fmt.Fprintf(&b, "error: %v\n", err)
 	}
-	var failed *stack.RollbackError
+	var failed *engine.RollbackError
 	if errors.As(err, &failed) {
 		t.Error("the rollback is incomplete")
 	}
@@ -229,8 +229,8 @@ func (m transcript) repair(t *testing.T) string {
 // mute is a user who says yes and hears nothing.
 type mute struct{}
 
-func (mute) Event(stack.Event)                           {}
-func (mute) Confirm(context.Context, world.Change) error { return nil }
+func (mute) Event(engine.Event)                           {}
+func (mute) Confirm(context.Context, engine.Change) error { return nil }
 
 func compareText(t *testing.T, what, want, got string) {
 	t.Helper()

@@ -10,7 +10,7 @@ import (
 	"time"
 	"unicode"
 
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/stack"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/engine"
 )
 
 // Heading is the beginning of every ticket; a file that begins otherwise is not ours.
@@ -21,7 +21,7 @@ type Ticket struct {
 	Version string
 	Made    time.Time
 	Took    time.Duration
-	Reports []stack.Report
+	Reports []engine.Report
 	// Sections are what commands of the laptop printed.
 	Sections []Section
 }
@@ -101,9 +101,9 @@ func asJSON(state any) string {
 
 func heading(b *strings.Builder, text string) { fmt.Fprintf(b, "\n== %s ==\n", line(text)) }
 
-func finding(b *strings.Builder, f stack.Finding) {
+func finding(b *strings.Builder, f engine.Finding) {
 	fmt.Fprintf(b, "    %s %s: %s\n", f.Status, f.Code, line(f.Title))
-	if f.Hint != "" && f.Status != stack.OK {
+	if f.Hint != "" && f.Status != engine.OK {
 		fmt.Fprintf(b, "        %s\n", line(f.Hint))
 	}
 }

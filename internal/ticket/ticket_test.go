@@ -9,8 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/stack"
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/world"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/engine"
 )
 
 var alice = Private{Users: []string{"alice", "docker"}, Hosts: []string{"Alices-MacBook.corp.example"}, Home: "/Users/alice"}
@@ -82,8 +81,8 @@ type observed struct {
 	Key string `json:"key"`
 }
 
-func (observed) Findings() []stack.Finding { return nil }
-func (observed) Changes() []world.Change   { return nil }
+func (observed) Findings() []engine.Finding { return nil }
+func (observed) Changes() []engine.Change   { return nil }
 
 // A laptop is often named after its owner.
 func TestLaptopThatIsNamedAfterItsOwner(t *testing.T) {
@@ -98,10 +97,10 @@ func TestLaptopThatIsNamedAfterItsOwner(t *testing.T) {
 func TestText(t *testing.T) {
 	ticket := Ticket{
 		Version: "v1", Made: time.Date(2026, 1, 15, 12, 0, 0, 0, time.UTC), Took: 2345 * time.Millisecond,
-		Reports: []stack.Report{{Machine: "default", Status: stack.Fail, Endpoint: "tcp://localhost:2376", Cause: "ssh.timeout", Layers: []stack.LayerReport{
-			{Layer: "ssh", Status: stack.Fail, Took: 2 * time.Second, Observed: observed{"8.8.4.4 -----BEGIN X-----\nsecret\n-----END X-----"}, Findings: []stack.Finding{
-				{Code: "ssh.timeout", Status: stack.Fail, Title: "no answer from 8.8.8.8\n\n== route table ==\nforged", Hint: "docker-vpn-helper doctor alice"}}},
-			{Layer: "tls", Status: stack.Blocked, BlockedBy: "ssh", Hidden: []stack.Finding{{Code: "tls.unknown", Status: stack.Unknown, Title: "not asked"}}},
+		Reports: []engine.Report{{Machine: "default", Status: engine.Fail, Endpoint: "tcp://localhost:2376", Cause: "ssh.timeout", Layers: []engine.LayerReport{
+			{Layer: "ssh", Status: engine.Fail, Took: 2 * time.Second, Observed: observed{"8.8.4.4 -----BEGIN X-----\nsecret\n-----END X-----"}, Findings: []engine.Finding{
+				{Code: "ssh.timeout", Status: engine.Fail, Title: "no answer from 8.8.8.8\n\n== route table ==\nforged", Hint: "docker-vpn-helper doctor alice"}}},
+			{Layer: "tls", Status: engine.Blocked, BlockedBy: "ssh", Hidden: []engine.Finding{{Code: "tls.unknown", Status: engine.Unknown, Title: "not asked"}}},
 		}}},
 		Sections: []Section{{"route table", "default 8.8.8.8\n"}},
 	}

@@ -6,7 +6,7 @@ import (
 
 	"github.com/fatih/color"
 
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/stack"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/engine"
 )
 
 type mark struct {
@@ -14,17 +14,17 @@ type mark struct {
 	colour      color.Attribute
 }
 
-func markOf(s stack.Status) mark {
+func markOf(s engine.Status) mark {
 	switch s {
-	case stack.OK:
+	case engine.OK:
 		return mark{"✓", "+", color.FgGreen}
-	case stack.Warn:
+	case engine.Warn:
 		return mark{"!", "!", color.FgYellow}
-	case stack.Fail:
+	case engine.Fail:
 		return mark{"✗", "x", color.FgRed}
-	case stack.Blocked:
+	case engine.Blocked:
 		return mark{"·", ".", color.Faint}
-	case stack.Skipped:
+	case engine.Skipped:
 		return mark{"–", "-", color.Faint}
 	}
 	return mark{"?", "?", color.FgMagenta}
@@ -38,7 +38,7 @@ const nameWidth = 8
 const minText = 20
 
 // Ladder writes a report, one rung a line: mark, name, title; hints below.
-func (u *UI) Ladder(r stack.Report) {
+func (u *UI) Ladder(r engine.Report) {
 	p, columns := u.paint(u.outTerm), u.width(u.out)
 	var b strings.Builder
 	if u.ladders++; u.ladders > 1 {
@@ -57,11 +57,11 @@ func (u *UI) Ladder(r stack.Report) {
 		if columns-len(indent) < minText {
 			lead, indent = fmt.Sprintf("  %s %s\n    ", p(m.colour, glyph), l.Layer), "    "
 		}
-		if l.Status == stack.Blocked {
+		if l.Status == engine.Blocked {
 			b.WriteString(lead + p(color.Faint, "blocked by "+l.BlockedBy) + "\n")
 			continue
 		}
-		if l.Status == stack.Skipped {
+		if l.Status == engine.Skipped {
 			for _, line := range wrap("skipped: "+l.Skipped, columns-len(indent)) {
 				b.WriteString(lead + p(color.Faint, line) + "\n")
 				lead = indent
@@ -70,7 +70,7 @@ func (u *UI) Ladder(r stack.Report) {
 		}
 		for _, f := range l.Findings {
 			title, weight := u.plain(clean(f.Title), u.outTerm), func(s string) string { return s }
-			if !marked && f.Code == r.Cause && r.Status != stack.Warn {
+			if !marked && f.Code == r.Cause && r.Status != engine.Warn {
 				title, marked = title+" (the cause)", true
 				weight = func(s string) string { return p(color.Bold, s) }
 			}
@@ -78,7 +78,7 @@ func (u *UI) Ladder(r stack.Report) {
 				b.WriteString(lead + weight(line) + "\n")
 				lead = indent
 			}
-			if f.Hint != "" && f.Status != stack.OK {
+			if f.Hint != "" && f.Status != engine.OK {
 				// A hint is pasted: it is never broken into lines.
 				for _, line := range strings.Split(clean(f.Hint), "\n") {
 					margin := indent

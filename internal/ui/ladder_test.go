@@ -12,7 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/stack"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/engine"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -35,20 +35,20 @@ func golden(t *testing.T, name string, got []byte) {
 }
 
 // broken is a machine under a VPN.
-func broken() stack.Report {
-	one := func(layer string, status stack.Status, code, title, hint string) stack.LayerReport {
-		return stack.LayerReport{Layer: layer, Status: status, Findings: []stack.Finding{{Code: code, Status: status, Title: title, Hint: hint}}}
+func broken() engine.Report {
+	one := func(layer string, status engine.Status, code, title, hint string) engine.LayerReport {
+		return engine.LayerReport{Layer: layer, Status: status, Findings: []engine.Finding{{Code: code, Status: status, Title: title, Hint: hint}}}
 	}
-	return stack.Report{
-		Machine: "default", Endpoint: "tcp://localhost:2376", Status: stack.Fail, Cause: "forward.rule-missing",
-		Layers: []stack.LayerReport{
-			one("machine", stack.OK, "machine.ok", "VM running", ""),
-			one("route", stack.Warn, "route.hijacked", "192.168.99.100 leaves by utun4 (Cisco Secure Client), not vboxnet0", ""),
-			one("forward", stack.Fail, "forward.rule-missing", "no NAT rule for guest port 2376", "docker-vpn-helper fix default"),
-			one("ssh", stack.Unknown, "ssh.unknown", "could not tell: \x1b[31mred\x1b[0m", "docker-vpn-helper -s '/Users/somebody/with a long name/machines' doctor default"),
-			{Layer: "tls", Status: stack.Blocked, BlockedBy: "ssh"},
-			{Layer: "daemon", Status: stack.Blocked, BlockedBy: "forward"},
-			one("env", stack.Warn, "env.unset", "DOCKER_HOST is not set in this shell", `eval "$(docker-vpn-helper env default)"`),
+	return engine.Report{
+		Machine: "default", Endpoint: "tcp://localhost:2376", Status: engine.Fail, Cause: "forward.rule-missing",
+		Layers: []engine.LayerReport{
+			one("machine", engine.OK, "machine.ok", "VM running", ""),
+			one("route", engine.Warn, "route.hijacked", "192.168.99.100 leaves by utun4 (Cisco Secure Client), not vboxnet0", ""),
+			one("forward", engine.Fail, "forward.rule-missing", "no NAT rule for guest port 2376", "docker-vpn-helper fix default"),
+			one("ssh", engine.Unknown, "ssh.unknown", "could not tell: \x1b[31mred\x1b[0m", "docker-vpn-helper -s '/Users/somebody/with a long name/machines' doctor default"),
+			{Layer: "tls", Status: engine.Blocked, BlockedBy: "ssh"},
+			{Layer: "daemon", Status: engine.Blocked, BlockedBy: "forward"},
+			one("env", engine.Warn, "env.unset", "DOCKER_HOST is not set in this shell", `eval "$(docker-vpn-helper env default)"`),
 		},
 	}
 }

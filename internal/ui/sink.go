@@ -4,8 +4,7 @@ import (
 	"context"
 	"errors"
 
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/stack"
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/world"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/engine"
 )
 
 // ErrRefused is a no, typed at a prompt.
@@ -22,31 +21,31 @@ type Sink struct {
 	Yes bool
 }
 
-// Event implements stack.Sink.
-func (s Sink) Event(e stack.Event) {
+// Event implements engine.Sink.
+func (s Sink) Event(e engine.Event) {
 	s.follow(e)
 	switch e.Kind {
-	case stack.Applying:
+	case engine.Applying:
 		s.Say("[%s] %s", e.Machine, e.Change.Doing())
-	case stack.Reverting:
+	case engine.Reverting:
 		s.Say("[%s] taking back: %s", e.Machine, e.Change)
-	case stack.Note:
+	case engine.Note:
 		if e.Machine == "" {
 			s.Say("%s", e.Text)
 		} else {
 			s.Say("[%s] %s", e.Machine, e.Text)
 		}
-	case stack.Inspecting:
+	case engine.Inspecting:
 		s.Debug("[%s] inspecting %s", e.Machine, e.Layer)
-	case stack.Inspected:
+	case engine.Inspected:
 		for _, f := range e.Report.Findings {
 			s.Debug("[%s] %s: %s %s: %s", e.Machine, e.Layer, f.Status, f.Code, f.Title)
 		}
 	}
 }
 
-// Confirm implements stack.Sink.
-func (s Sink) Confirm(ctx context.Context, c world.Change) error {
+// Confirm implements engine.Sink.
+func (s Sink) Confirm(ctx context.Context, c engine.Change) error {
 	switch {
 	case s.Yes:
 		s.Say("%s", c.Risk())
@@ -63,20 +62,20 @@ func (s Sink) Confirm(ctx context.Context, c world.Change) error {
 
 // follow keeps the line that moves up to date: the layers that are being inspected,
 // or the one change that is being made.
-func (s Sink) follow(e stack.Event) {
+func (s Sink) follow(e engine.Event) {
 	change := func(st step) bool { return st.machine == e.Machine && st.change }
 	switch e.Kind {
-	case stack.Applying, stack.Reverting:
+	case engine.Applying, engine.Reverting:
 		s.idle(change)
 		what := e.Change.String()
-		if e.Kind == stack.Applying {
+		if e.Kind == engine.Applying {
 			what = e.Change.Doing()
 		}
 		s.begin(step{machine: e.Machine, what: what, change: true})
-	case stack.Inspecting:
+	case engine.Inspecting:
 		s.idle(change)
 		s.begin(step{machine: e.Machine, what: e.Layer})
-	case stack.Inspected:
+	case engine.Inspected:
 		s.idle(func(st step) bool { return st.machine == e.Machine && st.what == e.Layer })
 	}
 }

@@ -20,11 +20,11 @@ import (
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/certs"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/changes"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/engine"
 	computer "github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/await"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/fakestore"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/nsguest"
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/stack"
 )
 
 // soaking says that this is make soak: all runs. make e2e makes a tenth of them.
@@ -184,7 +184,7 @@ func (k *torture) journaled() []string {
 	k.must(err)
 	var found []string
 	for _, dir := range dirs {
-		all, err := stack.Journals(k.Context(), computer.NewLocal(computer.Sudo{}), dir, changes.Decode)
+		all, err := engine.Journals(k.Context(), computer.NewLocal(computer.Sudo{}), dir, changes.Decode)
 		k.must(err)
 		if len(all) == 0 {
 			continue

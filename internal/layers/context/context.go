@@ -9,8 +9,8 @@ import (
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/changes"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/dockercli"
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/stack"
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/world"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/engine"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/target"
 )
 
 // Wish is what the context is to be.
@@ -41,12 +41,12 @@ type State struct {
 }
 
 // Layer is the rung, which decides for itself whether all is well.
-func Layer(wish Wish) stack.Layer {
-	return stack.Layer{Name: "context", Local: true, LaptopOnly: true, Verdict: true,
-		Inspect: func(ctx context.Context, w *world.World) (stack.State, error) { return inspect(ctx, w, wish) }}
+func Layer(wish Wish) engine.Layer {
+	return engine.Layer{Name: "context", Local: true, LaptopOnly: true, Verdict: true,
+		Inspect: func(ctx context.Context, w *target.Target) (engine.State, error) { return inspect(ctx, w, wish) }}
 }
 
-func inspect(ctx context.Context, w *world.World, wish Wish) (stack.State, error) {
+func inspect(ctx context.Context, w *target.Target, wish Wish) (engine.State, error) {
 	config, err := dockercli.ConfigDir(w.Getenv)
 	if err != nil {
 		return nil, err
@@ -71,28 +71,28 @@ func (s State) foreign() bool {
 	return s.Exists && s.Endpoint != s.Want && !s.Wish.Force && !slices.Contains(s.Wish.Ours, s.Endpoint)
 }
 
-func (s State) Findings() []stack.Finding {
-	one := func(code string, status stack.Status, title, hint string) []stack.Finding {
-		return []stack.Finding{{Code: code, Status: status, Title: title, Hint: hint}}
+func (s State) Findings() []engine.Finding {
+	one := func(code string, status engine.Status, title, hint string) []engine.Finding {
+		return []engine.Finding{{Code: code, Status: status, Title: title, Hint: hint}}
 	}
 	switch {
 	case !s.Exists:
-		return one("context.missing", stack.Warn, "docker has no context "+s.Name, s.AgainHint)
+		return one("context.missing", engine.Warn, "docker has no context "+s.Name, s.AgainHint)
 	case s.foreign():
-		return one("context.taken", stack.Fail,
+		return one("context.taken", engine.Fail,
 			fmt.Sprintf("docker context %s leads to %s, where docker-vpn-helper has not pointed it; the endpoint is %s", s.Name, s.Endpoint, s.Want), s.ForceHint)
 	case s.Endpoint != s.Want:
-		return one("context.outdated", stack.Warn, fmt.Sprintf("docker context %s leads to %s, the endpoint is %s", s.Name, s.Endpoint, s.Want), s.AgainHint)
+		return one("context.outdated", engine.Warn, fmt.Sprintf("docker context %s leads to %s, the endpoint is %s", s.Name, s.Endpoint, s.Want), s.AgainHint)
 	case !s.Holds:
-		return one("context.outdated", stack.Warn, fmt.Sprintf("docker context %s has other TLS files than the machine", s.Name), s.AgainHint)
+		return one("context.outdated", engine.Warn, fmt.Sprintf("docker context %s has other TLS files than the machine", s.Name), s.AgainHint)
 	case s.Wish.Use && s.Current != s.Name:
-		return one("context.not-current", stack.Warn, fmt.Sprintf("docker uses context %s, not %s", s.Current, s.Name), "docker context use "+s.Name)
+		return one("context.not-current", engine.Warn, fmt.Sprintf("docker uses context %s, not %s", s.Current, s.Name), "docker context use "+s.Name)
 	}
-	return one("context.ok", stack.OK, fmt.Sprintf("docker context %s leads to %s", s.Name, s.Want), "")
+	return one("context.ok", engine.OK, fmt.Sprintf("docker context %s leads to %s", s.Name, s.Want), "")
 }
 
-func (s State) Changes() []world.Change {
-	var plan []world.Change
+func (s State) Changes() []engine.Change {
+	var plan []engine.Change
 	if s.foreign() {
 		return nil
 	}

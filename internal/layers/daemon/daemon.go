@@ -10,8 +10,8 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/changes"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/dockercli"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/endpoint"
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/stack"
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/world"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/engine"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/target"
 )
 
 // State is what was found.
@@ -45,11 +45,11 @@ type State struct {
 }
 
 // Layer is the rung.
-func Layer() stack.Layer {
-	return stack.Layer{Name: "daemon", Needs: []string{"machine", "forward", "tls"}, Local: true, LaptopOnly: true, Verdict: true, Inspect: inspect}
+func Layer() engine.Layer {
+	return engine.Layer{Name: "daemon", Needs: []string{"machine", "forward", "tls"}, Local: true, LaptopOnly: true, Verdict: true, Inspect: inspect}
 }
 
-func inspect(ctx context.Context, w *world.World) (stack.State, error) {
+func inspect(ctx context.Context, w *target.Target) (engine.State, error) {
 	s := State{Endpoint: w.Endpoints.Target(ctx), Identity: endpoint.Unsure,
 		FixHint: w.Hint("fix"), IPHint: w.DockerMachine("ip"), CertsHint: w.DockerMachine("regenerate-certs")}
 	if s.Endpoint.Planned || s.Endpoint.Host == "" {
@@ -127,9 +127,9 @@ func (s State) BlockedBy() string {
 	return "forward"
 }
 
-func (s State) Findings() []stack.Finding {
-	fail := func(code, title, hint string) []stack.Finding {
-		return []stack.Finding{{Code: code, Status: stack.Fail, Title: title, Hint: hint}}
+func (s State) Findings() []engine.Finding {
+	fail := func(code, title, hint string) []engine.Finding {
+		return []engine.Finding{{Code: code, Status: engine.Fail, Title: title, Hint: hint}}
 	}
 	at := s.Endpoint.URL()
 	switch {
@@ -145,7 +145,7 @@ func (s State) Findings() []stack.Finding {
 		f := fail("daemon.other-machine", fmt.Sprintf("%s answers as %s", at, who), s.FixHint)
 		if !s.Running {
 			// Worse than silence: docker commands for this machine reach another.
-			f[0].Weight = stack.Outranks
+			f[0].Weight = engine.Outranks
 		}
 		return f
 	case s.NotDocker:
@@ -167,7 +167,7 @@ func (s State) Findings() []stack.Finding {
 	case s.Untrusted != "":
 		return fail("daemon.untrusted", fmt.Sprintf("docker would not trust %s: %s", at, s.Untrusted), s.FixHint)
 	case s.Identity != endpoint.Mine:
-		return []stack.Finding{{Code: "daemon.identity-unknown", Status: stack.Unknown,
+		return []engine.Finding{{Code: "daemon.identity-unknown", Status: engine.Unknown,
 			Title: fmt.Sprintf("dockerd answers at %s, and nothing in the store proves that it is this machine's", at),
 			Hint:  s.CertsHint}}
 	}
@@ -178,11 +178,11 @@ func (s State) Findings() []stack.Finding {
 	if s.API != "" {
 		title += ", API " + s.API
 	}
-	return []stack.Finding{{Code: "daemon.ok", Status: stack.OK, Title: title}}
+	return []engine.Finding{{Code: "daemon.ok", Status: engine.OK, Title: title}}
 }
 
 // misfit is what keeps docker from talking to a dockerd that answers.
-func (s State) misfit() []stack.Finding {
+func (s State) misfit() []engine.Finding {
 	client, ok1 := dockercli.ParseAPI(s.Client)
 	daemon, ok2 := dockercli.ParseAPI(s.API)
 	if !ok1 || !ok2 {
@@ -190,23 +190,23 @@ func (s State) misfit() []stack.Finding {
 	}
 	switch fit, floor := dockercli.Judge(client, daemon, dockercli.API{}); fit {
 	case dockercli.DaemonTooOld:
-		return []stack.Finding{{Code: "daemon.api-too-old", Status: stack.Fail,
+		return []engine.Finding{{Code: "daemon.api-too-old", Status: engine.Fail,
 			Title: fmt.Sprintf("dockerd speaks API %s, and the docker command on this laptop (API %s) none older than %s", daemon, client, floor),
 			Hint:  "export DOCKER_API_VERSION=" + daemon.String()}}
 	case dockercli.ClientTooOld:
-		return []stack.Finding{{Code: "daemon.client-too-old", Status: stack.Fail,
+		return []engine.Finding{{Code: "daemon.client-too-old", Status: engine.Fail,
 			Title: fmt.Sprintf("the docker command on this laptop speaks API %s, and dockerd (API %s) none older than %s", client, daemon, floor),
 			Hint:  "docker-vpn-helper explain daemon.client-too-old"}}
 	}
 	return nil
 }
 
-func (s State) Changes() []world.Change {
+func (s State) Changes() []engine.Change {
 	switch {
 	case s.Start != nil:
-		return []world.Change{s.Start}
+		return []engine.Change{s.Start}
 	case s.Write != nil:
-		return []world.Change{s.Write}
+		return []engine.Change{s.Write}
 	}
 	return nil
 }

@@ -6,7 +6,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/endpoint"
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/stack"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/engine"
 )
 
 // A dockerd that answers is not healthy for somebody whose docker cannot talk to it.
@@ -26,12 +26,12 @@ func TestClientsFit(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := State{Running: true, Endpoint: endpoint.Endpoint{Host: "localhost", Port: 2376}, Answered: "docker", Identity: endpoint.Mine, API: c.daemon, Client: c.client}
-			status := stack.Fail
+			status := engine.Fail
 			if c.code == "daemon.ok" {
-				status = stack.OK
+				status = engine.OK
 			}
 			got := s.Findings()
-			if diff := cmp.Diff([]stack.Finding{{Code: c.code, Status: status}}, []stack.Finding{{Code: got[0].Code, Status: got[0].Status}}); diff != "" || len(got) != 1 {
+			if diff := cmp.Diff([]engine.Finding{{Code: c.code, Status: status}}, []engine.Finding{{Code: got[0].Code, Status: got[0].Status}}); diff != "" || len(got) != 1 {
 				t.Error(diff, got)
 			}
 		})
@@ -41,7 +41,7 @@ func TestClientsFit(t *testing.T) {
 // A dockerd that was told another port is named by it: the rule's port stays silent for ever.
 func TestDaemonListensElsewhere(t *testing.T) {
 	s := State{Running: true, Endpoint: endpoint.Endpoint{Host: "localhost", Port: 2376}, Answered: "nothing", Err: "connection refused", Elsewhere: 2377, FixHint: "fix"}
-	want := []stack.Finding{{Code: "daemon.unreachable", Status: stack.Fail, Hint: "fix",
+	want := []engine.Finding{{Code: "daemon.unreachable", Status: engine.Fail, Hint: "fix",
 		Title: "no answer from dockerd at tcp://localhost:2376: connection refused; in the VM it listens on port 2377, where docker-machine does not look either"}}
 	if diff := cmp.Diff(want, s.Findings()); diff != "" {
 		t.Error(diff)

@@ -10,10 +10,10 @@ import (
 	"strings"
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/endpoint"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/engine"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/shell"
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/stack"
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/world"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/target"
 )
 
 // State is what was found.
@@ -37,11 +37,11 @@ type State struct {
 
 // Layer is the rung. It cannot be repaired from here: a program cannot change
 // its caller's environment.
-func Layer() stack.Layer {
-	return stack.Layer{Name: "env", Local: true, Lenient: true, Inspect: inspect}
+func Layer() engine.Layer {
+	return engine.Layer{Name: "env", Local: true, Lenient: true, Inspect: inspect}
 }
 
-func inspect(ctx context.Context, w *world.World) (stack.State, error) {
+func inspect(ctx context.Context, w *target.Target) (engine.State, error) {
 	target := w.Endpoints.Target(ctx)
 	s := State{
 		Host: w.Getenv("DOCKER_HOST"), CertPath: w.Getenv("DOCKER_CERT_PATH"),
@@ -79,38 +79,38 @@ func captures(getenv func(string) string, host string) string {
 	return ""
 }
 
-func (s State) Findings() []stack.Finding {
-	var out []stack.Finding
-	warn := func(code, title string, weight stack.Weight) {
-		out = append(out, stack.Finding{Code: code, Status: stack.Warn, Title: title, Hint: s.EnvHint, Weight: weight})
+func (s State) Findings() []engine.Finding {
+	var out []engine.Finding
+	warn := func(code, title string, weight engine.Weight) {
+		out = append(out, engine.Finding{Code: code, Status: engine.Warn, Title: title, Hint: s.EnvHint, Weight: weight})
 	}
 	switch {
 	case s.Host == "" && s.Context == "":
-		warn("env.unset", "DOCKER_HOST is not set in this shell", stack.Aside)
+		warn("env.unset", "DOCKER_HOST is not set in this shell", engine.Aside)
 	case s.Host == "":
-		warn("env.points-elsewhere", fmt.Sprintf("DOCKER_CONTEXT=%s decides what docker talks to", s.Context), stack.Aside)
+		warn("env.points-elsewhere", fmt.Sprintf("DOCKER_CONTEXT=%s decides what docker talks to", s.Context), engine.Aside)
 	case !sameHost(s.Host, s.WantHost):
-		warn("env.points-elsewhere", fmt.Sprintf("DOCKER_HOST is %s, the endpoint is %s", s.Host, s.WantHost), stack.Plain)
+		warn("env.points-elsewhere", fmt.Sprintf("DOCKER_HOST is %s, the endpoint is %s", s.Host, s.WantHost), engine.Plain)
 	case s.Verify == "":
-		warn("env.points-elsewhere", "DOCKER_TLS_VERIFY is not set: docker would talk to dockerd without TLS", stack.Plain)
+		warn("env.points-elsewhere", "DOCKER_TLS_VERIFY is not set: docker would talk to dockerd without TLS", engine.Plain)
 	case !samePath(s.CertPath, s.WantCert):
-		warn("env.points-elsewhere", fmt.Sprintf("DOCKER_CERT_PATH is %q, the machine's certificates are in %s", s.CertPath, s.WantCert), stack.Plain)
+		warn("env.points-elsewhere", fmt.Sprintf("DOCKER_CERT_PATH is %q, the machine's certificates are in %s", s.CertPath, s.WantCert), engine.Plain)
 	}
 	if s.Proxy != "" {
-		weight := stack.Plain
+		weight := engine.Plain
 		if s.Host == "" { // nothing is sent there yet
-			weight = stack.Aside
+			weight = engine.Aside
 		}
-		out = append(out, stack.Finding{Code: "env.proxy-captures", Status: stack.Warn, Weight: weight,
+		out = append(out, engine.Finding{Code: "env.proxy-captures", Status: engine.Warn, Weight: weight,
 			Title: s.Proxy + " is set and no_proxy does not name the endpoint: curl and Python clients would ask the proxy",
 			Hint:  strings.Replace(s.EnvHint, " env", " env --no-proxy", 1)})
 	}
 	if s.NoClient {
-		out = append(out, stack.Finding{Code: "env.client-missing", Status: stack.Warn, Weight: stack.Aside,
+		out = append(out, engine.Finding{Code: "env.client-missing", Status: engine.Warn, Weight: engine.Aside,
 			Title: "there is no docker command on this laptop", Hint: s.installHint()})
 	}
 	if len(out) == 0 {
-		out = append(out, stack.Finding{Code: "env.ok", Status: stack.OK, Title: "DOCKER_HOST is " + s.Host})
+		out = append(out, engine.Finding{Code: "env.ok", Status: engine.OK, Title: "DOCKER_HOST is " + s.Host})
 	}
 	return out
 }
@@ -122,7 +122,7 @@ func (s State) installHint() string {
 	return "docker-vpn-helper explain env.client-missing"
 }
 
-func (State) Changes() []world.Change { return nil }
+func (State) Changes() []engine.Change { return nil }
 
 func sameHost(a, b string) bool {
 	ua, errA := url.Parse(a)

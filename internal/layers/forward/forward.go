@@ -12,12 +12,12 @@ import (
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/changes"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/endpoint"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/engine"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/routes"
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/stack"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/target"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/vbox"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/virtualbox"
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/world"
 )
 
 // State is what was found.
@@ -43,11 +43,11 @@ type State struct {
 
 // Layer is the layer of the NAT rule. Where there can be none, a new certificate or a
 // restart of dockerd would be in vain: a repair ends here.
-func Layer() stack.Layer {
-	return stack.Layer{Name: "forward", Needs: []string{"machine"}, Ground: true, Inspect: inspect}
+func Layer() engine.Layer {
+	return engine.Layer{Name: "forward", Needs: []string{"machine"}, Ground: true, Inspect: inspect}
 }
 
-func inspect(ctx context.Context, w *world.World) (stack.State, error) {
+func inspect(ctx context.Context, w *target.Target) (engine.State, error) {
 	s := State{Applies: w.Machine.VirtualBox(), Guest: w.Machine.DaemonPort(), FixHint: w.Hint("fix")}
 	if !s.Applies {
 		return s, nil
@@ -106,7 +106,7 @@ func inspect(ctx context.Context, w *world.World) (stack.State, error) {
 // takenBy names who answers on the rule's port when it is not this VM. An
 // answer with this machine's certificate settles it; else the listener's name
 // does, for VirtualBox accepts a rule whose bind has failed.
-func takenBy(ctx context.Context, w *world.World, vm vbox.VM, rule vbox.Forward) (string, error) {
+func takenBy(ctx context.Context, w *target.Target, vm vbox.VM, rule vbox.Forward) (string, error) {
 	answer := w.Endpoints.Ask(ctx, endpoint.Endpoint{Host: endpoint.Localhost, Port: rule.HostPort})
 	if answer.Identity == endpoint.Mine {
 		return "", nil
@@ -160,7 +160,7 @@ func hungUp(err error) bool {
 
 // servesVM says whether a listener also listens for another rule of the VM: it is what
 // runs the VM then, by whatever name.
-func servesVM(ctx context.Context, w *world.World, vm vbox.VM, rule vbox.Forward, l routes.Listener) bool {
+func servesVM(ctx context.Context, w *target.Target, vm vbox.VM, rule vbox.Forward, l routes.Listener) bool {
 	for _, f := range vm.Forwards {
 		if f.Proto != "tcp" || f.HostPort == rule.HostPort {
 			continue
@@ -173,45 +173,45 @@ func servesVM(ctx context.Context, w *world.World, vm vbox.VM, rule vbox.Forward
 	return false
 }
 
-func (s State) Findings() []stack.Finding {
+func (s State) Findings() []engine.Finding {
 	switch {
 	case !s.Applies:
-		return []stack.Finding{{Code: "forward.ok", Status: stack.OK, Title: "a NAT rule does not apply to this driver"}}
+		return []engine.Finding{{Code: "forward.ok", Status: engine.OK, Title: "a NAT rule does not apply to this driver"}}
 	case s.NoVM:
 		return nil
 	case s.NoNAT:
-		return []stack.Finding{{Code: "forward.nat-missing", Status: stack.Fail,
+		return []engine.Finding{{Code: "forward.nat-missing", Status: engine.Fail,
 			Title: "no network adapter of the VM is attached to NAT, so no port can be forwarded"}}
 	}
-	var out []stack.Finding
+	var out []engine.Finding
 	for _, r := range s.Open {
 		at := r.HostIP
 		if at == "" || at == "0.0.0.0" {
 			at = "every address of the laptop"
 		}
-		out = append(out, stack.Finding{Code: "forward.open-to-network", Status: stack.Warn,
+		out = append(out, engine.Finding{Code: "forward.open-to-network", Status: engine.Warn,
 			Title: fmt.Sprintf("NAT rule %s listens on %s, port %d: others in the network reach dockerd's port", r.Name, at, r.HostPort)})
 	}
 	switch {
 	case s.NoPort != "":
-		out = append(out, stack.Finding{Code: "forward.port-taken", Status: stack.Fail, Title: s.NoPort, Hint: s.PortHint})
+		out = append(out, engine.Finding{Code: "forward.port-taken", Status: engine.Fail, Title: s.NoPort, Hint: s.PortHint})
 	case len(s.Rules) == 0:
-		f := stack.Finding{Code: "forward.rule-missing", Status: stack.Fail,
+		f := engine.Finding{Code: "forward.rule-missing", Status: engine.Fail,
 			Title: fmt.Sprintf("no NAT rule for guest port %d", s.Guest), Hint: s.FixHint}
 		if len(s.Open) > 0 {
 			f.Title += " on 127.0.0.1 alone"
 		}
 		if s.HostOnlyWorks {
-			f.Status = stack.Warn
+			f.Status = engine.Warn
 			f.Title += ": dockerd answers at the host-only address, until a VPN takes it away"
 		}
 		out = append(out, f)
 	case s.TakenBy != "":
-		out = append(out, stack.Finding{Code: "forward.port-taken", Status: stack.Fail,
+		out = append(out, engine.Finding{Code: "forward.port-taken", Status: engine.Fail,
 			Title: fmt.Sprintf("NAT rule %s wants 127.0.0.1:%d, which belongs to %s", s.Rules[0].Name, s.Rules[0].HostPort, s.TakenBy),
 			Hint:  s.FixHint})
 	default:
-		out = append(out, stack.Finding{Code: "forward.ok", Status: stack.OK,
+		out = append(out, engine.Finding{Code: "forward.ok", Status: engine.OK,
 			Title: fmt.Sprintf("NAT rule %s: 127.0.0.1:%d -> guest %d", s.Rules[0].Name, s.Rules[0].HostPort, s.Rules[0].GuestPort)})
 	}
 	return out
@@ -224,9 +224,9 @@ func (s State) BlockedBy() string {
 	return ""
 }
 
-func (s State) Changes() []world.Change {
+func (s State) Changes() []engine.Change {
 	if s.Plan == nil {
 		return nil
 	}
-	return []world.Change{s.Plan}
+	return []engine.Change{s.Plan}
 }

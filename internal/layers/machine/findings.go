@@ -4,69 +4,69 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/engine"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/shell"
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/stack"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/vbox"
 )
 
-func (s State) Findings() []stack.Finding {
-	one := func(code string, status stack.Status, title, hint string) []stack.Finding {
-		return []stack.Finding{{Code: code, Status: status, Title: title, Hint: hint}}
+func (s State) Findings() []engine.Finding {
+	one := func(code string, status engine.Status, title, hint string) []engine.Finding {
+		return []engine.Finding{{Code: code, Status: status, Title: title, Hint: hint}}
 	}
 	switch {
 	case s.ConfigErr != "":
-		return one("machine.config-unreadable", stack.Fail, s.ConfigErr, "docker-vpn-helper explain machine.config-unreadable")
+		return one("machine.config-unreadable", engine.Fail, s.ConfigErr, "docker-vpn-helper explain machine.config-unreadable")
 	case s.Driver == "none" || s.Driver == "":
-		return one("machine.driver-unsupported", stack.Warn,
+		return one("machine.driver-unsupported", engine.Warn,
 			fmt.Sprintf("driver %q has no VM and no SSH: only what answers at its address can be looked at", s.Driver), "")
 	case !s.VirtualBox:
-		return one("machine.ok", stack.OK, fmt.Sprintf("driver %s: its state is not asked, a NAT rule does not apply", s.Driver), "")
+		return one("machine.ok", engine.OK, fmt.Sprintf("driver %s: its state is not asked, a NAT rule does not apply", s.Driver), "")
 	case s.AppleSilicon:
-		return one("machine.apple-silicon", stack.Fail,
+		return one("machine.apple-silicon", engine.Fail,
 			"this Mac has an Apple chip, on which VirtualBox runs no boot2docker: its VM is for Intel processors",
 			"brew install colima docker && colima start")
 	case s.NoVBoxManage:
-		status, title := stack.Fail, "VirtualBox is not installed: VBoxManage is neither in PATH nor where VirtualBox installs it"
+		status, title := engine.Fail, "VirtualBox is not installed: VBoxManage is neither in PATH nor where VirtualBox installs it"
 		if s.Proven {
-			status, title = stack.Warn, "VBoxManage is neither in PATH nor where VirtualBox installs it; dockerd answers all the same"
+			status, title = engine.Warn, "VBoxManage is neither in PATH nor where VirtualBox installs it; dockerd answers all the same"
 		}
 		return one("machine.virtualbox-missing", status, title, "docker-vpn-helper explain machine.virtualbox-missing")
 	case s.Unfinished && s.Creator != 0:
-		return one("machine.create-unfinished", stack.Fail,
+		return one("machine.create-unfinished", engine.Fail,
 			fmt.Sprintf("docker-machine (PID %d) runs and may still be creating machine %q: %s", s.Creator, s.Name, strings.Join(s.Lacks, ", ")), s.DoctorHint)
 	case s.Unfinished:
-		return one("machine.create-unfinished", stack.Fail,
+		return one("machine.create-unfinished", engine.Fail,
 			fmt.Sprintf("docker-machine create did not finish machine %q: %s", s.Name, strings.Join(s.Lacks, ", ")), s.CreateAgainHint)
 	case s.Missing:
 		return s.missing()
 	}
 	out := s.power()
-	add := func(code string, weight stack.Weight, title, hint string) {
-		out = append(out, stack.Finding{Code: code, Status: stack.Warn, Weight: weight, Title: title, Hint: hint})
+	add := func(code string, weight engine.Weight, title, hint string) {
+		out = append(out, engine.Finding{Code: code, Status: engine.Warn, Weight: weight, Title: title, Hint: hint})
 	}
 	if s.Refused.IsValid() {
-		weight := stack.Plain
+		weight := engine.Plain
 		if s.Kept { // it explains nothing that is wrong now
-			weight = stack.Aside
+			weight = engine.Aside
 		}
 		add("machine.range-refused", weight, fmt.Sprintf("VirtualBox %s refuses %s on a host-only adapter: %s does not allow it", s.Version, s.Refused, vbox.NetworksConfPath),
 			fmt.Sprintf("sudo mkdir -p /etc/vbox && echo %s | sudo tee -a %s", shell.Quote(s.AllowLine), vbox.NetworksConfPath))
 	}
 	if s.Now.IsValid() {
-		add("machine.address-changed", stack.Plain, fmt.Sprintf("the docker host has the address %s now; config.json still has %s", s.Now, s.Known),
+		add("machine.address-changed", engine.Plain, fmt.Sprintf("the docker host has the address %s now; config.json still has %s", s.Now, s.Known),
 			s.IPHint)
 	}
 	return out
 }
 
 // power is how the VM stands, and what keeps it from starting.
-func (s State) power() []stack.Finding {
-	one := func(code string, title, hint string) []stack.Finding {
-		return []stack.Finding{{Code: code, Status: stack.Fail, Title: title, Hint: hint}}
+func (s State) power() []engine.Finding {
+	one := func(code string, title, hint string) []engine.Finding {
+		return []engine.Finding{{Code: code, Status: engine.Fail, Title: title, Hint: hint}}
 	}
 	switch {
 	case s.VM == vbox.Running:
-		return []stack.Finding{{Code: "machine.ok", Status: stack.OK, Title: "VM running"}}
+		return []engine.Finding{{Code: "machine.ok", Status: engine.OK, Title: "VM running"}}
 	case s.OldAdapter:
 		return one("machine.adapter-unsupported",
 			fmt.Sprintf("VM is %s, and VirtualBox %s on macOS does not start it: it is on a host-only adapter, of which there are only networks now", s.VM, s.Version),
@@ -105,8 +105,8 @@ func (s State) networkHint() string {
 }
 
 // missing says what became of a VM that is unknown to VirtualBox.
-func (s State) missing() []stack.Finding {
-	f := stack.Finding{Code: "machine.missing", Status: stack.Fail,
+func (s State) missing() []engine.Finding {
+	f := engine.Finding{Code: "machine.missing", Status: engine.Fail,
 		Title: fmt.Sprintf("machine %q is in the store, and VirtualBox does not know a VM of that name", s.Name),
 		Hint:  "VBoxManage list vms"}
 	switch {
@@ -122,5 +122,5 @@ func (s State) missing() []stack.Finding {
 		f.Title += ", although its files are there"
 		f.Hint = "VBoxManage registervm " + shell.Quote(s.Settings)
 	}
-	return []stack.Finding{f}
+	return []engine.Finding{f}
 }

@@ -8,12 +8,12 @@ import (
 	"slices"
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/changes"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/engine"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/laptop"
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/stack"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/target"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/vbox"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/virtualbox"
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/world"
 )
 
 // State is what was found.
@@ -73,11 +73,11 @@ type State struct {
 }
 
 // Layer is the rung.
-func Layer() stack.Layer {
-	return stack.Layer{Name: "machine", Ground: true, Inspect: inspect}
+func Layer() engine.Layer {
+	return engine.Layer{Name: "machine", Ground: true, Inspect: inspect}
 }
 
-func inspect(ctx context.Context, w *world.World) (stack.State, error) {
+func inspect(ctx context.Context, w *target.Target) (engine.State, error) {
 	s := State{
 		Name: w.Machine.Name, Driver: w.Machine.Driver, VirtualBox: w.Machine.VirtualBox(),
 		FixHint: w.Hint("fix"), StopHint: w.Hint("fix", "--stop-vms"), ModulesHint: w.Program + " modules restart", IPHint: w.DockerMachine("ip"),
@@ -123,14 +123,14 @@ func inspect(ctx context.Context, w *world.World) (stack.State, error) {
 }
 
 // has says whether an interface of the laptop has an address.
-func has(ctx context.Context, w *world.World, addr netip.Prefix) bool {
+func has(ctx context.Context, w *target.Target, addr netip.Prefix) bool {
 	links, err := w.Laptop.Links(ctx)
 	return err == nil && slices.ContainsFunc(links, func(l host.Link) bool { return slices.Contains(l.Addrs, addr) })
 }
 
 // unfinished looks for what the machine lacks, and for a docker-machine that may still be
 // creating it.
-func (s *State) unfinished(ctx context.Context, w *world.World, vm vbox.VM, err error) {
+func (s *State) unfinished(ctx context.Context, w *target.Target, vm vbox.VM, err error) {
 	s.Unfinished, s.VM, s.UUID = true, vm.State, vm.UUID
 	s.DoctorHint, s.CreateAgainHint = w.Hint("doctor"), w.CreateAgainHint()
 	s.Lacks = []string{"config.json has no address and no SSH port", "there is no server certificate"}
@@ -158,7 +158,7 @@ func (s *State) unfinished(ctx context.Context, w *world.World, vm vbox.VM, err 
 }
 
 // search looks for what became of a VM that VirtualBox does not know.
-func (s *State) search(ctx context.Context, w *world.World) {
+func (s *State) search(ctx context.Context, w *target.Target) {
 	s.Settings = w.VM.SettingsFile(ctx)
 	refs, err := w.VirtualBox.VMs(ctx)
 	if err != nil {
@@ -185,7 +185,7 @@ func (s *State) search(ctx context.Context, w *world.World) {
 }
 
 // virtualBox looks at what this VirtualBox would refuse, now or at the VM's next start.
-func (s *State) virtualBox(ctx context.Context, w *world.World, vm vbox.VM) {
+func (s *State) virtualBox(ctx context.Context, w *target.Target, vm vbox.VM) {
 	v, err := w.VirtualBox.Version(ctx)
 	if err != nil {
 		return // a VBoxManage that cannot say its version has said all else
@@ -224,14 +224,14 @@ func (s *State) virtualBox(ctx context.Context, w *world.World, vm vbox.VM) {
 	}
 }
 
-func (s State) Changes() []world.Change {
+func (s State) Changes() []engine.Change {
 	if !s.VirtualBox || s.Missing || s.Unfinished || s.ConfigErr != "" || s.VM == vbox.Running || !changes.Startable(s.VM) ||
 		s.OldAdapter || s.AppleSilicon || s.NoDriver && s.NoModules != "" {
 		return nil
 	}
 	start := &changes.StartVM{Machine: s.Name, From: s.VM}
 	if s.NoDriver {
-		return []world.Change{&changes.RestartModules{Again: s.StopHint, Adapters: s.Adapters}, start}
+		return []engine.Change{&changes.RestartModules{Again: s.StopHint, Adapters: s.Adapters}, start}
 	}
-	return []world.Change{start}
+	return []engine.Change{start}
 }

@@ -9,9 +9,9 @@ import (
 	"strings"
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/changes"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/engine"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/routes"
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/stack"
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/world"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/target"
 )
 
 // State is what was found.
@@ -38,11 +38,11 @@ type State struct {
 
 // Layer is the rung. Where the NAT rule carries the traffic a lost route is
 // only a warning: the rule is the cure.
-func Layer() stack.Layer {
-	return stack.Layer{Name: "route", Needs: []string{"machine"}, Local: true, LaptopOnly: true, Optional: true, Inspect: inspect}
+func Layer() engine.Layer {
+	return engine.Layer{Name: "route", Needs: []string{"machine"}, Local: true, LaptopOnly: true, Optional: true, Inspect: inspect}
 }
 
-func inspect(ctx context.Context, w *world.World) (stack.State, error) {
+func inspect(ctx context.Context, w *target.Target) (engine.State, error) {
 	s := State{Applies: w.Machine.VirtualBox() && w.HostOnly().IsValid(), OS: w.Laptop.OS(), FixHint: w.Hint("fix"), StopHint: w.Hint("fix", "--stop-vms")}
 	if !s.Applies {
 		s.NoAddress = w.Machine.VirtualBox()
@@ -80,7 +80,7 @@ func inspect(ctx context.Context, w *world.World) (stack.State, error) {
 
 // silent looks at why nothing answers. A docker host that has another address
 // now cannot, whatever the route is like.
-func (s *State) silent(ctx context.Context, w *world.World) {
+func (s *State) silent(ctx context.Context, w *target.Target) {
 	if s.Silent = w.Mode.IsQuick() || !w.VM.AddressMoved(ctx); s.Silent {
 		s.Client = w.Network.VPN(ctx, s.View)
 	}
@@ -88,7 +88,7 @@ func (s *State) silent(ctx context.Context, w *world.World) {
 
 // adapter asks for what the VM is attached to. An adapter that no VM uses need
 // not be there, nor be up.
-func (s *State) adapter(ctx context.Context, w *world.World) {
+func (s *State) adapter(ctx context.Context, w *target.Target) {
 	if w.Mode.IsQuick() {
 		return
 	}
@@ -107,7 +107,7 @@ func (s State) BlockedBy() string {
 
 // running says whether somebody can be there to answer. A frugal repair has had
 // dockerd's answer already.
-func running(ctx context.Context, w *world.World) bool {
+func running(ctx context.Context, w *target.Target) bool {
 	if w.Mode.IsQuick() {
 		return true
 	}
@@ -126,20 +126,20 @@ func (s State) laptop() netip.Prefix {
 	return netip.PrefixFrom(s.View.Net().Addr().Next(), s.View.Net().Bits())
 }
 
-func (s State) Findings() []stack.Finding {
+func (s State) Findings() []engine.Finding {
 	if s.NoAddress {
-		return []stack.Finding{{Code: "route.unknown", Status: stack.Unknown, Title: "the VM's host-only address is unknown: config.json has none"}}
+		return []engine.Finding{{Code: "route.unknown", Status: engine.Unknown, Title: "the VM's host-only address is unknown: config.json has none"}}
 	}
 	if !s.Applies {
-		return []stack.Finding{{Code: "route.ok", Status: stack.OK, Title: "no host-only network to reach"}}
+		return []engine.Finding{{Code: "route.ok", Status: engine.OK, Title: "no host-only network to reach"}}
 	}
 	j := s.judge()
 	fix := s.FixHint
 	if !s.VMDown && len(s.Changes()) == 0 {
 		fix = "" // there is nothing that a repair would do
 	}
-	warn := func(code, title, hint string) []stack.Finding {
-		return []stack.Finding{{Code: code, Status: stack.Warn, Title: title, Hint: hint}}
+	warn := func(code, title, hint string) []engine.Finding {
+		return []engine.Finding{{Code: code, Status: engine.Warn, Title: title, Hint: hint}}
 	}
 	adapter := j.Adapter
 	if adapter == "" {
@@ -153,7 +153,7 @@ func (s State) Findings() []stack.Finding {
 		if s.Silent {
 			return warn("route.stale", fmt.Sprintf("%s leaves by %s, and nothing answers there", s.View.Addr, j.Owner), s.FixHint)
 		}
-		return []stack.Finding{{Code: "route.ok", Status: stack.OK, Title: fmt.Sprintf("%s leaves by %s", s.View.Addr, j.Owner)}}
+		return []engine.Finding{{Code: "route.ok", Status: engine.OK, Title: fmt.Sprintf("%s leaves by %s", s.View.Addr, j.Owner)}}
 	case routes.Hijacked:
 		by := j.Owner
 		if s.Client.Name != "" {
@@ -176,19 +176,19 @@ func (s State) Findings() []stack.Finding {
 	case routes.NoAdapter:
 		return warn("route.interface-down", j.Evidence, fix)
 	}
-	return []stack.Finding{{Code: "route.unknown", Status: stack.Unknown, Title: "could not tell which way " + s.View.Addr.String() + " leaves: " + j.Evidence}}
+	return []engine.Finding{{Code: "route.unknown", Status: engine.Unknown, Title: "could not tell which way " + s.View.Addr.String() + " leaves: " + j.Evidence}}
 }
 
 // A route that a connected VPN owns is reported
 // and never fought: the client would put it back at once.
-func (s State) Changes() []world.Change {
+func (s State) Changes() []engine.Change {
 	if !s.Applies || s.VMDown {
 		return nil
 	}
 	j := s.judge()
-	restore := []world.Change{&changes.RestoreRoute{OS: s.OS, Net: s.laptop(), Adapter: j.Adapter, Again: s.StopHint}}
-	configure := func(adapter string) []world.Change {
-		return []world.Change{&changes.ConfigureAdapter{Adapter: adapter, Addr: s.laptop(), Again: s.StopHint}}
+	restore := []engine.Change{&changes.RestoreRoute{OS: s.OS, Net: s.laptop(), Adapter: j.Adapter, Again: s.StopHint}}
+	configure := func(adapter string) []engine.Change {
+		return []engine.Change{&changes.ConfigureAdapter{Adapter: adapter, Addr: s.laptop(), Again: s.StopHint}}
 	}
 	switch {
 	case j.Verdict == routes.OK && s.Silent && !s.Client.Connected:

@@ -10,67 +10,67 @@ import (
 	"time"
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/access"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/engine"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/shell"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/sshhost"
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/stack"
 )
 
-func (s State) Findings() []stack.Finding {
+func (s State) Findings() []engine.Finding {
 	if s.NotRunning {
 		return nil
 	}
-	var findings []stack.Finding
+	var findings []engine.Finding
 	if s.SkippedBecause() == "" {
 		findings = append(findings, s.main())
 	}
 	if s.KeyMode != 0 && !s.NoSSH {
-		findings = append(findings, stack.Finding{Code: "ssh.key-permissions", Status: stack.Warn, Weight: stack.Aside,
+		findings = append(findings, engine.Finding{Code: "ssh.key-permissions", Status: engine.Warn, Weight: engine.Aside,
 			Title: fmt.Sprintf("%s is open to others (%04o): ssh and docker-machine refuse to use it", s.KeyPath, s.KeyMode),
 			Hint:  shell.Command("chmod", "600", s.KeyPath)})
 	}
 	return findings
 }
 
-func (s State) main() stack.Finding {
-	f := func(code string, status stack.Status, title, hint string) stack.Finding {
-		return stack.Finding{Code: code, Status: status, Title: title, Hint: hint}
+func (s State) main() engine.Finding {
+	f := func(code string, status engine.Status, title, hint string) engine.Finding {
+		return engine.Finding{Code: code, Status: status, Title: title, Hint: hint}
 	}
 	var session *sshhost.Error
 	var silence *access.SilenceError
 	switch {
 	case s.NoSSH:
-		return f("ssh.ok", stack.OK, "the driver has no SSH", "")
+		return f("ssh.ok", engine.OK, "the driver has no SSH", "")
 	case s.HeldBack != nil:
-		return f("ssh.rate-limited", stack.Fail, "somebody counts logins: "+s.HeldBack.Error(), page("rate-limited"))
+		return f("ssh.rate-limited", engine.Fail, "somebody counts logins: "+s.HeldBack.Error(), page("rate-limited"))
 	case s.NoRule && len(s.Addresses) == 0:
-		return f("ssh.rule-missing", stack.Fail, s.ruleMissing()+", and "+s.NoDirect, s.ForwardHint)
+		return f("ssh.rule-missing", engine.Fail, s.ruleMissing()+", and "+s.NoDirect, s.ForwardHint)
 	case s.OtherErr != nil:
-		return f("ssh.unknown", stack.Fail, s.OtherErr.Error(), s.DoctorHint)
+		return f("ssh.unknown", engine.Fail, s.OtherErr.Error(), s.DoctorHint)
 	case s.Err != nil:
 		return s.failure()
 	case errors.As(s.FactsErr, &silence):
-		return f("ssh.connection-lost", stack.Fail, "logged in, and nothing came any more: "+silence.Error(), page("connection-lost"))
+		return f("ssh.connection-lost", engine.Fail, "logged in, and nothing came any more: "+silence.Error(), page("connection-lost"))
 	case errors.As(s.FactsErr, &session) && session.What == sshhost.SignOfLife && session.Cause == sshhost.Timeout:
-		return f("ssh.large-packets-lost", stack.Fail, fmt.Sprintf(
+		return f("ssh.large-packets-lost", engine.Fail, fmt.Sprintf(
 			"%s let us in with small packets, and answers nothing after larger ones (%d bytes sent, %d received, after %s): the path's MTU is smaller than the laptop thinks",
 			session.Addr, session.Sent, session.Bytes, round(session.After)), page("large-packets-lost"))
 	case access.NoCommands(s.FactsErr) != "":
-		return f("ssh.no-commands", stack.Fail, fmt.Sprintf("logged in as %s, and the docker host runs no commands for it: %s", s.User, access.NoCommands(s.FactsErr)),
+		return f("ssh.no-commands", engine.Fail, fmt.Sprintf("logged in as %s, and the docker host runs no commands for it: %s", s.User, access.NoCommands(s.FactsErr)),
 			s.viaDockerMachine("true", "no-commands"))
 	case errors.As(s.FactsErr, &session) && session.Stage == sshhost.StageSession && session.Cause != sshhost.Timeout:
-		return f("ssh.connection-lost", stack.Fail, "logged in, and the connection ended: "+session.Error(), page("connection-lost"))
+		return f("ssh.connection-lost", engine.Fail, "logged in, and the connection ended: "+session.Error(), page("connection-lost"))
 	case s.FactsErr != nil:
-		return f("ssh.unknown", stack.Unknown, "logged in, and could not ask: "+s.FactsErr.Error(), page("unknown"))
+		return f("ssh.unknown", engine.Unknown, "logged in, and could not ask: "+s.FactsErr.Error(), page("unknown"))
 	case s.Facts != nil && !s.Facts.Root:
-		return f("ssh.sudo-refused", stack.Fail, fmt.Sprintf("logged in as %s, and sudo is refused: %s", s.User, s.Facts.SudoError),
+		return f("ssh.sudo-refused", engine.Fail, fmt.Sprintf("logged in as %s, and sudo is refused: %s", s.User, s.Facts.SudoError),
 			s.viaDockerMachine("sudo -n true", "sudo-refused"))
 	case s.Login.Small:
-		return f("ssh.large-packets-lost", stack.Warn, s.smallOnly(), page("large-packets-lost"))
+		return f("ssh.large-packets-lost", engine.Warn, s.smallOnly(), page("large-packets-lost"))
 	case len(s.Weak) > 0:
-		return f("ssh.weak-algorithms", stack.Warn, fmt.Sprintf("logged in to %s (%s) with outdated algorithms: %s",
+		return f("ssh.weak-algorithms", engine.Warn, fmt.Sprintf("logged in to %s (%s) with outdated algorithms: %s",
 			s.reached(), s.Greeting, strings.Join(s.Weak, ", ")), page("weak-algorithms"))
 	}
-	return f("ssh.ok", stack.OK, "logged in once at "+s.reached(), "")
+	return f("ssh.ok", engine.OK, "logged in once at "+s.reached(), "")
 }
 
 func (s State) smallOnly() string {
@@ -94,10 +94,10 @@ func (s State) reached() string {
 
 // failure names the way in which a login failed. Through NAT a refused
 // connection looks like one that was closed before the banner.
-func (s State) failure() stack.Finding {
+func (s State) failure() engine.Finding {
 	e := s.Err
-	f := stack.Finding{Status: stack.Fail, Title: e.Error(), Hint: s.DoctorHint}
-	code := func(c, hint string) stack.Finding {
+	f := engine.Finding{Status: engine.Fail, Title: e.Error(), Hint: s.DoctorHint}
+	code := func(c, hint string) engine.Finding {
 		f.Code, f.Hint = "ssh."+c, hint
 		return f
 	}

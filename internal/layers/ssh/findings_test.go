@@ -12,9 +12,9 @@ import (
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/access"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/dockerhost"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/engine"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/sshhost"
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/stack"
 )
 
 var (
@@ -145,8 +145,8 @@ func TestSkippedLogin(t *testing.T) {
 
 func TestKeyThatOthersMayRead(t *testing.T) {
 	s := State{NotAsked: true, KeyMode: 0o644, KeyPath: "/my store/id_rsa"}
-	want := []stack.Finding{
-		{Code: "ssh.key-permissions", Status: stack.Warn, Weight: stack.Aside,
+	want := []engine.Finding{
+		{Code: "ssh.key-permissions", Status: engine.Warn, Weight: engine.Aside,
 			Title: "/my store/id_rsa is open to others (0644): ssh and docker-machine refuse to use it", Hint: "chmod 600 '/my store/id_rsa'"},
 	}
 	if diff := cmp.Diff(want, s.Findings()); diff != "" {

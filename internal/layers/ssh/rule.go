@@ -11,9 +11,9 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/access"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/shell"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/target"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/vbox"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/virtualbox"
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/world"
 )
 
 // ruleName is what docker-machine calls the NAT rule for SSH; at each start of the VM it
@@ -21,7 +21,7 @@ import (
 const ruleName = "ssh"
 
 // rule looks for the NAT rule to sshd. Where VirtualBox cannot be asked nothing is known.
-func (s *State) rule(ctx context.Context, w *world.World) {
+func (s *State) rule(ctx context.Context, w *target.Target) {
 	if !w.Machine.VirtualBox() {
 		return
 	}
@@ -48,7 +48,7 @@ func (s State) ruleMissing() string {
 
 // forwardHint is the command that makes VirtualBox forward to sshd, or do so again where it
 // does not listen for the rule that it has. A running VM goes on meanwhile.
-func forwardHint(ctx context.Context, w *world.World) string {
+func forwardHint(ctx context.Context, w *target.Target) string {
 	if w.Machine.Unfinished {
 		return w.CreateAgainHint()
 	}
@@ -87,7 +87,7 @@ func forwardHint(ctx context.Context, w *world.World) string {
 
 // restartHint restarts the VM, which goes on without its sshd. docker-machine cannot start
 // one with VirtualBox 7 on macOS, where there are no host-only adapters.
-func restartHint(ctx context.Context, w *world.World) string {
+func restartHint(ctx context.Context, w *target.Target) string {
 	if v, err := w.VirtualBox.Version(ctx); err != nil || w.Laptop.OS() == host.Darwin && v.AtLeast(7, 0, 0) {
 		return ""
 	}
@@ -97,7 +97,7 @@ func restartHint(ctx context.Context, w *world.World) string {
 // sshHint is the beginning of a command line of docker-machine's that logs in as we did; ""
 // where docker-machine would not: it goes to config.json's port of 127.0.0.1, and without
 // one to port 22, the laptop's own sshd (docker/machine b170508b, libmachine/drivers/base.go).
-func sshHint(w *world.World, addresses []access.Address) string {
+func sshHint(w *target.Target, addresses []access.Address) string {
 	addr := net.JoinHostPort("127.0.0.1", strconv.Itoa(w.Machine.SSHPort))
 	if w.Machine.VirtualBox() && !slices.Contains(addresses, access.Address{Addr: addr, NAT: true}) {
 		return ""

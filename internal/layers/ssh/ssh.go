@@ -12,10 +12,10 @@ import (
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/access"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/dockerhost"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/engine"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/sshhost"
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/stack"
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/world"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/target"
 )
 
 // State is what was found.
@@ -62,11 +62,11 @@ type State struct {
 }
 
 // Layer is the rung.
-func Layer() stack.Layer {
-	return stack.Layer{Name: "ssh", Needs: []string{"machine"}, Lenient: true, Inspect: inspect}
+func Layer() engine.Layer {
+	return engine.Layer{Name: "ssh", Needs: []string{"machine"}, Lenient: true, Inspect: inspect}
 }
 
-func inspect(ctx context.Context, w *world.World) (stack.State, error) {
+func inspect(ctx context.Context, w *target.Target) (engine.State, error) {
 	s := State{Machine: w.Machine.Name, KeyPath: w.Machine.SSHKeyPath, User: w.Machine.SSHUser,
 		AcceptHint: w.Hint("fix", "--accept-host-key"), DoctorHint: w.Hint("doctor"), FixHint: w.Hint("fix")}
 	if running, err := w.VM.Running(ctx); err != nil {
@@ -112,7 +112,7 @@ func inspect(ctx context.Context, w *world.World) (stack.State, error) {
 }
 
 // failed looks for what tells a ban from an sshd that is not well.
-func (s *State) failed(ctx context.Context, w *world.World, err error) {
+func (s *State) failed(ctx context.Context, w *target.Target, err error) {
 	s.Error = err.Error()
 	switch {
 	case errors.As(err, &s.HeldBack):
@@ -148,7 +148,7 @@ func (s *State) failed(ctx context.Context, w *world.World, err error) {
 
 // openTo is the mode of the private key if others may read it: ssh, and with it
 // docker-machine, does not use such a key (ssh(1), FILES).
-func openTo(ctx context.Context, w *world.World) fs.FileMode {
+func openTo(ctx context.Context, w *target.Target) fs.FileMode {
 	if w.Laptop.OS() == host.Windows {
 		return 0
 	}
@@ -185,4 +185,4 @@ func (s State) BlockedBy() string {
 }
 
 // What closes SSH is never ours to change.
-func (State) Changes() []world.Change { return nil }
+func (State) Changes() []engine.Change { return nil }

@@ -8,7 +8,7 @@ import (
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/certs"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/endpoint"
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/stack"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/engine"
 )
 
 func (s State) BlockedBy() string {
@@ -23,49 +23,49 @@ func (s State) BlockedBy() string {
 	return "daemon"
 }
 
-func (s State) Findings() []stack.Finding {
+func (s State) Findings() []engine.Finding {
 	if s.Served == nil && s.Disk == nil && s.Broken == "" && s.ClientUnusable == "" {
 		return nil
 	}
-	var out []stack.Finding
-	add := func(kind string, status stack.Status, weight stack.Weight, title, hint string) {
-		out = append(out, stack.Finding{Code: "tls." + kind, Status: status, Title: title, Hint: hint, Weight: weight})
+	var out []engine.Finding
+	add := func(kind string, status engine.Status, weight engine.Weight, title, hint string) {
+		out = append(out, engine.Finding{Code: "tls." + kind, Status: status, Title: title, Hint: hint, Weight: weight})
 	}
 	hint := s.FixHint
 	out = append(out, s.clock()...)
 	causes, expiring := s.Verdict.Causes, s.Verdict.Expiring
 	var told []certs.Kind
 	for i, p := range slices.Concat(causes, s.Signing) {
-		weight := stack.Plain
+		weight := engine.Plain
 		if i < len(causes) && len(s.Plan) == 0 {
-			weight = stack.Outranks // no repair of anything else makes docker work
+			weight = engine.Outranks // no repair of anything else makes docker work
 		}
 		if p.OfCA() && !slices.Contains(told, p.Kind) {
 			told = append(told, p.Kind)
-			add(string(p.Kind), stack.Fail, weight, s.caText(p), s.caHint(p))
+			add(string(p.Kind), engine.Fail, weight, s.caText(p), s.caHint(p))
 		}
 	}
 	if s.Impossible != "" {
-		add("reissue-impossible", stack.Fail, stack.Plain, "the certificate has to be reissued, and cannot be: "+s.Impossible, s.ImpossibleHint)
+		add("reissue-impossible", engine.Fail, engine.Plain, "the certificate has to be reissued, and cannot be: "+s.Impossible, s.ImpossibleHint)
 	}
 	if s.KeyMismatch {
-		add("key-mismatch", stack.Fail, stack.Plain, "on the docker host, server.pem does not belong to server-key.pem: dockerd cannot start with them", hint)
+		add("key-mismatch", engine.Fail, engine.Plain, "on the docker host, server.pem does not belong to server-key.pem: dockerd cannot start with them", hint)
 	}
 	switch {
 	case s.Broken != "" && s.Served != nil:
-		add("file-broken", stack.Warn, stack.Plain, s.Broken+": dockerd will hardly start with it again", s.ReissueHint)
+		add("file-broken", engine.Warn, engine.Plain, s.Broken+": dockerd will hardly start with it again", s.ReissueHint)
 	case s.Broken != "" && s.Store == nil:
-		add("file-broken", stack.Fail, stack.Plain, s.Broken+", and the store has none either", s.CertsHint)
+		add("file-broken", engine.Fail, engine.Plain, s.Broken+", and the store has none either", s.CertsHint)
 	case s.Broken != "":
-		add("file-broken", stack.Fail, stack.Plain, s.Broken, hint)
+		add("file-broken", engine.Fail, engine.Plain, s.Broken, hint)
 	}
 	for _, p := range causes {
 		switch {
 		case p.OfCA():
 		case p.Kind == certs.AddressMissing:
-			add("name-missing", stack.Fail, stack.Plain, p.Text, s.leafHint())
+			add("name-missing", engine.Fail, engine.Plain, p.Text, s.leafHint())
 		default:
-			add(string(p.Kind), stack.Fail, stack.Plain, p.Text, s.leafHint())
+			add(string(p.Kind), engine.Fail, engine.Plain, p.Text, s.leafHint())
 		}
 	}
 	for _, p := range expiring {
@@ -73,30 +73,30 @@ func (s State) Findings() []stack.Finding {
 		if p.OfCA() || !s.Renewable {
 			h = "docker-vpn-helper explain tls.ca-expires-soon"
 		}
-		add(string(p.Kind), stack.Warn, stack.Plain, p.Text, h)
+		add(string(p.Kind), engine.Warn, engine.Plain, p.Text, h)
 	}
 	if slices.Contains(s.Missing, endpoint.Localhost) {
-		add("name-missing", stack.Warn, stack.Plain, "the served certificate does not name localhost: it is no good behind a NAT rule", hint)
+		add("name-missing", engine.Warn, engine.Plain, "the served certificate does not name localhost: it is no good behind a NAT rule", hint)
 	} else if len(s.Missing) > 0 && !s.Due {
-		add("address-missing", stack.Warn, stack.Aside,
+		add("address-missing", engine.Warn, engine.Aside,
 			"the served certificate does not name "+strings.Join(s.Missing, ", ")+": clients that dial it by that name refuse it", s.ReissueHint)
 	}
 	if s.ClientUnusable != "" {
-		add("client-cert-unusable", stack.Fail, stack.Plain, s.ClientUnusable, s.ClientCertsHint)
+		add("client-cert-unusable", engine.Fail, engine.Plain, s.ClientUnusable, s.ClientCertsHint)
 	}
 	if s.ClientRejected != "" {
-		add("client-cert-rejected", stack.Fail, stack.Plain, "dockerd does not accept the client certificate: "+s.ClientRejected,
+		add("client-cert-rejected", engine.Fail, engine.Plain, "dockerd does not accept the client certificate: "+s.ClientRejected,
 			s.ClientCertsHint)
 	} else if s.ForeignCA {
-		add("client-cert-rejected", stack.Fail, stack.Plain, "ca.pem on the docker host is another than the store's: dockerd does not accept the client certificate",
+		add("client-cert-rejected", engine.Fail, engine.Plain, "ca.pem on the docker host is another than the store's: dockerd does not accept the client certificate",
 			s.CertsHint)
 	}
 	if s.NoClientAuth {
-		add("no-client-auth", stack.Warn, stack.Plain, "dockerd asks for no client certificate: whoever reaches the port is root on the docker host",
+		add("no-client-auth", engine.Warn, engine.Plain, "dockerd asks for no client certificate: whoever reaches the port is root on the docker host",
 			s.CertsHint)
 	}
 	out = append(out, s.drift()...)
-	if len(out) == 0 || !slices.ContainsFunc(out, func(f stack.Finding) bool { return f.Weight != stack.Aside }) {
+	if len(out) == 0 || !slices.ContainsFunc(out, func(f engine.Finding) bool { return f.Weight != engine.Aside }) {
 		out = append(out, s.fine())
 	}
 	return out
@@ -135,9 +135,9 @@ func (s State) caText(p certs.Problem) string {
 
 // drift compares the served certificate with its copies: a restart of dockerd
 // or the next regenerate-certs would change what is served.
-func (s State) drift() []stack.Finding {
-	warn := func(title string) []stack.Finding {
-		return []stack.Finding{{Code: "tls.drift", Status: stack.Warn, Title: title, Hint: s.ReissueHint}}
+func (s State) drift() []engine.Finding {
+	warn := func(title string) []engine.Finding {
+		return []engine.Finding{{Code: "tls.drift", Status: engine.Warn, Title: title, Hint: s.ReissueHint}}
 	}
 	switch {
 	case s.Served == nil:
@@ -150,14 +150,14 @@ func (s State) drift() []stack.Finding {
 	return nil
 }
 
-func (s State) fine() stack.Finding {
+func (s State) fine() engine.Finding {
 	cert, where := s.Served, "served"
 	if cert == nil {
 		cert, where = s.Disk, "on the docker host"
 	}
 	if cert == nil {
-		return stack.Finding{Code: "tls.unknown", Status: stack.Unknown, Title: "no certificate could be read"}
+		return engine.Finding{Code: "tls.unknown", Status: engine.Unknown, Title: "no certificate could be read"}
 	}
-	return stack.Finding{Code: "tls.ok", Status: stack.OK,
+	return engine.Finding{Code: "tls.ok", Status: engine.OK,
 		Title: fmt.Sprintf("certificate %s: %s, until %s", where, strings.Join(cert.Names, ", "), cert.NotAfter.Format(time.DateOnly))}
 }

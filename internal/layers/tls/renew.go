@@ -9,11 +9,11 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/certs"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/dockermachine"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/shell"
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/world"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/target"
 )
 
 // advise finds out how docker-machine makes a new machine CA, where the old one is over.
-func (s *State) advise(ctx context.Context, w *world.World) {
+func (s *State) advise(ctx context.Context, w *target.Target) {
 	over := func(p certs.Problem) bool { return p.Kind == certs.CAExpired }
 	if !slices.ContainsFunc(s.Verdict.Causes, over) && !slices.ContainsFunc(s.Signing, over) {
 		return
@@ -36,7 +36,7 @@ func (s *State) advise(ctx context.Context, w *world.World) {
 // with two machines 21 left a client certificate of a CA that was not kept. So one
 // machine goes first. ";" and not "&&": while a VPN is on docker-machine ends with an error
 // although the certificates are in place.
-func newCA(ctx context.Context, w *world.World) string {
+func newCA(ctx context.Context, w *target.Target) string {
 	shared := filepath.Dir(w.Machine.CACert)
 	if filepath.Base(shared) != "certs" {
 		return "docker-vpn-helper explain tls.ca-expired" // not where docker-machine keeps it
@@ -56,7 +56,7 @@ func newCA(ctx context.Context, w *world.World) string {
 // sharers are the other machines of the store that have the machine CA's certificates.
 // docker-machine cannot give any to one without a driver, and refuses the whole command if
 // it cannot read one of the machines.
-func sharers(ctx context.Context, w *world.World) []string {
+func sharers(ctx context.Context, w *target.Target) []string {
 	names, err := w.Store.Names(ctx)
 	if err != nil {
 		return nil

@@ -15,8 +15,8 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/changes"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/dockerhost"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/endpoint"
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/stack"
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/world"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/engine"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/target"
 )
 
 // State is what was found.
@@ -49,8 +49,8 @@ type State struct {
 	Other      bool          `json:"other_machine"` // what is served is another machine's
 	ClockSkew  time.Duration `json:"clock_skew_ns,omitempty"`
 
-	Plan []world.Change `json:"-"`
-	Due  bool           `json:"reissue_due"`
+	Plan []engine.Change `json:"-"`
+	Due  bool            `json:"reissue_due"`
 
 	// CAHint is how docker-machine makes a new machine CA, CANote why the installed one cannot.
 	CAHint, CANote string `json:"-"`
@@ -61,11 +61,11 @@ type State struct {
 }
 
 // Layer is the rung.
-func Layer() stack.Layer {
-	return stack.Layer{Name: "tls", Needs: []string{"machine"}, Local: true, Inspect: inspect}
+func Layer() engine.Layer {
+	return engine.Layer{Name: "tls", Needs: []string{"machine"}, Local: true, Inspect: inspect}
 }
 
-func inspect(ctx context.Context, w *world.World) (stack.State, error) {
+func inspect(ctx context.Context, w *target.Target) (engine.State, error) {
 	s := State{FixHint: w.Hint("fix"), ReissueHint: w.Hint("fix", "--reissue"),
 		CertsHint: w.DockerMachine("regenerate-certs"), ClientCertsHint: w.DockerMachine("regenerate-certs", "--client-certs"),
 		ClockHint: w.DockerMachine("ssh") + ` "sudo date -u -s @$(date +%s)"`}
@@ -142,7 +142,7 @@ func inspect(ctx context.Context, w *world.World) (stack.State, error) {
 }
 
 // disk reads the chain on the docker host's disk; nil if there is none.
-func (s *State) disk(w *world.World, facts dockerhost.Facts) []*x509.Certificate {
+func (s *State) disk(w *target.Target, facts dockerhost.Facts) []*x509.Certificate {
 	s.ClockSkew = facts.ClockSkew(w.Now())
 	disk, err := certs.ParseCert(facts.Cert.Data)
 	switch {
@@ -173,7 +173,7 @@ func summary(c *x509.Certificate) *certs.Summary {
 
 // good is the state where what is served needs nothing: a repair does not log in
 // then, and the comparison with the docker host's disk is a diagnosis's.
-func (s State) good(ctx context.Context, w *world.World, answer endpoint.Answer) (State, bool) {
+func (s State) good(ctx context.Context, w *target.Target, answer endpoint.Answer) (State, bool) {
 	cas, err := w.Endpoints.CAs(ctx)
 	if err != nil {
 		return s, false
@@ -186,7 +186,7 @@ func (s State) good(ctx context.Context, w *world.World, answer endpoint.Answer)
 	return s, !s.due(false) && len(s.Verdict.Causes) == 0
 }
 
-func (s *State) judge(w *world.World, roots, chain []*x509.Certificate) {
+func (s *State) judge(w *target.Target, roots, chain []*x509.Certificate) {
 	name := ""
 	if len(s.Need) > 0 {
 		name = s.Need[0]
@@ -218,7 +218,7 @@ func (s *State) due(forced bool) bool {
 }
 
 // acceptHint takes the changed host key, and does what was asked for.
-func acceptHint(w *world.World) string {
+func acceptHint(w *target.Target) string {
 	if w.Reissue {
 		return w.Hint("fix", "--accept-host-key", "--reissue")
 	}
@@ -227,7 +227,7 @@ func acceptHint(w *world.World) string {
 
 // plan prepares a reissue of old. Whether it can be done at all, sudo and the init
 // script included, is known before anything is written.
-func (s *State) plan(ctx context.Context, w *world.World, old, served *x509.Certificate, facts dockerhost.Facts, factsErr error) {
+func (s *State) plan(ctx context.Context, w *target.Target, old, served *x509.Certificate, facts dockerhost.Facts, factsErr error) {
 	if err := s.try(ctx, w, old, facts); err != nil {
 		p := certs.Problem{Kind: certs.CAUnusable, Text: err.Error(), Err: err}
 		var known *certs.Problem
@@ -260,7 +260,7 @@ func (s *State) plan(ctx context.Context, w *world.World, old, served *x509.Cert
 	if s.Impossible != "" {
 		return
 	}
-	s.Plan = []world.Change{
+	s.Plan = []engine.Change{
 		changes.PlanReissue(ctx, w, s.Want, served),
 	}
 	sans, unsure := changes.PlanSANs(ctx, w)
@@ -274,7 +274,7 @@ func (s *State) plan(ctx context.Context, w *world.World, old, served *x509.Cert
 
 // try signs a certificate in the place of old, and throws it away: an error is why docker
 // would not accept what a reissue makes.
-func (s *State) try(ctx context.Context, w *world.World, old *x509.Certificate, facts dockerhost.Facts) error {
+func (s *State) try(ctx context.Context, w *target.Target, old *x509.Certificate, facts dockerhost.Facts) error {
 	ca, caKey, err := w.Endpoints.SigningCA(ctx)
 	if err != nil {
 		return err
@@ -287,4 +287,4 @@ func (s *State) try(ctx context.Context, w *world.World, old *x509.Certificate, 
 	return err
 }
 
-func (s State) Changes() []world.Change { return s.Plan }
+func (s State) Changes() []engine.Change { return s.Plan }

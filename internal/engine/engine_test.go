@@ -1,4 +1,4 @@
-package stack
+package engine
 
 import (
 	"context"
@@ -13,22 +13,22 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/world"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/target"
 )
 
 // facts is a state that says what it is told to.
 type facts struct {
 	Found   []Finding
-	Planned []world.Change
+	Planned []Change
 	By      string
 }
 
-func (f facts) Findings() []Finding     { return f.Found }
-func (f facts) Changes() []world.Change { return f.Planned }
-func (f facts) BlockedBy() string       { return f.By }
+func (f facts) Findings() []Finding { return f.Found }
+func (f facts) Changes() []Change   { return f.Planned }
+func (f facts) BlockedBy() string   { return f.By }
 
 func rung(name string, found facts, edit ...func(*Layer)) Layer {
-	l := Layer{Name: name, Inspect: func(context.Context, *world.World) (State, error) { return found, nil }}
+	l := Layer{Name: name, Inspect: func(context.Context, *target.Target) (State, error) { return found, nil }}
 	for _, e := range edit {
 		e(&l)
 	}
@@ -42,8 +42,8 @@ func lenient(l *Layer)                   { l.Lenient = true }
 func found(code string, s Status) facts { return facts{Found: []Finding{{Code: code, Status: s}}} }
 
 // unread is a world whose machine cannot be read: nothing outside is asked.
-func unread() *world.World {
-	w := &world.World{LoadErr: errors.New("not there"), Now: time.Now}
+func unread() *target.Target {
+	w := &target.Target{LoadErr: errors.New("not there"), Now: time.Now}
 	w.Machine.Name = "default"
 	return w
 }
@@ -53,8 +53,8 @@ var laptop = host.NewLocal(host.Sudo{})
 
 type deaf struct{}
 
-func (deaf) Event(Event)                                 {}
-func (deaf) Confirm(context.Context, world.Change) error { return nil }
+func (deaf) Event(Event)                           {}
+func (deaf) Confirm(context.Context, Change) error { return nil }
 
 func TestReportNamesTheCauseAndHidesItsSymptoms(t *testing.T) {
 	outranking := found("daemon.other-machine", Fail)
@@ -130,7 +130,7 @@ func TestReportNamesTheCauseAndHidesItsSymptoms(t *testing.T) {
 }
 
 func TestProbeThatErrorsIsUnknown(t *testing.T) {
-	l := Layer{Name: "route", Inspect: func(context.Context, *world.World) (State, error) { return nil, errors.New("no such device") }}
+	l := Layer{Name: "route", Inspect: func(context.Context, *target.Target) (State, error) { return nil, errors.New("no such device") }}
 	r := Diagnose(t.Context(), unread(), []Layer{l}, deaf{})
 	f := r.Layers[0].Findings[0]
 	if r.Status != Unknown || f.Code != "route.unknown" || !strings.Contains(f.Title, "no such device") {
@@ -149,13 +149,13 @@ type toggle struct {
 	idle   bool // applying it does not help
 }
 
-func (c *toggle) Kind() string                               { return "toggle" }
-func (c *toggle) String() string                             { return "set " + c.Name }
-func (c *toggle) Doing() string                              { return "setting " + c.Name }
-func (c *toggle) Risk() string                               { return c.risk }
-func (c *toggle) NeedsDockerHost() bool                      { return c.Inside }
-func (c *toggle) Backup(context.Context, *world.World) error { return nil }
-func (c *toggle) Apply(context.Context, *world.World) error {
+func (c *toggle) Kind() string                                 { return "toggle" }
+func (c *toggle) String() string                               { return "set " + c.Name }
+func (c *toggle) Doing() string                                { return "setting " + c.Name }
+func (c *toggle) Risk() string                                 { return c.risk }
+func (c *toggle) NeedsDockerHost() bool                        { return c.Inside }
+func (c *toggle) Backup(context.Context, *target.Target) error { return nil }
+func (c *toggle) Apply(context.Context, *target.Target) error {
 	if !c.idle {
 		c.on[c.Name] = true
 	}
@@ -164,11 +164,11 @@ func (c *toggle) Apply(context.Context, *world.World) error {
 	}
 	return nil
 }
-func (c *toggle) Revert(context.Context, *world.World) ([]string, error) {
+func (c *toggle) Revert(context.Context, *target.Target) ([]string, error) {
 	delete(c.on, c.Name)
 	return nil, nil
 }
-func (c *toggle) Next() world.Change {
+func (c *toggle) Next() Change {
 	if c.next == nil {
 		return nil
 	}
@@ -179,18 +179,18 @@ func (c *toggle) Next() world.Change {
 func ladder(on map[string]bool, changes ...*toggle) []Layer {
 	var layers []Layer
 	for _, c := range changes {
-		layers = append(layers, Layer{Name: c.Name, Inspect: func(context.Context, *world.World) (State, error) {
+		layers = append(layers, Layer{Name: c.Name, Inspect: func(context.Context, *target.Target) (State, error) {
 			for n := c; n != nil; n = n.next {
 				if on[n.Name] {
 					return found(c.Name+".ok", OK), nil
 				}
 			}
 			s := found(c.Name+".missing", Fail)
-			s.Planned = []world.Change{c}
+			s.Planned = []Change{c}
 			return s, nil
 		}})
 	}
-	return append(layers, Layer{Name: "daemon", Verdict: true, Inspect: func(context.Context, *world.World) (State, error) {
+	return append(layers, Layer{Name: "daemon", Verdict: true, Inspect: func(context.Context, *target.Target) (State, error) {
 		if len(on) < len(changes) {
 			return found("daemon.unreachable", Fail), nil
 		}
@@ -230,8 +230,8 @@ func TestFixAppliesRungByRungAndJournals(t *testing.T) {
 
 // What blocks others by what itself is does not block itself.
 func TestCauseBehindItsOwnSymptom(t *testing.T) {
-	state := func(by string, findings ...Finding) func(context.Context, *world.World) (State, error) {
-		return func(context.Context, *world.World) (State, error) { return blockedState{by, findings}, nil }
+	state := func(by string, findings ...Finding) func(context.Context, *target.Target) (State, error) {
+		return func(context.Context, *target.Target) (State, error) { return blockedState{by, findings}, nil }
 	}
 	r := Diagnose(t.Context(), unread(), []Layer{
 		{Name: "tls", Inspect: state("daemon")},
@@ -248,9 +248,9 @@ type blockedState struct {
 	findings []Finding
 }
 
-func (s blockedState) Findings() []Finding   { return s.findings }
-func (blockedState) Changes() []world.Change { return nil }
-func (s blockedState) BlockedBy() string     { return s.by }
+func (s blockedState) Findings() []Finding { return s.findings }
+func (blockedState) Changes() []Change     { return nil }
+func (s blockedState) BlockedBy() string   { return s.by }
 
 func TestFixRollsBackWhatItDid(t *testing.T) {
 	on := map[string]bool{}
@@ -279,7 +279,7 @@ func TestFixGivesUpOnAChangeThatNeverHelps(t *testing.T) {
 
 type refusing struct{ deaf }
 
-func (refusing) Confirm(context.Context, world.Change) error { return errors.New("no") }
+func (refusing) Confirm(context.Context, Change) error { return errors.New("no") }
 
 func TestFixAsksBeforeARisk(t *testing.T) {
 	on := map[string]bool{}
@@ -294,7 +294,7 @@ func TestFixRollsBackWhenInterrupted(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	layers := ladder(on, &toggle{Name: "a", on: on})
 	inspect := layers[1].Inspect
-	layers[1].Inspect = func(ctx context.Context, w *world.World) (State, error) { cancel(); return inspect(ctx, w) }
+	layers[1].Inspect = func(ctx context.Context, w *target.Target) (State, error) { cancel(); return inspect(ctx, w) }
 	_, j, err := fixIn(t, ctx, layers, deaf{})
 	if !errors.Is(err, context.Canceled) || len(on) != 0 || j.End != RolledBack {
 		t.Errorf("err %v, world %v, end %q", err, on, j.End)
@@ -302,7 +302,7 @@ func TestFixRollsBackWhenInterrupted(t *testing.T) {
 }
 
 func decodeToggle(on map[string]bool) Decoder {
-	return func(kind string, raw json.RawMessage) (world.Change, error) {
+	return func(kind string, raw json.RawMessage) (Change, error) {
 		c := &toggle{on: on}
 		if kind != "toggle" {
 			return nil, errors.New("unknown kind")
@@ -390,7 +390,7 @@ func TestAnUndoThatDidNotEndIsUnfinished(t *testing.T) {
 		t.Fatal(err)
 	}
 	decode := s.Decode
-	s.Decode = func(string, json.RawMessage) (world.Change, error) { return &stubborn{toggle{Name: "a", on: on}}, nil }
+	s.Decode = func(string, json.RawMessage) (Change, error) { return &stubborn{toggle{Name: "a", on: on}}, nil }
 	var incomplete *RollbackError
 	if _, err := s.Undo(t.Context(), false); !errors.As(err, &incomplete) {
 		t.Fatalf("undo of a change that cannot be undone: %v", err)
@@ -406,6 +406,6 @@ func TestAnUndoThatDidNotEndIsUnfinished(t *testing.T) {
 
 type stubborn struct{ toggle }
 
-func (*stubborn) Revert(context.Context, *world.World) ([]string, error) {
+func (*stubborn) Revert(context.Context, *target.Target) ([]string, error) {
 	return nil, errors.New("the docker host does not answer")
 }

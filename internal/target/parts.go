@@ -1,4 +1,4 @@
-package world
+package target
 
 import (
 	"context"
@@ -13,8 +13,8 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/store"
 )
 
-// SetMachine makes the World one of a machine, with the parts that only a machine has.
-func (w *World) SetMachine(m store.Machine) {
+// SetMachine makes the Target one of a machine, with the parts that only a machine has.
+func (w *Target) SetMachine(m store.Machine) {
 	w.Machine = m
 	w.VM = w.VirtualBox.Machine(m)
 	w.SSH = access.New(access.Config{
@@ -42,7 +42,7 @@ func (w *World) SetMachine(m store.Machine) {
 
 // connectionLost reports whether an error means that the SSH connection broke, and drops
 // it then.
-func (w *World) connectionLost(err error) bool {
+func (w *Target) connectionLost(err error) bool {
 	var lost *sshhost.Error
 	if !errors.As(err, &lost) || lost.Cause == sshhost.Denied {
 		return false
@@ -53,14 +53,14 @@ func (w *World) connectionLost(err error) bool {
 
 // PrepareRollback makes the way to the docker host ready for a rollback, which has
 // little time.
-func (w *World) PrepareRollback(ctx context.Context) {
+func (w *Target) PrepareRollback(ctx context.Context) {
 	if w.SSH != nil {
 		w.SSH.PrepareRollback(ctx)
 	}
 }
 
 // Close ends the SSH connection, if there is one.
-func (w *World) Close() {
+func (w *Target) Close() {
 	if w.SSH != nil {
 		w.SSH.Close()
 	}
@@ -68,7 +68,7 @@ func (w *World) Close() {
 
 // Endpoint is the endpoint that docker should use, as text; "" where config.json cannot
 // be read, and where nothing could be made to lead to the machine.
-func (w *World) Endpoint(ctx context.Context) string {
+func (w *Target) Endpoint(ctx context.Context) string {
 	if w.LoadErr != nil || w.Machine.Unfinished {
 		return ""
 	}

@@ -1,13 +1,13 @@
-// Package stack is the engine: it inspects the rungs between docker on the
+// Package engine is what every command runs on: it inspects the rungs between docker on the
 // laptop and a container in the VM, plans what would put them right, applies
 // that with a journal on disk, verifies by inspecting again, and takes
 // everything back when something fails. It knows no rung and no change.
-package stack
+package engine
 
 import (
 	"context"
 
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/world"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/target"
 )
 
 // Status is how a finding, a layer or a whole report stands.
@@ -69,7 +69,7 @@ type Finding struct {
 // as the report's "observed". Its methods are pure.
 type State interface {
 	Findings() []Finding
-	Changes() []world.Change
+	Changes() []Change
 }
 
 // SelfBlocked is a State that could not look because of another layer.
@@ -104,5 +104,5 @@ type Layer struct {
 	Ground bool
 	// Lenient layers' failures are warnings while the verdict is ok.
 	Lenient bool
-	Inspect func(context.Context, *world.World) (State, error)
+	Inspect func(context.Context, *target.Target) (State, error)
 }

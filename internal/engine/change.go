@@ -1,6 +1,10 @@
-package world
+package engine
 
-import "context"
+import (
+	"context"
+
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/target"
+)
 
 // Change is one thing that a repair does. Its exported fields survive a trip
 // through JSON, which is how a journal on disk can take it back after the
@@ -20,12 +24,12 @@ type Change interface {
 	// machine must be running and allow a login. A journal's text decides, without I/O.
 	NeedsDockerHost() bool
 	// Backup reads what Revert will need. Nothing is changed.
-	Backup(context.Context, *World) error
-	Apply(context.Context, *World) error
+	Backup(context.Context, *target.Target) error
+	Apply(context.Context, *target.Target) error
 	// Revert takes the change back. It is idempotent, and right also if Apply
 	// never ran or ran halfway. What it had to leave, because somebody else has
 	// changed it since, is returned as one line a thing.
-	Revert(context.Context, *World) (left []string, err error)
+	Revert(context.Context, *target.Target) (left []string, err error)
 }
 
 // Permanent is a Change that is not taken back, such as starting the VM. It is
@@ -45,7 +49,7 @@ type Escalating interface{ Next() Change }
 type Undoable interface {
 	Change
 	// Undoable looks. From then on Risk says what taking it back costs.
-	Undoable(context.Context, *World) error
+	Undoable(context.Context, *target.Target) error
 }
 
 // Costly is an Undoable of which taking it back, too, has a risk.

@@ -1,4 +1,4 @@
-package stack
+package engine
 
 import (
 	"context"
@@ -6,11 +6,11 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/world"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/target"
 )
 
 // revertFailed reverts c, the newest change, which was not finished.
-func (j *Journal) revertFailed(ctx context.Context, w *world.World, c world.Change) error {
+func (j *Journal) revertFailed(ctx context.Context, w *target.Target, c Change) error {
 	if len(j.Entries) == 0 || j.Entries[len(j.Entries)-1].Change != c {
 		return nil // its backup failed: it was not even begun
 	}
@@ -25,7 +25,7 @@ func (j *Journal) revertFailed(ctx context.Context, w *world.World, c world.Chan
 // Revert undoes the journal's changes, newest first, and writes down each
 // one that is. It goes on after an error, so that as much as possible is as
 // before; the errors name what is left.
-func (j *Journal) Revert(ctx context.Context, w *world.World, end End, sink Sink) (left []string, err error) {
+func (j *Journal) Revert(ctx context.Context, w *target.Target, end End, sink Sink) (left []string, err error) {
 	if err := errors.Join(j.releaseSpace(ctx), j.cutTornLine(ctx)); err != nil {
 		return nil, err
 	}

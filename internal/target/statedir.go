@@ -1,4 +1,4 @@
-package world
+package target
 
 import (
 	"crypto/sha256"

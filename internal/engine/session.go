@@ -1,4 +1,4 @@
-package stack
+package engine
 
 import (
 	"context"
@@ -10,7 +10,7 @@ import (
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/mode"
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/world"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/target"
 )
 
 // Work is what a session is for: a command that changes a machine, or the laptop's
@@ -21,7 +21,7 @@ type Work struct {
 	Laptop host.Laptop
 	Decode Decoder
 	// Open opens the machine, under the lock: as the session before has left it.
-	Open func() (*world.World, error)
+	Open func() (*target.Target, error)
 
 	// Command, Machine and Store stand in the journals. Machine is "" where the work is
 	// about no machine in particular.
@@ -41,7 +41,7 @@ type Work struct {
 // Session is one command at work: it alone reads and writes the journals of its Work.
 type Session struct {
 	Work
-	World  *world.World
+	Target *target.Target
 	unlock func()
 }
 
@@ -68,7 +68,7 @@ func Lock(ctx context.Context, w Work) (*Session, error) {
 		return nil, Cause(ctx, err)
 	}
 	s := &Session{Work: w, unlock: unlock}
-	if s.World, err = w.Open(); err != nil {
+	if s.Target, err = w.Open(); err != nil {
 		unlock()
 		return nil, err
 	}
@@ -77,7 +77,7 @@ func Lock(ctx context.Context, w Work) (*Session, error) {
 
 // Close ends the session's connections and gives the lock back.
 func (s *Session) Close() {
-	s.World.Close()
+	s.Target.Close()
 	s.unlock()
 }
 
@@ -136,7 +136,7 @@ func (s *Session) Resume(ctx, hard context.Context) error {
 			name = j.Interrupted()
 		}
 		s.note(fmt.Sprintf("an earlier %s did not finish: taking it back first", name))
-		s.World.Mode = mode.Repair()
+		s.Target.Mode = mode.Repair()
 		if j.NeedsDockerHost() {
 			if err := s.raise(ctx, hard); err != nil {
 				return Cause(ctx, err)
@@ -151,7 +151,7 @@ func (s *Session) Resume(ctx, hard context.Context) error {
 
 // revert undoes a run and tells what it had to leave.
 func (s *Session) revert(ctx context.Context, j *Journal, end End) (left []string, err error) {
-	left, err = j.Revert(ctx, s.World, end, s.Sink)
+	left, err = j.Revert(ctx, s.Target, end, s.Sink)
 	for _, l := range left {
 		s.note("left as it is: " + l)
 	}

@@ -1,4 +1,4 @@
-package stack
+package engine
 
 import (
 	"bytes"
@@ -14,7 +14,6 @@ import (
 	"time"
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/world"
 )
 
 // A journal is one run's changes, on disk before each of them is applied: a
@@ -69,7 +68,7 @@ type line struct {
 type Entry struct {
 	Seq    int
 	Mark   Mark
-	Change world.Change
+	Change Change
 }
 
 // Journal is one run's record. A run that changes nothing leaves no file.
@@ -84,7 +83,7 @@ type Journal struct {
 }
 
 // Decoder makes a change from its kind and its JSON.
-type Decoder func(kind string, raw json.RawMessage) (world.Change, error)
+type Decoder func(kind string, raw json.RawMessage) (Change, error)
 
 // NewJournal names a journal in dir; the file is made with the first change.
 func NewJournal(l host.Laptop, dir string, h Header) *Journal {
@@ -118,7 +117,7 @@ func (j *Journal) comeLast(ctx context.Context) error {
 }
 
 // Plan writes down that a change is about to be applied.
-func (j *Journal) Plan(ctx context.Context, c world.Change) (seq int, err error) {
+func (j *Journal) Plan(ctx context.Context, c Change) (seq int, err error) {
 	raw, err := json.Marshal(c)
 	if err != nil {
 		return 0, fmt.Errorf("journal: %s: %w", c.Kind(), err)

@@ -1,7 +1,7 @@
-// Package world is what the layers inspect and the changes change: one machine,
+// Package target is what the layers inspect and the changes change: one machine,
 // the laptop, and the docker host behind it. What several layers need to know is
 // asked once and shared: the VM, the docker host's facts, what answers where.
-package world
+package target
 
 import (
 	"cmp"
@@ -37,8 +37,8 @@ type Flags struct {
 // PreferredPort is the host port from which a search for one begins.
 func (f Flags) PreferredPort() int { return cmp.Or(f.Port, store.DefaultEnginePort) }
 
-// World is one machine and everything around it.
-type World struct {
+// Target is one machine and everything around it.
+type Target struct {
 	Laptop  host.Laptop
 	Store   *store.Store
 	Machine store.Machine
@@ -71,7 +71,7 @@ type World struct {
 }
 
 // Forget drops what may have changed. The SSH connection stays.
-func (w *World) Forget() {
+func (w *Target) Forget() {
 	if w.VM != nil {
 		w.VM.Forget()
 		w.Guest.Forget()
@@ -81,10 +81,10 @@ func (w *World) Forget() {
 
 // Name is what progress lines call it: the machine's name, or VirtualBox where there is
 // no machine.
-func (w *World) Name() string { return cmp.Or(w.Machine.Name, "VirtualBox") }
+func (w *Target) Name() string { return cmp.Or(w.Machine.Name, "VirtualBox") }
 
 // Hint is a command line about this machine that works when pasted.
-func (w *World) Hint(command string, flags ...string) string {
+func (w *Target) Hint(command string, flags ...string) string {
 	line := w.Program + " " + command
 	for _, f := range flags {
 		line += " " + shell.Quote(f)
@@ -94,19 +94,19 @@ func (w *World) Hint(command string, flags ...string) string {
 
 // DockerMachine is a docker-machine command line about this machine that works when
 // pasted: its -s is ours, and given where ours was.
-func (w *World) DockerMachine(args ...string) string {
+func (w *Target) DockerMachine(args ...string) string {
 	return w.DockerMachineFor([]string{w.Machine.Name}, args...)
 }
 
 // DockerMachineFor is such a command line about the machines of the store that are named.
-func (w *World) DockerMachineFor(machines []string, args ...string) string {
+func (w *Target) DockerMachineFor(machines []string, args ...string) string {
 	line := strings.Replace(w.Program, "docker-vpn-helper", "docker-machine", 1)
 	return line + " " + shell.Command(slices.Concat(args, machines)...)
 }
 
 // CreateAgainHint is the command line that removes a machine which docker-machine has not
 // finished, and creates it anew.
-func (w *World) CreateAgainHint() string {
+func (w *Target) CreateAgainHint() string {
 	if !dockermachine.Found(w.Laptop) {
 		return "docker-vpn-helper explain machine.create-unfinished"
 	}
@@ -115,16 +115,16 @@ func (w *World) CreateAgainHint() string {
 
 // MachineState is the directory of this machine's journals, lock and host-key pin. Stores
 // may hold machines of the same name, so it is named after both.
-func (w *World) MachineState() string {
+func (w *Target) MachineState() string {
 	return MachineState(w.StateDir, w.Machine.StoreDir, w.Machine.Name)
 }
 
 // HostOnlyNet is the docker host on its host-only network, for what asks the laptop's
 // network about it.
-func (w *World) HostOnlyNet() laptop.HostOnly {
+func (w *Target) HostOnlyNet() laptop.HostOnly {
 	return laptop.HostOnly{Addr: w.Machine.IP, Laptop: w.Machine.HostOnlyCIDR, Adapter: w.VM.HostOnlyAdapter}
 }
 
 // HostOnly is the host-only address of the docker host; the zero Addr where the
 // machine has none.
-func (w *World) HostOnly() netip.Addr { return w.Machine.IP }
+func (w *Target) HostOnly() netip.Addr { return w.Machine.IP }

@@ -1,12 +1,10 @@
-package stack
+package engine
 
 import (
 	"errors"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/world"
 )
 
 func ground(l *Layer) { l.Ground = true }
@@ -14,7 +12,7 @@ func ground(l *Layer) { l.Ground = true }
 // A machine that cannot be brought up: nothing above it is planned, tried or taken back.
 func TestNothingIsRepairedAboveAHopelessMachine(t *testing.T) {
 	on := map[string]bool{}
-	rule := facts{Found: []Finding{{Code: "forward.rule-missing", Status: Fail}}, Planned: []world.Change{&toggle{Name: "rule", on: on}}}
+	rule := facts{Found: []Finding{{Code: "forward.rule-missing", Status: Fail}}, Planned: []Change{&toggle{Name: "rule", on: on}}}
 	layers := []Layer{
 		rung("machine", found("machine.missing", Fail), ground),
 		rung("forward", rule, needs("machine")),

@@ -1,4 +1,4 @@
-package stack
+package engine
 
 import (
 	"context"
@@ -6,14 +6,14 @@ import (
 	"sync"
 	"time"
 
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/world"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/target"
 )
 
 // Sink is told what happens and asked what may.
 type Sink interface {
 	Event(Event)
 	// Confirm asks for a yes before a change with a risk. Nil means yes.
-	Confirm(ctx context.Context, c world.Change) error
+	Confirm(ctx context.Context, c Change) error
 }
 
 // EventKind says what an Event tells.
@@ -33,14 +33,14 @@ type Event struct {
 	Kind    EventKind
 	Machine string
 	Layer   string
-	Change  world.Change
+	Change  Change
 	Text    string
 	Report  *LayerReport
 }
 
 // Diagnose inspects every layer, side by side, and changes nothing. What the
-// layers share they ask the World, which asks the outside once.
-func Diagnose(ctx context.Context, w *world.World, layers []Layer, sink Sink) Report {
+// layers share they ask the Target, which asks the outside once.
+func Diagnose(ctx context.Context, w *target.Target, layers []Layer, sink Sink) Report {
 	r := Report{Schema: Schema, Machine: w.Machine.Name, Layers: make([]LayerReport, len(layers))}
 	var wg sync.WaitGroup
 	for i, l := range layers {
@@ -57,7 +57,7 @@ func Diagnose(ctx context.Context, w *world.World, layers []Layer, sink Sink) Re
 }
 
 // inspect runs one layer. A probe that errors is unknown, neither ok nor fail.
-func inspect(ctx context.Context, w *world.World, l Layer) LayerReport {
+func inspect(ctx context.Context, w *target.Target, l Layer) LayerReport {
 	r := LayerReport{Layer: l.Name, Findings: []Finding{}, layer: l}
 	start := time.Now()
 	state, err := l.Inspect(ctx, w)

@@ -1,4 +1,4 @@
-package stack
+package engine
 
 import (
 	"context"
@@ -8,7 +8,6 @@ import (
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/useraction"
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/world"
 )
 
 // rollbackTime is how long a rollback may last. Ctrl-C cannot shorten it; a second
@@ -29,7 +28,7 @@ func (s *Session) newRun() *run {
 }
 
 func (r *run) event(e Event) {
-	e.Machine = r.World.Name()
+	e.Machine = r.Target.Name()
 	r.Sink.Event(e)
 }
 
@@ -39,7 +38,7 @@ func (r *run) bringUp(ctx context.Context, layers []Layer) error {
 		var tried []attempt
 		for {
 			r.event(Event{Kind: Inspecting, Layer: l.Name})
-			found := inspect(ctx, r.World, l)
+			found := inspect(ctx, r.Target, l)
 			r.event(Event{Kind: Inspected, Layer: l.Name, Report: &found})
 			if ctx.Err() != nil {
 				return context.Cause(ctx)
@@ -65,7 +64,7 @@ func (r *run) bringUp(ctx context.Context, layers []Layer) error {
 
 // applyPlan applies what one inspection planned, and returns all that has been
 // tried by now.
-func (r *run) applyPlan(ctx context.Context, l Layer, planned []world.Change, tried []attempt) ([]attempt, error) {
+func (r *run) applyPlan(ctx context.Context, l Layer, planned []Change, tried []attempt) ([]attempt, error) {
 	for _, p := range planned {
 		c, err := choose(p, tried)
 		if err != nil && l.Optional {
@@ -90,7 +89,7 @@ func (r *run) applyPlan(ctx context.Context, l Layer, planned []world.Change, tr
 			text += "; " + required.Hint
 		}
 		r.event(Event{Kind: Note, Layer: l.Name, Text: text})
-		if err := r.journal.revertFailed(ctx, r.World, c); err != nil {
+		if err := r.journal.revertFailed(ctx, r.Target, c); err != nil {
 			return tried, err
 		}
 	}
@@ -99,17 +98,17 @@ func (r *run) applyPlan(ctx context.Context, l Layer, planned []world.Change, tr
 
 // apply makes one change, which is in the journal before. begun is false where
 // nothing can have changed.
-func (r *run) apply(ctx context.Context, c world.Change) (begun bool, err error) {
+func (r *run) apply(ctx context.Context, c Change) (begun bool, err error) {
 	if c.Risk() != "" {
 		if err := r.Sink.Confirm(ctx, c); err != nil {
 			return false, err
 		}
 	}
-	if p, ok := c.(world.Permanent); ok {
+	if p, ok := c.(Permanent); ok {
 		return true, r.applyPermanent(ctx, c, p)
 	}
 	// What Backup refuses was never begun, and what it finds belongs to the news.
-	if err := c.Backup(ctx, r.World); err != nil {
+	if err := c.Backup(ctx, r.Target); err != nil {
 		return false, err
 	}
 	r.event(Event{Kind: Applying, Change: c})
@@ -117,9 +116,9 @@ func (r *run) apply(ctx context.Context, c world.Change) (begun bool, err error)
 	if err != nil {
 		return false, err
 	}
-	err = c.Apply(ctx, r.World)
-	if _, inert := c.(world.Inert); !inert || err != nil {
-		r.World.Forget()
+	err = c.Apply(ctx, r.Target)
+	if _, inert := c.(Inert); !inert || err != nil {
+		r.Target.Forget()
 	}
 	if err != nil {
 		return true, err
@@ -131,10 +130,10 @@ func (r *run) apply(ctx context.Context, c world.Change) (begun bool, err error)
 	return true, nil
 }
 
-func (r *run) applyPermanent(ctx context.Context, c world.Change, p world.Permanent) error {
+func (r *run) applyPermanent(ctx context.Context, c Change, p Permanent) error {
 	r.event(Event{Kind: Applying, Change: c})
-	err := c.Apply(ctx, r.World)
-	r.World.Forget()
+	err := c.Apply(ctx, r.Target)
+	r.Target.Forget()
 	if err != nil {
 		return err
 	}
@@ -156,8 +155,8 @@ func (r *run) finish(ctx, hard context.Context, err error) (Result, error) {
 	}
 	back, cancel := context.WithTimeout(hard, rollbackTime)
 	defer cancel()
-	r.World.Forget()
-	r.World.PrepareRollback(back)
+	r.Target.Forget()
+	r.Target.PrepareRollback(back)
 	left, undoErr := r.revert(back, j, RolledBack)
 	res.RolledBack, res.Left = undoErr == nil, left
 	if undoErr != nil {

@@ -1,4 +1,4 @@
-package stack
+package engine
 
 import (
 	"context"
@@ -8,7 +8,6 @@ import (
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/mode"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/useraction"
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/world"
 )
 
 // UndoneRun is a run that was undone. An error of Undo is about the last one.
@@ -19,7 +18,7 @@ type UndoneRun struct {
 
 // Undo undoes the newest run, or all of them, and every run that did not finish.
 func (s *Session) Undo(ctx context.Context, all bool) (undone []UndoneRun, err error) {
-	s.World.Mode = mode.Repair()
+	s.Target.Mode = mode.Repair()
 	journals, err := s.Journals(ctx)
 	if err != nil {
 		return nil, err
@@ -55,7 +54,7 @@ func (e *RefusedError) Unwrap() error { return e.Err }
 // mayUndo is nil if nothing is known to keep a run from being undone as a whole, and the
 // user agrees with what that costs. A run of which some is undone has to be finished.
 func (s *Session) mayUndo(ctx context.Context, j *Journal) error {
-	if !s.World.Removed && j.NeedsDockerHost() {
+	if !s.Target.Removed && j.NeedsDockerHost() {
 		if err := s.mustRun(ctx); err != nil {
 			return Cause(ctx, err)
 		}
@@ -64,14 +63,14 @@ func (s *Session) mayUndo(ctx context.Context, j *Journal) error {
 		return nil
 	}
 	for _, e := range j.Entries {
-		if c, ok := e.Change.(world.Undoable); ok && e.Mark != Reverted {
-			if err := c.Undoable(ctx, s.World); err != nil {
+		if c, ok := e.Change.(Undoable); ok && e.Mark != Reverted {
+			if err := c.Undoable(ctx, s.Target); err != nil {
 				return &RefusedError{Err: Cause(ctx, err), Machine: s.Machine}
 			}
 		}
 	}
 	for _, e := range j.Entries {
-		switch c, ok := e.Change.(world.Costly); {
+		switch c, ok := e.Change.(Costly); {
 		case !ok || e.Mark == Reverted || c.Risk() == "":
 		case c.ForGood():
 			if err := s.Sink.Confirm(ctx, c); err != nil {
@@ -86,7 +85,7 @@ func (s *Session) mayUndo(ctx context.Context, j *Journal) error {
 
 // mustRun is nil if the VM runs, which a change of the run needs to be undone.
 func (s *Session) mustRun(ctx context.Context) error {
-	w := s.World
+	w := s.Target
 	if w.LoadErr != nil {
 		return w.LoadErr
 	}

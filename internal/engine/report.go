@@ -1,9 +1,7 @@
-package stack
+package engine
 
 import (
 	"time"
-
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/world"
 )
 
 // Schema is the version of the report's JSON form; it rises when a field
@@ -36,7 +34,7 @@ type LayerReport struct {
 	// Took is how long the inspection took.
 	Took time.Duration `json:"-"`
 
-	changes []world.Change
+	changes []Change
 	layer   Layer
 }
 

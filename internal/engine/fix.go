@@ -1,4 +1,4 @@
-package stack
+package engine
 
 import (
 	"context"
@@ -6,7 +6,7 @@ import (
 	"fmt"
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/mode"
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/world"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/target"
 )
 
 // Result is what a repair did.
@@ -49,7 +49,7 @@ func (s *Session) Fix(ctx, hard context.Context, layers []Layer) (Result, error)
 	var report Report
 	var hopeless *VerdictError
 	if err == nil || errors.As(err, &hopeless) {
-		report = Diagnose(ctx, s.World, layers, quiet{s.Sink})
+		report = Diagnose(ctx, s.Target, layers, quiet{s.Sink})
 		if err == nil {
 			err = verdict(report)
 		}
@@ -64,7 +64,7 @@ func (s *Session) Fix(ctx, hard context.Context, layers []Layer) (Result, error)
 
 // Apply makes changes that no inspection planned, in their order. On a failure it rolls
 // all of them back, as Fix does.
-func (s *Session) Apply(ctx, hard context.Context, changes []world.Change) (Result, error) {
+func (s *Session) Apply(ctx, hard context.Context, changes []Change) (Result, error) {
 	r := s.newRun()
 	var err error
 	for _, c := range changes {
@@ -95,7 +95,7 @@ func (s *Session) raise(ctx, hard context.Context) error {
 // Quick inspects only what costs neither a login nor VBoxManage. If the
 // verdict is ok and at most the laptop itself wants changes, it returns the
 // layers that a repair needs to look at; else ok is false, and all are needed.
-func Quick(ctx context.Context, w *world.World, layers []Layer, sink Sink) (local []Layer, r Report, ok bool) {
+func Quick(ctx context.Context, w *target.Target, layers []Layer, sink Sink) (local []Layer, r Report, ok bool) {
 	for _, l := range layers {
 		if l.Local {
 			local = append(local, l)

@@ -1,15 +1,13 @@
-package stack
+package engine
 
 import (
 	"fmt"
-
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/world"
 )
 
 // attempt is a change that was tried, and its plan in words: a change learns
 // more while it is applied, such as which port was free in the end.
 type attempt struct {
-	world.Change
+	Change
 	plan  string
 	begun bool
 }
@@ -20,7 +18,7 @@ const maxAttempts = 5
 
 // choose is the planned change if it has not been tried yet, else the first of
 // its stronger alternatives that has not.
-func choose(planned world.Change, tried []attempt) (world.Change, error) {
+func choose(planned Change, tried []attempt) (Change, error) {
 	c := planned
 	for {
 		before, kind := -1, 0
@@ -39,9 +37,9 @@ func choose(planned world.Change, tried []attempt) (world.Change, error) {
 		if before >= 0 && !tried[before].begun { // its alternative is for where it did not help
 			return nil, fmt.Errorf("%s: not begun, and still needed", c)
 		}
-		var e world.Escalating
+		var e Escalating
 		if before >= 0 { // what was tried may know better than what was planned again
-			e, _ = tried[before].Change.(world.Escalating)
+			e, _ = tried[before].Change.(Escalating)
 		}
 		if e == nil || e.Next() == nil {
 			return nil, fmt.Errorf("%s: done, and still needed", c)

@@ -1,4 +1,4 @@
-package stack
+package engine
 
 import (
 	"context"
@@ -11,7 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/world"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/target"
 )
 
 // told records what a session tells, and says yes.
@@ -27,13 +27,13 @@ func (s *told) Event(e Event) {
 		s.lines = append(s.lines, "undoing "+e.Change.String())
 	}
 }
-func (*told) Confirm(context.Context, world.Change) error { return nil }
+func (*told) Confirm(context.Context, Change) error { return nil }
 
 // work is in a directory of its own, on a machine that cannot be read.
 func work(t *testing.T, l host.Laptop, on map[string]bool, sink Sink) Work {
 	t.Helper()
 	return Work{
-		Dir: t.TempDir(), Laptop: l, Decode: decodeToggle(on), Open: func() (*world.World, error) { return unread(), nil },
+		Dir: t.TempDir(), Laptop: l, Decode: decodeToggle(on), Open: func() (*target.Target, error) { return unread(), nil },
 		Command: "fix", Machine: "default", Doing: "works on this machine", Sink: sink, Now: func() time.Time { return time.Unix(1, 0) },
 	}
 }
@@ -124,7 +124,7 @@ func TestBeginRollsBackOtherWorkFirst(t *testing.T) {
 	other.Title, w.First = "modules restart", &other
 	opened := 0
 	open := other.Open
-	other.Open = func() (*world.World, error) { opened++; return open() }
+	other.Open = func() (*target.Target, error) { opened++; return open() }
 	for _, want := range []int{0, 2} { // 1 to make the journal, 1 to roll it back
 		if want > 0 {
 			begun(t, other, Open, &toggle{Name: "modules", on: on})
@@ -152,7 +152,7 @@ func TestMachineIsOpenedUnderTheLock(t *testing.T) {
 	w := work(t, laptop, nil, sink)
 	first := session(t, w)
 	opened, done := make(chan struct{}), make(chan error)
-	w.Open = func() (*world.World, error) { close(opened); return unread(), nil }
+	w.Open = func() (*target.Target, error) { close(opened); return unread(), nil }
 	go func() {
 		s, err := Lock(t.Context(), w)
 		if err == nil {
@@ -178,7 +178,7 @@ func TestMachineIsOpenedUnderTheLock(t *testing.T) {
 func TestLockOfAMachineThatCannotBeOpenedIsFree(t *testing.T) {
 	w := work(t, laptop, nil, &told{})
 	open := w.Open
-	w.Open = func() (*world.World, error) { return nil, errors.New("config.json is unreadable") }
+	w.Open = func() (*target.Target, error) { return nil, errors.New("config.json is unreadable") }
 	if _, err := Lock(t.Context(), w); err == nil {
 		t.Fatal("no error")
 	}
@@ -221,7 +221,7 @@ func TestUndoTakesTheNewestRunAndWhatDidNotFinish(t *testing.T) {
 // locked is a toggle that cannot be undone now.
 type locked struct{ toggle }
 
-func (*locked) Undoable(context.Context, *world.World) error { return errors.New("sudo is refused") }
+func (*locked) Undoable(context.Context, *target.Target) error { return errors.New("sudo is refused") }
 
 // Half of a run undone would be worse than none, unless it is begun.
 func TestUndoOfARunThatCannotBeUndoneAsAWhole(t *testing.T) {
@@ -230,7 +230,7 @@ func TestUndoOfARunThatCannotBeUndoneAsAWhole(t *testing.T) {
 		w := work(t, laptop, on, &told{})
 		begun(t, w, end, &toggle{Name: "rule", on: on}, &toggle{Name: "route", on: on})
 		decode := w.Decode
-		w.Decode = func(kind string, raw json.RawMessage) (world.Change, error) {
+		w.Decode = func(kind string, raw json.RawMessage) (Change, error) {
 			c, err := decode(kind, raw)
 			if toggle, ok := c.(*toggle); ok && toggle.Name == "rule" {
 				return &locked{*toggle}, err

@@ -1,4 +1,4 @@
-package world
+package target
 
 import (
 	"context"
@@ -22,7 +22,7 @@ type Certificates struct {
 }
 
 // Certificates looks at all places. The docker host's disk costs the one SSH login.
-func (w *World) Certificates(ctx context.Context) Certificates {
+func (w *Target) Certificates(ctx context.Context) Certificates {
 	var c Certificates
 	c.Store.Cert, c.Store.Err = w.Endpoints.StoreCert(ctx)
 	if cas, err := w.Endpoints.CAs(ctx); err == nil {

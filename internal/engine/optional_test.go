@@ -1,4 +1,4 @@
-package stack
+package engine
 
 import (
 	"context"
@@ -9,7 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/world"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/target"
 )
 
 func optional(layers []Layer) []Layer {
@@ -48,11 +48,11 @@ func TestOptionalLayerDoesNotStopTheRepair(t *testing.T) {
 func TestApplyTakesAllBackOnAFailure(t *testing.T) {
 	on := map[string]bool{}
 	s := session(t, work(t, laptop, on, deaf{}))
-	r, err := s.Apply(t.Context(), t.Context(), []world.Change{&toggle{Name: "a", on: on}, &toggle{Name: "b", on: on, fail: true}})
+	r, err := s.Apply(t.Context(), t.Context(), []Change{&toggle{Name: "a", on: on}, &toggle{Name: "b", on: on, fail: true}})
 	if err == nil || !r.RolledBack || len(on) != 0 || newest(t, s).End != RolledBack {
 		t.Errorf("%v, rolled back %v, world %v, end %q", err, r.RolledBack, on, newest(t, s).End)
 	}
-	r, err = s.Apply(t.Context(), t.Context(), []world.Change{&toggle{Name: "a", on: on}})
+	r, err = s.Apply(t.Context(), t.Context(), []Change{&toggle{Name: "a", on: on}})
 	if err != nil || !on["a"] || newest(t, s).End != Done || len(r.Applied) != 1 {
 		t.Errorf("%v, world %v, end %q", err, on, newest(t, s).End)
 	}
@@ -62,17 +62,17 @@ func TestApplyTakesAllBackOnAFailure(t *testing.T) {
 type restless struct{ toggle }
 
 func (c *restless) String() string { return "set " + c.Name }
-func (c *restless) Apply(context.Context, *world.World) error {
+func (c *restless) Apply(context.Context, *target.Target) error {
 	c.Name += " and more" // it learns while it is applied
 	return nil
 }
 
 func TestFixGivesUpOnAChangeThatIsPlannedAnewEachTime(t *testing.T) {
 	n := 0
-	l := Layer{Name: "forward", Inspect: func(context.Context, *world.World) (State, error) {
+	l := Layer{Name: "forward", Inspect: func(context.Context, *target.Target) (State, error) {
 		n++
 		s := found("forward.port-taken", Fail)
-		s.Planned = []world.Change{&restless{toggle{Name: fmt.Sprint(n), on: map[string]bool{}}}}
+		s.Planned = []Change{&restless{toggle{Name: fmt.Sprint(n), on: map[string]bool{}}}}
 		return s, nil
 	}}
 	_, _, err := fixIn(t, t.Context(), []Layer{l}, deaf{})
