@@ -38,11 +38,11 @@ e2e: need-go
 	$(GO) test -tags e2e -count=1 -timeout 30m ./internal/ui
 
 # What make e2e does a tenth of: repairs that are killed, cut off and powered off
-# at random instants, and the slowest hostile hosts; and every fault of the matrix.
+# at random instants, and the slowest hostile hosts; every fault of the matrix, and all fixtures.
 soak: need-go
 	scripts/debian-packages
 	DVH_SOAK=all $(GO) test -tags e2e -count=1 -timeout 180m -v -run '^TestSoak|^TestHostile|^TestHomeFull' ./internal/lab/e2e/...
-	DVH_FAULTS=all $(GO) test -count=1 -timeout 180m -parallel 6 -v ./internal/lab/faults/...
+	DVH_FAULTS=all $(GO) test -count=1 -timeout 180m -parallel 6 -v ./internal/lab/faults/... ./internal/lab/fixtures/...
 
 demo: need-go
 	@$(GO) run ./internal/lab/cmd/demo
