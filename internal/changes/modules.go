@@ -231,7 +231,9 @@ func (c *RestartModules) resume(ctx context.Context, w *target.Target) error {
 		return errors.Join(failed...)
 	}
 	w.Forget()
-	w.SSH.Drop() // a connection through a VM that was away is dead
+	if w.SSH != nil { // modules restart is about no machine
+		w.SSH.Drop() // a connection through a VM that was away is dead
+	}
 	for deadline := w.Now().Add(wakeTime); mine && !c.awake(ctx, w) && w.Now().Before(deadline); w.Forget() {
 		if err := host.Sleep(ctx, 200*time.Millisecond); err != nil {
 			return err
