@@ -51,18 +51,24 @@ func on(t *testing.T, transcript string) (*target.Target, *hosttest.Computer) {
 	return w, c
 }
 
-// Killed after the first VM was saved: what is saved is resumed, once.
+// Killed after the first VM was saved: what is saved is resumed, once. `modules restart`
+// does so without a machine.
 func TestRevertOfAModuleRestartResumesWhatIsSaved(t *testing.T) {
-	w, c := on(t, savedVMs)
-	r := &RestartModules{Saved: []SavedVM{{Name: "a", UUID: "1111"}, {Name: "b", UUID: "2222"}}}
-	for range 2 {
-		if left, err := r.Revert(t.Context(), w); err != nil || len(left) > 0 {
-			t.Errorf("%v, %v", left, err)
+	for _, machine := range []bool{true, false} {
+		w, c := on(t, savedVMs)
+		if !machine {
+			w = &target.Target{Laptop: c, VirtualBox: w.VirtualBox, Now: time.Now, Tell: t.Logf}
 		}
-	}
-	started := slices.DeleteFunc(c.Ran(), func(cmd string) bool { return !strings.Contains(cmd, "startvm") })
-	if diff := cmp.Diff([]string{"$ VBoxManage startvm 1111 --type headless"}, started); diff != "" {
-		t.Error(diff)
+		r := &RestartModules{Saved: []SavedVM{{Name: "a", UUID: "1111"}, {Name: "b", UUID: "2222"}}}
+		for range 2 {
+			if left, err := r.Revert(t.Context(), w); err != nil || len(left) > 0 {
+				t.Errorf("%v, %v", left, err)
+			}
+		}
+		started := slices.DeleteFunc(c.Ran(), func(cmd string) bool { return !strings.Contains(cmd, "startvm") })
+		if diff := cmp.Diff([]string{"$ VBoxManage startvm 1111 --type headless"}, started); diff != "" {
+			t.Error(diff)
+		}
 	}
 }
 
