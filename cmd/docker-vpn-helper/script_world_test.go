@@ -104,7 +104,7 @@ func newerCA(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("usage: newer-ca")
 	}
 	dir, ca := filepath.Join(world(ts).Store.Dir, "certs"), otherCA(ts)
-	client, err := ca.Client(world(ts).Store.Client.Key, "lab.<bootstrap>", time.Time{}, time.Time{})
+	client, err := ca.Client(world(ts).Store.Client.Key, time.Time{}, time.Time{})
 	ts.Check(err)
 	for name, data := range map[string][]byte{"ca.pem": ca.CertPEM, "ca-key.pem": ca.KeyPEM, "cert.pem": client.CertPEM} {
 		ts.Check(os.WriteFile(filepath.Join(dir, name), data, 0o600))

@@ -77,7 +77,7 @@ func vmOf(t *testing.T, m store.Machine, state string, rules ...vbox.Forward) *v
 		}
 	}
 	m.VMName = "default"
-	return virtualbox.New(hosttest.New(t, []byte(text)), func(string) string { return "" }, func() bool { return false }).Machine(m)
+	return virtualbox.New(hosttest.New(t, []byte(text)), func() bool { return false }).Machine(m)
 }
 
 type noLinks struct{ host.Laptop }

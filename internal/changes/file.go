@@ -31,7 +31,7 @@ type file struct {
 }
 
 // restore puts a file of the laptop back as it was, if it still is what we left.
-func restore(ctx context.Context, w *target.Target, path string, old file, ours string, perm fs.FileMode) (left []string, err error) {
+func restore(ctx context.Context, w *target.Target, path string, old file, ours string) (left []string, err error) {
 	now, err := w.Laptop.ReadFile(ctx, path)
 	gone := errors.Is(err, fs.ErrNotExist)
 	switch {
@@ -46,7 +46,7 @@ func restore(ctx context.Context, w *target.Target, path string, old file, ours 
 	case old.none:
 		return nil, w.Laptop.Remove(ctx, path)
 	}
-	return nil, w.Laptop.WriteFile(ctx, path, []byte(old.text), perm)
+	return nil, w.Laptop.WriteFile(ctx, path, []byte(old.text), 0o600)
 }
 
 // AddSANs lists names in the machine's config.json, so that every later
@@ -260,5 +260,5 @@ func (c *WriteRecord) Apply(ctx context.Context, w *target.Target) error {
 }
 
 func (c *WriteRecord) Revert(ctx context.Context, w *target.Target) ([]string, error) {
-	return restore(ctx, w, c.Path, file{text: c.Old, none: c.None}, c.New, 0o600)
+	return restore(ctx, w, c.Path, file{text: c.Old, none: c.None}, c.New)
 }

@@ -46,7 +46,7 @@ VMState="running"
 func on(t *testing.T, transcript string) (*target.Target, *hosttest.Computer) {
 	c := hosttest.New(t, []byte(transcript))
 	w := &target.Target{Laptop: c, Now: time.Now, Tell: t.Logf}
-	w.VirtualBox = virtualbox.New(c, func(string) string { return "" }, func() bool { return w.Mode.IsRepair() })
+	w.VirtualBox = virtualbox.New(c, func() bool { return w.Mode.IsRepair() })
 	w.SetMachine(store.Machine{Name: "x", VMName: "x", Driver: "virtualbox"})
 	return w, c
 }

@@ -229,7 +229,7 @@ func (c *Reissue) Revert(ctx context.Context, w *target.Target) ([]string, error
 	if factsErr == nil && bytes.Equal(facts.Cert.Data, c.New) && !c.startable(facts) {
 		return []string{stays}, nil
 	}
-	left, err := restore(ctx, w, c.StorePath, file{text: string(c.StoreOld), none: c.StoreNone}, string(c.New), 0o600)
+	left, err := restore(ctx, w, c.StorePath, file{text: string(c.StoreOld), none: c.StoreNone}, string(c.New))
 	if err != nil {
 		return left, err
 	}

@@ -94,7 +94,7 @@ func (a *app) printEnv(w *target.Target, target endpoint.Endpoint, dialect shell
 	if err != nil {
 		return err
 	}
-	usage := a.usageOf(w, "env")
+	usage := a.envUsage(w)
 	if noProxy {
 		vars = append(vars, w.Endpoints.NoProxy(target)...)
 		usage = append(usage, "--no-proxy")
@@ -175,11 +175,11 @@ func (a *app) shell(s site, name string) (shell.Dialect, error) {
 	return d, err
 }
 
-// usageOf is the command line that prints the block again.
-func (a *app) usageOf(w *target.Target, command string) shell.Usage {
+// envUsage is the command line that prints the block again.
+func (a *app) envUsage(w *target.Target) shell.Usage {
 	u := shell.Usage{"docker-vpn-helper"}
 	if a.storage != "" {
 		u = append(u, "-s", a.storage)
 	}
-	return append(u, command, w.Machine.Name)
+	return append(u, "env", w.Machine.Name)
 }

@@ -218,7 +218,7 @@ func (a *app) explainText(text string, command *ran) error {
 // is none, advice is for the adapters that docker-machine knows.
 func (a *app) hasHostOnlyNetworks() bool {
 	laptop := a.Laptop(host.Sudo{})
-	path, err := laptop.LookPath("VBoxManage", vbox.Paths(laptop.OS(), a.Getenv)...)
+	path, err := laptop.LookPath("VBoxManage", vbox.Paths(laptop.OS())...)
 	if err != nil {
 		return false
 	}

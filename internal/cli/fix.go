@@ -138,7 +138,7 @@ func (a *app) block(w *target.Target, e endpoint.Endpoint, dialect shell.Dialect
 	if err != nil {
 		return "", err
 	}
-	return shell.Render(dialect, vars, a.usageOf(w, "env"))
+	return shell.Render(dialect, vars, a.envUsage(w))
 }
 
 // repair looks first at what costs nothing. A healthy machine is done then.
@@ -170,7 +170,7 @@ func (a *app) printFixed(w *target.Target, res engine.Result, vars []shell.Var, 
 		}
 		return a.ui.PrintJSON(out)
 	}
-	block, err := shell.Render(dialect, vars, a.usageOf(w, "env"))
+	block, err := shell.Render(dialect, vars, a.envUsage(w))
 	if err != nil {
 		return err
 	}

@@ -46,7 +46,7 @@ func lookAtAll[T any](a *app, s site, names []string, look func(context.Context,
 	var allVMsAsked <-chan struct{} // nil for a single machine
 	if len(names) > 1 {
 		s.network = laptop.ForManyMachines(s.laptop)
-		s.virtualBox = virtualbox.New(s.laptop, a.Getenv, func() bool { return false })
+		s.virtualBox = virtualbox.New(s.laptop, func() bool { return false })
 		allVMsAsked = s.virtualBox.Prefetch(ctx, doctorTime)
 	}
 	one := func(v view) T {

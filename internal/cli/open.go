@@ -99,7 +99,7 @@ func (a *app) withoutMachine(s site) *target.Target {
 		Tell: a.ui.Say,
 	}
 	if w.VirtualBox == nil {
-		w.VirtualBox = virtualbox.New(s.laptop, a.Getenv, func() bool { return w.Mode.IsRepair() })
+		w.VirtualBox = virtualbox.New(s.laptop, func() bool { return w.Mode.IsRepair() })
 	}
 	w.Program = "docker-vpn-helper"
 	if a.storage != "" {

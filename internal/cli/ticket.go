@@ -83,7 +83,7 @@ func (a *app) laptopSections(s site) []ticket.Section {
 		args        []string
 	}{
 		{"operating system", "uname", nil, []string{"-srm"}},
-		{"VirtualBox", "VBoxManage", vbox.Paths(s.laptop.OS(), a.Getenv), []string{"--version"}},
+		{"VirtualBox", "VBoxManage", vbox.Paths(s.laptop.OS()), []string{"--version"}},
 		{"docker", "docker", nil, []string{"version", "--format", "{{.Client.Version}} (API {{.Client.APIVersion}})"}},
 		{"docker-machine", "docker-machine", nil, []string{"--version"}},
 		{"routes", "ip", nil, []string{"route", "show", "table", "all"}},

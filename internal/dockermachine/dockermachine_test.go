@@ -53,7 +53,7 @@ func on(t *testing.T, transcript string) (*CLI, *hosttest.Computer, *bytes.Buffe
 	}
 	told := &bytes.Buffer{}
 	tell := func(format string, args ...any) { fmt.Fprintf(told, format+"\n", args...) }
-	v := virtualbox.New(c, func(string) string { return "" }, func() bool { return true })
+	v := virtualbox.New(c, func() bool { return true })
 	return New(c, s, v, laptop.New(c), tell), c, told
 }
 

@@ -15,9 +15,8 @@ import (
 
 // Operating systems as Host.OS names them; the values are those of GOOS.
 const (
-	Darwin  = "darwin"
-	Linux   = "linux"
-	Windows = "windows"
+	Darwin = "darwin"
+	Linux  = "linux"
 )
 
 // Host is a computer that commands run on, the laptop or a docker host. Every method

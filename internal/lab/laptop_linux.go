@@ -84,11 +84,8 @@ func (l *Lab) LoseRoute(ctx context.Context) error {
 
 // StaleRoute keeps the route to the host-only adapter and makes the adapter deaf:
 // packets leave, nothing answers (minikube#4302).
-func (l *Lab) StaleRoute(ctx context.Context, on bool) error {
-	if on {
-		return l.wires().IP(ctx, "link set laptop nomaster")
-	}
-	return l.wires().IP(ctx, "link set laptop master br0")
+func (l *Lab) StaleRoute(ctx context.Context) error {
+	return l.wires().IP(ctx, "link set laptop nomaster")
 }
 
 // VM is the docker host of a machine.

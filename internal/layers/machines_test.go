@@ -125,7 +125,7 @@ func (m transcript) world(t *testing.T) (*target.Target, *hosttest.Computer) {
 	w := &target.Target{Laptop: l, Store: opened, Getenv: func(string) string { return "" }, Now: time.Now,
 		StateDir: filepath.Join(dir, "state"), Tell: t.Logf, Docker: dockercli.New(l)}
 	w.Network = network.New(l)
-	w.VirtualBox = virtualbox.New(l, w.Getenv, func() bool { return w.Mode.IsRepair() })
+	w.VirtualBox = virtualbox.New(l, func() bool { return w.Mode.IsRepair() })
 	w.Program = "docker-vpn-helper"
 	w.SetMachine(entry)
 	w.Guest.DaemonWait = 2 * time.Second

@@ -20,11 +20,11 @@ const ncList = `Available network connection services in the current set (*=enab
 
 func TestParseNCList(t *testing.T) {
 	compare(t, []Service{
-		{true, "Disconnected", "F866AE22-4EC1-4524-8769-86A290A0C582", "office (1) wg", "VPN:com.wireguard.macos"},
-		{true, "Connected", "9B33EDB3-7576-4A9C-AB78-BC8C08E05BE4", "Office", "IPSec"},
-		{false, "Disconnected", "1A2B3C4D-0000-0000-0000-000000000000", `My "old" VPN`, "PPP:L2TP"},
-		{true, "Connected", "22222222-2222-2222-2222-222222222222", "Home Tunnel", "IKEv2"},
-		{true, "Connected", "1DA56645-7350-49ED-9D79-275DAC53903D", "Chameleon: hw_v1, fw_v256", "PPP:Modem"},
+		{"Disconnected", "F866AE22-4EC1-4524-8769-86A290A0C582", "office (1) wg", "VPN:com.wireguard.macos"},
+		{"Connected", "9B33EDB3-7576-4A9C-AB78-BC8C08E05BE4", "Office", "IPSec"},
+		{"Disconnected", "1A2B3C4D-0000-0000-0000-000000000000", `My "old" VPN`, "PPP:L2TP"},
+		{"Connected", "22222222-2222-2222-2222-222222222222", "Home Tunnel", "IKEv2"},
+		{"Connected", "1DA56645-7350-49ED-9D79-275DAC53903D", "Chameleon: hw_v1, fw_v256", "PPP:Modem"},
 	}, ParseNCList([]byte(ncList)))
 }
 
@@ -94,7 +94,7 @@ func TestIdentify(t *testing.T) {
 			Client{cisco, false, "process vpnagentd (7)", true}},
 		"globalprotect":              {Signs{Owner: utun, Keys: []string{"State:/Network/Service/gpd.pan/DNS"}}, Client{"GlobalProtect", true, "scutil has State:/Network/Service/gpd.pan/DNS", true}},
 		"built_in_ikev2_not_a_modem": {Signs{Owner: host.Link{Name: "ipsec0"}, Services: ParseNCList([]byte(ncList))}, Client{"Office", true, "scutil --nc list: IPSec", false}},
-		"wireguard_app": {Signs{Owner: utun, Services: []Service{{true, "Connected", "u", "home", "VPN:com.wireguard.macos"}}},
+		"wireguard_app": {Signs{Owner: utun, Services: []Service{{"Connected", "u", "home", "VPN:com.wireguard.macos"}}},
 			Client{"WireGuard (home)", true, "scutil --nc list: VPN:com.wireguard.macos", false}},
 		"wireguard_on_linux":          {Signs{Owner: host.Link{Name: "office", Kind: "wireguard"}}, Client{"WireGuard", true, "interface office", false}},
 		"openconnect_on_linux":        {Signs{Owner: host.Link{Name: "tun0", Kind: "tun"}, Processes: []host.Process{{PID: 5, Name: "PanGPS"}, {PID: 9, Name: "openconnect"}}}, Client{"openconnect", true, "process openconnect (9)", false}},
@@ -104,7 +104,7 @@ func TestIdentify(t *testing.T) {
 			Client{"OpenVPN", true, "process openvpn (3)", false}},
 		"a_service's_tunnel_by_its_interface": {Signs{Owner: utun, Keys: []string{"State:/Network/Service/u-1/IPv4", "State:/Network/Service/u-2/IPv4"},
 			Interfaces: map[string]string{"State:/Network/Service/u-1/IPv4": "utun5", "State:/Network/Service/u-2/IPv4": "utun2"},
-			Services:   []Service{{true, "Connected", "u-1", "home", "VPN:com.wireguard.macos"}, {true, "Connected", "u-2", "Office", "IPSec"}}},
+			Services:   []Service{{"Connected", "u-1", "home", "VPN:com.wireguard.macos"}, {"Connected", "u-2", "Office", "IPSec"}}},
 			Client{"Office", true, "scutil --nc list: IPSec", false}},
 		"anyconnect_connected_and_the_route_is_not_its": {Signs{Owner: host.Link{Name: "en0"}, Keys: []string{"State:/Network/Service/com.cisco.anyconnect/DNS"},
 			Interfaces: map[string]string{"State:/Network/Service/com.cisco.anyconnect/DNS": "utun7"}},
@@ -128,8 +128,7 @@ func FuzzParseNCList(f *testing.F) {
 		services := ParseNCList([]byte(out))
 		var b strings.Builder
 		for _, s := range services {
-			mark := map[bool]string{true: "*", false: " "}[s.Enabled]
-			fmt.Fprintf(&b, "%s (%s)   %s \"%s\" [%s]\n", mark, s.Status, s.UUID, s.Name, s.Type)
+			fmt.Fprintf(&b, "* (%s)   %s \"%s\" [%s]\n", s.Status, s.UUID, s.Name, s.Type)
 		}
 		compare(t, services, ParseNCList([]byte(b.String())))
 	})

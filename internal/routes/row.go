@@ -17,10 +17,9 @@ import (
 // Row is one IPv4 row of macOS's `netstat -rn -f inet`. It is evidence, not
 // truth: old releases cut the interface's name to seven or eight letters.
 type Row struct {
-	Dst     netip.Prefix // 0.0.0.0/0 is the default route
-	Gateway string       // as printed: an address, "link#9", a MAC or an interface's name
-	Flags   string       // as printed: "UGSc"
-	Link    string       // as printed, perhaps cut; see Expand
+	Dst   netip.Prefix // 0.0.0.0/0 is the default route
+	Flags string       // as printed: "UGSc"
+	Link  string       // as printed, perhaps cut; see Expand
 }
 
 // Scoped says that the row counts only for sockets bound to its interface
@@ -61,15 +60,15 @@ func ParseNetstat(out []byte) ([]Row, error) {
 }
 
 func parseRow(f, header []string) (Row, bool) {
-	gateway, flags, netif := slices.Index(header, "Gateway"), slices.Index(header, "Flags"), slices.Index(header, "Netif")
-	if gateway < 0 || flags < 0 || netif < 0 || len(f) <= max(gateway, flags, netif) {
+	flags, netif := slices.Index(header, "Flags"), slices.Index(header, "Netif")
+	if flags < 0 || netif < 0 || len(f) <= max(flags, netif) {
 		return Row{}, false
 	}
 	dst, err := ParseDestination(f[0])
 	if err != nil {
 		return Row{}, false
 	}
-	return Row{Dst: dst, Gateway: f[gateway], Flags: f[flags], Link: f[netif]}, true
+	return Row{Dst: dst, Flags: f[flags], Link: f[netif]}, true
 }
 
 // ParseDestination reads netstat's short forms: "default", "192.168.99",

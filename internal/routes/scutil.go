@@ -74,11 +74,10 @@ func ParseScutilShows(out []byte) []string {
 // Service is a row of `scutil --nc list`: built-in VPNs and Network Extensions,
 // but modems too.
 type Service struct {
-	Enabled bool
-	Status  string // "Connected", "Disconnected", "Connecting" …
-	UUID    string
-	Name    string
-	Type    string // "IPSec", "PPP:L2TP", "VPN:com.wireguard.macos"
+	Status string // "Connected", "Disconnected", "Connecting" …
+	UUID   string
+	Name   string
+	Type   string // "IPSec", "PPP:L2TP", "VPN:com.wireguard.macos"
 }
 
 // VPN says that the service is one, and not a modem or DSL line.
@@ -104,13 +103,13 @@ func ParseNCList(out []byte) []Service {
 	var services []Service
 	for line := range strings.Lines(string(out)) {
 		line = strings.TrimSpace(line)
-		rest, enabled := strings.CutPrefix(line, "*")
+		rest := strings.TrimPrefix(line, "*")
 		rest, ok := strings.CutPrefix(strings.TrimSpace(rest), "(")
 		status, rest, ok2 := strings.Cut(rest, ")")
 		if !ok || !ok2 || status == "" {
 			continue
 		}
-		s := Service{Enabled: enabled, Status: status}
+		s := Service{Status: status}
 		if i := strings.LastIndex(rest, "["); i >= 0 && strings.HasSuffix(rest, "]") {
 			s.Type, rest = rest[i+1:len(rest)-1], rest[:i]
 		}

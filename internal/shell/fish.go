@@ -35,7 +35,7 @@ func fishWord(value string) string {
 	if plain(value) {
 		return `"` + value + `"`
 	}
-	return pieces(value, "", pieceStyle{
+	return pieces(value, pieceStyle{
 		quote:  func(s string) string { return "'" + strings.NewReplacer(`\`, `\\`, `'`, `\'`).Replace(s) + "'" },
 		escape: func(c byte) string { return fmt.Sprintf(`\X%02x`, c) },
 		text:   func(r rune) bool { return r >= ' ' && r != 0x7f },
@@ -50,13 +50,13 @@ type pieceStyle struct {
 }
 
 // pieces cuts a value into runs of text and the bytes that cannot be part of
-// one, writes each in its style, and joins them with sep.
-func pieces(value, sep string, style pieceStyle) string {
-	var out []string
+// one, and writes each in its style.
+func pieces(value string, style pieceStyle) string {
+	var out strings.Builder
 	run := 0
 	flush := func(end int) {
 		if end > run {
-			out = append(out, style.quote(value[run:end]))
+			out.WriteString(style.quote(value[run:end]))
 		}
 	}
 	for i := 0; i < len(value); {
@@ -64,12 +64,12 @@ func pieces(value, sep string, style pieceStyle) string {
 		if (r == utf8.RuneError && size == 1) || !style.text(r) {
 			flush(i)
 			for _, c := range []byte(value[i : i+size]) {
-				out = append(out, style.escape(c))
+				out.WriteString(style.escape(c))
 			}
 			run = i + size
 		}
 		i += size
 	}
 	flush(len(value))
-	return strings.Join(out, sep)
+	return out.String()
 }

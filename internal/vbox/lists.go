@@ -42,15 +42,15 @@ func ParseVMs(out []byte) ([]VMRef, error) {
 
 // HostOnlyIf is a host-only adapter as `list hostonlyifs` tells it.
 type HostOnlyIf struct {
-	Name string       // "vboxnet0"; on Windows "VirtualBox Host-Only Ethernet Adapter"
+	Name string       // "vboxnet0"
 	Addr netip.Prefix // the laptop's address on it; zero where it has none
 }
 
 // HostOnlyNet is a host-only network (7.x on macOS) as `list hostonlynets` tells it.
 type HostOnlyNet struct {
-	Name         string
-	Mask         int        // prefix length
-	Lower, Upper netip.Addr // the laptop gets the lowest (VirtualBox 7 manual, "Host-Only Networks")
+	Name  string
+	Mask  int        // prefix length
+	Lower netip.Addr // the laptop gets the lowest (VirtualBox 7 manual, "Host-Only Networks")
 }
 
 // Has says whether an address is in the network.
@@ -95,9 +95,6 @@ func ParseHostOnlyNets(out []byte) ([]HostOnlyNet, error) {
 			return nil, fmt.Errorf("reading host-only network %s: %w", n.Name, err)
 		}
 		if n.Lower, err = netip.ParseAddr(b["LowerIP"]); err != nil {
-			return nil, fmt.Errorf("reading host-only network %s: %w", n.Name, err)
-		}
-		if n.Upper, err = netip.ParseAddr(b["UpperIP"]); err != nil {
 			return nil, fmt.Errorf("reading host-only network %s: %w", n.Name, err)
 		}
 		nets = append(nets, n)

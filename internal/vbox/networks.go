@@ -16,12 +16,9 @@ type NetworksConf struct {
 	Ignored []string // lines with an address in them that VirtualBox passes over, typically for want of the "*"
 }
 
-// LimitsHostOnly says whether this VirtualBox looks at networks.conf at all:
-// since 6.1.28, on every system but Windows (VirtualBox manual, "Host-Only
-// Networking"; kubernetes/minikube#12764). os is as host.Host.OS has it.
-func LimitsHostOnly(v Version, os string) bool {
-	return os != "windows" && v.AtLeast(6, 1, 28)
-}
+// LimitsHostOnly reports whether this VirtualBox looks at networks.conf at all: since
+// 6.1.28 (VirtualBox manual, "Host-Only Networking"; kubernetes/minikube#12764).
+func LimitsHostOnly(v Version) bool { return v.AtLeast(6, 1, 28) }
 
 // ParseNetworksConf reads the file as VBoxNetAdpCtl.cpp does: a line counts if its
 // first word is "*" alone, every other word is a range, words are parted by

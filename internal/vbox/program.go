@@ -1,31 +1,16 @@
 package vbox
 
-import (
-	"path/filepath"
-	"strings"
-)
+import "strings"
 
-// Paths are where VBoxManage is when it is not in PATH: where the installers
-// put it, and the folder that the Windows installer names in the environment.
-// An older Toolbox wrote VBOX_INSTALL_PATH instead (docker/machine b170508b,
-// drivers/virtualbox/virtualbox_windows.go).
-func Paths(os string, getenv func(string) string) []string {
-	var paths []string
-	for _, key := range []string{"VBOX_MSI_INSTALL_PATH", "VBOX_INSTALL_PATH"} {
-		if dir := getenv(key); dir != "" {
-			paths = append(paths, filepath.Join(dir, "VBoxManage"))
-		}
+// Paths are where installers put VBoxManage, for where it is not in PATH.
+func Paths(os string) []string {
+	if os == "darwin" {
+		return []string{"/Applications/VirtualBox.app/Contents/MacOS/VBoxManage", "/usr/local/bin/VBoxManage"}
 	}
-	switch os {
-	case "darwin":
-		paths = append(paths, "/Applications/VirtualBox.app/Contents/MacOS/VBoxManage", "/usr/local/bin/VBoxManage")
-	case "linux":
-		paths = append(paths, "/usr/bin/VBoxManage", "/usr/lib/virtualbox/VBoxManage", "/opt/VirtualBox/VBoxManage")
-	}
-	return paths
+	return []string{"/usr/bin/VBoxManage", "/usr/lib/virtualbox/VBoxManage", "/opt/VirtualBox/VBoxManage"}
 }
 
-// IsProcess says whether a process of that name is VirtualBox's own: VBoxHeadless,
+// IsProcess reports whether a process of that name is VirtualBox's own: VBoxHeadless,
 // VirtualBoxVM (6.0 and later), VirtualBox (the window, and the VM before 6.0),
 // VBoxNetNAT. Some process lists cut names short: lsof to nine letters.
 func IsProcess(name string) bool {

@@ -66,7 +66,6 @@ type NIC struct {
 	Attachment string // "nat", "hostonly", "hostonlynetwork" (7.x on macOS), "bridged", "natnetwork", "intnet", "null" …
 	HostOnly   string // the adapter's ("vboxnet0") or host-only network's name, when attached to one
 	MAC        string // twelve hex digits
-	CableOn    bool
 }
 
 // Forward is one NAT rule.
@@ -163,8 +162,6 @@ func ParseVM(out []byte) (VM, error) {
 			first(&nic(n).HostOnly, bare(raw))
 		case stem == "macaddress":
 			first(&nic(n).MAC, bare(raw))
-		case stem == "cableconnected":
-			nic(n).CableOn = bare(raw) == "on"
 		}
 	}
 	if vm.State == "" && vm.Name == NoName {

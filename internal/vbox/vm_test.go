@@ -53,8 +53,8 @@ SessionType="headless"
 			Name: "default", UUID: "b8a5b9d1-0e5f-4b7c-9d3e-2f3c1f1a8e11", SessionName: "headless",
 			CfgFile: "/Users/ann/.docker/machine/machines/default/default/default.vbox", State: Running,
 			NICs: []NIC{
-				{Slot: 1, Attachment: "nat", MAC: "080027BB1475", CableOn: true},
-				{Slot: 2, Attachment: "hostonly", HostOnly: "vboxnet0", MAC: "080027FBC15B", CableOn: true},
+				{Slot: 1, Attachment: "nat", MAC: "080027BB1475"},
+				{Slot: 2, Attachment: "hostonly", HostOnly: "vboxnet0", MAC: "080027FBC15B"},
 			},
 			Forwards: []Forward{rule(1, "docker-vpn-helper", "127.0.0.1", 2376, 2376), rule(1, "ssh", "127.0.0.1", 50022, 22)},
 		}},
@@ -77,7 +77,7 @@ nic3="none"
 `, VM{
 			Name: "default", UUID: "b8a5b9d1-0e5f-4b7c-9d3e-2f3c1f1a8e11", State: AbortedSaved,
 			NICs: []NIC{
-				{Slot: 1, Attachment: "nat", MAC: "080027BB1475", CableOn: true},
+				{Slot: 1, Attachment: "nat", MAC: "080027BB1475"},
 				{Slot: 2, Attachment: "hostonlynetwork", HostOnly: "minikube-hostonly-192.168.59.1", MAC: "080027FBC15B"},
 			},
 			Forwards: []Forward{rule(1, "ssh", "127.0.0.1", 2222, 22)},
@@ -207,8 +207,7 @@ func print(vm VM) string {
 		for _, n := range vm.NICs {
 			if n.Slot == slot {
 				attachment = n.Attachment
-				on := map[bool]string{true: "on", false: "off"}[n.CableOn]
-				fmt.Fprintf(&b, "hostonlyadapter%d=\"%s\"\nmacaddress%d=\"%s\"\ncableconnected%d=\"%s\"\n", slot, n.HostOnly, slot, n.MAC, slot, on)
+				fmt.Fprintf(&b, "hostonlyadapter%d=\"%s\"\nmacaddress%d=\"%s\"\n", slot, n.HostOnly, slot, n.MAC)
 			}
 		}
 		if slot > 0 {

@@ -47,7 +47,7 @@ func (v *Manager) HostOnlyNet(ctx context.Context, addr netip.Addr) string {
 // cannot be read is taken to allow everything.
 func (v *Manager) Forbids(ctx context.Context, addr netip.Prefix) (allow string, forbidden bool) {
 	number, err := v.Version(ctx)
-	if err != nil || !addr.IsValid() || !vbox.LimitsHostOnly(number, v.laptop.OS()) {
+	if err != nil || !addr.IsValid() || !vbox.LimitsHostOnly(number) {
 		return "", false
 	}
 	conf := vbox.NetworksConf{}

@@ -21,7 +21,7 @@ const maxAtOnce = 8
 // is asked when it is needed. done is closed when all VMs have been asked for.
 func (v *Manager) Prefetch(ctx context.Context, limit time.Duration) (done <-chan struct{}) {
 	p := &prefetch{
-		direct: New(v.laptop, v.getenv, v.repairing), limit: limit,
+		direct: New(v.laptop, v.repairing), limit: limit,
 		listed: make(chan struct{}), running: make(chan struct{}), all: make(chan struct{}),
 		uuids: map[string]string{}, vms: map[string]*answer{}, slots: make(chan struct{}, maxAtOnce),
 	}

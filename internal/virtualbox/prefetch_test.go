@@ -67,7 +67,7 @@ func uuid(i int) string { return fmt.Sprintf("5f0c0000-0000-4000-8000-%012x", i)
 
 // machines are all VMs of one VirtualBox that is asked for all of them at once.
 func (v *vboxes) machines(ctx context.Context, limit time.Duration) (*Manager, []*Machine) {
-	manager := New(v, func(string) string { return "" }, func() bool { return false })
+	manager := New(v, func() bool { return false })
 	manager.Prefetch(ctx, limit)
 	var all []*Machine
 	for i := range v.vms {

@@ -34,7 +34,6 @@ const (
 // Manager is the laptop's VirtualBox.
 type Manager struct {
 	laptop     host.Laptop
-	getenv     func(string) string
 	repairing  func() bool
 	version    memo.Of[version]
 	prefetched *prefetch // nil unless Prefetch was called
@@ -48,8 +47,8 @@ type version struct {
 
 // New is the VirtualBox of a laptop. repairing reports whether the question is part of
 // a repair, which waits longer for VBoxManage than a diagnosis.
-func New(laptop host.Laptop, getenv func(string) string, repairing func() bool) *Manager {
-	return &Manager{laptop: laptop, getenv: getenv, repairing: repairing}
+func New(laptop host.Laptop, repairing func() bool) *Manager {
+	return &Manager{laptop: laptop, repairing: repairing}
 }
 
 // Machine is the VM of a machine of the store.
@@ -138,7 +137,7 @@ func (v *Manager) LookUpRef(ctx context.Context, ref vbox.VMRef) (vbox.VM, error
 // Run runs VBoxManage with arguments of package vbox. A message "error:" on stderr is
 // an error, whatever the exit status; an object that is not ready is asked again.
 func (v *Manager) Run(ctx context.Context, args []string) (host.Output, error) {
-	path, err := v.laptop.LookPath("VBoxManage", vbox.Paths(v.laptop.OS(), v.getenv)...)
+	path, err := v.laptop.LookPath("VBoxManage", vbox.Paths(v.laptop.OS())...)
 	if err != nil {
 		return host.Output{}, ErrNotInstalled
 	}

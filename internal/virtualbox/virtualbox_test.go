@@ -20,7 +20,7 @@ import (
 func on(t *testing.T, transcript string) (*Manager, *hosttest.Computer) {
 	t.Helper()
 	c := hosttest.New(t, []byte(transcript))
-	return New(c, func(string) string { return "" }, func() bool { return false }), c
+	return New(c, func() bool { return false }), c
 }
 
 // dev is a machine as docker-machine makes it.
@@ -87,7 +87,7 @@ func TestVBoxManageThatDoesNotEnd(t *testing.T) {
 	} {
 		t.Run(situation, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				v := New(hanging{}, func(string) string { return "" }, func() bool { return tt.repairing })
+				v := New(hanging{}, func() bool { return tt.repairing })
 				began := time.Now()
 				_, err := v.Run(t.Context(), tt.args)
 				if took := time.Since(began); took != tt.want || !errors.Is(err, context.DeadlineExceeded) {

@@ -69,7 +69,7 @@ func TestDoctorRouteMissing(t *testing.T) {
 
 func TestDoctorRouteStale(t *testing.T) {
 	s := repaired(t, fakestore.Options{})
-	s.must(s.lab.StaleRoute(s.ctx(), true))
+	s.must(s.lab.StaleRoute(s.ctx()))
 	s.wantCause("route.stale")
 }
 

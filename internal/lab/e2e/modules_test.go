@@ -132,7 +132,7 @@ func TestModulesAreRestartedWithTheVMsSaved(t *testing.T) {
 // nothing, as its other end is dead until the modules are restarted.
 func TestFixRestartsTheModulesLast(t *testing.T) {
 	s, other := two(t)
-	s.must(s.lab.StaleRoute(s.ctx(), true))
+	s.must(s.lab.StaleRoute(s.ctx()))
 	s.program("systemctl", `case "$*" in
 "cat vboxdrv.service") ;;
 "restart vboxdrv") ip addr flush dev vboxnet0; ip netns exec dvh-`+s.lab.Name+`-wires ip link set laptop master br0 ;;

@@ -53,7 +53,7 @@ func (g *Guest) startDaemon(args []string, resume bool) (*daemonProcess, error) 
 	// The PID file is there before anybody can ask, as with start-stop-daemon.
 	_ = os.WriteFile(g.path("root", "run", "docker.pid"), []byte(strconv.Itoa(cmd.Process.Pid)), 0o644)
 	d := &daemonProcess{args: args, cmd: cmd, life: w, done: make(chan struct{})}
-	g.showProcess(cmd.Process.Pid, "dockerd", append([]string{"dockerd"}, args...))
+	g.showDockerd(cmd.Process.Pid, args)
 	g.daemon = d
 	go func() {
 		_ = cmd.Wait()
@@ -122,12 +122,12 @@ func (g *Guest) ready(d *daemonProcess) bool {
 	}
 }
 
-// runInit runs the guest's own init system, as booting does.
-func (g *Guest) runInit(verb string) {
+// startByInit has the guest's own init system start dockerd, as booting does.
+func (g *Guest) startByInit() {
 	script := g.path("root", "etc", "init.d", "docker")
-	argv := []string{"/bin/sh", script, verb}
+	argv := []string{"/bin/sh", script, "start"}
 	if g.spec.Style == Systemd {
-		argv = []string{"/bin/sh", g.path("bin", "systemctl"), verb, "docker"}
+		argv = []string{"/bin/sh", g.path("bin", "systemctl"), "start", "docker"}
 	}
 	cmd := exec.Command(argv[0], argv[1:]...)
 	cmd.Env = append(g.environ("root"), "DVH_ROOT=1")

@@ -74,7 +74,7 @@ func dockerd(dir string, args []string) int {
 	if err := startFaults(dir, o, term); err != nil {
 		return fatal(err)
 	}
-	d := &engine{dir: dir, spec: spec, file: filepath.Join(dir, "containers.json"), liveRestore: o.liveRestore || spec.LiveRestore}
+	d := &engine{dir: dir, spec: spec, file: filepath.Join(dir, "containers.json"), liveRestore: o.liveRestore}
 	servers, err := d.listen(o)
 	if err != nil {
 		return fatal(err)

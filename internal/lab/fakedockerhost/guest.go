@@ -72,8 +72,6 @@ type Spec struct {
 	API    string `json:"api"`
 	// OldTLS ends at TLS 1.2, as dockerd before 18.09.7 or so, built with Go 1.10.
 	OldTLS bool `json:"old_tls,omitempty"`
-	// LiveRestore keeps containers over a restart of dockerd.
-	LiveRestore bool `json:"live_restore,omitempty"`
 }
 
 // Guest is a running, or not yet running, embedded docker host.
@@ -177,7 +175,7 @@ func (g *Guest) start(resume bool) (resumed *daemonProcess, err error) {
 	if _, bad := Fault(g.dir, "no-dockerd-at-boot"); resume || bad {
 		return nil, nil
 	}
-	go g.runInit("start")
+	go g.startByInit()
 	return nil, nil
 }
 

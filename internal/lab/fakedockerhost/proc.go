@@ -93,17 +93,17 @@ func showPorts(dir string) {
 	}
 }
 
-// showProcess makes a process visible: to the glob /proc/[0-9]* on Linux, with
+// showDockerd makes dockerd's process visible: to the glob /proc/[0-9]* on Linux, with
 // everything elsewhere.
-func (g *Guest) showProcess(pid int, name string, args []string) {
+func (g *Guest) showDockerd(pid int, args []string) {
 	dir := g.path("root", "proc", strconv.Itoa(pid))
 	if !ownProc() {
 		_ = os.Symlink("/proc/"+strconv.Itoa(pid), dir)
 		return
 	}
 	_ = os.MkdirAll(dir, 0o755)
-	stat := fmt.Sprintf("%d (%s) S 1%s%d\n", pid, name, strings.Repeat(" 0", 17)+" ", time.Now().UnixMilli()/10)
-	for file, text := range map[string]string{"stat": stat, "comm": name + "\n", "cmdline": strings.Join(args, "\x00") + "\x00"} {
+	stat := fmt.Sprintf("%d (dockerd) S 1%s%d\n", pid, strings.Repeat(" 0", 17)+" ", time.Now().UnixMilli()/10)
+	for file, text := range map[string]string{"stat": stat, "comm": "dockerd\n", "cmdline": strings.Join(append([]string{"dockerd"}, args...), "\x00") + "\x00"} {
 		_ = os.WriteFile(filepath.Join(dir, file), []byte(text), 0o644)
 	}
 }

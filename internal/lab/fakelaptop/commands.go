@@ -126,9 +126,6 @@ func sysctl(c *call) int {
 func scutil(c *call) int {
 	if slices.Equal(c.args, []string{"--nc", "list"}) {
 		c.printf("Available network connection services in the current set (*=enabled):\n")
-		for _, l := range c.w.NC {
-			c.printf("%s\n", l)
-		}
 		return 0
 	}
 	in, err := io.ReadAll(c.stdin)

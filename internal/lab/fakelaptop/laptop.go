@@ -8,7 +8,6 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"sync"
 	"syscall"
@@ -124,7 +123,7 @@ func (l *laptop) LookPath(name string, also ...string) (string, error) {
 		return "", fmt.Errorf("looking for %s: %w", name, os.ErrNotExist)
 	}
 	path := filepath.Join(l.bin, filepath.Base(name))
-	if _, err := os.Stat(path); err != nil || filepath.Base(name) == "VBoxManage" && w.NoVirtualBox {
+	if _, err := os.Stat(path); err != nil {
 		return "", fmt.Errorf("looking for %s: %w", name, os.ErrNotExist)
 	}
 	return path, nil
@@ -177,16 +176,12 @@ func (l *laptop) PortUse(ctx context.Context, port int) (host.PortUse, error) {
 	return use, err
 }
 
-// Processes implements host.Laptop: the world's, and its VMs'.
+// Processes implements host.Laptop: those of the VMs.
 func (l *laptop) Processes(context.Context) ([]host.Process, error) {
-	w, err := l.world()
-	if err != nil {
-		return nil, err
-	}
-	out := slices.Clone(w.Processes)
 	if l.vbox == "" {
-		return out, nil
+		return nil, nil
 	}
+	var out []host.Process
 	vb, err := fakevbox.Load(l.vbox)
 	if err != nil {
 		return nil, err

@@ -39,16 +39,10 @@ type State struct {
 	Sudo string `json:"sudo"`
 	// Scutil is the dynamic store: key and what "show KEY" prints.
 	Scutil map[string]string `json:"scutil,omitempty"`
-	// NC are the lines of "scutil --nc list".
-	NC []string `json:"nc,omitempty"`
 	// Cisco is what /opt/cisco/…/vpn state prints; "" where it is not installed.
 	Cisco string `json:"cisco,omitempty"`
 	// DockerMachine is docker-machine's version; "" is 0.16.2.
 	DockerMachine string `json:"docker_machine,omitempty"`
-	// Processes run besides the VMs.
-	Processes []host.Process `json:"processes,omitempty"`
-	// NoVirtualBox hides VBoxManage.
-	NoVirtualBox bool `json:"no_virtualbox,omitempty"`
 	// Boots is how often it was booted since it was made.
 	Boots int `json:"boots,omitempty"`
 	// OwnPorts says that no other world chooses among this one's ports.

@@ -79,12 +79,6 @@ type ServerOptions struct {
 	Names []string
 	// NotBefore and NotAfter default to five minutes ago and 1080 days later.
 	NotBefore, NotAfter time.Time
-	// SwarmMaster adds the clientAuth usage that docker-machine gives those.
-	SwarmMaster bool
-	// NoServerAuth leaves the extended key usages out.
-	NoServerAuth bool
-	// CommonNameOnly names the first name in the subject alone, as in 2015.
-	CommonNameOnly bool
 }
 
 // Server issues a server certificate for key.
@@ -93,16 +87,7 @@ func (a *Authority) Server(key crypto.Signer, o ServerOptions) (*Leaf, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !o.NoServerAuth {
-		tmpl.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}
-	}
-	if o.SwarmMaster {
-		tmpl.ExtKeyUsage = append(tmpl.ExtKeyUsage, x509.ExtKeyUsageClientAuth)
-	}
-	if o.CommonNameOnly && len(o.Names) > 0 {
-		tmpl.Subject.CommonName = o.Names[0]
-		return a.leaf(tmpl, key)
-	}
+	tmpl.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}
 	for _, name := range o.Names {
 		if ip := net.ParseIP(name); ip != nil {
 			tmpl.IPAddresses = append(tmpl.IPAddresses, ip)
@@ -115,8 +100,8 @@ func (a *Authority) Server(key crypto.Signer, o ServerOptions) (*Leaf, error) {
 
 // Client issues a client certificate for key; a zero from is five minutes ago, a zero
 // until 1080 days later.
-func (a *Authority) Client(key crypto.Signer, org string, from, until time.Time) (*Leaf, error) {
-	tmpl, err := template(org, from, until)
+func (a *Authority) Client(key crypto.Signer, from, until time.Time) (*Leaf, error) {
+	tmpl, err := template("lab.<bootstrap>", from, until)
 	if err != nil {
 		return nil, err
 	}

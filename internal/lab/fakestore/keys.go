@@ -9,7 +9,6 @@ import (
 	"crypto/x509"
 	"encoding/pem"
 	"fmt"
-	"strconv"
 	"sync"
 )
 
@@ -79,5 +78,3 @@ func KeyPEM(key crypto.Signer) ([]byte, error) {
 	}
 	return nil, fmt.Errorf("encoding a private key: unknown type %T", key)
 }
-
-func slot(what string, n int) string { return what + "-" + strconv.Itoa(n) }

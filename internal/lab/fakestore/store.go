@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"time"
 
 	"golang.org/x/crypto/ssh"
@@ -43,7 +44,7 @@ func NewStore(dir string, o StoreOptions) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	client, err := ca.Client(key, "lab.<bootstrap>", o.Born, o.ClientNotAfter)
+	client, err := ca.Client(key, o.Born, o.ClientNotAfter)
 	if err != nil {
 		return nil, fmt.Errorf("making the client certificate: %w", err)
 	}
@@ -76,8 +77,6 @@ type Options struct {
 	RemoteCACert, RemoteServerCert, RemoteServerKey string
 	// Driver is "virtualbox" unless told otherwise.
 	Driver string
-	// Adjust makes further changes to the server certificate.
-	Adjust func(*ServerOptions)
 }
 
 // Machine is one machine of a store.
@@ -94,7 +93,7 @@ type Machine struct {
 // key.pem, server.pem, server-key.pem.
 func (s *Store) Add(o Options) (*Machine, error) {
 	o = o.withDefaults()
-	serverKey, err := Key("", slot("server", s.added))
+	serverKey, err := Key("", "server-"+strconv.Itoa(s.added))
 	if err != nil {
 		return nil, err
 	}
@@ -108,16 +107,13 @@ func (s *Store) Add(o Options) (*Machine, error) {
 		ca = o.ServerCA
 	}
 	so := ServerOptions{Org: "lab." + o.Name, Names: o.Names, NotBefore: o.NotBefore, NotAfter: o.NotAfter}
-	if o.Adjust != nil {
-		o.Adjust(&so)
-	}
 	m := &Machine{Options: o, Dir: filepath.Join(s.Dir, "machines", o.Name), SSHKey: sshKey.(*rsa.PrivateKey), CACertPEM: s.CA.CertPEM}
 	if m.Server, err = ca.Server(serverKey, so); err != nil {
 		return nil, fmt.Errorf("making the server certificate of %s: %w", o.Name, err)
 	}
 	client := s.Client
 	if o.ClientCA != nil {
-		if client, err = o.ClientCA.Client(s.Client.Key, "lab.<bootstrap>", time.Time{}, time.Time{}); err != nil {
+		if client, err = o.ClientCA.Client(s.Client.Key, time.Time{}, time.Time{}); err != nil {
 			return nil, fmt.Errorf("making the client certificate of %s: %w", o.Name, err)
 		}
 	}

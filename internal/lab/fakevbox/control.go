@@ -63,8 +63,6 @@ func (m *manager) startOne(name string) error {
 		switch {
 		case vm == nil:
 			return noVM(name)
-		case vm.Inaccessible:
-			return inaccessible(vm)
 		case vm.live():
 			return started(vm.Name)
 		}

@@ -65,11 +65,6 @@ func notRunning(name string) *failure {
 	return fail(fmt.Sprintf("Machine '%s' is not currently running", name))
 }
 
-func inaccessible(vm *VM) *failure {
-	return comError(fmt.Sprintf("Could not find file for the medium '%s' (VERR_FILE_NOT_FOUND)", vm.CfgFile), invalidState, "MachineWrap", "IMachine",
-		`"COMGETTER(SessionState)(&state)" at line 100 of file VBoxManageInfo.cpp`)
-}
-
 func ruleExists() *failure {
 	return comError("A NAT rule of this name already exists", invalidArg, "NATEngineWrap", "INATEngine",
 		`"AddRedirect(Bstr(strName).raw(), proto, Bstr(strHostIp).raw(), RTStrToUInt16(strHostPort), Bstr(strGuestIp).raw(), RTStrToUInt16(strGuestPort))" at line 1838 of file VBoxManageModifyVM.cpp`)

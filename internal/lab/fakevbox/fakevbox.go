@@ -86,17 +86,7 @@ type VirtualBox struct {
 	Version string `json:"version"`
 	// Platform is the operating system that VirtualBox believes in: "darwin",
 	// "linux". From 7.0 on darwin has no host-only adapters any more.
-	Platform string `json:"platform"`
-	// NetworksConf are the ranges of /etc/vbox/networks.conf; empty stands for
-	// the built-in 192.168.56.0/21. They hold from 6.1.28 on, but for Windows.
-	NetworksConf []string `json:"networks_conf,omitempty"`
-	// Warning is printed before everything else, such as "WARNING: The vboxdrv
-	// kernel module is not loaded. …".
-	Warning string `json:"warning,omitempty"`
-	// BindAny opens listeners of rules without a host IP on all addresses, as
-	// VirtualBox does. Only for computers that are cut off: without it they are
-	// opened on 127.0.0.1.
-	BindAny      bool         `json:"bind_any,omitempty"`
+	Platform     string       `json:"platform"`
 	VMs          []*VM        `json:"vms"`
 	HostOnlyIfs  []HostOnlyIf `json:"hostonlyifs,omitempty"`
 	HostOnlyNets []HostOnlyNt `json:"hostonlynets,omitempty"`
@@ -106,20 +96,19 @@ type VirtualBox struct {
 
 // VM is a virtual machine.
 type VM struct {
-	Name         string            `json:"name"`
-	UUID         string            `json:"uuid"`
-	CfgFile      string            `json:"cfg_file"`
-	State        string            `json:"state"` // poweroff running paused saved aborted starting …
-	Changed      time.Time         `json:"changed"`
-	Inaccessible bool              `json:"inaccessible,omitempty"`
-	CPUs         int               `json:"cpus"`
-	Memory       int               `json:"memory"`
-	NICs         []NIC             `json:"nics"` // slot 1 is NICs[0]
-	Media        map[string]string `json:"media,omitempty"`
-	Properties   map[string]string `json:"properties,omitempty"`
-	Guest        GuestRef          `json:"guest"`
-	IP           string            `json:"ip,omitempty"` // its host-only address
-	PID          int               `json:"pid,omitempty"`
+	Name       string            `json:"name"`
+	UUID       string            `json:"uuid"`
+	CfgFile    string            `json:"cfg_file"`
+	State      string            `json:"state"` // poweroff running paused saved aborted starting …
+	Changed    time.Time         `json:"changed"`
+	CPUs       int               `json:"cpus"`
+	Memory     int               `json:"memory"`
+	NICs       []NIC             `json:"nics"` // slot 1 is NICs[0]
+	Media      map[string]string `json:"media,omitempty"`
+	Properties map[string]string `json:"properties,omitempty"`
+	Guest      GuestRef          `json:"guest"`
+	IP         string            `json:"ip,omitempty"` // its host-only address
+	PID        int               `json:"pid,omitempty"`
 }
 
 // GuestRef names a VM's guest.
@@ -173,19 +162,14 @@ type DHCPServer struct {
 	Enabled bool   `json:"enabled"`
 }
 
-// Fault makes VBoxManage misbehave.
+// Fault makes VBoxManage fail without doing what was asked for.
 type Fault struct {
 	// Match is the beginning of the arguments, joined by blanks.
 	Match string `json:"match"`
 	// Times is how often it happens; 0 is always.
-	Times  int           `json:"times,omitempty"`
-	Stdout string        `json:"stdout,omitempty"`
-	Stderr string        `json:"stderr,omitempty"`
-	Exit   int           `json:"exit"`
-	Delay  time.Duration `json:"delay,omitempty"`
-	// Apply does what was asked for as well; with no text given, nothing but
-	// Delay is wrong.
-	Apply bool `json:"apply,omitempty"`
+	Times  int    `json:"times,omitempty"`
+	Stderr string `json:"stderr,omitempty"`
+	Exit   int    `json:"exit"`
 }
 
 // NotReady is the text of VirtualBox's retryable error.

@@ -78,7 +78,7 @@ func (p *vmProcess) start(guests map[string]Maker) error {
 	if err != nil {
 		return err
 	}
-	p.nat = newNAT(p.guest, p.gate, p.log, w.BindAny)
+	p.nat = newNAT(p.guest, p.gate, p.log)
 	p.nat.sync(vm)
 	resume := vm.State == "restoring"
 	if resume { // a VM whose memory is restored runs with all that it ran before

@@ -72,25 +72,16 @@ func (m *manager) hostOnlyIf(args []string) error {
 	})
 }
 
-// allowed applies networks.conf, as from 6.1.28 on.
+// allowed applies what holds from 6.1.28 on where there is no /etc/vbox/networks.conf.
 func (w *VirtualBox) allowed(ip string) bool {
-	if w.version() < 60128 || w.Platform == "windows" {
+	if w.version() < 60128 {
 		return true
 	}
 	addr, err := netip.ParseAddr(ip)
 	if err != nil {
 		return false
 	}
-	ranges := w.NetworksConf
-	if len(ranges) == 0 {
-		ranges = []string{"192.168.56.0/21"}
-	}
-	for _, r := range ranges {
-		if p, err := netip.ParsePrefix(r); err == nil && p.Contains(addr) {
-			return true
-		}
-	}
-	return false
+	return netip.MustParsePrefix("192.168.56.0/21").Contains(addr)
 }
 
 // hostOnlyNet is hostonlynet add …, VirtualBox 7.

@@ -28,11 +28,7 @@ func (m *manager) list(args []string) error {
 			if what == "runningvms" && !vm.live() {
 				continue
 			}
-			name := vm.Name
-			if vm.Inaccessible {
-				name = "<inaccessible>"
-			}
-			p("%q {%s}\n", raw(name), vm.UUID)
+			p("%q {%s}\n", raw(vm.Name), vm.UUID)
 		}
 	case "hostonlyifs":
 		for i, h := range w.HostOnlyIfs {

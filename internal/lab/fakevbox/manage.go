@@ -29,26 +29,16 @@ func Manage(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	}
 	m := &manager{home: home, stdin: stdin, stdout: stdout, stderr: stderr}
 	m.log(args)
-	w, err := m.load()
-	if err == nil && w.Warning != "" {
-		fmt.Fprintln(stdout, w.Warning)
-	}
 	fault, err := m.takeFault(args)
 	if err != nil {
 		fmt.Fprintf(stderr, "VBoxManage: error: %v\n", err)
 		return 1
 	}
-	if fault == nil || fault.Apply {
-		err = m.dispatch(args)
-	}
 	if fault != nil {
-		time.Sleep(fault.Delay)
-		if fault.Stderr != "" || fault.Stdout != "" || fault.Exit != 0 {
-			fmt.Fprint(stdout, fault.Stdout)
-			fmt.Fprint(stderr, fault.Stderr)
-			return fault.Exit
-		}
+		fmt.Fprint(stderr, fault.Stderr)
+		return fault.Exit
 	}
+	err = m.dispatch(args)
 	var f *failure
 	switch {
 	case err == nil:

@@ -17,18 +17,17 @@ import (
 
 // nat holds the listeners of a VM's NAT rules.
 type nat struct {
-	guest   Guest
-	gate    *gate
-	log     *slog.Logger
-	bindAny bool
+	guest Guest
+	gate  *gate
+	log   *slog.Logger
 
 	mu    sync.Mutex
 	rules map[Forward]net.Listener // nil: the port was taken when the rule came
 	conns map[net.Conn]bool
 }
 
-func newNAT(g Guest, gate *gate, log *slog.Logger, bindAny bool) *nat {
-	return &nat{guest: g, gate: gate, log: log, bindAny: bindAny, rules: map[Forward]net.Listener{}, conns: map[net.Conn]bool{}}
+func newNAT(g Guest, gate *gate, log *slog.Logger) *nat {
+	return &nat{guest: g, gate: gate, log: log, rules: map[Forward]net.Listener{}, conns: map[net.Conn]bool{}}
 }
 
 // sync opens the listeners of new rules and closes those of rules that are gone.
@@ -58,10 +57,7 @@ func (n *nat) sync(vm *VM) {
 		}
 		ip := f.HostIP
 		if ip == "" || ip == "0.0.0.0" {
-			ip = "127.0.0.1"
-			if n.bindAny {
-				ip = "0.0.0.0"
-			}
+			ip = "127.0.0.1" // VirtualBox listens on every address; a test must not
 		}
 		ln, err := net.Listen("tcp4", net.JoinHostPort(ip, strconv.Itoa(f.HostPort)))
 		if err != nil {

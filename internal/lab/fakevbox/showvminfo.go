@@ -24,13 +24,6 @@ func (m *manager) showVMInfo(args []string) error {
 		return err
 	}
 	p := func(format string, a ...any) { fmt.Fprintf(m.stdout, format+"\n", a...) }
-	if vm.Inaccessible {
-		if readable {
-			p(`name="<inaccessible>"`)
-			return nil
-		}
-		return inaccessible(vm)
-	}
 	if !readable {
 		p("Name:            %s\nUUID:            %s\nState:           %s (since %s)", vm.Name, vm.UUID, vm.State, vm.Changed.Format("2006-01-02T15:04:05.000000000"))
 		return nil

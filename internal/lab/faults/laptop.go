@@ -31,7 +31,6 @@ type Mode string
 
 // The modes.
 const (
-	None Mode = ""
 	Fail Mode = "fail" // an error, and the next operation works again
 	Hang Mode = "hang" // nothing, until the context or a deadline ends it
 	Kill Mode = "kill" // SIGKILL

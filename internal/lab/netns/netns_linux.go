@@ -117,16 +117,6 @@ func (n NS) Dial(ctx context.Context, addr string) (net.Conn, error) {
 	return conn, err
 }
 
-// Listen opens a TCP listener inside; addr is as for Dial.
-func (n NS) Listen(addr string) (net.Listener, error) {
-	var l net.Listener
-	err := n.Do(func() (err error) {
-		l, err = net.Listen("tcp", addr)
-		return err
-	})
-	return l, err
-}
-
 func run(ctx context.Context, stdin string, argv ...string) error {
 	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
 	cmd.Stdin = strings.NewReader(stdin)

@@ -176,11 +176,6 @@ func (v *VM) ShutDown(ctx context.Context) error {
 	return errors.Join(err, v.PowerOff(ctx))
 }
 
-// Destroy switches the VM off and removes everything but its directory.
-func (v *VM) Destroy(ctx context.Context) error {
-	return errors.Join(v.PowerOff(ctx), v.NAT.Delete(ctx), v.Group.Remove(ctx))
-}
-
 // DialNAT connects to a port of the VM as VirtualBox's NAT engine does.
 func (v *VM) DialNAT(ctx context.Context, port int) (net.Conn, error) {
 	return v.NAT.Dial(ctx, net.JoinHostPort(NATGuest, strconv.Itoa(port)))

@@ -55,9 +55,6 @@ func (v *VM) filter(ctx context.Context, rule string) error {
 	return err
 }
 
-// KillDockerd ends dockerd without giving it a chance, and waits until it is gone.
-func (v *VM) KillDockerd(ctx context.Context) error { return v.kill(ctx, v.DockerdPID()) }
-
 // KillSSHD ends sshd's listener, and waits until it is gone.
 func (v *VM) KillSSHD(ctx context.Context) error {
 	data, err := v.ReadFile("/run/sshd.pid")

@@ -13,7 +13,6 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/access"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/dockerhost"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/engine"
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/sshhost"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/target"
 )
@@ -149,9 +148,6 @@ func (s *State) failed(ctx context.Context, w *target.Target, err error) {
 // openTo is the mode of the private key if others may read it: ssh, and with it
 // docker-machine, does not use such a key (ssh(1), FILES).
 func openTo(ctx context.Context, w *target.Target) fs.FileMode {
-	if w.Laptop.OS() == host.Windows {
-		return 0
-	}
 	entries, err := w.Laptop.ReadDir(ctx, filepath.Dir(w.Machine.SSHKeyPath))
 	if err != nil {
 		return 0
