@@ -24,7 +24,7 @@ type command = func(ts *testscript.TestScript, neg bool, args []string)
 
 func scriptCommands() map[string]command {
 	return map[string]command{
-		"world": makeWorld, "machine": makeMachine, "start": startMachine, "vm": controlVM, "newer-ca": newerCA, "put": putFile,
+		"world": makeWorld, "machine": makeMachine, "start": startMachine, "vm": controlVM, "newer-ca": newerCA, "renew-client": renewClient, "put": putFile,
 		"vpn": vpn, "net": network, "reboot": reboot, "sudo-mode": sudoMode, "docker-machine-version": dockerMachineVersion, "guest": guestFault, "dockerd": dockerd, "container": container,
 		"forward": forward, "listen": listen, "vbox-fault": vboxFault, "lock": lockMachine,
 		"exit": exitCode, "within": within, "await": awaitText, "json": jsonPath, "logins": logins, "starts": starts, "rules": rules,
@@ -108,6 +108,20 @@ func newerCA(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(err)
 	for name, data := range map[string][]byte{"ca.pem": ca.CertPEM, "ca-key.pem": ca.KeyPEM, "cert.pem": client.CertPEM} {
 		ts.Check(os.WriteFile(filepath.Join(dir, name), data, 0o600))
+	}
+}
+
+// renewClient is "renew-client NAME": the store has a new client certificate, and one
+// machine a copy of it, as docker-machine regenerate-certs --client-certs NAME leaves them.
+func renewClient(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: renew-client NAME")
+	}
+	s := world(ts).Store
+	client, err := s.CA.Client(s.Client.Key, time.Time{}, time.Time{})
+	ts.Check(err)
+	for _, dir := range []string{"certs", filepath.Join("machines", args[0])} {
+		ts.Check(os.WriteFile(filepath.Join(s.Dir, dir, "cert.pem"), client.CertPEM, 0o600))
 	}
 }
 

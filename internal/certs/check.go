@@ -40,11 +40,10 @@ const (
 
 // Why a CA is unusable, besides ErrEncrypted, ErrNoPEM and ErrKeyType.
 var (
-	ErrMismatch      = errors.New("the CA's private key does not belong to its certificate")
-	ErrNotCA         = errors.New("the certificate is not one that may sign others")
-	ErrNotForServers = errors.New("its extended key usage allows no server certificates")
-	ErrPathLength    = errors.New("more intermediate CAs follow it than it allows")
-	ErrCritical      = errors.New("it has a critical extension that docker does not know")
+	ErrMismatch   = errors.New("the CA's private key does not belong to its certificate")
+	ErrNotCA      = errors.New("the certificate is not one that may sign others")
+	ErrPathLength = errors.New("more intermediate CAs follow it than it allows")
+	ErrCritical   = errors.New("it has a critical extension that docker does not know")
 )
 
 // Problem is one thing wrong with a certificate. It is also the error with
@@ -157,13 +156,6 @@ func ParseCA(certPEM, keyPEM []byte) (*x509.Certificate, crypto.Signer, error) {
 		return nil, nil, p
 	}
 	return ca, key, nil
-}
-
-func forServers(leaf *x509.Certificate) bool {
-	if len(leaf.ExtKeyUsage) == 0 && len(leaf.UnknownExtKeyUsage) == 0 {
-		return true // no such extension: any use
-	}
-	return slices.Contains(leaf.ExtKeyUsage, x509.ExtKeyUsageServerAuth) || slices.Contains(leaf.ExtKeyUsage, x509.ExtKeyUsageAny)
 }
 
 func when(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 MST") }

@@ -8,6 +8,7 @@ import (
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/sha256"
+	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/asn1"
@@ -27,6 +28,7 @@ type forge struct {
 	ca   []crypto.Signer // keys of CAs
 	leaf []crypto.Signer // keys of servers
 	made sync.Map        // spec → *x509.Certificate
+	peer tls.Certificate // of a server that is not judged
 }
 
 func newForge(t testing.TB) *forge {
@@ -34,10 +36,12 @@ func newForge(t testing.TB) *forge {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &forge{t: t,
+	f := &forge{t: t,
 		ca:   []crypto.Signer{rsaKey(t, 1024), ecdsaKey(t), rsaKey(t, 1024), rsaKey(t, 1024), ecdsaKey(t), ed},
 		leaf: []crypto.Signer{ecdsaKey(t), rsaKey(t, 1024), ed},
 	}
+	f.peer = tls.Certificate{Certificate: [][]byte{f.make(spec{}).Raw}, PrivateKey: f.leaf[0]}
+	return f
 }
 
 // spec is all that one certificate depends on. The zero values are the good ones,

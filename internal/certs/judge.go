@@ -11,7 +11,7 @@ import (
 )
 
 const (
-	// maxRSABits is the longest RSA key that crypto/tls accepts in what a server sends
+	// maxRSABits is the longest RSA key that crypto/tls accepts in a chain
 	// (handshake_client.go, defaultMaxRSAKeySize).
 	maxRSABits = 8192
 	// maxChecks bounds the signatures that are checked in search of a chain, as
@@ -19,10 +19,10 @@ const (
 	maxChecks = 100
 )
 
-// Verdict is whether docker's client accepts a server's certificate.
+// Verdict is whether the other side accepts a certificate.
 type Verdict struct {
 	// Causes are why it refuses: empty exactly if it accepts. Those of a CA come before
-	// those of the server's own certificate, which depends on it.
+	// those of the certificate itself, which depends on it.
 	Causes []Problem
 	// Expiring are the certificates of the chain that expire within the time Soon.
 	Expiring []Problem
@@ -31,7 +31,7 @@ type Verdict struct {
 	Root *x509.Certificate
 }
 
-// Err is the first cause, nil if docker accepts.
+// Err is the first cause, nil if the certificate is accepted.
 func (v Verdict) Err() error {
 	if len(v.Causes) == 0 {
 		return nil
@@ -44,49 +44,66 @@ func (v Verdict) Err() error {
 // is what the server sends, its own certificate first; name is what docker dials, and is
 // not checked if empty.
 func Judge(roots, chain []*x509.Certificate, name string, now time.Time) Verdict {
+	return role{"the certificate", "servers", x509.ExtKeyUsageServerAuth, NoServerAuth}.judge(roots, chain, name, now)
+}
+
+// JudgeClient decides as a dockerd that verifies clients by roots (--tlscacert) does about
+// a client's certificate, the first of chain.
+func JudgeClient(roots, chain []*x509.Certificate, now time.Time) Verdict {
+	return role{"the client certificate", "clients", x509.ExtKeyUsageClientAuth, Unverifiable}.judge(roots, chain, "", now)
+}
+
+// role is what a certificate is used for.
+type role struct {
+	who, purpose string // what texts call it, and whom it is for
+	usage        x509.ExtKeyUsage
+	wrongUsage   Kind
+}
+
+func (r role) judge(roots, chain []*x509.Certificate, name string, now time.Time) Verdict {
 	var v Verdict
 	if len(roots) > 0 {
 		v.Root = roots[0]
 	}
 	if len(chain) == 0 {
-		v.Causes = []Problem{{Kind: Unverifiable, Text: "the server sends no certificate"}}
+		v.Causes = []Problem{{Kind: Unverifiable, Text: r.who + " is missing"}}
 		return v
 	}
-	leaf := chain[0]
-	chains, refusal := verify(roots, chain, name, now)
+	chains, refusal := r.verify(roots, chain, name, now)
 	if refusal == nil {
-		accepted := best(chains, now)
+		accepted := r.best(chains, now)
 		v.Root, v.Expiring = accepted.root, accepted.expiring
 		return v
 	}
-	s := search{roots: roots, sent: chain[1:]}
-	s.from([]*x509.Certificate{leaf})
+	s := search{roots: roots, sent: chain[1:], who: r.who}
+	s.from(chain[:1])
 	if len(s.chains) > 0 {
-		nearest := best(s.chains, now)
+		nearest := r.best(s.chains, now)
 		v.Root, v.Causes, v.Expiring = nearest.root, nearest.causes, nearest.expiring
 	} else {
-		v.Causes, v.Expiring = split(append([]Problem{s.why(leaf)}, leafProblems(leaf, now)...))
+		v.Causes, v.Expiring = split(append([]Problem{s.why(chain[0])}, r.leafProblems(chain[0], now)...))
 	}
 	if name != "" {
-		v.Causes = append(v.Causes, MissingNames(leaf, []string{name})...)
+		v.Causes = append(v.Causes, MissingNames(chain[0], []string{name})...)
 	}
 	if len(v.Causes) == 0 {
-		v.Causes = []Problem{otherwise(refusal)}
+		v.Causes = []Problem{r.otherwise(refusal)}
 	}
 	return v
 }
 
-// verify is what crypto/tls does with a server's chain (handshake_client.go,
-// verifyServerCertificate).
-func verify(roots, chain []*x509.Certificate, name string, now time.Time) (chains [][]*x509.Certificate, err error) {
+// verify is what crypto/tls does with the other side's chain (handshake_client.go,
+// verifyServerCertificate; handshake_server.go, processCertsFromClient).
+func (r role) verify(roots, chain []*x509.Certificate, name string, now time.Time) (chains [][]*x509.Certificate, err error) {
 	for _, c := range chain {
 		if key, ok := c.PublicKey.(*rsa.PublicKey); ok && key.N.BitLen() > maxRSABits {
 			return nil, fmt.Errorf("the RSA key of %q has %d bits, more than %d", c.Subject, key.N.BitLen(), maxRSABits)
 		}
 	}
-	chains, err = chain[0].Verify(x509.VerifyOptions{Roots: pool(roots), Intermediates: pool(chain[1:]), DNSName: name, CurrentTime: now})
+	chains, err = chain[0].Verify(x509.VerifyOptions{Roots: pool(roots), Intermediates: pool(chain[1:]), DNSName: name, CurrentTime: now,
+		KeyUsages: []x509.ExtKeyUsage{r.usage}})
 	if err == nil && !supported(chain[0].PublicKey) {
-		err = fmt.Errorf("the server's key: %w", ErrKeyType)
+		err = ErrKeyType
 	}
 	return chains, err
 }
@@ -100,78 +117,12 @@ func pool(certs []*x509.Certificate) *x509.CertPool {
 }
 
 // otherwise is the cause where only crypto/x509 knows one.
-func otherwise(refusal error) Problem {
+func (r role) otherwise(refusal error) Problem {
 	var invalid x509.CertificateInvalidError
 	if errors.As(refusal, &invalid) && invalid.Reason == x509.CANotAuthorizedForThisName {
-		return Problem{Kind: CAUnusable, Text: "the CA may not sign for a name in the server certificate: " + invalid.Detail, Err: refusal}
+		return Problem{Kind: CAUnusable, Text: fmt.Sprintf("the CA may not sign for a name in %s: %s", r.who, invalid.Detail), Err: refusal}
 	}
-	return Problem{Kind: Unverifiable, Text: fmt.Sprintf("the certificate does not verify: %v", refusal), Err: refusal}
-}
-
-// search looks for the chains from a server certificate to the roots. Dates and
-// purposes do not count: they are what is to be found out.
-type search struct {
-	roots, sent []*x509.Certificate
-	chains      [][]*x509.Certificate
-	blocked     []Problem // why an issuer that is at hand does not count
-	checks      int
-}
-
-// from continues a chain by the issuers of its last certificate.
-func (s *search) from(chain []*x509.Certificate) {
-	child := chain[len(chain)-1]
-	if slices.ContainsFunc(s.roots, child.Equal) {
-		s.chains = append(s.chains, chain)
-		return
-	}
-	for i, parent := range slices.Concat(s.roots, s.sent) {
-		if string(parent.RawSubject) != string(child.RawIssuer) || slices.ContainsFunc(chain, parent.Equal) || s.checks == maxChecks {
-			continue
-		}
-		s.checks++
-		longer := append(slices.Clip(chain), parent)
-		isRoot := i < len(s.roots)
-		if err := child.CheckSignatureFrom(parent); err != nil {
-			s.blocked = append(s.blocked, unsigned(longer, isRoot, err))
-		} else if isRoot {
-			s.chains = append(s.chains, longer)
-		} else {
-			s.from(longer)
-		}
-	}
-}
-
-// unsigned is why the last certificate of a chain does not count as the issuer of
-// the one before.
-func unsigned(chain []*x509.Certificate, root bool, err error) Problem {
-	child, parent := chain[len(chain)-2], chain[len(chain)-1]
-	var weak x509.InsecureAlgorithmError
-	var constraint x509.ConstraintViolationError
-	who := "the certificate"
-	if len(chain) > 2 {
-		who += " of " + caName(child, false)
-	}
-	switch {
-	case errors.As(err, &weak):
-		return Problem{Kind: WeakSignature, Text: fmt.Sprintf("%s is signed with %s, which docker refuses", who, child.SignatureAlgorithm), Err: err}
-	case errors.As(err, &constraint):
-		return unusable(caName(parent, root), ErrNotCA)
-	}
-	return Problem{Kind: WrongCA, Text: fmt.Sprintf("%s was signed by another CA than the machine's %q: %v", who, parent.Subject, err), Err: err}
-}
-
-// why is why no chain was found.
-func (s *search) why(leaf *x509.Certificate) Problem {
-	for _, kind := range []Kind{WeakSignature, CAUnusable, WrongCA} {
-		if i := slices.IndexFunc(s.blocked, func(p Problem) bool { return p.Kind == kind }); i >= 0 {
-			return s.blocked[i]
-		}
-	}
-	text := fmt.Sprintf("the certificate was issued by %q", leaf.Issuer)
-	for _, root := range s.roots {
-		text += fmt.Sprintf(", not by the machine CA %q", root.Subject)
-	}
-	return Problem{Kind: WrongCA, Text: text}
+	return Problem{Kind: Unverifiable, Text: fmt.Sprintf("%s does not verify: %v", r.who, refusal), Err: refusal}
 }
 
 // judged is a chain and what is wrong with its certificates.
@@ -181,11 +132,11 @@ type judged struct {
 }
 
 // best is the first of the chains with the least wrong with it.
-func best(chains [][]*x509.Certificate, now time.Time) judged {
+func (r role) best(chains [][]*x509.Certificate, now time.Time) judged {
 	var all []judged
 	for _, chain := range chains {
 		j := judged{root: chain[len(chain)-1]}
-		j.causes, j.expiring = split(chainProblems(chain, now))
+		j.causes, j.expiring = split(r.chainProblems(chain, now))
 		all = append(all, j)
 	}
 	return slices.MinFunc(all, func(a, b judged) int {
@@ -193,7 +144,7 @@ func best(chains [][]*x509.Certificate, now time.Time) judged {
 	})
 }
 
-// split tells apart what keeps docker from accepting, and what will before long.
+// split tells apart what keeps a certificate from being accepted, and what will before long.
 func split(problems []Problem) (causes, expiring []Problem) {
 	for _, p := range problems {
 		if p.Kind == ExpiresSoon || p.Kind == CAExpiresSoon {
@@ -206,16 +157,16 @@ func split(problems []Problem) (causes, expiring []Problem) {
 }
 
 // chainProblems are those of a chain's certificates, the root's first.
-func chainProblems(chain []*x509.Certificate, now time.Time) []Problem {
+func (r role) chainProblems(chain []*x509.Certificate, now time.Time) []Problem {
 	var problems []Problem
 	for i := len(chain) - 1; i > 0; i-- {
 		root := i == len(chain)-1
 		problems = append(problems, caDates(caName(chain[i], root), chain[i], now)...)
-		if why := unfit(chain[i], i, root); why != nil {
+		if why := r.unfit(chain[i], i, root); why != nil {
 			problems = append(problems, unusable(caName(chain[i], root), why))
 		}
 	}
-	return append(problems, leafProblems(chain[0], now)...)
+	return append(problems, r.leafProblems(chain[0], now)...)
 }
 
 // caName is what a text calls a CA.
@@ -228,39 +179,46 @@ func caName(ca *x509.Certificate, root bool) string {
 
 // unfit is why a CA that has signed the certificate below it may not have; place is
 // how many are below it.
-func unfit(ca *x509.Certificate, place int, root bool) error {
+func (r role) unfit(ca *x509.Certificate, place int, root bool) error {
 	switch {
 	case !root && !(ca.BasicConstraintsValid && ca.IsCA):
 		return ErrNotCA
 	case ca.BasicConstraintsValid && ca.MaxPathLen >= 0 && place-1 > ca.MaxPathLen:
 		return ErrPathLength
-	case !forServers(ca):
-		return ErrNotForServers
+	case !allows(ca, r.usage):
+		return fmt.Errorf("its extended key usage is not for %s", r.purpose)
 	case len(ca.UnhandledCriticalExtensions) > 0:
 		return ErrCritical
 	}
 	return nil
 }
 
-// leafProblems are those of the server's own certificate, but for its signature and names.
-func leafProblems(leaf *x509.Certificate, now time.Time) []Problem {
+// leafProblems are those of the certificate itself, but for its signature and names.
+func (r role) leafProblems(leaf *x509.Certificate, now time.Time) []Problem {
 	var problems []Problem
 	add := func(kind Kind, format string, args ...any) {
-		problems = append(problems, Problem{Kind: kind, Text: fmt.Sprintf(format, args...)})
+		problems = append(problems, Problem{Kind: kind, Text: r.who + " " + fmt.Sprintf(format, args...)})
 	}
 	switch left := leaf.NotAfter.Sub(now); {
 	case now.Before(leaf.NotBefore):
-		add(NotYetValid, "the certificate is not valid before %s", when(leaf.NotBefore))
+		add(NotYetValid, "is not valid before %s", when(leaf.NotBefore))
 	case left < 0:
-		add(Expired, "the certificate expired on %s", when(leaf.NotAfter))
+		add(Expired, "expired on %s", when(leaf.NotAfter))
 	case left < Soon:
-		add(ExpiresSoon, "the certificate expires on %s", when(leaf.NotAfter))
+		add(ExpiresSoon, "expires on %s", when(leaf.NotAfter))
 	}
-	if !forServers(leaf) {
-		add(NoServerAuth, "the certificate is not for servers")
+	if !allows(leaf, r.usage) {
+		add(r.wrongUsage, "is not for %s", r.purpose)
 	}
 	if len(leaf.UnhandledCriticalExtensions) > 0 {
-		add(Unverifiable, "the certificate does not verify: %v", ErrCritical)
+		add(Unverifiable, "does not verify: %v", ErrCritical)
 	}
 	return problems
+}
+
+// allows reports whether a certificate has an extended key usage; without the extension
+// it has any.
+func allows(c *x509.Certificate, usage x509.ExtKeyUsage) bool {
+	return len(c.ExtKeyUsage) == 0 && len(c.UnknownExtKeyUsage) == 0 ||
+		slices.Contains(c.ExtKeyUsage, usage) || slices.Contains(c.ExtKeyUsage, x509.ExtKeyUsageAny)
 }

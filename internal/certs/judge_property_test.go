@@ -7,7 +7,6 @@ import (
 	"crypto/rsa"
 	"crypto/tls"
 	"crypto/x509"
-	"encoding/pem"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -29,14 +28,7 @@ import (
 // as a handshake verifies. DVH_SEED tries others.
 func TestTheVerdictIsDockers(t *testing.T) {
 	const chains = 20_000
-	seed := uint64(20261125)
-	if s := os.Getenv("DVH_SEED"); s != "" {
-		var err error
-		if seed, err = strconv.ParseUint(s, 10, 64); err != nil {
-			t.Fatal(err)
-		}
-	}
-	t.Logf("DVH_SEED=%d", seed)
+	seed := seed(t)
 	f := newForge(t)
 	var mu sync.Mutex
 	accepted, seen := 0, map[Kind]int{}
@@ -45,7 +37,7 @@ func TestTheVerdictIsDockers(t *testing.T) {
 	for worker := range workers {
 		wg.Go(func() {
 			for n := worker; n < chains && !t.Failed(); n += workers {
-				s := f.draw(rand.New(rand.NewPCG(seed, uint64(n))))
+				s := f.draw(rand.New(rand.NewPCG(seed, uint64(n))), forServers)
 				v := s.judge()
 				docker := s.verify
 				if n%4 == 0 {
@@ -80,11 +72,52 @@ func TestTheVerdictIsDockers(t *testing.T) {
 	}
 }
 
-// scene is a server, and a client with its ca.pem.
+// TestTheVerdictOnClientsIsDockerds compares JudgeClient with crypto/tls as dockerd
+// configures it with --tlsverify, in handshakes.
+func TestTheVerdictOnClientsIsDockerds(t *testing.T) {
+	const chains = 2_000
+	seed := seed(t)
+	f := newForge(t)
+	accepted := 0
+	for n := range uint64(chains) {
+		s := f.draw(rand.New(rand.NewPCG(seed, n)), forClients)
+		v := Verdict{Causes: []Problem{{Kind: CAUnusable, Text: "ca.pem has no certificate"}}}
+		if roots, err := ParseCerts(s.caPEM); err == nil {
+			v = JudgeClient(roots, s.chain, s.now)
+		}
+		if refusal := s.asClient(); (refusal == nil) != (len(v.Causes) == 0) {
+			t.Fatalf("DVH_SEED=%d, chain %d: dockerd: %v\njudged: %+v\n%s", seed, n, refusal, v.Causes, s)
+		}
+		if len(v.Causes) == 0 {
+			accepted++
+		}
+	}
+	t.Logf("%d of %d accepted", accepted, chains)
+	if accepted < chains/5 || accepted > chains*4/5 {
+		t.Errorf("%d of %d chains were accepted: a comparison wants both", accepted, chains)
+	}
+}
+
+func seed(t *testing.T) uint64 {
+	t.Helper()
+	seed := uint64(20261125)
+	if s := os.Getenv("DVH_SEED"); s != "" {
+		var err error
+		if seed, err = strconv.ParseUint(s, 10, 64); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Logf("DVH_SEED=%d", seed)
+	return seed
+}
+
+// scene is a server, and a client with its ca.pem. The other way round it is a client, and
+// a dockerd with its ca.pem.
 type scene struct {
 	caPEM []byte
 	chain []*x509.Certificate
-	key   any // the server's
+	key   any             // of the first in chain
+	peer  tls.Certificate // the other side's, where it needs one
 	name  string
 	now   time.Time
 	tls12 bool
@@ -128,7 +161,7 @@ func (s scene) noFalseCause() error {
 	if len(search.chains) == 0 {
 		return errors.New("docker accepts, and no chain is found")
 	}
-	if causes := best(search.chains, s.now).causes; len(causes) > 0 {
+	if causes := (role{usage: x509.ExtKeyUsageServerAuth}).best(search.chains, s.now).causes; len(causes) > 0 {
 		return fmt.Errorf("docker accepts, and yet %+v", causes)
 	}
 	return nil
@@ -206,6 +239,37 @@ func (s scene) handshake() error {
 	return &otherFailure{err}
 }
 
+// asClient is how a dockerd refuses a client in a real handshake.
+func (s scene) asClient() error {
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(s.caPEM) {
+		return errCAs
+	}
+	config := tlsconfig.ServerDefault(func(c *tls.Config) {
+		c.ClientCAs, c.ClientAuth, c.Certificates = pool, tls.RequireAndVerifyClientCert, []tls.Certificate{s.peer}
+		c.Time, c.SessionTicketsDisabled, c.CurvePreferences = func() time.Time { return s.now }, true, []tls.CurveID{tls.X25519}
+	})
+	pair := tls.Certificate{PrivateKey: s.key}
+	for _, c := range s.chain {
+		pair.Certificate = append(pair.Certificate, c.Raw)
+	}
+	client, server := net.Pipe()
+	defer client.Close()
+	defer server.Close()
+	go func() {
+		q := newQueue(client)
+		// GetClientCertificate, and not Certificates: it is to be shown whatever CAs are asked for.
+		c := tls.Client(q, &tls.Config{InsecureSkipVerify: true, GetClientCertificate: func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return &pair, nil }})
+		_ = c.Handshake()
+		close(q.writes)
+	}()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	q := newQueue(server)
+	defer close(q.writes)
+	return tls.Server(q, config).HandshakeContext(ctx)
+}
+
 // queue is a connection whose writes do not wait for the reader, as TCP's do not for
 // as little as a handshake: a client that refuses in the middle of it reads no more.
 type queue struct {
@@ -237,140 +301,4 @@ func (s scene) String() string {
 		b.Write(EncodeCert(c))
 	}
 	return b.String()
-}
-
-// odds is a source of rare events.
-type odds struct{ *rand.Rand }
-
-// in reports one event of n.
-func (o odds) in(n int) bool { return o.IntN(n) == 0 }
-
-// rarely is one of the n values, mostly 0.
-func (o odds) rarely(n int) int {
-	if o.IntN(12) > 0 {
-		return 0
-	}
-	return o.IntN(n)
-}
-
-// draw makes a server's chain, from the root down, and a client that may know it.
-func (f *forge) draw(r *rand.Rand) scene {
-	o := odds{r}
-	above := spec{name: 0, key: o.rarely(len(f.ca))}
-	above.issuer, above.issuerKey = above.name, above.key
-	authorities := []spec{f.authority(o, above)}
-	depth := []int{0, 0, 0, 0, 0, 1, 1, 1, 2, 3}[o.IntN(10)]
-	for i := range depth {
-		parent := authorities[len(authorities)-1]
-		authorities = append(authorities, f.authority(o, spec{name: i + 1, key: (parent.key + 1) % 5, issuer: parent.name, issuerKey: parent.key}))
-	}
-	parent := authorities[depth]
-	leaf := spec{name: 10, key: o.rarely(len(f.leaf)), issuer: parent.name, issuerKey: parent.key, dates: o.rarely(len(spans)), eku: o.rarely(len(ekus)),
-		usage: o.rarely(len(leafUsages)), sans: o.rarely(len(sans)), critical: o.in(60), weak: o.in(60), broken: o.in(60), keyID: o.in(3), oddKey: o.in(100), noBasic: o.in(20)}
-	if o.in(30) { // the issuer's name, and another key
-		leaf.issuerKey = (leaf.issuerKey + 1) % 5
-	}
-	s := scene{key: f.leaf[leaf.key], now: now(), tls12: o.in(4)}
-	if o.in(5) {
-		s.now = s.now.Add(500 * time.Millisecond)
-	}
-	names := []string{"localhost", "192.168.99.100", "127.0.0.1", "::1", "docker.example", "LOCALHOST", "docker.example.", "10.0.0.1"}
-	s.name = names[0]
-	if o.in(4) {
-		s.name = names[o.IntN(len(names))]
-	}
-	own := f.make(leaf)
-	s.caPEM = f.caPEM(o, authorities, own)
-	s.chain = append([]*x509.Certificate{own}, f.sent(o, authorities, own)...)
-	return s
-}
-
-// authority gives a CA its faults, which are rare.
-func (f *forge) authority(o odds, s spec) spec {
-	s.ca, s.eku = true, 1
-	if o.in(15) {
-		s.eku = o.IntN(len(ekus))
-	}
-	s.dates, s.usage, s.constraints, s.pathLen = o.rarely(len(spans)), o.rarely(len(caUsages)), o.rarely(len(constraints)), o.rarely(4)
-	s.noBasic, s.critical, s.weak, s.broken = o.in(50), o.in(60), o.in(60), o.in(60)
-	s.keyID, s.version1 = o.in(3), o.in(60)
-	return s
-}
-
-// caPEM is the client's ca.pem: the root, mostly, and what else may be in it.
-func (f *forge) caPEM(o odds, authorities []spec, leaf *x509.Certificate) []byte {
-	root := authorities[0]
-	var certs []*x509.Certificate
-	if !o.in(20) {
-		certs = append(certs, f.make(root))
-	}
-	twin := spec{name: root.name, key: (root.key + 2) % 5, issuer: root.name, issuerKey: (root.key + 2) % 5, ca: true, eku: 1}
-	renewed := root
-	renewed.dates, renewed.pathLen, renewed.eku = o.IntN(len(spans)), 0, 1
-	other := spec{name: 20, key: 4, issuer: 20, issuerKey: 4, ca: true, eku: 1}
-	for _, c := range []struct {
-		n    int
-		cert *x509.Certificate
-	}{{12, f.make(twin)}, {12, f.make(renewed)}, {8, f.make(other)}, {30, leaf}, {20, f.make(authorities[len(authorities)-1])}} {
-		if o.in(c.n) {
-			certs = append(certs, c.cert)
-		}
-	}
-	o.Shuffle(len(certs), func(i, j int) { certs[i], certs[j] = certs[j], certs[i] })
-	var text []byte
-	for _, c := range certs {
-		block := &pem.Block{Type: "CERTIFICATE", Bytes: c.Raw}
-		switch {
-		case o.in(60):
-			block.Headers = map[string]string{"Comment": "x"}
-		case o.in(60):
-			block.Bytes = block.Bytes[:len(block.Bytes)-1]
-		}
-		text = append(text, pem.EncodeToMemory(block)...)
-	}
-	return text
-}
-
-// sent is what the server sends behind its own certificate.
-func (f *forge) sent(o odds, authorities []spec, leaf *x509.Certificate) []*x509.Certificate {
-	var certs []*x509.Certificate
-	for _, a := range slices.Backward(authorities[1:]) {
-		if !o.in(15) {
-			certs = append(certs, f.make(a))
-		}
-		if o.in(12) { // the same CA, signed by another that the client may know
-			a.issuer, a.issuerKey, a.dates = 20, 4, 0
-			certs = append(certs, f.make(a))
-		}
-		if o.in(20) { // and signed by one below it: a circle
-			a.issuer, a.issuerKey = authorities[len(authorities)-1].name, authorities[len(authorities)-1].key
-			certs = append(certs, f.make(a))
-		}
-	}
-	if o.in(8) {
-		certs = append(certs, f.make(authorities[0]))
-	}
-	if o.in(15) {
-		certs = append(certs, f.make(spec{name: 21, key: 3, issuer: 22, issuerKey: 2, ca: true, eku: 1}))
-	}
-	if o.in(40) {
-		certs = append(certs, leaf)
-	}
-	if o.in(60) {
-		certs = append(certs, f.make(spec{name: 23, issuer: 20, issuerKey: 4, hugeKey: true}))
-	}
-	if len(certs) > 0 && o.in(10) {
-		certs = append(certs, certs[0])
-	}
-	if o.in(1000) { // more than crypto/x509 looks at
-		for i := range 2 * maxChecks {
-			crowd := authorities[len(authorities)-1]
-			crowd.key, crowd.issuer = (crowd.key+1)%5, 100+i
-			certs = append(certs, f.make(crowd))
-		}
-	}
-	if o.in(5) {
-		o.Shuffle(len(certs), func(i, j int) { certs[i], certs[j] = certs[j], certs[i] })
-	}
-	return certs
 }

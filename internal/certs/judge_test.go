@@ -56,11 +56,11 @@ func TestWhyDockerRefuses(t *testing.T) {
 		{"the CA may not sign", ca(func(c *x509.Certificate) { c.KeyUsage = x509.KeyUsageDigitalSignature }).roots(), list(leaf),
 			[]string{"ca-unusable: the machine CA is unusable: the certificate is not one that may sign others"}},
 		{"the CA is for clients", ca(clients).roots(), list(leaf),
-			[]string{"ca-unusable: the machine CA is unusable: its extended key usage allows no server certificates"}},
+			[]string{"ca-unusable: the machine CA is unusable: its extended key usage is not for servers"}},
 		{"the CA has a critical extension", ca(critical).roots(), list(leaf),
 			[]string{"ca-unusable: the machine CA is unusable: it has a critical extension that docker does not know"}},
 		{"the CA is for other names", ca(func(c *x509.Certificate) { c.PermittedDNSDomains = []string{"example"} }).roots(), list(leaf),
-			[]string{`ca-unusable: the CA may not sign for a name in the server certificate: DNS name "localhost" is not permitted by any constraint`}},
+			[]string{`ca-unusable: the CA may not sign for a name in the certificate: DNS name "localhost" is not permitted by any constraint`}},
 		{"the CA allows no intermediate", ca(func(c *x509.Certificate) { c.MaxPathLenZero = true }).roots(), between(func(*x509.Certificate) {}),
 			[]string{"ca-unusable: the machine CA is unusable: more intermediate CAs follow it than it allows"}},
 		{"the intermediate is over", good.roots(), between(until(now().Add(-day))),
@@ -74,7 +74,7 @@ func TestWhyDockerRefuses(t *testing.T) {
 		{"ca.pem has other CAs", list(leaf, over.issue(t, server)), list(newCA(t, ecdsaKey(t), now().Add(-day), now().Add(day), clients).issue(t, server)),
 			[]string{`wrong-ca: the certificate was issued by "O=me", not by the machine CA "O=me.default", not by the machine CA "O=me.default"`}},
 		{"ca.pem is empty", nil, list(leaf), []string{`wrong-ca: the certificate was issued by "O=me"`}},
-		{"the server sends nothing", good.roots(), nil, []string{"unverifiable: the server sends no certificate"}},
+		{"the server sends nothing", good.roots(), nil, []string{"unverifiable: the certificate is missing"}},
 		{"the address is in the common name", good.roots(), list(good.issue(t, server, func(c *x509.Certificate) {
 			c.DNSNames, c.IPAddresses, c.Subject.CommonName = nil, []net.IP{net.IPv4(127, 0, 0, 1)}, "localhost"
 		})), []string{"name-missing: the server certificate does not name localhost, only 127.0.0.1"}},

@@ -34,7 +34,7 @@ func (a *app) certCmd() *cobra.Command {
 	}
 	var accept bool
 	show := &cobra.Command{
-		Use: "show [MACHINE]", Short: "Show what is served, on the docker host's disk and in the store", Args: oneMachine,
+		Use: "show [MACHINE]", Short: "Show the server certificate in each of its places, the client's and the machine CA's", Args: oneMachine,
 		Example: "  docker-vpn-helper cert show default",
 		RunE: func(_ *cobra.Command, args []string) error {
 			return a.withMachine(args, a.certShow)
@@ -69,6 +69,7 @@ type certReport struct {
 	Served   certPlace `json:"served"`
 	Disk     certPlace `json:"disk"`
 	Store    certPlace `json:"store"`
+	Client   certPlace `json:"client"`
 	CA       certPlace `json:"ca"`
 }
 
@@ -78,7 +79,7 @@ func (a *app) certShow(w *target.Target) error {
 		return a.cause(a.ctx.Err())
 	}
 	r := certReport{Schema: engine.Schema, Machine: w.Machine.Name, Endpoint: c.Answer.Endpoint.URL(),
-		Served: place(c.Served), Disk: place(c.Disk), Store: place(c.Store), CA: place(c.CA)}
+		Served: place(c.Served), Disk: place(c.Disk), Store: place(c.Store), Client: place(c.Client), CA: place(c.CA)}
 	if r.Served.Summary == nil && r.Disk.Summary == nil && r.Store.Summary == nil {
 		a.code = exitUnknown
 	}
@@ -109,7 +110,7 @@ func (r certReport) text(now time.Time) string {
 	for _, p := range []struct {
 		name string
 		certPlace
-	}{{"served", r.Served}, {"docker host", r.Disk}, {"store", r.Store}, {"machine CA", r.CA}} {
+	}{{"served", r.Served}, {"docker host", r.Disk}, {"store", r.Store}, {"client", r.Client}, {"machine CA", r.CA}} {
 		if p.Summary == nil {
 			fmt.Fprintf(t, "%s\t%s\n", p.name, p.Error)
 			continue

@@ -189,15 +189,16 @@ func TestLooking(t *testing.T) {
 	}{
 		"tls_1_3": {secured(nil, dockerAPI()), mine.client, tls.VersionTLS13, nil},
 		"tls_1_2": {secured(only(tls.VersionTLS12), dockerAPI()), mine.client, tls.VersionTLS12, nil},
-		"tls_1_0": {secured(only(tls.VersionTLS10), dockerAPI()), mine.client, tls.VersionTLS10, nil},
+		// docker's client refuses it, too.
+		"tls_1_1": {secured(only(tls.VersionTLS11), dockerAPI()), mine.client, 0, func(err error) bool { return strings.Contains(err.Error(), "protocol version") }},
 		// docker 1.8.2, built with Go 1.4: pkg/tlsconfig/config.go has the suites.
 		"dockerd_1_8": {secured(func(c *tls.Config) {
 			only(tls.VersionTLS12)(c)
 			c.CurvePreferences = []tls.CurveID{tls.CurveP256, tls.CurveP384, tls.CurveP521}
-			c.CipherSuites = []uint16{tls.TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA, tls.TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA}
+			c.CipherSuites = []uint16{tls.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256, tls.TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA, tls.TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA}
 		}, dockerAPI()), mine.client, tls.VersionTLS12, nil},
 		"client_of_another_ca_in_tls_1_3": {secured(nil, dockerAPI()), other.client, tls.VersionTLS13, rejected},
-		"client_of_another_ca_in_tls_1_2": {secured(only(tls.VersionTLS12), dockerAPI()), other.client, 0, rejected},
+		"client_of_another_ca_in_tls_1_2": {secured(only(tls.VersionTLS12), dockerAPI()), other.client, tls.VersionTLS12, rejected},
 		"no_client_certificate":           {secured(nil, dockerAPI()), tls.Certificate{}, tls.VersionTLS13, rejected},
 		"some_web_server":                 {secured(nil, answers(200, "<html>welcome</html>")), mine.client, tls.VersionTLS13, notDocker},
 		"web_server_without_ping":         {secured(nil, answers(404, "OK")), mine.client, tls.VersionTLS13, notDocker},
@@ -228,6 +229,10 @@ func TestLooking(t *testing.T) {
 			bad.Certificate = [][]byte{[]byte("\x30\x03abc")}
 			c.Certificates = []tls.Certificate{bad}
 		}, dockerAPI()), mine.client, 0, is(ErrBadCertificate)},
+		"ciphers_that_docker_does_not_have": {secured(func(c *tls.Config) {
+			only(tls.VersionTLS12)(c)
+			c.CipherSuites = []uint16{tls.TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA}
+		}, dockerAPI()), mine.client, 0, func(err error) bool { return strings.Contains(err.Error(), "handshake failure") }},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

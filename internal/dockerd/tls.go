@@ -37,7 +37,8 @@ type Seen struct {
 	// it says to accept; dockerd names those of its --tlscacert.
 	AcceptableCAs [][]byte
 
-	conn *tls.Conn
+	conn     *tls.Conn
+	rejected error // of the client certificate, during the handshake
 }
 
 // ErrBadCertificate says that the server's certificate is not one that can be
@@ -48,7 +49,7 @@ var ErrBadCertificate = errors.New("its certificate cannot be read")
 var ErrNotTLS = errors.New("it does not speak TLS")
 
 // RejectedError is a server that does not accept the client certificate. In TLS
-// 1.3 the alert shows on the first read only, so Ping reports it.
+// 1.3 the alert shows on the first read only, so Ping reports it, and does so for TLS 1.2.
 type RejectedError struct{ Err error }
 
 func (e *RejectedError) Error() string { return e.Err.Error() }
@@ -65,29 +66,43 @@ type silentError struct{}
 func (silentError) Error() string { return "it keeps silent" }
 func (silentError) Unwrap() error { return context.DeadlineExceeded }
 
+// ciphers are those of docker's client for TLS 1.2 (docker/go-connections v0.6.0,
+// tlsconfig/config.go, which docker 28 has).
+var ciphers = []uint16{
+	tls.TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384, tls.TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
+	tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, tls.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
+}
+
 // Handshake speaks TLS on a connection, which it does not close. It shows who
-// answers without trusting: whoever calls compares the leaf. TLS 1.0 is allowed, as
-// docker's own client did in the days of dockerd 1.8: it is only looked at.
+// answers without trusting: whoever calls judges the chain. Version and ciphers are
+// those of docker's client: what it cannot talk to does not answer.
 func Handshake(ctx context.Context, conn net.Conn, t TLS) (*Seen, error) {
 	s := &Seen{}
 	config := &tls.Config{
-		ServerName: t.ServerName, MinVersion: tls.VersionTLS10, //nolint:gosec // see above
+		ServerName: t.ServerName, MinVersion: tls.VersionTLS12, CipherSuites: ciphers,
 		InsecureSkipVerify: true,
 		GetClientCertificate: func(r *tls.CertificateRequestInfo) (*tls.Certificate, error) {
 			s.ClientAuth, s.AcceptableCAs = true, r.AcceptableCAs
 			return &t.Certificate, nil
 		},
 	}
+	// Called before the server looks at the client's certificate, which it may refuse.
+	config.VerifyConnection = func(state tls.ConnectionState) error {
+		if len(state.PeerCertificates) == 0 {
+			return errors.New("the server showed no certificate")
+		}
+		s.Chain, s.Leaf, s.Version = state.PeerCertificates, state.PeerCertificates[0], state.Version
+		return nil
+	}
 	s.conn = tls.Client(conn, config)
 	if err := s.conn.HandshakeContext(ctx); err != nil {
-		return nil, explain(ctx, err)
+		err = explain(ctx, err)
+		var refused *RejectedError
+		if s.Leaf == nil || !errors.As(err, &refused) {
+			return nil, err
+		}
+		s.rejected = err
 	}
-	state := s.conn.ConnectionState()
-	if len(state.PeerCertificates) == 0 {
-		return nil, errors.New("the server showed no certificate")
-	}
-	s.Chain = state.PeerCertificates
-	s.Leaf, s.Version = state.PeerCertificates[0], state.Version
 	return s, nil
 }
 
@@ -135,6 +150,9 @@ func rejected(err error) bool {
 // Ping asks GET /_ping on the connection, which is not used again, and returns
 // the API version that the daemon names; "" from one older than 1.13.
 func (s *Seen) Ping(ctx context.Context) (api string, err error) {
+	if s.rejected != nil {
+		return "", s.rejected
+	}
 	if deadline, ok := ctx.Deadline(); ok {
 		if err := s.conn.SetDeadline(deadline); err != nil {
 			return "", err

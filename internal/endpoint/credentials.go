@@ -82,6 +82,11 @@ func (f *Finder) StoreCert(ctx context.Context) (*x509.Certificate, error) {
 	return f.ReadCert(ctx, f.Machine.ServerCert)
 }
 
+// ClientCert is docker's own certificate.
+func (f *Finder) ClientCert(ctx context.Context) (*x509.Certificate, error) {
+	return f.ReadCert(ctx, filepath.Join(f.Machine.CertDir, "cert.pem"))
+}
+
 // CAs are the certificates that docker verifies the machine's dockerd by: it takes
 // them from DOCKER_CERT_PATH, where docker-machine has put a copy of the machine CA's.
 // The one in certs may be newer, made for other machines.

@@ -15,16 +15,18 @@ type Certificate struct {
 	Err  error
 }
 
-// Certificates are the server certificate in each of its places, and the machine CA's.
+// Certificates are the server certificate in each of its places, docker's own, and the
+// machine CA's.
 type Certificates struct {
-	Answer                  endpoint.Answer // Served's
-	Served, Disk, Store, CA Certificate
+	Answer                          endpoint.Answer // Served's
+	Served, Disk, Store, Client, CA Certificate
 }
 
 // Certificates looks at all places. The docker host's disk costs the one SSH login.
 func (w *Target) Certificates(ctx context.Context) Certificates {
 	var c Certificates
 	c.Store.Cert, c.Store.Err = w.Endpoints.StoreCert(ctx)
+	c.Client.Cert, c.Client.Err = w.Endpoints.ClientCert(ctx)
 	if cas, err := w.Endpoints.CAs(ctx); err == nil {
 		c.CA.Cert = cas[0]
 	} else {

@@ -15,7 +15,7 @@ func (s State) BlockedBy() string {
 	switch {
 	case s.NotRunning:
 		return "machine"
-	case s.Served != nil || s.Disk != nil || s.Broken != "" || s.ClientUnusable != "":
+	case s.seen():
 		return ""
 	case s.SSHDown:
 		return "ssh"
@@ -23,17 +23,36 @@ func (s State) BlockedBy() string {
 	return "daemon"
 }
 
+// seen reports whether there was anything to judge.
+func (s State) seen() bool {
+	return s.Served != nil || s.Disk != nil || s.Broken != "" || s.ClientUnusable != "" || s.ClientRejected != ""
+}
+
 func (s State) Findings() []engine.Finding {
-	if s.Served == nil && s.Disk == nil && s.Broken == "" && s.ClientUnusable == "" {
+	if !s.seen() {
 		return nil
 	}
-	var out []engine.Finding
+	out := s.clock()
 	add := func(kind string, status engine.Status, weight engine.Weight, title, hint string) {
 		out = append(out, engine.Finding{Code: "tls." + kind, Status: status, Title: title, Hint: hint, Weight: weight})
 	}
-	hint := s.FixHint
-	out = append(out, s.clock()...)
-	causes, expiring := s.Verdict.Causes, s.Verdict.Expiring
+	s.caFindings(add)
+	s.fileFindings(add)
+	s.leafFindings(add)
+	s.clientFindings(add)
+	out = append(out, s.drift()...)
+	if len(out) == 0 || !slices.ContainsFunc(out, func(f engine.Finding) bool { return f.Weight != engine.Aside }) {
+		out = append(out, s.fine())
+	}
+	return out
+}
+
+type adder func(kind string, status engine.Status, weight engine.Weight, title, hint string)
+
+// caFindings are about the machine CA: why docker refuses what it has signed, and why it
+// cannot sign anew.
+func (s State) caFindings(add adder) {
+	causes := s.Verdict.Causes
 	var told []certs.Kind
 	for i, p := range slices.Concat(causes, s.Signing) {
 		weight := engine.Plain
@@ -42,14 +61,31 @@ func (s State) Findings() []engine.Finding {
 		}
 		if p.OfCA() && !slices.Contains(told, p.Kind) {
 			told = append(told, p.Kind)
-			add(string(p.Kind), engine.Fail, weight, s.caText(p), s.caHint(p))
+			hint, note := s.caHint(p)
+			add(string(p.Kind), engine.Fail, weight, p.Text+note, hint)
 		}
 	}
+}
+
+// caHint is what to do about a CA: a reissue may do, by another CA in ca.pem or without
+// an intermediate. note is why docker-machine cannot do it.
+func (s State) caHint(p certs.Problem) (hint, note string) {
+	switch {
+	case len(s.Plan) > 0:
+		return s.FixHint, ""
+	case p.Kind == certs.CAExpired && s.CAHint != "":
+		return s.CAHint, s.RenewNote
+	}
+	return "docker-vpn-helper explain tls." + string(p.Kind), ""
+}
+
+// fileFindings are about the files on the docker host's disk.
+func (s State) fileFindings(add adder) {
 	if s.Impossible != "" {
 		add("reissue-impossible", engine.Fail, engine.Plain, "the certificate has to be reissued, and cannot be: "+s.Impossible, s.ImpossibleHint)
 	}
 	if s.KeyMismatch {
-		add("key-mismatch", engine.Fail, engine.Plain, "on the docker host, server.pem does not belong to server-key.pem: dockerd cannot start with them", hint)
+		add("key-mismatch", engine.Fail, engine.Plain, "on the docker host, server.pem does not belong to server-key.pem: dockerd cannot start with them", s.FixHint)
 	}
 	switch {
 	case s.Broken != "" && s.Served != nil:
@@ -57,9 +93,13 @@ func (s State) Findings() []engine.Finding {
 	case s.Broken != "" && s.Store == nil:
 		add("file-broken", engine.Fail, engine.Plain, s.Broken+", and the store has none either", s.CertsHint)
 	case s.Broken != "":
-		add("file-broken", engine.Fail, engine.Plain, s.Broken, hint)
+		add("file-broken", engine.Fail, engine.Plain, s.Broken, s.FixHint)
 	}
-	for _, p := range causes {
+}
+
+// leafFindings are about the server's own certificate.
+func (s State) leafFindings(add adder) {
+	for _, p := range s.Verdict.Causes {
 		switch {
 		case p.OfCA():
 		case p.Kind == certs.AddressMissing:
@@ -68,38 +108,19 @@ func (s State) Findings() []engine.Finding {
 			add(string(p.Kind), engine.Fail, engine.Plain, p.Text, s.leafHint())
 		}
 	}
-	for _, p := range expiring {
-		h := hint
+	for _, p := range s.Verdict.Expiring {
+		hint := s.FixHint
 		if p.OfCA() || !s.Renewable {
-			h = "docker-vpn-helper explain tls.ca-expires-soon"
+			hint = "docker-vpn-helper explain tls.ca-expires-soon"
 		}
-		add(string(p.Kind), engine.Warn, engine.Plain, p.Text, h)
+		add(string(p.Kind), engine.Warn, engine.Plain, p.Text, hint)
 	}
 	if slices.Contains(s.Missing, endpoint.Localhost) {
-		add("name-missing", engine.Warn, engine.Plain, "the served certificate does not name localhost: it is no good behind a NAT rule", hint)
+		add("name-missing", engine.Warn, engine.Plain, "the served certificate does not name localhost: it is no good behind a NAT rule", s.FixHint)
 	} else if len(s.Missing) > 0 && !s.Due {
 		add("address-missing", engine.Warn, engine.Aside,
 			"the served certificate does not name "+strings.Join(s.Missing, ", ")+": clients that dial it by that name refuse it", s.ReissueHint)
 	}
-	if s.ClientUnusable != "" {
-		add("client-cert-unusable", engine.Fail, engine.Plain, s.ClientUnusable, s.ClientCertsHint)
-	}
-	if s.ClientRejected != "" {
-		add("client-cert-rejected", engine.Fail, engine.Plain, "dockerd does not accept the client certificate: "+s.ClientRejected,
-			s.ClientCertsHint)
-	} else if s.ForeignCA {
-		add("client-cert-rejected", engine.Fail, engine.Plain, "ca.pem on the docker host is another than the store's: dockerd does not accept the client certificate",
-			s.CertsHint)
-	}
-	if s.NoClientAuth {
-		add("no-client-auth", engine.Warn, engine.Plain, "dockerd asks for no client certificate: whoever reaches the port is root on the docker host",
-			s.CertsHint)
-	}
-	out = append(out, s.drift()...)
-	if len(out) == 0 || !slices.ContainsFunc(out, func(f engine.Finding) bool { return f.Weight != engine.Aside }) {
-		out = append(out, s.fine())
-	}
-	return out
 }
 
 // leafHint is what to do about the server's own certificate.
@@ -107,30 +128,35 @@ func (s State) leafHint() string {
 	switch {
 	case len(s.Plan) > 0:
 	case len(s.Signing) > 0:
-		return s.caHint(s.Signing[0])
+		hint, _ := s.caHint(s.Signing[0])
+		return hint
 	case s.ForeignCA:
 		return s.CertsHint
 	}
 	return s.FixHint
 }
 
-// caHint is what to do about a CA: a reissue may do, by another CA in ca.pem or without
-// an intermediate.
-func (s State) caHint(p certs.Problem) string {
+// clientFindings are about docker's own certificate. That dockerd refuses it is the cause
+// whatever else is wrong: nothing but another certificate makes docker work.
+func (s State) clientFindings(add adder) {
+	if s.ClientUnusable != "" {
+		add("client-cert-unusable", engine.Fail, engine.Outranks, s.ClientUnusable+s.RenewNote, s.ClientHint)
+	}
+	title := "dockerd does not accept the client certificate: " + s.ClientRejected
+	if s.ClientProblem != nil {
+		title = s.ClientProblem.Text + ", and dockerd refuses it: " + s.ClientRejected
+	}
 	switch {
-	case len(s.Plan) > 0:
-		return s.FixHint
-	case p.Kind == certs.CAExpired && s.CAHint != "":
-		return s.CAHint
+	case s.ClientRejected != "" && s.clockBlamed():
+		add("client-cert-rejected", engine.Fail, engine.Plain, title, s.ClientHint)
+	case s.ClientRejected != "":
+		add("client-cert-rejected", engine.Fail, engine.Outranks, title+s.RenewNote, s.ClientHint)
+	case s.ForeignCA:
+		add("client-cert-rejected", engine.Fail, engine.Plain, "ca.pem on the docker host is another than the store's: dockerd does not accept the client certificate", s.CertsHint)
 	}
-	return "docker-vpn-helper explain tls." + string(p.Kind)
-}
-
-func (s State) caText(p certs.Problem) string {
-	if len(s.Plan) == 0 && p.Kind == certs.CAExpired && s.CANote != "" {
-		return p.Text + "; " + s.CANote
+	if s.NoClientAuth {
+		add("no-client-auth", engine.Warn, engine.Plain, "dockerd asks for no client certificate: whoever reaches the port is root on the docker host", s.CertsHint)
 	}
-	return p.Text
 }
 
 // drift compares the served certificate with its copies: a restart of dockerd

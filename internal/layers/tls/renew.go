@@ -12,20 +12,31 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/target"
 )
 
-// advise finds out how docker-machine makes a new machine CA, where the old one is over.
+// advise finds out how docker-machine makes a new machine CA or client certificate, where
+// docker needs one.
 func (s *State) advise(ctx context.Context, w *target.Target) {
+	renews := false
 	over := func(p certs.Problem) bool { return p.Kind == certs.CAExpired }
-	if !slices.ContainsFunc(s.Verdict.Causes, over) && !slices.ContainsFunc(s.Signing, over) {
+	if slices.ContainsFunc(slices.Concat(s.Verdict.Causes, s.Signing), over) || s.ClientProblem != nil && over(*s.ClientProblem) {
+		shared, err := w.Endpoints.ReadCert(ctx, w.Machine.CACert)
+		if err == nil && !slices.ContainsFunc(certs.CheckCA(shared, nil, w.Now()), over) {
+			s.CAHint = s.CertsHint // there is a new one, and this machine has not got it yet
+		} else {
+			s.CAHint, renews = newCA(ctx, w), true
+		}
+	}
+	switch {
+	case s.ClientRejected == "" && s.ClientUnusable == "":
+	case s.CAHint != "":
+		s.ClientHint = s.CAHint
+	default:
+		s.ClientHint, renews = s.newClient(ctx, w)
+	}
+	if !renews {
 		return
 	}
-	shared, err := w.Endpoints.ReadCert(ctx, w.Machine.CACert)
-	if err == nil && !slices.ContainsFunc(certs.CheckCA(shared, nil, w.Now()), over) {
-		s.CAHint = s.CertsHint // there is a new one, and this machine has not got it yet
-		return
-	}
-	s.CAHint = newCA(ctx, w)
 	if v, err := dockermachine.Installed(ctx, w.Laptop); err == nil && !v.RenewsClientCerts() {
-		s.CANote = fmt.Sprintf("docker-machine %s makes no new one, 0.14 or later is needed", v)
+		s.RenewNote = fmt.Sprintf("; docker-machine %s makes no new one, 0.14 or later is needed", v)
 	}
 }
 

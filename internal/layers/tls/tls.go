@@ -35,12 +35,17 @@ type State struct {
 	Missing []string `json:"missing_names,omitempty"`
 	// Signing is what keeps the machine CA from signing a certificate that docker accepts,
 	// where a new one is due.
-	Signing        []certs.Problem `json:"-"`
-	NoClientAuth   bool            `json:"no_client_auth"`
-	ClientRejected string          `json:"client_rejected,omitempty"`
-	ClientUnusable string          `json:"client_unusable,omitempty"`
-	Renewable      bool            `json:"renewable"`
-	KeyMismatch    bool            `json:"key_mismatch"` // on the docker host's disk
+	Signing      []certs.Problem `json:"-"`
+	NoClientAuth bool            `json:"no_client_auth"`
+	Renewable    bool            `json:"renewable"`
+	KeyMismatch  bool            `json:"key_mismatch"` // on the docker host's disk
+
+	Client *certs.Summary `json:"client,omitempty"` // docker's own certificate
+	// ClientProblem is why a dockerd with this ca.pem refuses it.
+	ClientProblem  *certs.Problem `json:"-"`
+	ClientRejected string         `json:"client_rejected,omitempty"`
+	ClientUnusable string         `json:"client_unusable,omitempty"`
+
 	// Broken is what is wrong with the docker host's certificate file where nothing in
 	// it can be read.
 	Broken     string        `json:"broken_file,omitempty"`
@@ -52,12 +57,13 @@ type State struct {
 	Plan []engine.Change `json:"-"`
 	Due  bool            `json:"reissue_due"`
 
-	// CAHint is how docker-machine makes a new machine CA, CANote why the installed one cannot.
-	CAHint, CANote string `json:"-"`
+	// CAHint is how docker-machine makes a new machine CA, ClientHint how it makes a client
+	// certificate that dockerd accepts; RenewNote is why the installed one cannot.
+	CAHint, ClientHint, RenewNote string `json:"-"`
 
 	FixHint, ReissueHint, ImpossibleHint string `json:"-"`
-	// What docker-machine is told: make all certificates anew, those of the client too, set the clock.
-	CertsHint, ClientCertsHint, ClockHint string `json:"-"`
+	// CertsHint is how docker-machine makes a new server certificate.
+	CertsHint, ClockHint string `json:"-"`
 }
 
 // Layer is the rung.
@@ -66,8 +72,7 @@ func Layer() engine.Layer {
 }
 
 func inspect(ctx context.Context, w *target.Target) (engine.State, error) {
-	s := State{FixHint: w.Hint("fix"), ReissueHint: w.Hint("fix", "--reissue"),
-		CertsHint: w.DockerMachine("regenerate-certs"), ClientCertsHint: w.DockerMachine("regenerate-certs", "--client-certs"),
+	s := State{FixHint: w.Hint("fix"), ReissueHint: w.Hint("fix", "--reissue"), CertsHint: w.DockerMachine("regenerate-certs"),
 		ClockHint: w.DockerMachine("ssh") + ` "sudo date -u -s @$(date +%s)"`}
 	target := w.Endpoints.Target(ctx)
 	s.Need, s.Want = w.Endpoints.CertNames(ctx, target)
@@ -86,11 +91,20 @@ func inspect(ctx context.Context, w *target.Target) (engine.State, error) {
 			return done, nil
 		}
 	}
+	if err := s.look(ctx, w, answer); err != nil {
+		return nil, err
+	}
+	s.advise(ctx, w)
+	return s, nil
+}
+
+// look compares what is served with the copies of it, judges it and plans a reissue.
+func (s *State) look(ctx context.Context, w *target.Target, answer endpoint.Answer) error {
 	facts, factsErr := dockerhost.Facts{}, errors.New("not asked")
 	if !w.Mode.IsQuick() {
 		facts, factsErr = w.Guest.Facts(ctx)
 		if ctx.Err() != nil {
-			return nil, context.Cause(ctx)
+			return context.Cause(ctx)
 		}
 		s.SSHDown = factsErr != nil && !access.Skipped(factsErr) && w.SSH.Exists()
 	}
@@ -103,12 +117,8 @@ func inspect(ctx context.Context, w *target.Target) (engine.State, error) {
 		s.Served, chain = summary(served), answer.Chain()
 		s.NoClientAuth = answer.NoClientAuth
 	}
-	if err := answer.Rejected(); err != nil {
-		s.ClientRejected = err.Error()
-	}
-	if err := answer.ClientUnusable(); err != nil {
-		s.ClientUnusable = err.Error()
-	}
+	roots, rootsErr := w.Endpoints.CAs(ctx)
+	s.client(ctx, w, roots, answer)
 	if factsErr == nil {
 		if disk := s.disk(w, facts); chain == nil {
 			chain = disk
@@ -120,25 +130,23 @@ func inspect(ctx context.Context, w *target.Target) (engine.State, error) {
 			chain = []*x509.Certificate{own} // what dockerd had before the file was broken
 		}
 	}
-	if chain == nil {
-		return s, nil
-	}
-	cas, err := w.Endpoints.CAs(ctx)
-	if err != nil {
-		s.Verdict.Causes = []certs.Problem{{Kind: certs.CAUnusable, Text: err.Error(), Err: err}}
-		return s, nil
+	switch {
+	case chain == nil:
+		return nil
+	case rootsErr != nil:
+		s.Verdict.Causes = []certs.Problem{{Kind: certs.CAUnusable, Text: rootsErr.Error(), Err: rootsErr}}
+		return nil
 	}
 	if factsErr == nil {
 		if theirs, err := certs.ParseCerts(facts.CA.Data); err == nil {
-			s.ForeignCA = !slices.ContainsFunc(theirs, func(c *x509.Certificate) bool { return slices.ContainsFunc(cas, c.Equal) })
+			s.ForeignCA = !slices.ContainsFunc(theirs, func(c *x509.Certificate) bool { return slices.ContainsFunc(roots, c.Equal) })
 		}
 	}
-	s.judge(w, cas, chain)
+	s.judge(w, roots, chain)
 	if s.Due = s.due(w.Reissue); s.Due {
 		s.plan(ctx, w, chain[0], served, facts, factsErr)
 	}
-	s.advise(ctx, w)
-	return s, nil
+	return nil
 }
 
 // disk reads the chain on the docker host's disk; nil if there is none.
