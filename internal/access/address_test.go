@@ -48,7 +48,7 @@ func TestAddressesOfSSHD(t *testing.T) {
 			a := dockerHost(t, "virtualbox", t.TempDir(), &now, 0)
 			a.Laptop = noLinks{a.Laptop}
 			a.Machine.SSHPort, a.Machine.IP = 40022, netip.MustParseAddr("192.168.99.100")
-			a.VM = vmOf(t, a.Machine, tt.state, tt.rules...)
+			a.VM = vmOf(t, tt.state, tt.rules...)
 			want := []Address{{Addr: tt.nat, NAT: true}, {Addr: "192.168.99.100:22"}}
 			if tt.nat == "" {
 				want = want[1:]
@@ -60,8 +60,9 @@ func TestAddressesOfSSHD(t *testing.T) {
 	}
 }
 
-// vmOf is the VM of a machine as VBoxManage shows it.
-func vmOf(t *testing.T, m store.Machine, state string, rules ...vbox.Forward) *virtualbox.Machine {
+// vmOf is a VM as VBoxManage shows it: its state, "unknown" where there is none, "failed"
+// where VBoxManage fails, "" where it is not installed.
+func vmOf(t *testing.T, state string, rules ...vbox.Forward) *virtualbox.Machine {
 	const show = "-- $ VBoxManage showvminfo default --machinereadable"
 	text := "-- computer --\nos darwin\n"
 	switch state {
@@ -76,15 +77,15 @@ func vmOf(t *testing.T, m store.Machine, state string, rules ...vbox.Forward) *v
 			text += fmt.Sprintf("Forwarding(%d)=%q\n", i, r.Rule())
 		}
 	}
-	m.VMName = "default"
-	return virtualbox.New(hosttest.New(t, []byte(text)), func() bool { return false }).Machine(m)
+	manager := virtualbox.New(hosttest.New(t, []byte(text)), func() bool { return false })
+	return manager.Machine(store.Machine{VMName: "default"})
 }
 
 type noLinks struct{ host.Laptop }
 
 func (noLinks) Links(context.Context) ([]host.Link, error) { return nil, nil }
 
-// laptop has files and addresses, and the address that DHCP gave it is one that a VM had.
+// lanLaptop is a laptop to which DHCP gave an address that a VM had.
 type lanLaptop struct{ host.Laptop }
 
 const lanAddress = "192.168.99.100"
@@ -94,39 +95,29 @@ func (lanLaptop) Links(context.Context) ([]host.Link, error) {
 }
 
 // Whatever is in a store and in VirtualBox, no address of a docker host is the laptop's own
-// sshd, unless somebody has told docker-machine that the laptop is the docker host.
+// sshd, unless the user has told docker-machine that the laptop is the docker host.
 func TestNoAddressIsTheLaptopsOwnSSHD(t *testing.T) {
 	ports := []string{``, `,"SSHPort":0`, `,"SSHPort":"0"`, `,"SSHPort":22`, `,"SSHPort":"22"`, `,"SSHPort":70000`, `,"SSHPort":50022`}
 	ips := []string{"", "127.0.0.1", "127.0.0.7", "localhost", "0.0.0.0", "::", "::1", lanAddress, "192.168.99.101"}
-	states := []string{"running", "unknown", "failed", ""}
-	rules := []vbox.Forward{}
+	vms := map[string]*virtualbox.Machine{}
+	for _, state := range []string{"running", "unknown", "failed", ""} {
+		vms[state] = vmOf(t, state)
+	}
 	for _, at := range []string{"", "127.0.0.1", "0.0.0.0", "127.0.0.2", "localhost", "192.168.99.1"} {
 		for _, port := range []int{0, 22, 50022} {
-			rules = append(rules, vbox.Forward{Name: "ssh", Proto: "tcp", HostIP: at, HostPort: port, GuestPort: 22})
+			rule := vbox.Forward{Name: "ssh", Proto: "tcp", HostIP: at, HostPort: port, GuestPort: 22}
+			vms[rule.Rule()] = vmOf(t, "running", rule)
 		}
 	}
 	addresses := 0
 	for _, driver := range []string{"virtualbox", "generic", "qemu2", "parallels", "none"} {
 		for _, port := range ports {
 			for _, ip := range ips {
-				dir := t.TempDir()
 				config := fmt.Sprintf(`{"DriverName":%q,"Driver":{"IPAddress":%q%s}}`, driver, ip, port)
-				file := filepath.Join(dir, "machines", "default", "config.json")
-				if err := errors.Join(os.MkdirAll(filepath.Dir(file), 0o700), os.WriteFile(file, []byte(config), 0o600)); err != nil {
-					t.Fatal(err)
-				}
-				laptop := lanLaptop{host.NewLocal(host.Sudo{})}
-				s, err := store.Open(laptop, dir)
-				if err != nil {
-					t.Fatal(err)
-				}
-				m, err := s.Load(t.Context(), "default")
-				if err != nil {
-					t.Fatal(config, err)
-				}
+				m := loaded(t, config)
 				asked := driver == "generic" && strings.Contains(port, "22") && !strings.Contains(port, "50022")
 				look := func(name string, vm *virtualbox.Machine) {
-					a := New(Config{Laptop: laptop, Machine: m, VM: vm})
+					a := New(Config{Laptop: lanLaptop{}, Machine: m, VM: vm})
 					for _, d := range a.Addresses(t.Context()) {
 						addresses++
 						if own(t, d.Addr) && !asked && !(driver == "generic" && ip == lanAddress) {
@@ -138,11 +129,8 @@ func TestNoAddressIsTheLaptopsOwnSSHD(t *testing.T) {
 					look("another driver", nil)
 					continue
 				}
-				for _, state := range states {
-					look(state, vmOf(t, m, state))
-				}
-				for _, rule := range rules {
-					look(rule.Rule(), vmOf(t, m, "running", rule))
+				for name, vm := range vms {
+					look(name, vm)
 				}
 			}
 		}
@@ -150,6 +138,25 @@ func TestNoAddressIsTheLaptopsOwnSSHD(t *testing.T) {
 	if addresses < 500 {
 		t.Errorf("only %d addresses were looked at", addresses)
 	}
+}
+
+// loaded is the machine of a store that has this config.json.
+func loaded(t *testing.T, config string) store.Machine {
+	t.Helper()
+	dir := t.TempDir()
+	file := filepath.Join(dir, "machines", "default", "config.json")
+	if err := errors.Join(os.MkdirAll(filepath.Dir(file), 0o700), os.WriteFile(file, []byte(config), 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	s, err := store.Open(host.NewLocal(host.Sudo{}), dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := s.Load(t.Context(), "default")
+	if err != nil {
+		t.Fatalf("%s: %v", config, err)
+	}
+	return m
 }
 
 // own reports whether the laptop's sshd answers at an address.
