@@ -100,7 +100,7 @@ func TestWhoMayImportWhom(t *testing.T) {
 	}
 }
 
-// within says whether path is base or below it.
+// within reports whether path is base or below it.
 func within(path, base string) bool { return path == base || strings.HasPrefix(path, base+"/") }
 
 // pure packages turn text into values and values into text.

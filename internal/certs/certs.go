@@ -123,7 +123,7 @@ func PublicKeyHash(pub crypto.PublicKey) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// SameKey says whether two public keys are the same one; false when either is
+// SameKey reports whether two public keys are the same one; false when either is
 // nil or of an unknown kind.
 func SameKey(a, b crypto.PublicKey) bool {
 	comparable, ok := a.(interface{ Equal(crypto.PublicKey) bool })

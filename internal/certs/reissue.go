@@ -118,7 +118,7 @@ func (r Request) complete() error {
 	return nil
 }
 
-// Renewable says whether a certificate reissued now would end later than old
+// Renewable reports whether a certificate reissued now would end later than old
 // does. One that ends with its CA does not: reissuing it would restart the
 // daemon for nothing, again at every run.
 func Renewable(old, ca *x509.Certificate, now time.Time) bool {
@@ -197,7 +197,7 @@ func mergeNames(old *x509.Certificate, more []string) (names, odd []string, err 
 // to an ASCII "i", and x509 then refuses the name (found by fuzzing).
 const labelBytes = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_"
 
-// dnsName says whether a name can stand in a certificate and match something:
+// dnsName reports whether a name can stand in a certificate and match something:
 // labels of letters, digits, dashes and underscores, the first perhaps "*".
 func dnsName(name string) bool {
 	if len(name) > 253 {

@@ -32,7 +32,7 @@ type SetContext struct {
 	None        bool   `json:",omitempty"`
 	OldEndpoint string `json:",omitempty"`
 	Saved       string `json:",omitempty"`
-	// WasCurrent says that docker used it.
+	// WasCurrent reports that docker used it.
 	WasCurrent bool `json:",omitempty"`
 }
 

@@ -100,7 +100,7 @@ func contextWorlds() map[string]*docker {
 	}
 }
 
-// However far it came, and however often it is taken back, docker is as before.
+// However far it came, and however often it is undone, docker is as before.
 func TestContextsAreTakenBack(t *testing.T) {
 	for name := range contextWorlds() {
 		for steps := range 5 {

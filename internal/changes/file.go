@@ -177,7 +177,7 @@ func (c *AddSANs) Revert(ctx context.Context, w *target.Target) ([]string, error
 	return nil, w.Laptop.WriteFile(ctx, c.Path, changed, 0o600)
 }
 
-// applied says whether the file can have our names: it is not as Backup found it.
+// applied reports whether the file can have our names: it is not as Backup found it.
 func (c *AddSANs) applied(data []byte) bool {
 	again, err := store.AddSANs(data, c.Names)
 	return err != nil || sum(again) != c.Sum
@@ -194,7 +194,7 @@ type WriteRecord struct {
 	url string
 }
 
-// PlanRecord plans a record of a proved answer; nil if the record says so already, or
+// PlanRecord plans a record of a verified answer; nil if the record says so already, or
 // where no NAT rule leads there.
 func PlanRecord(ctx context.Context, w *target.Target, a endpoint.Answer) (*WriteRecord, error) {
 	if a.Endpoint.Host != endpoint.Localhost || w.Mode.IsQuick() || !w.Machine.VirtualBox() {

@@ -38,7 +38,7 @@ type RestartModules struct {
 	// From here on as Backup found it.
 	Steps [][]string `json:",omitempty"`
 	Saved []SavedVM  `json:",omitempty"` // the VMs to save and to resume
-	// Resumed says that all of them are back.
+	// Resumed reports that all of them are back.
 	Resumed bool `json:",omitempty"`
 
 	proven bool // dockerd answered before
@@ -274,7 +274,7 @@ func (s SavedVM) resume(ctx context.Context, w *target.Target) (resumed bool, er
 	return true, nil
 }
 
-// awake says whether the machine is back: sshd greets, and dockerd answers if it
+// awake reports whether the machine is back: sshd greets, and dockerd answers if it
 // did before.
 func (c *RestartModules) awake(ctx context.Context, w *target.Target) bool {
 	if greets, _ := w.SSH.Greets(ctx); !greets {

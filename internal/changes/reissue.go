@@ -273,7 +273,7 @@ func (c *Reissue) Revert(ctx context.Context, w *target.Target) ([]string, error
 	return left, swapError(c.Machine, r)
 }
 
-// startable says whether dockerd can start with the old certificate, as far as can be told.
+// startable reports whether dockerd can start with the old certificate, as far as can be told.
 func (c *Reissue) startable(facts dockerhost.Facts) bool {
 	old, err := certs.ParseCert(c.HostOld)
 	key := HostKey(facts)

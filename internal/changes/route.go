@@ -27,7 +27,7 @@ type RestoreRoute struct {
 	Adapter string
 	// Again is the command line that may save VMs, for the last resort.
 	Again string `json:",omitempty"`
-	// Listed says that there was such a route before, which led nowhere.
+	// Listed reports that there was such a route before, which led nowhere.
 	Listed bool `json:",omitempty"`
 	// Boot is the one in which the route was made; "" where nothing tells.
 	Boot string `json:",omitempty"`
@@ -195,7 +195,7 @@ func (c *ConfigureAdapter) Next() engine.Change {
 }
 
 // The address is the one that VirtualBox had
-// configured all along, so there is only the route to take back that came with it.
+// configured all along, so there is only the route to undo that came with it.
 func (c *ConfigureAdapter) Revert(ctx context.Context, w *target.Target) ([]string, error) {
 	if c.For == nil {
 		return nil, nil

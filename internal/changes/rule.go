@@ -34,7 +34,7 @@ type AddRule struct {
 	// Old is the rule of our own name that this one takes the place of, whatever it
 	// says: VirtualBox has no two rules of one name.
 	Old *vbox.Forward `json:",omitempty"`
-	// Settled says that Port is the port that the rule has got.
+	// Settled reports that Port is the port that the rule has got.
 	Settled bool `json:",omitempty"`
 }
 

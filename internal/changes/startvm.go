@@ -25,7 +25,7 @@ type StartVM struct {
 	From    vbox.State
 }
 
-// Startable says whether a VM in that state can be started or resumed.
+// Startable reports whether a VM in that state can be started or resumed.
 func Startable(s vbox.State) bool {
 	switch s {
 	case vbox.PowerOff, vbox.Saved, vbox.Aborted, vbox.AbortedSaved, vbox.Paused, vbox.Starting, vbox.Restoring:
@@ -75,7 +75,7 @@ func (c *StartVM) Apply(ctx context.Context, w *target.Target) error {
 	if ssh, err := c.await(ctx, w); err != nil || !ssh {
 		return err
 	}
-	// dockerd comes up after sshd; that it does not is for its own rung to say.
+	// dockerd comes up after sshd; that it does not is for its own layer to say.
 	for deadline := w.Now().Add(dockerdTime); w.Now().Before(deadline); {
 		w.Forget()
 		if w.Endpoints.Ask(ctx, w.Endpoints.Inside()).Leaf != nil {
@@ -93,7 +93,7 @@ func (c *StartVM) Apply(ctx context.Context, w *target.Target) error {
 
 // await waits until sshd greets, or dockerd answers, which is what it is all for: SSH
 // may be closed. Where neither comes it goes on after a time, which is short if not even
-// VirtualBox listens for sshd, as it does from a VM's start on; the rungs above say then
+// VirtualBox listens for sshd, as it does from a VM's start on; the layers above say then
 // what is missing.
 func (c *StartVM) await(ctx context.Context, w *target.Target) (ssh bool, err error) {
 	began := w.Now()
@@ -126,7 +126,7 @@ func (c *StartVM) await(ctx context.Context, w *target.Target) (ssh bool, err er
 	}
 }
 
-// answers says whether a way that is there already leads to dockerd.
+// answers reports whether a way that is there already leads to dockerd.
 func answers(ctx context.Context, w *target.Target) bool {
 	ctx, cancel := context.WithTimeout(ctx, endpoint.ProbeTime)
 	defer cancel()

@@ -145,7 +145,7 @@ func age(c *certs.Summary, now time.Time) string {
 	}
 }
 
-// certRenew is fix --reissue for the certificate's rung alone: what stands between
+// certRenew is fix --reissue for the certificate's layer alone: what stands between
 // it and a proof is looked at, and only a VM that is off is started.
 func (a *app) certRenew(s site, name string, acceptHostKey bool) error {
 	session, err := engine.Begin(a.ctx, a.hard, a.work(s, name, "cert-renew", func(w *target.Target) { w.AcceptHostKey = acceptHostKey }))

@@ -86,7 +86,7 @@ if ! declare -F _get_comp_words_by_ref >/dev/null 2>&1; then
 fi
 `
 
-// completing says whether a completion script asks, not a person.
+// completing reports whether a completion script asks, not a person.
 func (a *app) completing() bool {
 	return len(a.args) > 0 && (a.args[0] == cobra.ShellCompRequestCmd || a.args[0] == cobra.ShellCompNoDescRequestCmd)
 }

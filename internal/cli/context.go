@@ -91,7 +91,7 @@ func outranks(getenv func(string) string, name string) string {
 	return ""
 }
 
-// contexts says whether docker has contexts at all.
+// contexts reports whether docker has contexts at all.
 func (a *app) contexts(w *target.Target) error {
 	config, err := dockercli.ConfigDir(a.Getenv)
 	if err != nil {

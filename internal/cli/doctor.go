@@ -14,7 +14,7 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/ui"
 )
 
-// doctorTime bounds a diagnosis; a rung that is not done by then is unknown.
+// doctorTime bounds a diagnosis; a layer that is not done by then is unknown.
 const doctorTime = 5 * time.Second
 
 func (a *app) doctorCmd() *cobra.Command {
@@ -105,7 +105,7 @@ func (a *app) doctor(s site, names []string, ticket string) error {
 			a.ui.Print(string(r.json))
 			return nil
 		}
-		a.ui.Ladder(r.report)
+		a.ui.Report(r.report)
 		return nil
 	})
 	if err != nil || ticket == "" {

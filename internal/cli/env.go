@@ -119,7 +119,7 @@ func (a *app) notGood(w *target.Target, err error) error {
 	return &exitError{code: exitProblems, message: a.cause(err).Error(), hint: hint}
 }
 
-// unset takes back what env sets. What the variables were before is not known, so
+// unset undoes what env sets. What the variables were before is not known, so
 // that those which still have a value of env's are removed, and any other is somebody
 // else's and stays.
 func (a *app) unset(s site, dialect shell.Dialect, noProxy bool) error {

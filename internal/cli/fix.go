@@ -118,7 +118,7 @@ func (a *app) fix(s site, name string, f fixFlags) error {
 	out := fixReport{Report: res.Report, Applied: nonNil(res.Applied), RolledBack: res.RolledBack, Left: res.Left,
 		Journal: res.Journal, Env: map[string]string{}, Error: e.json()}
 	out.Schema, out.Version, out.Machine = engine.Schema, a.release(), name
-	if out.Layers == nil { // it came to an end before the ladder was looked at as a whole
+	if out.Layers == nil { // it ended before all layers were inspected
 		out.Status, out.Layers = engine.Unknown, []engine.LayerReport{}
 	}
 	if err := a.ui.PrintJSON(out); err != nil {
@@ -206,7 +206,7 @@ func (a *app) clientFits(w *target.Target) {
 	}
 }
 
-// dryRun prints the changes of every rung that could be inspected.
+// dryRun prints the changes of every layer that could be inspected.
 func (a *app) dryRun(w *target.Target) error {
 	r := engine.Diagnose(a.ctx, w, layers.All(), a.sink())
 	if a.ctx.Err() != nil {

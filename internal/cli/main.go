@@ -174,7 +174,7 @@ func (a *app) settle(cmd *cobra.Command) error {
 	return nil
 }
 
-// wantsJSON says whether the caller asked for JSON, even where the command line
+// wantsJSON reports whether the caller asked for JSON, even where the command line
 // could not be parsed.
 func wantsJSON(args []string) (wants bool) {
 	for _, arg := range args {
@@ -195,7 +195,7 @@ var (
 	errTimeout     = errors.New("the time given by --timeout is over")
 )
 
-// interrupted says whether a signal has come; the end of --timeout is none.
+// interrupted reports whether a signal has come; the end of --timeout is none.
 func (a *app) interrupted() bool { return errors.Is(context.Cause(a.ctx), errInterrupted) }
 
 // oneMachine allows at most one argument.

@@ -73,7 +73,7 @@ Remove the line to take it back.`,
 	return cmd
 }
 
-// meansShell says whether an argument is a shell's name rather than a machine's, as
+// meansShell reports whether an argument is a shell's name rather than a machine's, as
 // completion has it and other programs' commands of this kind.
 func (a *app) meansShell(s site, arg string) bool {
 	_, err := shell.Parse(arg)

@@ -137,7 +137,7 @@ func (a *app) undo(s site, names []string, all bool) error {
 		if err == nil {
 			continue
 		}
-		// One machine that is off keeps no other from being taken back.
+		// One machine that is off keeps no other from being undone.
 		e := a.classify(err)
 		if len(names) == 1 || a.ctx.Err() != nil {
 			return e

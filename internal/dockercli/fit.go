@@ -46,7 +46,7 @@ const (
 	ClientTooOld Fit = "client-too-old" // the daemon does not
 )
 
-// Judge says whether a client can talk to a daemon, and the oldest API that the
+// Judge reports whether a client can talk to a daemon, and the oldest API that the
 // stricter of them accepts. min is the oldest that the daemon says it accepts; zero if
 // it was not asked.
 func Judge(client, daemon, min API) (Fit, API) {

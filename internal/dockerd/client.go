@@ -74,7 +74,7 @@ func pinged(r *http.Response, body []byte) (api string, err error) {
 	return "", &NotDockerError{Text: "GET /_ping answers " + r.Status}
 }
 
-// fromDocker says whether dockerd has answered: only it names itself so.
+// fromDocker reports whether dockerd has answered: only it names itself so.
 func fromDocker(r *http.Response) bool { return strings.HasPrefix(r.Header.Get("Server"), "Docker/") }
 
 // Info asks for the daemon's description.

@@ -31,7 +31,7 @@ type Seen struct {
 	Leaf    *x509.Certificate
 	Chain   []*x509.Certificate // as sent, the leaf first
 	Version uint16              // tls.VersionTLS12 …
-	// ClientAuth says that the server asked for a client certificate.
+	// ClientAuth reports that the server asked for a client certificate.
 	ClientAuth bool
 	// AcceptableCAs are the subjects, in DER, of the CAs whose client certificates
 	// it says to accept; dockerd names those of its --tlscacert.
@@ -41,11 +41,11 @@ type Seen struct {
 	rejected error // of the client certificate, during the handshake
 }
 
-// ErrBadCertificate says that the server's certificate is not one that can be
+// ErrBadCertificate reports that the server's certificate is not one that can be
 // read, by the rules of crypto/x509.
 var ErrBadCertificate = errors.New("its certificate cannot be read")
 
-// ErrNotTLS says that what answers does not speak TLS.
+// ErrNotTLS reports that what answers does not speak TLS.
 var ErrNotTLS = errors.New("it does not speak TLS")
 
 // RejectedError is a server that does not accept the client certificate. In TLS
@@ -130,7 +130,7 @@ func explain(ctx context.Context, err error) error {
 	return err
 }
 
-// rejected says whether an error is an alert about a client certificate (RFC
+// rejected reports whether an error is an alert about a client certificate (RFC
 // 8446, section 6.2). crypto/tls gives alerts that it receives a type of its own
 // that only shows by its text; tls.AlertError has the same texts.
 func rejected(err error) bool {

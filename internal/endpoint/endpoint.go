@@ -134,7 +134,7 @@ func (f *Finder) VerifiedRecord(ctx context.Context) (Endpoint, bool) {
 	return e, f.Ask(ctx, e).Verified()
 }
 
-// Target is the endpoint that docker should use: the recorded one if it proves
+// Target is the endpoint that docker should use: the recorded one if it verifies
 // itself, else that of the NAT rule, else the host-only address if dockerd
 // answers there, else the one that a repair would make.
 func (f *Finder) Target(ctx context.Context) Endpoint {

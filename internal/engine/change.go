@@ -32,7 +32,7 @@ type Change interface {
 	Revert(context.Context, *target.Target) (left []string, err error)
 }
 
-// Permanent is a Change that is not taken back, such as starting the VM. It is
+// Permanent is a Change that is not undone, such as starting the VM. It is
 // not journaled.
 type Permanent interface{ Permanent() string }
 
@@ -44,7 +44,7 @@ type Inert interface{ Inert() }
 // again shows that it did not help.
 type Escalating interface{ Next() Change }
 
-// Undoable is a Change that can tell beforehand why it could not be taken back now, so
+// Undoable is a Change that can tell beforehand why it could not be undone now, so
 // that nothing else is either.
 type Undoable interface {
 	Change
@@ -55,6 +55,6 @@ type Undoable interface {
 // Costly is an Undoable of which taking it back, too, has a risk.
 type Costly interface {
 	Undoable
-	// ForGood says whether some of what Risk names does not come back.
+	// ForGood reports whether some of what Risk names does not come back.
 	ForGood() bool
 }

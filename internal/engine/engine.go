@@ -1,7 +1,7 @@
-// Package engine is what every command runs on: it inspects the rungs between docker on the
+// Package engine is what every command runs on: it inspects the layers between docker on the
 // laptop and a container in the VM, plans what would put them right, applies
 // that with a journal on disk, verifies by inspecting again, and takes
-// everything back when something fails. It knows no rung and no change.
+// everything back when something fails. It knows no layer and no kind of change.
 package engine
 
 import (
@@ -43,7 +43,7 @@ func (s Status) rank() int {
 type Weight int
 
 const (
-	// Plain findings: the first in the order of the ladder is the cause.
+	// Plain findings: the first in the layers' order is the cause.
 	Plain Weight = iota
 	// Aside: worth saying, never the cause.
 	Aside
@@ -84,22 +84,22 @@ type SelfSkipped interface {
 	SkippedBecause() string
 }
 
-// Layer is one rung of the ladder.
+// Layer is one link between docker and dockerd.
 type Layer struct {
 	Name string
 	// Needs are the layers whose failure explains this one's: while one of
 	// them fails, this one is blocked by it and its findings are hidden.
 	Needs []string
-	// Local says that inspecting a healthy machine costs no SSH login and no VBoxManage.
+	// Local reports that inspecting a healthy machine costs no SSH login and no VBoxManage.
 	Local bool
-	// LaptopOnly says that the layer's changes concern the laptop alone.
+	// LaptopOnly reports that the layer's changes concern the laptop alone.
 	LaptopOnly bool
 	// Verdict marks the one layer that decides whether all is well.
 	Verdict bool
-	// Optional says that a repair goes on where this layer's changes fail or do
+	// Optional reports that a repair goes on where this layer's changes fail or do
 	// not help: the next stronger one is tried, and what is wrong stays a finding.
 	Optional bool
-	// Ground says that nothing above can be repaired while this layer fails and has
+	// Ground reports that nothing above can be repaired while this layer fails and has
 	// nothing to change itself: a repair ends there and touches nothing.
 	Ground bool
 	// Lenient layers' failures are warnings while the verdict is ok.

@@ -27,7 +27,7 @@ func (f facts) Findings() []Finding { return f.Found }
 func (f facts) Changes() []Change   { return f.Planned }
 func (f facts) BlockedBy() string   { return f.By }
 
-func rung(name string, found facts, edit ...func(*Layer)) Layer {
+func layer(name string, found facts, edit ...func(*Layer)) Layer {
 	l := Layer{Name: name, Inspect: func(context.Context, *target.Target) (State, error) { return found, nil }}
 	for _, e := range edit {
 		e(&l)
@@ -68,43 +68,43 @@ func TestReportNamesTheCauseAndHidesItsSymptoms(t *testing.T) {
 		states map[string]string // layer → status, or status:blocked_by
 	}{
 		"all_well": {
-			[]Layer{rung("machine", found("machine.ok", OK)), rung("daemon", found("daemon.ok", OK), verdictLayer)},
+			[]Layer{layer("machine", found("machine.ok", OK)), layer("daemon", found("daemon.ok", OK), verdictLayer)},
 			"", OK, map[string]string{"machine": "ok", "daemon": "ok"},
 		},
 		"hijacked_and_no_rule": { // cli.md's example
 			[]Layer{
-				rung("route", found("route.hijacked", Warn)),
-				rung("forward", found("forward.rule-missing", Fail)),
-				rung("daemon", found("daemon.unreachable", Fail), verdictLayer, needs("forward")),
+				layer("route", found("route.hijacked", Warn)),
+				layer("forward", found("forward.rule-missing", Fail)),
+				layer("daemon", found("daemon.unreachable", Fail), verdictLayer, needs("forward")),
 			},
 			"forward.rule-missing", Fail, map[string]string{"route": "warn", "forward": "fail", "daemon": "blocked:forward"},
 		},
 		"blocked_is_transitive": {
 			[]Layer{
-				rung("machine", found("machine.not-running", Fail)),
-				rung("forward", found("forward.rule-missing", Fail), needs("machine")),
-				rung("daemon", found("daemon.unreachable", Fail), verdictLayer, needs("forward")),
+				layer("machine", found("machine.not-running", Fail)),
+				layer("forward", found("forward.rule-missing", Fail), needs("machine")),
+				layer("daemon", found("daemon.unreachable", Fail), verdictLayer, needs("forward")),
 			},
 			"machine.not-running", Fail, map[string]string{"machine": "fail", "forward": "blocked:machine", "daemon": "blocked:machine"},
 		},
 		"another_machine_answers": {
-			[]Layer{rung("machine", found("machine.not-running", Fail)), rung("daemon", outranking, verdictLayer, needs("machine"))},
+			[]Layer{layer("machine", found("machine.not-running", Fail)), layer("daemon", outranking, verdictLayer, needs("machine"))},
 			"daemon.other-machine", Fail, map[string]string{"machine": "fail", "daemon": "fail"},
 		},
 		"ssh_is_a_warning_while_the_verdict_is_ok": {
-			[]Layer{rung("ssh", found("ssh.timeout", Fail), lenient), rung("daemon", found("daemon.ok", OK), verdictLayer)},
+			[]Layer{layer("ssh", found("ssh.timeout", Fail), lenient), layer("daemon", found("daemon.ok", OK), verdictLayer)},
 			"ssh.timeout", Warn, map[string]string{"ssh": "warn", "daemon": "ok"},
 		},
 		"ssh_fails_with_the_verdict": {
-			[]Layer{rung("ssh", found("ssh.timeout", Fail), lenient), rung("daemon", found("daemon.unreachable", Fail), verdictLayer)},
+			[]Layer{layer("ssh", found("ssh.timeout", Fail), lenient), layer("daemon", found("daemon.unreachable", Fail), verdictLayer)},
 			"ssh.timeout", Fail, map[string]string{"ssh": "fail", "daemon": "fail"},
 		},
 		"an_aside_is_no_cause": {
-			[]Layer{rung("daemon", found("daemon.ok", OK), verdictLayer), rung("env", aside)},
+			[]Layer{layer("daemon", found("daemon.ok", OK), verdictLayer), layer("env", aside)},
 			"", Warn, map[string]string{"daemon": "ok", "env": "warn"},
 		},
 		"a_layer_blocks_itself": {
-			[]Layer{rung("machine", found("machine.not-running", Fail)), rung("ssh", facts{By: "machine"}), rung("daemon", found("daemon.ok", OK), verdictLayer)},
+			[]Layer{layer("machine", found("machine.not-running", Fail)), layer("ssh", facts{By: "machine"}), layer("daemon", found("daemon.ok", OK), verdictLayer)},
 			"machine.not-running", Fail, map[string]string{"machine": "fail", "ssh": "blocked:machine", "daemon": "ok"},
 		},
 	} {
@@ -175,8 +175,8 @@ func (c *toggle) Next() Change {
 	return c.next
 }
 
-// ladder is two rungs, each put right by its toggle, under a verdict.
-func ladder(on map[string]bool, changes ...*toggle) []Layer {
+// twoLayers are two layers, each put right by its toggle, under a verdict.
+func twoLayers(on map[string]bool, changes ...*toggle) []Layer {
 	var layers []Layer
 	for _, c := range changes {
 		layers = append(layers, Layer{Name: c.Name, Inspect: func(context.Context, *target.Target) (State, error) {
@@ -207,7 +207,7 @@ func fixIn(t *testing.T, ctx context.Context, layers []Layer, sink Sink) (Result
 
 func TestFixAppliesRungByRungAndJournals(t *testing.T) {
 	on := map[string]bool{}
-	r, j, err := fixIn(t, t.Context(), ladder(on, &toggle{Name: "a", on: on}, &toggle{Name: "b", on: on}), deaf{})
+	r, j, err := fixIn(t, t.Context(), twoLayers(on, &toggle{Name: "a", on: on}, &toggle{Name: "b", on: on}), deaf{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -254,7 +254,7 @@ func (s blockedState) BlockedBy() string   { return s.by }
 
 func TestFixRollsBackWhatItDid(t *testing.T) {
 	on := map[string]bool{}
-	r, j, err := fixIn(t, t.Context(), ladder(on, &toggle{Name: "a", on: on}, &toggle{Name: "b", on: on, fail: true}), deaf{})
+	r, j, err := fixIn(t, t.Context(), twoLayers(on, &toggle{Name: "a", on: on}, &toggle{Name: "b", on: on, fail: true}), deaf{})
 	if err == nil || !strings.Contains(err.Error(), "disk is full") || !r.RolledBack || len(on) != 0 || j.End != RolledBack {
 		t.Errorf("err %v, rolled back %v, world %v, end %q", err, r.RolledBack, on, j.End)
 	}
@@ -263,7 +263,7 @@ func TestFixRollsBackWhatItDid(t *testing.T) {
 func TestFixEscalatesWhereAChangeDidNotHelp(t *testing.T) {
 	on := map[string]bool{}
 	strong := &toggle{Name: "strong", on: on}
-	r, _, err := fixIn(t, t.Context(), ladder(on, &toggle{Name: "gentle", on: on, idle: true, next: strong}), deaf{})
+	r, _, err := fixIn(t, t.Context(), twoLayers(on, &toggle{Name: "gentle", on: on, idle: true, next: strong}), deaf{})
 	if diff := cmp.Diff([]string{"set gentle", "set strong"}, r.Applied); err != nil || diff != "" {
 		t.Error(err, diff)
 	}
@@ -271,7 +271,7 @@ func TestFixEscalatesWhereAChangeDidNotHelp(t *testing.T) {
 
 func TestFixGivesUpOnAChangeThatNeverHelps(t *testing.T) {
 	on := map[string]bool{}
-	_, _, err := fixIn(t, t.Context(), ladder(on, &toggle{Name: "a", on: on, idle: true}), deaf{})
+	_, _, err := fixIn(t, t.Context(), twoLayers(on, &toggle{Name: "a", on: on, idle: true}), deaf{})
 	if err == nil || !strings.Contains(err.Error(), "done, and still needed") {
 		t.Error(err)
 	}
@@ -283,7 +283,7 @@ func (refusing) Confirm(context.Context, Change) error { return errors.New("no")
 
 func TestFixAsksBeforeARisk(t *testing.T) {
 	on := map[string]bool{}
-	_, _, err := fixIn(t, t.Context(), ladder(on, &toggle{Name: "a", on: on}, &toggle{Name: "b", on: on, risk: "stops web"}), refusing{})
+	_, _, err := fixIn(t, t.Context(), twoLayers(on, &toggle{Name: "a", on: on}, &toggle{Name: "b", on: on, risk: "stops web"}), refusing{})
 	if err == nil || len(on) != 0 {
 		t.Errorf("err %v, world %v", err, on)
 	}
@@ -292,7 +292,7 @@ func TestFixAsksBeforeARisk(t *testing.T) {
 func TestFixRollsBackWhenInterrupted(t *testing.T) {
 	on := map[string]bool{}
 	ctx, cancel := context.WithCancel(t.Context())
-	layers := ladder(on, &toggle{Name: "a", on: on})
+	layers := twoLayers(on, &toggle{Name: "a", on: on})
 	inspect := layers[1].Inspect
 	layers[1].Inspect = func(ctx context.Context, w *target.Target) (State, error) { cancel(); return inspect(ctx, w) }
 	_, j, err := fixIn(t, ctx, layers, deaf{})
@@ -386,7 +386,7 @@ func FuzzParseJournal(f *testing.F) {
 func TestAnUndoThatDidNotEndIsUnfinished(t *testing.T) {
 	on := map[string]bool{}
 	s := session(t, work(t, laptop, on, deaf{}))
-	if _, err := s.Fix(t.Context(), t.Context(), ladder(on, &toggle{Name: "a", on: on})); err != nil || newest(t, s).Unfinished() {
+	if _, err := s.Fix(t.Context(), t.Context(), twoLayers(on, &toggle{Name: "a", on: on})); err != nil || newest(t, s).Unfinished() {
 		t.Fatal(err)
 	}
 	decode := s.Decode

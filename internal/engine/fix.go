@@ -22,7 +22,7 @@ type Result struct {
 // RollbackError is a rollback that could not finish.
 type RollbackError struct {
 	Err     error // why the repair failed
-	Left    error // what could not be taken back
+	Left    error // what could not be undone
 	Machine string
 	Journal string // what undo will resume
 }
@@ -111,7 +111,7 @@ func Quick(ctx context.Context, w *target.Target, layers []Layer, sink Sink) (lo
 	return local, r, r.Verdict() == OK && !r.Failed()
 }
 
-// verdict is nil when the repair is proved: the deciding layer is ok and
+// verdict is nil when the repair is verified: the deciding layer is ok and
 // nothing is fail.
 func verdict(r Report) error {
 	if r.Verdict() == OK && !r.Failed() {

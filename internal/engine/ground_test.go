@@ -9,14 +9,14 @@ import (
 
 func ground(l *Layer) { l.Ground = true }
 
-// A machine that cannot be brought up: nothing above it is planned, tried or taken back.
+// A machine that cannot be brought up: nothing above it is planned, tried or undone.
 func TestNothingIsRepairedAboveAHopelessMachine(t *testing.T) {
 	on := map[string]bool{}
 	rule := facts{Found: []Finding{{Code: "forward.rule-missing", Status: Fail}}, Planned: []Change{&toggle{Name: "rule", on: on}}}
 	layers := []Layer{
-		rung("machine", found("machine.missing", Fail), ground),
-		rung("forward", rule, needs("machine")),
-		rung("daemon", found("daemon.unreachable", Fail), needs("machine"), verdictLayer),
+		layer("machine", found("machine.missing", Fail), ground),
+		layer("forward", rule, needs("machine")),
+		layer("daemon", found("daemon.unreachable", Fail), needs("machine"), verdictLayer),
 	}
 	r, j, err := fixIn(t, t.Context(), layers, deaf{})
 	var verdict *VerdictError
@@ -55,7 +55,7 @@ func TestJournalOfWhatAResumeNeedsIsClosed(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			on := map[string]bool{}
 			w := work(t, laptop, on, deaf{})
-			w.Ground = ladder(on, &toggle{Name: "modules", on: on, fail: tt.fails})[:1]
+			w.Ground = twoLayers(on, &toggle{Name: "modules", on: on, fail: tt.fails})[:1]
 			s := session(t, w)
 			if err := s.raise(t.Context(), t.Context()); (err != nil) != tt.fails {
 				t.Error(err)

@@ -229,7 +229,7 @@ func removeIfThere(ctx context.Context, l host.Laptop, path string) error {
 	return nil
 }
 
-// Live says whether anything of the journal could still be taken back.
+// Live reports whether anything of the journal could still be undone.
 func (j *Journal) Live() bool {
 	if j.End == RolledBack || j.End == Undone {
 		return false
@@ -242,8 +242,8 @@ func (j *Journal) Live() bool {
 	return false
 }
 
-// Unfinished says that the run, or its undo, was killed or failed halfway: what
-// is left of it has to be taken back before anything else.
+// Unfinished reports that the run, or its undo, was killed or failed halfway: what
+// is left of it has to be undone before anything else.
 func (j *Journal) Unfinished() bool { return j.End == Open || j.End == Undoing }
 
 func (j *Journal) path() string {

@@ -30,7 +30,7 @@ func TestFixRollsBackWhereItsJournalCannotBeWritten(t *testing.T) {
 	for line := 1; line <= 4; line++ { // the first two of the five are written in one step
 		on := map[string]bool{}
 		s := session(t, work(t, &failingDisk{laptop, line}, on, deaf{}))
-		r, err := s.Fix(t.Context(), t.Context(), ladder(on, &toggle{Name: "a", on: on}, &toggle{Name: "b", on: on}))
+		r, err := s.Fix(t.Context(), t.Context(), twoLayers(on, &toggle{Name: "a", on: on}, &toggle{Name: "b", on: on}))
 		if err == nil || !r.RolledBack || len(on) != 0 {
 			t.Errorf("line %d: err %v, rolled back %v, world %v", line, err, r.RolledBack, on)
 		}

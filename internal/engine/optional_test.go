@@ -17,11 +17,11 @@ func optional(layers []Layer) []Layer {
 	return layers
 }
 
-// A gentle step that fails is taken back, and the next stronger one is tried.
+// A gentle step that fails is undone, and the next stronger one is tried.
 func TestOptionalLayerEscalatesWhereAChangeFails(t *testing.T) {
 	on := map[string]bool{}
 	strong := &toggle{Name: "strong", on: on}
-	r, j, err := fixIn(t, t.Context(), optional(ladder(on, &toggle{Name: "gentle", on: on, fail: true, next: strong})), deaf{})
+	r, j, err := fixIn(t, t.Context(), optional(twoLayers(on, &toggle{Name: "gentle", on: on, fail: true, next: strong})), deaf{})
 	if diff := cmp.Diff([]string{"set strong"}, r.Applied); err != nil || diff != "" {
 		t.Error(err, diff)
 	}
@@ -33,13 +33,13 @@ func TestOptionalLayerEscalatesWhereAChangeFails(t *testing.T) {
 // Where nothing helps, the rest is repaired all the same, and the verdict decides.
 func TestOptionalLayerDoesNotStopTheRepair(t *testing.T) {
 	on := map[string]bool{"other": true} // what makes the verdict ok
-	r, _, err := fixIn(t, t.Context(), optional(ladder(on, &toggle{Name: "a", on: on, idle: true})), deaf{})
+	r, _, err := fixIn(t, t.Context(), optional(twoLayers(on, &toggle{Name: "a", on: on, idle: true})), deaf{})
 	var verdict *VerdictError
 	if !errors.As(err, &verdict) || verdict.Finding.Code != "a.missing" || !r.RolledBack {
 		t.Errorf("%v, %+v", err, r)
 	}
 	b := &toggle{Name: "b", on: on}
-	layers := optional(ladder(on, &toggle{Name: "a", on: on, fail: true, idle: true}, b))
+	layers := optional(twoLayers(on, &toggle{Name: "a", on: on, fail: true, idle: true}, b))
 	if r, _, _ = fixIn(t, t.Context(), layers, deaf{}); !cmp.Equal(r.Applied, []string{"set b"}) {
 		t.Errorf("applied %q: the next rung was not climbed", r.Applied)
 	}

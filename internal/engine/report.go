@@ -8,7 +8,7 @@ import (
 // changes its meaning or goes.
 const Schema = 1
 
-// Report is what an inspection of the whole ladder found.
+// Report is what an inspection of all layers found.
 type Report struct {
 	Schema   int           `json:"schema"`
 	Version  string        `json:"version"`
@@ -19,7 +19,7 @@ type Report struct {
 	Layers   []LayerReport `json:"layers"`
 }
 
-// LayerReport is one rung of a Report.
+// LayerReport is one layer of a Report.
 type LayerReport struct {
 	Layer     string    `json:"layer"`
 	Status    Status    `json:"status"`
@@ -48,7 +48,7 @@ func (r Report) Verdict() Status {
 	return Unknown
 }
 
-// Failed says whether anything is fail.
+// Failed reports whether anything is fail.
 func (r Report) Failed() bool { return r.Status == Fail }
 
 // CauseFinding is the finding behind Cause; ok is false if there is none.
@@ -139,7 +139,7 @@ func (r *Report) conclude() {
 	}
 }
 
-// dropHopeless takes back the plans of layers that a hopeless one blocks: a
+// dropHopeless undoes the plans of layers that a hopeless one blocks: a
 // repair does not come so far.
 func (r *Report) dropHopeless() {
 	for _, ground := range r.Layers {
@@ -193,7 +193,7 @@ func worst(findings []Finding) Status {
 	return s
 }
 
-// Planned says whether any layer wants changes.
+// Planned reports whether any layer wants changes.
 func (r Report) Planned() bool {
 	for _, l := range r.Layers {
 		if len(l.Changes) > 0 {

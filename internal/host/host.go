@@ -102,7 +102,7 @@ type Cmd struct {
 type Streams struct {
 	Stdin          io.Reader
 	Stdout, Stderr io.Writer
-	// Terminal says that a terminal sends its Ctrl-C to the command, too.
+	// Terminal reports that a terminal sends its Ctrl-C to the command, too.
 	Terminal bool
 }
 
@@ -130,7 +130,7 @@ func (e *CmdError) Error() string {
 	return fmt.Sprintf("%s: exit status %d: %s", strings.Join(e.Argv, " "), e.Exit, msg)
 }
 
-// ErrNoSudo says that a command needs root's rights, and that nobody can be
+// ErrNoSudo reports that a command needs root's rights, and that nobody can be
 // asked for a password: no terminal, no cached credential.
 var ErrNoSudo = errors.New("needs root, and sudo cannot ask for a password here")
 
@@ -160,6 +160,6 @@ type Process struct {
 	PID  int    `json:"pid"`
 	Name string `json:"name"` // base name of the executable
 	Args string `json:"args,omitempty"`
-	// Foreign says that it is another user's.
+	// Foreign reports that it is another user's.
 	Foreign bool `json:"foreign,omitempty"`
 }

@@ -25,7 +25,7 @@ import (
 
 // Sudo is how Local gets root's rights for a Cmd with Root set.
 type Sudo struct {
-	// Terminal says that sudo may ask for a password on the terminal. Without
+	// Terminal reports that sudo may ask for a password on the terminal. Without
 	// it sudo is run with -n and an unanswered password is a *SudoError.
 	Terminal bool
 	// Announce is called with the exact command before it is run.
@@ -129,7 +129,7 @@ func inPlace(cmd *exec.Cmd, terminal bool) {
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM) }
 }
 
-// refused says whether it was sudo that ended with exit status 1, as it does where it
+// refused reports whether it was sudo that ended with exit status 1, as it does where it
 // may not run a command (sudo(8), "Exit value"), and not the command. sudo's lines begin
 // with its name in every language. One that says nothing is asked for something harmless:
 // not before, since a sudoers file may allow the one and not the other.

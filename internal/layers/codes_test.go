@@ -84,7 +84,7 @@ func hinted(t *testing.T) []string {
 	return codes
 }
 
-// names are the layers, the rungs of the ladder and those beside it.
+// names are all layers, those of doctor and those beside them.
 func names(t *testing.T) []string {
 	t.Helper()
 	entries, err := os.ReadDir(".")

@@ -1,4 +1,4 @@
-// Package layers is the ladder, read top to bottom.
+// Package layers lists the layers, read top to bottom.
 package layers
 
 import (
@@ -17,7 +17,7 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/target"
 )
 
-// All are the rungs, in the order in which they carry each other.
+// All are the layers, in the order in which they carry each other.
 func All() []engine.Layer {
 	all := []engine.Layer{
 		machine.Layer(),
@@ -34,25 +34,25 @@ func All() []engine.Layer {
 	return all
 }
 
-// Context is the rung of the context command, which is not on the ladder: most users
+// Context is the layer of the context command, which is not among them: most users
 // have no docker context, and need none.
 func Context(wish dockercontext.Wish) []engine.Layer {
 	return []engine.Layer{dockercontext.Layer(wish)}
 }
 
-// Only are the rungs of those names, in the ladder's order.
+// Only are the layers of those names, in the layers' order.
 func Only(names ...string) []engine.Layer {
 	return slices.DeleteFunc(All(), func(l engine.Layer) bool { return !slices.Contains(names, l.Name) })
 }
 
-// BeforeCreate is the one rung that has to carry before there is a machine.
+// BeforeCreate is the one layer that has to carry before there is a machine.
 func BeforeCreate() []engine.Layer {
 	l := route.Layer()
 	l.Verdict = true
 	return []engine.Layer{l}
 }
 
-// readable blocks every rung but the first while the machine's config.json
+// readable blocks every layer but the first while the machine's config.json
 // cannot be read: nothing is known then that another could look at.
 func readable(name string, inspect func(context.Context, *target.Target) (engine.State, error)) func(context.Context, *target.Target) (engine.State, error) {
 	if name == "machine" {

@@ -36,7 +36,7 @@ import (
 //	          sshport, user, names (the served certificate's), settings (the VM's
 //	          settings file is there), unfinished (docker-machine create failed), stop-vms. Behind an address that the computer
 //	          has "open", sshd answers on port 22 and sshport, dockerd elsewhere.
-//	doctor    a line for each rung, its status and codes, its changes behind
+//	doctor    a line for each layer, its status and codes, its changes behind
 //	          "+", and the cause
 //	fix       the commands that change something, in order, and how it ended;
 //	          without this section fix is not run

@@ -14,7 +14,7 @@ type Client struct {
 	Name      string `json:"name"`                // "" where nothing gave it away
 	Connected bool   `json:"connected,omitempty"` // there is evidence that it is connected now
 	How       string `json:"how,omitempty"`       // what gave it away
-	// TakesLocal says that this client is known to take local networks into its
+	// TakesLocal reports that this client is known to take local networks into its
 	// tunnel, one that the laptop gets while it is connected too
 	// (docker/machine#2632, docker/toolbox#854).
 	TakesLocal bool `json:"takes_local,omitempty"`

@@ -19,7 +19,7 @@ type View struct {
 	RouteErr error        `json:"-"`                 // ErrNoRoute, ErrRejected, or why there is no answer
 }
 
-// Vague says that a tunnel has the packets by a host route that the kernel cloned
+// Vague reports that a tunnel has the packets by a host route that the kernel cloned
 // for this one address: whether the tunnel claims the host-only network, or
 // everything, is then in the table alone.
 func (v View) Vague() bool {
@@ -164,7 +164,7 @@ func (v View) candidates() (holder, onIt, bare []host.Link) {
 	return holder, onIt, bare
 }
 
-// Ambiguous says that only VirtualBox can tell which of several adapters the VM
+// Ambiguous reports that only VirtualBox can tell which of several adapters the VM
 // is on: two may have the same address, or the VM's own none.
 func (v View) Ambiguous() bool {
 	holder, onIt, bare := v.candidates()

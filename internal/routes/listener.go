@@ -19,7 +19,7 @@ type Listener struct {
 
 // ListenerArgv asks who listens on a port, 0 for all ports: lsof on macOS, ss on Linux; nil where
 // neither is there. Other users' processes are told to root only. lsof exits
-// with 1 where nobody listens.
+// with 1 where nothing listens.
 func ListenerArgv(os string, port int) []string {
 	switch {
 	case os == host.Darwin && port == 0:

@@ -48,7 +48,7 @@ func Refused(stderr []byte) error {
 	return errors.New("route: " + strings.TrimSpace(complaint))
 }
 
-// Drop takes back what ReAdd did where there was no route before.
+// Drop undoes what ReAdd did where there was no route before.
 func Drop(os string, net netip.Prefix, adapter string) (argv []string) {
 	if os == host.Darwin {
 		return []string{"route", "-n", "delete", "-net", net.Masked().String(), "-interface", adapter}

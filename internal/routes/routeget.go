@@ -10,11 +10,11 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
 )
 
-// ErrNoRoute says that the kernel knows no way to the address, not even a
+// ErrNoRoute reports that the kernel knows no way to the address, not even a
 // default route.
 var ErrNoRoute = errors.New("no route to it")
 
-// ErrRejected says that a route is there to refuse the packets.
+// ErrRejected reports that a route is there to refuse the packets.
 var ErrRejected = errors.New("a route refuses packets to it")
 
 // ParseRouteGet reads macOS's `route -n get ADDRESS`, stdout and stderr together

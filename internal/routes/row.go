@@ -22,7 +22,7 @@ type Row struct {
 	Link  string       // as printed, perhaps cut; see Expand
 }
 
-// Scoped says that the row counts only for sockets bound to its interface
+// Scoped reports that the row counts only for sockets bound to its interface
 // (flag I, RTF_IFSCOPE in netstat(1) of macOS): it does not steer our packets.
 func (r Row) Scoped() bool { return strings.Contains(r.Flags, "I") }
 

@@ -80,7 +80,7 @@ type Service struct {
 	Type   string // "IPSec", "PPP:L2TP", "VPN:com.wireguard.macos"
 }
 
-// VPN says that the service is one, and not a modem or DSL line.
+// VPN reports that the service is one, and not a modem or DSL line.
 func (s Service) VPN() bool {
 	kind, sub, _ := strings.Cut(s.Type, ":")
 	switch kind {

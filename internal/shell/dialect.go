@@ -104,7 +104,7 @@ func Detect(ancestors []string, shellEnv string) (Dialect, error) {
 	return "", &UnknownError{Name: shellEnv}
 }
 
-// handsOn says whether a program runs another one and lets its caller read the output.
+// handsOn reports whether a program runs another one and lets its caller read the output.
 func handsOn(name string) bool {
 	switch baseName(name) {
 	case "sudo", "doas", "su", "env", "time", "gtime", "make", "gmake", "nice", "ionice", "chrt", "taskset", "nohup", "setsid", "setpriv",
@@ -141,7 +141,7 @@ func known(name string) (Dialect, bool) {
 	return "", false
 }
 
-// foreign says whether a program is a shell that has no dialect here.
+// foreign reports whether a program is a shell that has no dialect here.
 func foreign(name string) bool {
 	switch baseName(name) {
 	case "xonsh", "rc", "es", "osh", "ysh", "oil", "ion", "murex", "hilbish", "scsh", "nsh", "ngs", "closh", "brush", "sash":

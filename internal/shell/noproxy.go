@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// NoProxyCovers says whether a value of no_proxy keeps a host, a name or an IP
+// NoProxyCovers reports whether a value of no_proxy keeps a host, a name or an IP
 // address, from the proxy: by its own entry, by a domain that it is in, by a
 // network, or by "*". An entry with a port counts for nothing here, since it
 // keeps only that port. Entries are compared whole: 192.168.99.10 is not

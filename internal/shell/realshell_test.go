@@ -57,7 +57,7 @@ func forms() []form {
 	return all
 }
 
-// wanted says whether this computer is to test a shell: all of them, unless
+// wanted reports whether this computer is to test a shell: all of them, unless
 // DVH_SHELLS lists those that it has.
 func wanted(f form) bool {
 	list, ok := os.LookupEnv("DVH_SHELLS")

@@ -127,7 +127,7 @@ func grammarOf(d Dialect) (grammar, bool) {
 
 const hintLine = "Run this command to configure your shell:"
 
-// plain says whether a value means itself between double quotes in every
+// plain reports whether a value means itself between double quotes in every
 // dialect, and stays whole when an unquoted eval splits words and matches file
 // names: no blank, no pattern, no quote, no expansion, no byte beyond ASCII.
 func plain(s string) bool {
@@ -143,7 +143,7 @@ func plainByte(c byte) bool {
 	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || strings.IndexByte("_./:@+,=-", c) >= 0
 }
 
-// bare says whether a word needs no quotes at all as a command's argument, in
+// bare reports whether a word needs no quotes at all as a command's argument, in
 // any dialect: zsh reads a leading =, powershell a comma and an @.
 func bare(s string) bool {
 	return s != "" && plain(s) && !strings.ContainsAny(s, "@+,=")

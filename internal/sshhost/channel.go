@@ -212,7 +212,7 @@ func (c *chanConn) Write(p []byte) (int, error) {
 	return 0, c.writeErr
 }
 
-// CloseWrite says that no more will come, and leaves the other direction open.
+// CloseWrite reports that no more will come, and leaves the other direction open.
 func (c *chanConn) CloseWrite() error { return c.ch.CloseWrite() }
 
 func (c *chanConn) Close() error {

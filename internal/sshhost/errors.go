@@ -70,7 +70,7 @@ type Error struct {
 	// offers: NoCommonAlgorithm only. In StageSession, What is what was being done.
 	What         string
 	Ours, Theirs []string
-	// Outdated says that Config.Legacy would offer something of Theirs: NoCommonAlgorithm only.
+	// Outdated reports that Config.Legacy would offer something of Theirs: NoCommonAlgorithm only.
 	Outdated bool
 	// Methods are the ways to log in that the server would take, where it does not take the key. User
 	// is who tried, and Key the fingerprint of the key that was shown.

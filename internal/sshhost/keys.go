@@ -30,7 +30,7 @@ func line(key ssh.PublicKey) []byte {
 	return ssh.MarshalAuthorizedKey(key)
 }
 
-// ErrEncrypted says that the private key has a passphrase: nobody is asked for
+// ErrEncrypted reports that the private key has a passphrase: nobody is asked for
 // it, because docker-machine's keys have none.
 var ErrEncrypted = errors.New("the private key is encrypted")
 

@@ -82,7 +82,7 @@ func (m *meter) lookAgain() bool {
 	return true
 }
 
-// account notes what was read, and says whether the server has just said who it is.
+// account notes what was read, and reports whether the server has just said who it is.
 func (m *meter) account(p []byte, n int, err error) (greeted bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -183,7 +183,7 @@ func (c *Client) Lost() error {
 // SignOfLife is Error.What of Answers.
 const SignOfLife = "asking for a sign of life"
 
-// Answers says whether the server still answers anything on this connection: a
+// Answers reports whether the server still answers anything on this connection: a
 // question of a few bytes, which has to queue behind all that was sent before.
 func (c *Client) Answers(ctx context.Context) error {
 	answer := make(chan error, 1)

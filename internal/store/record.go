@@ -16,7 +16,7 @@ const RecordName = "docker-vpn-helper.json"
 
 const recordSchema = 1
 
-// Record is the endpoint that fix has proved to be this machine's. It is a
+// Record is the endpoint that fix has verified to be this machine's. It is a
 // memory and no promise: what it says counts only once a handshake has shown
 // the same server.
 type Record struct {

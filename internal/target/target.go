@@ -57,7 +57,7 @@ type Target struct {
 	Getenv   func(string) string
 	Now      func() time.Time
 	StateDir string
-	// Removed says that the machine is not in the store any more.
+	// Removed reports that the machine is not in the store any more.
 	Removed bool
 	// Mode is what is being done with the machine now.
 	Mode mode.Mode

@@ -1,5 +1,5 @@
 // Package ticket is the report that goes to a network team or into an issue: one
-// text with the ladder, the evidence behind it, versions, timings and the route
+// text with the report, the evidence behind it, versions, timings and the route
 // table, without what is nobody else's business.
 package ticket
 

@@ -33,13 +33,13 @@ type spinner struct {
 	stop  chan struct{} // of the goroutine that draws; nil if none does
 }
 
-// spins says whether the line may be shown at all: not to screen readers and other
+// spins reports whether the line may be shown at all: not to screen readers and other
 // dumb terminals, and not between the lines of --verbose.
 func (u *UI) spins() bool {
 	return u.errTerm && !u.JSON && !u.Verbose && u.getenv("TERM") != "dumb"
 }
 
-// Busy says that a step has begun; done ends it.
+// Busy reports that a step has begun; done ends it.
 func (u *UI) Busy(machine, what string) (done func()) {
 	u.begin(step{machine: machine, what: what})
 	return func() { u.idle(func(st step) bool { return st.machine == machine && st.what == what }) }

@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// TestMain shows a ladder on this process's own terminal, when tmux runs it.
+// TestMain shows a report on this process's own terminal, when tmux runs it.
 func TestMain(m *testing.M) {
 	if os.Getenv("DVH_SHOW") == "" {
 		os.Exit(m.Run())
@@ -23,7 +23,7 @@ func TestMain(m *testing.M) {
 	u.Say("[default] adding NAT rule 127.0.0.1:2376 → guest 2376")
 	time.Sleep(1500 * time.Millisecond)
 	done()
-	u.Ladder(broken())
+	u.Report(broken())
 	fmt.Print("END")
 	time.Sleep(time.Minute)
 	os.Exit(0)

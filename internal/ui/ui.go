@@ -61,8 +61,8 @@ type UI struct {
 
 	mu   sync.Mutex
 	lost error // the first failure to write a result
-	// ladders counts those that have been written.
-	ladders int
+	// reports counts those that have been written.
+	reports int
 	spin    spinner
 	// columns, where it is not nil, is the width of a screen that is no terminal.
 	columns func() int
@@ -82,11 +82,11 @@ func isTerminal(stream any) bool {
 	return ok && term.IsTerminal(int(f.Fd()))
 }
 
-// CanPrompt says whether somebody can be asked: stdin and stderr are a
+// CanPrompt reports whether somebody can be asked: stdin and stderr are a
 // terminal; stdout may be a pipe, as in eval "$(docker-vpn-helper fix)".
 func (u *UI) CanPrompt() bool { return u.inTerm && u.errTerm && !u.JSON }
 
-// StdinIsTerminal says whether a Ctrl-C at standard input reaches a command
+// StdinIsTerminal reports whether a Ctrl-C at standard input reaches a command
 // that we run there.
 func (u *UI) StdinIsTerminal() bool { return u.inTerm }
 
@@ -223,7 +223,7 @@ func (u *UI) width(stream io.Writer) int {
 	return 80 // a terminal that does not say
 }
 
-// utf8 says whether marks outside ASCII can be shown. Only a terminal can say
+// utf8 reports whether marks outside ASCII can be shown. Only a terminal can say
 // no: what reads a pipe takes UTF-8.
 func (u *UI) utf8(terminal bool) bool {
 	if !terminal {

@@ -41,7 +41,7 @@ func Unlisted(name string) *Error {
 	return &Error{Kind: NotFound, Text: "Could not find a registered machine named '" + name + "'"}
 }
 
-// Retryable says that the same command may succeed in a moment.
+// Retryable reports that the same command may succeed in a moment.
 func (e *Error) Retryable() bool { return e.Kind == NotReady }
 
 // Check turns what running VBoxManage gave into nil or an error. VBoxManage may

@@ -15,7 +15,7 @@ const NoName = "<inaccessible>"
 // VMRef is a line of `list vms` or `list runningvms`.
 type VMRef struct{ Name, UUID string }
 
-// Inaccessible says that VirtualBox cannot read the VM's settings: it stands in
+// Inaccessible reports that VirtualBox cannot read the VM's settings: it stands in
 // the list as <inaccessible>, in VirtualBox's language.
 func (r VMRef) Inaccessible() bool {
 	return strings.HasPrefix(r.Name, "<") && strings.HasSuffix(r.Name, ">")
@@ -53,7 +53,7 @@ type HostOnlyNet struct {
 	Lower netip.Addr // the laptop gets the lowest (VirtualBox 7 manual, "Host-Only Networks")
 }
 
-// Has says whether an address is in the network.
+// Has reports whether an address is in the network.
 func (n HostOnlyNet) Has(a netip.Addr) bool { return netip.PrefixFrom(n.Lower, n.Mask).Contains(a) }
 
 // ParseHostOnlyIfs reads `list hostonlyifs`.

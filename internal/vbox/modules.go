@@ -24,7 +24,7 @@ const NetCtlDevice = "vboxnetctl"
 // process has one open.
 func StartupRestart() []string { return []string{StartupScript, "restart"} }
 
-// KextsUnsupported says that macOS refuses the kernel extensions for good, so that
+// KextsUnsupported reports that macOS refuses the kernel extensions for good, so that
 // allowing them is no use (kmutil's words; gasolin/foxbox#32, macOS 13).
 func KextsUnsupported(err error) bool {
 	var exit *host.CmdError
@@ -44,7 +44,7 @@ func ModprobeRestart(modprobe string) [][]string {
 	}
 }
 
-// HoldsModules says whether a process of that name keeps the kernel modules from
+// HoldsModules reports whether a process of that name keeps the kernel modules from
 // being unloaded: VMs, and the network services that VMs share. The window
 // ("VirtualBox") runs its VMs in processes of their own only since 6.0.
 // VBoxSVC and VBoxManage do not open the driver.

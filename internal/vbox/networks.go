@@ -57,7 +57,7 @@ func parseRange(s string) (netip.Prefix, bool) {
 	return netip.Prefix{}, false
 }
 
-// Allowed says whether an adapter may have the address p: inside a range of the
+// Allowed reports whether an adapter may have the address p: inside a range of the
 // file, or of the defaults where there is no file. A file without a range for
 // that family allows nothing, so a file that names other ranges takes the
 // default away (VBoxNetAdpCtl.cpp, GlobalNetworkPermissionsConfig::forbids).

@@ -49,7 +49,7 @@ const (
 	Unknown      State = "unknown"
 )
 
-// Live says that a process holds the VM, so that its settings can be changed by
+// Live reports that a process holds the VM, so that its settings can be changed by
 // `controlvm` and not by `modifyvm` ("already locked for a session",
 // docker/machine#1679).
 func (s State) Live() bool {

@@ -33,7 +33,7 @@ func (s *scene) ssh(port int) (ok bool) {
 	return r.Exit == 0
 }
 
-// wantSSH runs doctor and wants one of these codes from the ssh rung, soon.
+// wantSSH runs doctor and wants one of these codes from the ssh layer, soon.
 func (s *scene) wantSSH(codes ...string) (title string) {
 	s.Helper()
 	var r report

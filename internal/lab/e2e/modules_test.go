@@ -128,7 +128,7 @@ func TestModulesAreRestartedWithTheVMsSaved(t *testing.T) {
 	s.same("restarts", 1, strings.Count(string(log), "restart vboxdrv"))
 }
 
-// The whole ladder: adding the route and giving the adapter its address help
+// All steps: adding the route and giving the adapter its address help
 // nothing, as its other end is dead until the modules are restarted.
 func TestFixRestartsTheModulesLast(t *testing.T) {
 	s, other := two(t)

@@ -134,7 +134,7 @@ func TestUndoOfAMachineThatOnlyTheStoreForgot(t *testing.T) {
 	s.same("the certificate is left", served, s.served())
 }
 
-// Two repairs, taken back one after the other.
+// Two repairs, undone one after the other.
 func TestUndoAll(t *testing.T) {
 	s := on(t, nsguest.Boot2docker, fakestore.Options{Names: ipOnly()})
 	files, store, served := s.hostFiles(), s.tree(s.lab.StoreDir()), s.served()

@@ -154,7 +154,7 @@ func TestDryRunTellsWhatFixDoes(t *testing.T) {
 		s.same(path, data, after[path])
 	}
 	f := s.fix("default")
-	// Which endpoint is recorded only dockerd's rung can say, which was still blocked.
+	// Which endpoint is recorded only dockerd's layer can say, which was still blocked.
 	want := append(slices.DeleteFunc(f.Applied, func(c string) bool { return strings.HasPrefix(c, "record the endpoint") }), "after that: inspect daemon")
 	s.same("what was said and what was done", want, strings.Split(strings.TrimSpace(dry.Stdout), "\n"))
 }

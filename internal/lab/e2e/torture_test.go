@@ -44,7 +44,7 @@ type torture struct {
 	rand *rand.Rand
 	took time.Duration // by a run that nothing disturbs
 	ends map[string]int
-	// back says that it is not only the newest journal that can be taken back.
+	// back says that it is not only the newest journal that can be undone.
 	back bool
 }
 

@@ -22,7 +22,7 @@ type Container struct {
 	// Started is when it was started last: a container that was left alone
 	// keeps it.
 	Started time.Time `json:"started"`
-	// ByUser says that a user stopped it, which unless-stopped remembers.
+	// ByUser reports that a user stopped it, which unless-stopped remembers.
 	ByUser bool `json:"by_user,omitempty"`
 	Paused bool `json:"paused,omitempty"`
 	// Remove is docker run --rm: gone as soon as it is stopped.

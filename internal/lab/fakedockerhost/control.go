@@ -105,7 +105,7 @@ func DaemonPID(dir string) int {
 	return r.PID
 }
 
-// Serves says whether dockerd of a running guest serves its ports.
+// Serves reports whether dockerd of a running guest serves its ports.
 func Serves(dir string) bool {
 	pid := DaemonPID(dir)
 	data, err := os.ReadFile(filepath.Join(dir, "run", "ready"))

@@ -254,7 +254,7 @@ func (g *Guest) path(elem ...string) string {
 	return filepath.Join(append([]string{g.dir}, elem...)...)
 }
 
-// Fault says whether a fault is switched on, and its parameter. Those that there are:
+// Fault reports whether a fault is switched on, and its parameter. Those that there are:
 //
 //	sshd                refuse | silent | close | auth | hostkey | limit N SECONDS
 //	sudo                sudo asks for a password

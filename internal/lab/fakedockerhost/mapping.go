@@ -86,7 +86,7 @@ func (m *inward) rewrite(data []byte, final bool) (out, rest []byte) {
 
 func (m *inward) pass(b byte) { m.last = [3]byte{m.last[1], m.last[2], b} }
 
-// startsPath says whether a slash here begins a path: not inside of another
+// startsPath reports whether a slash here begins a path: not inside of another
 // path or word, but after "unix://".
 func (m *inward) startsPath() bool {
 	b := m.last[2]

@@ -64,7 +64,7 @@ func LogCall(file, name string, args []string) {
 	fmt.Fprintln(f, strings.Join(append([]string{name}, args...), " "))
 }
 
-// mayChange says whether this process has root's rights in the world.
+// mayChange reports whether this process has root's rights in the world.
 func (c *call) mayChange() bool { return c.w.Sudo == "root" || os.Getenv("DVH_SUDO") != "" }
 
 // sudo is sudo [-n] [--] COMMAND….

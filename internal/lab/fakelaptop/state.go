@@ -45,7 +45,7 @@ type State struct {
 	DockerMachine string `json:"docker_machine,omitempty"`
 	// Boots is how often it was booted since it was made.
 	Boots int `json:"boots,omitempty"`
-	// OwnPorts says that no other world chooses among this one's ports.
+	// OwnPorts reports that no other world chooses among this one's ports.
 	OwnPorts bool `json:"own_ports,omitempty"`
 	// Contexts are docker's, without its own: a name and its endpoint.
 	Contexts map[string]string `json:"contexts,omitempty"`
@@ -146,7 +146,7 @@ func (w *State) lookup(ip netip.Addr) (Route, bool) {
 	return best, found
 }
 
-// Reaches says whether packets to an address get to VirtualBox.
+// Reaches reports whether packets to an address get to VirtualBox.
 func (w *State) Reaches(ip string) bool {
 	addr, err := netip.ParseAddr(ip)
 	if err != nil {

@@ -14,7 +14,7 @@
 // opens a loopback listener for each TCP NAT rule and carries what arrives into
 // a Guest. As with VirtualBox's NAT,
 //
-//   - a connection to the host port succeeds although nobody listens on the
+//   - a connection to the host port succeeds although nothing listens on the
 //     guest's port; it is closed right after;
 //   - a listener that could not be opened is not reported: the rule is there and
 //     somebody else has the port, or nobody;

@@ -54,7 +54,7 @@ func underTest() int {
 }
 
 // The laptops whose repair is broken. Together their repairs have every kind of change
-// that fix takes back.
+// that fix undoes.
 var laptops = map[string]laptop{
 	"VPN connected":    {os: host.Linux, happened: (*fakelaptop.State).VPNOn},
 	"VPN disconnected": {os: host.Darwin, happened: func(o *fakelaptop.State) { o.VPNOn(); o.VPNOff() }},

@@ -41,7 +41,7 @@ func (n NS) Delete(ctx context.Context) error {
 	return run(ctx, "", "ip", "netns", "delete", string(n))
 }
 
-// Exists says whether the name is taken.
+// Exists reports whether the name is taken.
 func (n NS) Exists() bool {
 	_, err := os.Stat(n.Path())
 	return err == nil

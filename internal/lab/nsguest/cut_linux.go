@@ -61,7 +61,7 @@ func (v *VM) CutSSH(ctx context.Context, how Verdict) error {
 	return errors.Join(errs...)
 }
 
-// MendSSH takes back what CutSSH has done.
+// MendSSH undoes what CutSSH has done.
 func (v *VM) MendSSH(ctx context.Context) error {
 	return errors.Join(v.filter(ctx, "-F INPUT"), v.filter(ctx, "-F OUTPUT"))
 }

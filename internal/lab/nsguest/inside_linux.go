@@ -134,7 +134,7 @@ func (v *VM) countInLog(text string) (int, error) {
 	return strings.Count(string(data), text), err
 }
 
-// HasContainer says whether a container runs, by its name.
+// HasContainer reports whether a container runs, by its name.
 func (v *VM) HasContainer(ctx context.Context, name string) (bool, error) {
 	out, err := v.Docker(ctx, "ps", "--format", "{{.Names}}")
 	for _, n := range strings.Fields(out) {

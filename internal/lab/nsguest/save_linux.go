@@ -62,7 +62,7 @@ func (v *VM) Restore(ctx context.Context) (*Running, error) {
 	return r, os.Remove(v.savedFile())
 }
 
-// Saved says whether the VM is saved.
+// Saved reports whether the VM is saved.
 func (v *VM) Saved() bool {
 	_, err := os.Stat(v.savedFile())
 	return err == nil && v.PID() != 0

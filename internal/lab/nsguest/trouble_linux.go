@@ -28,7 +28,7 @@ func (v *VM) CloseSSH(ctx context.Context, how Verdict) error {
 	return v.filter(ctx, "-I INPUT -p tcp --dport 22 -m conntrack --ctstate NEW -j "+string(how))
 }
 
-// OpenSSH takes back what CloseSSH and LimitSSH have done.
+// OpenSSH undoes what CloseSSH and LimitSSH have done.
 func (v *VM) OpenSSH(ctx context.Context) error {
 	rules, err := v.Output(ctx, "iptables", "-S", "INPUT")
 	if err != nil {

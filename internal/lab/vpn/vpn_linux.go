@@ -148,7 +148,7 @@ func (v *VPN) Connect(ctx context.Context, clean bool) error {
 	return v.withLog(err, "openconnect.log")
 }
 
-// Connected says whether the client runs.
+// Connected reports whether the client runs.
 func (v *VPN) Connected() bool { return v.client().PID() != 0 }
 
 // Disconnect ends the client in an orderly way and waits until the tunnel is gone.

@@ -1,4 +1,4 @@
-// Package context is a rung of its own, beside the ladder: the docker context that
+// Package context is a layer of its own, beside the report: the docker context that
 // leads to the machine. It is inspected and repaired by the context command alone.
 package context
 
@@ -28,7 +28,7 @@ type State struct {
 	Exists   bool   `json:"exists"`
 	Endpoint string `json:"endpoint"`
 	Want     string `json:"want"`
-	// Holds says that it has the machine's own TLS files.
+	// Holds reports that it has the machine's own TLS files.
 	Holds   bool   `json:"holds_the_tls_files"`
 	Current string `json:"current"`
 
@@ -40,7 +40,7 @@ type State struct {
 	AgainHint string `json:"-"`
 }
 
-// Layer is the rung, which decides for itself whether all is well.
+// Layer describes it to the engine; it decides for itself whether all is well.
 func Layer(wish Wish) engine.Layer {
 	return engine.Layer{Name: "context", Local: true, LaptopOnly: true, Verdict: true,
 		Inspect: func(ctx context.Context, w *target.Target) (engine.State, error) { return inspect(ctx, w, wish) }}

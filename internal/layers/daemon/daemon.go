@@ -22,7 +22,7 @@ type State struct {
 	Answered  string `json:"answered"`
 	Err       string `json:"error,omitempty"`
 	NotDocker bool   `json:"not_docker"`
-	// Complains says that dockerd itself answers with an error.
+	// Complains reports that dockerd itself answers with an error.
 	Complains bool              `json:"complains"`
 	API       string            `json:"api,omitempty"`
 	Identity  endpoint.Identity `json:"identity"`
@@ -33,7 +33,7 @@ type State struct {
 	// Client is the newest API of the laptop's docker command; empty where it was
 	// not asked, or does not say.
 	Client string `json:"client_api,omitempty"`
-	// Down says that the docker host runs no dockerd, as SSH told.
+	// Down reports that the docker host runs no dockerd, as SSH told.
 	Down bool `json:"down"`
 	// Elsewhere is the port that dockerd listens on where it is not docker-machine's.
 	Elsewhere int                  `json:"listens_elsewhere,omitempty"`
@@ -44,7 +44,7 @@ type State struct {
 	LogHint                    string `json:"-"`
 }
 
-// Layer is the rung.
+// Layer describes it to the engine.
 func Layer() engine.Layer {
 	return engine.Layer{Name: "daemon", Needs: []string{"machine", "forward", "tls"}, Local: true, LaptopOnly: true, Verdict: true, Inspect: inspect}
 }

@@ -1,4 +1,4 @@
-// Package env is the rung nearest to the user: what the calling shell tells
+// Package env is the layer nearest to the user: what the calling shell tells
 // docker to talk to.
 package env
 
@@ -26,7 +26,7 @@ type State struct {
 	// Proxy is the variable that would send the endpoint's traffic to a proxy.
 	Proxy string `json:"proxy_variable"`
 
-	// NoClient says that there is no docker command at all.
+	// NoClient reports that there is no docker command at all.
 	NoClient bool `json:"no_docker_command"`
 
 	WantHost string `json:"want_host"`
@@ -35,7 +35,7 @@ type State struct {
 	OS       string `json:"-"`
 }
 
-// Layer is the rung. It cannot be repaired from here: a program cannot change
+// Layer describes it to the engine. It cannot be repaired from here: a program cannot change
 // its caller's environment.
 func Layer() engine.Layer {
 	return engine.Layer{Name: "env", Local: true, Lenient: true, Inspect: inspect}

@@ -1,4 +1,4 @@
-// Package forward is the rung that survives a VPN: the NAT rule from a loopback
+// Package forward is the layer that survives a VPN: the NAT rule from a loopback
 // port of the laptop to dockerd's port in the VM.
 package forward
 
@@ -31,9 +31,9 @@ type State struct {
 	Open    []vbox.Forward `json:"open,omitempty"`  // of these, rules that listen on other addresses than loopback
 	// TakenBy is who listens on the rule's port instead of VirtualBox; empty if nobody does.
 	TakenBy string `json:"taken_by,omitempty"`
-	// HostOnlyWorks says that dockerd answers at the host-only address, without any rule.
+	// HostOnlyWorks reports that dockerd answers at the host-only address, without any rule.
 	HostOnlyWorks bool `json:"host_only_works"`
-	// NoPort says that no port is left for a new rule.
+	// NoPort reports that no port is left for a new rule.
 	NoPort string           `json:"no_port,omitempty"`
 	Plan   *changes.AddRule `json:"-"`
 
@@ -152,13 +152,13 @@ func reached(all []routes.Listener) []routes.Listener {
 	return slices.DeleteFunc(slices.Clone(all), func(l routes.Listener) bool { return !l.Addr.Addr().IsUnspecified() })
 }
 
-// hungUp says whether the connection ended without a word, as one through NAT does to
+// hungUp reports whether the connection ended without a word, as one through NAT does to
 // a guest that refuses it.
 func hungUp(err error) bool {
 	return errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET)
 }
 
-// servesVM says whether a listener also listens for another rule of the VM: it is what
+// servesVM reports whether a listener also listens for another rule of the VM: it is what
 // runs the VM then, by whatever name.
 func servesVM(ctx context.Context, w *target.Target, vm vbox.VM, rule vbox.Forward, l routes.Listener) bool {
 	for _, f := range vm.Forwards {

@@ -1,4 +1,4 @@
-// Package machine is the first rung: the store's entry and the state of the VM.
+// Package machine is the first layer: the store's entry and the state of the VM.
 package machine
 
 import (
@@ -26,19 +26,19 @@ type State struct {
 	UUID       string     `json:"uuid,omitempty"`
 	Version    string     `json:"version,omitempty"`
 
-	// NoVBoxManage says that VirtualBox is not installed; Proven that dockerd
+	// NoVBoxManage reports that VirtualBox is not installed; Proven that dockerd
 	// answers as this machine all the same.
 	NoVBoxManage bool `json:"no_vboxmanage"`
 	Proven       bool `json:"proven"`
 	AppleSilicon bool `json:"apple_silicon"`
-	// NoDriver says that VirtualBox's kernel modules are not loaded, NoModules
+	// NoDriver reports that VirtualBox's kernel modules are not loaded, NoModules
 	// why they cannot be restarted.
 	NoDriver  bool   `json:"no_driver"`
 	NoModules string `json:"no_modules,omitempty"`
 	// Adapters is the VM's own, which there cannot be without kernel modules.
 	Adapters []changes.HostOnly `json:"-"`
 
-	// Missing says that VirtualBox does not know the VM; Settings is its settings
+	// Missing reports that VirtualBox does not know the VM; Settings is its settings
 	// file if that is where docker-machine puts it, Unreadable the UUID of a VM
 	// whose settings VirtualBox cannot read, Foreign another user's VM process.
 	Missing    bool   `json:"missing"`
@@ -52,7 +52,7 @@ type State struct {
 	Lacks      []string `json:"lacks,omitempty"`
 	Creator    int      `json:"docker_machine_pid,omitempty"`
 
-	// OldAdapter says that the VM is on a host-only adapter, which this
+	// OldAdapter reports that the VM is on a host-only adapter, which this
 	// VirtualBox has no more; Slot is that NIC, Network the host-only network that
 	// has the machine's address, Laptop the laptop's own one there.
 	OldAdapter bool         `json:"old_adapter"`
@@ -63,7 +63,7 @@ type State struct {
 	// it, AllowLine the line of networks.conf that would.
 	Refused   netip.Prefix `json:"refused,omitzero"`
 	AllowLine string       `json:"allow_line,omitempty"`
-	// Kept says that the adapter has the address from before: it is refused next time.
+	// Kept reports that the adapter has the address from before: it is refused next time.
 	Kept bool `json:"address_kept,omitempty"`
 	// Now is the docker host's own address where it is another than Known, config.json's.
 	Now   netip.Addr `json:"address_now,omitzero"`
@@ -72,7 +72,7 @@ type State struct {
 	FixHint, StopHint, ModulesHint, IPHint, DoctorHint, CreateAgainHint string `json:"-"`
 }
 
-// Layer is the rung.
+// Layer describes it to the engine.
 func Layer() engine.Layer {
 	return engine.Layer{Name: "machine", Ground: true, Inspect: inspect}
 }
@@ -122,7 +122,7 @@ func inspect(ctx context.Context, w *target.Target) (engine.State, error) {
 	return s, nil
 }
 
-// has says whether an interface of the laptop has an address.
+// has reports whether an interface of the laptop has an address.
 func has(ctx context.Context, w *target.Target, addr netip.Prefix) bool {
 	links, err := w.Laptop.Links(ctx)
 	return err == nil && slices.ContainsFunc(links, func(l host.Link) bool { return slices.Contains(l.Addrs, addr) })

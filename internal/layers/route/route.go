@@ -1,4 +1,4 @@
-// Package route is the rung that a VPN takes out: which interface a packet to
+// Package route is the layer that a VPN takes out: which interface a packet to
 // the host-only address would leave by.
 package route
 
@@ -23,20 +23,20 @@ type State struct {
 	// Client is the VPN client that owns the route, where it can be known. It is
 	// advice only; nothing is decided by it.
 	Client routes.Client `json:"client"`
-	// Silent says that the route is right and nothing answers behind it.
+	// Silent reports that the route is right and nothing answers behind it.
 	Silent bool `json:"silent"`
 
 	OS string `json:"os"`
 	// NIC is the host-only adapter that the VM is attached to, asked only where
 	// no interface of the laptop stands for it.
 	NIC string `json:"nic,omitempty"`
-	// VMDown says that the VM, which brings its adapter up, does not run.
+	// VMDown reports that the VM, which brings its adapter up, does not run.
 	VMDown bool `json:"vm_down"`
 
 	FixHint, StopHint string `json:"-"`
 }
 
-// Layer is the rung. Where the NAT rule carries the traffic a lost route is
+// Layer describes it to the engine. Where the NAT rule carries the traffic a lost route is
 // only a warning: the rule is the cure.
 func Layer() engine.Layer {
 	return engine.Layer{Name: "route", Needs: []string{"machine"}, Local: true, LaptopOnly: true, Optional: true, Inspect: inspect}
@@ -56,7 +56,7 @@ func inspect(ctx context.Context, w *target.Target) (engine.State, error) {
 	verdict := s.judge().Verdict
 	switch {
 	case w.Mode.IsRepair():
-		// A route that is right is proved by an answer; a tunnel's name is advice.
+		// A route that is right is verified by an answer; a tunnel's name is advice.
 		if verdict == routes.OK && running(ctx, w) && !w.Endpoints.HostOnlyAnswers(ctx) {
 			s.silent(ctx, w)
 		}
@@ -105,7 +105,7 @@ func (s State) BlockedBy() string {
 	return ""
 }
 
-// running says whether somebody can be there to answer. A frugal repair has had
+// running reports whether somebody can be there to answer. A frugal repair has had
 // dockerd's answer already.
 func running(ctx context.Context, w *target.Target) bool {
 	if w.Mode.IsQuick() {

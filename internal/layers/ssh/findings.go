@@ -215,7 +215,7 @@ func (s State) silent() bool {
 	return false
 }
 
-// limited says whether there is evidence that sshd is well and that we are kept
+// limited reports whether there is evidence that sshd is well and that we are kept
 // from it. An sshd that hangs or is gone must not be taken for one that counts.
 func (s State) limited() bool {
 	if s.Err == nil || !s.silent() {

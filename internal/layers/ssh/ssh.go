@@ -1,4 +1,4 @@
-// Package ssh is the rung that repairs go through: can the docker host be
+// Package ssh is the layer that repairs go through: can the docker host be
 // reached over SSH, and if not, what closes it.
 package ssh
 
@@ -60,7 +60,7 @@ type State struct {
 	SSHHint, ForwardHint, RestartHint string `json:"-"`
 }
 
-// Layer is the rung.
+// Layer describes it to the engine.
 func Layer() engine.Layer {
 	return engine.Layer{Name: "ssh", Needs: []string{"machine"}, Lenient: true, Inspect: inspect}
 }
@@ -98,7 +98,7 @@ func inspect(ctx context.Context, w *target.Target) (engine.State, error) {
 	}
 	s.Login, s.Greeting, s.Weak = w.SSH.Login(), c.Greeting().Ident, c.Greeting().Weak
 	if w.Mode.IsRepair() {
-		return s, nil // what a repair needs of the docker host, its rung has asked
+		return s, nil // what a repair needs of the docker host, its layer has asked
 	}
 	facts, err := w.Guest.Facts(ctx)
 	s.Login = w.SSH.Login()

@@ -1,4 +1,4 @@
-// Package tls is the rung of certificates: the one that is served, the one on
+// Package tls is the layer of certificates: the one that is served, the one on
 // the docker host's disk, the one in the store, and the CA behind them.
 package tls
 
@@ -66,7 +66,7 @@ type State struct {
 	CertsHint, ClockHint string `json:"-"`
 }
 
-// Layer is the rung.
+// Layer describes it to the engine.
 func Layer() engine.Layer {
 	return engine.Layer{Name: "tls", Needs: []string{"machine"}, Local: true, Inspect: inspect}
 }
@@ -249,7 +249,7 @@ func (s *State) plan(ctx context.Context, w *target.Target, old, served *x509.Ce
 	switch {
 	case w.Mode.IsQuick(), access.Skipped(factsErr):
 	case factsErr != nil:
-		// The ssh rung knows what to do about it, and cert renew does not look at it.
+		// The ssh layer knows what to do about it, and cert renew does not look at it.
 		s.Impossible, s.ImpossibleHint = access.NoFacts(factsErr), w.Hint("doctor")
 		if access.HostKeyChanged(factsErr) {
 			s.ImpossibleHint = acceptHint(w)

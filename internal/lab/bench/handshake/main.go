@@ -1,4 +1,4 @@
-// Command handshake is the floor for what proves an endpoint: hello, plus one TLS
+// Command handshake is the floor for what verifies an endpoint: hello, plus one TLS
 // handshake with the client certificate and one _ping on the same connection.
 //
 //	handshake CERT_PATH HOST:PORT SERVER_NAME

@@ -61,7 +61,7 @@ func screen(columns int, env map[string]string) (*UI, *bytes.Buffer, *bytes.Buff
 	return u, &out, &err
 }
 
-func TestLadderOnEveryScreen(t *testing.T) {
+func TestReportOnEveryScreen(t *testing.T) {
 	utf8, latin := map[string]string{"LANG": "de_DE.UTF-8", "TERM": "xterm"}, map[string]string{"LANG": "C", "TERM": "xterm"}
 	for name, c := range map[string]struct {
 		columns int
@@ -83,21 +83,21 @@ func TestLadderOnEveryScreen(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			u, out, _ := screen(c.columns, c.env)
 			u.Color = c.color
-			u.Ladder(broken())
-			golden(t, "ladder-"+name, out.Bytes())
+			u.Report(broken())
+			golden(t, "report-"+name, out.Bytes())
 		})
 	}
 }
 
 // A pipe gets the same lines whatever the terminal around it is.
-func TestLadderInAPipe(t *testing.T) {
+func TestReportInAPipe(t *testing.T) {
 	u, out, _ := screen(80, map[string]string{"LANG": "C", "TERM": "dumb"})
 	u.outTerm, u.columns = false, nil
 	r := broken()
 	r.Layers[1].Findings[0].Title += ": a line of a pipe stays a line however long it is, since grep knows no other"
-	u.Ladder(r)
-	u.Ladder(r)
-	golden(t, "ladder-pipe", out.Bytes())
+	u.Report(r)
+	u.Report(r)
+	golden(t, "report-pipe", out.Bytes())
 }
 
 func TestSpinnerLine(t *testing.T) {

@@ -37,11 +37,11 @@ const nameWidth = 8
 // screen that is narrower it stands below it.
 const minText = 20
 
-// Ladder writes a report, one rung a line: mark, name, title; hints below.
-func (u *UI) Ladder(r engine.Report) {
+// Report writes a report, one layer a line: mark, name, title; hints below.
+func (u *UI) Report(r engine.Report) {
 	p, columns := u.paint(u.outTerm), u.width(u.out)
 	var b strings.Builder
-	if u.ladders++; u.ladders > 1 {
+	if u.reports++; u.reports > 1 {
 		b.WriteString("\n")
 	}
 	fmt.Fprintf(&b, "%s  %s\n", p(color.Bold, clean(r.Machine)), clean(r.Endpoint))
