@@ -42,7 +42,7 @@ func (f *forge) draw(r *rand.Rand, usage int) scene {
 	if o.in(30) { // the issuer's name, and another key
 		leaf.issuerKey = (leaf.issuerKey + 1) % 5
 	}
-	s := scene{key: f.leaf[leaf.key], peer: f.peer, now: now(), tls12: o.in(4)}
+	s := scene{ca: authority{f.make(authorities[0]), f.ca[authorities[0].key]}, key: f.leaf[leaf.key], peer: f.peer, now: now(), tls12: o.in(4)}
 	if o.in(5) {
 		s.now = s.now.Add(500 * time.Millisecond)
 	}

@@ -1,16 +1,11 @@
 package certs
 
 import (
-	"context"
-	"crypto/ecdsa"
-	"crypto/ed25519"
-	"crypto/rsa"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"net"
 	"os"
 	"runtime"
 	"slices"
@@ -19,8 +14,6 @@ import (
 	"sync"
 	"testing"
 	"time"
-
-	"github.com/docker/go-connections/tlsconfig"
 )
 
 // TestTheVerdictIsDockers compares Judge with crypto/tls under the configuration of
@@ -98,6 +91,39 @@ func TestTheVerdictOnClientsIsDockerds(t *testing.T) {
 	}
 }
 
+// TestAReissueIsAcceptedOrRefused: what Reissue signs docker accepts, whatever the CA is
+// like, so that a repair that was planned cures what it is for.
+func TestAReissueIsAcceptedOrRefused(t *testing.T) {
+	const chains = 2_000
+	seed := seed(t)
+	f := newForge(t)
+	cured, hopeless := 0, 0
+	for n := range uint64(chains) {
+		s := f.draw(rand.New(rand.NewPCG(seed, n)), forServers)
+		roots, err := ParseCerts(s.caPEM)
+		if err != nil || !slices.ContainsFunc(roots, s.ca.cert.Equal) || len(s.judge().Causes) == 0 {
+			continue
+		}
+		text, err := Reissue(Request{Old: s.chain[0], PublicKey: s.chain[0].PublicKey, CA: s.ca.cert, CAKey: s.ca.key, Names: []string{s.name}, Now: s.now})
+		if err != nil {
+			hopeless++
+			continue
+		}
+		fresh, err := ParseCert(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		cured++
+		if s.chain = []*x509.Certificate{fresh}; s.verify() != nil {
+			t.Fatalf("DVH_SEED=%d, chain %d: docker refuses the new certificate: %v\n%s", seed, n, s.verify(), s)
+		}
+	}
+	t.Logf("%d cured, %d refused", cured, hopeless)
+	if cured < chains/10 || hopeless < chains/20 {
+		t.Errorf("%d cured, %d refused: both should be frequent", cured, hopeless)
+	}
+}
+
 func seed(t *testing.T) uint64 {
 	t.Helper()
 	seed := uint64(20261125)
@@ -115,6 +141,7 @@ func seed(t *testing.T) uint64 {
 // a dockerd with its ca.pem.
 type scene struct {
 	caPEM []byte
+	ca    authority // the one at the root of the chain
 	chain []*x509.Certificate
 	key   any             // of the first in chain
 	peer  tls.Certificate // the other side's, where it needs one
@@ -165,133 +192,6 @@ func (s scene) noFalseCause() error {
 		return fmt.Errorf("docker accepts, and yet %+v", causes)
 	}
 	return nil
-}
-
-// otherFailure is a handshake that failed for another reason than the certificate.
-type otherFailure struct{ error }
-
-// errCAs is docker's error for a ca.pem without a certificate (docker/cli,
-// cli/context/docker/load.go).
-var errCAs = errors.New("ca.pem seems invalid")
-
-// verify is how a docker client refuses the server, nil if it connects: what
-// verifyServerCertificate in crypto/tls/handshake_client.go does.
-func (s scene) verify() error {
-	roots, sent := x509.NewCertPool(), x509.NewCertPool()
-	if !roots.AppendCertsFromPEM(s.caPEM) {
-		return errCAs
-	}
-	for i, c := range s.chain {
-		if key, ok := c.PublicKey.(*rsa.PublicKey); ok && key.N.BitLen() > 8192 {
-			return errors.New("tls: server sent certificate containing RSA key larger than 8192 bits")
-		}
-		if i > 0 {
-			sent.AddCert(c)
-		}
-	}
-	leaf := s.chain[0]
-	if _, err := leaf.Verify(x509.VerifyOptions{Roots: roots, CurrentTime: s.now, DNSName: s.name, Intermediates: sent}); err != nil {
-		return err
-	}
-	switch leaf.PublicKey.(type) {
-	case *rsa.PublicKey, *ecdsa.PublicKey, ed25519.PublicKey:
-		return nil
-	}
-	return fmt.Errorf("tls: server's certificate contains an unsupported type of public key: %T", leaf.PublicKey)
-}
-
-// handshake is how a docker client refuses the server in a real handshake.
-func (s scene) handshake() error {
-	pool := x509.NewCertPool()
-	if !pool.AppendCertsFromPEM(s.caPEM) {
-		return errCAs
-	}
-	config := tlsconfig.ClientDefault(func(c *tls.Config) {
-		c.RootCAs, c.ServerName, c.Time = pool, s.name, func() time.Time { return s.now }
-		c.CurvePreferences = []tls.CurveID{tls.X25519} // the fastest; it does not bear on the verdict
-	})
-	if config.InsecureSkipVerify || config.MinVersion != tls.VersionTLS12 {
-		return &otherFailure{errors.New("this is not docker's configuration")}
-	}
-	pair := tls.Certificate{PrivateKey: s.key}
-	for _, c := range s.chain {
-		pair.Certificate = append(pair.Certificate, c.Raw)
-	}
-	served := &tls.Config{Certificates: []tls.Certificate{pair}, SessionTicketsDisabled: true}
-	if s.tls12 {
-		served.MaxVersion = tls.VersionTLS12
-	}
-	client, server := net.Pipe()
-	defer client.Close()
-	defer server.Close()
-	go func() {
-		q := newQueue(server)
-		_ = tls.Server(q, served).Handshake()
-		close(q.writes)
-	}()
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-	defer cancel()
-	err := tls.Client(client, config).HandshakeContext(ctx)
-	var refused *tls.CertificateVerificationError
-	if err == nil || errors.As(err, &refused) || strings.Contains(err.Error(), "unsupported type of public key") || strings.Contains(err.Error(), "RSA key larger than") {
-		return err
-	}
-	return &otherFailure{err}
-}
-
-// asClient is how a dockerd refuses a client in a real handshake.
-func (s scene) asClient() error {
-	pool := x509.NewCertPool()
-	if !pool.AppendCertsFromPEM(s.caPEM) {
-		return errCAs
-	}
-	config := tlsconfig.ServerDefault(func(c *tls.Config) {
-		c.ClientCAs, c.ClientAuth, c.Certificates = pool, tls.RequireAndVerifyClientCert, []tls.Certificate{s.peer}
-		c.Time, c.SessionTicketsDisabled, c.CurvePreferences = func() time.Time { return s.now }, true, []tls.CurveID{tls.X25519}
-	})
-	pair := tls.Certificate{PrivateKey: s.key}
-	for _, c := range s.chain {
-		pair.Certificate = append(pair.Certificate, c.Raw)
-	}
-	client, server := net.Pipe()
-	defer client.Close()
-	defer server.Close()
-	go func() {
-		q := newQueue(client)
-		// GetClientCertificate, and not Certificates: it is to be shown whatever CAs are asked for.
-		c := tls.Client(q, &tls.Config{InsecureSkipVerify: true, GetClientCertificate: func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return &pair, nil }})
-		_ = c.Handshake()
-		close(q.writes)
-	}()
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-	defer cancel()
-	q := newQueue(server)
-	defer close(q.writes)
-	return tls.Server(q, config).HandshakeContext(ctx)
-}
-
-// queue is a connection whose writes do not wait for the reader, as TCP's do not for
-// as little as a handshake: a client that refuses in the middle of it reads no more.
-type queue struct {
-	net.Conn
-	writes chan []byte
-}
-
-func newQueue(c net.Conn) queue {
-	q := queue{c, make(chan []byte, 16)}
-	go func() {
-		for p := range q.writes {
-			if _, err := c.Write(p); err != nil {
-				return
-			}
-		}
-	}()
-	return q
-}
-
-func (q queue) Write(p []byte) (int, error) {
-	q.writes <- slices.Clone(p)
-	return len(p), nil
 }
 
 func (s scene) String() string {

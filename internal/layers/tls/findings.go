@@ -139,18 +139,22 @@ func (s State) leafHint() string {
 // clientFindings are about docker's own certificate. That dockerd refuses it is the cause
 // whatever else is wrong: nothing but another certificate makes docker work.
 func (s State) clientFindings(add adder) {
+	note := s.RenewNote
+	if s.CAHint != "" {
+		note = "" // the CA's finding has it
+	}
 	if s.ClientUnusable != "" {
-		add("client-cert-unusable", engine.Fail, engine.Outranks, s.ClientUnusable+s.RenewNote, s.ClientHint)
+		add("client-cert-unusable", engine.Fail, engine.Outranks, s.ClientUnusable+note, s.ClientHint)
 	}
 	title := "dockerd does not accept the client certificate: " + s.ClientRejected
-	if s.ClientProblem != nil {
+	if s.ClientProblem != nil && !s.ClientProblem.OfCA() {
 		title = s.ClientProblem.Text + ", and dockerd refuses it: " + s.ClientRejected
 	}
 	switch {
 	case s.ClientRejected != "" && s.clockBlamed():
 		add("client-cert-rejected", engine.Fail, engine.Plain, title, s.ClientHint)
 	case s.ClientRejected != "":
-		add("client-cert-rejected", engine.Fail, engine.Outranks, title+s.RenewNote, s.ClientHint)
+		add("client-cert-rejected", engine.Fail, engine.Outranks, title+note, s.ClientHint)
 	case s.ForeignCA:
 		add("client-cert-rejected", engine.Fail, engine.Plain, "ca.pem on the docker host is another than the store's: dockerd does not accept the client certificate", s.CertsHint)
 	}

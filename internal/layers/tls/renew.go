@@ -23,6 +23,7 @@ func (s *State) advise(ctx context.Context, w *target.Target) {
 			s.CAHint = s.CertsHint // there is a new one, and this machine has not got it yet
 		} else {
 			s.CAHint, renews = newCA(ctx, w), true
+			s.CertsHint = s.CAHint // nothing that the old one signs is any good
 		}
 	}
 	switch {
