@@ -34,8 +34,9 @@ import (
 //
 //	machine   the store's entry, "key value" lines: name, driver, ip, cidr,
 //	          sshport, user, names (the served certificate's), settings (the VM's
-//	          settings file is there), unfinished (docker-machine create failed), stop-vms. Behind an address that the computer
-//	          has "open", sshd answers on port 22 and sshport, dockerd elsewhere.
+//	          settings file is there), unfinished (docker-machine create failed), and
+//	          fix's port and stop-vms. Behind an address that the computer has "open",
+//	          sshd answers on port 22 and sshport, dockerd elsewhere.
 //	doctor    a line for each layer, its status and codes, its changes behind
 //	          "+", and the cause
 //	fix       the commands that change something, in order, and how it ended;
@@ -130,6 +131,7 @@ func (m transcript) world(t *testing.T) (*target.Target, *hosttest.Computer) {
 	w.SetMachine(entry)
 	w.Guest.DaemonWait = 2 * time.Second
 	_, w.StopVMs = m.entry["stop-vms"]
+	w.Port, _ = strconv.Atoi(m.entry["port"])
 	t.Cleanup(w.Close)
 	return w, c
 }
