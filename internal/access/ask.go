@@ -82,7 +82,7 @@ func runUnlessSilent(ctx context.Context, c *sshhost.Client, cmd host.Cmd) (host
 		}
 		ask, done := context.WithTimeout(ctx, probeTime/2)
 		defer done()
-		err := c.Answers(ask)
+		err := c.CheckAlive(ask)
 		if err != nil {
 			cancel(err)
 		}

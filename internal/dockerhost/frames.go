@@ -16,6 +16,7 @@ import (
 	"strings"
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/shell"
 )
 
 // StrangeAnswerError is what something else said that ran in place of our script: a
@@ -102,13 +103,10 @@ type variable struct{ name, value string }
 func script(root bool, text string, vars ...variable) host.Cmd {
 	var b bytes.Buffer
 	for _, v := range vars {
-		fmt.Fprintf(&b, "%s=%s\n", v.name, quote(v.value))
+		fmt.Fprintf(&b, "%s=%s\n", v.name, shell.SingleQuoted(v.value))
 	}
 	// What a login script has printed need not end its line: a title, "echo -n".
 	b.WriteString("echo\n")
 	b.WriteString(text)
 	return host.Cmd{Argv: []string{"sh", "-s"}, Stdin: b.Bytes(), Root: root}
 }
-
-// quote is one word of POSIX shell: single quotes keep every other character.
-func quote(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }

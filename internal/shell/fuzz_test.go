@@ -3,6 +3,7 @@ package shell
 import (
 	"encoding/json"
 	"errors"
+	"os/exec"
 	"regexp"
 	"slices"
 	"strconv"
@@ -104,6 +105,22 @@ func FuzzDetect(f *testing.F) {
 		}
 		if again, err := Parse(parent); err == nil && again != JSON && again != Emacs && again != d {
 			t.Fatalf("parent %q is %q, detected %q", parent, again, d)
+		}
+	})
+}
+
+// FuzzCommand has a real shell read the words of a command line back.
+func FuzzCommand(f *testing.F) {
+	for _, s := range append(hostile(), "", "'", `'\''`, "\n", "\xff", "-", "=x") {
+		f.Add(s, "second")
+	}
+	f.Fuzz(func(t *testing.T, a, b string) {
+		if strings.ContainsRune(a+b, 0) {
+			return
+		}
+		out, err := exec.Command("sh", "-c", Command("printf", `%s\0`, a, b)).Output()
+		if want := a + "\x00" + b + "\x00"; err != nil || string(out) != want {
+			t.Errorf("%q became %q: %v", want, out, err)
 		}
 	})
 }

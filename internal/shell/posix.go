@@ -49,7 +49,7 @@ func posixHintWord(word string) (string, bool) {
 	return posixWord(word), !strings.HasSuffix(word, "\n") && !strings.ContainsRune(word, 0)
 }
 
-// Quote writes a word for a command line that people paste into a POSIX shell:
+// Quote writes a word for a command line that a POSIX shell reads and people may see:
 // bare where it can be, in single quotes otherwise, and where it holds control
 // characters, which a terminal would not show, by octal escapes.
 func Quote(word string) string {
@@ -64,10 +64,14 @@ func Quote(word string) string {
 		}
 		return posixWord(word)
 	}
-	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
+	return SingleQuoted(word)
 }
 
-// Command joins words, each quoted by Quote, into a line to paste.
+// SingleQuoted writes a word of POSIX shell in single quotes, which keep every other
+// character as it is.
+func SingleQuoted(word string) string { return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'" }
+
+// Command joins words, each quoted by Quote, into a command line.
 func Command(argv ...string) string {
 	quoted := make([]string, len(argv))
 	for i, w := range argv {

@@ -60,7 +60,8 @@ func TestWhatClosesSSH(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			addr := listen(t, tt.serve)
-			cfg := Config{Dial: dialer(addr), Addr: addr, User: "docker", KeyPEM: anyKey(t), NewKey: func([]byte) error { return nil }, Timeout: tt.timeout, BannerTimeout: tt.banner}
+			cfg := toStranger(t, addr)
+			cfg.Timeout, cfg.BannerTimeout = tt.timeout, tt.banner
 			_, err := Dial(t.Context(), cfg)
 			if diff := cmp.Diff(tt.want, verdictOf(t, err)); diff != "" {
 				t.Error(diff)
@@ -72,11 +73,13 @@ func TestWhatClosesSSH(t *testing.T) {
 	}
 }
 
-func anyKey(t *testing.T) []byte { return newServerKey(t) }
-
-func newServerKey(t *testing.T) []byte {
+// toStranger logs in to a server whose host key is not known yet.
+func toStranger(t *testing.T, addr string) Config {
 	t.Helper()
-	return newServer(t).userPEM
+	cfg := newServer(t).config()
+	cfg.Dial, cfg.Addr = dialer(addr), addr
+	cfg.KnownKey, cfg.NewKey = nil, func([]byte) error { return nil }
+	return cfg
 }
 
 func TestNobodyListens(t *testing.T) {
@@ -96,7 +99,7 @@ func TestUserGivesUpDuringTheHandshake(t *testing.T) {
 	addr := listen(t, func(net.Conn) {})
 	ctx, cancel := context.WithCancel(t.Context())
 	time.AfterFunc(50*time.Millisecond, cancel)
-	_, err := Dial(ctx, Config{Dial: dialer(addr), Addr: addr, User: "docker", KeyPEM: anyKey(t), NewKey: func([]byte) error { return nil }})
+	_, err := Dial(ctx, toStranger(t, addr))
 	if diff := cmp.Diff(verdict{StageBanner, Canceled, ""}, verdictOf(t, err)); diff != "" {
 		t.Error(diff)
 	}
@@ -113,8 +116,8 @@ func TestHostKeys(t *testing.T) {
 		if diff := cmp.Diff(string(line), string(shown)); diff != "" {
 			t.Error(diff)
 		}
-		if g := c.Greeting(); g.Fingerprint != ssh.FingerprintSHA256(s.hostKey.PublicKey()) || g.Ident != "SSH-2.0-OpenSSH_7.2" || len(g.Weak) != 0 || len(g.Algorithms) < 3 {
-			t.Errorf("greeting %+v", g)
+		if diff := cmp.Diff(Greeting{Ident: "SSH-2.0-OpenSSH_7.2"}, c.Greeting()); diff != "" {
+			t.Error(diff)
 		}
 	})
 	t.Run("first_use_declined", func(t *testing.T) {
@@ -127,15 +130,14 @@ func TestHostKeys(t *testing.T) {
 	})
 	t.Run("changed", func(t *testing.T) {
 		s := newServer(t)
-		line, cfg := ssh.MarshalAuthorizedKey(s.hostKey.PublicKey()), s.config()
-		other := newHostKey(t).PublicKey()
+		cfg, other := s.config(), newHostKey(t).PublicKey()
 		cfg.KnownKey = ssh.MarshalAuthorizedKey(other)
 		_, err := Dial(t.Context(), cfg)
 		if diff := cmp.Diff(verdict{StageHostKey, Changed, "SSH-2.0-OpenSSH_7.2"}, verdictOf(t, err)); diff != "" {
 			t.Error(diff)
 		}
 		e := err.(*Error)
-		if diff := cmp.Diff([]string{ssh.FingerprintSHA256(other), ssh.FingerprintSHA256(s.hostKey.PublicKey()), string(line)}, []string{e.Known, e.Got, string(e.GotKey)}); diff != "" {
+		if diff := cmp.Diff([]string{ssh.FingerprintSHA256(other), ssh.FingerprintSHA256(s.hostKey.PublicKey())}, []string{e.Known, e.Got}); diff != "" {
 			t.Error(diff)
 		}
 		if s.logins.Load() != 0 {

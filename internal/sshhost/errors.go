@@ -10,40 +10,44 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/text"
 )
 
 // Stage is how far a login came.
 type Stage string
 
+// The stages, in their order.
 const (
 	StageKey         Stage = "key"          // the user's private key, before anything was sent
 	StageDial        Stage = "dial"         // no TCP connection
 	StageBanner      Stage = "banner"       // connected; no identification line from the server yet
-	StageKeyExchange Stage = "key-exchange" // the server said who it is; no host key accepted yet
+	StageKeyExchange Stage = "key-exchange" // the server has identified itself; no host key accepted yet
 	StageHostKey     Stage = "host-key"     // the host key is not the pinned one
 	StageAuth        Stage = "auth"         // encrypted; not logged in
 	StageSession     Stage = "session"      // logged in
 )
 
-// Cause is the way in which a stage failed.
+// Cause is how a stage failed.
 type Cause string
 
+// The causes.
 const (
 	Refused           Cause = "refused"      // TCP reset in answer to the connection attempt
 	Unreachable       Cause = "unreachable"  // no route to the host or network
-	Timeout           Cause = "timeout"      // silence until the deadline
-	Canceled          Cause = "canceled"     // our own caller gave up
+	Timeout           Cause = "timeout"      // no answer until the deadline
+	Canceled          Cause = "canceled"     // the caller's context was canceled
 	Closed            Cause = "closed"       // an orderly end of the connection
 	Reset             Cause = "reset"        // TCP reset on an established connection
 	Disconnected      Cause = "disconnected" // SSH's own message, with a reason
-	NotSSH            Cause = "not-ssh"      // something else answers there
+	NotSSH            Cause = "not-ssh"      // another protocol
 	NoCommonAlgorithm Cause = "no-common-algorithm"
 	Changed           Cause = "changed"        // host key
-	Declined          Cause = "declined"       // NewKey said no
+	Declined          Cause = "declined"       // NewKey returned an error
 	Rejected          Cause = "rejected"       // the server does not accept the user's key
-	KeyNotAsked       Cause = "key-not-asked"  // it lets nobody in by a key
-	KeyNotEnough      Cause = "key-not-enough" // it accepts the key, and wants something else as well
-	TurnedAway        Cause = "turned-away"    // it accepts the key, says why the user may not come in, and closes
+	KeyNotAsked       Cause = "key-not-asked"  // the server does not offer login by key
+	KeyNotEnough      Cause = "key-not-enough" // the server accepts the key, and requires something else as well
+	TurnedAway        Cause = "turned-away"    // the server accepts the key, names a reason, and closes
 	BadKey            Cause = "bad-key"        // a key that cannot be read, or is encrypted
 	Denied            Cause = "denied"         // a channel or a command that the server does not allow
 	Other             Cause = "other"
@@ -63,17 +67,16 @@ type Error struct {
 	// the network; After is the time since Dial began.
 	Bytes, Sent int64
 	After       time.Duration
-	// Known and Got are fingerprints, "SHA256:…", and GotKey the line to pin: StageHostKey only.
+	// Known and Got are fingerprints, "SHA256:…": StageHostKey only.
 	Known, Got string
-	GotKey     []byte
 	// What has no common algorithm ("key exchange", "host key"), Ours and Theirs what each side
 	// offers: NoCommonAlgorithm only. In StageSession, What is what was being done.
 	What         string
 	Ours, Theirs []string
-	// Outdated reports that Config.Legacy would offer something of Theirs: NoCommonAlgorithm only.
+	// Outdated reports whether Config.Legacy would offer something of Theirs: NoCommonAlgorithm only.
 	Outdated bool
-	// Methods are the ways to log in that the server would take, where it does not take the key. User
-	// is who tried, and Key the fingerprint of the key that was shown.
+	// Methods are the ways to log in that the server offers where it does not accept the key,
+	// User is who tried, and Key the fingerprint of the key that was shown.
 	Methods   []string
 	User, Key string
 	Err       error
@@ -93,7 +96,7 @@ func (e *Error) Error() string {
 	case e.Stage == StageDial:
 		return fmt.Sprintf("ssh to %s: %v", e.Addr, e.Err)
 	case e.Cause == NotSSH:
-		return fmt.Sprintf("ssh to %s: not an SSH server, it said %s", e.Addr, quote(e.Text))
+		return fmt.Sprintf("ssh to %s: not an SSH server, it said %s", e.Addr, quoteStart(e.Text))
 	case e.Stage == StageBanner:
 		return fmt.Sprintf("ssh to %s: connected, then %s before the server's identification (%s)%s", e.Addr, e.how(), evidence, e.quoted())
 	case e.Cause == NoCommonAlgorithm:
@@ -107,44 +110,37 @@ func (e *Error) Error() string {
 		return fmt.Sprintf("ssh to %s: host key: %v", e.Addr, e.Err)
 	case e.Cause == Rejected:
 		return fmt.Sprintf("ssh to %s (%s): the server does not accept the key %s for %s (it offers: %s)%s", e.Addr, e.Ident, e.Key, e.User,
-			strings.Join(e.Methods, ", "), e.says())
+			strings.Join(e.Methods, ", "), e.message())
 	case e.Cause == KeyNotAsked:
-		return fmt.Sprintf("ssh to %s (%s): the server lets %s in by no key (it offers: %s)%s", e.Addr, e.Ident, e.User, strings.Join(e.Methods, ", "), e.says())
+		return fmt.Sprintf("ssh to %s (%s): the server lets %s in by no key (it offers: %s)%s", e.Addr, e.Ident, e.User, strings.Join(e.Methods, ", "), e.message())
 	case e.Cause == KeyNotEnough:
 		return fmt.Sprintf("ssh to %s (%s): the server accepts the key for %s, and wants more (it offers: %s)%s", e.Addr, e.Ident, e.User,
-			strings.Join(e.Methods, ", "), e.says())
+			strings.Join(e.Methods, ", "), e.message())
 	case e.Cause == TurnedAway:
-		return fmt.Sprintf("ssh to %s (%s): the server accepts the key for %s and closes the connection (%s)%s", e.Addr, e.Ident, e.User, evidence, e.says())
+		return fmt.Sprintf("ssh to %s (%s): the server accepts the key for %s and closes the connection (%s)%s", e.Addr, e.Ident, e.User, evidence, e.message())
 	case e.Stage == StageAuth:
-		return fmt.Sprintf("ssh to %s (%s): %s while logging in (%s)%s", e.Addr, e.Ident, e.how(), evidence, e.says())
+		return fmt.Sprintf("ssh to %s (%s): %s while logging in (%s)%s", e.Addr, e.Ident, e.how(), evidence, e.message())
 	default:
 		return fmt.Sprintf("ssh to %s: %s: %s (%s)", e.Addr, e.What, e.how(), evidence)
 	}
 }
 
+// quoted is what the server sent in place of its identification.
 func (e *Error) quoted() string {
 	if e.Text == "" {
 		return ""
 	}
-	return ", it said " + quote(strings.TrimSpace(e.Text))
+	return ", it said " + quoteStart(strings.TrimSpace(e.Text))
 }
 
-// quote is the beginning of what somebody said who may be no SSH server at all.
-func quote(s string) string { return fmt.Sprintf("%q", shorten(s, 80)) }
+func quoteStart(s string) string { return fmt.Sprintf("%q", text.Shorten(s, 80)) }
 
-func shorten(s string, most int) string {
-	if len(s) <= most {
-		return s
-	}
-	return strings.ToValidUTF8(s[:most], "") + "…"
-}
-
-// says is what the server wants users to read: "account locked", "maintenance".
-func (e *Error) says() string {
+// message is the server's message to users, such as "account locked" or "maintenance".
+func (e *Error) message() string {
 	if e.Banner == "" {
 		return ""
 	}
-	return fmt.Sprintf("; it says %q", shorten(oneLine(e.Banner), 200))
+	return fmt.Sprintf("; it says %q", text.Shorten(text.OneLine(e.Banner), 200))
 }
 
 func (e *Error) how() string {
@@ -161,7 +157,7 @@ func (e *Error) how() string {
 	return strings.TrimPrefix(fmt.Sprint(e.Err), "ssh: handshake failed: ")
 }
 
-// causeOf sorts what the network said. The texts are those of x/crypto/ssh
+// causeOf sorts an error of the network. The texts are those of x/crypto/ssh
 // v0.58, which formats some errors without wrapping them.
 func causeOf(ctx context.Context, err error) Cause {
 	var timeout net.Error

@@ -31,7 +31,7 @@ func TestTheServerSpeaksFirst(t *testing.T) {
 		heard <- string(line)
 		c.Close()
 	})
-	_, err := Dial(t.Context(), Config{Dial: dialer(addr), Addr: addr, User: "docker", KeyPEM: anyKey(t), NewKey: func([]byte) error { return nil }, Timeout: 5 * time.Second})
+	_, err := Dial(t.Context(), toStranger(t, addr))
 	if v := verdictOf(t, err); v.Stage != StageKeyExchange {
 		t.Errorf("stage %s", v.Stage)
 	}
@@ -76,8 +76,9 @@ func (s *shy) Read(p []byte) (int, error) {
 func TestSilenceAfterTheBanner(t *testing.T) {
 	addr := listen(t, func(c net.Conn) { c.Write([]byte("SSH-2.0-x\r\n")) })
 	start := time.Now()
-	_, err := Dial(t.Context(), Config{Dial: dialer(addr), Addr: addr, User: "docker", KeyPEM: anyKey(t), NewKey: func([]byte) error { return nil },
-		Timeout: time.Minute, BannerTimeout: 200 * time.Millisecond})
+	cfg := toStranger(t, addr)
+	cfg.Timeout, cfg.BannerTimeout = time.Minute, 200*time.Millisecond
+	_, err := Dial(t.Context(), cfg)
 	if diff := cmp.Diff(verdict{StageKeyExchange, Timeout, "SSH-2.0-x"}, verdictOf(t, err)); diff != "" {
 		t.Error(diff)
 	}
@@ -128,11 +129,11 @@ func TestKeyForAnOldServer(t *testing.T) {
 func TestSignOfLife(t *testing.T) {
 	s := newServer(t)
 	c := dial(t, s.config())
-	check(t, c.Answers(t.Context()))
+	check(t, c.CheckAlive(t.Context()))
 	s.mute.Store(true)
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
-	e, ok := errors.AsType[*Error](c.Answers(ctx))
+	e, ok := errors.AsType[*Error](c.CheckAlive(ctx))
 	if !ok || e.Cause != Timeout || e.What != SignOfLife || e.Sent == 0 {
 		t.Errorf("got %+v", e)
 	}

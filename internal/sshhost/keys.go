@@ -23,15 +23,8 @@ func fingerprint(key ssh.PublicKey) string {
 	return ssh.FingerprintSHA256(key)
 }
 
-func line(key ssh.PublicKey) []byte {
-	if key == nil {
-		return nil
-	}
-	return ssh.MarshalAuthorizedKey(key)
-}
-
-// ErrEncrypted reports that the private key has a passphrase: nobody is asked for
-// it, because docker-machine's keys have none.
+// ErrEncrypted is a private key with a passphrase. The program does not ask for one,
+// because docker-machine's keys have none.
 var ErrEncrypted = errors.New("the private key is encrypted")
 
 func parseKey(pem []byte) (ssh.Signer, error) {

@@ -79,7 +79,7 @@ func TestNoSessions(t *testing.T) {
 		t.Error(diff)
 	}
 	check(t, c.Lost())
-	check(t, c.Answers(t.Context()))
+	check(t, c.CheckAlive(t.Context()))
 }
 
 // A reset may be faster than the news of the connection.
@@ -130,7 +130,9 @@ func TestNothingInCommon(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			addr := listen(t, kexInit(tt.theirs...))
-			_, err := Dial(t.Context(), Config{Dial: dialer(addr), Addr: addr, User: "docker", KeyPEM: anyKey(t), NewKey: func([]byte) error { return nil }, Legacy: tt.legacy})
+			cfg := toStranger(t, addr)
+			cfg.Legacy = tt.legacy
+			_, err := Dial(t.Context(), cfg)
 			if diff := cmp.Diff(verdict{StageKeyExchange, NoCommonAlgorithm, "SSH-2.0-OpenSSH_5.9"}, verdictOf(t, err)); diff != "" {
 				t.Error(diff)
 			}
@@ -144,7 +146,7 @@ func TestNothingInCommon(t *testing.T) {
 // What is no SSH server is quoted, but not at length.
 func TestMuchIsSaid(t *testing.T) {
 	addr := listen(t, func(c net.Conn) { c.Write(bytes.Repeat([]byte("\x16\xff"), 5000)); c.(*net.TCPConn).CloseWrite() })
-	_, err := Dial(t.Context(), Config{Dial: dialer(addr), Addr: addr, User: "docker", KeyPEM: anyKey(t), NewKey: func([]byte) error { return nil }})
+	_, err := Dial(t.Context(), toStranger(t, addr))
 	if diff := cmp.Diff(verdict{StageBanner, NotSSH, ""}, verdictOf(t, err)); diff != "" {
 		t.Error(diff)
 	}

@@ -11,36 +11,21 @@ import (
 	"sync"
 
 	"golang.org/x/crypto/ssh"
+	"golang.org/x/sys/unix"
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/shell"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/text"
 )
 
 // maxOutput bounds what one command may print on each stream.
 const maxOutput = 16 << 20
 
-// Quote joins argv into one line of which a POSIX shell makes argv again: it is
-// the only place where a remote command becomes a string.
-func Quote(argv []string) string {
-	words := make([]string, len(argv))
-	for i, a := range argv {
-		words[i] = quoteWord(a)
-	}
-	return strings.Join(words, " ")
-}
+var errNoCommands = errors.New("the server runs no commands")
 
-func quoteWord(s string) string {
-	plain := s != "" && strings.IndexFunc(s, func(r rune) bool {
-		return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("-_./:,@+", r))
-	}) < 0
-	if plain {
-		return s
-	}
-	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
-}
-
-// Run runs one command in a channel of its own. On a lost connection or a
-// context that ends it returns an *Error in StageSession with what had been
-// printed; the command may then still be running.
+// Run runs one command in a session of its own. If the connection is lost or the context
+// ends, it returns an *Error in StageSession and what had been printed; the command may
+// then still be running.
 func (c *Client) Run(ctx context.Context, cmd host.Cmd) (host.Output, error) {
 	argv := cmd.Argv
 	if len(argv) == 0 {
@@ -62,21 +47,21 @@ func (c *Client) Run(ctx context.Context, cmd host.Cmd) (host.Output, error) {
 			argv = append([]string{"sudo", "-n"}, argv...)
 		}
 	}
-	out, err := c.exec(ctx, cmd.Argv, Quote(argv), cmd.Stdin)
+	out, err := c.exec(ctx, cmd.Argv, shell.Command(argv...), cmd.Stdin)
 	if failed, ok := errors.AsType[*host.CmdError](err); ok && sudo && strings.HasPrefix(failed.Stderr, "sudo: ") {
 		err = &noSudoError{failed}
 	}
 	return out, err
 }
 
-// noSudoError is a command that sudo did not let through; it is host.ErrNoSudo
-// as well as the *host.CmdError with sudo's own words.
+// noSudoError is a command that sudo refused to run. It is host.ErrNoSudo and the
+// *host.CmdError with sudo's own words.
 type noSudoError struct{ cmd *host.CmdError }
 
 func (e *noSudoError) Error() string   { return e.cmd.Error() }
 func (e *noSudoError) Unwrap() []error { return []error{e.cmd, host.ErrNoSudo} }
 
-// loginUID asks once who we are.
+// loginUID is the login user's id, which is asked for once.
 func (c *Client) loginUID(ctx context.Context) (int, error) {
 	c.mu.Lock()
 	uid := c.uid
@@ -88,61 +73,31 @@ func (c *Client) loginUID(ctx context.Context) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	// Log-in scripts of the user may print something of their own before it, and not end the line.
+	// The user's login scripts may print something before it, and not end the line.
 	words := strings.Fields(string(out.Stdout))
 	if len(words) == 0 {
 		return 0, fmt.Errorf("ssh to %s: id -u printed nothing", c.addr)
 	}
 	uid, err = strconv.Atoi(words[len(words)-1])
 	if err != nil || uid < 0 {
-		return 0, fmt.Errorf("ssh to %s: id -u printed %q", c.addr, oneLine(string(out.Stdout)))
+		return 0, fmt.Errorf("ssh to %s: id -u printed %q", c.addr, text.OneLine(string(out.Stdout)))
 	}
-	c.SetUID(uid)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.uid = uid
 	return uid, nil
 }
 
+// exec runs a line of shell; argv names the command in errors.
 func (c *Client) exec(ctx context.Context, argv []string, line string, stdin []byte) (host.Output, error) {
-	var stdout, stderr sink
-	output := func() host.Output { return host.Output{Stdout: stdout.bytes(), Stderr: stderr.bytes()} }
 	ch, reqs, err := c.openSession(ctx)
 	if err != nil {
-		return host.Output{}, c.denied(c.sessionError(ctx, argv[0], err))
+		return host.Output{}, c.sessionError(ctx, argv[0], err)
 	}
 	running := false
-	defer func() { closeSoon(ch, running) }()
-
-	type end struct {
-		status int
-		text   string
-	}
-	ended := make(chan end, 1)
-	go func() {
-		e := end{status: -1}
-		for r := range reqs {
-			switch r.Type {
-			case "exit-status":
-				var m struct{ Status uint32 }
-				if ssh.Unmarshal(r.Payload, &m) == nil {
-					e.status = int(m.Status)
-				}
-			case "exit-signal":
-				var m struct {
-					Signal     string
-					CoreDumped bool
-					Error      string
-					Lang       string
-				}
-				if ssh.Unmarshal(r.Payload, &m) == nil {
-					// 128 + n as a shell reports it, where n is only known for the usual ones.
-					e.status, e.text = 128+signalNumber(m.Signal), "killed by SIG"+m.Signal
-				}
-			}
-			if r.WantReply {
-				r.Reply(false, nil)
-			}
-		}
-		ended <- e
-	}()
+	defer func() { closeSession(ch, running) }()
+	ended := make(chan exit, 1)
+	go func() { ended <- exitOf(reqs) }()
 	started, err := await(ctx, func() (bool, error) {
 		return ch.SendRequest("exec", true, ssh.Marshal(struct{ Command string }{line}))
 	}, nil)
@@ -150,9 +105,10 @@ func (c *Client) exec(ctx context.Context, argv []string, line string, stdin []b
 		err = errNoCommands
 	}
 	if err != nil {
-		return host.Output{}, c.denied(c.sessionError(ctx, argv[0], err))
+		return host.Output{}, c.sessionError(ctx, argv[0], err)
 	}
 
+	var stdout, stderr limitedBuffer
 	var copies sync.WaitGroup
 	copies.Go(func() { io.Copy(&stdout, ch) })
 	copies.Go(func() { io.Copy(&stderr, ch.Stderr()) })
@@ -161,71 +117,85 @@ func (c *Client) exec(ctx context.Context, argv []string, line string, stdin []b
 		io.Copy(ch, bytes.NewReader(stdin))
 		ch.CloseWrite()
 	}()
-	result, err := await(ctx, func() (end, error) {
+	end, err := await(ctx, func() (exit, error) {
 		copies.Wait()
 		return <-ended, nil
 	}, nil)
 	running = err != nil
+	out := host.Output{Stdout: stdout.bytes(), Stderr: stderr.bytes()}
 	switch {
 	case err != nil:
-		return output(), c.sessionError(ctx, argv[0], err)
-	case stdout.over() || stderr.over():
-		return output(), fmt.Errorf("ssh to %s: %s printed more than %d bytes", c.addr, argv[0], maxOutput)
-	case result.status < 0:
-		return output(), c.sessionError(ctx, argv[0], io.ErrUnexpectedEOF)
-	case result.status > 0:
-		out := output()
-		return out, &host.CmdError{Argv: argv, Exit: result.status, Stdout: string(out.Stdout), Stderr: string(out.Stderr) + result.text}
+		return out, c.sessionError(ctx, argv[0], err)
+	case stdout.overflowed() || stderr.overflowed():
+		return out, fmt.Errorf("ssh to %s: %s printed more than %d bytes", c.addr, argv[0], maxOutput)
+	case end.status < 0:
+		return out, c.sessionError(ctx, argv[0], io.ErrUnexpectedEOF)
+	case end.status > 0:
+		return out, &host.CmdError{Argv: argv, Exit: end.status, Stdout: string(out.Stdout), Stderr: string(out.Stderr) + end.killed}
 	}
-	return output(), nil
+	return out, nil
 }
 
-func signalNumber(name string) int {
-	switch name {
-	case "HUP":
-		return 1
-	case "INT":
-		return 2
-	case "QUIT":
-		return 3
-	case "ABRT":
-		return 6
-	case "KILL":
-		return 9
-	case "PIPE":
-		return 13
-	case "ALRM":
-		return 14
-	case "TERM":
-		return 15
+// exit is how a command ended: status -1 is not known.
+type exit struct {
+	status int
+	killed string
+}
+
+// exitOf reads a session's requests to their end.
+func exitOf(reqs <-chan *ssh.Request) exit {
+	e := exit{status: -1}
+	for r := range reqs {
+		switch r.Type {
+		case "exit-status":
+			var m struct{ Status uint32 }
+			if ssh.Unmarshal(r.Payload, &m) == nil {
+				e.status = int(m.Status)
+			}
+		case "exit-signal":
+			var m struct { // RFC 4254, section 6.10
+				Signal     string
+				CoreDumped bool
+				Error      string
+				Language   string
+			}
+			if ssh.Unmarshal(r.Payload, &m) == nil {
+				name := "SIG" + m.Signal
+				e = exit{128 + int(unix.SignalNum(name)), "killed by " + name} // as a shell reports it
+			}
+		}
+		if r.WantReply {
+			r.Reply(false, nil)
+		}
 	}
-	return 0
+	return e
 }
 
-// sink keeps what a command prints, up to maxOutput, and can be read while it is written.
-type sink struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-	big bool
+// limitedBuffer has the first maxOutput bytes of a stream, and can be read while it is
+// written.
+type limitedBuffer struct {
+	mu   sync.Mutex
+	buf  bytes.Buffer
+	over bool
 }
 
-func (s *sink) Write(p []byte) (int, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	keep := min(len(p), maxOutput-s.buf.Len())
-	s.buf.Write(p[:keep])
-	s.big = s.big || keep < len(p)
+func (l *limitedBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	fits := min(len(p), maxOutput-l.buf.Len())
+	l.buf.Write(p[:fits])
+	l.over = l.over || fits < len(p)
 	return len(p), nil
 }
 
-func (s *sink) bytes() []byte {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return bytes.Clone(s.buf.Bytes())
+func (l *limitedBuffer) bytes() []byte {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return bytes.Clone(l.buf.Bytes())
 }
 
-func (s *sink) over() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.big
+func (l *limitedBuffer) overflowed() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.over
 }
