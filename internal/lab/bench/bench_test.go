@@ -144,8 +144,8 @@ func (b *bench) quick() {
 	figures := []*figure{
 		{name: "hello", argv: []string{b.path("hello")}},
 		{name: "handshake", argv: b.handshake()},
-		{name: "env --no-verify", argv: b.helper("env", "default", "--shell", "bash", "--no-verify"), floor: 0, goal: 1.3, memory: 12},
-		{name: "env", argv: b.helper("env", "default", "--shell", "bash"), floor: 1, goal: 1.15, memory: 12},
+		{name: "env --no-verify", argv: b.helper("env", "default", "--shell", "bash", "--no-verify"), floor: 0, goal: 1.5, memory: 12},
+		{name: "env", argv: b.helper("env", "default", "--shell", "bash"), floor: 1, goal: 1.2, memory: 12},
 		{name: "fix, healthy machine", argv: b.helper("fix", "default", "--shell", "bash"), floor: 1, goal: 1.5},
 	}
 	calls, logins := b.calls(), b.logins()
