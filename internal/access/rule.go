@@ -20,6 +20,8 @@ type HeldBackError struct {
 	Wait    time.Duration // until the rule allows one
 	// Cut is how long ago sshd cut us off, if it has not answered since; else 0.
 	Cut time.Duration
+	// Legacy and Small are what a login needed lately.
+	Legacy, Small bool
 }
 
 func (e *HeldBackError) Error() string {
@@ -89,7 +91,7 @@ func (a *Access) hold(h history, now time.Time) time.Duration {
 }
 
 func (h history) heldBack(address Address, wait time.Duration, now time.Time) *HeldBackError {
-	held := &HeldBackError{Address: address, Recent: h.recent(now), Wait: wait}
+	held := &HeldBackError{Address: address, Recent: h.recent(now), Wait: wait, Legacy: !h.Legacy.IsZero(), Small: !h.Small.IsZero()}
 	if h.cutOff() {
 		held.Cut = max(now.Sub(h.Cut), 1)
 	}

@@ -40,6 +40,10 @@ func (s State) main() engine.Finding {
 	switch {
 	case s.NoSSH:
 		return f("ssh.ok", engine.OK, "the driver has no SSH", "")
+	case s.HeldBack != nil && s.HeldBack.Cut == 0 && s.HeldBack.Small:
+		return f("ssh.large-packets-lost", engine.Warn, "not logged in again: only small packets came through lately", page("large-packets-lost"))
+	case s.HeldBack != nil && s.HeldBack.Cut == 0:
+		return f("ssh.weak-algorithms", engine.Warn, "not logged in again: a login needed outdated algorithms lately", page("weak-algorithms"))
 	case s.HeldBack != nil:
 		return f("ssh.rate-limited", engine.Fail, "somebody counts logins: "+s.HeldBack.Error(), page("rate-limited"))
 	case s.NoRule && len(s.Addresses) == 0:

@@ -92,12 +92,14 @@ func TestWhichItIs(t *testing.T) {
 		"large_packets_vanish":          {State{FactsErr: session(sshhost.SignOfLife, sshhost.Timeout)}, "ssh.large-packets-lost fail", "8416 bytes sent, 2677 received, after 3s"},
 		"small_packets_vanish_too": {State{FactsErr: fmt.Errorf("asking: %w", &access.SilenceError{First: session(sshhost.SignOfLife, sshhost.Timeout).(*sshhost.Error), Small: session("sh", sshhost.Timeout)})},
 			"ssh.connection-lost fail", "then with small packets: ssh to 127.0.0.1:50022: sh: no answer"},
-		"small_packets_pass":      {State{Facts: &dockerhost.Facts{Root: true}, Login: access.Login{Address: direct, Small: true, Stalled: session("", sshhost.Timeout)}}, "ssh.large-packets-lost warn", "small packets only"},
-		"ended_while_asking":      {State{FactsErr: session("asking", sshhost.Closed)}, "ssh.connection-lost fail", ""},
-		"docker_host_is_slow":     {State{FactsErr: session("asking", sshhost.Timeout)}, "ssh.unknown unknown", ""},
-		"sudo":                    {State{User: "bob", Facts: &dockerhost.Facts{SudoError: "a password is required"}}, "ssh.sudo-refused fail", "logged in as bob, and sudo is refused: a password is required"},
-		"old_server":              {State{Facts: &dockerhost.Facts{Root: true}, Weak: []string{"ssh-rsa"}, Greeting: "SSH-2.0-OpenSSH_6.6"}, "ssh.weak-algorithms warn", "OpenSSH_6.6"},
-		"banned_and_tried_enough": {State{HeldBack: &access.HeldBackError{Address: nat, Recent: 2, Wait: 42 * time.Second, Cut: 18 * time.Second}}, "ssh.rate-limited fail", "127.0.0.1:50022 cut us off 18s ago (2 SSH connections in the last minute), and each try may make it last longer; wait 42s"},
+		"small_packets_pass":       {State{Facts: &dockerhost.Facts{Root: true}, Login: access.Login{Address: direct, Small: true, Stalled: session("", sshhost.Timeout)}}, "ssh.large-packets-lost warn", "small packets only"},
+		"ended_while_asking":       {State{FactsErr: session("asking", sshhost.Closed)}, "ssh.connection-lost fail", ""},
+		"docker_host_is_slow":      {State{FactsErr: session("asking", sshhost.Timeout)}, "ssh.unknown unknown", ""},
+		"sudo":                     {State{User: "bob", Facts: &dockerhost.Facts{SudoError: "a password is required"}}, "ssh.sudo-refused fail", "logged in as bob, and sudo is refused: a password is required"},
+		"old_server":               {State{Facts: &dockerhost.Facts{Root: true}, Weak: []string{"ssh-rsa"}, Greeting: "SSH-2.0-OpenSSH_6.6"}, "ssh.weak-algorithms warn", "OpenSSH_6.6"},
+		"skipped_on_a_small_path":  {State{HeldBack: &access.HeldBackError{Address: direct, Recent: 2, Small: true}}, "ssh.large-packets-lost warn", "small packets"},
+		"skipped_on_an_old_server": {State{HeldBack: &access.HeldBackError{Address: direct, Recent: 2, Legacy: true}}, "ssh.weak-algorithms warn", "outdated"},
+		"banned_and_tried_enough":  {State{HeldBack: &access.HeldBackError{Address: nat, Recent: 2, Wait: 42 * time.Second, Cut: 18 * time.Second}}, "ssh.rate-limited fail", "127.0.0.1:50022 cut us off 18s ago (2 SSH connections in the last minute), and each try may make it last longer; wait 42s"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := tt.state.Findings()

@@ -167,7 +167,7 @@ func (s State) SkippedBecause() string {
 	switch {
 	case s.NotAsked:
 		return "no login was needed"
-	case s.HeldBack != nil && s.HeldBack.Cut == 0:
+	case s.HeldBack != nil && s.HeldBack.Cut == 0 && !s.HeldBack.Small && !s.HeldBack.Legacy:
 		return fmt.Sprintf("%d logins at %s in the last minute", s.HeldBack.Recent, s.HeldBack.Address.Addr)
 	}
 	return ""
