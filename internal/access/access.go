@@ -3,7 +3,7 @@
 //
 // The login rule: a docker host gets at most three connections a minute, of which a
 // diagnosis, which then skips SSH, leaves the last one to a repair, which waits; a VM
-// behind VirtualBox's NAT is exempt until it has cut us off. After a cut-off nobody
+// behind VirtualBox's NAT is exempt until it has cut us off. After a cut-off no run
 // connects for a minute, or for two where it was silent.
 package access
 

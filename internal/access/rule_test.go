@@ -89,7 +89,7 @@ func TestAVMIsExemptUntilItHasCutUsOff(t *testing.T) {
 	}
 }
 
-func TestNobodyConnectsDuringABan(t *testing.T) {
+func TestNoConnectionDuringABan(t *testing.T) {
 	for name, tt := range map[string]struct {
 		sure, silent bool
 		patience     time.Duration

@@ -19,7 +19,7 @@ const (
 	Localhost = "localhost"
 )
 
-// Endpoint is where docker is told to connect.
+// Endpoint is a host and port at which docker may connect.
 type Endpoint struct {
 	Host string `json:"host"` // "localhost", or the host-only address
 	Port int    `json:"port"`

@@ -21,7 +21,7 @@ func Complains(err error) bool {
 	return errors.As(err, &e)
 }
 
-// ClientUnusable reports that nobody was asked: there is no client certificate to show.
+// ClientUnusable is why no question was sent: there is no client certificate to show.
 func (a Answer) ClientUnusable() error {
 	var e *ClientCertError
 	if errors.As(a.TLSErr, &e) {

@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"syscall"
 	"testing"
 )
@@ -16,20 +17,7 @@ import (
 func TestPrivilegedPort(t *testing.T) {
 	const child = "DVH_PRIVILEGED_PORT"
 	if os.Getenv(child) == "" && os.Getuid() == 0 {
-		exe, err := os.Executable()
-		if err != nil {
-			t.Fatal(err)
-		}
-		cmd := exec.Command("/proc/self/fd/3", "-test.run=^TestPrivilegedPort$", "-test.v")
-		if _, err := os.Stat("/proc/self/fd"); err != nil {
-			t.Skip("a process of another user cannot be given this binary here")
-		}
-		binary, err := os.Open(exe) // which that user may not find by its path
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer binary.Close()
-		cmd.ExtraFiles = []*os.File{binary}
+		cmd := exec.Command(copyForEverybody(t), "-test.run=^TestPrivilegedPort$", "-test.v")
 		cmd.Dir, cmd.Env = "/", append(os.Environ(), child+"=1")
 		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
 		out, err := cmd.CombinedOutput()
@@ -56,4 +44,27 @@ func TestPrivilegedPort(t *testing.T) {
 		}
 		t.Logf("port %d: %s", port, want)
 	}
+}
+
+// copyForEverybody is a copy of this program where any user may run it.
+func copyForEverybody(t *testing.T) string {
+	t.Helper()
+	exe, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	program, err := os.ReadFile(exe)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir, err := os.MkdirTemp("/tmp", "privileged-port")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	file := filepath.Join(dir, "host.test")
+	if err := errors.Join(os.Chmod(dir, 0o755), os.WriteFile(file, program, 0o755)); err != nil {
+		t.Fatal(err)
+	}
+	return file
 }
