@@ -23,13 +23,13 @@ func csh(d Dialect) grammar {
 			return "setenv " + name + " \"`printf '" + posixFormat(value) + "'`\";"
 		},
 		unset: func(name string) string { return "unsetenv " + name + ";" },
-		hint: func(usage Usage) string {
+		eval: func(usage Usage) (string, bool) {
 			// Backquotes do not nest, so a word that needs printf cannot be shown.
 			line, ok := words(usage, func(w string) (string, bool) { return w, bare(w) })
-			if !ok {
-				return ": '" + strings.TrimSuffix(hintLine, ":") + " with eval'\n"
-			}
-			return ": '" + hintLine + "';\n: 'eval `" + line + "`'\n"
+			return "eval `" + line + "`", ok
 		},
+		evalWith:        "eval",
+		comment:         func(line string) string { return ": '" + line + "'" },
+		betweenComments: ";",
 	}
 }

@@ -18,22 +18,21 @@ func nu() grammar {
 			return "$env." + name + " = " + nuString(value) + ";"
 		},
 		unset: func(name string) string { return "hide-env --ignore-errors " + name + ";" },
-		hint: func(usage Usage) string {
+		eval: func(usage Usage) (string, bool) {
 			line, ok := words(append(usage[:len(usage):len(usage)], "--shell", "json"), func(w string) (string, bool) {
 				if bare(w) {
 					return w, true
 				}
 				return nuString(w), refuseNonText(w) == ""
 			})
-			if !ok {
-				return "# " + strings.TrimSuffix(hintLine, ":") + " with --shell json | from json | load-env\n"
-			}
 			// A quoted word in a command's place is a string, not a command.
 			if !bare(usage[0]) {
 				line = "^" + line
 			}
-			return "# " + hintLine + "\n# " + line + " | from json | load-env\n"
+			return line + " | from json | load-env", ok
 		},
+		evalWith: "--shell json | from json | load-env",
+		comment:  hash,
 	}
 }
 

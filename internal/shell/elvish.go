@@ -17,15 +17,16 @@ func elvish() grammar {
 			return "set-env " + name + " " + elvishWord(value) + ";"
 		},
 		unset: func(name string) string { return "unset-env " + name + ";" },
-		hint: func(usage Usage) string {
+		eval: func(usage Usage) (string, bool) {
 			line, _ := words(usage, func(w string) (string, bool) {
 				if bare(w) {
 					return w, true
 				}
 				return elvishWord(w), true
 			})
-			return "# " + hintLine + "\n# eval (" + line + " | slurp)\n"
+			return "eval (" + line + " | slurp)", true
 		},
+		comment: hash,
 	}
 }
 

@@ -14,14 +14,13 @@ func emacs() grammar {
 			return "(setenv \"" + name + "\" " + emacsString(value) + ")"
 		},
 		unset: func(name string) string { return "(setenv \"" + name + "\" nil)" },
-		hint: func(usage Usage) string {
+		eval: func(usage Usage) (string, bool) {
 			// Emacs runs the command through sh, so the dialect must be named.
 			line, ok := words(append(usage[:len(usage):len(usage)], "--shell", "emacs"), posixHintWord)
-			if !ok {
-				return ";; " + strings.TrimSuffix(hintLine, ":") + " with eval-buffer\n"
-			}
-			return ";; " + hintLine + "\n;; (with-temp-buffer (shell-command " + emacsString(line) + " (current-buffer)) (eval-buffer))\n"
+			return "(with-temp-buffer (shell-command " + emacsString(line) + " (current-buffer)) (eval-buffer))", ok
 		},
+		evalWith: "eval-buffer",
+		comment:  func(line string) string { return ";; " + line },
 	}
 }
 

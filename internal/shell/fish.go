@@ -19,15 +19,16 @@ func fish() grammar {
 			return "set -gx " + name + " " + fishWord(value) + ";"
 		},
 		unset: func(name string) string { return "set -e " + name + ";" },
-		hint: func(usage Usage) string {
+		eval: func(usage Usage) (string, bool) {
 			line, _ := words(usage, func(w string) (string, bool) {
 				if bare(w) {
 					return w, true
 				}
 				return fishWord(w), true
 			})
-			return "# " + hintLine + "\n# " + line + " | source\n"
+			return line + " | source", true
 		},
+		comment: hash,
 	}
 }
 

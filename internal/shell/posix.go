@@ -18,13 +18,12 @@ func posix() grammar {
 			return "export " + name + "=" + posixWord(value) + ";"
 		},
 		unset: func(name string) string { return "unset " + name + ";" },
-		hint: func(usage Usage) string {
+		eval: func(usage Usage) (string, bool) {
 			line, ok := words(usage, posixHintWord)
-			if !ok {
-				return "# " + strings.TrimSuffix(hintLine, ":") + ` with eval "$(…)"` + "\n"
-			}
-			return "# " + hintLine + "\n" + `# eval "$(` + line + `)"` + "\n"
+			return `eval "$(` + line + `)"`, ok
 		},
+		evalWith: `eval "$(…)"`,
+		comment:  hash,
 	}
 }
 

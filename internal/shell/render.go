@@ -68,11 +68,34 @@ func Render(d Dialect, vars []Var, usage Usage) (string, error) {
 		b.WriteString(g.set(v.Name, v.Value) + g.newline)
 	}
 	b.WriteString(g.close)
-	if len(usage) > 0 && g.hint != nil {
+	if len(usage) > 0 && g.eval != nil {
 		b.WriteString(g.hint(usage))
 	}
 	return b.String(), nil
 }
+
+// hint is the comment that names the command which evaluates what usage prints.
+func (g grammar) hint(usage Usage) string {
+	line, ok := g.eval(usage)
+	if !ok {
+		return g.comment(strings.TrimSuffix(hintLine, ":")+" with "+g.evalWith) + "\n"
+	}
+	return g.comment(hintLine) + g.betweenComments + "\n" + g.comment(line) + "\n"
+}
+
+// Eval is the command line that makes a shell evaluate what usage prints, such as
+// `eval "$(docker-vpn-helper env default)"`. ok is false for a dialect that evaluates
+// nothing, and for a word that its command line cannot show.
+func Eval(d Dialect, usage Usage) (line string, ok bool) {
+	g, ok := grammarOf(d)
+	if !ok || g.eval == nil {
+		return "", false
+	}
+	return g.eval(usage)
+}
+
+// hash writes a comment of most shells.
+func hash(line string) string { return "# " + line }
 
 // RenderUnset writes the block that takes variables back: those in before that
 // are marked Unset were not there and are removed, the others get the value
@@ -97,8 +120,14 @@ type grammar struct {
 	refuse func(value string) string
 	set    func(name, value string) string
 	unset  func(name string) string
-	// hint writes the comment, newline included; nil where there are no comments.
-	hint func(Usage) string
+	// eval is the command that evaluates what usage prints; ok is false where a word
+	// cannot be shown in it. Nil where a shell evaluates nothing.
+	eval func(usage Usage) (line string, ok bool)
+	// evalWith names what evaluates, for a hint that cannot show the command.
+	evalWith string
+	comment  func(line string) string
+	// betweenComments is what must be written between two of them, besides a newline.
+	betweenComments string
 }
 
 func grammarOf(d Dialect) (grammar, bool) {

@@ -186,3 +186,27 @@ func TestCommandsToPaste(t *testing.T) {
 		t.Errorf("a lone newline: %s", Quote("\n"))
 	}
 }
+
+// The command that a person is shown is the one in the block's hint.
+func TestEval(t *testing.T) {
+	usage := Usage{"docker-vpn-helper", "fix", "default"}
+	for d, want := range map[Dialect]string{
+		Bash:       `eval "$(docker-vpn-helper fix default)"`,
+		Tcsh:       "eval `docker-vpn-helper fix default`",
+		Fish:       "docker-vpn-helper fix default | source",
+		PowerShell: "& docker-vpn-helper fix default | Invoke-Expression",
+		Nu:         "docker-vpn-helper fix default --shell json | from json | load-env",
+		Elvish:     "eval (docker-vpn-helper fix default | slurp)",
+		Cmd:        `@FOR /f "tokens=*" %i IN ('docker-vpn-helper fix default') DO @%i`,
+	} {
+		if got, ok := Eval(d, usage); got != want || !ok {
+			t.Errorf("%s: %q, %v; want %q", d, got, ok, want)
+		}
+	}
+	if line, ok := Eval(JSON, usage); ok {
+		t.Errorf("json evaluates nothing, not %q", line)
+	}
+	if line, ok := Eval(Tcsh, Usage{"docker-vpn-helper", "-s", "/a b"}); ok {
+		t.Errorf("backquotes do not nest, yet %q", line)
+	}
+}

@@ -24,13 +24,12 @@ func powerShell() grammar {
 			return "$Env:" + name + " = " + powerShellExpr(value) + ";"
 		},
 		unset: func(name string) string { return `Remove-Item Env:\` + name + " -ErrorAction SilentlyContinue;" },
-		hint: func(usage Usage) string {
+		eval: func(usage Usage) (string, bool) {
 			line, ok := words(usage, powerShellHintWord)
-			if !ok {
-				return "# " + strings.TrimSuffix(hintLine, ":") + " with Invoke-Expression\n"
-			}
-			return "# " + hintLine + "\n# & " + line + " | Invoke-Expression\n"
+			return "& " + line + " | Invoke-Expression", ok
 		},
+		evalWith: "Invoke-Expression",
+		comment:  hash,
 	}
 }
 
@@ -100,17 +99,21 @@ func cmd() grammar {
 			return `SET "` + name + "=" + value + `"`
 		},
 		unset: func(name string) string { return "SET " + name + "=" },
-		hint: func(usage Usage) string {
+		eval: func(usage Usage) (string, bool) {
 			line, ok := words(usage, func(w string) (string, bool) {
 				if bare(strings.ReplaceAll(w, `\`, "/")) {
 					return w, true
 				}
 				return `"` + w + `"`, plain(strings.NewReplacer(`\`, "", " ", "").Replace(w))
 			})
-			if !ok {
-				return "REM " + strings.TrimSuffix(hintLine, ":") + " with FOR\n"
+			return "@FOR /f \"tokens=*\" %i IN ('" + line + "') DO @%i", ok
+		},
+		evalWith: "FOR",
+		comment: func(line string) string {
+			if strings.HasPrefix(line, "@") {
+				line = "\t" + line // as docker-machine prints it
 			}
-			return "REM " + hintLine + "\nREM \t@FOR /f \"tokens=*\" %i IN ('" + line + "') DO @%i\n"
+			return "REM " + line
 		},
 	}
 }
