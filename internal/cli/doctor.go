@@ -67,6 +67,7 @@ func (a *app) doctor(s site, names []string, ticket string) error {
 	var reports []engine.Report
 	type result struct {
 		report engine.Report
+		next   ui.Step
 		code   int
 		json   []byte
 		err    error
@@ -76,7 +77,7 @@ func (a *app) doctor(s site, names []string, ticket string) error {
 			return result{err: v.err}
 		}
 		report := a.diagnose(ctx, v.Target)
-		r := result{report: report, code: reportCode(report)}
+		r := result{report: report, next: a.nextStep(s, v.Target, report), code: reportCode(report)}
 		if a.ui.JSON {
 			// Results wait for those before them, and a report is ten times as large
 			// as its text.
@@ -105,7 +106,7 @@ func (a *app) doctor(s site, names []string, ticket string) error {
 			a.ui.Print(string(r.json))
 			return nil
 		}
-		a.ui.Report(r.report)
+		a.ui.Report(r.report, r.next)
 		return nil
 	})
 	if err != nil || ticket == "" {
@@ -125,7 +126,7 @@ func reportCode(r engine.Report) int {
 	switch {
 	case r.Failed():
 		return exitProblems
-	case r.Verdict() != engine.OK:
+	case r.Verdict != engine.OK:
 		return exitUnknown
 	}
 	return exitOK

@@ -94,7 +94,7 @@ func (a *app) printEnv(w *target.Target, target endpoint.Endpoint, dialect shell
 	if err != nil {
 		return err
 	}
-	usage := a.envUsage(w)
+	usage := a.usage(w, "env")
 	if noProxy {
 		vars = append(vars, w.Endpoints.NoProxy(target)...)
 		usage = append(usage, "--no-proxy")
@@ -175,11 +175,11 @@ func (a *app) shell(s site, name string) (shell.Dialect, error) {
 	return d, err
 }
 
-// envUsage is the command line that prints the block again.
-func (a *app) envUsage(w *target.Target) shell.Usage {
+// usage is the command line of one of our commands about a machine, word by word.
+func (a *app) usage(w *target.Target, command string) shell.Usage {
 	u := shell.Usage{"docker-vpn-helper"}
 	if a.storage != "" {
 		u = append(u, "-s", a.storage)
 	}
-	return append(u, "env", w.Machine.Name)
+	return append(u, command, w.Machine.Name)
 }

@@ -138,7 +138,7 @@ func (a *app) block(w *target.Target, e endpoint.Endpoint, dialect shell.Dialect
 	if err != nil {
 		return "", err
 	}
-	return shell.Render(dialect, vars, a.envUsage(w))
+	return shell.Render(dialect, vars, a.usage(w, "env"))
 }
 
 // repair looks first at what costs nothing. A healthy machine is done then.
@@ -170,7 +170,7 @@ func (a *app) printFixed(w *target.Target, res engine.Result, vars []shell.Var, 
 		}
 		return a.ui.PrintJSON(out)
 	}
-	block, err := shell.Render(dialect, vars, a.envUsage(w))
+	block, err := shell.Render(dialect, vars, a.usage(w, "env"))
 	if err != nil {
 		return err
 	}

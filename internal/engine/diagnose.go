@@ -51,7 +51,7 @@ func Diagnose(ctx context.Context, w *target.Target, layers []Layer, sink Sink) 
 		})
 	}
 	wg.Wait()
-	r.Endpoint = w.Endpoint(ctx)
+	r.Endpoint, r.Address = w.Endpoint(ctx), w.Address(ctx)
 	r.conclude()
 	return r
 }

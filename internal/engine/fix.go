@@ -108,13 +108,13 @@ func Quick(ctx context.Context, w *target.Target, layers []Layer, sink Sink) (lo
 			return nil, r, false
 		}
 	}
-	return local, r, r.Verdict() == OK && !r.Failed()
+	return local, r, r.Verdict == OK && !r.Failed()
 }
 
 // verdict is nil when the repair is verified: the deciding layer is ok and
 // nothing is fail.
 func verdict(r Report) error {
-	if r.Verdict() == OK && !r.Failed() {
+	if r.Verdict == OK && !r.Failed() {
 		return r.unproved()
 	}
 	if f, ok := r.CauseFinding(); ok {

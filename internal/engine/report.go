@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"slices"
 	"time"
 )
 
@@ -17,6 +18,11 @@ type Report struct {
 	Endpoint string        `json:"endpoint"`
 	Cause    string        `json:"cause"`
 	Layers   []LayerReport `json:"layers"`
+	// Verdict is the status of the layer that decides whether docker works.
+	Verdict Status `json:"-"`
+	// Address is where docker finds dockerd, or would if nothing were wrong. Unlike
+	// Endpoint it is never one that a repair has yet to make; "" if there is none.
+	Address string `json:"-"`
 }
 
 // LayerReport is one layer of a Report.
@@ -36,16 +42,6 @@ type LayerReport struct {
 
 	changes []Change
 	layer   Layer
-}
-
-// Verdict is the status of the layer that decides.
-func (r Report) Verdict() Status {
-	for _, l := range r.Layers {
-		if l.layer.Verdict {
-			return l.Status
-		}
-	}
-	return Unknown
 }
 
 // Failed reports whether anything is fail.
@@ -71,6 +67,23 @@ func (r Report) CauseFinding() (f Finding, ok bool) {
 	return f, ok
 }
 
+// Obstacle is a failure that no change cures and that keeps another layer from being
+// checked. A repair would stop at that layer, so this comes first.
+func (r Report) Obstacle() (f Finding, ok bool) {
+	for _, l := range r.Layers {
+		blocks := slices.ContainsFunc(r.Layers, func(o LayerReport) bool { return o.BlockedBy == l.Layer })
+		if l.Status != Fail || !blocks || len(l.changes) > 0 {
+			continue
+		}
+		for _, f := range l.Findings {
+			if f.Status == Fail {
+				return f, true
+			}
+		}
+	}
+	return f, false
+}
+
 // hopeless is the failure of a Ground layer that has nothing to change.
 func (l LayerReport) hopeless() (f Finding, ok bool) {
 	if !l.layer.Ground || len(l.changes) > 0 {
@@ -88,7 +101,7 @@ func (l LayerReport) hopeless() (f Finding, ok bool) {
 // the verdict is ok, and settles status and cause.
 func (r *Report) conclude() {
 	root := map[string]string{} // failed or blocked layer → the layer that explains it
-	verdict := Unknown
+	r.Verdict = Unknown
 	for i := range r.Layers {
 		l := &r.Layers[i]
 		l.Status = l.worst()
@@ -110,13 +123,13 @@ func (r *Report) conclude() {
 			root[l.Layer] = l.BlockedBy
 		}
 		if l.layer.Verdict {
-			verdict = l.Status
+			r.Verdict = l.Status
 		}
 	}
 	r.dropHopeless()
 	for i := range r.Layers {
 		l := &r.Layers[i]
-		if !l.layer.Lenient || verdict != OK {
+		if !l.layer.Lenient || r.Verdict != OK {
 			continue
 		}
 		for j := range l.Findings {

@@ -74,3 +74,16 @@ func (w *Target) Endpoint(ctx context.Context) string {
 	}
 	return w.Endpoints.Target(ctx).URL()
 }
+
+// Address is where docker finds dockerd today, or would if nothing were wrong: unlike
+// Endpoint, never one that a repair has yet to make. "" where there is none.
+func (w *Target) Address(ctx context.Context) string {
+	if w.LoadErr != nil || w.Machine.Unfinished {
+		return ""
+	}
+	e := w.Endpoints.Target(ctx)
+	if e.Planned {
+		e = w.Endpoints.HostOnly()
+	}
+	return e.URL()
+}

@@ -22,74 +22,169 @@ func markOf(s engine.Status) mark {
 		return mark{"!", "!", color.FgYellow}
 	case engine.Fail:
 		return mark{"✗", "x", color.FgRed}
-	case engine.Blocked:
-		return mark{"·", ".", color.Faint}
-	case engine.Skipped:
+	case engine.Blocked, engine.Skipped:
 		return mark{"–", "-", color.Faint}
 	}
 	return mark{"?", "?", color.FgMagenta}
 }
 
-// nameWidth is the longest name of a layer.
-const nameWidth = 8
+const (
+	// nameWidth is the longest name of a layer.
+	nameWidth = 8
+	// minText is the narrowest column that text is wrapped in beside a name; on a
+	// narrower screen it stands below the name.
+	minText = 20
+	// maxCodeColumn is how far to the right the codes are lined up.
+	maxCodeColumn = 72
+)
 
-// minText is the narrowest column that text is wrapped in beside a name; on a
-// screen that is narrower it stands below it.
-const minText = 20
+// Step is the one thing to do next: "Fix it:" and a command line, which may have
+// several lines.
+type Step struct{ Label, Command string }
 
-// Report writes a report, one layer a line: mark, name, title; hints below.
-func (u *UI) Report(r engine.Report) {
+// row is one line of a report: a finding, or why a layer was not checked.
+type row struct {
+	layer  string // "" for a layer's second finding
+	status engine.Status
+	text   string
+	code   string // "" where nothing is wrong
+	cause  bool
+}
+
+// Report writes whether docker works, one line a finding (mark, layer, title, code), and
+// what to do next.
+func (u *UI) Report(r engine.Report, next Step) {
 	p, columns := u.paint(u.outTerm), u.width(u.out)
 	var b strings.Builder
 	if u.reports++; u.reports > 1 {
 		b.WriteString("\n")
 	}
-	fmt.Fprintf(&b, "%s  %s\n", p(color.Bold, clean(r.Machine)), clean(r.Endpoint))
-	marked := false
-	for _, l := range r.Layers {
-		m := markOf(l.Status)
-		glyph := m.ascii
-		if u.utf8(u.outTerm) {
-			glyph = m.utf8
+	u.headline(&b, r)
+	rows := u.rows(r)
+	indent := strings.Repeat(" ", 2+1+1+nameWidth+1)
+	below := columns-len(indent) < minText
+	if below {
+		indent = "    "
+	}
+	room := columns - len(indent)
+	codes := codeColumn(rows, room)
+	for _, w := range rows {
+		lead := fmt.Sprintf("  %s %s ", u.mark(w.status), pad(w.layer, nameWidth))
+		if below {
+			lead = fmt.Sprintf("  %s %s\n    ", u.mark(w.status), w.layer)
 		}
-		lead := fmt.Sprintf("  %s %s ", p(m.colour, glyph), pad(l.Layer, nameWidth))
-		indent := strings.Repeat(" ", 2+1+1+nameWidth+1)
-		if columns-len(indent) < minText {
-			lead, indent = fmt.Sprintf("  %s %s\n    ", p(m.colour, glyph), l.Layer), "    "
+		lines := wrap(w.text, room)
+		for i, line := range lines {
+			b.WriteString(lead + u.weigh(w, line))
+			if lead = indent; i < len(lines)-1 {
+				b.WriteString("\n")
+			}
 		}
-		if l.Status == engine.Blocked {
-			b.WriteString(lead + p(color.Faint, "blocked by "+l.BlockedBy) + "\n")
-			continue
+		if w.code != "" {
+			gap := max(codes-columnsOf(lines[len(lines)-1]), 2)
+			if columnsOf(lines[len(lines)-1])+gap+len(w.code) > room {
+				b.WriteString("\n" + indent)
+				gap = 0
+			}
+			b.WriteString(strings.Repeat(" ", gap) + p(color.Faint, w.code))
 		}
-		if l.Status == engine.Skipped {
-			for _, line := range wrap("skipped: "+l.Skipped, columns-len(indent)) {
-				b.WriteString(lead + p(color.Faint, line) + "\n")
-				lead = indent
+		b.WriteString("\n")
+	}
+	if next.Command != "" {
+		// A command is pasted: it is never broken into lines.
+		label := next.Label + "  "
+		for _, line := range strings.Split(clean(next.Command), "\n") {
+			if u.outTerm && columnsOf(label+line) > columns {
+				label = strings.TrimRight(label, " ") + "\n  "
 			}
-			continue
-		}
-		for _, f := range l.Findings {
-			title, weight := u.plain(clean(f.Title), u.outTerm), func(s string) string { return s }
-			if !marked && f.Code == r.Cause && r.Status != engine.Warn {
-				title, marked = title+" (the cause)", true
-				weight = func(s string) string { return p(color.Bold, s) }
-			}
-			for _, line := range wrap(title, columns-len(indent)) {
-				b.WriteString(lead + weight(line) + "\n")
-				lead = indent
-			}
-			if f.Hint != "" && f.Status != engine.OK {
-				// A hint is pasted: it is never broken into lines.
-				for _, line := range strings.Split(clean(f.Hint), "\n") {
-					margin := indent
-					if n := columnsOf(line); u.outTerm && len(indent)+n > columns {
-						// So that the screen breaks it as rarely as can be.
-						margin = strings.Repeat(" ", min(max(columns-n, 2), 4))
-					}
-					b.WriteString(margin + p(color.FgCyan, line) + "\n")
-				}
-			}
+			b.WriteString(label + p(color.FgCyan, line) + "\n")
+			label = strings.Repeat(" ", columnsOf(next.Label)+2)
 		}
 	}
 	u.Print(b.String())
+}
+
+// headline writes whether docker works, and at which address.
+func (u *UI) headline(b *strings.Builder, r engine.Report) {
+	p := u.paint(u.outTerm)
+	colour, verdict := color.FgRed, "docker is unreachable"
+	switch r.Verdict {
+	case engine.OK:
+		colour, verdict = color.FgGreen, "docker works"
+	case engine.Unknown:
+		colour, verdict = color.FgMagenta, "could not tell whether docker works"
+	}
+	if r.Address != "" {
+		verdict += " at " + clean(r.Address)
+	}
+	name := clean(r.Machine)
+	lines := wrap(verdict, u.width(u.out)-columnsOf(name)-2)
+	fmt.Fprintf(b, "%s  %s\n", p(color.Bold, name), p(colour, lines[0]))
+	for _, line := range lines[1:] {
+		b.WriteString("  " + p(colour, line) + "\n")
+	}
+}
+
+// rows are the lines of a report.
+func (u *UI) rows(r engine.Report) []row {
+	var out []row
+	marked := r.Status == engine.Warn // then the cause is no emergency
+	for _, l := range r.Layers {
+		switch l.Status {
+		case engine.Blocked:
+			out = append(out, row{layer: l.Layer, status: l.Status, text: "not checked: needs " + l.BlockedBy})
+			continue
+		case engine.Skipped:
+			out = append(out, row{layer: l.Layer, status: l.Status, text: clean("skipped: " + l.Skipped)})
+			continue
+		}
+		for i, f := range l.Findings {
+			w := row{layer: l.Layer, status: f.Status, text: u.plain(clean(f.Title), u.outTerm)}
+			if i > 0 {
+				w.layer = ""
+			}
+			if f.Status != engine.OK {
+				w.code = f.Code
+			}
+			if !marked && f.Code == r.Cause {
+				w.cause, marked = true, true
+			}
+			out = append(out, w)
+		}
+	}
+	return out
+}
+
+// codeColumn is where the codes of a report begin: behind its longest line that leaves
+// room for one.
+func codeColumn(rows []row, room int) int {
+	column := 0
+	for _, w := range rows {
+		n := columnsOf(w.text) + 3
+		if n <= maxCodeColumn && n+len(w.code) <= room {
+			column = max(column, n)
+		}
+	}
+	return column
+}
+
+// mark is the sign of a status, in its colour.
+func (u *UI) mark(s engine.Status) string {
+	m := markOf(s)
+	glyph := m.ascii
+	if u.utf8(u.outTerm) {
+		glyph = m.utf8
+	}
+	return u.paint(u.outTerm)(m.colour, glyph)
+}
+
+// weigh sets the root cause in bold, and what was not checked faintly.
+func (u *UI) weigh(w row, line string) string {
+	switch {
+	case w.cause:
+		return u.paint(u.outTerm)(color.Bold, line)
+	case w.status == engine.Blocked, w.status == engine.Skipped:
+		return u.paint(u.outTerm)(color.Faint, line)
+	}
+	return line
 }

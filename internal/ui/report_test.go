@@ -40,7 +40,7 @@ func broken() engine.Report {
 		return engine.LayerReport{Layer: layer, Status: status, Findings: []engine.Finding{{Code: code, Status: status, Title: title, Hint: hint}}}
 	}
 	return engine.Report{
-		Machine: "default", Endpoint: "tcp://localhost:2376", Status: engine.Fail, Cause: "forward.rule-missing",
+		Machine: "default", Endpoint: "tcp://localhost:2376", Address: "tcp://192.168.99.100:2376", Status: engine.Fail, Verdict: engine.Blocked, Cause: "forward.rule-missing",
 		Layers: []engine.LayerReport{
 			one("machine", engine.OK, "machine.ok", "VM running", ""),
 			one("route", engine.Warn, "route.hijacked", "192.168.99.100 leaves by utun4 (Cisco Secure Client), not vboxnet0", ""),
@@ -52,6 +52,8 @@ func broken() engine.Report {
 		},
 	}
 }
+
+var fixIt = Step{Label: "Fix it:", Command: `eval "$(docker-vpn-helper fix default)"`}
 
 // screen is a UI on a terminal that is a buffer.
 func screen(columns int, env map[string]string) (*UI, *bytes.Buffer, *bytes.Buffer) {
@@ -83,7 +85,7 @@ func TestReportOnEveryScreen(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			u, out, _ := screen(c.columns, c.env)
 			u.Color = c.color
-			u.Report(broken())
+			u.Report(broken(), fixIt)
 			golden(t, "report-"+name, out.Bytes())
 		})
 	}
@@ -95,8 +97,8 @@ func TestReportInAPipe(t *testing.T) {
 	u.outTerm, u.columns = false, nil
 	r := broken()
 	r.Layers[1].Findings[0].Title += ": a line of a pipe stays a line however long it is, since grep knows no other"
-	u.Report(r)
-	u.Report(r)
+	u.Report(r, fixIt)
+	u.Report(r, fixIt)
 	golden(t, "report-pipe", out.Bytes())
 }
 

@@ -23,7 +23,7 @@ func TestMain(m *testing.M) {
 	u.Say("[default] adding NAT rule 127.0.0.1:2376 → guest 2376")
 	time.Sleep(1500 * time.Millisecond)
 	done()
-	u.Report(broken())
+	u.Report(broken(), fixIt)
 	fmt.Print("END")
 	time.Sleep(time.Minute)
 	os.Exit(0)

@@ -1,0 +1,59 @@
+package cli
+
+import (
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/engine"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/shell"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/target"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/ui"
+)
+
+// nextStep is the one thing to do after a diagnosis: the command that fixes the root
+// cause, in the syntax of the calling shell; else the one that makes docker use what
+// works; else the page that explains the cause.
+func (a *app) nextStep(s site, w *target.Target, r engine.Report) ui.Step {
+	f, found := r.Obstacle()
+	if !found {
+		f, found = r.CauseFinding()
+	}
+	if r.Status == engine.Warn && f.Hint == "" {
+		f = firstWithHint(r, f)
+	}
+	switch {
+	case f.Hint == w.Hint("fix"):
+		return ui.Step{Label: "Fix it:", Command: a.evaluated(s, w, "fix")}
+	case f.Hint != "":
+		return ui.Step{Label: "Next:", Command: f.Hint}
+	case found:
+		return ui.Step{Label: "More:", Command: "docker-vpn-helper explain " + f.Code}
+	}
+	return ui.Step{}
+}
+
+// firstWithHint is the first warning that something can be done about, those about the
+// shell last; otherwise the given one.
+func firstWithHint(r engine.Report, otherwise engine.Finding) engine.Finding {
+	for _, weight := range []engine.Weight{engine.Outranks, engine.Plain, engine.Aside} {
+		for _, l := range r.Layers {
+			for _, f := range l.Findings {
+				if f.Weight == weight && f.Status == engine.Warn && f.Hint != "" {
+					return f
+				}
+			}
+		}
+	}
+	return otherwise
+}
+
+// evaluated is a command line about a machine that the calling shell evaluates, or the
+// bare command where it cannot.
+func (a *app) evaluated(s site, w *target.Target, command string) string {
+	dialect, err := a.shell(s, "")
+	if err != nil {
+		return w.Hint(command)
+	}
+	line, ok := shell.Eval(dialect, a.usage(w, command))
+	if !ok {
+		return w.Hint(command)
+	}
+	return line
+}
