@@ -42,20 +42,22 @@ func (a *Access) Addresses(ctx context.Context) []Address {
 }
 
 // NoAddress is why there is no address of sshd.
-func (a *Access) NoAddress() error {
+func (a *Access) NoAddress(ctx context.Context) error {
 	if a.Machine.VirtualBox() {
-		return errors.New("VirtualBox has no NAT rule for SSH, and " + a.NoDirect())
+		return errors.New("VirtualBox has no NAT rule for SSH, and " + a.NoDirect(ctx))
 	}
-	return errors.New(a.NoDirect())
+	return errors.New(a.NoDirect(ctx))
 }
 
 // NoDirect is why sshd cannot be reached at the docker host's own address.
-func (a *Access) NoDirect() string {
+func (a *Access) NoDirect(ctx context.Context) string {
 	switch name := a.name(); {
 	case name == "":
 		return "config.json has no address of the docker host"
 	case a.Machine.SSHPort == 0 && !a.Machine.VirtualBox():
 		return fmt.Sprintf("config.json has no SSH port for %s, where port 22 is this laptop's own sshd", name)
+	case a.natAddress(ctx):
+		return name + " is the address of VirtualBox's NAT, which reaches nothing from outside the VM"
 	default:
 		return name + " is an address of this laptop"
 	}
@@ -100,14 +102,18 @@ func (a *Access) name() string {
 	return a.Machine.Host
 }
 
+// natAddress reports whether the docker host's address is that of VirtualBox's NAT, which
+// another computer may have in the networks that the laptop reaches.
+func (a *Access) natAddress(ctx context.Context) bool { return a.VM != nil && a.VM.NATAddress(ctx) }
+
 // direct is sshd at the docker host's own address; "" if that is not known, or is the
-// laptop's.
+// laptop's or another's.
 func (a *Access) direct(ctx context.Context) string {
 	port := a.Machine.SSHPort
 	if a.Machine.VirtualBox() {
 		port = sshdPort
 	}
-	if a.name() == "" || port == 0 || !a.Machine.Generic() && a.laptopHas(ctx, a.Machine.IP) {
+	if a.name() == "" || port == 0 || a.natAddress(ctx) || !a.Machine.Generic() && a.laptopHas(ctx, a.Machine.IP) {
 		return ""
 	}
 	return net.JoinHostPort(a.name(), strconv.Itoa(port))

@@ -40,7 +40,7 @@ func (a *Access) login(ctx context.Context) (*sshhost.Client, error) {
 		}
 		addresses := a.Addresses(ctx)
 		if len(addresses) == 0 {
-			return nil, a.NoAddress()
+			return nil, a.NoAddress(ctx)
 		}
 		var client *sshhost.Client
 		for _, address := range addresses {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"syscall"
+	"time"
 )
 
 // HostOnlySilent reports whether neither dockerd nor sshd gives any sign of life at
@@ -15,9 +16,32 @@ func (f *Finder) HostOnlySilent(ctx context.Context) bool {
 		return false
 	}
 	var timeout net.Error
-	return errors.Is(a.DialErr, syscall.EHOSTUNREACH) || errors.Is(a.DialErr, context.DeadlineExceeded) ||
+	return unreachable(a.DialErr) || errors.Is(a.DialErr, context.DeadlineExceeded) ||
 		errors.As(a.DialErr, &timeout) && timeout.Timeout()
 }
+
+// unreachable reports whether the laptop's own kernel says that nothing is there: it has
+// no neighbor of that address, remembers that it had none (EHOSTDOWN on macOS), or may
+// not look for one.
+func unreachable(err error) bool {
+	return errors.Is(err, syscall.EHOSTUNREACH) || errors.Is(err, syscall.EHOSTDOWN) ||
+		errors.Is(err, syscall.ENETUNREACH) || errors.Is(err, syscall.ENETDOWN)
+}
+
+// HostOnlyForbidden reports whether a connection to the host-only address ends at once
+// with "no route to host". A neighbor that does not answer takes seconds, or is "down".
+func (f *Finder) HostOnlyForbidden(ctx context.Context) bool {
+	ctx, cancel := context.WithTimeout(ctx, atOnce)
+	defer cancel()
+	conn, err := f.Laptop.DialContext(ctx, "tcp", f.HostOnly().addr())
+	if err == nil {
+		conn.Close()
+	}
+	return errors.Is(err, syscall.EHOSTUNREACH)
+}
+
+// atOnce is less than the kernel waits for a neighbor that does not answer.
+const atOnce = 500 * time.Millisecond
 
 // HostOnlyAnswers reports whether dockerd's or sshd's port at the host-only address
 // gives a sign of life: a connection, or a refusal. sshd is asked only where dockerd

@@ -29,6 +29,7 @@ type Entry struct {
 	match, closing []pattern
 	not            []string
 	advice         []advice
+	pages          []advice // Code on some operating systems
 	values         []value
 	samples        []string
 }
@@ -96,6 +97,11 @@ func (e Entry) On(laptop Laptop, text string) Entry {
 	message := squeeze(plain(text))
 	system := systemOf(strings.ToLower(message), laptop.System)
 	e.Run = nil
+	for _, p := range e.pages {
+		if p.where == system {
+			e.Code = p.line
+		}
+	}
 	for _, c := range e.advice {
 		switch c.where {
 		case "", system:

@@ -158,9 +158,11 @@ func TestAdvice(t *testing.T) {
 		{"curl gets the alert", "curl: (56) OpenSSL SSL_read: OpenSSL/3.0.13: error:0A000415:SSL routines::sslv3 alert certificate expired, errno 0",
 			mac, "curl.client-cert-expired", "tls.client-cert-rejected", renew},
 		{"macOS denies docker the local network", "dial tcp 192.168.99.100:2376: connect: no route to host",
-			mac, "docker.unreachable", "route.stale", []string{"docker-vpn-helper doctor dev", `eval "$(docker-vpn-helper fix dev)"   # docker then connects to 127.0.0.1`, allow}},
+			mac, "docker.unreachable", "route.local-network-denied", []string{"docker-vpn-helper doctor dev", `eval "$(docker-vpn-helper fix dev)"   # docker then connects to 127.0.0.1`, allow}},
 		{"macOS denies ssh the local network", "ssh: connect to host 192.168.99.100 port 22: Undefined error: 0",
-			mac, "ssh.unreachable", "route.stale", []string{"docker-vpn-helper doctor dev", "docker-vpn-helper fix dev", allow}},
+			mac, "ssh.unreachable", "route.local-network-denied", []string{"docker-vpn-helper doctor dev", "docker-vpn-helper fix dev", allow}},
+		{"Linux has no such permission", "dial tcp 192.168.99.100:2376: connect: no route to host",
+			linux, "docker.unreachable", "route.stale", []string{"docker-vpn-helper doctor dev", `eval "$(docker-vpn-helper fix dev)"   # docker then connects to 127.0.0.1`}},
 		{"the server's newest API", "Error response from daemon: client is newer than server (client API version: 1.24, server API version: 1.21)",
 			linux, "docker.api-too-new", "daemon.api-too-old", []string{"export DOCKER_API_VERSION=1.21   # the newest API of the VM's dockerd", "docker-machine upgrade dev"}},
 		{"the server's only API", "API version 1.39 is not supported by this client: the minimum supported API version is 1.44",
@@ -224,6 +226,11 @@ func TestEntriesAreComplete(t *testing.T) {
 		}
 		if e.Code != "" && !slices.Contains(docs.Codes(), e.Code) {
 			t.Errorf("%s names the code %s, which has no page", e.ID, e.Code)
+		}
+		for _, p := range e.pages {
+			if !slices.Contains(docs.Codes(), p.line) {
+				t.Errorf("%s names the code %s, which has no page", e.ID, p.line)
+			}
 		}
 		samples += len(e.samples)
 	}

@@ -112,7 +112,11 @@ func (c *contents) set(e *Entry, key, text string) error {
 		}
 		e.advice = append(e.advice, advice{on, text})
 	case "page":
-		e.Code = text
+		if m := where.FindStringSubmatch(text); m != nil {
+			e.pages = append(e.pages, advice{m[1], text[len(m[0]):]})
+		} else {
+			e.Code = text
+		}
 	case "source":
 		e.Source = text
 	case "match":

@@ -36,7 +36,9 @@ func (n *Network) Route(ctx context.Context, to HostOnly) (routes.View, error) {
 		if err != nil && !errors.As(err, &exit) {
 			return view, fmt.Errorf("asking for the route to %s: %w", view.Addr, err)
 		}
-		view.Route, _, view.RouteErr = routes.ParseRouteGet(append(out.Stdout, out.Stderr...))
+		var flags []string
+		view.Route, flags, view.RouteErr = routes.ParseRouteGet(append(out.Stdout, out.Stderr...))
+		view.NoNeighbor = routes.FailedNeighbor(flags)
 		if view.Vague() {
 			view.Route.Dst = n.clonedFrom(ctx, view)
 		}

@@ -17,6 +17,8 @@ type View struct {
 	Links    []host.Link  `json:"links"`             // nil where unknown
 	Route    host.Route   `json:"route"`             // the kernel's answer for Addr
 	RouteErr error        `json:"-"`                 // ErrNoRoute, ErrRejected, or why there is no answer
+	// NoNeighbor reports that nothing has answered the kernel's neighbor lookup (ARP) lately.
+	NoNeighbor bool `json:"no_neighbor,omitempty"`
 }
 
 // Vague reports that a tunnel has the packets by a host route that the kernel cloned
@@ -35,6 +37,7 @@ const (
 	Missing       Verdict = "missing"        // by the default route's ordinary interface, or by none
 	Colliding     Verdict = "colliding"      // by another interface that has the same network, or a route to it
 	InterfaceDown Verdict = "interface-down" // the adapter is down or has no address
+	Outside       Verdict = "outside"        // the machine's address is in another network than the laptop's
 	NoAdapter     Verdict = "no-adapter"     // there is no host-only adapter
 	Unknown       Verdict = "unknown"        // could not tell
 )
@@ -47,14 +50,58 @@ type Judgement struct {
 	Evidence string  `json:"evidence"`          // in words, for a finding's title
 }
 
-// Net is the host-only network: HostOnly's, else the /24 around Addr, which is
-// what docker-machine makes unless told otherwise (--virtualbox-hostonly-cidr).
+// Net is the network that the machine's address is in: the laptop's there, else the /24
+// around Addr, which is what docker-machine makes unless told otherwise
+// (--virtualbox-hostonly-cidr).
 func (v View) Net() netip.Prefix {
-	if v.HostOnly.IsValid() && v.HostOnly.Contains(v.Addr) {
-		return v.HostOnly.Masked()
+	if p, ok := v.Laptop(); ok {
+		return p.Masked()
 	}
 	p, _ := v.Addr.Prefix(24)
 	return p
+}
+
+// Laptop is the laptop's own address in the network that the machine's address is in:
+// HostOnly, or that of the adapter, which may have been given another one since. ok is
+// false where neither is in that network, or nothing is known.
+func (v View) Laptop() (p netip.Prefix, ok bool) {
+	if v.HostOnly.IsValid() && v.HostOnly.Contains(v.Addr) {
+		return v.HostOnly, true
+	}
+	for _, l := range v.Links {
+		if !isHostOnlyName(l.Name) || numbered(v.Adapter, "vboxnet") && l.Name != v.Adapter {
+			continue
+		}
+		for _, p := range l.Addrs {
+			if p.Contains(v.Addr) {
+				return p, true
+			}
+		}
+	}
+	return netip.Prefix{}, false
+}
+
+// outside is what is said where the machine's address is in no network of the laptop's
+// adapter: the VM has it from elsewhere, and no route leads to it.
+func (v View) outside(adapter host.Link) (evidence string, is bool) {
+	if _, ok := v.Laptop(); ok || !v.HostOnly.IsValid() {
+		return "", false
+	}
+	for _, p := range adapter.Addrs {
+		if !p.Addr().Is4() {
+			continue
+		}
+		for _, l := range v.Links {
+			if l.Name != adapter.Name && isHostOnlyName(l.Name) && onNet(l, v.Net()) {
+				return fmt.Sprintf("the VM is on %s (%s), and its address %s is of %s's network: another network's DHCP server gave it out",
+					adapter.Name, p, v.Addr, l.Name), true
+			}
+		}
+		return fmt.Sprintf("the VM's address %s is outside %s's network %s: it is a static address, or another network's DHCP server gave it out",
+			v.Addr, adapter.Name, p.Masked()), true
+	}
+	return fmt.Sprintf("the VM's address %s is outside the host-only network %s: it is a static address, or another network's DHCP server gave it out",
+		v.Addr, v.HostOnly.Masked()), true
 }
 
 // Unanswered is why it is not known which way the packets go; nil where the laptop has
@@ -81,6 +128,7 @@ func Judge(v View) Judgement {
 	// network: then that is what is in the way.
 	asked := v.RouteErr == nil && (v.Route.Dst.IsValid() && v.Route.Dst.Bits() >= v.Net().Bits() || claims(owner, v))
 	noRoute := errors.Is(v.RouteErr, ErrNoRoute)
+	elsewhere, outside := v.outside(adapter)
 
 	switch {
 	case !v.Addr.Is4():
@@ -99,6 +147,8 @@ func Judge(v View) Judgement {
 		return say(InterfaceDown, "%s is down", adapter.Name)
 	case hasAdapter && owner.Name == adapter.Name:
 		return say(OK, "%s leaves by %s", v.Addr, adapter.Name)
+	case outside && v.Links != nil:
+		return say(Outside, "%s", elsewhere)
 
 	case asked && Tunnel(owner):
 		return say(Hijacked, "%s leaves by %s%s", v.Net(), owner.Name, notBy(adapter))
@@ -136,7 +186,7 @@ func (v View) adapter() (host.Link, bool) {
 		}
 	}
 	switch holder, onIt, bare := v.candidates(); {
-	case len(holder) > 0:
+	case len(holder) > 0 && (len(onIt) == 0 || v.HostOnly.Contains(v.Addr)):
 		return holder[0], true
 	case len(onIt) > 0:
 		return onIt[0], true
@@ -165,8 +215,11 @@ func (v View) candidates() (holder, onIt, bare []host.Link) {
 }
 
 // Ambiguous reports that only VirtualBox can tell which of several adapters the VM
-// is on: two may have the same address, or the VM's own none.
+// is on: two may have the same address, the VM's own none, or one of another network.
 func (v View) Ambiguous() bool {
+	if v.HostOnly.IsValid() && !v.HostOnly.Contains(v.Addr) {
+		return true
+	}
 	holder, onIt, bare := v.candidates()
 	return len(holder)+len(onIt)+len(bare) > 1
 }

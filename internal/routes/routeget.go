@@ -50,10 +50,19 @@ func ParseRouteGet(out []byte) (host.Route, []string, error) {
 	if slices.Contains(flags, "WASCLONED") {
 		route.Dst = netip.Prefix{}
 	}
-	if slices.Contains(flags, "REJECT") || slices.Contains(flags, "BLACKHOLE") {
+	if slices.Contains(flags, "BLACKHOLE") || slices.Contains(flags, "REJECT") && !FailedNeighbor(flags) {
 		return route, flags, ErrRejected
 	}
 	return route, flags, nil
+}
+
+// FailedNeighbor reports whether the flags of macOS's answer are those of an address on
+// the interface's own network whose neighbor lookup (ARP) has failed: the kernel then
+// marks the host route that it has made for the lookup with REJECT for some seconds
+// (XNU, bsd/netinet/in_arp.c). A route that was added to refuse packets has neither.
+func FailedNeighbor(flags []string) bool {
+	has := func(flag string) bool { return slices.Contains(flags, flag) }
+	return has("REJECT") && has("HOST") && !has("GATEWAY") && !has("STATIC") && (has("LLINFO") || has("WASCLONED"))
 }
 
 func getDst(dst, mask string, flags []string) (netip.Prefix, error) {

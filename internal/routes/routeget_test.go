@@ -52,9 +52,12 @@ func TestParseRouteGetErrors(t *testing.T) {
 		out  string
 		want error
 	}{
-		"no_route":    {"route: writing to routing socket: not in table\n", ErrNoRoute},
-		"unreachable": {"route: writing to routing socket: Network is unreachable\n", ErrNoRoute},
-		"refused":     {"destination: 192.168.99.0\nmask: 255.255.255.0\ninterface: lo0\nflags: <UP,REJECT,DONE>\n", ErrRejected},
+		"no_route":                    {"route: writing to routing socket: not in table\n", ErrNoRoute},
+		"unreachable":                 {"route: writing to routing socket: Network is unreachable\n", ErrNoRoute},
+		"rejected_host":               {"destination: 192.168.99.100\ngateway: 127.0.0.1\ninterface: lo0\nflags: <UP,GATEWAY,HOST,REJECT,DONE,STATIC>\n", ErrRejected},
+		"clone_of_a_rejected_network": {"destination: 192.168.99.100\ngateway: 127.0.0.1\ninterface: lo0\nflags: <UP,GATEWAY,HOST,REJECT,DONE,WASCLONED>\n", ErrRejected},
+		"blackhole":                   {"destination: 192.168.99.0\nmask: 255.255.255.0\ninterface: vboxnet0\nflags: <UP,DONE,BLACKHOLE,STATIC>\n", ErrRejected},
+		"refused":                     {"destination: 192.168.99.0\nmask: 255.255.255.0\ninterface: lo0\nflags: <UP,REJECT,DONE>\n", ErrRejected},
 	} {
 		if _, _, err := ParseRouteGet([]byte(c.out)); !errors.Is(err, c.want) {
 			t.Errorf("%s: %v", situation, err)
@@ -100,4 +103,22 @@ func FuzzParseRouteGet(f *testing.F) {
 		compare(t, r, again)
 		compare(t, flags, flags2)
 	})
+}
+
+// The kernel remembers for some seconds that nothing answered its neighbor lookup.
+func TestParseRouteGetFailedNeighbor(t *testing.T) {
+	for situation, flags := range map[string]string{
+		"first lookup":         "UP,HOST,REJECT,DONE,LLINFO,WASCLONED,IFSCOPE,IFREF",
+		"before El Capitan":    "UP,HOST,REJECT,DONE,LLINFO,WASCLONED",
+		"its own entry":        "UP,HOST,REJECT,DONE,LLINFO,IFSCOPE,IFREF",
+		"lookup has not begun": "UP,HOST,REJECT,DONE,WASCLONED,IFSCOPE,IFREF",
+	} {
+		r, got, err := ParseRouteGet([]byte("destination: 192.168.99.100\ninterface: vboxnet0\nflags: <" + flags + ">\n"))
+		if err != nil || r.Link != "vboxnet0" || !FailedNeighbor(got) {
+			t.Errorf("%s: %+v %v %v", situation, r, got, err)
+		}
+	}
+	if FailedNeighbor([]string{"UP", "HOST", "DONE", "LLINFO", "WASCLONED"}) {
+		t.Error("a neighbor that was found has failed")
+	}
 }

@@ -14,6 +14,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
@@ -66,6 +67,21 @@ type NIC struct {
 	Attachment string // "nat", "hostonly", "hostonlynetwork" (7.x on macOS), "bridged", "natnetwork", "intnet", "null" …
 	HostOnly   string // the adapter's ("vboxnet0") or host-only network's name, when attached to one
 	MAC        string // twelve hex digits
+	NATNet     string // the network of a NIC on NAT where it is not the default
+}
+
+// NAT is the network that VirtualBox's NAT gives the guest on this NIC, 10.0.2.0/24 on the
+// first unless another was set; ok is false for a NIC that is not on NAT (ConsoleImpl2.cpp).
+func (n NIC) NAT() (p netip.Prefix, ok bool) {
+	if n.Attachment != "nat" {
+		return p, false
+	}
+	addr, length, _ := strings.Cut(n.NATNet, "/") // the manual's example is 192.168/16
+	full := addr + strings.Repeat(".0", max(0, 3-strings.Count(addr, ".")))
+	if p, err := netip.ParsePrefix(full + "/" + length); err == nil && p.Addr().Is4() {
+		return p.Masked(), true
+	}
+	return netip.PrefixFrom(netip.AddrFrom4([4]byte{10, 0, byte(n.Slot + 1), 0}), 24), true
 }
 
 // Forward is one NAT rule.
@@ -160,6 +176,10 @@ func ParseVM(out []byte) (VM, error) {
 			}
 		case stem == "hostonlyadapter", stem == "hostonly-network":
 			first(&nic(n).HostOnly, bare(raw))
+		case stem == "natnet":
+			if bare(raw) != "nat" {
+				first(&nic(n).NATNet, bare(raw))
+			}
 		case stem == "macaddress":
 			first(&nic(n).MAC, bare(raw))
 		}

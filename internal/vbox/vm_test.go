@@ -221,3 +221,25 @@ func print(vm VM) string {
 	}
 	return b.String()
 }
+
+func TestNATNetwork(t *testing.T) {
+	for _, c := range []struct {
+		nic  NIC
+		want string
+	}{
+		{NIC{Slot: 1, Attachment: "nat"}, "10.0.2.0/24"},
+		{NIC{Slot: 2, Attachment: "nat"}, "10.0.3.0/24"},
+		{NIC{Slot: 1, Attachment: "nat", NATNet: "192.168/16"}, "192.168.0.0/16"},
+		{NIC{Slot: 1, Attachment: "nat", NATNet: "172.30.7.0/24"}, "172.30.7.0/24"},
+		{NIC{Slot: 2, Attachment: "hostonly"}, ""},
+	} {
+		got, ok := c.nic.NAT()
+		if ok != (c.want != "") || ok && got.String() != c.want {
+			t.Errorf("%+v: %s, %v", c.nic, got, ok)
+		}
+	}
+	vm, err := ParseVM([]byte("name=\"d\"\nVMState=\"running\"\nnatnet1=\"10.9.8/24\"\nnic1=\"nat\"\n"))
+	if p, _ := vm.NICs[0].NAT(); err != nil || p.String() != "10.9.8.0/24" {
+		t.Error(p, err)
+	}
+}

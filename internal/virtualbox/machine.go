@@ -134,6 +134,32 @@ func (m *Machine) AddressMoved(ctx context.Context) bool {
 	return a.IsValid() && m.entry.IP.IsValid() && a != m.entry.IP
 }
 
+// NATAddress reports whether config.json has an address of VirtualBox's own NAT in place of
+// the host-only one (docker/machine#3108): nothing outside the VM reaches it.
+func (m *Machine) NATAddress(ctx context.Context) bool {
+	ip := m.entry.IP
+	if !m.entry.VirtualBox() || !ip.Is4() || m.entry.HostOnlyCIDR.Contains(ip) {
+		return false
+	}
+	vm, err := m.Info(ctx)
+	return err == nil && slices.ContainsFunc(vm.NICs, func(n vbox.NIC) bool {
+		net, ok := n.NAT()
+		return ok && net.Contains(ip)
+	})
+}
+
+// OnHostOnlyNetwork reports whether the VM is on a host-only network (VirtualBox 7 on
+// macOS) in place of an adapter. docker-machine does not find its address there (docker/machine
+// 0.16.2, drivers/virtualbox/virtualbox.go: "Machine does not have a host-only adapter").
+func (m *Machine) OnHostOnlyNetwork(ctx context.Context) bool {
+	if !m.entry.VirtualBox() {
+		return false
+	}
+	vm, err := m.Info(ctx)
+	nic, ok := vm.HostOnlyNIC()
+	return err == nil && ok && nic.Attachment == "hostonlynetwork"
+}
+
 // LaptopAddr is the laptop's own address in the machine's host-only network, as
 // config.json has it or as docker-machine gives it out unless told otherwise; zero
 // where the machine has no IPv4 address.

@@ -23,12 +23,16 @@ func (c *Computer) DialContext(ctx context.Context, network, addr string) (net.C
 	}
 	ip, _, _ := net.SplitHostPort(addr)
 	for _, candidate := range []string{addr, net.JoinHostPort(ip, "*")} {
-		for _, kind := range []string{"open", "silent", "refused"} {
+		for _, kind := range []string{"open", "silent", "refused", "down", "unreachable"} {
 			for _, f := range c.facts(kind) {
 				if f[0] != candidate {
 					continue
 				}
 				switch kind {
+				case "down":
+					return nil, failed(network, syscall.EHOSTDOWN)
+				case "unreachable":
+					return nil, failed(network, syscall.EHOSTUNREACH)
 				case "open":
 					here, there := net.Pipe()
 					there.Close()
@@ -37,15 +41,15 @@ func (c *Computer) DialContext(ctx context.Context, network, addr string) (net.C
 					<-ctx.Done()
 					return nil, &net.OpError{Op: "dial", Net: network, Err: context.Cause(ctx)}
 				}
-				return nil, refused(network)
+				return nil, failed(network, syscall.ECONNREFUSED)
 			}
 		}
 	}
-	return nil, refused(network)
+	return nil, failed(network, syscall.ECONNREFUSED)
 }
 
-func refused(network string) error {
-	return &net.OpError{Op: "dial", Net: network, Err: os.NewSyscallError("connect", syscall.ECONNREFUSED)}
+func failed(network string, why syscall.Errno) error {
+	return &net.OpError{Op: "dial", Net: network, Err: os.NewSyscallError("connect", why)}
 }
 
 // PortUse implements host.Laptop.

@@ -33,8 +33,9 @@
 // "computer" holds facts, one a line: os NAME; path PROGRAM FILE; link NAME KIND
 // up|down [PREFIX…], KIND "-" where it is not known; route IP LINK DST [GATEWAY];
 // process PID NAME [ARGS…], foreign for another user's; ancestor NAME, the parent first; taken PORT; privileged
-// PORT; and // what a connection meets, open|refused|silent ADDRESS:PORT, PORT "*" for all
-// others. What is not listed refuses.
+// PORT; and // what a connection meets, open|refused|silent|down|unreachable ADDRESS:PORT, PORT
+// "*" for all others; down and unreachable are EHOSTDOWN and EHOSTUNREACH, at once. What is
+// not listed refuses.
 //
 // "/path" is a file, with "=> permission denied" or another error one that
 // cannot be read.
@@ -223,7 +224,7 @@ func fileError(mark string) error {
 // fewest is how many fields a line of each kind has at least.
 func fewest(kind string) int {
 	switch kind {
-	case "os", "ancestor", "taken", "privileged", "open", "refused", "silent":
+	case "os", "ancestor", "taken", "privileged", "open", "refused", "silent", "down", "unreachable":
 		return 1
 	case "path", "process", "foreign":
 		return 2

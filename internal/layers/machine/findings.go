@@ -52,11 +52,21 @@ func (s State) Findings() []engine.Finding {
 		add("machine.range-refused", weight, fmt.Sprintf("VirtualBox %s refuses %s on a host-only adapter: %s does not allow it", s.Version, s.Refused, vbox.NetworksConfPath),
 			fmt.Sprintf("sudo mkdir -p /etc/vbox && echo %s | sudo tee -a %s", shell.Quote(s.AllowLine), vbox.NetworksConfPath))
 	}
-	if s.Now.IsValid() {
-		add("machine.address-changed", engine.Plain, fmt.Sprintf("the docker host has the address %s now; config.json still has %s", s.Now, s.Known),
-			s.IPHint)
+	if s.Known.IsValid() {
+		add("machine.address-changed", engine.Plain, s.addressChanged(), s.IPHint)
 	}
 	return out
+}
+
+// addressChanged is what is wrong with the address in config.json.
+func (s State) addressChanged() string {
+	switch {
+	case !s.NATAddress:
+		return fmt.Sprintf("the docker host has the address %s now; config.json still has %s", s.Now, s.Known)
+	case s.Now.IsValid():
+		return fmt.Sprintf("config.json has %s, the address of VirtualBox's NAT, which reaches nothing from outside the VM; the docker host has the address %s", s.Known, s.Now)
+	}
+	return fmt.Sprintf("config.json has %s, the address of VirtualBox's NAT, which reaches nothing from outside the VM", s.Known)
 }
 
 // power is how the VM stands, and what keeps it from starting.

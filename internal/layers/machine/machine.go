@@ -68,6 +68,8 @@ type State struct {
 	// Now is the docker host's own address where it is another than Known, config.json's.
 	Now   netip.Addr `json:"address_now,omitzero"`
 	Known netip.Addr `json:"address_known,omitzero"`
+	// NATAddress reports that Known is an address of VirtualBox's NAT.
+	NATAddress bool `json:"nat_address,omitempty"`
 
 	FixHint, StopHint, ModulesHint, IPHint, DoctorHint, CreateAgainHint string `json:"-"`
 }
@@ -111,8 +113,11 @@ func inspect(ctx context.Context, w *target.Target) (engine.State, error) {
 	}
 	s.VM, s.UUID = vm.State, vm.UUID
 	if vm.State == vbox.Running {
-		if w.VM.AddressMoved(ctx) {
+		if s.NATAddress = w.VM.NATAddress(ctx); s.NATAddress || w.VM.AddressMoved(ctx) {
 			s.Now, s.Known = w.VM.GuestAddr(ctx), w.HostOnly()
+		}
+		if w.VM.OnHostOnlyNetwork(ctx) {
+			s.IPHint = "docker-vpn-helper explain machine.address-changed"
 		}
 		if w.Mode.IsRepair() {
 			return s, nil // the rest is advice

@@ -3,6 +3,7 @@
 package route
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/netip"
@@ -10,7 +11,9 @@ import (
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/changes"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/engine"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/laptop"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/routes"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/shell"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/target"
 )
 
@@ -18,13 +21,20 @@ import (
 type State struct {
 	Applies bool `json:"applies"`
 	// NoAddress reports that config.json has no address of a VM that has a host-only network.
-	NoAddress bool        `json:"no_address,omitempty"`
-	View      routes.View `json:"view"`
+	NoAddress bool `json:"no_address,omitempty"`
+	// NATAddress reports that config.json has an address of VirtualBox's NAT, to which no
+	// route leads.
+	NATAddress bool        `json:"nat_address,omitempty"`
+	View       routes.View `json:"view"`
 	// Client is the VPN client that owns the route, where it can be known. It is
 	// advice only; nothing is decided by it.
 	Client routes.Client `json:"client"`
 	// Silent reports that the route is right and nothing answers behind it.
 	Silent bool `json:"silent"`
+	// Forbidden reports that the route and the neighbor are right, and that macOS does not
+	// let this program use the local network; App is the application to allow.
+	Forbidden bool   `json:"local_network_denied,omitempty"`
+	App       string `json:"app,omitempty"`
 
 	OS string `json:"os"`
 	// NIC is the host-only adapter that the VM is attached to, asked only where
@@ -36,6 +46,9 @@ type State struct {
 	FixHint, StopHint string `json:"-"`
 }
 
+// outsidePage explains an address that no route of the laptop leads to.
+const outsidePage = "docker-vpn-helper explain route.address-outside"
+
 // Layer describes it to the engine. Where the NAT rule carries the traffic a lost route is
 // only a warning: the rule is the cure.
 func Layer() engine.Layer {
@@ -46,6 +59,9 @@ func inspect(ctx context.Context, w *target.Target) (engine.State, error) {
 	s := State{Applies: w.Machine.VirtualBox() && w.HostOnly().IsValid(), OS: w.Laptop.OS(), FixHint: w.Hint("fix"), StopHint: w.Hint("fix", "--stop-vms")}
 	if !s.Applies {
 		s.NoAddress = w.Machine.VirtualBox()
+		return s, nil
+	}
+	if s.NATAddress = !w.Mode.IsQuick() && w.VM.NATAddress(ctx); s.NATAddress {
 		return s, nil
 	}
 	view, err := w.Network.Route(ctx, w.HostOnlyNet())
@@ -81,9 +97,24 @@ func inspect(ctx context.Context, w *target.Target) (engine.State, error) {
 // silent looks at why nothing answers. A docker host that has another address
 // now cannot, whatever the route is like.
 func (s *State) silent(ctx context.Context, w *target.Target) {
+	if s.Forbidden = s.forbidden(ctx, w); s.Forbidden {
+		s.App = w.Network.App(ctx)
+		return
+	}
 	if s.Silent = w.Mode.IsQuick() || !w.VM.AddressMoved(ctx); s.Silent {
 		s.Client = w.Network.VPN(ctx, s.View)
 	}
+}
+
+// forbidden reports whether macOS keeps this program from the local network. A VPN may
+// refuse packets in the same way, and a neighbor that does not answer must not be taken
+// for it, also where the kernel has found that out only now.
+func (s *State) forbidden(ctx context.Context, w *target.Target) bool {
+	if s.View.NoNeighbor || !w.Network.AsksForLocalNetwork(ctx) || !w.Endpoints.HostOnlyForbidden(ctx) {
+		return false
+	}
+	view, err := w.Network.Route(ctx, w.HostOnlyNet())
+	return err == nil && !view.NoNeighbor && !w.Network.VPN(ctx, s.View).Connected
 }
 
 // adapter asks for what the VM is attached to. An adapter that no VM uses need
@@ -96,6 +127,13 @@ func (s *State) adapter(ctx context.Context, w *target.Target) {
 		return
 	}
 	s.NIC = w.VM.HostOnlyAdapter(ctx)
+}
+
+func (s State) SkippedBecause() string {
+	if s.NATAddress {
+		return "config.json has the address of VirtualBox's NAT"
+	}
+	return ""
 }
 
 func (s State) BlockedBy() string {
@@ -120,8 +158,8 @@ func (s State) judge() routes.Judgement { return routes.Judge(s.View) }
 // laptop is the laptop's own address in the host-only network; where nothing
 // tells it, the first one, which docker-machine and VirtualBox take.
 func (s State) laptop() netip.Prefix {
-	if s.View.HostOnly.IsValid() {
-		return s.View.HostOnly
+	if p, ok := s.View.Laptop(); ok {
+		return p
 	}
 	return netip.PrefixFrom(s.View.Net().Addr().Next(), s.View.Net().Bits())
 }
@@ -129,6 +167,9 @@ func (s State) laptop() netip.Prefix {
 func (s State) Findings() []engine.Finding {
 	if s.NoAddress {
 		return []engine.Finding{{Code: "route.unknown", Status: engine.Unknown, Title: "the VM's host-only address is unknown: config.json has none"}}
+	}
+	if s.NATAddress {
+		return nil
 	}
 	if !s.Applies {
 		return []engine.Finding{{Code: "route.ok", Status: engine.OK, Title: "no host-only network to reach"}}
@@ -147,6 +188,10 @@ func (s State) Findings() []engine.Finding {
 	}
 	switch j.Verdict {
 	case routes.OK:
+		if s.Forbidden {
+			return warn("route.local-network-denied", fmt.Sprintf("macOS does not let %s use the local network: %s cannot be reached (no route to host, at once), although it leaves by %s; allow it in System Settings > Privacy & Security > Local Network",
+				cmp.Or(s.App, "the terminal program"), s.View.Addr, j.Owner), shell.Command("open", laptop.LocalNetworkSettings))
+		}
 		if s.Silent && s.Client.Connected {
 			return warn("route.stale", fmt.Sprintf("%s leaves by %s, and nothing answers there while %s is connected", s.View.Addr, j.Owner, s.Client.Name), "")
 		}
@@ -171,6 +216,8 @@ func (s State) Findings() []engine.Finding {
 		return warn("route.missing", fmt.Sprintf("%s leaves by %s, %s, not %s", s.View.Addr, j.Owner, way, adapter), s.FixHint)
 	case routes.Colliding:
 		return warn("route.colliding", j.Evidence, "")
+	case routes.Outside:
+		return warn("route.address-outside", j.Evidence, outsidePage)
 	case routes.InterfaceDown:
 		return warn("route.interface-down", j.Evidence, fix)
 	case routes.NoAdapter:
@@ -182,7 +229,7 @@ func (s State) Findings() []engine.Finding {
 // A route that a connected VPN owns is reported
 // and never fought: the client would put it back at once.
 func (s State) Changes() []engine.Change {
-	if !s.Applies || s.VMDown {
+	if !s.Applies || s.VMDown || s.NATAddress {
 		return nil
 	}
 	j := s.judge()

@@ -84,7 +84,7 @@ func inspect(ctx context.Context, w *target.Target) (engine.State, error) {
 	}
 	s.KeyMode = openTo(ctx, w)
 	if s.rule(ctx, w); len(s.Addresses) == 0 {
-		if s.OtherErr, s.NoDirect = w.SSH.NoAddress(), w.SSH.NoDirect(); s.NoRule {
+		if s.OtherErr, s.NoDirect = w.SSH.NoAddress(ctx), w.SSH.NoDirect(ctx); s.NoRule {
 			s.ForwardHint = forwardHint(ctx, w)
 		}
 		return s, nil
