@@ -10,44 +10,34 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/engine"
 )
 
-// Decode makes a change from a journal line.
-func Decode(kind string, raw json.RawMessage) (engine.Change, error) {
-	c := blank(kind)
-	if c == nil {
-		return nil, fmt.Errorf("change %q is not known to this version", kind)
-	}
-	d := json.NewDecoder(bytes.NewReader(raw))
-	d.DisallowUnknownFields()
-	if err := d.Decode(c); err != nil {
-		return nil, fmt.Errorf("change %q: %w", kind, err)
-	}
-	return c, nil
+// kinds makes an empty change of each kind.
+var kinds = []func() engine.Change{
+	func() engine.Change { return &StartVM{} },
+	func() engine.Change { return &RestoreRoute{} },
+	func() engine.Change { return &ConfigureAdapter{} },
+	func() engine.Change { return &RestartModules{} },
+	func() engine.Change { return &AddRule{} },
+	func() engine.Change { return &StartDaemon{} },
+	func() engine.Change { return &Reissue{} },
+	func() engine.Change { return &AddSANs{} },
+	func() engine.Change { return &WriteRecord{} },
+	func() engine.Change { return &SetContext{} },
+	func() engine.Change { return &UseContext{} },
 }
 
-func blank(kind string) engine.Change {
-	switch kind {
-	case kindStartVM:
-		return &StartVM{}
-	case kindAddRule:
-		return &AddRule{}
-	case kindReissue:
-		return &Reissue{}
-	case kindAddSANs:
-		return &AddSANs{}
-	case kindStartDaemon:
-		return &StartDaemon{}
-	case kindWriteRecord:
-		return &WriteRecord{}
-	case kindRestoreRoute:
-		return &RestoreRoute{}
-	case kindConfigureAdapter:
-		return &ConfigureAdapter{}
-	case kindRestartModules:
-		return &RestartModules{}
-	case kindSetContext:
-		return &SetContext{}
-	case kindUseContext:
-		return &UseContext{}
+// Decode makes a change from a journal line.
+func Decode(kind string, raw json.RawMessage) (engine.Change, error) {
+	for _, empty := range kinds {
+		c := empty()
+		if c.About().Kind != kind {
+			continue
+		}
+		d := json.NewDecoder(bytes.NewReader(raw))
+		d.DisallowUnknownFields()
+		if err := d.Decode(c); err != nil {
+			return nil, fmt.Errorf("change %q: %w", kind, err)
+		}
+		return c, nil
 	}
-	return nil
+	return nil, fmt.Errorf("change %q is not known to this version", kind)
 }

@@ -9,13 +9,9 @@ import (
 	"path/filepath"
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/dockercli"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/engine"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/target"
-)
-
-const (
-	kindSetContext = "set-context"
-	kindUseContext = "use-context"
 )
 
 // SetContext makes or changes a docker context, so that it leads to the machine's
@@ -36,19 +32,13 @@ type SetContext struct {
 	WasCurrent bool `json:",omitempty"`
 }
 
-func (c *SetContext) Kind() string { return kindSetContext }
+func (c *SetContext) About() engine.About {
+	return engine.About{Kind: "set-context", Doing: fmt.Sprintf("pointing docker context %s at %s", c.Name, c.Endpoint)}
+}
 
 func (c *SetContext) String() string {
 	return fmt.Sprintf("point docker context %s at %s", c.Name, c.Endpoint)
 }
-
-func (c *SetContext) Doing() string {
-	return fmt.Sprintf("pointing docker context %s at %s", c.Name, c.Endpoint)
-}
-
-func (c *SetContext) Risk() string { return "" }
-
-func (c *SetContext) NeedsDockerHost() bool { return false }
 
 func (c *SetContext) Backup(ctx context.Context, w *target.Target) error {
 	old, current, err := w.Docker.Context(ctx, c.Config, c.Name)
@@ -147,15 +137,11 @@ type UseContext struct {
 	Previous string `json:",omitempty"` // the current one as Backup found it
 }
 
-func (c *UseContext) Kind() string { return kindUseContext }
+func (c *UseContext) About() engine.About {
+	return engine.About{Kind: "use-context", Doing: "making docker context " + c.Name + " the current one"}
+}
 
 func (c *UseContext) String() string { return "make docker context " + c.Name + " the current one" }
-
-func (c *UseContext) Doing() string { return "making docker context " + c.Name + " the current one" }
-
-func (c *UseContext) Risk() string { return "" }
-
-func (c *UseContext) NeedsDockerHost() bool { return false }
 
 func (c *UseContext) Backup(ctx context.Context, w *target.Target) error {
 	_, current, err := w.Docker.Context(ctx, c.Config, c.Name)

@@ -144,7 +144,7 @@ func revert(t *testing.T, w *target.Target, c engine.Change) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	again, err := changes.Decode(c.Kind(), raw)
+	again, err := changes.Decode(c.About().Kind, raw)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -15,13 +15,9 @@ import (
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/certs"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/endpoint"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/engine"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/store"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/target"
-)
-
-const (
-	kindAddSANs     = "add-sans"
-	kindWriteRecord = "write-record"
 )
 
 // file is what a file held, or that there was none.
@@ -95,21 +91,13 @@ func (c *AddSANs) edit(ctx context.Context, w *target.Target) (data, changed []b
 	return data, changed, nil
 }
 
-func (c *AddSANs) Kind() string { return kindAddSANs }
+func (c *AddSANs) About() engine.About {
+	return engine.About{Kind: "add-sans", Doing: "listing the names in config.json, so that docker-machine keeps them", Inert: true}
+}
 
 func (c *AddSANs) String() string {
 	return fmt.Sprintf("list %s as ServerCertSANs in config.json", strings.Join(c.Names, ", "))
 }
-
-func (c *AddSANs) Doing() string {
-	return "listing the names in config.json, so that docker-machine keeps them"
-}
-
-func (c *AddSANs) Inert() {}
-
-func (c *AddSANs) Risk() string { return "" }
-
-func (c *AddSANs) NeedsDockerHost() bool { return false }
 
 func (c *AddSANs) Backup(ctx context.Context, w *target.Target) error {
 	data, changed, err := c.edit(ctx, w)
@@ -224,7 +212,9 @@ func PlanRecord(ctx context.Context, w *target.Target, a endpoint.Answer) (*Writ
 	return &WriteRecord{Path: w.Machine.RecordPath(), New: string(text), url: a.Endpoint.URL()}, nil
 }
 
-func (c *WriteRecord) Kind() string { return kindWriteRecord }
+func (c *WriteRecord) About() engine.About {
+	return engine.About{Kind: "write-record", Doing: "recording the endpoint " + c.url, Inert: true}
+}
 
 func (c *WriteRecord) String() string {
 	url := c.url
@@ -233,14 +223,6 @@ func (c *WriteRecord) String() string {
 	}
 	return "record the endpoint " + url
 }
-
-func (c *WriteRecord) Doing() string { return "recording the endpoint " + c.url }
-
-func (c *WriteRecord) Risk() string { return "" }
-
-func (c *WriteRecord) NeedsDockerHost() bool { return false }
-
-func (c *WriteRecord) Inert() {}
 
 func (c *WriteRecord) Backup(ctx context.Context, w *target.Target) error {
 	old, err := w.Laptop.ReadFile(ctx, c.Path)

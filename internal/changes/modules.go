@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/engine"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/target"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/useraction"
@@ -17,7 +18,6 @@ import (
 )
 
 const (
-	kindRestartModules = "restart-modules"
 	// closeTime is how long VirtualBox's processes may take to end once their VMs are saved.
 	closeTime = 20 * time.Second
 	// serverTime is how long VirtualBox's own server may take to end once nobody
@@ -56,26 +56,20 @@ type SavedVM struct {
 	Paused     bool // it was, and is again
 }
 
-func (c *RestartModules) Kind() string { return kindRestartModules }
-
-func (c *RestartModules) String() string { return "restart VirtualBox's kernel modules" }
-
-func (c *RestartModules) Doing() string {
-	if len(c.Saved) == 0 {
-		return "restarting VirtualBox's kernel modules"
+func (c *RestartModules) About() engine.About {
+	doing := "restarting VirtualBox's kernel modules"
+	if len(c.Saved) > 0 {
+		var names []string
+		for _, vm := range c.Saved {
+			names = append(names, vm.Name)
+		}
+		doing = "saving " + strings.Join(names, ", ") + ", and " + doing
 	}
-	var names []string
-	for _, vm := range c.Saved {
-		names = append(names, vm.Name)
-	}
-	return "saving " + strings.Join(names, ", ") + ", and restarting VirtualBox's kernel modules"
+	// There is no Risk: that VMs may be saved is asked for by a flag of its own.
+	return engine.About{Kind: "restart-modules", Doing: doing}
 }
 
-// That VMs may be saved is asked for by a flag of its own.
-func (c *RestartModules) Risk() string { return "" }
-
-// VirtualBox resumes the VMs that are still saved.
-func (c *RestartModules) NeedsDockerHost() bool { return false }
+func (c *RestartModules) String() string { return "restart VirtualBox's kernel modules" }
 
 // It refuses, with nothing touched, what would
 // fail: VMs that may not be saved, no root's rights where VMs would be saved first.

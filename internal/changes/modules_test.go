@@ -112,7 +112,7 @@ func TestModuleRestartSurvivesTheJournal(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, err := Decode(want.Kind(), raw)
+	got, err := Decode(want.About().Kind, raw)
 	if diff := cmp.Diff(engine.Change(want), got, cmpopts.EquateComparable(netip.Prefix{}), cmpopts.IgnoreUnexported(RestartModules{})); err != nil || diff != "" {
 		t.Error(err, diff)
 	}

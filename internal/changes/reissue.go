@@ -15,10 +15,9 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/certs"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/dockerhost"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/endpoint"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/engine"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/target"
 )
-
-const kindReissue = "reissue-certificate"
 
 // Reissue signs a new server certificate for the key that the docker host has,
 // puts it in place there and in the store, and restarts dockerd. Certificates are
@@ -41,26 +40,23 @@ type Reissue struct {
 	before *x509.Certificate // what dockerd served
 }
 
-func (c *Reissue) Kind() string { return kindReissue }
+func (c *Reissue) About() engine.About {
+	a := engine.About{
+		Kind:  "reissue-certificate",
+		Doing: fmt.Sprintf("reissuing the server certificate with %s, and restarting dockerd", strings.Join(c.Names, ", ")),
+		// The docker host has the old certificate to get back, unless none was signed.
+		NeedsDockerHost: len(c.New) > 0,
+	}
+	if len(c.Containers) > 0 {
+		a.Risk = fmt.Sprintf("restarting dockerd on %s stops %s", c.Machine, strings.Join(c.Containers, ", "))
+		a.RiskLasts = dockerhost.AnyRemoved(c.Containers)
+	}
+	return a
+}
 
 func (c *Reissue) String() string {
 	return fmt.Sprintf("reissue the server certificate with %s, and restart dockerd", strings.Join(c.Names, ", "))
 }
-
-func (c *Reissue) Doing() string {
-	return fmt.Sprintf("reissuing the server certificate with %s, and restarting dockerd", strings.Join(c.Names, ", "))
-}
-
-func (c *Reissue) Risk() string {
-	if len(c.Containers) == 0 {
-		return ""
-	}
-	return fmt.Sprintf("restarting dockerd on %s stops %s", c.Machine, strings.Join(c.Containers, ", "))
-}
-
-// The docker host has the old certificate to
-// get back, unless none was signed.
-func (c *Reissue) NeedsDockerHost() bool { return len(c.New) > 0 }
 
 // PlanReissue plans one. served is what dockerd serves now, nil if nothing.
 func PlanReissue(ctx context.Context, w *target.Target, names []string, served *x509.Certificate) *Reissue {
@@ -200,7 +196,7 @@ func (c *Reissue) served(ctx context.Context, w *target.Target) error {
 }
 
 // Half of it is on the docker host.
-func (c *Reissue) Undoable(ctx context.Context, w *target.Target) error {
+func (c *Reissue) CheckUndo(ctx context.Context, w *target.Target) error {
 	if len(c.New) == 0 || w.Removed || w.VM.Missing(ctx) {
 		return nil
 	}
@@ -214,8 +210,6 @@ func (c *Reissue) Undoable(ctx context.Context, w *target.Target) error {
 	}
 	return err
 }
-
-func (c *Reissue) ForGood() bool { return dockerhost.AnyRemoved(c.Containers) }
 
 func (c *Reissue) Revert(ctx context.Context, w *target.Target) ([]string, error) {
 	if len(c.New) == 0 {

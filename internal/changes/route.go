@@ -15,11 +15,6 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/vbox"
 )
 
-const (
-	kindRestoreRoute     = "restore-route"
-	kindConfigureAdapter = "configure-adapter"
-)
-
 // RestoreRoute puts the route to the host-only network back where no VPN owns it.
 type RestoreRoute struct {
 	OS      string
@@ -33,19 +28,13 @@ type RestoreRoute struct {
 	Boot string `json:",omitempty"`
 }
 
-func (c *RestoreRoute) Kind() string { return kindRestoreRoute }
+func (c *RestoreRoute) About() engine.About {
+	return engine.About{Kind: "restore-route", Doing: fmt.Sprintf("restoring the route %s by %s", c.Net.Masked(), c.Adapter)}
+}
 
 func (c *RestoreRoute) String() string {
 	return fmt.Sprintf("restore the route %s by %s", c.Net.Masked(), c.Adapter)
 }
-
-func (c *RestoreRoute) Doing() string {
-	return fmt.Sprintf("restoring the route %s by %s", c.Net.Masked(), c.Adapter)
-}
-
-func (c *RestoreRoute) Risk() string { return "" }
-
-func (c *RestoreRoute) NeedsDockerHost() bool { return false }
 
 func (c *RestoreRoute) Backup(ctx context.Context, w *target.Target) error {
 	view, err := routeNow(ctx, w)
@@ -104,7 +93,7 @@ func (c *RestoreRoute) drop() host.Cmd {
 
 // A route goes only with root's rights. Who may
 // run nothing but the one command can run it by hand before.
-func (c *RestoreRoute) Undoable(ctx context.Context, w *target.Target) error {
+func (c *RestoreRoute) CheckUndo(ctx context.Context, w *target.Target) error {
 	if w.LoadErr != nil && !c.gone(ctx, w) {
 		return w.LoadErr
 	}
@@ -160,19 +149,13 @@ type ConfigureAdapter struct {
 	refused bool
 }
 
-func (c *ConfigureAdapter) Kind() string { return kindConfigureAdapter }
+func (c *ConfigureAdapter) About() engine.About {
+	return engine.About{Kind: "configure-adapter", Doing: fmt.Sprintf("giving host-only adapter %s its address %s", c.Adapter, c.Addr)}
+}
 
 func (c *ConfigureAdapter) String() string {
 	return fmt.Sprintf("give host-only adapter %s its address %s", c.Adapter, c.Addr)
 }
-
-func (c *ConfigureAdapter) Doing() string {
-	return fmt.Sprintf("giving host-only adapter %s its address %s", c.Adapter, c.Addr)
-}
-
-func (c *ConfigureAdapter) Risk() string { return "" }
-
-func (c *ConfigureAdapter) NeedsDockerHost() bool { return false }
 
 func (c *ConfigureAdapter) Backup(context.Context, *target.Target) error { return nil }
 
@@ -203,9 +186,9 @@ func (c *ConfigureAdapter) Revert(ctx context.Context, w *target.Target) ([]stri
 	return c.For.Revert(ctx, w)
 }
 
-func (c *ConfigureAdapter) Undoable(ctx context.Context, w *target.Target) error {
+func (c *ConfigureAdapter) CheckUndo(ctx context.Context, w *target.Target) error {
 	if c.For == nil {
 		return nil
 	}
-	return c.For.Undoable(ctx, w)
+	return c.For.CheckUndo(ctx, w)
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/endpoint"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/engine"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/store"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/target"
@@ -16,7 +17,6 @@ import (
 )
 
 const (
-	kindAddRule = "add-nat-rule"
 	// bindTime is how long VirtualBox may take to listen for a new rule.
 	bindTime = 2 * time.Second
 	// bindTries bounds how many ports are tried when rules do not bind.
@@ -42,7 +42,9 @@ func (c *AddRule) rule() vbox.Forward {
 	return vbox.Forward{Slot: c.Slot, Name: virtualbox.RuleName, Proto: "tcp", HostIP: "127.0.0.1", HostPort: c.Port, GuestPort: cmp.Or(c.Guest, store.DefaultEnginePort)}
 }
 
-func (c *AddRule) Kind() string { return kindAddRule }
+func (c *AddRule) About() engine.About {
+	return engine.About{Kind: "add-nat-rule", Doing: fmt.Sprintf("adding NAT rule 127.0.0.1:%d → guest %d", c.Port, c.rule().GuestPort)}
+}
 
 func (c *AddRule) String() string {
 	verb := "add"
@@ -51,15 +53,6 @@ func (c *AddRule) String() string {
 	}
 	return fmt.Sprintf("%s NAT rule %s (127.0.0.1:%d -> guest %d)", verb, virtualbox.RuleName, c.Port, c.rule().GuestPort)
 }
-
-func (c *AddRule) Doing() string {
-	return fmt.Sprintf("adding NAT rule 127.0.0.1:%d → guest %d", c.Port, c.rule().GuestPort)
-}
-
-func (c *AddRule) Risk() string { return "" }
-
-// VirtualBox edits the rules of a VM that is off.
-func (c *AddRule) NeedsDockerHost() bool { return false }
 
 // The plan itself says what was there.
 func (c *AddRule) Backup(context.Context, *target.Target) error { return nil }
@@ -161,7 +154,7 @@ func (c *AddRule) Revert(ctx context.Context, w *target.Target) ([]string, error
 }
 
 // VirtualBox must know the VM's rules.
-func (c *AddRule) Undoable(ctx context.Context, w *target.Target) error {
+func (c *AddRule) CheckUndo(ctx context.Context, w *target.Target) error {
 	_, _, err := c.lookUp(ctx, w)
 	return err
 }

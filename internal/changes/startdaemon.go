@@ -4,10 +4,9 @@ import (
 	"context"
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/dockerhost"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/engine"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/target"
 )
-
-const kindStartDaemon = "start-dockerd"
 
 // StartDaemon starts a dockerd that does not run.
 type StartDaemon struct{ Machine string }
@@ -20,19 +19,15 @@ func PlanStart(w *target.Target, facts dockerhost.Facts) *StartDaemon {
 	return &StartDaemon{Machine: w.Machine.Name}
 }
 
-func (c *StartDaemon) Kind() string { return kindStartDaemon }
+func (c *StartDaemon) About() engine.About {
+	return engine.About{
+		Kind:      "start-dockerd",
+		Doing:     "starting dockerd",
+		Permanent: "dockerd is running now; neither a rollback nor undo stops it again",
+	}
+}
 
 func (c *StartDaemon) String() string { return "start dockerd on " + c.Machine }
-
-func (c *StartDaemon) Doing() string { return "starting dockerd" }
-
-func (c *StartDaemon) Risk() string { return "" }
-
-func (c *StartDaemon) NeedsDockerHost() bool { return false }
-
-func (c *StartDaemon) Permanent() string {
-	return "dockerd is running now; neither a rollback nor undo stops it again"
-}
 
 func (c *StartDaemon) Backup(context.Context, *target.Target) error { return nil }
 

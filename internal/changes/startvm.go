@@ -6,13 +6,13 @@ import (
 	"time"
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/endpoint"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/engine"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/target"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/vbox"
 )
 
 const (
-	kindStartVM = "start-vm"
 	bootTime    = 3 * time.Minute // boot2docker on an old disk, with room to spare
 	dockerdTime = time.Minute
 	// doorTime is how long VirtualBox may take to listen at the ports of its NAT rules.
@@ -34,28 +34,23 @@ func Startable(s vbox.State) bool {
 	return false
 }
 
-func (c *StartVM) Kind() string { return kindStartVM }
+func (c *StartVM) About() engine.About {
+	a := engine.About{
+		Kind:      "start-vm",
+		Doing:     "starting the VM",
+		Permanent: "the VM is running now; neither a rollback nor undo stops it again",
+	}
+	if c.From == vbox.Paused {
+		a.Doing = "resuming the VM"
+	}
+	return a
+}
 
 func (c *StartVM) String() string {
 	if c.From == vbox.Paused {
 		return fmt.Sprintf("resume VM %s (paused)", c.Machine)
 	}
 	return fmt.Sprintf("start VM %s (%s)", c.Machine, c.From)
-}
-
-func (c *StartVM) Doing() string {
-	if c.From == vbox.Paused {
-		return "resuming the VM"
-	}
-	return "starting the VM"
-}
-
-func (c *StartVM) Risk() string { return "" }
-
-func (c *StartVM) NeedsDockerHost() bool { return false }
-
-func (c *StartVM) Permanent() string {
-	return "the VM is running now; neither a rollback nor undo stops it again"
 }
 
 func (c *StartVM) Backup(context.Context, *target.Target) error { return nil }

@@ -23,7 +23,7 @@ func choose(planned Change, tried []attempt) (Change, error) {
 	for {
 		before, kind := -1, 0
 		for i, t := range tried {
-			if t.Kind() != c.Kind() {
+			if t.About().Kind != c.About().Kind {
 				continue
 			}
 			kind++

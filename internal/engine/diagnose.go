@@ -12,8 +12,8 @@ import (
 // Sink is told what happens and asked what may.
 type Sink interface {
 	Event(Event)
-	// Confirm asks for a yes before a change with a risk. Nil means yes.
-	Confirm(ctx context.Context, c Change) error
+	// Confirm asks whether a change with that risk may be made. Nil means yes.
+	Confirm(ctx context.Context, risk string) error
 }
 
 // EventKind says what an Event tells.

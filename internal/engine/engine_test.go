@@ -54,7 +54,7 @@ var laptop = host.NewLocal(host.Sudo{})
 type deaf struct{}
 
 func (deaf) Event(Event)                           {}
-func (deaf) Confirm(context.Context, Change) error { return nil }
+func (deaf) Confirm(context.Context, string) error { return nil }
 
 func TestReportNamesTheCauseAndHidesItsSymptoms(t *testing.T) {
 	outranking := found("daemon.other-machine", Fail)
@@ -149,11 +149,10 @@ type toggle struct {
 	idle   bool // applying it does not help
 }
 
-func (c *toggle) Kind() string                                 { return "toggle" }
+func (c *toggle) About() About {
+	return About{Kind: "toggle", Doing: "setting " + c.Name, Risk: c.risk, NeedsDockerHost: c.Inside}
+}
 func (c *toggle) String() string                               { return "set " + c.Name }
-func (c *toggle) Doing() string                                { return "setting " + c.Name }
-func (c *toggle) Risk() string                                 { return c.risk }
-func (c *toggle) NeedsDockerHost() bool                        { return c.Inside }
 func (c *toggle) Backup(context.Context, *target.Target) error { return nil }
 func (c *toggle) Apply(context.Context, *target.Target) error {
 	if !c.idle {
@@ -279,7 +278,7 @@ func TestFixGivesUpOnAChangeThatNeverHelps(t *testing.T) {
 
 type refusing struct{ deaf }
 
-func (refusing) Confirm(context.Context, Change) error { return errors.New("no") }
+func (refusing) Confirm(context.Context, string) error { return errors.New("no") }
 
 func TestFixAsksBeforeARisk(t *testing.T) {
 	on := map[string]bool{}

@@ -120,10 +120,10 @@ func (j *Journal) comeLast(ctx context.Context) error {
 func (j *Journal) Plan(ctx context.Context, c Change) (seq int, err error) {
 	raw, err := json.Marshal(c)
 	if err != nil {
-		return 0, fmt.Errorf("journal: %s: %w", c.Kind(), err)
+		return 0, fmt.Errorf("journal: %s: %w", c.About().Kind, err)
 	}
 	seq = len(j.Entries) + 1
-	first := line{Seq: seq, Mark: Planned, Kind: c.Kind(), Change: raw}
+	first := line{Seq: seq, Mark: Planned, Kind: c.About().Kind, Change: raw}
 	if seq == 1 {
 		err = j.create(ctx, first)
 	} else {
@@ -142,9 +142,9 @@ func (j *Journal) Update(ctx context.Context, seq int, mark Mark) error {
 	e := &j.Entries[seq-1]
 	raw, err := json.Marshal(e.Change)
 	if err != nil {
-		return fmt.Errorf("journal: %s: %w", e.Change.Kind(), err)
+		return fmt.Errorf("journal: %s: %w", e.Change.About().Kind, err)
 	}
-	if err := j.append(ctx, line{Seq: seq, Mark: mark, Kind: e.Change.Kind(), Change: raw}); err != nil {
+	if err := j.append(ctx, line{Seq: seq, Mark: mark, Kind: e.Change.About().Kind, Change: raw}); err != nil {
 		return err
 	}
 	e.Mark = mark
@@ -263,7 +263,7 @@ func (j *Journal) Interrupted() string {
 
 // NeedsDockerHost reports whether the docker host is needed to undo what is left of the run.
 func (j *Journal) NeedsDockerHost() bool {
-	return slices.ContainsFunc(j.Entries, func(e Entry) bool { return e.Mark != Reverted && e.Change.NeedsDockerHost() })
+	return slices.ContainsFunc(j.Entries, func(e Entry) bool { return e.Mark != Reverted && e.Change.About().NeedsDockerHost })
 }
 
 // Changes lists the plans, one a line, for undo --list.

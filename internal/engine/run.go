@@ -99,13 +99,14 @@ func (r *run) applyPlan(ctx context.Context, l Layer, planned []Change, tried []
 // apply makes one change, which is in the journal before. begun is false where
 // nothing can have changed.
 func (r *run) apply(ctx context.Context, c Change) (begun bool, err error) {
-	if c.Risk() != "" {
-		if err := r.Sink.Confirm(ctx, c); err != nil {
+	about := c.About()
+	if about.Risk != "" {
+		if err := r.Sink.Confirm(ctx, about.Risk); err != nil {
 			return false, err
 		}
 	}
-	if p, ok := c.(Permanent); ok {
-		return true, r.applyPermanent(ctx, c, p)
+	if about.Permanent != "" {
+		return true, r.applyPermanent(ctx, c)
 	}
 	// What Backup refuses was never begun, and what it finds belongs to the news.
 	if err := c.Backup(ctx, r.Target); err != nil {
@@ -117,7 +118,7 @@ func (r *run) apply(ctx context.Context, c Change) (begun bool, err error) {
 		return false, err
 	}
 	err = c.Apply(ctx, r.Target)
-	if _, inert := c.(Inert); !inert || err != nil {
+	if !about.Inert || err != nil {
 		r.Target.Forget()
 	}
 	if err != nil {
@@ -130,14 +131,14 @@ func (r *run) apply(ctx context.Context, c Change) (begun bool, err error) {
 	return true, nil
 }
 
-func (r *run) applyPermanent(ctx context.Context, c Change, p Permanent) error {
+func (r *run) applyPermanent(ctx context.Context, c Change) error {
 	r.event(Event{Kind: Applying, Change: c})
 	err := c.Apply(ctx, r.Target)
 	r.Target.Forget()
 	if err != nil {
 		return err
 	}
-	r.event(Event{Kind: Note, Text: p.Permanent()})
+	r.event(Event{Kind: Note, Text: c.About().Permanent})
 	r.applied = append(r.applied, c.String())
 	return nil
 }

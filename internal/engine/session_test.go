@@ -27,7 +27,7 @@ func (s *told) Event(e Event) {
 		s.lines = append(s.lines, "undoing "+e.Change.String())
 	}
 }
-func (*told) Confirm(context.Context, Change) error { return nil }
+func (*told) Confirm(context.Context, string) error { return nil }
 
 // work is in a directory of its own, on a machine that cannot be read.
 func work(t *testing.T, l host.Laptop, on map[string]bool, sink Sink) Work {
@@ -221,7 +221,7 @@ func TestUndoTakesTheNewestRunAndWhatDidNotFinish(t *testing.T) {
 // locked is a toggle that cannot be undone now.
 type locked struct{ toggle }
 
-func (*locked) Undoable(context.Context, *target.Target) error { return errors.New("sudo is refused") }
+func (*locked) CheckUndo(context.Context, *target.Target) error { return errors.New("sudo is refused") }
 
 // Half of a run undone would be worse than none, unless it is begun.
 func TestUndoOfARunThatCannotBeUndoneAsAWhole(t *testing.T) {

@@ -63,21 +63,21 @@ func (s *Session) mayUndo(ctx context.Context, j *Journal) error {
 		return nil
 	}
 	for _, e := range j.Entries {
-		if c, ok := e.Change.(Undoable); ok && e.Mark != Reverted {
-			if err := c.Undoable(ctx, s.Target); err != nil {
+		if c, ok := e.Change.(UndoChecker); ok && e.Mark != Reverted {
+			if err := c.CheckUndo(ctx, s.Target); err != nil {
 				return &RefusedError{Err: Cause(ctx, err), Machine: s.Machine}
 			}
 		}
 	}
 	for _, e := range j.Entries {
-		switch c, ok := e.Change.(Costly); {
-		case !ok || e.Mark == Reverted || c.Risk() == "":
-		case c.ForGood():
-			if err := s.Sink.Confirm(ctx, c); err != nil {
+		switch about := e.Change.About(); {
+		case e.Mark == Reverted || about.Risk == "":
+		case about.RiskLasts:
+			if err := s.Sink.Confirm(ctx, about.Risk); err != nil {
 				return Cause(ctx, err)
 			}
 		default:
-			s.note(c.Risk())
+			s.note(about.Risk)
 		}
 	}
 	return nil

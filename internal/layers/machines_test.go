@@ -231,8 +231,8 @@ func (m transcript) repair(t *testing.T) string {
 // mute is a user who says yes and hears nothing.
 type mute struct{}
 
-func (mute) Event(engine.Event)                           {}
-func (mute) Confirm(context.Context, engine.Change) error { return nil }
+func (mute) Event(engine.Event)                    {}
+func (mute) Confirm(context.Context, string) error { return nil }
 
 func compareText(t *testing.T, what, want, got string) {
 	t.Helper()

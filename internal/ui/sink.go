@@ -26,7 +26,7 @@ func (s Sink) Event(e engine.Event) {
 	s.follow(e)
 	switch e.Kind {
 	case engine.Applying:
-		s.Say("[%s] %s", e.Machine, e.Change.Doing())
+		s.Say("[%s] %s", e.Machine, e.Change.About().Doing)
 	case engine.Reverting:
 		s.Say("[%s] taking back: %s", e.Machine, e.Change)
 	case engine.Note:
@@ -45,14 +45,14 @@ func (s Sink) Event(e engine.Event) {
 }
 
 // Confirm implements engine.Sink.
-func (s Sink) Confirm(ctx context.Context, c engine.Change) error {
+func (s Sink) Confirm(ctx context.Context, risk string) error {
 	switch {
 	case s.Yes:
-		s.Say("%s", c.Risk())
+		s.Say("%s", risk)
 		return nil
 	case !s.CanPrompt():
-		return &NeedsYes{Risk: c.Risk()}
-	case s.Ask(ctx, c.Risk()+". Go on?"):
+		return &NeedsYes{Risk: risk}
+	case s.Ask(ctx, risk+". Go on?"):
 		return nil
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
@@ -69,7 +69,7 @@ func (s Sink) follow(e engine.Event) {
 		s.idle(change)
 		what := e.Change.String()
 		if e.Kind == engine.Applying {
-			what = e.Change.Doing()
+			what = e.Change.About().Doing
 		}
 		s.begin(step{machine: e.Machine, what: what, change: true})
 	case engine.Inspecting:
