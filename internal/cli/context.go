@@ -11,6 +11,7 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/dockercli"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/engine"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/journal"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/layers"
 	dockercontext "github.com/docker-vpn-helper/docker-vpn-helper/internal/layers/context"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/target"
@@ -128,7 +129,7 @@ func pointedAt(ctx context.Context, session *engine.Session) ([]string, error) {
 	var urls []string
 	for _, j := range journals {
 		for _, e := range j.Entries {
-			if c, ok := e.Change.(*changes.SetContext); ok && j.Live() && e.Mark == engine.Applied {
+			if c, ok := e.Change.(*changes.SetContext); ok && j.Live() && e.Mark == journal.Applied {
 				urls = append(urls, c.Endpoint)
 			}
 		}

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/engine"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/journal"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/store"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/target"
 )
@@ -63,7 +64,7 @@ func (a *app) journaled(s site) ([]string, error) {
 	}
 	var names []string
 	for _, m := range machines {
-		switch _, err := s.laptop.ReadDir(a.ctx, engine.JournalDir(filepath.Join(dir, m.Name()))); {
+		switch _, err := s.laptop.ReadDir(a.ctx, journal.Dir(filepath.Join(dir, m.Name()))); {
 		case err == nil:
 			names = append(names, m.Name())
 		case !errors.Is(err, fs.ErrNotExist):
@@ -78,12 +79,12 @@ type undoRun struct {
 	Machine string     `json:"machine"`
 	ID      string     `json:"id"`
 	Command string     `json:"command"`
-	End     engine.End `json:"end"`
+	End     journal.End `json:"end"`
 	Changes []string   `json:"changes"`
 	Left    []string   `json:"left,omitempty"`
 }
 
-func describe(machine string, j *engine.Journal) undoRun {
+func describe(machine string, j *journal.Journal) undoRun {
 	return undoRun{Machine: machine, ID: j.ID, Command: j.Command, End: j.End, Changes: j.Changes()}
 }
 
@@ -110,7 +111,7 @@ func (a *app) undoList(s site, names []string) error {
 	var b strings.Builder
 	for _, r := range runs {
 		end := string(r.End)
-		if r.End == engine.Open || r.End == engine.Undoing {
+		if r.End == journal.Open || r.End == journal.Undoing {
 			end = "not finished"
 		}
 		fmt.Fprintf(&b, "%s  %s  %s\n", r.Machine, r.ID, end)
@@ -176,7 +177,7 @@ func (a *app) known(s site, name string) error {
 	if err == nil || isConfigError(err) {
 		return nil
 	}
-	if _, e := s.laptop.ReadDir(a.ctx, engine.JournalDir(target.MachineState(s.state, s.dir, name))); e == nil {
+	if _, e := s.laptop.ReadDir(a.ctx, journal.Dir(target.MachineState(s.state, s.dir, name))); e == nil {
 		return nil
 	}
 	return err
@@ -187,7 +188,7 @@ func (a *app) undoMachine(s site, name string, all bool) ([]undoRun, error) {
 		return nil, err
 	}
 	work := a.work(s, name, "undo", nil)
-	if _, err := s.laptop.ReadDir(a.ctx, engine.JournalDir(work.Dir)); errors.Is(err, fs.ErrNotExist) {
+	if _, err := s.laptop.ReadDir(a.ctx, journal.Dir(work.Dir)); errors.Is(err, fs.ErrNotExist) {
 		return nil, nil // and nowhere a lock has to be made for it
 	}
 	work.Open = func() (*target.Target, error) {

@@ -3,46 +3,15 @@ package engine
 import (
 	"context"
 
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/journal"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/target"
 )
 
-// Change is one thing that a repair does. Its exported fields survive a trip
-// through JSON, so that a journal on disk can revert it after the program was killed.
-type Change interface {
-	About() About
-	// String is the plan: "add NAT rule …". The same words stand in doctor's
-	// changes, in fix --dry-run and in what fix says it has applied.
-	String() string
-	// Backup reads what Revert will need. Nothing is changed.
-	Backup(context.Context, *target.Target) error
-	Apply(context.Context, *target.Target) error
-	// Revert is idempotent, and right also if Apply never ran or ran halfway. What it
-	// had to leave, because it was changed by something else since, is returned as
-	// one line a thing.
-	Revert(context.Context, *target.Target) (left []string, err error)
-}
+// Change is one thing that a repair does. It is defined where a journal takes it down.
+type Change = journal.Change
 
-// About describes a change. It follows from the change's fields, without I/O.
-type About struct {
-	// Kind is the name under which a journal knows the change.
-	Kind string
-	// Doing is the progress line: "adding NAT rule …".
-	Doing string
-	// Risk is what running programs lose by applying or reverting it; empty if nothing. A
-	// change with a risk is applied only after a confirmation.
-	Risk string
-	// RiskLasts reports that some of what Risk names does not come back.
-	RiskLasts bool
-	// NeedsDockerHost reports that Revert works on the docker host, so that the machine
-	// must be running and allow a login.
-	NeedsDockerHost bool
-	// Permanent is what the user reads of a change that is not undone, such as starting
-	// the VM. Such a change is not journaled.
-	Permanent string
-	// Inert reports that everything that was asked still holds after the change: it only
-	// writes down what is known.
-	Inert bool
-}
+// About describes a change.
+type About = journal.About
 
 // Escalating is a Change that has a stronger alternative, for when inspecting
 // again shows that it did not help.

@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/journal"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/target"
 )
 
@@ -197,7 +198,7 @@ func twoLayers(on map[string]bool, changes ...*toggle) []Layer {
 	}})
 }
 
-func fixIn(t *testing.T, ctx context.Context, layers []Layer, sink Sink) (Result, *Journal, error) {
+func fixIn(t *testing.T, ctx context.Context, layers []Layer, sink Sink) (Result, *journal.Journal, error) {
 	t.Helper()
 	s := session(t, work(t, laptop, nil, sink))
 	r, err := s.Fix(ctx, t.Context(), layers)
@@ -220,9 +221,12 @@ func TestFixAppliesRungByRungAndJournals(t *testing.T) {
 	if beside, _ := filepath.Glob(filepath.Join(filepath.Dir(j.Path), "*")); len(beside) != 1 {
 		t.Errorf("beside the journal: %v", beside)
 	}
-	data, _ := os.ReadFile(j.Path)
-	back, err := ParseJournal(data, decodeToggle(on))
-	if err != nil || back.End != Done || len(back.Entries) != 2 || back.Entries[1].Mark != Applied {
+	all, err := journal.Read(t.Context(), laptop, filepath.Dir(j.Path), decodeToggle(on))
+	if err != nil || len(all) != 1 {
+		t.Fatal(all, err)
+	}
+	back := all[0]
+	if back.End != journal.Done || len(back.Entries) != 2 || back.Entries[1].Mark != journal.Applied {
 		t.Errorf("read back: %+v %v", back, err)
 	}
 }
@@ -254,7 +258,7 @@ func (s blockedState) BlockedBy() string   { return s.by }
 func TestFixRollsBackWhatItDid(t *testing.T) {
 	on := map[string]bool{}
 	r, j, err := fixIn(t, t.Context(), twoLayers(on, &toggle{Name: "a", on: on}, &toggle{Name: "b", on: on, fail: true}), deaf{})
-	if err == nil || !strings.Contains(err.Error(), "disk is full") || !r.RolledBack || len(on) != 0 || j.End != RolledBack {
+	if err == nil || !strings.Contains(err.Error(), "disk is full") || !r.RolledBack || len(on) != 0 || j.End != journal.RolledBack {
 		t.Errorf("err %v, rolled back %v, world %v, end %q", err, r.RolledBack, on, j.End)
 	}
 }
@@ -295,12 +299,12 @@ func TestFixRollsBackWhenInterrupted(t *testing.T) {
 	inspect := layers[1].Inspect
 	layers[1].Inspect = func(ctx context.Context, w *target.Target) (State, error) { cancel(); return inspect(ctx, w) }
 	_, j, err := fixIn(t, ctx, layers, deaf{})
-	if !errors.Is(err, context.Canceled) || len(on) != 0 || j.End != RolledBack {
+	if !errors.Is(err, context.Canceled) || len(on) != 0 || j.End != journal.RolledBack {
 		t.Errorf("err %v, world %v, end %q", err, on, j.End)
 	}
 }
 
-func decodeToggle(on map[string]bool) Decoder {
+func decodeToggle(on map[string]bool) journal.Decoder {
 	return func(kind string, raw json.RawMessage) (Change, error) {
 		c := &toggle{on: on}
 		if kind != "toggle" {
@@ -313,7 +317,7 @@ func decodeToggle(on map[string]bool) Decoder {
 func TestJournalOfAKilledRunIsTakenBack(t *testing.T) {
 	on := map[string]bool{"a": true, "b": true}
 	dir := t.TempDir()
-	j := NewJournal(laptop, dir, Header{Command: "fix", Machine: "default", Started: time.Unix(1, 0)})
+	j := journal.New(laptop, dir, journal.Header{Command: "fix", Machine: "default", Started: time.Unix(1, 0)})
 	for _, n := range []string{"a", "b"} {
 		if _, err := j.Plan(t.Context(), &toggle{Name: n, on: on}); err != nil {
 			t.Fatal(err)
@@ -325,59 +329,19 @@ func TestJournalOfAKilledRunIsTakenBack(t *testing.T) {
 	}
 	f.WriteString(`{"seq":2,"mark":"app`) // the power went while this was written
 	f.Close()
-	all, err := Journals(t.Context(), laptop, dir, decodeToggle(on))
-	if err != nil || len(all) != 1 || all[0].End != Open || !all[0].Live() {
+	all, err := journal.Read(t.Context(), laptop, dir, decodeToggle(on))
+	if err != nil || len(all) != 1 || all[0].End != journal.Open || !all[0].Live() {
 		t.Fatalf("%+v %v", all, err)
 	}
 	for range 2 {
-		if _, err := all[0].Revert(t.Context(), unread(), RolledBack, deaf{}); err != nil {
+		if _, err := revert(t.Context(), all[0], unread(), journal.RolledBack, deaf{}); err != nil {
 			t.Fatal(err)
 		}
 	}
-	all, err = Journals(t.Context(), laptop, dir, decodeToggle(on))
+	all, err = journal.Read(t.Context(), laptop, dir, decodeToggle(on))
 	if err != nil || all[0].Live() || len(on) != 0 {
 		t.Errorf("%+v %v %v", all[0], on, err)
 	}
-}
-
-func FuzzParseJournal(f *testing.F) {
-	f.Add([]byte("{\"schema\":1,\"id\":\"x\"}\n{\"seq\":1,\"mark\":\"planned\",\"kind\":\"toggle\",\"change\":{\"Name\":\"a\"}}\n{\"end\":\"done\"}\n"))
-	f.Add([]byte("{\"schema\":1}\n{\"seq\":3}\n"))
-	f.Add([]byte("\n\n"))
-	f.Fuzz(func(t *testing.T, data []byte) {
-		j, err := ParseJournal(data, decodeToggle(nil))
-		if err != nil {
-			return
-		}
-		// Written again by our own means it reads the same.
-		again := NewJournal(laptop, t.TempDir(), j.Header)
-		for _, e := range j.Entries {
-			seq, err := again.Plan(t.Context(), e.Change)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if err := again.Update(t.Context(), seq, e.Mark); err != nil {
-				t.Fatal(err)
-			}
-		}
-		if len(j.Entries) == 0 {
-			return
-		}
-		if err := again.Close(t.Context(), j.End); err != nil {
-			t.Fatal(err)
-		}
-		text, err := os.ReadFile(again.Path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		back, err := ParseJournal(text, decodeToggle(nil))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if diff := cmp.Diff(j.Changes(), back.Changes()); diff != "" || back.End != j.End {
-			t.Errorf("%s end %q, was %q", diff, back.End, j.End)
-		}
-	})
 }
 
 // What a killed undo has left is unfinished business of the next run, whatever
@@ -395,10 +359,10 @@ func TestAnUndoThatDidNotEndIsUnfinished(t *testing.T) {
 		t.Fatalf("undo of a change that cannot be undone: %v", err)
 	}
 	s.Decode = decode
-	if back := newest(t, s); back.End != Undoing || !back.Unfinished() || !back.Live() {
+	if back := newest(t, s); back.End != journal.Undoing || !back.Unfinished() || !back.Live() {
 		t.Fatalf("read back: %+v", back)
 	}
-	if _, err := s.Undo(t.Context(), false); err != nil || newest(t, s).End != Undone || len(on) != 0 {
+	if _, err := s.Undo(t.Context(), false); err != nil || newest(t, s).End != journal.Undone || len(on) != 0 {
 		t.Errorf("err %v, end %q, world %v", err, newest(t, s).End, on)
 	}
 }

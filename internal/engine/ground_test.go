@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/journal"
 )
 
 func ground(l *Layer) { l.Ground = true }
@@ -46,11 +48,11 @@ func TestNothingIsRepairedAboveAHopelessMachine(t *testing.T) {
 func TestJournalOfWhatAResumeNeedsIsClosed(t *testing.T) {
 	for name, tt := range map[string]struct {
 		fails bool
-		end   End
+		end   journal.End
 		on    map[string]bool
 	}{
-		"it_helped": {false, Done, map[string]bool{"modules": true}},
-		"it_failed": {true, RolledBack, map[string]bool{}},
+		"it_helped": {false, journal.Done, map[string]bool{"modules": true}},
+		"it_failed": {true, journal.RolledBack, map[string]bool{}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			on := map[string]bool{}

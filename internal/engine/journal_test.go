@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/journal"
 )
 
 // failingDisk writes half of the n-th line that is appended and fails.
@@ -35,10 +36,10 @@ func TestFixRollsBackWhereItsJournalCannotBeWritten(t *testing.T) {
 			t.Errorf("line %d: err %v, rolled back %v, world %v", line, err, r.RolledBack, on)
 		}
 		all, err := s.Journals(t.Context())
-		if err != nil || len(all) != 1 || all[0].End != RolledBack || all[0].Live() {
+		if err != nil || len(all) != 1 || all[0].End != journal.RolledBack || all[0].Live() {
 			t.Errorf("line %d: %+v %v", line, all, err)
 		}
-		files, err := os.ReadDir(JournalDir(s.Dir))
+		files, err := os.ReadDir(journal.Dir(s.Dir))
 		if diff := cmp.Diff(1, len(files)); err != nil || diff != "" {
 			t.Errorf("line %d: files in the directory: %s %v", line, diff, err)
 		}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/journal"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/target"
 )
 
@@ -25,7 +26,7 @@ func TestOptionalLayerEscalatesWhereAChangeFails(t *testing.T) {
 	if diff := cmp.Diff([]string{"set strong"}, r.Applied); err != nil || diff != "" {
 		t.Error(err, diff)
 	}
-	if on["gentle"] || j.Entries[0].Mark != Reverted || j.Entries[1].Mark != Applied || j.End != Done {
+	if on["gentle"] || j.Entries[0].Mark != journal.Reverted || j.Entries[1].Mark != journal.Applied || j.End != journal.Done {
 		t.Errorf("world %v, journal %+v, end %q", on, j.Entries, j.End)
 	}
 }
@@ -49,11 +50,11 @@ func TestApplyTakesAllBackOnAFailure(t *testing.T) {
 	on := map[string]bool{}
 	s := session(t, work(t, laptop, on, deaf{}))
 	r, err := s.Apply(t.Context(), t.Context(), []Change{&toggle{Name: "a", on: on}, &toggle{Name: "b", on: on, fail: true}})
-	if err == nil || !r.RolledBack || len(on) != 0 || newest(t, s).End != RolledBack {
+	if err == nil || !r.RolledBack || len(on) != 0 || newest(t, s).End != journal.RolledBack {
 		t.Errorf("%v, rolled back %v, world %v, end %q", err, r.RolledBack, on, newest(t, s).End)
 	}
 	r, err = s.Apply(t.Context(), t.Context(), []Change{&toggle{Name: "a", on: on}})
-	if err != nil || !on["a"] || newest(t, s).End != Done || len(r.Applied) != 1 {
+	if err != nil || !on["a"] || newest(t, s).End != journal.Done || len(r.Applied) != 1 {
 		t.Errorf("%v, world %v, end %q", err, on, newest(t, s).End)
 	}
 }

@@ -6,38 +6,40 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/journal"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/target"
 )
 
 // revertFailed reverts c, the newest change, which was not finished.
-func (j *Journal) revertFailed(ctx context.Context, w *target.Target, c Change) error {
+func (r *run) revertFailed(ctx context.Context, c Change) error {
+	j := r.journal
 	if len(j.Entries) == 0 || j.Entries[len(j.Entries)-1].Change != c {
 		return nil // its backup failed: it was not even begun
 	}
 	e := j.Entries[len(j.Entries)-1]
-	if _, err := c.Revert(ctx, w); err != nil {
+	if _, err := c.Revert(ctx, r.Target); err != nil {
 		return err
 	}
-	w.Forget()
-	return j.Update(ctx, e.Seq, Reverted)
+	r.Target.Forget()
+	return j.Update(ctx, e.Seq, journal.Reverted)
 }
 
-// Revert undoes the journal's changes, newest first, and writes down each
+// revert undoes the journal's changes, newest first, and writes down each
 // one that is. It goes on after an error, so that as much as possible is as
 // before; the errors name what is left.
-func (j *Journal) Revert(ctx context.Context, w *target.Target, end End, sink Sink) (left []string, err error) {
-	if err := errors.Join(j.releaseSpace(ctx), j.cutTornLine(ctx)); err != nil {
+func revert(ctx context.Context, j *journal.Journal, w *target.Target, end journal.End, sink Sink) (left []string, err error) {
+	if err := j.Reopen(ctx); err != nil {
 		return nil, err
 	}
-	if j.End == Done {
-		if err := j.Close(ctx, Undoing); err != nil {
+	if j.End == journal.Done {
+		if err := j.Close(ctx, journal.Undoing); err != nil {
 			return nil, err
 		}
 	}
 	var failed []error
 	for i := len(j.Entries) - 1; i >= 0; i-- {
 		e := j.Entries[i]
-		if e.Mark == Reverted {
+		if e.Mark == journal.Reverted {
 			continue
 		}
 		sink.Event(Event{Kind: Reverting, Machine: w.Name(), Change: e.Change})
@@ -48,7 +50,7 @@ func (j *Journal) Revert(ctx context.Context, w *target.Target, end End, sink Si
 			failed = append(failed, fmt.Errorf("%s: %w", strings.TrimSpace(e.Change.String()), err))
 			continue
 		}
-		if err := j.Update(ctx, e.Seq, Reverted); err != nil {
+		if err := j.Update(ctx, e.Seq, journal.Reverted); err != nil {
 			failed = append(failed, err)
 		}
 	}

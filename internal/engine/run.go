@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/journal"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/useraction"
 )
 
@@ -17,14 +18,14 @@ const rollbackTime = 60 * time.Second
 // run is one run of a session: what it has changed, and the journal of that.
 type run struct {
 	*Session
-	journal *Journal
+	journal *journal.Journal
 	applied []string
 }
 
 // newRun is the one place that opens a new journal.
 func (s *Session) newRun() *run {
-	head := Header{Command: s.Command, Machine: s.Machine, Store: s.Store, Started: s.Now()}
-	return &run{Session: s, journal: NewJournal(s.Laptop, JournalDir(s.Dir), head)}
+	head := journal.Header{Command: s.Command, Machine: s.Machine, Store: s.Store, Started: s.Now()}
+	return &run{Session: s, journal: journal.New(s.Laptop, journal.Dir(s.Dir), head)}
 }
 
 func (r *run) event(e Event) {
@@ -89,7 +90,7 @@ func (r *run) applyPlan(ctx context.Context, l Layer, planned []Change, tried []
 			text += "; " + required.Hint
 		}
 		r.event(Event{Kind: Note, Layer: l.Name, Text: text})
-		if err := r.journal.revertFailed(ctx, r.Target, c); err != nil {
+		if err := r.revertFailed(ctx, c); err != nil {
 			return tried, err
 		}
 	}
@@ -124,7 +125,7 @@ func (r *run) apply(ctx context.Context, c Change) (begun bool, err error) {
 	if err != nil {
 		return true, err
 	}
-	if err := r.journal.Update(ctx, seq, Applied); err != nil {
+	if err := r.journal.Update(ctx, seq, journal.Applied); err != nil {
 		return true, err
 	}
 	r.applied = append(r.applied, c.String())
@@ -148,9 +149,9 @@ func (r *run) applyPermanent(ctx context.Context, c Change) error {
 func (r *run) finish(ctx, hard context.Context, err error) (Result, error) {
 	j := r.journal
 	if err == nil {
-		err = j.Close(ctx, Done)
+		err = j.Close(ctx, journal.Done)
 	}
-	res := Result{Applied: r.applied, Journal: j.path()}
+	res := Result{Applied: r.applied, Journal: j.File()}
 	if err == nil || len(j.Entries) == 0 {
 		return res, Cause(ctx, err)
 	}
@@ -158,7 +159,7 @@ func (r *run) finish(ctx, hard context.Context, err error) (Result, error) {
 	defer cancel()
 	r.Target.Forget()
 	r.Target.PrepareRollback(back)
-	left, undoErr := r.revert(back, j, RolledBack)
+	left, undoErr := r.revert(back, j, journal.RolledBack)
 	res.RolledBack, res.Left = undoErr == nil, left
 	if undoErr != nil {
 		return res, &RollbackError{Err: err, Left: undoErr, Machine: r.Machine, Journal: j.Path}

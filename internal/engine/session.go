@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/journal"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/mode"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/target"
 )
@@ -19,7 +20,7 @@ type Work struct {
 	// Dir has the lock and the journals. Only one session at a time works on it.
 	Dir    string
 	Laptop host.Laptop
-	Decode Decoder
+	Decode journal.Decoder
 	// Open opens the machine, under the lock: as the session before has left it.
 	Open func() (*target.Target, error)
 
@@ -81,9 +82,6 @@ func (s *Session) Close() {
 	s.unlock()
 }
 
-// JournalDir is where the journals of the work in dir are.
-func JournalDir(dir string) string { return filepath.Join(dir, "journal") }
-
 // UnreadableError is a journal that cannot be read. What its run has changed is not known.
 type UnreadableError struct {
 	Err     error
@@ -94,8 +92,8 @@ func (e *UnreadableError) Error() string { return e.Err.Error() }
 func (e *UnreadableError) Unwrap() error { return e.Err }
 
 // Journals are those of all runs, oldest first, as far as they can be read.
-func (w Work) Journals(ctx context.Context) ([]*Journal, error) {
-	all, err := Journals(ctx, w.Laptop, JournalDir(w.Dir), w.Decode)
+func (w Work) Journals(ctx context.Context) ([]*journal.Journal, error) {
+	all, err := journal.Read(ctx, w.Laptop, journal.Dir(w.Dir), w.Decode)
 	if err != nil {
 		err = &UnreadableError{Err: err, Machine: w.Machine}
 	}
@@ -105,7 +103,7 @@ func (w Work) Journals(ctx context.Context) ([]*Journal, error) {
 // RollBackUnfinished begins a session only if an earlier run did not finish.
 func RollBackUnfinished(ctx, hard context.Context, w Work) error {
 	all, err := w.Journals(ctx)
-	if err == nil && !slices.ContainsFunc(all, (*Journal).Unfinished) {
+	if err == nil && !slices.ContainsFunc(all, (*journal.Journal).Unfinished) {
 		return nil
 	}
 	s, err := Begin(ctx, hard, w)
@@ -142,7 +140,7 @@ func (s *Session) Resume(ctx, hard context.Context) error {
 				return Cause(ctx, err)
 			}
 		}
-		if _, err := s.revert(ctx, j, RolledBack); err != nil {
+		if _, err := s.revert(ctx, j, journal.RolledBack); err != nil {
 			return &RollbackError{Err: errors.New("an earlier run did not finish"), Left: err, Machine: s.Machine, Journal: j.Path}
 		}
 	}
@@ -150,8 +148,8 @@ func (s *Session) Resume(ctx, hard context.Context) error {
 }
 
 // revert undoes a run and tells what it had to leave.
-func (s *Session) revert(ctx context.Context, j *Journal, end End) (left []string, err error) {
-	left, err = j.Revert(ctx, s.Target, end, s.Sink)
+func (s *Session) revert(ctx context.Context, j *journal.Journal, end journal.End) (left []string, err error) {
+	left, err = revert(ctx, j, s.Target, end, s.Sink)
 	for _, l := range left {
 		s.note("left as it is: " + l)
 	}

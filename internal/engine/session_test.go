@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/journal"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/target"
 )
 
@@ -49,20 +50,20 @@ func session(t *testing.T, w Work) *Session {
 }
 
 // newest is the session's last journal; an empty one if it has none.
-func newest(t *testing.T, s *Session) *Journal {
+func newest(t *testing.T, s *Session) *journal.Journal {
 	t.Helper()
 	all, err := s.Journals(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
 	if len(all) == 0 {
-		return &Journal{}
+		return &journal.Journal{}
 	}
 	return all[len(all)-1]
 }
 
 // begun writes a journal of changes that were planned, and ends it.
-func begun(t *testing.T, w Work, end End, changes ...*toggle) {
+func begun(t *testing.T, w Work, end journal.End, changes ...*toggle) {
 	t.Helper()
 	s := session(t, w)
 	defer s.unlock()
@@ -73,7 +74,7 @@ func begun(t *testing.T, w Work, end End, changes ...*toggle) {
 		}
 		c.on[c.Name] = true
 	}
-	if end != Open {
+	if end != journal.Open {
 		if err := r.journal.Close(t.Context(), end); err != nil {
 			t.Fatal(err)
 		}
@@ -87,10 +88,10 @@ func TestBeginRollsBackWhatDidNotFinish(t *testing.T) {
 	sink := &told{}
 	w := work(t, laptop, on, sink)
 	w.Ground = []Layer{layer("machine", found("machine.ok", OK))}
-	begun(t, w, Open, &toggle{Name: "context", on: on})
-	begun(t, w, Done, &toggle{Name: "kept", on: on})
-	begun(t, w, Open, &toggle{Name: "rule", on: on}, &toggle{Name: "certificate", Inside: true, on: on})
-	begun(t, w, Undoing, &toggle{Name: "record", on: on})
+	begun(t, w, journal.Open, &toggle{Name: "context", on: on})
+	begun(t, w, journal.Done, &toggle{Name: "kept", on: on})
+	begun(t, w, journal.Open, &toggle{Name: "rule", on: on}, &toggle{Name: "certificate", Inside: true, on: on})
+	begun(t, w, journal.Undoing, &toggle{Name: "record", on: on})
 	s, err := Begin(t.Context(), t.Context(), w)
 	if err != nil {
 		t.Fatal(err)
@@ -103,12 +104,12 @@ func TestBeginRollsBackWhatDidNotFinish(t *testing.T) {
 	}, sink.lines); diff != "" {
 		t.Error(diff)
 	}
-	var ends []End
+	var ends []journal.End
 	all, err := s.Journals(t.Context())
 	for _, j := range all {
 		ends = append(ends, j.End)
 	}
-	if diff := cmp.Diff([]End{RolledBack, Done, RolledBack, RolledBack}, ends); err != nil || diff != "" {
+	if diff := cmp.Diff([]journal.End{journal.RolledBack, journal.Done, journal.RolledBack, journal.RolledBack}, ends); err != nil || diff != "" {
 		t.Error(diff, err)
 	}
 	if diff := cmp.Diff(map[string]bool{"kept": true}, on); diff != "" {
@@ -127,8 +128,8 @@ func TestBeginRollsBackOtherWorkFirst(t *testing.T) {
 	other.Open = func() (*target.Target, error) { opened++; return open() }
 	for _, want := range []int{0, 2} { // 1 to make the journal, 1 to roll it back
 		if want > 0 {
-			begun(t, other, Open, &toggle{Name: "modules", on: on})
-			begun(t, w, Open, &toggle{Name: "rule", on: on})
+			begun(t, other, journal.Open, &toggle{Name: "modules", on: on})
+			begun(t, w, journal.Open, &toggle{Name: "rule", on: on})
 		}
 		s, err := Begin(t.Context(), t.Context(), w)
 		if err != nil {
@@ -198,7 +199,7 @@ func TestUndoTakesTheNewestRunAndWhatDidNotFinish(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			on := map[string]bool{}
 			w := work(t, laptop, on, &told{})
-			for n, end := range []End{Undone, Done, Open, Done, Done} {
+			for n, end := range []journal.End{journal.Undone, journal.Done, journal.Open, journal.Done, journal.Done} {
 				begun(t, w, end, &toggle{Name: fmt.Sprint(n), on: on})
 			}
 			delete(on, "0") // which is undone
@@ -207,7 +208,7 @@ func TestUndoTakesTheNewestRunAndWhatDidNotFinish(t *testing.T) {
 				t.Errorf("%d runs, %v", len(undone), err)
 			}
 			for _, u := range undone {
-				if u.End != Undone {
+				if u.End != journal.Undone {
 					t.Errorf("%s ends with %q", u.ID, u.End)
 				}
 			}
@@ -225,7 +226,7 @@ func (*locked) CheckUndo(context.Context, *target.Target) error { return errors.
 
 // Half of a run undone would be worse than none, unless it is begun.
 func TestUndoOfARunThatCannotBeUndoneAsAWhole(t *testing.T) {
-	for end, refused := range map[End]bool{Done: true, Open: false} {
+	for end, refused := range map[journal.End]bool{journal.Done: true, journal.Open: false} {
 		on := map[string]bool{}
 		w := work(t, laptop, on, &told{})
 		begun(t, w, end, &toggle{Name: "rule", on: on}, &toggle{Name: "route", on: on})

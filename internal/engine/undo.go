@@ -6,13 +6,14 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/journal"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/mode"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/useraction"
 )
 
 // UndoneRun is a run that was undone. An error of Undo is about the last one.
 type UndoneRun struct {
-	*Journal
+	*journal.Journal
 	Left []string // what Undo had to leave as it is
 }
 
@@ -31,7 +32,7 @@ func (s *Session) Undo(ctx context.Context, all bool) (undone []UndoneRun, err e
 			return undone, err
 		}
 		live := j.Live() // else only its end is missing
-		left, err := s.revert(ctx, j, Undone)
+		left, err := s.revert(ctx, j, journal.Undone)
 		if live {
 			undone = append(undone, UndoneRun{j, left})
 		}
@@ -53,17 +54,17 @@ func (e *RefusedError) Unwrap() error { return e.Err }
 
 // mayUndo is nil if nothing is known to keep a run from being undone as a whole, and the
 // user agrees with what that costs. A run of which some is undone has to be finished.
-func (s *Session) mayUndo(ctx context.Context, j *Journal) error {
+func (s *Session) mayUndo(ctx context.Context, j *journal.Journal) error {
 	if !s.Target.Removed && j.NeedsDockerHost() {
 		if err := s.mustRun(ctx); err != nil {
 			return Cause(ctx, err)
 		}
 	}
-	if j.End != Done {
+	if j.End != journal.Done {
 		return nil
 	}
 	for _, e := range j.Entries {
-		if c, ok := e.Change.(UndoChecker); ok && e.Mark != Reverted {
+		if c, ok := e.Change.(UndoChecker); ok && e.Mark != journal.Reverted {
 			if err := c.CheckUndo(ctx, s.Target); err != nil {
 				return &RefusedError{Err: Cause(ctx, err), Machine: s.Machine}
 			}
@@ -71,7 +72,7 @@ func (s *Session) mayUndo(ctx context.Context, j *Journal) error {
 	}
 	for _, e := range j.Entries {
 		switch about := e.Change.About(); {
-		case e.Mark == Reverted || about.Risk == "":
+		case e.Mark == journal.Reverted || about.Risk == "":
 		case about.RiskLasts:
 			if err := s.Sink.Confirm(ctx, about.Risk); err != nil {
 				return Cause(ctx, err)

@@ -11,8 +11,8 @@ import (
 	"testing"
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/changes"
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/engine"
 	computer "github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/journal"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/fakestore"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/nsguest"
@@ -46,7 +46,7 @@ func (s *scene) journals(name string) int {
 	s.must(err)
 	n := 0
 	for _, dir := range dirs {
-		all, err := engine.Journals(s.Context(), computer.NewLocal(computer.Sudo{}), dir, changes.Decode)
+		all, err := journal.Read(s.Context(), computer.NewLocal(computer.Sudo{}), dir, changes.Decode)
 		s.must(err)
 		n += len(all)
 	}

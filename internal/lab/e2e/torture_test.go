@@ -20,8 +20,8 @@ import (
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/certs"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/changes"
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/engine"
 	computer "github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/journal"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/await"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/fakestore"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/nsguest"
@@ -184,7 +184,7 @@ func (k *torture) journaled() []string {
 	k.must(err)
 	var found []string
 	for _, dir := range dirs {
-		all, err := engine.Journals(k.Context(), computer.NewLocal(computer.Sudo{}), dir, changes.Decode)
+		all, err := journal.Read(k.Context(), computer.NewLocal(computer.Sudo{}), dir, changes.Decode)
 		k.must(err)
 		if len(all) == 0 {
 			continue

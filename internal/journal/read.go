@@ -1,4 +1,4 @@
-package engine
+package journal
 
 import (
 	"bytes"
@@ -19,10 +19,10 @@ const suffix = ".jsonl"
 // whole: it had changed nothing.
 var errUnbegun = errors.New("the journal has no change in it")
 
-// ParseJournal reads a journal's text. A last line that is not whole was being
+// parse reads a journal's text. A last line that is not whole was being
 // written when the program was killed or the power went: it is as if it had never
 // been begun.
-func ParseJournal(data []byte, decode Decoder) (*Journal, error) {
+func parse(data []byte, decode Decoder) (*Journal, error) {
 	whole := wholeLines(data)
 	if len(whole) == 0 {
 		return nil, errUnbegun
@@ -32,7 +32,7 @@ func ParseJournal(data []byte, decode Decoder) (*Journal, error) {
 	if err := json.Unmarshal(lines[0], &j.Header); err != nil {
 		return nil, fmt.Errorf("line 1: %w", err)
 	}
-	if j.Schema != journalSchema {
+	if j.Schema != schema {
 		return nil, fmt.Errorf("schema %d is not known to this version", j.Schema)
 	}
 	for n, text := range lines[1:] {
@@ -85,10 +85,10 @@ func (j *Journal) read(text []byte, decode Decoder) error {
 	return nil
 }
 
-// Journals reads the journals in dir, oldest first. One that cannot be read is
+// Read reads the journals in dir, oldest first. One that cannot be read is
 // an error that names it; the others are returned all the same.
-func Journals(ctx context.Context, l host.Laptop, dir string, decode Decoder) ([]*Journal, error) {
-	names, err := journalNames(ctx, l, dir)
+func Read(ctx context.Context, l host.Laptop, dir string, decode Decoder) ([]*Journal, error) {
+	names, err := list(ctx, l, dir)
 	if err != nil {
 		return nil, err
 	}
@@ -108,8 +108,8 @@ func Journals(ctx context.Context, l host.Laptop, dir string, decode Decoder) ([
 	return all, errors.Join(broken...)
 }
 
-// journalNames lists the journals in dir, oldest first.
-func journalNames(ctx context.Context, l host.Laptop, dir string) ([]string, error) {
+// list lists the journals in dir, oldest first.
+func list(ctx context.Context, l host.Laptop, dir string) ([]string, error) {
 	entries, err := l.ReadDir(ctx, dir) // sorted
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("listing journals: %w", err)
@@ -128,7 +128,7 @@ func readJournal(ctx context.Context, l host.Laptop, path string, decode Decoder
 	if err != nil {
 		return nil, err
 	}
-	j, err := ParseJournal(data, decode)
+	j, err := parse(data, decode)
 	if err != nil {
 		return nil, err
 	}

@@ -1,4 +1,6 @@
-package engine
+// Package journal has what a run changes on disk before it is changed, so that it can be
+// reverted after the program was killed.
+package journal
 
 import (
 	"bytes"
@@ -21,7 +23,7 @@ import (
 // Header; each further line either plans a change ("change" is set) or says what
 // became of it; the last says how the run ended. A journal without an end is a
 // run that was killed.
-const journalSchema = 1
+const schema = 1
 
 // Header says whose journal it is.
 type Header struct {
@@ -85,9 +87,12 @@ type Journal struct {
 // Decoder makes a change from its kind and its JSON.
 type Decoder func(kind string, raw json.RawMessage) (Change, error)
 
-// NewJournal names a journal in dir; the file is made with the first change.
-func NewJournal(l host.Laptop, dir string, h Header) *Journal {
-	h.Schema = journalSchema
+// Dir is where the journals of what is changed under stateDir are.
+func Dir(stateDir string) string { return filepath.Join(stateDir, "journal") }
+
+// New names a journal in dir; the file is made with the first change.
+func New(l host.Laptop, dir string, h Header) *Journal {
+	h.Schema = schema
 	j := &Journal{Header: h, laptop: l}
 	j.name(dir, h.Started.UTC())
 	return j
@@ -105,7 +110,7 @@ func (j *Journal) name(dir string, at time.Time) {
 // the clock back since, and the newest run must be the one that undo finds.
 func (j *Journal) comeLast(ctx context.Context) error {
 	dir := filepath.Dir(j.Path)
-	names, err := journalNames(ctx, j.laptop, dir)
+	names, err := list(ctx, j.laptop, dir)
 	if err != nil || len(names) == 0 {
 		return err
 	}
@@ -201,13 +206,14 @@ func (j *Journal) append(ctx context.Context, l line) error {
 	return nil
 }
 
-// cutTornLine cuts off what lies behind the whole lines, so that a journal whose last
-// line was never finished can be gone on with.
-func (j *Journal) cutTornLine(ctx context.Context) error {
+// Reopen makes a journal of an earlier run ready for further lines: a last line that was
+// never finished is cut off.
+func (j *Journal) Reopen(ctx context.Context) error {
 	if err := j.laptop.Append(ctx, j.Path, j.size, nil); err != nil {
-		return fmt.Errorf("journal: %w", err)
+		err = fmt.Errorf("journal: %w", err)
+		return errors.Join(j.releaseSpace(ctx), err)
 	}
-	return nil
+	return j.releaseSpace(ctx)
 }
 
 func jsonLines(values ...any) ([]byte, error) {
@@ -246,7 +252,8 @@ func (j *Journal) Live() bool {
 // is left of it has to be undone before anything else.
 func (j *Journal) Unfinished() bool { return j.End == Open || j.End == Undoing }
 
-func (j *Journal) path() string {
+// File is the journal's path, "" where the run has changed nothing.
+func (j *Journal) File() string {
 	if len(j.Entries) == 0 {
 		return ""
 	}
