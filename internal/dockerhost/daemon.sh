@@ -34,3 +34,22 @@ find_daemon() {
 	pid=
 	return 1
 }
+
+# Where dockerd logs without systemd: boot2docker from 18.09 on, boot2docker before it,
+# the first boot2docker and other init scripts, upstart. The first two are on the disk that
+# outlives an upgrade.
+LOGS='/var/lib/boot2docker/log/docker.log /var/lib/boot2docker/docker.log /var/log/docker.log /var/log/upstart/docker.log'
+
+# newest_log: sets log to the one that was written last; empty if there is none.
+newest_log() {
+	log=
+	for f in $LOGS; do
+		[ -f "$f" ] || continue
+		# shellcheck disable=SC3013 # dash and busybox have -nt
+		if [ -z "$log" ] || [ "$f" -nt "$log" ]; then log=$f; fi
+	done
+}
+
+# last_line FILE: the last line that is not blank, of the last 20.
+# shellcheck disable=SC2016 # sed's $, not the shell's
+last_line() { tail -n 20 "$1" | sed -n '/[^[:space:]]/h;${g;p;}'; }

@@ -135,13 +135,9 @@ facts() {
 		case ",$opts," in *,ro,*) say read-only yes ;; esac
 	fi
 
-	log=
-	for f in /var/log/docker.log /var/lib/boot2docker/docker.log /var/log/upstart/docker.log; do
-		[ -f "$f" ] && log=$f && break
-	done
+	newest_log
 	if [ -n "$log" ]; then
-		# shellcheck disable=SC2016 # sed's $, not the shell's
-		say log "$(tail -n 20 "$log" | sed -n '/[^[:space:]]/h;${g;p;}')"
+		say log "$(last_line "$log")"
 	elif command -v journalctl >/dev/null; then
 		say log "$(journalctl _SYSTEMD_UNIT=docker.service -n 1 -o cat --no-pager)"
 	fi

@@ -112,11 +112,25 @@ func TestProbe(t *testing.T) {
 		}},
 		"hostile_files": {func(m *machine) {
 			m.write("var/lib/boot2docker/server.pem", "\n@@end\n@@uid\n|0\n\xff\r\n.\n")
-			m.write("var/log/docker.log", "x\n@@sudo-error|no\n\n")
+			m.write("var/lib/boot2docker/log/docker.log", "x\n@@sudo-error|no\n\n")
 		}, func(f *Facts) {
 			f.Cert.Data = []byte("\n@@end\n@@uid\n|0\n\xff\r\n.\n")
 			f.Log = "@@sudo-error|no"
 		}},
+		"log_of_the_boot2docker_before_the_upgrade": {func(m *machine) { // boot2docker 17.x, on the same disk
+			m.logged("var/lib/boot2docker/docker.log", "old\n", -time.Hour)
+		}, func(*Facts) {}},
+		"log_of_boot2docker_17": {func(m *machine) {
+			os.Remove(m.path("var/lib/boot2docker/log/docker.log"))
+			m.logged("var/lib/boot2docker/docker.log", "first\nlast\n\n", 0)
+		}, func(f *Facts) { f.Log = "last" }},
+		"log_of_the_first_boot2docker": {func(m *machine) {
+			os.Remove(m.path("var/lib/boot2docker/log/docker.log"))
+			m.logged("var/log/docker.log", "last\n", 0)
+		}, func(f *Facts) { f.Log = "last" }},
+		"log_of_an_init_script_that_was_changed": {func(m *machine) {
+			m.logged("var/log/docker.log", "now\n", time.Hour)
+		}, func(f *Facts) { f.Log = "now" }},
 		"ubuntu_14.04": {func(m *machine) { // its init script sends everybody to upstart
 			m.write("etc/init/docker.conf", "")
 			m.write("bin/initctl", "#!/bin/sh\necho 'init (upstart 1.12.1)'\n")

@@ -36,7 +36,7 @@ type machine struct {
 func newMachine(t *testing.T, shell string) *machine {
 	t.Helper()
 	m := &machine{t, t.TempDir()}
-	for _, d := range []string{"bin", "var/run", "var/log", "var/lib/boot2docker", "etc/init.d", "proc/net", "containers"} {
+	for _, d := range []string{"bin", "var/run", "var/log", "var/lib/boot2docker/log", "etc/init.d", "proc/net", "containers"} {
 		check(t, os.MkdirAll(filepath.Join(m.root, d), 0o755))
 	}
 	path, err := exec.LookPath(shell)
@@ -71,6 +71,14 @@ func (m *machine) write(rel, data string) {
 	syscall.ForkLock.RLock()
 	defer syscall.ForkLock.RUnlock()
 	check(m.t, os.WriteFile(m.path(rel), []byte(data), 0o755))
+}
+
+// logged writes a log as if it had been written last at now plus shift.
+func (m *machine) logged(rel, text string, shift time.Duration) {
+	m.t.Helper()
+	m.write(rel, text)
+	at := time.Now().Add(shift)
+	check(m.t, os.Chtimes(m.path(rel), at, at))
 }
 
 func (m *machine) read(rel string) string {
@@ -203,7 +211,7 @@ func (m *machine) swap(old, fresh string) host.Cmd {
 // world is what must be right afterwards.
 type world struct {
 	Cert, Serving string
-	Beside        []string // files beside the certificate
+	Beside        []string // files beside the certificate, but for the logs
 	Containers    map[string]string
 }
 
@@ -213,7 +221,7 @@ func (m *machine) world() world {
 	entries, err := os.ReadDir(m.path("var/lib/boot2docker"))
 	check(m.t, err)
 	for _, e := range entries {
-		if e.Name() != "server.pem" {
+		if e.Name() != "server.pem" && e.Name() != "log" {
 			w.Beside = append(w.Beside, e.Name())
 		}
 	}

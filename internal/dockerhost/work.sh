@@ -100,12 +100,8 @@ up() {
 
 log_line() {
 	l=
-	for f in /var/log/docker.log /var/lib/boot2docker/docker.log /var/log/upstart/docker.log; do
-		[ -f "$f" ] || continue
-		# shellcheck disable=SC2016 # sed's $, not the shell's
-		l=$(tail -n 20 "$f" | sed -n '/[^[:space:]]/h;${g;p;}')
-		break
-	done
+	newest_log
+	[ -z "$log" ] || l=$(last_line "$log")
 	if [ -z "$l" ] && [ "$INIT" = systemd ]; then
 		# Not -u: that has also what systemd says of the unit, which comes last.
 		l=$(journalctl _SYSTEMD_UNIT=docker.service -n 1 -o cat --no-pager 2>/dev/null)
@@ -113,7 +109,8 @@ log_line() {
 	printf '%s\n' "$l"
 }
 
-log_size() { ls -ln /var/log/docker.log /var/lib/boot2docker/docker.log /var/log/upstart/docker.log 2>/dev/null; }
+# shellcheck disable=SC2086 # to be split into words
+log_size() { ls -ln $LOGS 2>/dev/null; }
 
 # crashed: dockerd came and went, and nobody will start it again.
 crashed() {

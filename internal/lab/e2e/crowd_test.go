@@ -55,7 +55,7 @@ func (s *scene) journals(name string) int {
 
 // starts counts how often a boot2docker host's dockerd was started.
 func (h *host) starts() (int, error) {
-	data, err := os.ReadFile(filepath.Join(h.vm.Dir, "disk", "log", "docker.log"))
+	data, err := os.ReadFile(h.vm.DockerLog())
 	return strings.Count(string(data), "------------------------\n"), err
 }
 

@@ -135,10 +135,10 @@ func TestHostileDiskFull(t *testing.T) {
 	h := besieged(t, nsguest.Boot2docker)
 	pid := h.vm.DockerdPID()
 	h.inside(`mkdir /run/small; mount -t tmpfs -o size=256k none /run/small; cp -a /var/lib/boot2docker/. /run/small
-mount --bind /run/small /var/lib/boot2docker; dd if=/dev/zero of=/var/lib/boot2docker/log bs=4k || :`)
+mount --bind /run/small /var/lib/boot2docker; dd if=/dev/zero of=/var/lib/boot2docker/full bs=4k || :`)
 	h.fails(1, "No space left on device", "rolled back")
 	h.same("dockerd's PID", pid, h.vm.DockerdPID())
-	h.inside(`rm /var/lib/boot2docker/log`)
+	h.inside(`rm /var/lib/boot2docker/full`)
 	h.heals()
 }
 

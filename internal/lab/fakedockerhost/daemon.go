@@ -23,12 +23,20 @@ type daemonProcess struct {
 	done chan struct{}
 }
 
+// dockerLog is where dockerd's output goes: boot2docker's file, or what stands for the journal.
+func (g *Guest) dockerLog() string {
+	if g.spec.Style == Systemd {
+		return g.path("root", "var", "log", "journal", "docker")
+	}
+	return g.path("root", "var", "lib", "boot2docker", "log", "docker.log")
+}
+
 // startDaemon starts dockerd with these arguments and returns at once.
 func (g *Guest) startDaemon(args []string, resume bool) (*daemonProcess, error) {
 	if g.daemon != nil {
 		return nil, errors.New("dockerd is already running")
 	}
-	logFile, err := os.OpenFile(g.path("root", "var", "log", "docker.log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+	logFile, err := os.OpenFile(g.dockerLog(), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
 	if err != nil {
 		return nil, err
 	}

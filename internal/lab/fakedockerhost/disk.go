@@ -156,7 +156,10 @@ func (g *Guest) bootFiles() error {
 	if err := g.bootProc(); err != nil {
 		return err
 	}
-	if err := os.WriteFile(g.path("root", "var", "log", "docker.log"), nil, 0o644); err != nil {
+	if err := os.MkdirAll(filepath.Dir(g.dockerLog()), 0o755); err != nil {
+		return err
+	}
+	if err := os.WriteFile(g.dockerLog(), nil, 0o644); err != nil {
 		return err
 	}
 	return os.WriteFile(g.path("run", "ip-addr"), []byte(ipAddr(g.spec.IP, g.macs)), 0o644)

@@ -60,7 +60,7 @@ func TestPathsAreTheGuests(t *testing.T) {
 			t.Errorf("%s: %q, want %q", command, got, want)
 		}
 	}
-	if got, _ := w.sh("sh -s", "cat /etc/os-release | head -n 1\nls /var/lib/boot2docker\n"); got != "NAME=Boot2Docker\nca.pem\nprofile\nserver-key.pem\nserver.pem\n" {
+	if got, _ := w.sh("sh -s", "cat /etc/os-release | head -n 1\nls /var/lib/boot2docker\n"); got != "NAME=Boot2Docker\nca.pem\nlog\nprofile\nserver-key.pem\nserver.pem\n" {
 		t.Errorf("script on stdin: %q", got)
 	}
 	if got, exit := w.sh("/etc/init.d/docker status", ""); got != "must be root\n" || exit != 1 {
@@ -113,7 +113,7 @@ func TestKeyThatDoesNotMatchStopsTheDaemon(t *testing.T) {
 	}
 	w.sh("cat >/var/lib/boot2docker/server-key.pem && sudo /etc/init.d/docker restart", string(pem))
 	w.wait("dockerd to be gone", func() bool { return fakedockerhost.DaemonPID(w.dir) == 0 })
-	if out, exit := w.sh("sudo /etc/init.d/docker status; tail -n 1 /var/log/docker.log", ""); !strings.Contains(out, "private key does not match public key") {
+	if out, exit := w.sh("sudo /etc/init.d/docker status; tail -n 1 /var/lib/boot2docker/log/docker.log", ""); !strings.Contains(out, "private key does not match public key") {
 		t.Errorf("exit %d: %s", exit, out)
 	}
 }

@@ -50,8 +50,9 @@ pidfile=/var/run/docker.pid
 check() { [ -f $pidfile ] && kill -0 "$(cat $pidfile)" 2>/dev/null; }
 start() {
 	check && { echo 'Docker is already running'; exit 1; }
-	echo ------------------------ >>/var/log/docker.log
-	dockerd -H unix:///var/run/docker.sock $DOCKER_HOST $EXTRA_ARGS --tlsverify --tlscacert=$CACERT --tlscert=$SERVERCERT --tlskey=$SERVERKEY >>/var/log/docker.log 2>&1
+	mkdir -p /var/lib/boot2docker/log
+	echo ------------------------ >>/var/lib/boot2docker/log/docker.log
+	dockerd -H unix:///var/run/docker.sock $DOCKER_HOST $EXTRA_ARGS --tlsverify --tlscacert=$CACERT --tlscert=$SERVERCERT --tlskey=$SERVERKEY >>/var/lib/boot2docker/log/docker.log 2>&1
 }
 stop() {
 	check || return 0
@@ -270,7 +271,7 @@ while [ $# -gt 0 ]; do
 	esac
 	shift
 done
-tail -n "$n" /var/log/docker.log
+tail -n "$n" /var/log/journal/docker
 `,
 	}
 }

@@ -72,7 +72,7 @@ func (w *world) wait(what string, ok func() bool) {
 	w.t.Helper()
 	for deadline := time.Now().Add(10 * time.Second); !ok(); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(deadline) {
-			log, _ := os.ReadFile(filepath.Join(w.dir, "root/var/log/docker.log"))
+			log, _ := os.ReadFile(filepath.Join(w.dir, "root/var/lib/boot2docker/log/docker.log"))
 			w.t.Fatalf("waited in vain for %s; docker.log:\n%s", what, log)
 		}
 	}

@@ -61,7 +61,7 @@ const initDocker = `#!/bin/sh
 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 export PATH
 PIDFILE=/var/run/docker.pid
-LOG=/var/log/docker.log
+LOG=/var/lib/boot2docker/log/docker.log
 CACERT=/var/lib/boot2docker/ca.pem
 SERVERCERT=/var/lib/boot2docker/server.pem
 SERVERKEY=/var/lib/boot2docker/server-key.pem
@@ -85,6 +85,7 @@ start() {
 	if [ "$DOCKER_TLS" != no ]; then
 		tls="--tlsverify --tlscacert=$CACERT --tlscert=$SERVERCERT --tlskey=$SERVERKEY"
 	fi
+	mkdir -p "${LOG%/*}"
 	echo "------------------------" >>"$LOG"
 	# shellcheck disable=SC2086 # the variables hold several words
 	setsid dockerd -s "$DOCKER_STORAGE" -H unix:///var/run/docker.sock $DOCKER_HOST $tls $EXTRA_ARGS \

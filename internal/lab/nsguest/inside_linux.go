@@ -195,7 +195,7 @@ func (v *VM) AwaitDockerd(ctx context.Context) error {
 // failed.
 func (v *VM) Log() string {
 	var all strings.Builder
-	for _, path := range []string{filepath.Join(v.Dir, "console.log"), v.disk("log", "docker.log"), v.disk("log", "sshd.log")} {
+	for _, path := range []string{filepath.Join(v.Dir, "console.log"), v.DockerLog(), v.disk("log", "sshd.log")} {
 		data, err := os.ReadFile(path)
 		if err != nil {
 			continue

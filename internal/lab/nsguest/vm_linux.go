@@ -114,5 +114,9 @@ func (v *VM) disk(parts ...string) string {
 	return filepath.Join(append([]string{v.Dir, "disk"}, parts...)...)
 }
 
+// DockerLog is where dockerd's log is on this machine, of a boot2docker host; on a systemd
+// host the journal has it.
+func (v *VM) DockerLog() string { return v.disk("boot2docker", "log", "docker.log") }
+
 // errOff says that something was asked of a VM that it cannot do without power.
 var errOff = errors.New("the VM is powered off")
