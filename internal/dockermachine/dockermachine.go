@@ -143,13 +143,13 @@ func (c *CLI) checkVirtualBox(ctx context.Context) error {
 // network.
 func (c *CLI) checkAddress(ctx context.Context) error {
 	addr := DefaultNetwork().Laptop
-	line, forbidden := c.virtualBox.Forbids(ctx, addr)
+	allow, forbidden := c.virtualBox.Forbids(ctx, addr)
 	if !forbidden {
 		return nil
 	}
 	number, _ := c.virtualBox.Version(ctx) // known by now
 	return &useraction.Required{Text: fmt.Sprintf("VirtualBox %s refuses %s on a host-only adapter: %s does not allow it", number, addr, vbox.NetworksConfPath),
-		Hint: "sudo mkdir -p /etc/vbox && echo " + shell.Quote(line) + " | sudo tee -a " + vbox.NetworksConfPath}
+		Hint: allow.Command}
 }
 
 // checkName is nil if VirtualBox has no VM of the machine's name. One that it has is not

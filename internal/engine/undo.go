@@ -95,7 +95,7 @@ func (s *Session) mustRun(ctx context.Context) error {
 		return err
 	}
 	if !running && !w.VM.Missing(ctx) {
-		return &useraction.Required{Text: fmt.Sprintf("machine %q is not running, and undo has to log in to it", w.Machine.Name), Hint: w.DockerMachine("start")}
+		return &useraction.Required{Text: fmt.Sprintf("machine %q is not running, and undo has to log in to it", w.Machine.Name), Hint: w.StartHint(ctx)}
 	}
 	return nil
 }

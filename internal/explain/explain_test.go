@@ -170,7 +170,7 @@ func TestAdvice(t *testing.T) {
 		{"the server's oldest API, on Linux", "client version 1.22 is too old. Minimum supported API version is 1.24, please upgrade your client to a newer version",
 			linux, "docker.api-too-old", "daemon.client-too-old", []string{`echo "$DOCKER_API_VERSION"`, "docker --version   # upgrade it from where it was installed", "export DOCKER_API_VERSION=1.24   # for a program that cannot be upgraded, if its library reads it", "echo api.version=1.24 >> ~/.docker-java.properties   # for Java: Testcontainers before 2.0.2"}},
 		{"VirtualBox 7 names the network that it has made", "VBoxManage: error: Host-only adapters are no longer supported!\nVBoxManage: error: For your convenience a host-only network named 'Legacy vboxnet0 Network' has been created",
-			mac7, "vbox.hostonly-unsupported", "machine.adapter-unsupported", []string{"VBoxManage list hostonlynets", `VBoxManage modifyvm dev --nic2 hostonlynet --host-only-net2 "Legacy vboxnet0 Network"   # a network of that list`, "docker-vpn-helper fix dev   # docker then uses NAT"}},
+			mac7, "vbox.hostonly-unsupported", "machine.adapter-unsupported", []string{"VBoxManage list hostonlynets", `VBoxManage modifyvm dev --nic2 hostonlynet --host-only-net2 "Legacy vboxnet0 Network"   # a network of that list whose LowerIP is not the VM's address`, "docker-vpn-helper fix dev   # docker then uses NAT"}},
 		{"a message from Windows, read on Linux", "VBoxManage.exe: error: Failed to attach the network LUN (VERR_INTNET_FLT_IF_NOT_FOUND)",
 			linux, "vbox.internal-network", "route.interface-down", []string{"VBoxManage list hostonlyifs", "VBoxManage modifyvm dev --hostonlyadapter2 vboxnet0   # one that is listed", "disable and enable the adapter in Network Connections"}},
 	} {

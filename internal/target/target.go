@@ -5,6 +5,7 @@ package target
 
 import (
 	"cmp"
+	"context"
 	"net/netip"
 	"slices"
 	"strings"
@@ -21,6 +22,7 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/mode"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/shell"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/store"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/vbox"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/virtualbox"
 )
 
@@ -102,6 +104,15 @@ func (w *Target) DockerMachine(args ...string) string {
 func (w *Target) DockerMachineFor(machines []string, args ...string) string {
 	line := strings.Replace(w.Program, "docker-vpn-helper", "docker-machine", 1)
 	return line + " " + shell.Command(slices.Concat(args, machines)...)
+}
+
+// StartHint is the command line that starts the VM. docker-machine cannot where there is a
+// host-only network in place of an adapter.
+func (w *Target) StartHint(ctx context.Context) string {
+	if w.VM.OnHostOnlyNetwork(ctx) {
+		return shell.Command(append([]string{"VBoxManage"}, vbox.StartVM(w.Machine.VMName)...)...)
+	}
+	return w.DockerMachine("start")
 }
 
 // CreateAgainHint is the command line that removes a machine which docker-machine has not

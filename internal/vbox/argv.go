@@ -69,12 +69,23 @@ func RemoveHostOnlyIf(ifname string) []string { return []string{"hostonlyif", "r
 // AddHostOnlyNet makes a host-only network (7.x on macOS) in which the laptop gets
 // addr, the lowest of its range.
 func AddHostOnlyNet(name string, addr netip.Prefix) []string {
-	last := addr.Masked().Addr().As4()
-	for i := range last {
-		last[i] |= ^byte(mask(addr) >> (24 - 8*i))
-	}
 	return []string{"hostonlynet", "add", "--name", name, "--netmask", Netmask(addr),
-		"--lower-ip", addr.Addr().String(), "--upper-ip", netip.AddrFrom4(last).Prev().String(), "--enable"}
+		"--lower-ip", addr.Addr().String(), "--upper-ip", last(addr).String(), "--enable"}
+}
+
+// MoveHostOnlyNet changes a host-only network so that the laptop gets addr in it.
+func MoveHostOnlyNet(name string, addr netip.Prefix) []string {
+	return []string{"hostonlynet", "modify", "--name", name, "--lower-ip", addr.Addr().String(),
+		"--upper-ip", last(addr).String(), "--netmask", Netmask(addr), "--enable"}
+}
+
+// last is the last address of a network that a computer may have.
+func last(p netip.Prefix) netip.Addr {
+	a := p.Masked().Addr().As4()
+	for i := range a {
+		a[i] |= ^byte(mask(p) >> (24 - 8*i))
+	}
+	return netip.AddrFrom4(a).Prev()
 }
 
 // UseHostOnlyNet puts a VM's NIC on a host-only network.

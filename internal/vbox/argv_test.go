@@ -21,6 +21,7 @@ func TestArgv(t *testing.T) {
 		"host_only_address":        {IfConfig("vboxnet0", netip.MustParsePrefix("192.168.99.1/21")), []string{"hostonlyif", "ipconfig", "vboxnet0", "--ip", "192.168.99.1", "--netmask", "255.255.248.0"}},
 		"network_for_the_laptop":   {AddHostOnlyNet("docker-machine", netip.MustParsePrefix("192.168.99.1/24")), []string{"hostonlynet", "add", "--name", "docker-machine", "--netmask", "255.255.255.0", "--lower-ip", "192.168.99.1", "--upper-ip", "192.168.99.254", "--enable"}},
 		"network_of_another_size":  {AddHostOnlyNet("n", netip.MustParsePrefix("10.22.0.1/21")), []string{"hostonlynet", "add", "--name", "n", "--netmask", "255.255.248.0", "--lower-ip", "10.22.0.1", "--upper-ip", "10.22.7.254", "--enable"}},
+		"network_moved":            {MoveHostOnlyNet("Legacy vboxnet0 Network", netip.MustParsePrefix("192.168.99.1/24")), []string{"hostonlynet", "modify", "--name", "Legacy vboxnet0 Network", "--lower-ip", "192.168.99.1", "--upper-ip", "192.168.99.254", "--netmask", "255.255.255.0", "--enable"}},
 		"vm_on_a_network":          {UseHostOnlyNet("default", 2, "Legacy vboxnet0 Network"), []string{"modifyvm", "default", "--nic2", "hostonlynet", "--host-only-net2", "Legacy vboxnet0 Network"}},
 	} {
 		t.Run(situation, func(t *testing.T) {

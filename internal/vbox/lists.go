@@ -51,10 +51,20 @@ type HostOnlyNet struct {
 	Name  string
 	Mask  int        // prefix length
 	Lower netip.Addr // the laptop gets the lowest (VirtualBox 7 manual, "Host-Only Networks")
+	Upper netip.Addr
+	Off   bool // it has been disabled
 }
 
 // Has reports whether an address is in the network.
-func (n HostOnlyNet) Has(a netip.Addr) bool { return netip.PrefixFrom(n.Lower, n.Mask).Contains(a) }
+// Gives reports whether a VM on the network finds the laptop at addr there.
+func (n HostOnlyNet) Gives(addr netip.Prefix) bool {
+	return !n.Off && n.Lower == addr.Addr() && n.Mask == addr.Bits()
+}
+
+// Overlaps reports whether the network and that of addr have addresses in common.
+func (n HostOnlyNet) Overlaps(addr netip.Prefix) bool {
+	return netip.PrefixFrom(n.Lower, n.Mask).Overlaps(addr)
+}
 
 // ParseHostOnlyIfs reads `list hostonlyifs`.
 func ParseHostOnlyIfs(out []byte) ([]HostOnlyIf, error) {
@@ -97,6 +107,8 @@ func ParseHostOnlyNets(out []byte) ([]HostOnlyNet, error) {
 		if n.Lower, err = netip.ParseAddr(b["LowerIP"]); err != nil {
 			return nil, fmt.Errorf("reading host-only network %s: %w", n.Name, err)
 		}
+		n.Upper, _ = netip.ParseAddr(b["UpperIP"])
+		n.Off = b["State"] == "Disabled"
 		nets = append(nets, n)
 	}
 	return nets, nil

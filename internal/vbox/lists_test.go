@@ -94,8 +94,8 @@ LowerIP:         10.10.0.1
 UpperIP:         10.10.0.9
 `))
 	compare(t, []HostOnlyNet{
-		{"minikube-hostonly-192.168.59.1", 24, netip.MustParseAddr("192.168.59.100")},
-		{"off", 16, netip.MustParseAddr("10.10.0.1")},
+		{"minikube-hostonly-192.168.59.1", 24, netip.MustParseAddr("192.168.59.100"), netip.MustParseAddr("192.168.59.254"), false},
+		{"off", 16, netip.MustParseAddr("10.10.0.1"), netip.MustParseAddr("10.10.0.9"), true},
 	}, got, err)
 }
 
@@ -128,7 +128,7 @@ GUID:            00000000-0000-0000-0000-000000000001
 Верхний IP:      192.168.99.254
 VBoxNetworkName: hostonly-docker-machine
 `))
-	compare(t, []HostOnlyNet{{"docker-machine", 24, netip.MustParseAddr("192.168.99.1")}}, nets, err)
+	compare(t, []HostOnlyNet{{"docker-machine", 24, netip.MustParseAddr("192.168.99.1"), netip.MustParseAddr("192.168.99.254"), false}}, nets, err)
 	refs, err := ParseVMs([]byte("\"<недоступна>\" {22222222-2222-2222-2222-222222222222}\n"))
 	if err != nil || len(refs) != 1 || !refs[0].Inaccessible() {
 		t.Errorf("%v, %v", refs, err)

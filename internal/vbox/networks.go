@@ -3,6 +3,8 @@ package vbox
 import (
 	"net/netip"
 	"strings"
+
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/shell"
 )
 
 // NetworksConfPath is where VirtualBox looks (FreeBSD's port moves it).
@@ -12,6 +14,7 @@ const NetworksConfPath = "/etc/vbox/networks.conf"
 // zero value is that of a computer without the file.
 type NetworksConf struct {
 	Exists  bool
+	Open    bool // its last line has no end, so that an added one would join it
 	Ranges  []netip.Prefix
 	Ignored []string // lines with an address in them that VirtualBox passes over, typically for want of the "*"
 }
@@ -24,7 +27,7 @@ func LimitsHostOnly(v Version) bool { return v.AtLeast(6, 1, 28) }
 // first word is "*" alone, every other word is a range, words are parted by
 // blanks and tabs. What cannot be read as a range is passed over.
 func ParseNetworksConf(data []byte) NetworksConf {
-	c := NetworksConf{Exists: true}
+	c := NetworksConf{Exists: true, Open: len(data) > 0 && data[len(data)-1] != '\n'}
 	for line := range strings.Lines(string(data)) {
 		words := strings.FieldsFunc(line, func(r rune) bool { return r == ' ' || r == '\t' || r == '\n' })
 		if len(words) == 0 || strings.HasPrefix(words[0], "#") {
@@ -85,4 +88,13 @@ func NetworksConfLine(p netip.Prefix, conf NetworksConf) string {
 		return "* 192.168.56.0/21 " + p.Masked().String()
 	}
 	return "* " + p.Masked().String()
+}
+
+// AllowCommand is the command line that adds a line to the file.
+func AllowCommand(line string, conf NetworksConf) string {
+	print := "echo " + shell.Quote(line)
+	if conf.Open {
+		print = `printf '\n%s\n' ` + shell.Quote(line)
+	}
+	return "sudo mkdir -p /etc/vbox && " + print + " | sudo tee -a " + NetworksConfPath
 }

@@ -2,6 +2,9 @@ package vbox
 
 import (
 	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -47,8 +50,11 @@ func FuzzNetworksConfLine(f *testing.F) {
 		p := netip.PrefixFrom(netip.AddrFrom4([4]byte{192, 168, octet, 1}), int(bits%33))
 		for _, conf := range []NetworksConf{{}, ParseNetworksConf([]byte(before))} {
 			text := NetworksConfLine(p, conf) + "\n"
+			if conf.Open {
+				text = "\n" + text
+			}
 			if conf.Exists {
-				text = strings.TrimRight(before, "\n") + "\n" + text
+				text = before + text
 			}
 			if !Allowed(p, ParseNetworksConf([]byte(text))) {
 				t.Errorf("%s is not allowed by\n%s", p, text)
@@ -72,5 +78,30 @@ func conforms(c NetworksConf) bool {
 func TestLimitsHostOnly(t *testing.T) {
 	if LimitsHostOnly(Version{Major: 6, Minor: 1, Patch: 26}) || !LimitsHostOnly(Version{Major: 6, Minor: 1, Patch: 28}) {
 		t.Error("the limit is since 6.1.28")
+	}
+}
+
+// The command is run by a shell, with a file of the test's in place of VirtualBox's.
+func TestAllowCommandBeginsALine(t *testing.T) {
+	p := netip.MustParsePrefix("192.168.99.1/24")
+	for _, before := range []string{"", "* 10.0.0.0/8\n", "* 10.0.0.0/8", "# comment", "\n"} {
+		dir := t.TempDir()
+		file := filepath.Join(dir, "networks.conf")
+		conf := NetworksConf{}
+		if before != "" {
+			if err := os.WriteFile(file, []byte(before), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			conf = ParseNetworksConf([]byte(before))
+		}
+		command := AllowCommand(NetworksConfLine(p, conf), conf)
+		command = strings.ReplaceAll(strings.ReplaceAll(command, NetworksConfPath, file), "/etc/vbox", dir)
+		if out, err := exec.Command("sh", "-ec", `sudo() { "$@"; }`+"\n"+command).CombinedOutput(); err != nil {
+			t.Fatalf("%s: %v: %s", command, err, out)
+		}
+		after, err := os.ReadFile(file)
+		if err != nil || !strings.HasPrefix(string(after), before) || !Allowed(p, ParseNetworksConf(after)) {
+			t.Errorf("%q became %q, %v", before, after, err)
+		}
 	}
 }

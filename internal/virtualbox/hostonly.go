@@ -23,32 +23,28 @@ func (v *Manager) HostOnlyIfs(ctx context.Context) []vbox.HostOnlyIf {
 	return ifs
 }
 
-// HostOnlyNet is the name of the host-only network that an address is in; "" where
-// VirtualBox has none, or no such networks at all.
-func (v *Manager) HostOnlyNet(ctx context.Context, addr netip.Addr) string {
+// HostOnlyNets are the host-only networks that VirtualBox has (7.x on macOS). Where it does
+// not answer none is known.
+func (v *Manager) HostOnlyNets(ctx context.Context) (nets []vbox.HostOnlyNet, err error) {
 	out, err := v.Run(ctx, vbox.ListHostOnlyNets())
 	if err != nil {
-		return ""
+		return nil, err
 	}
-	nets, err := vbox.ParseHostOnlyNets(out.Stdout)
-	if err != nil {
-		return ""
-	}
-	for _, n := range nets {
-		if n.Has(addr) {
-			return n.Name
-		}
-	}
-	return ""
+	return vbox.ParseHostOnlyNets(out.Stdout)
+}
+
+// Allow is what makes VirtualBox give the laptop an address that it refuses now.
+type Allow struct {
+	Line    string // of networks.conf
+	Command string // that adds it
 }
 
 // Forbids reports whether VirtualBox would not give the laptop an address on a
-// host-only adapter; allow is the line of networks.conf that would make it. A file that
-// cannot be read is taken to allow everything.
-func (v *Manager) Forbids(ctx context.Context, addr netip.Prefix) (allow string, forbidden bool) {
+// host-only adapter. A file that cannot be read is taken to allow everything.
+func (v *Manager) Forbids(ctx context.Context, addr netip.Prefix) (allow Allow, forbidden bool) {
 	number, err := v.Version(ctx)
 	if err != nil || !addr.IsValid() || !vbox.LimitsHostOnly(number) {
-		return "", false
+		return Allow{}, false
 	}
 	conf := vbox.NetworksConf{}
 	data, err := v.laptop.ReadFile(ctx, vbox.NetworksConfPath)
@@ -56,9 +52,10 @@ func (v *Manager) Forbids(ctx context.Context, addr netip.Prefix) (allow string,
 	case err == nil:
 		conf = vbox.ParseNetworksConf(data)
 	case !errors.Is(err, fs.ErrNotExist):
-		return "", false
+		return Allow{}, false
 	}
-	return vbox.NetworksConfLine(addr, conf), !vbox.Allowed(addr, conf)
+	line := vbox.NetworksConfLine(addr, conf)
+	return Allow{Line: line, Command: vbox.AllowCommand(line, conf)}, !vbox.Allowed(addr, conf)
 }
 
 // SetAddress gives a host-only adapter the laptop's address on it, which brings its

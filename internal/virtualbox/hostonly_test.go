@@ -54,12 +54,12 @@ func TestAddressesThatVirtualBoxForbids(t *testing.T) {
 	} {
 		t.Run(situation, func(t *testing.T) {
 			v, _ := on(t, "x\n-- computer --\nos "+tt.os+"\n"+tt.conf+"-- $ VBoxManage --version --\n"+tt.version+"\n")
-			line, forbidden := v.Forbids(t.Context(), netip.MustParsePrefix(tt.addr))
+			allow, forbidden := v.Forbids(t.Context(), netip.MustParsePrefix(tt.addr))
 			if !forbidden {
-				line = ""
+				allow.Line = ""
 			}
-			if line != tt.want {
-				t.Errorf("%q, want %q", line, tt.want)
+			if allow.Line != tt.want {
+				t.Errorf("%q, want %q", allow.Line, tt.want)
 			}
 		})
 	}
@@ -82,8 +82,9 @@ UpperIP:         192.168.99.254
 VBoxNetworkName: hostonly-HostNetwork
 `
 	v, _ := on(t, nets)
-	got := []string{v.HostOnlyNet(t.Context(), netip.MustParseAddr("192.168.99.100")), v.HostOnlyNet(t.Context(), netip.MustParseAddr("192.168.56.100"))}
-	if diff := cmp.Diff([]string{"HostNetwork", ""}, got); diff != "" {
-		t.Error(diff)
+	got, err := v.HostOnlyNets(t.Context())
+	if err != nil || len(got) != 1 || !got[0].Gives(netip.MustParsePrefix("192.168.99.1/24")) ||
+		got[0].Gives(netip.MustParsePrefix("192.168.99.2/24")) || got[0].Overlaps(netip.MustParsePrefix("192.168.56.1/24")) {
+		t.Error(got, err)
 	}
 }

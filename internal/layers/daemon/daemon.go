@@ -52,6 +52,9 @@ func Layer() engine.Layer {
 func inspect(ctx context.Context, w *target.Target) (engine.State, error) {
 	s := State{Endpoint: w.Endpoints.Target(ctx), Identity: endpoint.Unsure,
 		FixHint: w.Hint("fix"), IPHint: w.DockerMachine("ip"), CertsHint: w.DockerMachine("regenerate-certs")}
+	if !w.Mode.IsQuick() && w.VM.OnHostOnlyNetwork(ctx) {
+		s.CertsHint = "docker-vpn-helper explain tls.without-docker-machine"
+	}
 	if s.Endpoint.Planned || s.Endpoint.Host == "" {
 		running, err := w.VM.Running(ctx)
 		s.Running = running

@@ -2,6 +2,7 @@ package machine
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/engine"
@@ -50,7 +51,7 @@ func (s State) Findings() []engine.Finding {
 			weight = engine.Aside
 		}
 		add("machine.range-refused", weight, fmt.Sprintf("VirtualBox %s refuses %s on a host-only adapter: %s does not allow it", s.Version, s.Refused, vbox.NetworksConfPath),
-			fmt.Sprintf("sudo mkdir -p /etc/vbox && echo %s | sudo tee -a %s", shell.Quote(s.AllowLine), vbox.NetworksConfPath))
+			s.AllowHint)
 	}
 	if s.Known.IsValid() {
 		add("machine.address-changed", engine.Plain, s.addressChanged(), s.IPHint)
@@ -98,20 +99,38 @@ func (s State) power() []engine.Finding {
 	return f
 }
 
-// networkHint moves the VM to a host-only network, and makes one where there is none.
+// networkHint moves the VM to a host-only network on which the laptop has the address that
+// it had on the adapter. A network that gives it another one is changed before: with the
+// lowest address of its range the laptop might take the VM's own.
 func (s State) networkHint() string {
+	if !s.Laptop.IsValid() || s.NoNetworks {
+		return "docker-vpn-helper explain machine.adapter-unsupported"
+	}
 	var lines []string
 	run := func(args []string) { lines = append(lines, shell.Command(append([]string{"VBoxManage"}, args...)...)) }
-	network := s.Network
-	if network == "" && s.Laptop.IsValid() {
-		network = "docker-machine"
+	gives := func(n vbox.HostOnlyNet) bool { return n.Gives(s.Laptop) }
+	overlaps := func(n vbox.HostOnlyNet) bool { return n.Overlaps(s.Laptop) }
+	var network string
+	if i := slices.IndexFunc(s.Networks, gives); i >= 0 {
+		network = s.Networks[i].Name
+	} else if i := slices.IndexFunc(s.Networks, overlaps); i >= 0 {
+		network = s.Networks[i].Name
+		run(vbox.MoveHostOnlyNet(network, s.Laptop))
+	} else {
+		network = s.newNetwork()
 		run(vbox.AddHostOnlyNet(network, s.Laptop))
-	}
-	if network == "" {
-		return "docker-vpn-helper explain machine.adapter-unsupported"
 	}
 	run(vbox.UseHostOnlyNet(s.Name, s.Slot, network))
 	return strings.Join(append(lines, s.FixHint), "\n")
+}
+
+// newNetwork is a name that no host-only network has.
+func (s State) newNetwork() string {
+	name := "docker-machine"
+	for n := 2; slices.ContainsFunc(s.Networks, func(other vbox.HostOnlyNet) bool { return other.Name == name }); n++ {
+		name = fmt.Sprintf("docker-machine-%d", n)
+	}
+	return name
 }
 
 // missing says what became of a VM that is unknown to VirtualBox.

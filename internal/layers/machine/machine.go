@@ -53,16 +53,19 @@ type State struct {
 	Creator    int      `json:"docker_machine_pid,omitempty"`
 
 	// OldAdapter reports that the VM is on a host-only adapter, which this
-	// VirtualBox has no more; Slot is that NIC, Network the host-only network that
-	// has the machine's address, Laptop the laptop's own one there.
-	OldAdapter bool         `json:"old_adapter"`
-	Slot       int          `json:"slot,omitempty"`
-	Network    string       `json:"network,omitempty"`
-	Laptop     netip.Prefix `json:"laptop,omitzero"`
+	// VirtualBox has no more; Slot is that NIC, Networks are the host-only networks that there
+	// are, Laptop the address that the laptop needs on one. NoNetworks reports that
+	// VirtualBox did not list them.
+	OldAdapter bool               `json:"old_adapter"`
+	Slot       int                `json:"slot,omitempty"`
+	Networks   []vbox.HostOnlyNet `json:"networks,omitempty"`
+	NoNetworks bool               `json:"networks_unknown,omitempty"`
+	Laptop     netip.Prefix       `json:"laptop,omitzero"`
 	// Refused is the laptop's host-only address where VirtualBox does not allow
 	// it, AllowLine the line of networks.conf that would.
 	Refused   netip.Prefix `json:"refused,omitzero"`
 	AllowLine string       `json:"allow_line,omitempty"`
+	AllowHint string       `json:"-"`
 	// Kept reports that the adapter has the address from before: it is refused next time.
 	Kept bool `json:"address_kept,omitempty"`
 	// Now is the docker host's own address where it is another than Known, config.json's.
@@ -206,13 +209,14 @@ func (s *State) virtualBox(ctx context.Context, w *target.Target, vm vbox.VM) {
 	if onAdapter && w.Laptop.OS() == host.Darwin && v.AtLeast(7, 0, 0) {
 		s.OldAdapter, s.Slot = true, nic.Slot
 		if s.Laptop = w.VM.LaptopAddr(); vm.State != vbox.Running {
-			s.Network = w.VirtualBox.HostOnlyNet(ctx, w.HostOnly())
+			s.Networks, err = w.VirtualBox.HostOnlyNets(ctx)
+			s.NoNetworks = err != nil
 		}
 	}
 	if onAdapter && !s.OldAdapter {
 		addr := w.VM.LaptopAddr()
-		if line, forbidden := w.VirtualBox.Forbids(ctx, addr); forbidden {
-			s.Refused, s.AllowLine, s.Kept = addr, line, has(ctx, w, addr)
+		if allow, forbidden := w.VirtualBox.Forbids(ctx, addr); forbidden {
+			s.Refused, s.AllowLine, s.AllowHint, s.Kept = addr, allow.Line, allow.Command, has(ctx, w, addr)
 		}
 	}
 	if vm.State == vbox.Running {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/certs"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/dockermachine"
@@ -15,6 +16,11 @@ import (
 // advise finds out how docker-machine makes a new machine CA or client certificate, where
 // docker needs one.
 func (s *State) advise(ctx context.Context, w *target.Target) {
+	defer func() {
+		if !w.Mode.IsQuick() && w.VM.OnHostOnlyNetwork(ctx) {
+			s.withoutDockerMachine()
+		}
+	}()
 	renews := false
 	over := func(p certs.Problem) bool { return p.Kind == certs.CAExpired }
 	if slices.ContainsFunc(slices.Concat(s.Verdict.Causes, s.Signing), over) || s.ClientProblem != nil && over(*s.ClientProblem) {
@@ -38,6 +44,16 @@ func (s *State) advise(ctx context.Context, w *target.Target) {
 	}
 	if v, err := dockermachine.Installed(ctx, w.Laptop); err == nil && !v.RenewsClientCerts() {
 		s.RenewNote = fmt.Sprintf("; docker-machine %s makes no new one, 0.14 or later is needed", v)
+	}
+}
+
+// withoutDockerMachine takes regenerate-certs out of the hints: where docker-machine does
+// not find the VM's address it gives the VM no certificate either.
+func (s *State) withoutDockerMachine() {
+	for _, hint := range []*string{&s.CertsHint, &s.CAHint, &s.ClientHint} {
+		if strings.Contains(*hint, "regenerate-certs") {
+			*hint = "docker-vpn-helper explain tls.without-docker-machine"
+		}
 	}
 }
 
