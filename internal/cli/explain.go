@@ -83,7 +83,7 @@ func (a *app) explainCode(code string) error {
 			Page   string `json:"page"`
 		}{engine.Schema, code, page})
 	}
-	a.ui.Print(code + "\n\n" + page)
+	a.ui.Page(code, page)
 	return nil
 }
 
@@ -192,26 +192,29 @@ func (a *app) explainText(text string, command *ran) error {
 	if a.ui.JSON {
 		return a.ui.PrintJSON(explanation{Schema: engine.Schema, Command: command, Known: &e})
 	}
-	var b strings.Builder
-	fmt.Fprintf(&b, "%s\n\n%s\n\nCauses, likeliest first:\n", e.ID, e.Means)
-	for _, c := range e.Causes {
-		fmt.Fprintf(&b, "  - %s\n", c)
-	}
-	b.WriteString("\nRun:\n")
-	for _, r := range e.Run {
-		fmt.Fprintf(&b, "  %s\n", r)
-	}
-	b.WriteString("\n")
-	if e.Code != "" {
-		fmt.Fprintf(&b, "More: %s\n", a.command("explain", e.Code))
-	}
-	fmt.Fprintf(&b, "Source: %s\n", e.Source)
 	if command != nil {
-		fmt.Fprintf(a.Stderr, "\n%s", b.String()) // stdout is the command's
+		a.ui.PageOnStderr(e.ID, a.entryPage(e)) // stdout is the command's
 		return nil
 	}
-	a.ui.Print(b.String())
+	a.ui.Page(e.ID, a.entryPage(e))
 	return nil
+}
+
+// entryPage is what is known of a message, as a page.
+func (a *app) entryPage(e explain.Entry) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s\n\nCauses, likeliest first:\n\n", e.Means)
+	for _, c := range e.Causes {
+		fmt.Fprintf(&b, "- %s\n", c)
+	}
+	b.WriteString("\nRun:\n\n")
+	for _, r := range e.Run {
+		fmt.Fprintf(&b, "    %s\n", r)
+	}
+	if e.Code != "" {
+		fmt.Fprintf(&b, "\nMore: `%s`\n", a.command("explain", e.Code))
+	}
+	return b.String() + "\nSource: " + e.Source
 }
 
 // hasHostOnlyNetworks reports whether VirtualBox on this Mac is 7 or later. Where there

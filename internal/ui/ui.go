@@ -125,12 +125,55 @@ func JSONLine(v any) ([]byte, error) {
 	return b.Bytes(), err
 }
 
-// Say writes a line of progress.
+// Say writes a line of progress. On a terminal it is broken into lines of its width.
 func (u *UI) Say(format string, args ...any) {
+	u.say(func(s string) string { return s }, fmt.Sprintf(format, args...))
+}
+
+// Success is Say for what a command has achieved.
+func (u *UI) Success(format string, args ...any) {
+	p := u.paint(u.errTerm)
+	u.say(func(s string) string { return p(color.FgGreen, s) }, fmt.Sprintf(format, args...))
+}
+
+func (u *UI) say(style func(string) string, text string) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	u.wipe()
-	fmt.Fprintln(u.err, u.plain(clean(fmt.Sprintf(format, args...)), u.errTerm))
+	for _, line := range u.fold(text, "", "  ") {
+		fmt.Fprintln(u.err, style(line))
+	}
+}
+
+// Command writes a command line that is about to run, whole, so that it can be copied.
+func (u *UI) Command(label, line string) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.wipe()
+	fmt.Fprintf(u.err, "%s %s\n", label, u.paint(u.errTerm)(color.FgCyan, clean(line)))
+}
+
+// fold breaks a text for stderr into lines of the terminal's width. The first one begins
+// behind lead, the others with indent.
+func (u *UI) fold(text, lead, indent string) []string {
+	columns := u.width(u.err)
+	var out []string
+	for _, line := range strings.Split(u.plain(clean(text), u.errTerm), "\n") {
+		if columnsOf(lead)+columnsOf(line) <= columns {
+			out = append(out, line)
+		} else {
+			for i, part := range wrap(lead+line, columns-len(indent)) {
+				if i == 0 {
+					part = strings.TrimPrefix(part, lead)
+				} else {
+					part = indent + part
+				}
+				out = append(out, part)
+			}
+		}
+		lead = indent
+	}
+	return out
 }
 
 // Debug is Say for --verbose.
@@ -146,7 +189,12 @@ func (u *UI) Error(message, hint string) {
 	defer u.mu.Unlock()
 	u.settle(func(st step) bool { return st.change })
 	p := u.paint(u.errTerm)
-	fmt.Fprintf(u.err, "%s: %s %s\n", Program, p(color.FgRed, "error:"), u.plain(clean(message), u.errTerm))
+	for i, line := range u.fold(message, Program+": error: ", "  ") {
+		if i == 0 {
+			line = Program + ": " + p(color.FgRed, "error:") + " " + line
+		}
+		fmt.Fprintln(u.err, line)
+	}
 	for _, line := range strings.Split(hint, "\n") {
 		if line != "" {
 			fmt.Fprintf(u.err, "%s: %s %s\n", Program, p(color.FgCyan, "hint:"), clean(line))

@@ -11,7 +11,7 @@ import (
 // and emoji take two, marks none.
 func columnsOf(s string) (n int) {
 	for _, r := range s {
-		if unicode.In(r, unicode.Mn, unicode.Me, unicode.Cf) {
+		if r == 0 || unicode.In(r, unicode.Mn, unicode.Me, unicode.Cf) {
 			continue
 		}
 		switch width.LookupRune(r).Kind() {

@@ -1,0 +1,85 @@
+package ui
+
+import (
+	"io"
+	"strings"
+
+	"github.com/fatih/color"
+)
+
+// maxProse is the widest that prose gets: longer lines are hard to read.
+const maxProse = 100
+
+// Page writes a title and a text of paragraphs, lists ("- ") and commands (lines that are
+// indented by four spaces), with words between backticks set off, on the standard output.
+// On a terminal prose is broken into lines of its width; commands never are.
+func (u *UI) Page(title, text string) {
+	u.Print(u.page(title, text, u.out, u.outTerm))
+}
+
+// PageOnStderr is Page on the standard error, where the output is another program's.
+func (u *UI) PageOnStderr(title, text string) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.wipe()
+	_, _ = io.WriteString(u.err, "\n"+u.page(title, text, u.err, u.errTerm))
+}
+
+func (u *UI) page(title, text string, stream io.Writer, terminal bool) string {
+	p, columns := u.paint(terminal), u.width(stream)
+	if terminal {
+		columns = min(columns, maxProse)
+	}
+	var b strings.Builder
+	b.WriteString(p(color.Bold, title) + "\n")
+	for _, block := range strings.Split(strings.Trim(clean(text), "\n"), "\n\n") {
+		b.WriteString("\n")
+		switch {
+		case strings.HasPrefix(block, "    "):
+			for _, line := range strings.Split(block, "\n") {
+				b.WriteString("  " + p(color.FgCyan, strings.TrimPrefix(line, "    ")) + "\n")
+			}
+		case strings.HasPrefix(block, "- "):
+			for _, item := range strings.Split("\n"+block, "\n- ")[1:] {
+				b.WriteString(u.prose(item, columns, "  - ", "    ", p))
+			}
+		default:
+			b.WriteString(u.prose(u.plain(block, terminal), columns, "", "", p))
+		}
+	}
+	return b.String()
+}
+
+// prose breaks a paragraph into lines. lead goes before the first one, indent before the others.
+func (u *UI) prose(text string, columns int, lead, indent string, p func(color.Attribute, string) string) string {
+	var b strings.Builder
+	for i, part := range strings.Split(text, "`") {
+		if i%2 == 1 { // between backticks
+			part = codeWord + strings.Join(strings.Fields(part), " "+codeWord)
+		}
+		b.WriteString(part)
+	}
+	var out strings.Builder
+	for i, line := range wrap(b.String(), columns-len(indent)) {
+		if i > 0 {
+			lead = indent
+		}
+		out.WriteString(lead)
+		for j, word := range strings.Split(line, " ") {
+			if j > 0 {
+				out.WriteString(" ")
+			}
+			before, code, isCode := strings.Cut(word, codeWord)
+			out.WriteString(before)
+			if isCode {
+				out.WriteString(p(color.FgCyan, code))
+			}
+		}
+		out.WriteString("\n")
+	}
+	return out.String()
+}
+
+// codeWord marks a word that stood between backticks, until it is written. It is a
+// character of no column, which clean leaves in no text.
+const codeWord = "\x00"
