@@ -1,12 +1,10 @@
 package cli
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -16,6 +14,7 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/layers"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/mode"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/target"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/ui"
 )
 
 func (a *app) certCmd() *cobra.Command {
@@ -86,7 +85,7 @@ func (a *app) certShow(w *target.Target) error {
 	if a.ui.JSON {
 		return a.ui.PrintJSON(r)
 	}
-	a.ui.Print(r.text(a.Now()))
+	a.ui.Fields(r.fields(a.Now()))
 	return nil
 }
 
@@ -102,35 +101,36 @@ func place(c target.Certificate) certPlace {
 	return certPlace{Summary: &s}
 }
 
-// text is one block a place; a certificate that has been shown is not shown again.
-func (r certReport) text(now time.Time) string {
-	var b bytes.Buffer
-	t := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
+// fields are one block a place; a certificate that has been shown is not shown again.
+func (r certReport) fields(now time.Time) (out []ui.Field) {
 	shown := map[string]string{}
 	for _, p := range []struct {
 		name string
 		certPlace
 	}{{"served", r.Served}, {"docker host", r.Disk}, {"store", r.Store}, {"client", r.Client}, {"machine CA", r.CA}} {
 		if p.Summary == nil {
-			fmt.Fprintf(t, "%s\t%s\n", p.name, p.Error)
+			out = append(out, ui.Field{Name: p.name, Text: p.Error})
 			continue
 		}
 		if first, ok := shown[p.Fingerprint]; ok {
-			fmt.Fprintf(t, "%s\tthe same as %s\n", p.name, first)
+			out = append(out, ui.Field{Name: p.name, Text: "the same as " + first})
 			continue
 		}
 		shown[p.Fingerprint] = p.name
-		fmt.Fprintf(t, "%s\t%s\n", p.name, p.Subject)
+		out = append(out, ui.Field{Name: p.name, Text: p.Subject})
 		if len(p.Names) > 0 {
-			fmt.Fprintf(t, "\tnames %s\n", strings.Join(p.Names, ", "))
+			out = append(out, ui.Field{Text: "names " + strings.Join(p.Names, ", ")})
 		}
-		fmt.Fprintf(t, "\tfrom %s until %s%s\n", p.NotBefore.Format(time.DateOnly), p.NotAfter.Format(time.DateOnly), age(p.Summary, now))
-		fmt.Fprintf(t, "\tissued by %s\n", p.Issuer)
-		fmt.Fprintf(t, "\t%s, %s, serial %s\n", p.Key, p.Signature, p.Serial)
-		fmt.Fprintf(t, "\tSHA-256 %s\n", p.Fingerprint)
+		for _, line := range []string{
+			fmt.Sprintf("from %s until %s%s", p.NotBefore.Format(time.DateOnly), p.NotAfter.Format(time.DateOnly), age(p.Summary, now)),
+			"issued by " + p.Issuer,
+			fmt.Sprintf("%s, %s, serial %s", p.Key, p.Signature, p.Serial),
+			"SHA-256 " + p.Fingerprint,
+		} {
+			out = append(out, ui.Field{Text: line})
+		}
 	}
-	_ = t.Flush() // to memory
-	return b.String()
+	return out
 }
 
 func age(c *certs.Summary, now time.Time) string {
@@ -168,7 +168,7 @@ func (a *app) certRenew(s site, name string, acceptHostKey bool) error {
 		return err
 	}
 	if !a.ui.JSON {
-		a.ui.Say("[%s] renewed: dockerd answers at %s", w.Machine.Name, w.Endpoint(a.ctx))
+		a.ui.Success("[%s] renewed: dockerd answers at %s", w.Machine.Name, w.Endpoint(a.ctx))
 		return nil
 	}
 	served := place(w.Certificates(a.ctx).Served)

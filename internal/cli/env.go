@@ -94,7 +94,7 @@ func (a *app) printEnv(w *target.Target, target endpoint.Endpoint, dialect shell
 	if err != nil {
 		return err
 	}
-	usage := a.usage(w, "env")
+	usage := append(a.program(), "env", w.Machine.Name)
 	if noProxy {
 		vars = append(vars, w.Endpoints.NoProxy(target)...)
 		usage = append(usage, "--no-proxy")
@@ -175,11 +175,10 @@ func (a *app) shell(s site, name string) (shell.Dialect, error) {
 	return d, err
 }
 
-// usage is the command line of one of our commands about a machine, word by word.
-func (a *app) usage(w *target.Target, command string) shell.Usage {
-	u := shell.Usage{"docker-vpn-helper"}
+// program is this program and its global flags, the beginning of a command line.
+func (a *app) program() shell.Usage {
 	if a.storage != "" {
-		u = append(u, "-s", a.storage)
+		return shell.Usage{"docker-vpn-helper", "-s", a.storage}
 	}
-	return append(u, command, w.Machine.Name)
+	return shell.Usage{"docker-vpn-helper"}
 }

@@ -172,12 +172,8 @@ func (a *app) classify(err error) *exitError {
 // command is a command line of this program that works when pasted;
 // empty arguments are left out.
 func (a *app) command(args ...string) string {
-	argv := []string{"docker-vpn-helper"}
-	if a.storage != "" {
-		argv = append(argv, "-s", a.storage)
-	}
 	args = slices.DeleteFunc(args, func(s string) bool { return s == "" })
-	return shell.Command(append(argv, args...)...)
+	return shell.Command(append(a.program(), args...)...)
 }
 
 // again is this very command line with more flags.

@@ -138,7 +138,7 @@ func (a *app) block(w *target.Target, e endpoint.Endpoint, dialect shell.Dialect
 	if err != nil {
 		return "", err
 	}
-	return shell.Render(dialect, vars, a.usage(w, "env"))
+	return shell.Render(dialect, vars, append(a.program(), "env", w.Machine.Name))
 }
 
 // repair looks first at what costs nothing. A healthy machine is done then.
@@ -170,7 +170,7 @@ func (a *app) printFixed(w *target.Target, res engine.Result, vars []shell.Var, 
 		}
 		return a.ui.PrintJSON(out)
 	}
-	block, err := shell.Render(dialect, vars, a.usage(w, "env"))
+	block, err := shell.Render(dialect, vars, append(a.program(), "env", w.Machine.Name))
 	if err != nil {
 		return err
 	}
@@ -183,10 +183,10 @@ func (a *app) printFixed(w *target.Target, res engine.Result, vars []shell.Var, 
 	}
 	a.portUnused(w)
 	if len(res.Applied) == 0 {
-		a.ui.Say("[%s] healthy, nothing changed", w.Machine.Name)
+		a.ui.Success("[%s] healthy, nothing changed", w.Machine.Name)
 	} else {
 		a.clientFits(w)
-		a.ui.Say("[%s] repaired: dockerd answers at %s", w.Machine.Name, w.Endpoint(a.ctx))
+		a.ui.Success("[%s] repaired: dockerd answers at %s", w.Machine.Name, w.Endpoint(a.ctx))
 	}
 	a.ui.Print(block)
 	return nil

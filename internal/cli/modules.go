@@ -74,7 +74,7 @@ func (a *app) restartModules(s site, stopVMs bool) error {
 			Resumed []string   `json:"resumed_vms"`
 		}{engine.Schema, restart.Steps, saved})
 	}
-	a.ui.Say("VirtualBox's kernel modules are restarted")
+	a.ui.Success("VirtualBox's kernel modules are restarted")
 	return nil
 }
 

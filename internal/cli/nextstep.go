@@ -20,7 +20,7 @@ func (a *app) nextStep(s site, w *target.Target, r engine.Report) ui.Step {
 	}
 	switch {
 	case f.Hint == w.Hint("fix"):
-		return ui.Step{Label: "Fix it:", Command: a.evaluated(s, w, "fix")}
+		return ui.Step{Label: "Fix it:", Command: a.evaluated(s, "fix", w.Machine.Name)}
 	case f.Hint != "":
 		return ui.Step{Label: "Next:", Command: f.Hint}
 	case found:
@@ -44,16 +44,15 @@ func firstWithHint(r engine.Report, otherwise engine.Finding) engine.Finding {
 	return otherwise
 }
 
-// evaluated is a command line about a machine that the calling shell evaluates, or the
-// bare command where it cannot.
-func (a *app) evaluated(s site, w *target.Target, command string) string {
+// evaluated is one of our command lines as the calling shell evaluates it, or the bare
+// command where it cannot.
+func (a *app) evaluated(s site, args ...string) string {
 	dialect, err := a.shell(s, "")
 	if err != nil {
-		return w.Hint(command)
+		return a.command(args...)
 	}
-	line, ok := shell.Eval(dialect, a.usage(w, command))
-	if !ok {
-		return w.Hint(command)
+	if line, ok := shell.Eval(dialect, append(a.program(), args...)); ok {
+		return line
 	}
-	return line
+	return a.command(args...)
 }

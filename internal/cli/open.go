@@ -50,7 +50,7 @@ func (a *app) site() (site, error) {
 		Terminal: a.ui.CanPrompt(),
 		Announce: func(argv []string) {
 			a.ui.Still() // sudo may ask for a password now
-			a.ui.Say("running %s", shell.Command(argv...))
+			a.ui.Command("running", shell.Command(argv...))
 		},
 	})
 	st, err := store.Open(computer, dir)

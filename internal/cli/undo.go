@@ -5,10 +5,12 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/endpoint"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/engine"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/journal"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/store"
@@ -212,5 +214,34 @@ func (a *app) undoMachine(s site, name string, all bool) ([]undoRun, error) {
 		run.Left = u.Left
 		runs = append(runs, run)
 	}
+	if !a.ui.JSON && err == nil && len(runs) > 0 {
+		a.ui.Success("[%s] undone: %s", name, strings.Join(commands(runs), ", "))
+		a.shellPointsNowhere(s, session.Target)
+	}
 	return runs, err
+}
+
+// commands are the commands that were undone, the newest first.
+func commands(runs []undoRun) (names []string) {
+	for _, r := range runs {
+		names = append(names, strings.ReplaceAll(r.Command, "-", " "))
+	}
+	return names
+}
+
+// shellPointsNowhere reports a DOCKER_HOST of ours in this shell that does not reach the
+// machine any more, and how to unset it.
+func (a *app) shellPointsNowhere(s site, w *target.Target) {
+	host := a.Getenv("DOCKER_HOST")
+	ours, _ := endpoint.SplitEnv(a.Getenv, w.Machine.StoreDir)
+	if host == "" || a.Getenv("DOCKER_MACHINE_NAME") != w.Machine.Name || !slices.Contains(ours, "DOCKER_HOST") {
+		return
+	}
+	w.Forget()
+	e := w.Endpoints.Target(a.ctx)
+	if e.URL() == host && w.Endpoints.Verify(a.ctx, e) == nil {
+		return
+	}
+	a.ui.Say("DOCKER_HOST in this shell is %s, where docker does not reach %s any more. Unset it:", host, w.Machine.Name)
+	a.ui.Command(" ", a.evaluated(s, "env", "--unset"))
 }

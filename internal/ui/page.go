@@ -37,7 +37,7 @@ func (u *UI) page(title, text string, stream io.Writer, terminal bool) string {
 		switch {
 		case strings.HasPrefix(block, "    "):
 			for _, line := range strings.Split(block, "\n") {
-				b.WriteString("  " + p(color.FgCyan, strings.TrimPrefix(line, "    ")) + "\n")
+				b.WriteString("    " + p(color.FgCyan, strings.TrimPrefix(line, "    ")) + "\n")
 			}
 		case strings.HasPrefix(block, "- "):
 			for _, item := range strings.Split("\n"+block, "\n- ")[1:] {

@@ -36,6 +36,10 @@ func (u *UI) Table(head []string, rows [][]string) {
 		}
 		lead += widths[i] + gap
 	}
+	if u.outTerm && lead > u.width(u.out) {
+		u.stacked(all[0], all[1:])
+		return
+	}
 	for _, row := range all {
 		longest = max(longest, columnsOf(row[last]))
 	}
@@ -68,4 +72,71 @@ func (u *UI) Table(head []string, rows [][]string) {
 		}
 	}
 	u.Print(b.String())
+}
+
+// Field is a line of Fields. Where the name is empty, it belongs to the one before.
+type Field struct{ Name, Text string }
+
+// Fields writes names and texts side by side, with the texts broken into lines of the
+// terminal's width.
+func (u *UI) Fields(fields []Field) {
+	names := 0
+	for _, f := range fields {
+		names = max(names, columnsOf(f.Name))
+	}
+	lead := strings.Repeat(" ", names+2)
+	room := u.width(u.out) - len(lead)
+	if room < minText {
+		lead, room = "  ", u.width(u.out)-2
+	}
+	var b strings.Builder
+	for _, f := range fields {
+		text := u.plain(clean(f.Text), u.outTerm)
+		for i, line := range breakWords(wrap(text, room), room) {
+			switch {
+			case i > 0 || f.Name == "":
+				b.WriteString(lead)
+			case len(lead) < names:
+				b.WriteString(f.Name + "\n" + lead)
+			default:
+				b.WriteString(pad(f.Name, names) + "  ")
+			}
+			b.WriteString(line + "\n")
+		}
+	}
+	u.Print(b.String())
+}
+
+// breakWords breaks lines that are one long word, such as a fingerprint.
+func breakWords(lines []string, width int) (out []string) {
+	for _, line := range lines {
+		if columnsOf(line) <= width || strings.Contains(line, " ") {
+			out = append(out, line)
+			continue
+		}
+		part := ""
+		for _, r := range line {
+			if columnsOf(part+string(r)) > width && part != "" {
+				out, part = append(out, part), ""
+			}
+			part += string(r)
+		}
+		out = append(out, part)
+	}
+	return out
+}
+
+// stacked writes rows below one another, a cell a line, for a screen that is too narrow
+// for the columns beside each other.
+func (u *UI) stacked(head []string, rows [][]string) {
+	for _, row := range rows {
+		u.Print(row[0] + "\n")
+		var fields []Field
+		for i, cell := range row[1:] {
+			if cell != "-" {
+				fields = append(fields, Field{Name: "  " + strings.ToLower(head[i+1]), Text: cell})
+			}
+		}
+		u.Fields(fields)
+	}
 }

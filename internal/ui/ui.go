@@ -153,10 +153,14 @@ func (u *UI) Command(label, line string) {
 	fmt.Fprintf(u.err, "%s %s\n", label, u.paint(u.errTerm)(color.FgCyan, clean(line)))
 }
 
+// minFold is the narrowest screen that lines are broken for: the name of the program and
+// a word fit in it.
+const minFold = 40
+
 // fold breaks a text for stderr into lines of the terminal's width. The first one begins
 // behind lead, the others with indent.
 func (u *UI) fold(text, lead, indent string) []string {
-	columns := u.width(u.err)
+	columns := max(u.width(u.err), minFold)
 	var out []string
 	for _, line := range strings.Split(u.plain(clean(text), u.errTerm), "\n") {
 		if columnsOf(lead)+columnsOf(line) <= columns {
@@ -164,7 +168,7 @@ func (u *UI) fold(text, lead, indent string) []string {
 		} else {
 			for i, part := range wrap(lead+line, columns-len(indent)) {
 				if i == 0 {
-					part = strings.TrimPrefix(part, lead)
+					part = strings.TrimSpace(strings.TrimPrefix(part, strings.TrimSpace(lead)))
 				} else {
 					part = indent + part
 				}
