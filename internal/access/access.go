@@ -9,6 +9,7 @@ package access
 
 import (
 	"context"
+	"errors"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -96,6 +97,17 @@ func (a *Access) Login() Login {
 		return *l
 	}
 	return Login{}
+}
+
+// ConnectionLost reports whether an error means that the connection broke, and drops it
+// then.
+func (a *Access) ConnectionLost(err error) bool {
+	var lost *sshhost.Error
+	if !errors.As(err, &lost) || lost.Cause == sshhost.Denied {
+		return false
+	}
+	a.Close()
+	return true
 }
 
 // Drop ends the connection; the next use logs in again.

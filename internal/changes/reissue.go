@@ -197,7 +197,7 @@ func (c *Reissue) served(ctx context.Context, w *target.Target) error {
 
 // Half of it is on the docker host.
 func (c *Reissue) CheckUndo(ctx context.Context, w *target.Target) error {
-	if len(c.New) == 0 || w.Removed || w.VM.Missing(ctx) {
+	if len(c.New) == 0 || w.Machine.Removed || w.VM.Missing(ctx) {
 		return nil
 	}
 	facts, err := w.Guest.Facts(ctx)
@@ -215,7 +215,7 @@ func (c *Reissue) Revert(ctx context.Context, w *target.Target) ([]string, error
 	if len(c.New) == 0 {
 		return nil, nil
 	}
-	if w.Removed {
+	if w.Machine.Removed {
 		return []string{fmt.Sprintf("machine %s is not in the store any more, its certificate stays", c.Machine)}, nil
 	}
 	facts, factsErr := w.Guest.Facts(ctx)

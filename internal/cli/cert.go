@@ -154,16 +154,14 @@ func (a *app) certRenew(s site, name string, acceptHostKey bool) error {
 	}
 	defer session.Close()
 	w := session.Target
-	w.Reissue, w.Mode = true, mode.Repair()
+	defer w.Enter(mode.Repair())()
+	w.Reissue = true
 	w.Forget()
 	if target := w.Endpoints.Target(a.ctx); target.Planned && a.ctx.Err() == nil {
 		return &exitError{code: exitProblems, message: fmt.Sprintf("machine %q has no NAT rule for dockerd, so that a new certificate could not be proved", w.Machine.Name),
 			hint: w.Hint("fix", "--reissue")}
 	}
 	res, err := session.Fix(a.ctx, a.hard, layers.Only("machine", "ssh", "tls", "daemon"))
-	if res.RolledBack {
-		a.ui.Say("[%s] rolled back: everything is as before", w.Machine.Name)
-	}
 	if err != nil {
 		return err
 	}

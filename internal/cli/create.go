@@ -70,7 +70,7 @@ func (a *app) create(s site, name string, f fixFlags) error {
 			created = false
 			w, err = a.target(s, dockermachine.Planned(name, s.dir)), nil
 		}
-		w.StopVMs, w.Mode = f.stopVMs, mode.Repair()
+		w.StopVMs = f.stopVMs
 		return w, cmp.Or(err, w.LoadErr)
 	}
 	session, err := engine.Begin(a.ctx, a.hard, work)
@@ -81,6 +81,7 @@ func (a *app) create(s site, name string, f fixFlags) error {
 	if created {
 		return nil
 	}
+	defer session.Target.Enter(mode.Repair())()
 	again := a.again
 	if !f.create { // a yes was typed instead
 		again = func(flags ...string) string { return a.again(append([]string{"--create"}, flags...)...) }

@@ -11,7 +11,6 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/endpoint"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/engine"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/layers"
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/mode"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/shell"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/store"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/target"
@@ -108,9 +107,6 @@ func (a *app) fix(s site, name string, f fixFlags) error {
 	}
 	err = a.notFix(w, err)
 	if !a.ui.JSON {
-		if res.RolledBack {
-			a.ui.Say("[%s] rolled back: everything is as before", name)
-		}
 		return err
 	}
 	e := *a.classify(err)
@@ -152,7 +148,6 @@ func (a *app) repair(session *engine.Session) (engine.Result, error) {
 			all = local
 		}
 	}
-	w.Mode = mode.Repair()
 	w.Forget()
 	go w.Docker.API(a.ctx) // for clientFits, while the repair takes its time
 	return session.Fix(a.ctx, a.hard, all)
@@ -195,7 +190,6 @@ func (a *app) printFixed(w *target.Target, res engine.Result, vars []shell.Var, 
 // clientFits says so where dockerd answers and the laptop's docker command cannot
 // talk to it: no repair of the machine changes that.
 func (a *app) clientFits(w *target.Target) {
-	w.Mode = mode.Diagnose()
 	for _, l := range engine.Diagnose(a.ctx, w, layers.Only("daemon"), a.sink()).Layers {
 		for _, f := range l.Findings {
 			if f.Status == engine.Fail {

@@ -55,6 +55,7 @@ func (a *app) restartModules(s site, stopVMs bool) error {
 		return err
 	}
 	defer session.Close()
+	defer session.Target.Enter(mode.Repair())()
 	session.Target.StopVMs = stopVMs
 	if err := a.noVPN(s, session.Target); err != nil {
 		return a.cause(err)
@@ -83,11 +84,7 @@ func (a *app) restartModules(s site, stopVMs bool) error {
 func (a *app) modulesWork(s site) engine.Work {
 	return engine.Work{
 		Dir: filepath.Join(target.StoreState(s.state, s.dir), "modules"), Laptop: s.laptop, Decode: changes.Decode,
-		Open: func() (*target.Target, error) {
-			w := a.withoutMachine(s)
-			w.Mode = mode.Repair()
-			return w, nil
-		},
+		Open:    func() (*target.Target, error) { return a.withoutMachine(s), nil },
 		Command: "modules", Store: s.dir, Doing: "restarts the modules", Title: "modules restart",
 		Sink: a.sink(), Now: a.Now,
 	}

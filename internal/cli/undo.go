@@ -78,12 +78,12 @@ func (a *app) journaled(s site) ([]string, error) {
 
 // undoRun is one journal in undo's output.
 type undoRun struct {
-	Machine string     `json:"machine"`
-	ID      string     `json:"id"`
-	Command string     `json:"command"`
+	Machine string      `json:"machine"`
+	ID      string      `json:"id"`
+	Command string      `json:"command"`
 	End     journal.End `json:"end"`
-	Changes []string   `json:"changes"`
-	Left    []string   `json:"left,omitempty"`
+	Changes []string    `json:"changes"`
+	Left    []string    `json:"left,omitempty"`
 }
 
 func describe(machine string, j *journal.Journal) undoRun {
@@ -197,8 +197,7 @@ func (a *app) undoMachine(s site, name string, all bool) ([]undoRun, error) {
 		w, err := a.open(s, name)
 		if err != nil {
 			// Removed from the store since: what was changed in it went with it.
-			w = a.target(s, store.Machine{Name: name, StoreDir: s.dir})
-			w.Removed = true
+			w = a.target(s, store.Machine{Name: name, StoreDir: s.dir, Removed: true})
 		}
 		return w, nil
 	}

@@ -44,6 +44,7 @@ func (e *VerdictError) Error() string { return e.Finding.Title }
 // inspect again. On any failure it rolls back, newest first. hard ends the
 // rollback itself before its time.
 func (s *Session) Fix(ctx, hard context.Context, layers []Layer) (Result, error) {
+	defer s.Target.Enter(mode.Repair())()
 	r := s.newRun()
 	err := r.bringUp(ctx, layers)
 	var report Report
@@ -65,6 +66,7 @@ func (s *Session) Fix(ctx, hard context.Context, layers []Layer) (Result, error)
 // Apply makes changes that no inspection planned, in their order. On a failure it rolls
 // all of them back, as Fix does.
 func (s *Session) Apply(ctx, hard context.Context, changes []Change) (Result, error) {
+	defer s.Target.Enter(mode.Repair())()
 	r := s.newRun()
 	var err error
 	for _, c := range changes {
@@ -101,7 +103,7 @@ func Quick(ctx context.Context, w *target.Target, layers []Layer, sink Sink) (lo
 			local = append(local, l)
 		}
 	}
-	w.Mode = mode.Quick()
+	defer w.Enter(mode.Quick())()
 	r = Diagnose(ctx, w, local, sink)
 	for _, l := range r.Layers {
 		if len(l.changes) > 0 && !l.layer.LaptopOnly {

@@ -161,8 +161,13 @@ func (r *run) finish(ctx, hard context.Context, err error) (Result, error) {
 	r.Target.PrepareRollback(back)
 	left, undoErr := r.revert(back, j, journal.RolledBack)
 	res.RolledBack, res.Left = undoErr == nil, left
-	if undoErr != nil {
+	switch {
+	case undoErr != nil:
 		return res, &RollbackError{Err: err, Left: undoErr, Machine: r.Machine, Journal: j.Path}
+	case len(left) > 0:
+		r.note("rolled back, except for what is left as it is")
+	default:
+		r.note("rolled back: everything is as before")
 	}
 	return res, Cause(ctx, err)
 }

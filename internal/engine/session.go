@@ -116,6 +116,7 @@ func RollBackUnfinished(ctx, hard context.Context, w Work) error {
 
 // Resume rolls back the runs that did not finish, newest first.
 func (s *Session) Resume(ctx, hard context.Context) error {
+	defer s.Target.Enter(mode.Repair())()
 	if s.First != nil {
 		if err := RollBackUnfinished(ctx, hard, *s.First); err != nil {
 			return err
@@ -134,7 +135,6 @@ func (s *Session) Resume(ctx, hard context.Context) error {
 			name = j.Interrupted()
 		}
 		s.note(fmt.Sprintf("an earlier %s did not finish: taking it back first", name))
-		s.Target.Mode = mode.Repair()
 		if j.NeedsDockerHost() {
 			if err := s.raise(ctx, hard); err != nil {
 				return Cause(ctx, err)

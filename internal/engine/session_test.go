@@ -97,6 +97,9 @@ func TestBeginRollsBackWhatDidNotFinish(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer s.Close()
+	if s.Target.Mode.IsRepair() {
+		t.Error("the rollback is over, and the machine is still in a repair")
+	}
 	if diff := cmp.Diff([]string{
 		"an earlier undo did not finish: taking it back first", "undoing set record",
 		"an earlier fix did not finish: taking it back first", "inspecting machine", "undoing set certificate", "undoing set rule",

@@ -19,7 +19,7 @@ type UndoneRun struct {
 
 // Undo undoes the newest run, or all of them, and every run that did not finish.
 func (s *Session) Undo(ctx context.Context, all bool) (undone []UndoneRun, err error) {
-	s.Target.Mode = mode.Repair()
+	defer s.Target.Enter(mode.Repair())()
 	journals, err := s.Journals(ctx)
 	if err != nil {
 		return nil, err
@@ -55,7 +55,7 @@ func (e *RefusedError) Unwrap() error { return e.Err }
 // mayUndo is nil if nothing is known to keep a run from being undone as a whole, and the
 // user agrees with what that costs. A run of which some is undone has to be finished.
 func (s *Session) mayUndo(ctx context.Context, j *journal.Journal) error {
-	if !s.Target.Removed && j.NeedsDockerHost() {
+	if !s.Target.Machine.Removed && j.NeedsDockerHost() {
 		if err := s.mustRun(ctx); err != nil {
 			return Cause(ctx, err)
 		}

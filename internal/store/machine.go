@@ -49,6 +49,8 @@ type Machine struct {
 	ServerCert, ServerKey string
 	ServerCertSANs        []string
 
+	// Removed reports that the machine is not in the store any more.
+	Removed bool
 	// Unfinished reports that docker-machine create failed or was killed in the driver: it
 	// saves config.json before the driver begins, without an address and a port, and again
 	// when the driver is done; server.pem comes after that (docker/machine b170508b,

@@ -3,13 +3,11 @@ package target
 import (
 	"context"
 	"crypto/x509"
-	"errors"
 	"time"
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/access"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/dockerhost"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/endpoint"
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/sshhost"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/store"
 )
 
@@ -33,22 +31,11 @@ func (w *Target) SetMachine(m store.Machine) {
 	})
 	w.Guest = &dockerhost.Client{
 		Name: m.Name, Host: w.SSH.Host, Ask: w.SSH.Ask,
-		ConnectionLost: w.connectionLost,
+		ConnectionLost: w.SSH.ConnectionLost,
 		Served:         func(ctx context.Context) *x509.Certificate { return w.Endpoints.Ask(ctx, w.Endpoints.Inside()).Leaf },
 		AnswerTime:     func() time.Duration { return max(endpoint.ProbeTime, w.Mode.Patience()) },
 		Tell:           w.Tell,
 	}
-}
-
-// connectionLost reports whether an error means that the SSH connection broke, and drops
-// it then.
-func (w *Target) connectionLost(err error) bool {
-	var lost *sshhost.Error
-	if !errors.As(err, &lost) || lost.Cause == sshhost.Denied {
-		return false
-	}
-	w.Close()
-	return true
 }
 
 // PrepareRollback makes the way to the docker host ready for a rollback, which has

@@ -59,9 +59,7 @@ type Target struct {
 	Getenv   func(string) string
 	Now      func() time.Time
 	StateDir string
-	// Removed reports that the machine is not in the store any more.
-	Removed bool
-	// Mode is what is being done with the machine now.
+	// Mode is what is being done with the machine now; only Enter changes it.
 	Mode mode.Mode
 	// Owners are the store's machines by the hash of their server's public key. All
 	// machines of a store share them.
@@ -70,6 +68,13 @@ type Target struct {
 	SSH *access.Access
 	// Tell passes on what a wait has to say.
 	Tell func(format string, args ...any)
+}
+
+// Enter puts the target into a mode until leave is called.
+func (w *Target) Enter(m mode.Mode) (leave func()) {
+	before := w.Mode
+	w.Mode = m
+	return func() { w.Mode = before }
 }
 
 // Forget drops what may have changed. The SSH connection stays.
