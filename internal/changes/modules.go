@@ -15,6 +15,7 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/target"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/useraction"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/vbox"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/vbox/installation"
 )
 
 const (
@@ -137,9 +138,9 @@ func (c *RestartModules) Apply(ctx context.Context, w *target.Target) error {
 		return failed
 	}
 	if m, err := w.VirtualBox.Modules(ctx); err == nil && m.Blocked {
-		required := &useraction.Required{Text: "macOS does not load VirtualBox's kernel extensions, /dev/" + vbox.NetCtlDevice + " is still missing: allow them in Privacy & Security, and reboot",
+		required := &useraction.Required{Text: "macOS does not load VirtualBox's kernel extensions, /dev/" + installation.NetCtlDevice + " is still missing: allow them in Privacy & Security, and reboot",
 			Hint: "docker-vpn-helper explain machine.driver-not-loaded"}
-		if vbox.KextsUnsupported(failed) {
+		if installation.KextsUnsupported(failed) {
 			required.Text = fmt.Sprintf("this macOS loads no kernel extensions of VirtualBox %s, which is too old for it: install VirtualBox 7", m.Version)
 		}
 		return required
@@ -176,7 +177,7 @@ func (c *RestartModules) awaitClosed(ctx context.Context, w *target.Target) erro
 		}
 		open := 0
 		for _, p := range m.Users {
-			if vbox.HoldsModules(p.Name, m.Version) {
+			if installation.HoldsModules(p.Name, m.Version) {
 				open++
 			}
 		}
@@ -200,7 +201,7 @@ func (c *RestartModules) awaitClosed(ctx context.Context, w *target.Target) erro
 func (c *RestartModules) awaitServer(ctx context.Context, w *target.Target) error {
 	for deadline := w.Now().Add(serverTime); w.Now().Before(deadline); {
 		all, err := w.Laptop.Processes(ctx)
-		if err != nil || !slices.ContainsFunc(all, func(p host.Process) bool { return p.Name == vbox.Server && !p.Foreign }) {
+		if err != nil || !slices.ContainsFunc(all, func(p host.Process) bool { return p.Name == installation.Server && !p.Foreign }) {
 			return err
 		}
 		if err := host.Sleep(ctx, 200*time.Millisecond); err != nil {

@@ -20,6 +20,7 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/shell"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/store"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/vbox"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/vbox/installation"
 )
 
 func (a *app) explainCmd() *cobra.Command {
@@ -221,7 +222,7 @@ func (a *app) entryPage(e explain.Entry) string {
 // is none, advice is for the adapters that docker-machine knows.
 func (a *app) hasHostOnlyNetworks() bool {
 	laptop := a.Laptop(host.Sudo{})
-	path, err := laptop.LookPath("VBoxManage", vbox.Paths(laptop.OS())...)
+	path, err := laptop.LookPath("VBoxManage", installation.Paths(laptop.OS())...)
 	if err != nil {
 		return false
 	}

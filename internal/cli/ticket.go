@@ -15,7 +15,7 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/store"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/ticket"
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/vbox"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/vbox/installation"
 )
 
 // ticketFile checks, before anything is looked at, that a report may be written
@@ -83,7 +83,7 @@ func (a *app) laptopSections(s site) []ticket.Section {
 		args        []string
 	}{
 		{"operating system", "uname", nil, []string{"-srm"}},
-		{"VirtualBox", "VBoxManage", vbox.Paths(s.laptop.OS()), []string{"--version"}},
+		{"VirtualBox", "VBoxManage", installation.Paths(s.laptop.OS()), []string{"--version"}},
 		{"docker", "docker", nil, []string{"version", "--format", "{{.Client.Version}} (API {{.Client.APIVersion}})"}},
 		{"docker-machine", "docker-machine", nil, []string{"--version"}},
 		{"routes", "ip", nil, []string{"route", "show", "table", "all"}},

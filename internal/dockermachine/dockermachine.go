@@ -17,6 +17,7 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/store"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/useraction"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/vbox"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/vbox/installation"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/virtualbox"
 )
 
@@ -148,7 +149,7 @@ func (c *CLI) checkAddress(ctx context.Context) error {
 		return nil
 	}
 	number, _ := c.virtualBox.Version(ctx) // known by now
-	return &useraction.Required{Text: fmt.Sprintf("VirtualBox %s refuses %s on a host-only adapter: %s does not allow it", number, addr, vbox.NetworksConfPath),
+	return &useraction.Required{Text: fmt.Sprintf("VirtualBox %s refuses %s on a host-only adapter: %s does not allow it", number, addr, installation.NetworksConfPath),
 		Hint: allow.Command}
 }
 

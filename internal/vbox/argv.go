@@ -57,7 +57,7 @@ func (vm VM) ref() string {
 
 // IfConfig gives a host-only adapter its address, which brings its route back too.
 func IfConfig(ifname string, addr netip.Prefix) []string {
-	return []string{"hostonlyif", "ipconfig", ifname, "--ip", addr.Addr().String(), "--netmask", Netmask(addr)}
+	return []string{"hostonlyif", "ipconfig", ifname, "--ip", addr.Addr().String(), "--netmask", netmask(addr)}
 }
 
 // CreateHostOnlyIf makes a host-only adapter; VirtualBox chooses its name.
@@ -69,14 +69,14 @@ func RemoveHostOnlyIf(ifname string) []string { return []string{"hostonlyif", "r
 // AddHostOnlyNet makes a host-only network (7.x on macOS) in which the laptop gets
 // addr, the lowest of its range.
 func AddHostOnlyNet(name string, addr netip.Prefix) []string {
-	return []string{"hostonlynet", "add", "--name", name, "--netmask", Netmask(addr),
+	return []string{"hostonlynet", "add", "--name", name, "--netmask", netmask(addr),
 		"--lower-ip", addr.Addr().String(), "--upper-ip", last(addr).String(), "--enable"}
 }
 
 // MoveHostOnlyNet changes a host-only network so that the laptop gets addr in it.
 func MoveHostOnlyNet(name string, addr netip.Prefix) []string {
 	return []string{"hostonlynet", "modify", "--name", name, "--lower-ip", addr.Addr().String(),
-		"--upper-ip", last(addr).String(), "--netmask", Netmask(addr), "--enable"}
+		"--upper-ip", last(addr).String(), "--netmask", netmask(addr), "--enable"}
 }
 
 // last is the last address of a network that a computer may have.
@@ -93,8 +93,8 @@ func UseHostOnlyNet(vm string, slot int, network string) []string {
 	return []string{"modifyvm", vm, fmt.Sprintf("--nic%d", slot), "hostonlynet", fmt.Sprintf("--host-only-net%d", slot), network}
 }
 
-// Netmask is an IPv4 prefix's mask in dotted form.
-func Netmask(p netip.Prefix) string {
+// netmask is an IPv4 prefix's mask in dotted form.
+func netmask(p netip.Prefix) string {
 	m := mask(p)
 	return netip.AddrFrom4([4]byte{byte(m >> 24), byte(m >> 16), byte(m >> 8), byte(m)}).String()
 }

@@ -15,15 +15,15 @@ const (
 	NotRunning          ErrorKind = "vm-not-running"       // controlvm on a VM that nobody holds
 	Locked              ErrorKind = "vm-locked"            // modifyvm on a VM that somebody holds
 	NotReady            ErrorKind = "not-ready"            // between two states: worth a retry
-	RuleExists          ErrorKind = "rule-exists"          // a NAT rule of that name
-	PortExists          ErrorKind = "port-exists"          // another NAT rule of the VM has that host port
-	RuleMissing         ErrorKind = "rule-missing"         // no NAT rule of that name
+	ruleExists          ErrorKind = "rule-exists"          // a NAT rule of that name
+	portExists          ErrorKind = "port-exists"          // another NAT rule of the VM has that host port
+	ruleMissing         ErrorKind = "rule-missing"         // no NAT rule of that name
 	NetNotAllowed       ErrorKind = "net-not-allowed"      // address outside of what networks.conf allows
 	HostOnlyUnsupported ErrorKind = "hostonly-unsupported" // 7.x on macOS has host-only networks instead
 	HostOnlyMissing     ErrorKind = "hostonly-missing"     // no such host-only adapter
 	KernelDriver        ErrorKind = "kernel-driver"        // vboxdrv or vboxnetadp is not loaded, or not approved
-	AccessDenied        ErrorKind = "access-denied"
-	Other               ErrorKind = "other"
+	accessDenied        ErrorKind = "access-denied"
+	otherError          ErrorKind = "other"
 )
 
 // Error is a complaint of VBoxManage's.
@@ -94,7 +94,7 @@ func Classify(text string) ErrorKind {
 			}
 		}
 	}
-	return Other
+	return otherError
 }
 
 type complaint struct {
@@ -112,10 +112,10 @@ func complaints() []complaint {
 			{"The object is not ready"}, // comes with E_ACCESSDENIED; docker/machine vbm.go retries it
 			{"lock request pending"},
 		}},
-		{RuleExists, [][]string{{"A NAT rule of this name already exists"}}},                 // NATEngineImpl.cpp
-		{PortExists, [][]string{{"A NAT rule for this host port and this host IP already"}}}, // likewise
+		{ruleExists, [][]string{{"A NAT rule of this name already exists"}}},                 // NATEngineImpl.cpp
+		{portExists, [][]string{{"A NAT rule for this host port and this host IP already"}}}, // likewise
 		// NATEngine::removeRedirect returns the bare code, without a text.
-		{RuleMissing, [][]string{{"INVALIDARG", "RemoveRedirect("}, {"INVALID_ARG", "RemoveRedirect("}}},
+		{ruleMissing, [][]string{{"INVALIDARG", "RemoveRedirect("}, {"INVALID_ARG", "RemoveRedirect("}}},
 		{NetNotAllowed, [][]string{
 			{"E_ACCESSDENIED", "EnableStaticIPConfig("}, // kubernetes/minikube#12764
 			{"E_ACCESSDENIED", "EnableStaticIPConfigV6("},
@@ -147,7 +147,7 @@ func complaints() []complaint {
 		{NotRunning, [][]string{
 			{"is not currently running"}, // VBoxManageControlVM.cpp
 		}},
-		{AccessDenied, [][]string{{"E_ACCESSDENIED"}}},
+		{accessDenied, [][]string{{"E_ACCESSDENIED"}}},
 	}
 }
 

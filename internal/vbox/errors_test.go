@@ -31,13 +31,13 @@ VBoxManage: error: Details: code E_ACCESSDENIED (0x80070005), component SessionM
 		{"lock_pending", "VBoxManage: error: The machine 'debian' already has a lock request pending\n", NotReady, "The machine 'debian' already has a lock request pending"},
 		{"rule_of_that_name", `VBoxManage.exe: error: A NAT rule of this name already exists
 VBoxManage.exe: error: Details: code E_INVALIDARG (0x80070057), component NATEngineWrap, interface INATEngine, callee IUnknown
-`, RuleExists, "A NAT rule of this name already exists"},
+`, ruleExists, "A NAT rule of this name already exists"},
 		{"port_of_another_rule", `VBoxManage: error: A NAT rule for this host port and this host IP already exists
 VBoxManage: error: Details: code NS_ERROR_INVALID_ARG (0x80070057), component NATEngine, interface INATEngine, callee nsISupports
-`, PortExists, "A NAT rule for this host port and this host IP already exists"},
+`, portExists, "A NAT rule for this host port and this host IP already exists"},
 		{"no_rule_of_that_name", `VBoxManage: error: Code NS_ERROR_INVALID_ARG (0x80070057) - Invalid argument value (extended info not available)
 VBoxManage: error: Context: "RemoveRedirect(Bstr(ValueUnion.psz).raw())" at line 1999 of file VBoxManageModifyVM.cpp
-`, RuleMissing, "Code NS_ERROR_INVALID_ARG (0x80070057) - Invalid argument value (extended info not available)"},
+`, ruleMissing, "Code NS_ERROR_INVALID_ARG (0x80070057) - Invalid argument value (extended info not available)"},
 		{"networks_conf_minikube_12764", `VBoxManage: error: Code E_ACCESSDENIED (0x80070005) - Access denied (extended info not available)
 VBoxManage: error: Context: "EnableStaticIPConfig(Bstr(pszIp).raw(), Bstr(pszNetmask).raw())" at line 242 of file VBoxManageHostonly.cpp
 `, NetNotAllowed, "Code E_ACCESSDENIED (0x80070005) - Access denied (extended info not available)"},
@@ -54,8 +54,8 @@ VBoxManage: error: Details: code NS_ERROR_FAILURE (0x80004005), component HostNe
 VBoxHeadless: Error -1908 in suplibOsInit!
 VBoxHeadless: Kernel driver not installed
 `, KernelDriver, "The virtual machine 'default' has terminated unexpectedly during startup because of signal 6"},
-		{"another_users_settings", "VBoxManage: error: Details: code E_ACCESSDENIED (0x80070005), component VirtualBox\n", AccessDenied, "Details: code E_ACCESSDENIED (0x80070005), component VirtualBox"},
-		{"no_vt_x", "VBoxManage: error: VT-x is not available (VERR_VMX_NO_VMX)\n", Other, "VT-x is not available (VERR_VMX_NO_VMX)"},
+		{"another_users_settings", "VBoxManage: error: Details: code E_ACCESSDENIED (0x80070005), component VirtualBox\n", accessDenied, "Details: code E_ACCESSDENIED (0x80070005), component VirtualBox"},
+		{"no_vt_x", "VBoxManage: error: VT-x is not available (VERR_VMX_NO_VMX)\n", otherError, "VT-x is not available (VERR_VMX_NO_VMX)"},
 	} {
 		t.Run(c.situation, func(t *testing.T) {
 			cmdErr := &host.CmdError{Argv: []string{"VBoxManage"}, Exit: 1, Stderr: c.stderr}
@@ -81,7 +81,7 @@ func TestCheckLeavesAlone(t *testing.T) {
 		t.Errorf("deadline: %v", err)
 	}
 	var e *Error
-	if err := Check(host.Output{}, &host.CmdError{Exit: 139}); !errors.As(err, &e) || e.Kind != Other || e.Error() != "VBoxManage: failed without a word" {
+	if err := Check(host.Output{}, &host.CmdError{Exit: 139}); !errors.As(err, &e) || e.Kind != otherError || e.Error() != "VBoxManage: failed without a word" {
 		t.Errorf("silent crash: %v", err)
 	}
 	if !(&Error{Kind: NotReady}).Retryable() || (&Error{Kind: Locked}).Retryable() {

@@ -9,8 +9,8 @@ import (
 	"strings"
 )
 
-// NoName is what a VM is called whose settings cannot be read.
-const NoName = "<inaccessible>"
+// noName is what a VM is called whose settings cannot be read.
+const noName = "<inaccessible>"
 
 // VMRef is a line of `list vms` or `list runningvms`.
 type VMRef struct{ Name, UUID string }
@@ -23,7 +23,7 @@ func (r VMRef) Inaccessible() bool {
 
 // ParseVMs reads lines of the form "NAME" {UUID}. The name is printed as it is,
 // quotation marks and braces included; a VM whose settings cannot be read is
-// called NoName. Other lines are warnings and passed over.
+// called noName. otherError lines are warnings and passed over.
 func ParseVMs(out []byte) ([]VMRef, error) {
 	var refs []VMRef
 	for line := range strings.Lines(string(out)) {

@@ -195,7 +195,7 @@ func FuzzParseHostOnlyIfs(f *testing.F) {
 		for _, i := range ifs {
 			fmt.Fprintf(&b, "Name: %s\n", i.Name)
 			if i.Addr.IsValid() {
-				fmt.Fprintf(&b, "IPAddress: %s\nNetworkMask: %s\n", i.Addr.Addr(), Netmask(i.Addr))
+				fmt.Fprintf(&b, "IPAddress: %s\nNetworkMask: %s\n", i.Addr.Addr(), netmask(i.Addr))
 			}
 		}
 		again, err := ParseHostOnlyIfs([]byte(b.String()))

@@ -32,15 +32,3 @@ func FuzzParseGuestAddr(f *testing.F) {
 		}
 	})
 }
-
-func TestHoldsModules(t *testing.T) {
-	old, current := Version{Major: 5, Minor: 2, Patch: 44}, Version{Major: 6, Minor: 1, Patch: 26}
-	for name, want := range map[string][2]bool{
-		"VBoxHeadless": {true, true}, "VirtualBoxVM": {true, true}, "VBoxNetDHCP": {true, true},
-		"VirtualBox": {true, false}, "VBoxSVC": {false, false}, "VBoxManage": {false, false},
-	} {
-		if got := [2]bool{HoldsModules(name, old), HoldsModules(name, current)}; got != want {
-			t.Errorf("%s: %v", name, got)
-		}
-	}
-}

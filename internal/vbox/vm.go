@@ -47,7 +47,7 @@ const (
 	Saving       State = "saving"
 	Restoring    State = "restoring"
 	Inaccessible State = "inaccessible" // registered, but its settings file cannot be read
-	Unknown      State = "unknown"
+	unknownState State = "unknown"
 )
 
 // Live reports that a process holds the VM, so that its settings can be changed by
@@ -55,7 +55,7 @@ const (
 // docker/machine#1679).
 func (s State) Live() bool {
 	switch s {
-	case PowerOff, Saved, Aborted, AbortedSaved, Inaccessible, Unknown, "teleported":
+	case PowerOff, Saved, Aborted, AbortedSaved, Inaccessible, unknownState, "teleported":
 		return false
 	}
 	return true
@@ -129,68 +129,27 @@ func (vm VM) HostOnlyNIC() (NIC, bool) {
 // at 0 again: so a rule belongs to the nearest NIC above it that is attached to
 // NAT, as only those have rules; one that is above them all, to the first.
 func ParseVM(out []byte) (VM, error) {
-	vm := VM{}
-	nics := map[int]*NIC{}
-	nic := func(slot int) *NIC {
-		if nics[slot] == nil {
-			nics[slot] = &NIC{Slot: slot}
-		}
-		return nics[slot]
-	}
-	slot := 0
+	r := vmReader{nics: map[int]*NIC{}}
 	for line := range strings.Lines(string(out)) {
-		key, raw, ok := strings.Cut(strings.TrimRight(line, "\r\n"), "=")
+		key, value, ok := strings.Cut(strings.TrimRight(line, "\r\n"), "=")
 		if !ok {
 			continue
 		}
 		if key == "description" {
 			break // free text, from old versions unescaped; nothing that we read comes after it
 		}
-		if strings.HasPrefix(key, "Forwarding(") {
-			f, err := parseForward(bare(raw))
-			if err != nil {
-				return VM{}, err
-			}
-			f.Slot = slot
-			vm.Forwards = append(vm.Forwards, f)
-			continue
-		}
-		switch key {
-		case "name":
-			first(&vm.Name, unescape(raw))
-		case "UUID":
-			first(&vm.UUID, unescape(raw))
-		case "CfgFile":
-			first(&vm.CfgFile, unescape(raw))
-		case "VMState":
-			first((*string)(&vm.State), bare(raw))
-		case "SessionName", "SessionType": // 4.x says SessionType
-			first(&vm.SessionName, bare(raw))
-		}
-		// The values below are printed as they are, without escapes.
-		switch stem, n := splitSlot(key); {
-		case n == 0:
-		case stem == "nic":
-			if first(&nic(n).Attachment, bare(raw)); nic(n).Attachment == "nat" {
-				slot = n
-			}
-		case stem == "hostonlyadapter", stem == "hostonly-network":
-			first(&nic(n).HostOnly, bare(raw))
-		case stem == "natnet":
-			if bare(raw) != "nat" {
-				first(&nic(n).NATNet, bare(raw))
-			}
-		case stem == "macaddress":
-			first(&nic(n).MAC, bare(raw))
+		if err := r.read(key, value); err != nil {
+			return VM{}, err
 		}
 	}
-	if vm.State == "" && vm.Name == NoName {
+	vm := r.vm
+	if vm.State == "" && vm.Name == noName {
 		vm.State = Inaccessible
 	}
 	if vm.State == "" {
 		return VM{}, errors.New("reading showvminfo: no VMState in its output")
 	}
-	for _, n := range nics {
+	for _, n := range r.nics {
 		if n.Attachment != "" && n.Attachment != "none" {
 			vm.NICs = append(vm.NICs, *n)
 		}
@@ -203,6 +162,60 @@ func ParseVM(out []byte) (VM, error) {
 	}
 	slices.SortStableFunc(vm.Forwards, func(a, b Forward) int { return a.Slot - b.Slot })
 	return vm, nil
+}
+
+// vmReader is ParseVM under way.
+type vmReader struct {
+	vm      VM
+	nics    map[int]*NIC
+	natSlot int // of the nearest NIC above that is attached to NAT
+}
+
+func (r *vmReader) read(key, value string) error {
+	switch key {
+	case "name":
+		first(&r.vm.Name, unescape(value))
+	case "UUID":
+		first(&r.vm.UUID, unescape(value))
+	case "CfgFile":
+		first(&r.vm.CfgFile, unescape(value))
+	case "VMState":
+		first((*string)(&r.vm.State), bare(value))
+	case "SessionName", "SessionType": // 4.x says SessionType
+		first(&r.vm.SessionName, bare(value))
+	}
+	if strings.HasPrefix(key, "Forwarding(") {
+		f, err := parseForward(bare(value))
+		f.Slot = r.natSlot
+		r.vm.Forwards = append(r.vm.Forwards, f)
+		return err
+	}
+	if stem, slot := splitSlot(key); slot != 0 {
+		r.readNIC(stem, slot, bare(value)) // without escapes
+	}
+	return nil
+}
+
+func (r *vmReader) readNIC(stem string, slot int, value string) {
+	n := r.nics[slot]
+	if n == nil {
+		n = &NIC{Slot: slot}
+		r.nics[slot] = n
+	}
+	switch stem {
+	case "nic":
+		if first(&n.Attachment, value); n.Attachment == "nat" {
+			r.natSlot = slot
+		}
+	case "hostonlyadapter", "hostonly-network":
+		first(&n.HostOnly, value)
+	case "natnet":
+		if value != "nat" {
+			first(&n.NATNet, value)
+		}
+	case "macaddress":
+		first(&n.MAC, value)
+	}
 }
 
 // first keeps the first value: names are unique in this output, so a second one

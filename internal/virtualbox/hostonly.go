@@ -7,6 +7,7 @@ import (
 	"net/netip"
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/vbox"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/vbox/installation"
 )
 
 // HostOnlyIfs are the host-only adapters that VirtualBox has; none where it does not
@@ -43,19 +44,19 @@ type Allow struct {
 // host-only adapter. A file that cannot be read is taken to allow everything.
 func (v *Manager) Forbids(ctx context.Context, addr netip.Prefix) (allow Allow, forbidden bool) {
 	number, err := v.Version(ctx)
-	if err != nil || !addr.IsValid() || !vbox.LimitsHostOnly(number) {
+	if err != nil || !addr.IsValid() || !installation.LimitsHostOnly(number) {
 		return Allow{}, false
 	}
-	conf := vbox.NetworksConf{}
-	data, err := v.laptop.ReadFile(ctx, vbox.NetworksConfPath)
+	conf := installation.NetworksConf{}
+	data, err := v.laptop.ReadFile(ctx, installation.NetworksConfPath)
 	switch {
 	case err == nil:
-		conf = vbox.ParseNetworksConf(data)
+		conf = installation.ParseNetworksConf(data)
 	case !errors.Is(err, fs.ErrNotExist):
 		return Allow{}, false
 	}
-	line := vbox.NetworksConfLine(addr, conf)
-	return Allow{Line: line, Command: vbox.AllowCommand(line, conf)}, !vbox.Allowed(addr, conf)
+	line := installation.NetworksConfLine(addr, conf)
+	return Allow{Line: line, Command: installation.AllowCommand(line, conf)}, !installation.Allowed(addr, conf)
 }
 
 // SetAddress gives a host-only adapter the laptop's address on it, which brings its

@@ -11,6 +11,7 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/useraction"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/vbox"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/vbox/installation"
 )
 
 // Modules is what is known of VirtualBox's kernel modules.
@@ -39,7 +40,7 @@ func (v *Manager) Modules(ctx context.Context) (Modules, error) {
 	case host.Darwin:
 		m.NoRestart, m.Blocked = v.kernelExtensions(ctx, m.Version)
 		if m.NoRestart == "" {
-			m.Steps = [][]string{vbox.StartupRestart()}
+			m.Steps = [][]string{installation.StartupRestart()}
 		}
 		m.NotNeeded = m.NoRestart != "" && m.Version.AtLeast(7, 0, 0)
 	case host.Linux:
@@ -55,7 +56,7 @@ func (v *Manager) Modules(ctx context.Context) (Modules, error) {
 		return m, fmt.Errorf("looking for VirtualBox's processes: %w", err)
 	}
 	for _, p := range all {
-		if p.Name == vbox.Window || vbox.HoldsModules(p.Name, m.Version) {
+		if p.Name == installation.Window || installation.HoldsModules(p.Name, m.Version) {
 			m.Users = append(m.Users, p)
 		}
 	}
@@ -130,20 +131,20 @@ func (v *Manager) ModulesUnloaded(ctx context.Context) (bool, error) {
 // kernelExtensions are those of macOS: why there are none to restart, or whether they
 // are installed and macOS has not loaded them.
 func (v *Manager) kernelExtensions(ctx context.Context, number vbox.Version) (none string, blocked bool) {
-	if v.exists(ctx, path.Join(vbox.KextDir, vbox.KextDriver)) && v.exists(ctx, vbox.StartupScript) {
-		return "", !v.exists(ctx, "/dev/"+vbox.NetCtlDevice)
+	if v.exists(ctx, path.Join(installation.KextDir, installation.KextDriver)) && v.exists(ctx, installation.StartupScript) {
+		return "", !v.exists(ctx, "/dev/"+installation.NetCtlDevice)
 	}
 	if number.AtLeast(7, 0, 0) {
 		return "VirtualBox " + number.String() + " on macOS has no kernel extensions, so that there are none to restart", false
 	}
-	return vbox.StartupScript + " is missing: reinstall VirtualBox", false
+	return installation.StartupScript + " is missing: reinstall VirtualBox", false
 }
 
 // linuxRestart is the first way to restart the modules that this computer has.
 func (v *Manager) linuxRestart(ctx context.Context) [][]string {
 	if _, err := v.laptop.LookPath("systemctl"); err == nil {
 		if _, err := v.laptop.Run(ctx, host.Cmd{Argv: []string{"systemctl", "cat", "vboxdrv.service"}}); err == nil {
-			return [][]string{vbox.ServiceRestart()}
+			return [][]string{installation.ServiceRestart()}
 		}
 	}
 	if p, err := v.laptop.LookPath("vboxconfig", "/sbin/vboxconfig", "/usr/sbin/vboxconfig"); err == nil {
@@ -160,5 +161,5 @@ func (v *Manager) linuxRestart(ctx context.Context) [][]string {
 	if err != nil {
 		return nil
 	}
-	return vbox.ModprobeRestart(p)
+	return installation.ModprobeRestart(p)
 }

@@ -7,7 +7,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/vbox"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/vbox/installation"
 )
 
 func TestHowTheKernelModulesAreRestarted(t *testing.T) {
@@ -22,16 +22,16 @@ func TestHowTheKernelModulesAreRestarted(t *testing.T) {
 		"no_service_but_vboxconfig": {"linux", "6.1.26r145957", "-- $ systemctl cat vboxdrv.service => exit 1 --\n-- /sbin/vboxconfig --\n",
 			Modules{Steps: [][]string{{"/sbin/vboxconfig"}}}},
 		"modules_alone": {"linux", "6.1.26r145957", "-- $ modinfo -F filename vboxdrv --\n-- /sbin/modprobe --\n",
-			Modules{Steps: vbox.ModprobeRestart("/sbin/modprobe")}},
+			Modules{Steps: installation.ModprobeRestart("/sbin/modprobe")}},
 		"none": {"linux", "6.1.26r145957", "", Modules{NoRestart: "neither a service vboxdrv nor vboxconfig nor a module vboxdrv is installed: reinstall VirtualBox"}},
 		"kernel_extensions": {"darwin", "6.1.26r145957", kexts + "-- /dev/vboxnetctl --\n",
-			Modules{Steps: [][]string{vbox.StartupRestart()}}},
+			Modules{Steps: [][]string{installation.StartupRestart()}}},
 		"kernel_extensions_that_macos_does_not_load": {"darwin", "6.1.26r145957", kexts,
-			Modules{Steps: [][]string{vbox.StartupRestart()}, Blocked: true}},
+			Modules{Steps: [][]string{installation.StartupRestart()}, Blocked: true}},
 		"virtualbox_7_on_macos": {"darwin", "7.0.8r156879", "",
 			Modules{NoRestart: "VirtualBox 7.0.8r156879 on macOS has no kernel extensions, so that there are none to restart", NotNeeded: true}},
 		"an_incomplete_installation": {"darwin", "6.1.26r145957", "",
-			Modules{NoRestart: vbox.StartupScript + " is missing: reinstall VirtualBox"}},
+			Modules{NoRestart: installation.StartupScript + " is missing: reinstall VirtualBox"}},
 	} {
 		t.Run(situation, func(t *testing.T) {
 			v, _ := on(t, "x\n-- computer --\nos "+tt.os+"\n"+tt.rest+"-- $ VBoxManage --version --\n"+tt.version+"\n")

@@ -14,6 +14,7 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/memo"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/store"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/vbox"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/vbox/installation"
 )
 
 // ErrNotInstalled is the error where the laptop has no VBoxManage.
@@ -137,7 +138,7 @@ func (v *Manager) LookUpRef(ctx context.Context, ref vbox.VMRef) (vbox.VM, error
 // Run runs VBoxManage with arguments of package vbox. A message "error:" on stderr is
 // an error, whatever the exit status; an object that is not ready is asked again.
 func (v *Manager) Run(ctx context.Context, args []string) (host.Output, error) {
-	path, err := v.laptop.LookPath("VBoxManage", vbox.Paths(v.laptop.OS())...)
+	path, err := v.laptop.LookPath("VBoxManage", installation.Paths(v.laptop.OS())...)
 	if err != nil {
 		return host.Output{}, ErrNotInstalled
 	}

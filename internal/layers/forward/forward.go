@@ -17,6 +17,7 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/routes"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/target"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/vbox"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/vbox/installation"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/virtualbox"
 )
 
@@ -130,7 +131,7 @@ func takenBy(ctx context.Context, w *target.Target, vm vbox.VM, rule vbox.Forwar
 	for _, l := range reached(listeners) {
 		switch {
 		case l.Command == "": // not told to this user; VBoxHeadless is none's to look into where it is setuid root
-		case vbox.IsProcess(l.Command), hungUp(answer.TLSErr) && servesVM(ctx, w, vm, rule, l):
+		case installation.IsProcess(l.Command), hungUp(answer.TLSErr) && servesVM(ctx, w, vm, rule, l):
 			return "", nil
 		default:
 			return fmt.Sprintf("%s (pid %d)", l.Command, l.PID), nil

@@ -8,6 +8,7 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/engine"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/shell"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/vbox"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/vbox/installation"
 )
 
 func (s State) Findings() []engine.Finding {
@@ -50,7 +51,7 @@ func (s State) Findings() []engine.Finding {
 		if s.Kept { // it explains nothing that is wrong now
 			weight = engine.Aside
 		}
-		add("machine.range-refused", weight, fmt.Sprintf("VirtualBox %s refuses %s on a host-only adapter: %s does not allow it", s.Version, s.Refused, vbox.NetworksConfPath),
+		add("machine.range-refused", weight, fmt.Sprintf("VirtualBox %s refuses %s on a host-only adapter: %s does not allow it", s.Version, s.Refused, installation.NetworksConfPath),
 			s.AllowHint)
 	}
 	if s.Known.IsValid() {

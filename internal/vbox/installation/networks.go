@@ -1,10 +1,11 @@
-package vbox
+package installation
 
 import (
 	"net/netip"
 	"strings"
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/shell"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/vbox"
 )
 
 // NetworksConfPath is where VirtualBox looks (FreeBSD's port moves it).
@@ -21,7 +22,7 @@ type NetworksConf struct {
 
 // LimitsHostOnly reports whether this VirtualBox looks at networks.conf at all: since
 // 6.1.28 (VirtualBox manual, "Host-Only Networking"; kubernetes/minikube#12764).
-func LimitsHostOnly(v Version) bool { return v.AtLeast(6, 1, 28) }
+func LimitsHostOnly(v vbox.Version) bool { return v.AtLeast(6, 1, 28) }
 
 // ParseNetworksConf reads the file as VBoxNetAdpCtl.cpp does: a line counts if its
 // first word is "*" alone, every other word is a range, words are parted by

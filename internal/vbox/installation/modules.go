@@ -1,10 +1,13 @@
-package vbox
+// Package installation is what VirtualBox has on the laptop beside VBoxManage: its kernel
+// modules, its processes, and the file that limits host-only addresses.
+package installation
 
 import (
 	"errors"
 	"strings"
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/vbox"
 )
 
 // Where the macOS package puts its kernel extensions and the script that loads
@@ -48,7 +51,7 @@ func ModprobeRestart(modprobe string) [][]string {
 // being unloaded: VMs, and the network services that VMs share. The window
 // ("VirtualBox") runs its VMs in processes of their own only since 6.0.
 // VBoxSVC and VBoxManage do not open the driver.
-func HoldsModules(name string, v Version) bool {
+func HoldsModules(name string, v vbox.Version) bool {
 	switch name {
 	case "VBoxHeadless", "VirtualBoxVM", "VBoxSDL", "VBoxNetNAT", "VBoxNetDHCP":
 		return true

@@ -1,4 +1,4 @@
-package vbox
+package installation
 
 import "strings"
 

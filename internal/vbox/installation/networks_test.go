@@ -1,4 +1,4 @@
-package vbox
+package installation
 
 import (
 	"net/netip"
@@ -7,6 +7,10 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/vbox"
 )
 
 func TestAllowed(t *testing.T) {
@@ -38,7 +42,10 @@ func TestAllowed(t *testing.T) {
 
 func TestParseNetworksConfNamesWhatVirtualBoxPassesOver(t *testing.T) {
 	got := ParseNetworksConf([]byte("# comment\n192.168.99.0/24\n* 10.0.0.0/8 nonsense\n"))
-	compare(t, NetworksConf{Exists: true, Ranges: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}, Ignored: []string{"192.168.99.0/24", "nonsense"}}, got, nil)
+	want := NetworksConf{Exists: true, Ranges: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}, Ignored: []string{"192.168.99.0/24", "nonsense"}}
+	if diff := cmp.Diff(want, got, cmp.Comparer(func(a, b netip.Prefix) bool { return a == b })); diff != "" {
+		t.Error(diff)
+	}
 }
 
 // FuzzNetworksConfLine: a file with the line that we tell people to add allows
@@ -76,7 +83,7 @@ func conforms(c NetworksConf) bool {
 }
 
 func TestLimitsHostOnly(t *testing.T) {
-	if LimitsHostOnly(Version{Major: 6, Minor: 1, Patch: 26}) || !LimitsHostOnly(Version{Major: 6, Minor: 1, Patch: 28}) {
+	if LimitsHostOnly(vbox.Version{Major: 6, Minor: 1, Patch: 26}) || !LimitsHostOnly(vbox.Version{Major: 6, Minor: 1, Patch: 28}) {
 		t.Error("the limit is since 6.1.28")
 	}
 }
