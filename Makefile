@@ -35,7 +35,7 @@ test: need-go
 e2e: need-go
 	scripts/debian-packages
 	$(GO) test -tags e2e -count=1 -timeout 30m ./internal/lab/e2e/...
-	$(GO) test -tags e2e -count=1 -timeout 30m ./internal/ui
+	$(GO) test -tags e2e -count=1 -timeout 30m ./internal/ui ./internal/lab/screens
 
 # What make e2e does a tenth of: repairs that are killed, cut off and powered off
 # at random instants, and the slowest hostile hosts; every fault of the matrix, and all fixtures.

@@ -3,7 +3,6 @@ package cli
 import (
 	"context"
 	"errors"
-	"fmt"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -211,27 +210,26 @@ func (a *app) dryRun(w *target.Target) error {
 	if a.ui.JSON {
 		return a.ui.PrintJSON(r)
 	}
-	var b strings.Builder
-	var later []string
+	var lines, later []string
 	for _, l := range r.Layers {
 		for _, c := range l.Changes {
-			fmt.Fprintln(&b, c)
+			lines = append(lines, c)
 		}
 		if (l.Status == engine.Blocked || l.Status == engine.Unknown) && len(l.Changes) == 0 {
 			later = append(later, l.Layer)
 		}
 	}
-	if f, ok := r.CauseFinding(); ok && b.Len() == 0 && r.Failed() {
+	if f, ok := r.CauseFinding(); ok && len(lines) == 0 && r.Failed() {
 		return a.notFix(w, &engine.VerdictError{Finding: f, Status: engine.Fail})
 	}
 	if len(later) > 0 {
-		fmt.Fprintf(&b, "after that: inspect %s\n", strings.Join(later, ", "))
+		lines = append(lines, "after that: inspect "+strings.Join(later, ", "))
 	}
 	a.portUnused(w)
-	if b.Len() == 0 {
+	if len(lines) == 0 {
 		a.ui.Say("[%s] nothing to change", w.Machine.Name)
 	}
-	a.ui.Print(b.String())
+	a.ui.Lines(lines...)
 	return nil
 }
 

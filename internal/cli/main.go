@@ -118,7 +118,7 @@ docker-machine VM when a VPN has taken the host-only network away.`,
 	root.SetIn(a.Stdin)
 	root.SetOut(a.Stdout)
 	root.SetErr(a.Stderr)
-	root.SetUsageFunc(func(c *cobra.Command) error { return usageText(c.OutOrStderr(), c) })
+	root.SetUsageFunc(func(c *cobra.Command) error { return usageText(c.OutOrStderr(), c, a.ui.Columns()) })
 	root.CompletionOptions.DisableDefaultCmd = true
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return &exitError{code: exitUsage, message: err.Error(), hint: cmd.CommandPath() + " --help"}

@@ -110,21 +110,21 @@ func (a *app) undoList(s site, names []string) error {
 			Runs   []undoRun `json:"runs"`
 		}{engine.Schema, runs})
 	}
-	var b strings.Builder
+	var lines []string
 	for _, r := range runs {
 		end := string(r.End)
 		if r.End == journal.Open || r.End == journal.Undoing {
 			end = "not finished"
 		}
-		fmt.Fprintf(&b, "%s  %s  %s\n", r.Machine, r.ID, end)
+		lines = append(lines, fmt.Sprintf("%s  %s  %s", r.Machine, r.ID, end))
 		for _, c := range r.Changes {
-			fmt.Fprintf(&b, "    %s\n", c)
+			lines = append(lines, "    "+c)
 		}
 	}
 	if len(runs) == 0 {
 		a.ui.Say("nothing is journaled")
 	}
-	a.ui.Print(b.String())
+	a.ui.Lines(lines...)
 	return nil
 }
 

@@ -6,11 +6,14 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/ui"
 )
 
 // usageText is what help says below a command's description: examples first, since
 // that is what most people look for.
-func usageText(w io.Writer, c *cobra.Command) error {
+// Lines are broken to fit columns.
+func usageText(w io.Writer, c *cobra.Command, columns int) error {
 	var b strings.Builder
 	section := func(head, body string) {
 		if body = strings.Trim(body, "\n"); body != "" {
@@ -29,12 +32,16 @@ func usageText(w io.Writer, c *cobra.Command) error {
 	var commands strings.Builder
 	for _, sub := range c.Commands() {
 		if sub.IsAvailableCommand() || sub.Name() == "help" {
-			fmt.Fprintf(&commands, "  %-*s  %s\n", sub.NamePadding(), sub.Name(), sub.Short)
+			lead := fmt.Sprintf("  %-*s  ", sub.NamePadding(), sub.Name())
+			for _, line := range ui.Wrap(sub.Short, max(columns-len(lead), 20)) {
+				commands.WriteString(lead + line + "\n")
+				lead = strings.Repeat(" ", len(lead))
+			}
 		}
 	}
 	section("Commands", commands.String())
-	section("Flags", c.LocalFlags().FlagUsages())
-	section("Global flags", c.InheritedFlags().FlagUsages())
+	section("Flags", c.LocalFlags().FlagUsagesWrapped(columns))
+	section("Global flags", c.InheritedFlags().FlagUsagesWrapped(columns))
 	if c.HasAvailableSubCommands() {
 		fmt.Fprintf(&b, "%s COMMAND --help says more about a command.\n\n", c.CommandPath())
 	}

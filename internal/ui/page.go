@@ -50,6 +50,32 @@ func (u *UI) page(title, text string, stream io.Writer, terminal bool) string {
 	return b.String()
 }
 
+// Lines writes a result of lines, each broken at the terminal's width, with what goes on
+// indented by two columns more. In a pipe a line stays a line.
+func (u *UI) Lines(lines ...string) {
+	columns := u.width(u.out)
+	var b strings.Builder
+	for _, line := range lines {
+		line = u.plain(clean(line), u.outTerm)
+		if columnsOf(line) <= columns {
+			b.WriteString(line + "\n")
+			continue
+		}
+		text := strings.TrimLeft(line, " ")
+		lead := line[:len(line)-len(text)]
+		for i, part := range Wrap(text, columns-len(lead)-2) {
+			if i > 0 {
+				part = "  " + part
+			}
+			b.WriteString(lead + part + "\n")
+		}
+	}
+	u.Print(b.String())
+}
+
+// Columns is the width of the screen that results go to.
+func (u *UI) Columns() int { return u.width(u.out) }
+
 // prose breaks a paragraph into lines. lead goes before the first one, indent before the others.
 func (u *UI) prose(text string, columns int, lead, indent string, p func(color.Attribute, string) string) string {
 	var b strings.Builder
@@ -60,7 +86,7 @@ func (u *UI) prose(text string, columns int, lead, indent string, p func(color.A
 		b.WriteString(part)
 	}
 	var out strings.Builder
-	for i, line := range wrap(b.String(), columns-len(indent)) {
+	for i, line := range Wrap(b.String(), columns-len(indent)) {
 		if i > 0 {
 			lead = indent
 		}

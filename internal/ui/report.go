@@ -73,7 +73,7 @@ func (u *UI) Report(r engine.Report, next Step) {
 		if below {
 			lead = fmt.Sprintf("  %s %s\n    ", u.mark(w.status), w.layer)
 		}
-		lines := wrap(w.text, room)
+		lines := Wrap(w.text, room)
 		for i, line := range lines {
 			b.WriteString(lead + u.weigh(w, line))
 			if lead = indent; i < len(lines)-1 {
@@ -81,12 +81,12 @@ func (u *UI) Report(r engine.Report, next Step) {
 			}
 		}
 		if w.code != "" {
-			gap := max(codes-columnsOf(lines[len(lines)-1]), 2)
-			if columnsOf(lines[len(lines)-1])+gap+len(w.code) > room {
-				b.WriteString("\n" + indent)
-				gap = 0
+			length := columnsOf(lines[len(lines)-1])
+			gap := strings.Repeat(" ", max(codes-length, 2))
+			if length+len(gap)+len(w.code) > room {
+				gap = "\n" + indent
 			}
-			b.WriteString(strings.Repeat(" ", gap) + p(color.Faint, w.code))
+			b.WriteString(gap + p(color.Faint, w.code))
 		}
 		b.WriteString("\n")
 	}
@@ -95,7 +95,7 @@ func (u *UI) Report(r engine.Report, next Step) {
 		label := next.Label + "  "
 		for _, line := range strings.Split(clean(next.Command), "\n") {
 			if u.outTerm && columnsOf(label+line) > columns {
-				label = strings.TrimRight(label, " ") + "\n  "
+				label = strings.TrimRight(label, " ") + "\n"
 			}
 			b.WriteString(label + p(color.FgCyan, line) + "\n")
 			label = strings.Repeat(" ", columnsOf(next.Label)+2)
@@ -118,7 +118,7 @@ func (u *UI) headline(b *strings.Builder, r engine.Report) {
 		verdict += " at " + clean(r.Address)
 	}
 	name := clean(r.Machine)
-	lines := wrap(verdict, u.width(u.out)-columnsOf(name)-2)
+	lines := Wrap(verdict, u.width(u.out)-columnsOf(name)-2)
 	fmt.Fprintf(b, "%s  %s\n", p(color.Bold, name), p(colour, lines[0]))
 	for _, line := range lines[1:] {
 		b.WriteString("  " + p(colour, line) + "\n")
@@ -161,7 +161,7 @@ func codeColumn(rows []row, room int) int {
 	column := 0
 	for _, w := range rows {
 		n := columnsOf(w.text) + 3
-		if n <= maxCodeColumn && n+len(w.code) <= room {
+		if w.code != "" && n <= maxCodeColumn && n+len(w.code) <= room {
 			column = max(column, n)
 		}
 	}

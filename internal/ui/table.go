@@ -56,14 +56,14 @@ func (u *UI) Table(head []string, rows [][]string) {
 		}
 		switch {
 		case !below:
-			for i, part := range wrap(row[last], room) {
+			for i, part := range Wrap(row[last], room) {
 				if i > 0 {
 					line.WriteString("\n" + strings.Repeat(" ", lead))
 				}
 				line.WriteString(part)
 			}
 		case n > 0 && row[last] != "-":
-			for _, part := range wrap(row[last], u.width(u.out)-2) {
+			for _, part := range Wrap(row[last], u.width(u.out)-2) {
 				line.WriteString("\n  " + part)
 			}
 		}
@@ -92,7 +92,7 @@ func (u *UI) Fields(fields []Field) {
 	var b strings.Builder
 	for _, f := range fields {
 		text := u.plain(clean(f.Text), u.outTerm)
-		for i, line := range breakWords(wrap(text, room), room) {
+		for i, line := range breakWords(Wrap(text, room), room) {
 			switch {
 			case i > 0 || f.Name == "":
 				b.WriteString(lead)

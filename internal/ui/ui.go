@@ -166,7 +166,7 @@ func (u *UI) fold(text, lead, indent string) []string {
 		if columnsOf(lead)+columnsOf(line) <= columns {
 			out = append(out, line)
 		} else {
-			for i, part := range wrap(lead+line, columns-len(indent)) {
+			for i, part := range Wrap(lead+line, columns-len(indent)) {
 				if i == 0 {
 					part = strings.TrimSpace(strings.TrimPrefix(part, strings.TrimSpace(lead)))
 				} else {

@@ -28,8 +28,8 @@ func pad(s string, n int) string {
 	return s + strings.Repeat(" ", max(0, n-columnsOf(s)))
 }
 
-// wrap breaks text between words; a longer word stays whole.
-func wrap(text string, width int) []string {
+// Wrap breaks text between words; a longer word stays whole.
+func Wrap(text string, width int) []string {
 	var lines []string
 	line := ""
 	for _, word := range strings.Fields(text) {
