@@ -78,95 +78,118 @@ func (e *exitError) json() *jsonError {
 
 // classify turns any error into one with an exit code.
 func (a *app) classify(err error) *exitError {
+	var known *exitError
+	if errors.As(err, &known) {
+		return known
+	}
+	out := &exitError{}
+	for _, of := range []func(error) *exitError{a.endedRun, a.wrongUsage, a.userAction, a.failedRepair} {
+		if e := of(err); e != nil {
+			out = e
+			break
+		}
+	}
+	out.code, out.message = cmp.Or(out.code, exitProblems), cmp.Or(out.message, err.Error())
+	return out
+}
+
+// endedRun is a run that was stopped, or an earlier one that keeps this one from its work;
+// nil if err is something else.
+func (a *app) endedRun(err error) *exitError {
 	var (
-		known    *exitError
-		missing  *store.NotFoundError
-		name     *store.NameError
-		config   *store.ConfigError
-		needsYes *ui.NeedsYes
-		sudo     *host.SudoError
 		refused  *engine.RefusedError
 		journal  *engine.UnreadableError
 		rollback *engine.RollbackError
-		verdict  *engine.VerdictError
-		dialect  *shell.UnknownError
-		required *useraction.Required
-		vb       *vbox.Error
-		down     *changes.DaemonDown
-		path     *fs.PathError
-		port     *virtualbox.PortError
 	)
-	out := &exitError{code: exitProblems, message: err.Error()}
 	switch {
-	case errors.As(err, &known):
-		return known
 	case errors.As(err, &refused):
 		inner := a.classify(refused.Err)
-		out.code, out.message = inner.code, "nothing was taken back: "+inner.message
-		out.hint = cmp.Or(inner.hint, a.command("doctor", refused.Machine))
+		return &exitError{code: inner.code, message: "nothing was taken back: " + inner.message, hint: cmp.Or(inner.hint, a.command("doctor", refused.Machine))}
+	case errors.As(err, &journal) && journal.Machine == "":
+		return &exitError{code: exitIncomplete, hint: "VBoxManage list vms --long"}
 	case errors.As(err, &journal):
-		out.code, out.hint = exitIncomplete, "VBoxManage list vms --long"
-		if journal.Machine != "" {
-			out.hint = a.command("undo", "--list", journal.Machine)
-		}
+		return &exitError{code: exitIncomplete, hint: a.command("undo", "--list", journal.Machine)}
+	case errors.As(err, &rollback) && rollback.Machine == "": // the kernel modules belong to no machine
+		return &exitError{code: exitIncomplete, message: rollback.Error(), hint: a.command("modules", "restart")}
 	case errors.As(err, &rollback):
-		out.code = exitIncomplete
-		out.message = rollback.Error()
-		out.hint = a.command("undo", rollback.Machine)
-		if rollback.Machine == "" { // the kernel modules belong to no machine
-			out.hint = a.command("modules", "restart")
-		}
+		return &exitError{code: exitIncomplete, message: rollback.Error(), hint: a.command("undo", rollback.Machine)}
 	case errors.Is(err, errInterrupted):
-		out.code = exitInterrupted
-		out.message = "interrupted"
+		return &exitError{code: exitInterrupted, message: "interrupted"}
 	case errors.Is(err, errTimeout), errors.Is(err, context.DeadlineExceeded):
-		out.hint = a.command("doctor")
-	case errors.As(err, &missing):
-		out.code = exitUsage
-		out.hint = a.command("fix", "--create", missing.Name)
-		if len(missing.Known) > 0 {
-			out.hint = a.command("ls")
-		}
-	case errors.As(err, &name):
-		out.code = exitUsage
-		out.hint = a.command("ls")
-	case errors.As(err, &config):
-		out.hint = "docker-vpn-helper explain machine.config-unreadable"
-	case errors.As(err, &dialect):
-		out.code = exitUsage
-		out.hint = "docker-vpn-helper env --help"
-	case errors.As(err, &needsYes):
-		out.code = exitUserAction
-		out.hint = a.again("--yes")
-	case errors.Is(err, ui.ErrRefused):
-		out.code = exitUserAction
-		out.message = "nothing was changed: " + err.Error()
-	case errors.As(err, &sudo):
-		out.code = exitUserAction
-		out.hint = shell.Command(sudo.Argv...)
-	case errors.As(err, &required):
-		out.code = exitUserAction
-		out.hint = required.Hint
-	case errors.As(err, &port):
-		out.hint = port.Hint
-	case errors.As(err, &verdict):
-		out.hint = verdict.Finding.Hint
-		if verdict.Status != engine.Fail {
-			out.code = exitUnknown
-		}
-	case errors.As(err, &vb) && vb.Kind == vbox.KernelDriver:
-		out.hint = a.command("modules", "restart")
-	case errors.As(err, &vb) && vb.Kind == vbox.HostOnlyMissing:
-		out.hint = "VBoxManage hostonlyif create"
-	case errors.Is(err, virtualbox.ErrNotInstalled):
-		out.code = exitUserAction
-		out.hint = a.command("doctor")
-	case errors.As(err, &vb), errors.As(err, &down):
-		out.hint = a.command("doctor")
-	case errors.As(err, &path) && errors.Is(err, fs.ErrPermission):
-		out.hint = shell.Command("ls", "-ld", path.Path)
+		return &exitError{hint: a.command("doctor")}
 	}
-	return out
+	return nil
+}
+
+// wrongUsage is a name that means nothing; nil if err is something else.
+func (a *app) wrongUsage(err error) *exitError {
+	var (
+		missing *store.NotFoundError
+		name    *store.NameError
+		config  *store.ConfigError
+		dialect *shell.UnknownError
+	)
+	switch {
+	case errors.As(err, &missing) && len(missing.Known) == 0:
+		return &exitError{code: exitUsage, hint: a.command("fix", "--create", missing.Name)}
+	case errors.As(err, &missing), errors.As(err, &name):
+		return &exitError{code: exitUsage, hint: a.command("ls")}
+	case errors.As(err, &config):
+		return &exitError{hint: "docker-vpn-helper explain machine.config-unreadable"}
+	case errors.As(err, &dialect):
+		return &exitError{code: exitUsage, hint: "docker-vpn-helper env --help"}
+	}
+	return nil
+}
+
+// userAction is what the user must do or decide first; nil if err is something else.
+func (a *app) userAction(err error) *exitError {
+	var (
+		needsYes *ui.NeedsYes
+		sudo     *host.SudoError
+		required *useraction.Required
+	)
+	switch {
+	case errors.As(err, &needsYes):
+		return &exitError{code: exitUserAction, hint: a.again("--yes")}
+	case errors.Is(err, ui.ErrRefused):
+		return &exitError{code: exitUserAction, message: "nothing was changed: " + err.Error()}
+	case errors.As(err, &sudo):
+		return &exitError{code: exitUserAction, hint: shell.Command(sudo.Argv...)}
+	case errors.As(err, &required):
+		return &exitError{code: exitUserAction, hint: required.Hint}
+	}
+	return nil
+}
+
+// failedRepair is what the laptop or the machine could not do; nil if err is something else.
+func (a *app) failedRepair(err error) *exitError {
+	var (
+		verdict *engine.VerdictError
+		vb      *vbox.Error
+		down    *changes.DaemonDown
+		path    *fs.PathError
+		port    *virtualbox.PortError
+	)
+	switch {
+	case errors.As(err, &port):
+		return &exitError{hint: port.Hint}
+	case errors.As(err, &verdict) && verdict.Status != engine.Fail:
+		return &exitError{code: exitUnknown, hint: verdict.Finding.Hint}
+	case errors.As(err, &verdict):
+		return &exitError{hint: verdict.Finding.Hint}
+	case errors.As(err, &vb) && vb.Kind == vbox.KernelDriver:
+		return &exitError{hint: a.command("modules", "restart")}
+	case errors.As(err, &vb) && vb.Kind == vbox.HostOnlyMissing:
+		return &exitError{hint: "VBoxManage hostonlyif create"}
+	case errors.Is(err, virtualbox.ErrNotInstalled):
+		return &exitError{code: exitUserAction, hint: a.command("doctor")}
+	case errors.As(err, &vb), errors.As(err, &down):
+		return &exitError{hint: a.command("doctor")}
+	case errors.As(err, &path) && errors.Is(err, fs.ErrPermission):
+		return &exitError{hint: shell.Command("ls", "-ld", path.Path)}
+	}
+	return nil
 }
 
 // command is a command line of this program that works when pasted;

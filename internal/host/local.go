@@ -63,30 +63,7 @@ func (l *Local) Run(ctx context.Context, c Cmd) (Output, error) {
 			l.sudo.Announce(sudo)
 		}
 	}
-	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
-	cmd.Cancel = func() error {
-		err := cmd.Process.Signal(syscall.SIGTERM)
-		if asRoot && errors.Is(err, syscall.EPERM) {
-			// sudo has made itself root in full, "so user cannot kill us" (src/sudo.c); it
-			// hands the signal on to the command.
-			err = exec.Command("sudo", "-n", "kill", strconv.Itoa(cmd.Process.Pid)).Run()
-		}
-		return err
-	}
-	cmd.WaitDelay = 2 * time.Second
-	if !(c.Root && l.sudo.Terminal) {
-		// A Ctrl-C at the terminal is for us: what we have started is stopped
-		// through the context, in order, not by the terminal's own signal.
-		cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	}
-	if len(c.Env) > 0 {
-		cmd.Env = environ(c.Env)
-	}
-	if c.Stdin != nil {
-		cmd.Stdin = bytes.NewReader(c.Stdin)
-	} else if c.Root && l.sudo.Terminal {
-		cmd.Stdin = os.Stdin
-	}
+	cmd := l.command(ctx, argv, c, asRoot)
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	switch {
@@ -111,6 +88,35 @@ func (l *Local) Run(ctx context.Context, c Cmd) (Output, error) {
 		return out, &CmdError{Argv: c.Argv, Exit: exit.ExitCode(), Stdout: stdout.String(), Stderr: stderr.String()}
 	}
 	return out, fmt.Errorf("running %s: %w", argv[0], err)
+}
+
+// command is argv with the input and the environment of c, and with how it is stopped.
+func (l *Local) command(ctx context.Context, argv []string, c Cmd, asRoot bool) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
+	cmd.Cancel = func() error {
+		err := cmd.Process.Signal(syscall.SIGTERM)
+		if asRoot && errors.Is(err, syscall.EPERM) {
+			// sudo has made itself root in full, "so user cannot kill us" (src/sudo.c); it
+			// hands the signal on to the command.
+			err = exec.Command("sudo", "-n", "kill", strconv.Itoa(cmd.Process.Pid)).Run()
+		}
+		return err
+	}
+	cmd.WaitDelay = 2 * time.Second
+	if !(c.Root && l.sudo.Terminal) {
+		// A Ctrl-C at the terminal is for us: what we have started is stopped
+		// through the context, in order, not by the terminal's own signal.
+		cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	}
+	if len(c.Env) > 0 {
+		cmd.Env = environ(c.Env)
+	}
+	if c.Stdin != nil {
+		cmd.Stdin = bytes.NewReader(c.Stdin)
+	} else if c.Root && l.sudo.Terminal {
+		cmd.Stdin = os.Stdin
+	}
+	return cmd
 }
 
 // goodbye is how long a command that runs in the caller's place has to end.
