@@ -21,7 +21,7 @@ func (f *Finder) CertNames(ctx context.Context, target Endpoint) (need, want []s
 		need = []string{target.Host}
 	}
 	want = f.LastingNames()
-	if ip := f.Machine.IP; ip.IsValid() {
+	if ip := f.Machine.IP; ip.IsValid() && (f.Quick() || !f.VM.NATAddress(ctx)) {
 		want = append(want, ip.String())
 	}
 	if f.Machine.Host != "" {
@@ -30,7 +30,7 @@ func (f *Finder) CertNames(ctx context.Context, target Endpoint) (need, want []s
 	if !f.Quick() && f.VM.AddressMoved(ctx) {
 		want = append(want, f.VM.GuestAddr(ctx).String())
 	}
-	if !f.Machine.VirtualBox() {
+	if !f.Machine.VirtualBox() || !f.Quick() && f.VM.WithoutNAT(ctx) {
 		return need, want[2:] // nothing is forwarded: the address is all
 	}
 	return need, want

@@ -136,7 +136,8 @@ func (f *Finder) VerifiedRecord(ctx context.Context) (Endpoint, bool) {
 
 // Target is the endpoint that docker should use: the recorded one if it verifies
 // itself, else that of the NAT rule, else the host-only address if dockerd
-// answers there, else the one that a repair would make.
+// answers there, else the one that a repair would make. A repair makes a rule in any case,
+// where there can be one.
 func (f *Finder) Target(ctx context.Context) Endpoint {
 	e, _ := f.target.Get(ctx, func() (Endpoint, error) {
 		defer f.AskAhead(ctx)()
@@ -146,12 +147,14 @@ func (f *Finder) Target(ctx context.Context) Endpoint {
 		if !f.Machine.VirtualBox() {
 			return f.HostOnly(), nil
 		}
+		forwards := false // whether there can be a NAT rule
 		if vm, err := f.VM.Info(ctx); err == nil {
+			_, forwards = vm.NATSlot()
 			if rules := f.VM.DaemonRules(vm); len(rules) > 0 {
 				return Endpoint{Host: Localhost, Port: rules[0].HostPort}, nil
 			}
 		}
-		if e := f.HostOnly(); !f.repairing() && f.Ask(ctx, e).Verified() {
+		if e := f.HostOnly(); (!f.repairing() || !forwards) && f.Ask(ctx, e).Verified() {
 			return e, nil
 		}
 		return Endpoint{Host: Localhost, Port: f.Port(), Planned: true}, nil

@@ -63,6 +63,9 @@ type Finding struct {
 	// Hint is what to do; it works when pasted. Empty where there is nothing to do.
 	Hint   string `json:"hint"`
 	Weight Weight `json:"-"`
+	// Demanded reports that the user has asked for what cannot be had: that stays a failure
+	// where docker works all the same.
+	Demanded bool `json:"-"`
 }
 
 // State is what a layer's inspection found: a plain struct of facts, marshalled
@@ -101,8 +104,6 @@ type Layer struct {
 	Optional bool
 	// Ground reports that nothing above can be repaired while this layer fails and has
 	// nothing to change itself: a repair ends there and touches nothing.
-	Ground bool
-	// Lenient layers' failures are warnings while the verdict is ok.
-	Lenient bool
+	Ground  bool
 	Inspect func(context.Context, *target.Target) (State, error)
 }

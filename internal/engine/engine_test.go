@@ -38,7 +38,6 @@ func layer(name string, found facts, edit ...func(*Layer)) Layer {
 
 func needs(names ...string) func(*Layer) { return func(l *Layer) { l.Needs = names } }
 func verdictLayer(l *Layer)              { l.Verdict = true }
-func lenient(l *Layer)                   { l.Lenient = true }
 
 func found(code string, s Status) facts { return facts{Found: []Finding{{Code: code, Status: s}}} }
 
@@ -92,12 +91,12 @@ func TestReportNamesTheCauseAndHidesItsSymptoms(t *testing.T) {
 			[]Layer{layer("machine", found("machine.not-running", Fail)), layer("daemon", outranking, verdictLayer, needs("machine"))},
 			"daemon.other-machine", Fail, map[string]string{"machine": "fail", "daemon": "fail"},
 		},
-		"ssh_is_a_warning_while_the_verdict_is_ok": {
-			[]Layer{layer("ssh", found("ssh.timeout", Fail), lenient), layer("daemon", found("daemon.ok", OK), verdictLayer)},
+		"a_failure_is_a_warning_while_the_verdict_is_ok": {
+			[]Layer{layer("ssh", found("ssh.timeout", Fail)), layer("daemon", found("daemon.ok", OK), verdictLayer)},
 			"ssh.timeout", Warn, map[string]string{"ssh": "warn", "daemon": "ok"},
 		},
 		"ssh_fails_with_the_verdict": {
-			[]Layer{layer("ssh", found("ssh.timeout", Fail), lenient), layer("daemon", found("daemon.unreachable", Fail), verdictLayer)},
+			[]Layer{layer("ssh", found("ssh.timeout", Fail)), layer("daemon", found("daemon.unreachable", Fail), verdictLayer)},
 			"ssh.timeout", Fail, map[string]string{"ssh": "fail", "daemon": "fail"},
 		},
 		"an_aside_is_no_cause": {
@@ -106,7 +105,11 @@ func TestReportNamesTheCauseAndHidesItsSymptoms(t *testing.T) {
 		},
 		"a_layer_blocks_itself": {
 			[]Layer{layer("machine", found("machine.not-running", Fail)), layer("ssh", facts{By: "machine"}), layer("daemon", found("daemon.ok", OK), verdictLayer)},
-			"machine.not-running", Fail, map[string]string{"machine": "fail", "ssh": "blocked:machine", "daemon": "ok"},
+			"machine.not-running", Warn, map[string]string{"machine": "warn", "ssh": "blocked:machine", "daemon": "ok"},
+		},
+		"what_the_user_demands_stays_a_failure": {
+			[]Layer{layer("forward", facts{Found: []Finding{{Code: "forward.port-taken", Status: Fail, Demanded: true}, {Code: "forward.other", Status: Fail}}}), layer("daemon", found("daemon.ok", OK), verdictLayer)},
+			"forward.port-taken", Fail, map[string]string{"forward": "fail", "daemon": "ok"},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -51,8 +51,11 @@ func (s *Session) Fix(ctx, hard context.Context, layers []Layer) (Result, error)
 	var hopeless *VerdictError
 	if err == nil || errors.As(err, &hopeless) {
 		report = Diagnose(ctx, s.Target, layers, quiet{s.Sink})
-		if err == nil {
+		switch {
+		case err == nil:
 			err = verdict(report)
+		case report.Verdict == OK && !report.Failed():
+			err = nil // docker works without what cannot be repaired
 		}
 		if ctx.Err() != nil {
 			err = context.Cause(ctx)

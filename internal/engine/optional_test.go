@@ -35,6 +35,11 @@ func TestOptionalLayerEscalatesWhereAChangeFails(t *testing.T) {
 func TestOptionalLayerDoesNotStopTheRepair(t *testing.T) {
 	on := map[string]bool{"other": true} // what makes the verdict ok
 	r, _, err := fixIn(t, t.Context(), optional(twoLayers(on, &toggle{Name: "a", on: on, idle: true})), deaf{})
+	if err != nil || r.Cause != "a.missing" || r.Status != Warn || r.RolledBack {
+		t.Errorf("%v, %+v", err, r)
+	}
+	on = map[string]bool{}
+	r, _, err = fixIn(t, t.Context(), optional(twoLayers(on, &toggle{Name: "a", on: on, idle: true})), deaf{})
 	var verdict *VerdictError
 	if !errors.As(err, &verdict) || verdict.Finding.Code != "a.missing" || !r.RolledBack {
 		t.Errorf("%v, %+v", err, r)

@@ -127,28 +127,36 @@ func (r *Report) conclude() {
 		}
 	}
 	r.dropHopeless()
-	for i := range r.Layers {
-		l := &r.Layers[i]
-		if !l.layer.Lenient || r.Verdict != OK {
-			continue
-		}
-		for j := range l.Findings {
-			if l.Findings[j].Status == Fail {
-				l.Findings[j].Status = Warn
-			}
-		}
-		if l.Status == Fail {
-			l.Status = Warn
-		}
+	if r.Verdict == OK {
+		r.soften()
 	}
 	r.Status = OK
 	for _, l := range r.Layers {
-		if l.Status.rank() > r.Status.rank() {
-			r.Status = l.Status
+		status := l.Status
+		if status == Blocked && r.Verdict == OK {
+			status = Warn // docker does without it
+		}
+		if status.rank() > r.Status.rank() {
+			r.Status = status
 		}
 	}
 	if f, ok := r.CauseFinding(); ok {
 		r.Cause = f.Code
+	}
+}
+
+// soften makes warnings of failures that do not keep docker from working.
+func (r *Report) soften() {
+	for i := range r.Layers {
+		l := &r.Layers[i]
+		for j := range l.Findings {
+			if f := &l.Findings[j]; f.Status == Fail && !f.Demanded {
+				f.Status = Warn
+			}
+		}
+		if l.Status == Fail {
+			l.Status = l.worst()
+		}
 	}
 }
 

@@ -88,6 +88,11 @@ func last(p netip.Prefix) netip.Addr {
 	return netip.AddrFrom4(a).Prev()
 }
 
+// UseNAT attaches a VM's NIC to NAT.
+func UseNAT(vm string, slot int) []string {
+	return []string{"modifyvm", vm, fmt.Sprintf("--nic%d", slot), "nat"}
+}
+
 // UseHostOnlyNet puts a VM's NIC on a host-only network.
 func UseHostOnlyNet(vm string, slot int, network string) []string {
 	return []string{"modifyvm", vm, fmt.Sprintf("--nic%d", slot), "hostonlynet", fmt.Sprintf("--host-only-net%d", slot), network}

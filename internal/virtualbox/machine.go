@@ -148,6 +148,28 @@ func (m *Machine) NATAddress(ctx context.Context) bool {
 	})
 }
 
+// Bridged reports whether the VM has its address on a network of the laptop's own, and no
+// host-only one.
+func (m *Machine) Bridged(ctx context.Context) bool {
+	if !m.entry.VirtualBox() || m.entry.HostOnlyCIDR.Contains(m.entry.IP) {
+		return false
+	}
+	vm, err := m.Info(ctx)
+	_, hostOnly := vm.HostOnlyNIC()
+	return err == nil && !hostOnly && slices.ContainsFunc(vm.NICs, func(n vbox.NIC) bool { return n.Attachment == "bridged" })
+}
+
+// WithoutNAT reports whether no NIC of the VM is attached to NAT, so that nothing can be
+// forwarded to it.
+func (m *Machine) WithoutNAT(ctx context.Context) bool {
+	if !m.entry.VirtualBox() {
+		return false
+	}
+	vm, err := m.Info(ctx)
+	_, nat := vm.NATSlot()
+	return err == nil && !nat
+}
+
 // OnHostOnlyNetwork reports whether the VM is on a host-only network (VirtualBox 7 on
 // macOS) in place of an adapter. docker-machine does not find its address there (docker/machine
 // 0.16.2, drivers/virtualbox/virtualbox.go: "Machine does not have a host-only adapter").

@@ -38,7 +38,7 @@ type State struct {
 // Layer describes it to the engine. It cannot be repaired from here: a program cannot change
 // its caller's environment.
 func Layer() engine.Layer {
-	return engine.Layer{Name: "env", Local: true, Lenient: true, Inspect: inspect}
+	return engine.Layer{Name: "env", Local: true, Inspect: inspect}
 }
 
 func inspect(ctx context.Context, w *target.Target) (engine.State, error) {

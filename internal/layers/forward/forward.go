@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 	"syscall"
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/changes"
@@ -15,6 +16,7 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/engine"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/routes"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/shell"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/target"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/vbox"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/vbox/installation"
@@ -34,12 +36,14 @@ type State struct {
 	TakenBy string `json:"taken_by,omitempty"`
 	// HostOnlyWorks reports that dockerd answers at the host-only address, without any rule.
 	HostOnlyWorks bool `json:"host_only_works"`
-	// NoPort reports that no port is left for a new rule.
-	NoPort string           `json:"no_port,omitempty"`
-	Plan   *changes.AddRule `json:"-"`
+	// NoPort reports that no port is left for a new rule; Demanded that the user demands one.
+	NoPort   string           `json:"no_port,omitempty"`
+	Demanded bool             `json:"-"`
+	Plan     *changes.AddRule `json:"-"`
 
 	FixHint  string `json:"-"`
 	PortHint string `json:"-"`
+	NATHint  string `json:"-"`
 }
 
 // Layer is the layer of the NAT rule. Where there can be none, a new certificate or a
@@ -49,7 +53,7 @@ func Layer() engine.Layer {
 }
 
 func inspect(ctx context.Context, w *target.Target) (engine.State, error) {
-	s := State{Applies: w.Machine.VirtualBox(), Guest: w.Machine.DaemonPort(), FixHint: w.Hint("fix")}
+	s := State{Applies: w.Machine.VirtualBox(), Guest: w.Machine.DaemonPort(), Demanded: w.Port != 0, FixHint: w.Hint("fix")}
 	if !s.Applies {
 		return s, nil
 	}
@@ -66,6 +70,8 @@ func inspect(ctx context.Context, w *target.Target) (engine.State, error) {
 	slot, ok := vm.NATSlot()
 	if !ok {
 		s.NoNAT = true
+		s.HostOnlyWorks = !s.Demanded && w.Endpoints.Ask(ctx, w.Endpoints.HostOnly()).Verified()
+		s.NATHint = natHint(w, vm)
 		return s, nil
 	}
 	s.Rules = w.VM.DaemonRules(vm)
@@ -174,6 +180,27 @@ func servesVM(ctx context.Context, w *target.Target, vm vbox.VM, rule vbox.Forwa
 	return false
 }
 
+// natHint attaches a network adapter of the VM to NAT: the first, which docker-machine takes
+// for that, unless it has another use. VirtualBox does so only while the VM is off.
+func natHint(w *target.Target, vm vbox.VM) string {
+	used := map[int]bool{}
+	for _, n := range vm.NICs {
+		used[n.Slot] = n.Attachment == "hostonly" || n.Attachment == "hostonlynetwork"
+	}
+	slot := 1
+	for used[slot] {
+		slot++
+	}
+	commands := []string{shell.Command(append([]string{"VBoxManage"}, vbox.UseNAT(vm.Name, slot)...)...), w.Hint("fix")}
+	if vm.State.Live() {
+		commands = append([]string{w.DockerMachine("stop")}, commands...)
+	}
+	return strings.Join(commands, " && ")
+}
+
+// untilVPN is what a missing NAT rule means where docker works without one.
+const untilVPN = ": dockerd answers at the host-only address, until a VPN takes it away"
+
 func (s State) Findings() []engine.Finding {
 	switch {
 	case !s.Applies:
@@ -181,8 +208,13 @@ func (s State) Findings() []engine.Finding {
 	case s.NoVM:
 		return nil
 	case s.NoNAT:
-		return []engine.Finding{{Code: "forward.nat-missing", Status: engine.Fail,
-			Title: "no network adapter of the VM is attached to NAT, so no port can be forwarded"}}
+		f := engine.Finding{Code: "forward.nat-missing", Status: engine.Fail, Hint: s.NATHint, Demanded: s.Demanded,
+			Title: "no network adapter of the VM is attached to NAT, so no port can be forwarded"}
+		if s.HostOnlyWorks {
+			f.Status = engine.Warn
+			f.Title += untilVPN
+		}
+		return []engine.Finding{f}
 	}
 	var out []engine.Finding
 	for _, r := range s.Open {
@@ -195,7 +227,7 @@ func (s State) Findings() []engine.Finding {
 	}
 	switch {
 	case s.NoPort != "":
-		out = append(out, engine.Finding{Code: "forward.port-taken", Status: engine.Fail, Title: s.NoPort, Hint: s.PortHint})
+		out = append(out, engine.Finding{Code: "forward.port-taken", Status: engine.Fail, Title: s.NoPort, Hint: s.PortHint, Demanded: s.Demanded})
 	case len(s.Rules) == 0:
 		f := engine.Finding{Code: "forward.rule-missing", Status: engine.Fail,
 			Title: fmt.Sprintf("no NAT rule for guest port %d", s.Guest), Hint: s.FixHint}
@@ -204,7 +236,7 @@ func (s State) Findings() []engine.Finding {
 		}
 		if s.HostOnlyWorks {
 			f.Status = engine.Warn
-			f.Title += ": dockerd answers at the host-only address, until a VPN takes it away"
+			f.Title += untilVPN
 		}
 		out = append(out, f)
 	case s.TakenBy != "":

@@ -61,6 +61,9 @@ func inspect(ctx context.Context, w *target.Target) (engine.State, error) {
 		s.NoAddress = w.Machine.VirtualBox()
 		return s, nil
 	}
+	if s.Applies = w.Mode.IsQuick() || !w.VM.Bridged(ctx); !s.Applies {
+		return s, nil
+	}
 	if s.NATAddress = !w.Mode.IsQuick() && w.VM.NATAddress(ctx); s.NATAddress {
 		return s, nil
 	}

@@ -62,7 +62,7 @@ type State struct {
 
 // Layer describes it to the engine.
 func Layer() engine.Layer {
-	return engine.Layer{Name: "ssh", Needs: []string{"machine"}, Lenient: true, Inspect: inspect}
+	return engine.Layer{Name: "ssh", Needs: []string{"machine"}, Inspect: inspect}
 }
 
 func inspect(ctx context.Context, w *target.Target) (engine.State, error) {

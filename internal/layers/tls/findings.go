@@ -34,7 +34,7 @@ func (s State) Findings() []engine.Finding {
 	}
 	out := s.clock()
 	add := func(kind string, status engine.Status, weight engine.Weight, title, hint string) {
-		out = append(out, engine.Finding{Code: "tls." + kind, Status: status, Title: title, Hint: hint, Weight: weight})
+		out = append(out, engine.Finding{Code: "tls." + kind, Status: status, Title: title, Hint: hint, Weight: weight, Demanded: s.Demanded})
 	}
 	s.caFindings(add)
 	s.fileFindings(add)

@@ -50,6 +50,7 @@ type State struct {
 	// it can be read.
 	Broken     string        `json:"broken_file,omitempty"`
 	Impossible string        `json:"reissue_impossible,omitempty"`
+	Demanded   bool          `json:"-"` // the user demands a reissue
 	ForeignCA  bool          `json:"docker_host_has_another_ca"`
 	Other      bool          `json:"other_machine"` // what is served is another machine's
 	ClockSkew  time.Duration `json:"clock_skew_ns,omitempty"`
@@ -72,7 +73,7 @@ func Layer() engine.Layer {
 }
 
 func inspect(ctx context.Context, w *target.Target) (engine.State, error) {
-	s := State{FixHint: w.Hint("fix"), ReissueHint: w.Hint("fix", "--reissue"), CertsHint: w.DockerMachine("regenerate-certs"),
+	s := State{Demanded: w.Reissue, FixHint: w.Hint("fix"), ReissueHint: w.Hint("fix", "--reissue"), CertsHint: w.DockerMachine("regenerate-certs"),
 		ClockHint: w.DockerMachine("ssh") + ` "sudo date -u -s @$(date +%s)"`}
 	target := w.Endpoints.Target(ctx)
 	s.Need, s.Want = w.Endpoints.CertNames(ctx, target)

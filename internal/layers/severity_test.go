@@ -1,0 +1,47 @@
+package layers
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/docker-vpn-helper/docker-vpn-helper/docs"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/engine"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/target"
+)
+
+// finding is a state with one finding.
+type finding struct{ engine.Finding }
+
+func (f finding) Findings() []engine.Finding { return []engine.Finding{f.Finding} }
+func (finding) Changes() []engine.Change     { return nil }
+
+// What does not keep docker from working is a warning: for every code of every layer,
+// while docker works.
+func TestNothingFailsWhileDockerWorks(t *testing.T) {
+	for _, code := range docs.Codes() {
+		name, _, _ := strings.Cut(code, ".")
+		if name == "daemon" || name == "context" {
+			continue // the verdict itself; not a layer of doctor
+		}
+		r := engine.Diagnose(t.Context(), &target.Target{LoadErr: errors.New("not asked")}, withFindings(name, code), mute{})
+		if r.Status != engine.Warn || r.Verdict != engine.OK || r.Failed() {
+			t.Errorf("%s: %s, docker %s", code, r.Status, r.Verdict)
+		}
+	}
+}
+
+// withFindings are the layers of doctor: one fails with a code, docker works, and the
+// others are fine.
+func withFindings(layer, code string) []engine.Layer {
+	all := All()
+	for i, l := range all {
+		f := engine.Finding{Code: l.Name + ".ok", Status: engine.OK}
+		if l.Name == layer {
+			f = engine.Finding{Code: code, Status: engine.Fail}
+		}
+		all[i].Inspect = func(context.Context, *target.Target) (engine.State, error) { return finding{f}, nil }
+	}
+	return all
+}
