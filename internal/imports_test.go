@@ -75,7 +75,7 @@ func TestWhoMayImportWhom(t *testing.T) {
 		"internal/endpoint":   {"internal/certs", "internal/dockerd", "internal/host", "internal/memo", "internal/shell", "internal/store", "internal/vbox", "internal/virtualbox"},
 		"internal/access":     {"internal/dockerhost", "internal/host", "internal/memo", "internal/sshhost", "internal/store", "internal/text", "internal/vbox", "internal/virtualbox"},
 		"internal/dockercli":  {"internal/host", "internal/memo"},
-		"internal/dockerhost": {"internal/certs", "internal/dockerd", "internal/host", "internal/memo", "internal/shell"},
+		"internal/dockerhost": {"internal/certs", "internal/dockerd", "internal/host", "internal/memo", "internal/shell", "internal/text"},
 	}
 	for _, goos := range []string{"linux", "darwin"} {
 		for _, p := range packages(t, goos) {

@@ -18,15 +18,15 @@ const longest = 300
 func NoCommands(err error) string {
 	var exit *host.CmdError
 	var denied *sshhost.Error
-	var strange *dockerhost.StrangeAnswerError
+	var unexpected *dockerhost.UnexpectedAnswerError
 	reason := ""
 	switch {
 	case errors.As(err, &exit):
 		reason = exit.Error()
 	case errors.As(err, &denied) && denied.Cause == sshhost.Denied:
 		reason = denied.Err.Error()
-	case errors.As(err, &strange):
-		reason = strange.Error()
+	case errors.As(err, &unexpected):
+		reason = unexpected.Error()
 	}
 	return text.Shorten(text.OneLine(reason), longest)
 }

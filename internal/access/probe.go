@@ -7,6 +7,8 @@ import (
 	"io"
 	"net"
 	"syscall"
+
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
 )
 
 // Probe is what sshd does at the docker host's own address after it was cut off behind
@@ -114,14 +116,5 @@ func (a *Access) greetsAt(ctx context.Context, addr string) (greets, listens boo
 // life: a connection, or a refusal.
 func (a *Access) Alive(ctx context.Context) bool {
 	direct := a.direct(ctx)
-	if direct == "" {
-		return false
-	}
-	ctx, cancel := context.WithTimeout(ctx, probeTime/2)
-	defer cancel()
-	conn, err := a.Laptop.DialContext(ctx, "tcp", direct)
-	if err == nil {
-		conn.Close()
-	}
-	return err == nil || errors.Is(err, syscall.ECONNREFUSED)
+	return direct != "" && host.Alive(ctx, a.Laptop, direct, probeTime/2)
 }

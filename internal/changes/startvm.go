@@ -15,8 +15,8 @@ import (
 const (
 	bootTime    = 3 * time.Minute // boot2docker on an old disk, with room to spare
 	dockerdTime = time.Minute
-	// doorTime is how long VirtualBox may take to listen at the ports of its NAT rules.
-	doorTime = 10 * time.Second
+	// listenTime is how long VirtualBox may take to listen at the ports of its NAT rules.
+	listenTime = 10 * time.Second
 )
 
 // StartVM starts or resumes the VM and waits until it can be talked to.
@@ -92,24 +92,24 @@ func (c *StartVM) Apply(ctx context.Context, w *target.Target) error {
 // what is missing.
 func (c *StartVM) await(ctx context.Context, w *target.Target) (ssh bool, err error) {
 	began := w.Now()
-	heard := began // when somebody last took a connection to sshd
+	listened := began // when a connection to sshd was last accepted
 	for {
 		w.Forget()
 		vm, err := w.VM.Info(ctx)
-		runs, deaf := err == nil && vm.State == vbox.Running, false
+		runs, refused := err == nil && vm.State == vbox.Running, false
 		if runs {
 			greets, listens := w.SSH.Greets(ctx)
 			if greets || answers(ctx, w) {
 				return greets, nil
 			}
-			deaf = !listens
+			refused = !listens
 		}
 		now := w.Now()
-		if !deaf {
-			heard = now
+		if !refused {
+			listened = now
 		}
 		switch {
-		case now.Sub(heard) > doorTime, runs && now.Sub(began) > bootTime:
+		case now.Sub(listened) > listenTime, runs && now.Sub(began) > bootTime:
 			w.Tell("[%s] the VM runs, and sshd has not answered for %s: going on without", c.Machine, now.Sub(began).Round(time.Second))
 			return false, nil
 		case now.Sub(began) > bootTime:

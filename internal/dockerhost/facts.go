@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/text"
 )
 
 //go:embed probe.sh
@@ -101,7 +102,7 @@ func parseFacts(out []byte) (Facts, error) {
 		Key:       f.file("key"),
 		CA:        f.file("ca"),
 		PIDFile:   f.last("pidfile"),
-		Log:       shorten(f.last("log")),
+		Log:       inMessage(f.last("log")),
 		FreeKiB:   int64(number(f.last("free"), -1)),
 		ReadOnly:  f.has("read-only"),
 	}
@@ -177,6 +178,9 @@ func (f Facts) NoSocket() bool {
 }
 
 // defaultSocket is where dockerd listens unless it is configured otherwise.
+// maxQuote is how much of a log line is shown.
+const maxQuote = 500
+
 const defaultSocket = "/var/run/docker.sock"
 
 func (f frames) file(name string) File {
@@ -211,10 +215,5 @@ func number(s string, otherwise int) int {
 	return n
 }
 
-// shorten keeps a log line to what fits into a message.
-func shorten(s string) string {
-	if len(s) > 500 {
-		return strings.ToValidUTF8(s[:500], "") + "…"
-	}
-	return strings.ToValidUTF8(s, "?")
-}
+// inMessage is what the docker host printed, as a message quotes it.
+func inMessage(s string) string { return text.Shorten(strings.ToValidUTF8(s, "?"), maxQuote) }

@@ -17,13 +17,14 @@ import (
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/shell"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/text"
 )
 
-// StrangeAnswerError is what something else said that ran in place of our script: a
+// UnexpectedAnswerError is what something else said that ran in place of our script: a
 // command that sshd or the key's line in authorized_keys forces.
-type StrangeAnswerError struct{ Said string }
+type UnexpectedAnswerError struct{ Said string }
 
-func (e *StrangeAnswerError) Error() string {
+func (e *UnexpectedAnswerError) Error() string {
 	if e.Said == "" {
 		return "the docker host answers nothing"
 	}
@@ -59,7 +60,7 @@ func parseFrames(out []byte, kind string) (frames, error) {
 		}
 	}
 	if !begun {
-		return nil, &StrangeAnswerError{Said: firstLine(out)}
+		return nil, &UnexpectedAnswerError{Said: firstLine(out)}
 	}
 	return nil, ErrTruncated
 }
@@ -92,7 +93,7 @@ func (f frames) whole(name string) []byte {
 
 func firstLine(out []byte) string {
 	line, _, _ := strings.Cut(strings.TrimSpace(string(out)), "\n")
-	return line[:min(len(line), 100)]
+	return text.Shorten(line, 100)
 }
 
 // variable is a shell variable in front of a script.

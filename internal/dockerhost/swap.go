@@ -188,8 +188,8 @@ func parseResult(out []byte) (Result, error) {
 	}
 	r := Result{
 		Outcome: Outcome(f.last("outcome")),
-		Reason:  shorten(strings.TrimSpace(f.text("reason"))),
-		File:    f.last("file"), Log: shorten(f.last("log")),
+		Reason:  inMessage(strings.TrimSpace(f.text("reason"))),
+		File:    f.last("file"), Log: inMessage(f.last("log")),
 		Restarted: unique(f["restarted"]), Lost: unique(f["lost"]), Failed: unique(f["failed"]),
 	}
 	switch r.Outcome {
@@ -206,7 +206,7 @@ func unique(lines []string) []string {
 	for _, l := range lines {
 		if !seen[l] {
 			seen[l] = true
-			out = append(out, shorten(l))
+			out = append(out, inMessage(l))
 		}
 	}
 	return out

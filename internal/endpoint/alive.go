@@ -6,6 +6,8 @@ import (
 	"net"
 	"syscall"
 	"time"
+
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
 )
 
 // HostOnlySilent reports whether neither dockerd nor sshd gives any sign of life at
@@ -47,7 +49,7 @@ const atOnce = 500 * time.Millisecond
 // gives a sign of life: a connection, or a refusal. sshd is asked only where dockerd
 // is silent, because connections to port 22 may be counted.
 func (f *Finder) HostOnlyAnswers(ctx context.Context) bool {
-	return f.alive(ctx, f.HostOnly().addr()) || f.SSHAlive(ctx)
+	return host.Alive(ctx, f.Laptop, f.HostOnly().addr(), ProbeTime/2) || f.SSHAlive(ctx)
 }
 
 // HostOnlyAlive reports whether dockerd's port at the host-only address gives a sign of
@@ -61,15 +63,5 @@ func (f *Finder) HostOnlyAlive(ctx context.Context) bool {
 		err := f.Ask(ctx, e).DialErr
 		return err == nil || errors.Is(err, syscall.ECONNREFUSED)
 	}
-	return f.alive(ctx, e.addr())
-}
-
-func (f *Finder) alive(ctx context.Context, addr string) bool {
-	ctx, cancel := context.WithTimeout(ctx, ProbeTime/2)
-	defer cancel()
-	conn, err := f.Laptop.DialContext(ctx, "tcp", addr)
-	if err == nil {
-		conn.Close()
-	}
-	return err == nil || errors.Is(err, syscall.ECONNREFUSED)
+	return host.Alive(ctx, f.Laptop, e.addr(), ProbeTime/2)
 }

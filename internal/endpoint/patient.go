@@ -3,17 +3,13 @@ package endpoint
 import (
 	"errors"
 	"net"
-	"os"
 	"sync"
 	"time"
+
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
 )
 
-// lastLook is how long a silent peer is listened to after its time.
-const lastLook = 100 * time.Millisecond
-
-// patientConn is a connection whose peer may say nothing for so long at a time. Before
-// that is called silence it is looked at once more: what came while this program
-// had no processor has come in time.
+// patientConn is a connection whose peer may send nothing for so long at a time.
 type patientConn struct {
 	net.Conn
 	silence time.Duration
@@ -22,42 +18,34 @@ type patientConn struct {
 	until time.Time // of all reading; zero is for ever
 }
 
-func (h *patientConn) Read(p []byte) (int, error) {
-	n, err := h.read(p, h.silence)
-	if n == 0 && errors.Is(err, os.ErrDeadlineExceeded) && !h.over() {
-		n, err = h.read(p, lastLook)
+func (c *patientConn) Read(p []byte) (int, error) {
+	c.extend(c.silence)
+	return host.ReadOnceMore(c.Conn, p, c.extend)
+}
+
+// extend lets the peer be silent for so long from now on. It reports false where the time
+// for everything is over.
+func (c *patientConn) extend(silence time.Duration) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	now := time.Now()
+	if !c.until.IsZero() && !now.Before(c.until) {
+		return false
 	}
-	return n, err
-}
-
-func (h *patientConn) read(p []byte, silence time.Duration) (int, error) {
-	h.mu.Lock()
-	end := time.Now().Add(silence)
-	if !h.until.IsZero() && h.until.Before(end) {
-		end = h.until
+	end := now.Add(silence)
+	if !c.until.IsZero() && c.until.Before(end) {
+		end = c.until
 	}
-	err := h.Conn.SetReadDeadline(end)
-	h.mu.Unlock()
-	if err != nil {
-		return 0, err
-	}
-	return h.Conn.Read(p)
+	return c.Conn.SetReadDeadline(end) == nil
 }
 
-// over reports that the time for everything is over, too.
-func (h *patientConn) over() bool {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return !h.until.IsZero() && !time.Now().Before(h.until)
+func (c *patientConn) SetDeadline(t time.Time) error {
+	return errors.Join(c.SetReadDeadline(t), c.Conn.SetWriteDeadline(t))
 }
 
-func (h *patientConn) SetDeadline(t time.Time) error {
-	return errors.Join(h.SetReadDeadline(t), h.Conn.SetWriteDeadline(t))
-}
-
-func (h *patientConn) SetReadDeadline(t time.Time) error {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.until = t
-	return h.Conn.SetReadDeadline(t)
+func (c *patientConn) SetReadDeadline(t time.Time) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.until = t
+	return c.Conn.SetReadDeadline(t)
 }

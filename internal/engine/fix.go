@@ -120,7 +120,7 @@ func Quick(ctx context.Context, w *target.Target, layers []Layer, sink Sink) (lo
 // nothing is fail.
 func verdict(r Report) error {
 	if r.Verdict == OK && !r.Failed() {
-		return r.unproved()
+		return r.stillPlanned()
 	}
 	if f, ok := r.CauseFinding(); ok {
 		return &VerdictError{Finding: f, Status: r.Status}
@@ -128,9 +128,9 @@ func verdict(r Report) error {
 	return errors.New("could not tell whether the endpoint answers")
 }
 
-// unproved is an error where the deciding layer still wants changes: what it could
-// not tell while the repair climbed was left out, such as the record of the endpoint.
-func (r Report) unproved() error {
+// stillPlanned is an error where the deciding layer still wants changes: what it could
+// not tell during the repair was left out, such as the record of the endpoint.
+func (r Report) stillPlanned() error {
 	for _, l := range r.Layers {
 		if l.layer.Verdict && len(l.changes) > 0 {
 			return fmt.Errorf("not done, and still needed: %s", l.changes[0])

@@ -11,15 +11,15 @@ import (
 	"time"
 )
 
-// knockTime is how long a listener on loopback may take to accept a connection. One
+// connectTime is how long a listener on loopback may take to accept a connection. One
 // that takes longer is there all the same.
-const knockTime = time.Second
+const connectTime = time.Second
 
 // PortUse implements Laptop. It never listens itself, not even for a moment: that
 // moment is when VirtualBox, starting another VM, would find the port taken, and
 // when somebody who looks for VirtualBox there would find us.
 func (l *Local) PortUse(ctx context.Context, port int) (PortUse, error) {
-	ctx, cancel := context.WithTimeout(ctx, knockTime)
+	ctx, cancel := context.WithTimeout(ctx, connectTime)
 	defer cancel()
 	conn, err := l.DialContext(ctx, "tcp4", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
 	if err == nil {

@@ -2,12 +2,12 @@ package sshhost
 
 import (
 	"bytes"
-	"errors"
 	"net"
-	"os"
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
 )
 
 const (
@@ -16,9 +16,6 @@ const (
 	// maxHold is how long our first line waits for the server's: some servers wait for
 	// ours.
 	maxHold = 500 * time.Millisecond
-	// graceTime is how long a silent server is read from after its time: what arrived
-	// while this program had no processor arrived in time.
-	graceTime = 100 * time.Millisecond
 )
 
 // observedConn is the TCP connection. It remembers what a failed login is explained by:
@@ -63,24 +60,21 @@ func (o *observedConn) release() error {
 }
 
 func (o *observedConn) Read(p []byte) (int, error) {
-	n, err := o.Conn.Read(p)
-	if n == 0 && errors.Is(err, os.ErrDeadlineExceeded) && o.grantGrace() {
-		n, err = o.Conn.Read(p)
-	}
+	n, err := host.ReadOnceMore(o.Conn, p, o.extend)
 	if o.record(p[:n], err) {
 		_ = o.release() // its error shows in what is read next
 	}
 	return n, err
 }
 
-// grantGrace gives the server graceTime more if its silence ended the read.
-func (o *observedConn) grantGrace() bool {
+// extend lets the server be silent for longer if it was its silence that ended a read.
+func (o *observedConn) extend(silence time.Duration) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if !o.limitSilence || o.expired {
 		return false
 	}
-	o.Conn.SetReadDeadline(time.Now().Add(graceTime))
+	o.Conn.SetReadDeadline(time.Now().Add(silence))
 	return true
 }
 
