@@ -11,7 +11,11 @@ import (
 // user's language, everywhere into the one that is chosen in VirtualBox's own
 // preferences (VirtualBoxTranslator.cpp; so far Russian, and Turkish for errors).
 // What is read here therefore rests on its codes, its order and its values.
-func Env() []string { return []string{"LC_ALL=C"} }
+//
+// It must also be UTF-8: under LC_ALL=C `list vms` of 7.2 ends in the middle of the line at
+// the first VM whose name is not ASCII, and an argument that is not ends VBoxManage with
+// "RTR3Init: VERR_NO_TRANSLATION".
+func Env() []string { return []string{"LC_ALL=C.UTF-8"} }
 
 // The functions below return VBoxManage's arguments, without the program's own
 // name. name is a VM's name or UUID.

@@ -2,6 +2,7 @@ package vbox
 
 import (
 	"net/netip"
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -29,5 +30,13 @@ func TestArgv(t *testing.T) {
 				t.Error(diff)
 			}
 		})
+	}
+}
+
+// VBoxManage 7.2 stops printing at the first name that its locale cannot encode
+// (internal/lab/realvbox, TestOddNames).
+func TestNamesThatAreNotASCIIArePrinted(t *testing.T) {
+	if env := Env(); !slices.Contains(env, "LC_ALL=C.UTF-8") {
+		t.Errorf("%q", env)
 	}
 }

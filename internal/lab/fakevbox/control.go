@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -36,9 +37,13 @@ func ask(home, uuid, what string) (string, error) {
 // startVM is startvm NAME… [--type T].
 func (m *manager) startVM(args []string) error {
 	var names []string
+	frontend := ""
 	for i := 0; i < len(args); i++ {
 		switch {
-		case args[i] == "--type" || args[i] == "-type" || args[i] == "-E" || args[i] == "--putenv":
+		case (args[i] == "--type" || args[i] == "-type") && i+1 < len(args):
+			frontend = args[i+1]
+			i++
+		case args[i] == "-E" || args[i] == "--putenv":
 			i++
 		case strings.HasPrefix(args[i], "-"):
 		default:
@@ -46,16 +51,20 @@ func (m *manager) startVM(args []string) error {
 		}
 	}
 	for _, name := range names {
-		if err := m.startOne(name); err != nil {
+		if err := m.startOne(name, frontend); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (m *manager) startOne(name string) error {
+func (m *manager) startOne(name, frontend string) error {
 	if _, _, err := m.vm(name); err != nil {
 		return err
+	}
+	if !slices.Contains([]string{"", "headless", "gui", "sdl", "separate"}, frontend) {
+		return comError("Invalid frontend name: '"+frontend+"'", invalidArg, "MachineWrap", "IMachine",
+			`"LaunchVMProcess(a->session, sessionType.raw(), ComSafeArrayAsInParam(aBstrEnv), progress.asOutParam())" at line 920 of file VBoxManageMisc.cpp`)
 	}
 	var uuid, before, display string
 	err := Update(m.home, func(w *VirtualBox) error {
@@ -143,15 +152,15 @@ func headless() (string, error) {
 // controlVM is controlvm NAME VERB ARG….
 func (m *manager) controlVM(args []string) error {
 	if len(args) < 2 {
-		return usage("Not enough parameters")
+		return usage("Not enough parameters.")
 	}
 	name, verb, rest := args[0], args[1], args[2:]
-	_, vm, err := m.vm(name)
+	w, vm, err := m.vm(name)
 	if err != nil {
 		return err
 	}
 	if !vm.live() {
-		return notRunning(vm.Name)
+		return w.notRunning(vm.Name)
 	}
 	if slot, ok := slotOf(verb, "natpf", "nat-pf"); ok {
 		return m.natpf(vm, slot, rest, true)
@@ -212,9 +221,10 @@ func (m *manager) discardState(args []string) error {
 		if vm == nil {
 			return noVM(args[0])
 		}
-		if vm.State == "saved" {
-			vm.set("poweroff")
+		if vm.State != "saved" {
+			return notSaved(vm)
 		}
+		vm.set("poweroff")
 		return nil
 	})
 }

@@ -79,6 +79,21 @@ func (m *manager) unregisterVM(args []string) error {
 	})
 }
 
+// storageControl is storagectl NAME --name SATA --add sata.
+func (m *manager) storageControl(args []string) error {
+	if len(args) == 0 {
+		return usage("Not enough parameters")
+	}
+	return Update(m.home, func(w *VirtualBox) error {
+		vm := w.Find(args[0])
+		if vm == nil {
+			return noVM(args[0])
+		}
+		vm.SATA = true
+		return nil
+	})
+}
+
 func (m *manager) storageAttach(args []string) error {
 	if len(args) == 0 {
 		return usage("Not enough parameters")

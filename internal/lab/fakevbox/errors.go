@@ -39,7 +39,7 @@ func comError(text, code, component, iface, context string) *failure {
 const (
 	notFound     = "VBOX_E_OBJECT_NOT_FOUND (0x80bb0001)"
 	invalidState = "VBOX_E_INVALID_OBJECT_STATE (0x80bb0007)"
-	invalidArg   = "E_INVALIDARG (0x80070057)"
+	invalidArg   = "NS_ERROR_INVALID_ARG (0x80070057)"
 	accessDenied = "E_ACCESSDENIED (0x80070005)"
 	nsFailure    = "NS_ERROR_FAILURE (0x80004005)"
 )
@@ -61,8 +61,32 @@ func started(name string) *failure {
 		`"LaunchVMProcess(a->session, sessionType.raw(), ComSafeArrayAsInParam(aBstrEnv), progress.asOutParam())" at line 727 of file VBoxManageMisc.cpp`)
 }
 
-func notRunning(name string) *failure {
-	return fail(fmt.Sprintf("Machine '%s' is not currently running", name))
+func (w *VirtualBox) notRunning(name string) *failure {
+	text := fmt.Sprintf("Machine '%s' is not currently running", name)
+	if w.version() >= 70000 {
+		text += "."
+	}
+	return fail(text)
+}
+
+func noAdapter(name, caller string) *failure {
+	return comError(fmt.Sprintf("The host network interface named '%s' could not be found", name), invalidArg, "HostWrap", "IHost",
+		`"FindHostNetworkInterfaceByName(Bstr(pszName).raw(), hif.asOutParam())" at line `+caller+` of file VBoxManageHostonly.cpp`)
+}
+
+func notSaved(vm *VM) *failure {
+	f := comError(fmt.Sprintf("Cannot discard the saved state as the machine is not in the Saved or Aborted-Saved state (machine state: %s)", stateWord(vm.State)),
+		"VBOX_E_INVALID_VM_STATE (0x80bb0002)", "SessionMachine", "IMachine", `"DiscardSavedState(true )" at line 1292 of file VBoxManageMisc.cpp`)
+	f.exit = 0 // as VirtualBox has it
+	return f
+}
+
+// stateWord is a state as VirtualBox's errors spell it.
+func stateWord(state string) string {
+	if state == "poweroff" {
+		return "PoweredOff"
+	}
+	return strings.ToUpper(state[:1]) + state[1:]
 }
 
 func ruleExists() *failure {

@@ -105,6 +105,7 @@ type VM struct {
 	Memory     int               `json:"memory"`
 	NICs       []NIC             `json:"nics"` // slot 1 is NICs[0]
 	Media      map[string]string `json:"media,omitempty"`
+	SATA       bool              `json:"sata,omitempty"` // it has a storage controller of that name
 	Properties map[string]string `json:"properties,omitempty"`
 	Guest      GuestRef          `json:"guest"`
 	IP         string            `json:"ip,omitempty"` // its host-only address

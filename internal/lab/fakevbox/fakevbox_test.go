@@ -185,7 +185,7 @@ func TestStatesAndTheirErrors(t *testing.T) {
 	}
 	b.ok("modifyvm", "default", "--natpf1", "a,tcp,,1,,2")
 	b.fails("A NAT rule of this name already exists", "modifyvm", "default", "--natpf1", "a,tcp,,3,,4")
-	b.fails("E_INVALIDARG", "modifyvm", "default", "--natpf1", "delete", "b")
+	b.fails("NS_ERROR_INVALID_ARG", "modifyvm", "default", "--natpf1", "delete", "b")
 }
 
 func TestKilledVMIsAborted(t *testing.T) {

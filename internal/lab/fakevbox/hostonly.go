@@ -40,13 +40,15 @@ func (m *manager) hostOnlyIf(args []string) error {
 			fmt.Fprintf(m.stdout, "Interface '%s' was successfully created\n", name)
 			return nil
 		}
+		if args[0] != "ipconfig" && args[0] != "remove" {
+			return usage("Unknown sub-command '%s'", args[0])
+		}
 		if len(args) < 2 {
 			return usage("Not enough parameters")
 		}
-		i := slices.IndexFunc(w.HostOnlyIfs, func(h HostOnlyIf) bool { return h.Name == args[1] })
+		i := w.adapter(args[1])
 		if i < 0 {
-			return comError(fmt.Sprintf("The host network interface named '%s' could not be found", args[1]), notFound, "HostWrap", "IHost",
-				`"FindHostNetworkInterfaceByName(name.raw(), hif.asOutParam())" at line 190 of file VBoxManageHostonly.cpp`)
+			return noAdapter(args[1], "242")
 		}
 		switch args[0] {
 		case "ipconfig":
@@ -65,11 +67,14 @@ func (m *manager) hostOnlyIf(args []string) error {
 		case "remove":
 			w.HostOnlyIfs = slices.Delete(w.HostOnlyIfs, i, i+1)
 			fmt.Fprintln(m.stderr, "0%...10%...20%...30%...40%...50%...60%...70%...80%...90%...100%")
-		default:
-			return usage("Invalid parameter '%s'", args[0])
 		}
 		return nil
 	})
+}
+
+// adapter is the place of a host-only adapter in the list; -1 if there is none.
+func (w *VirtualBox) adapter(name string) int {
+	return slices.IndexFunc(w.HostOnlyIfs, func(h HostOnlyIf) bool { return h.Name == name })
 }
 
 // allowed applies what holds from 6.1.28 on where there is no /etc/vbox/networks.conf.
@@ -87,7 +92,7 @@ func (w *VirtualBox) allowed(ip string) bool {
 // hostOnlyNet is hostonlynet add …, VirtualBox 7.
 func (m *manager) hostOnlyNet(args []string) error {
 	return Update(m.home, func(w *VirtualBox) error {
-		if w.version() < 70000 {
+		if !w.noAdapters() {
 			return usage("Invalid command 'hostonlynet'")
 		}
 		if len(args) == 0 {
@@ -129,11 +134,13 @@ func (m *manager) dhcpServer(args []string) error {
 		i := slices.IndexFunc(w.DHCP, func(d DHCPServer) bool { return d.Network == name })
 		switch {
 		case args[0] == "add" && i >= 0:
-			return fail("DHCP server already exists")
+			return usage("DHCP server already exists")
 		case args[0] == "add":
 			w.DHCP = append(w.DHCP, d)
+		case i < 0 && args[0] == "remove" && w.version() >= 60100:
+			return fail("Failed to find DHCP server for network '" + name + "'")
 		case i < 0:
-			return fail("DHCP server does not exist")
+			return usage("DHCP server does not exist")
 		case args[0] == "modify":
 			w.DHCP[i] = d
 		case args[0] == "remove":

@@ -35,8 +35,8 @@ func (m *manager) list(args []string) error {
 			m.hostOnlyIfInfo(w, i, h)
 		}
 	case "hostonlynets":
-		if w.version() < 70000 {
-			return usage("Invalid parameter '%s'", what)
+		if !w.noAdapters() {
+			return w.noList(what)
 		}
 		for _, n := range w.HostOnlyNets {
 			p("Name:            %s\nGUID:            %s\n\nState:           Enabled\nNetworkMask:     %s\nLowerIP:         %s\nUpperIP:         %s\nVBoxNetworkName: hostonly-%s\n\n",
@@ -62,9 +62,16 @@ func (m *manager) list(args []string) error {
 		p("API version:                     %d_%d\nDefault machine folder:          %s/VirtualBox VMs\n", w.version()/10000, w.version()/100%100, m.home)
 	case "bridgedifs", "natnets", "natnetworks", "extpacks", "ostypes", "usbhost", "hdds", "dvds":
 	default:
-		return usage("Invalid parameter '%s'", what)
+		return w.noList(what)
 	}
 	return nil
+}
+
+func (w *VirtualBox) noList(what string) error {
+	if w.version() >= 70000 {
+		return usage("Unknown subcommand %q.", raw(what))
+	}
+	return usage("Invalid parameter '%s'", what)
 }
 
 // raw prints as itself with %q's place, because VirtualBox escapes nothing.

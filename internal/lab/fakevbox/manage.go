@@ -149,7 +149,9 @@ func (m *manager) dispatch(args []string) error {
 		return m.convertFromRaw(rest)
 	case "discardstate":
 		return m.discardState(rest)
-	case "storagectl", "setextradata", "getextradata", "sharedfolder", "createhd", "createmedium", "clonehd", "clonemedium", "closemedium", "registervm", "setproperty":
+	case "storagectl":
+		return m.storageControl(rest)
+	case "setextradata", "getextradata", "sharedfolder", "createhd", "createmedium", "clonehd", "clonemedium", "closemedium", "registervm", "setproperty":
 		return nil // nothing that anybody asks for later
 	}
 	return usage("Invalid command '%s'", verb)

@@ -1,6 +1,9 @@
 package fakevbox
 
 import (
+	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -10,7 +13,7 @@ import (
 func slotOf(opt string, names ...string) (int, bool) {
 	for _, name := range names {
 		if rest, ok := strings.CutPrefix(opt, name); ok {
-			if n, err := strconv.Atoi(rest); err == nil && n >= 1 && n <= 8 {
+			if n, err := strconv.Atoi(rest); err == nil && n >= 1 {
 				return n, true
 			}
 		}
@@ -40,15 +43,21 @@ func (m *manager) modifyVM(args []string) error {
 		return locked(vm.Name)
 	}
 	rest = splitOptions(rest)
+	if len(rest) == 0 {
+		return usage("Not enough parameters")
+	}
 	for len(rest) > 0 {
 		opt := strings.TrimLeft(rest[0], "-")
 		if slot, ok := slotOf(opt, "natpf", "nat-pf"); ok {
+			if len(rest) < 2 {
+				return fail("--natpf: RTGetOpt: Command line option needs argument.")
+			}
 			n := 2
-			if len(rest) > 1 && rest[1] == "delete" {
+			if rest[1] == "delete" {
 				n = 3
 			}
 			if len(rest) < n {
-				return usage("Missing argument to '--%s'", opt)
+				return usage("Not enough parameters")
 			}
 			if err := m.natpf(vm, slot, rest[1:n], false); err != nil {
 				return err
@@ -57,7 +66,7 @@ func (m *manager) modifyVM(args []string) error {
 			continue
 		}
 		if len(rest) < 2 {
-			return usage("Missing argument to '--%s'", opt)
+			return fail("--" + opt + ": RTGetOpt: Command line option needs argument.")
 		}
 		value := rest[1]
 		rest = rest[2:]
@@ -82,6 +91,9 @@ func splitOptions(args []string) []string {
 }
 
 func (m *manager) option(uuid, opt, value string) error {
+	if w, err := m.load(); err == nil && w.version() >= 70000 && strings.HasPrefix(opt, "hostonlyadapter") && w.adapter(value) < 0 {
+		fmt.Fprintf(m.stderr, "VBoxManage: warning: Interface \"%s\" doesn't seem to exist\n", value)
+	}
 	return Update(m.home, func(w *VirtualBox) error {
 		vm := w.Find(uuid)
 		set := func(f func(*NIC), names ...string) bool {
@@ -113,7 +125,9 @@ func (m *manager) option(uuid, opt, value string) error {
 		case opt == "cpus":
 			vm.CPUs, _ = strconv.Atoi(value)
 		case opt == "name":
-			vm.Name = value
+			return vm.rename(value)
+		case !slices.Contains(ignored(), strings.TrimRight(opt, "0123456789")):
+			return fail("Unknown option: --" + opt)
 		}
 		return nil
 	})
@@ -129,6 +143,11 @@ func (m *manager) natpf(vm *VM, slot int, args []string, live bool) error {
 	if len(args) == 0 {
 		return usage("Missing argument to 'natpf%d'", slot)
 	}
+	if slot > 8 {
+		f := fail(fmt.Sprintf("Invalid NIC number %d", slot))
+		f.exit = 0 // as VirtualBox has it
+		return f
+	}
 	err := Update(m.home, func(w *VirtualBox) error {
 		nic := w.Find(vm.UUID).nic(slot)
 		if args[0] == "delete" {
@@ -142,9 +161,9 @@ func (m *manager) natpf(vm *VM, slot int, args []string, live bool) error {
 			nic.Forwards = slices.Delete(nic.Forwards, i, i+1)
 			return nil
 		}
-		f, ok := parseRule(args[0])
-		if !ok {
-			return usage("Missing or invalid argument to 'natpf%d': %s", slot, args[0])
+		f, err := parseRule(slot, args[0])
+		if err != nil {
+			return err
 		}
 		if live && nic.Attachment != "nat" {
 			return fail("The NAT engine of adapter " + strconv.Itoa(slot) + " is not attached to NAT")
@@ -166,20 +185,53 @@ func (m *manager) natpf(vm *VM, slot int, args []string, live bool) error {
 	return m.ask(vm, "reload")
 }
 
-// parseRule reads [name],tcp|udp,[host IP],host port,[guest IP],guest port.
-func parseRule(rule string) (Forward, bool) {
-	p := strings.Split(rule, ",")
-	if len(p) != 6 {
-		return Forward{}, false
+// parseRule reads [name],tcp|udp,[host IP],host port,[guest IP],guest port. As in
+// VirtualBox what follows a seventh comma belongs to nothing, and a port that is no number
+// is 0, one that is too large its lowest 16 bits.
+func parseRule(slot int, rule string) (Forward, error) {
+	p := strings.SplitN(rule, ",", 7)
+	if len(p) < 6 {
+		return Forward{}, usage("Missing or invalid argument to '--natpf'")
 	}
-	hostPort, err1 := strconv.ParseUint(p[3], 10, 16)
-	guestPort, err2 := strconv.ParseUint(p[5], 10, 16)
-	if err1 != nil || err2 != nil || p[1] != "tcp" && p[1] != "udp" {
-		return Forward{}, false
+	proto := strings.ToLower(p[1])
+	if proto != "tcp" && proto != "udp" {
+		return Forward{}, fail(fmt.Sprintf("Invalid proto '%s' specfied for NIC %d", rule, slot))
 	}
-	f := Forward{Name: p[0], Proto: p[1], HostIP: p[2], HostPort: int(hostPort), GuestIP: p[4], GuestPort: int(guestPort)}
+	port := func(text string) int {
+		n, _ := strconv.ParseUint(text, 10, 32)
+		return int(uint16(n))
+	}
+	f := Forward{Name: p[0], Proto: proto, HostIP: p[2], HostPort: port(p[3]), GuestIP: p[4], GuestPort: port(p[5])}
 	if f.Name == "" {
-		f.Name = p[1] + "_" + p[3] + "_" + p[5]
+		f.Name = proto + "_" + p[3] + "_" + p[5]
 	}
-	return f, true
+	return f, nil
+}
+
+// rename gives a VM another name. Its folder is called as it is, and is moved.
+func (vm *VM) rename(name string) error {
+	dir := filepath.Dir(vm.CfgFile)
+	if filepath.Base(dir) == vm.Name && filepath.Base(vm.CfgFile) == vm.Name+".vbox" {
+		to := filepath.Join(filepath.Dir(dir), name)
+		if err := os.Rename(dir, to); err != nil && !os.IsNotExist(err) {
+			return err
+		}
+		file := filepath.Join(to, name+".vbox")
+		if err := os.Rename(filepath.Join(to, vm.Name+".vbox"), file); err != nil && !os.IsNotExist(err) {
+			return err
+		}
+		vm.CfgFile = file
+	}
+	vm.Name = name
+	return nil
+}
+
+// ignored are the options that docker-machine's driver gives, and that nothing here
+// depends on (docker/machine b170508b, drivers/virtualbox/virtualbox.go).
+func ignored() []string {
+	return []string{
+		"firmware", "bioslogofadein", "bioslogofadeout", "bioslogodisplaytime", "biosbootmenu", "ostype", "acpi", "ioapic", "rtcuseutc",
+		"natdnshostresolver", "natdnsproxy", "cpuhotplug", "pae", "hpet", "hwvirtex", "nestedpaging", "largepages", "vtxvpid", "accelerate",
+		"boot", "nictype", "nicpromisc", "nested-hw-virt", "vram", "description", "audio", "groups", "nat-localhostreachable",
+	}
 }

@@ -28,16 +28,20 @@ func (m *manager) showVMInfo(args []string) error {
 		p("Name:            %s\nUUID:            %s\nState:           %s (since %s)", vm.Name, vm.UUID, vm.State, vm.Changed.Format("2006-01-02T15:04:05.000000000"))
 		return nil
 	}
+	if w.version() >= 70200 {
+		m.showReadable72(w, vm)
+		return nil
+	}
 	dir := filepath.Dir(vm.CfgFile)
 	os := "Linux 2.6 / 3.x / 4.x (64-bit)"
 	if w.version() < 50000 {
 		os = "Linux 2.6 (64 bit)"
 	}
-	p("name=%q", raw(vm.Name))
+	p("name=%q", escaped(vm.Name))
 	p(`groups="/"`)
 	p("ostype=%q", raw(os))
 	p("UUID=%q", raw(vm.UUID))
-	p("CfgFile=%q", raw(vm.CfgFile))
+	p("CfgFile=%q", escaped(vm.CfgFile))
 	p("SnapFldr=%q", raw(filepath.Join(dir, "Snapshots")))
 	p("LogFldr=%q", raw(filepath.Join(dir, "Logs")))
 	p("hardwareuuid=%q", raw(vm.UUID))
@@ -80,8 +84,8 @@ func (m *manager) showVMInfo(args []string) error {
 func (m *manager) nicInfo(w *VirtualBox, n int, nic NIC) {
 	p := func(format string, a ...any) { fmt.Fprintf(m.stdout, format+"\n", a...) }
 	switch nic.Attachment {
-	case "", "none", "null":
-		p(`nic%d="%s"`, n, cmp.Or(nic.Attachment, "none"))
+	case "", "none":
+		p(`nic%d="none"`, n)
 		return
 	case "nat":
 		p(`natnet%d="nat"`, n)
@@ -105,6 +109,9 @@ func (m *manager) nicInfo(w *VirtualBox, n int, nic NIC) {
 		return
 	}
 	p("mtu=\"0\"\nsockSnd=\"64\"\nsockRcv=\"64\"\ntcpWndSnd=\"64\"\ntcpWndRcv=\"64\"")
+	if w.version() >= 70200 {
+		p("localhostReachable=\"0\"\nforwardBroadcast=\"0\"\nenableTFTP=\"0\"")
+	}
 	rules := slices.SortedFunc(slices.Values(nic.Forwards), func(a, b Forward) int { return cmp.Compare(a.Name, b.Name) })
 	for i, f := range rules {
 		p(`Forwarding(%d)="%s,%s,%s,%d,%s,%d"`, i, f.Name, f.Proto, f.HostIP, f.HostPort, f.GuestIP, f.GuestPort)

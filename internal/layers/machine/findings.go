@@ -91,7 +91,7 @@ func (s State) power() []engine.Finding {
 		return one("machine.stuck", "VM has stopped with a guru meditation, which only a power-off ends",
 			fmt.Sprintf("VBoxManage controlvm %s poweroff && %s", s.Name, s.FixHint))
 	case s.VM == vbox.Inaccessible:
-		return one("machine.inaccessible", "VirtualBox cannot read the VM's settings", "VBoxManage showvminfo "+s.UUID)
+		return one("machine.inaccessible", "VirtualBox cannot read the VM's settings", "VBoxManage list -l vms")
 	}
 	f := one("machine.not-running", fmt.Sprintf("VM is %s", s.VM), s.FixHint)
 	if len(s.Changes()) == 0 && s.VM != vbox.Saving && s.VM != vbox.Stopping {
@@ -147,7 +147,8 @@ func (s State) missing() []engine.Finding {
 	case s.Unreadable != "":
 		f.Code = "machine.inaccessible"
 		f.Title = fmt.Sprintf("VirtualBox has no VM %q, but one whose settings it cannot read: %s", s.Name, s.Unreadable)
-		f.Hint = "VBoxManage showvminfo " + s.Unreadable
+		// Its reason stands in the list alone: showvminfo of 7.2 prints "The object functionality is limited".
+		f.Hint = "VBoxManage list -l vms"
 	case s.Settings != "":
 		f.Title += ", although its files are there"
 		f.Hint = "VBoxManage registervm " + shell.Quote(s.Settings)
