@@ -66,10 +66,11 @@ func TestWhoMayImportWhom(t *testing.T) {
 		"internal/memo":    {},
 		"internal/journal": {"internal/host", "internal/target"},
 		"internal/laptop":  {"internal/host", "internal/memo", "internal/routes"},
-		"internal/dockermachine": {"internal/host", "internal/laptop", "internal/routes", "internal/shell", "internal/store", "internal/useraction",
+		"internal/dockermachine": {"internal/hint", "internal/host", "internal/laptop", "internal/routes", "internal/shell", "internal/store", "internal/useraction",
 			"internal/vbox", "internal/vbox/installation", "internal/virtualbox"},
-		"internal/virtualbox": {"internal/host", "internal/laptop", "internal/memo", "internal/store", "internal/useraction", "internal/vbox", "internal/vbox/installation"},
-		"internal/useraction": {},
+		"internal/virtualbox": {"internal/hint", "internal/host", "internal/laptop", "internal/memo", "internal/store", "internal/useraction", "internal/vbox", "internal/vbox/installation"},
+		"internal/useraction": {"internal/hint"},
+		"internal/hint":       {"internal/shell"},
 		"internal/mode":       {},
 		"internal/text":       {},
 		"internal/endpoint":   {"internal/certs", "internal/dockerd", "internal/host", "internal/memo", "internal/shell", "internal/store", "internal/vbox", "internal/virtualbox"},
@@ -106,5 +107,5 @@ func within(path, base string) bool { return path == base || strings.HasPrefix(p
 
 // pure packages turn text into values and values into text.
 func pure(from string) bool {
-	return slices.Contains([]string{"internal/vbox", "internal/vbox/installation", "internal/routes", "internal/certs", "internal/shell"}, from)
+	return slices.Contains([]string{"internal/vbox", "internal/vbox/installation", "internal/routes", "internal/certs", "internal/shell", "internal/hint"}, from)
 }

@@ -2,7 +2,6 @@ package changes
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -13,7 +12,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/certs"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/endpoint"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/engine"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/store"
@@ -60,11 +58,10 @@ type AddSANs struct {
 	Sum string `json:",omitempty"`
 }
 
-// PlanSANs plans to list the names that are not listed yet; nil if all are, or
-// where the file is of an age that has no such list. A file that cannot be edited for
-// certain is left alone, and no reason not to repair: unsure says why.
-func PlanSANs(ctx context.Context, w *target.Target) (c *AddSANs, unsure error) {
-	var names []string
+// UnlistedNames are the names that config.json should list and does not; none where the
+// file is of an age that has no such list. The error is why it cannot be edited for
+// certain: it is left alone then, which is no reason not to repair.
+func UnlistedNames(ctx context.Context, w *target.Target) (names []string, err error) {
 	for _, n := range w.Endpoints.LastingNames() {
 		if !slices.Contains(w.Machine.ServerCertSANs, n) {
 			names = append(names, n)
@@ -73,11 +70,8 @@ func PlanSANs(ctx context.Context, w *target.Target) (c *AddSANs, unsure error) 
 	if len(names) == 0 || w.Machine.ConfigVersion < 2 || !w.Machine.VirtualBox() {
 		return nil, nil
 	}
-	c = &AddSANs{Path: w.Machine.ConfigPath(), Machine: w.Machine.Name, Names: names}
-	if _, _, err := c.edit(ctx, w); err != nil {
-		return nil, err
-	}
-	return c, nil
+	_, _, err = (&AddSANs{Path: w.Machine.ConfigPath(), Names: names}).edit(ctx, w)
+	return names, err
 }
 
 // edit is the file as it is and as it is to be.
@@ -178,50 +172,20 @@ type WriteRecord struct {
 	Old  string `json:",omitempty"`
 	None bool   `json:",omitempty"`
 	New  string
-
-	url string
-}
-
-// PlanRecord plans a record of a verified answer; nil if the record says so already, or
-// where no NAT rule leads there.
-func PlanRecord(ctx context.Context, w *target.Target, a endpoint.Answer) (*WriteRecord, error) {
-	if a.Endpoint.Host != endpoint.Localhost || w.Mode.IsQuick() || !w.Machine.VirtualBox() {
-		return nil, nil
-	}
-	vm, err := w.VM.Info(ctx)
-	if err != nil {
-		return nil, err
-	}
-	rule := ""
-	for _, f := range w.VM.DaemonRules(vm) {
-		if f.HostPort == a.Endpoint.Port {
-			rule = f.Name
-			break
-		}
-	}
-	if rule == "" {
-		return nil, nil // a tunnel of somebody's leads there
-	}
-	text, err := store.NewRecord(a.Endpoint.Port, rule, cmp.Or(vm.UUID, vm.Name), certs.PublicKeyHash(a.Leaf.PublicKey)).Marshal()
-	if err != nil {
-		return nil, err
-	}
-	if old, err := w.Laptop.ReadFile(ctx, w.Machine.RecordPath()); err == nil && bytes.Equal(old, text) {
-		return nil, nil
-	}
-	return &WriteRecord{Path: w.Machine.RecordPath(), New: string(text), url: a.Endpoint.URL()}, nil
 }
 
 func (c *WriteRecord) About() engine.About {
-	return engine.About{Kind: "write-record", Doing: "recording the endpoint " + c.url, Inert: true}
+	return engine.About{Kind: "write-record", Doing: "recording the endpoint " + c.url(), Inert: true}
 }
 
-func (c *WriteRecord) String() string {
-	url := c.url
-	if r, err := store.ParseRecord([]byte(c.New)); url == "" && err == nil {
-		url = endpoint.Endpoint{Host: endpoint.Localhost, Port: r.Port}.URL()
+func (c *WriteRecord) String() string { return "record the endpoint " + c.url() }
+
+func (c *WriteRecord) url() string {
+	r, err := store.ParseRecord([]byte(c.New))
+	if err != nil {
+		return ""
 	}
-	return "record the endpoint " + url
+	return endpoint.Endpoint{Host: endpoint.Localhost, Port: r.Port}.URL()
 }
 
 func (c *WriteRecord) Backup(ctx context.Context, w *target.Target) error {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/engine"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/hint"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/target"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/useraction"
@@ -33,8 +34,8 @@ const (
 type RestartModules struct {
 	// Adapters get their addresses anew afterwards; Backup adds those that VirtualBox has.
 	Adapters []HostOnly `json:",omitempty"`
-	// Again is the command line that may save VMs.
-	Again string
+	// Again is the command line that may save VMs. If empty, it is fix --stop-vms.
+	Again string `json:",omitempty"`
 
 	// From here on as Backup found it.
 	Steps [][]string `json:",omitempty"`
@@ -85,7 +86,11 @@ func (c *RestartModules) Backup(ctx context.Context, w *target.Target) error {
 	if err != nil {
 		return err
 	}
-	save, err := m.MayRestart(running, w.StopVMs, c.Again)
+	again := w.Hint(hint.Fix("--stop-vms"))
+	if c.Again != "" {
+		again = hint.Shell(c.Again)
+	}
+	save, err := m.MayRestart(running, w.StopVMs, again)
 	if err != nil {
 		return err
 	}
@@ -139,7 +144,7 @@ func (c *RestartModules) Apply(ctx context.Context, w *target.Target) error {
 	}
 	if m, err := w.VirtualBox.Modules(ctx); err == nil && m.Blocked {
 		required := &useraction.Required{Text: "macOS does not load VirtualBox's kernel extensions, /dev/" + installation.NetCtlDevice + " is still missing: allow them in Privacy & Security, and reboot",
-			Hint: "docker-vpn-helper explain machine.driver-not-loaded"}
+			Hint: hint.Explain("machine.driver-not-loaded")}
 		if installation.KextsUnsupported(failed) {
 			required.Text = fmt.Sprintf("this macOS loads no kernel extensions of VirtualBox %s, which is too old for it: install VirtualBox 7", m.Version)
 		}
@@ -185,7 +190,7 @@ func (c *RestartModules) awaitClosed(ctx context.Context, w *target.Target) erro
 			return nil
 		}
 		if w.Now().After(deadline) {
-			_, err := m.MayRestart(nil, false, "")
+			_, err := m.MayRestart(nil, false, nil)
 			return fmt.Errorf("all VMs are saved, and the kernel modules are still in use after %s: %w", closeTime, err)
 		}
 		if err := host.Sleep(ctx, 200*time.Millisecond); err != nil {

@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/engine"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/hint"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/hosttest"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/store"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/target"
@@ -139,8 +140,8 @@ UNIT
 		stopVMs bool
 		want    *useraction.Required
 	}{
-		"without_a_way_to_restart_them_known": {"NO UNIT", false, &useraction.Required{Text: "VirtualBox is running: VBoxHeadless (pid 41)", Hint: "again"}},
-		"without_the_flag":                    {"", false, &useraction.Required{Text: "VirtualBox is running: VBoxHeadless (pid 41)", Hint: "again"}},
+		"without_a_way_to_restart_them_known": {"NO UNIT", false, &useraction.Required{Text: "VirtualBox is running: VBoxHeadless (pid 41)", Hint: hint.Shell("again")}},
+		"without_the_flag":                    {"", false, &useraction.Required{Text: "VirtualBox is running: VBoxHeadless (pid 41)", Hint: hint.Shell("again")}},
 		"another_users":                       {"foreign 77 VBoxHeadless", true, &useraction.Required{Text: "VMs that are not yours to save are running: VBoxHeadless (pid 77, of another user)"}},
 		"another_virtualbox_of_this_user": {"process 78 VBoxHeadless VBoxHeadless --comment z --startvm 9999", true,
 			&useraction.Required{Text: "VMs that are not yours to save are running: VBoxHeadless (pid 78)"}},

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/hint"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/target"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/vbox"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/virtualbox"
@@ -56,7 +57,7 @@ func CheckPort(ctx context.Context, w *target.Target) error {
 func withPortHint(w *target.Target, err error) error {
 	var unusable *virtualbox.PortError
 	if errors.As(err, &unusable) && unusable.Next != 0 {
-		unusable.Hint = w.Hint("fix", "--port", strconv.Itoa(unusable.Next))
+		unusable.Hint = w.Hint(hint.Fix("--port", strconv.Itoa(unusable.Next)))
 	}
 	return err
 }

@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 	"strings"
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/certs"
@@ -18,6 +19,11 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/engine"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/target"
 )
+
+const kindReissue = "reissue-certificate"
+
+// Reissued reports whether this run has reissued the certificate.
+func Reissued(w *target.Target) bool { return slices.Contains(w.Applied, kindReissue) }
 
 // Reissue signs a new server certificate for the key that the docker host has,
 // puts it in place there and in the store, and restarts dockerd. Certificates are
@@ -37,12 +43,15 @@ type Reissue struct {
 	StoreNone bool   `json:",omitempty"` // the store had no copy
 	New       []byte `json:",omitempty"`
 
-	before *x509.Certificate // what dockerd served
+	// Request is for the new certificate, NotKept why docker-machine's next one will not
+	// have its names.
+	Request certs.Request `json:"-"`
+	NotKept string        `json:"-"`
 }
 
 func (c *Reissue) About() engine.About {
 	a := engine.About{
-		Kind:  "reissue-certificate",
+		Kind:  kindReissue,
 		Doing: fmt.Sprintf("reissuing the server certificate with %s, and restarting dockerd", strings.Join(c.Names, ", ")),
 		// The docker host has the old certificate to get back, unless none was signed.
 		NeedsDockerHost: len(c.New) > 0,
@@ -58,13 +67,13 @@ func (c *Reissue) String() string {
 	return fmt.Sprintf("reissue the server certificate with %s, and restart dockerd", strings.Join(c.Names, ", "))
 }
 
-// PlanReissue plans one. served is what dockerd serves now, nil if nothing.
-func PlanReissue(ctx context.Context, w *target.Target, names []string, served *x509.Certificate) *Reissue {
-	c := &Reissue{Machine: w.Machine.Name, Names: names, StorePath: w.Machine.ServerCert, before: served}
-	if !w.Mode.IsQuick() {
-		c.Containers = w.Guest.StoppedByRestart(ctx)
+// Sign has the machine CA sign what is requested.
+func Sign(ctx context.Context, w *target.Target, r certs.Request) (_ []byte, err error) {
+	if r.CA, r.CAKey, err = w.Endpoints.SigningCA(ctx); err != nil {
+		return nil, err
 	}
-	return c
+	r.Now = w.Now()
+	return certs.Reissue(r)
 }
 
 // It reads both old copies and signs the new one.
@@ -82,6 +91,9 @@ func (c *Reissue) Backup(ctx context.Context, w *target.Target) error {
 	if apart := dockerhost.DescribeClockSkew(facts.ClockSkew(w.Now())); apart != "" {
 		w.Tell("[%s] warn: %s: the certificate is made for both", c.Machine, apart)
 	}
+	if c.NotKept != "" {
+		w.Tell("[%s] warn: docker-machine will not keep the new names: %s", c.Machine, c.NotKept)
+	}
 	// Both go into the journal, which has no secrets.
 	if endpoint.HoldsKey(facts.Cert.Data) {
 		return fmt.Errorf("%s on %s holds a private key as well: put that into a file of its own", facts.Cert.Path, c.Machine)
@@ -98,53 +110,15 @@ func (c *Reissue) Backup(ctx context.Context, w *target.Target) error {
 	}
 	c.StoreOld = store
 
-	old := c.old(facts)
-	if old == nil {
-		return fmt.Errorf("%s has no server certificate, neither served nor on disk, that a new one could follow: docker-machine regenerate-certs %s", c.Machine, c.Machine)
-	}
-	ca, caKey, err := w.Endpoints.SigningCA(ctx)
-	if err != nil {
-		return err
-	}
-	signed, err := certs.Reissue(certs.Request{
-		Old: old, PublicKey: c.publicKey(facts, old), CA: ca, CAKey: caKey,
-		Names: c.Names, Now: w.Now(), RemoteNow: facts.Now, Rand: rand.Reader,
-	})
-	if err != nil {
+	if c.New, err = Sign(ctx, w, c.Request); err != nil {
 		return fmt.Errorf("signing the new server certificate: %w", err)
 	}
-	c.New = signed
 	c.ID = rand.Text()
 	return nil
 }
 
 func sudoRefused(machine string, facts dockerhost.Facts) error {
 	return fmt.Errorf("sudo is refused on %s: %s", machine, facts.SudoError)
-}
-
-// old is the certificate whose names and uses the new one keeps.
-func (c *Reissue) old(facts dockerhost.Facts) *x509.Certificate {
-	if c.before != nil {
-		return c.before
-	}
-	for _, text := range [][]byte{c.HostOld, c.StoreOld} {
-		if cert, err := certs.ParseCert(text); err == nil {
-			return cert
-		}
-	}
-	return nil
-}
-
-// publicKey is that of the key on the docker host: as openssl there says, else
-// that of the certificate which dockerd has with it.
-func (c *Reissue) publicKey(facts dockerhost.Facts, old *x509.Certificate) crypto.PublicKey {
-	if key := HostKey(facts); key != nil {
-		return key
-	}
-	if disk, err := certs.ParseCert(c.HostOld); err == nil && c.before == nil {
-		return disk.PublicKey
-	}
-	return old.PublicKey
 }
 
 // HostKey is the public half of server-key.pem on the docker host, nil where
@@ -176,11 +150,7 @@ func (c *Reissue) Apply(ctx context.Context, w *target.Target) error {
 	if err := swapError(c.Machine, r); err != nil {
 		return err
 	}
-	if err := c.served(ctx, w); err != nil {
-		return err
-	}
-	w.Reissue = false // what was asked for is done
-	return nil
+	return c.served(ctx, w)
 }
 
 // served is nil unless dockerd is seen to serve something else than the new

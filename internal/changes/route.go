@@ -20,7 +20,7 @@ type RestoreRoute struct {
 	OS      string
 	Net     netip.Prefix // the laptop's own address on it, with the network's length
 	Adapter string
-	// Again is the command line that may save VMs, for the last resort.
+	// Again is in older journals, and means nothing any more.
 	Again string `json:",omitempty"`
 	// Listed reports that there was such a route before, which led nowhere.
 	Listed bool `json:",omitempty"`
@@ -119,9 +119,9 @@ func (c *RestoreRoute) gone(ctx context.Context, w *target.Target) bool {
 func (c *RestoreRoute) Next() engine.Change {
 	if !strings.HasPrefix(c.Adapter, "vboxnet") {
 		// The bridge of a host-only network (VirtualBox 7 on macOS) is not VBoxManage's to configure.
-		return &RestartModules{Again: c.Again}
+		return &RestartModules{}
 	}
-	return &ConfigureAdapter{Adapter: c.Adapter, Addr: c.Net, Again: c.Again, For: c}
+	return &ConfigureAdapter{Adapter: c.Adapter, Addr: c.Net, For: c}
 }
 
 func steps(ctx context.Context, w *target.Target, all []routes.Step) error {
@@ -141,7 +141,7 @@ func steps(ctx context.Context, w *target.Target, all []routes.Step) error {
 type ConfigureAdapter struct {
 	Adapter string
 	Addr    netip.Prefix
-	// Again is the command line that may save VMs, for the last resort.
+	// Again is in older journals, and means nothing any more.
 	Again string `json:",omitempty"`
 	// For is the route that this is to bring back; nil where it was the address that was gone.
 	For *RestoreRoute `json:",omitempty"`
@@ -174,7 +174,7 @@ func (c *ConfigureAdapter) Next() engine.Change {
 	if c.refused {
 		return nil
 	}
-	return &RestartModules{Adapters: []HostOnly{{Name: c.Adapter, Addr: c.Addr}}, Again: c.Again}
+	return &RestartModules{Adapters: []HostOnly{{Name: c.Adapter, Addr: c.Addr}}}
 }
 
 // The address is the one that VirtualBox had

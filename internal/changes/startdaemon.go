@@ -3,21 +3,12 @@ package changes
 import (
 	"context"
 
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/dockerhost"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/engine"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/target"
 )
 
 // StartDaemon starts a dockerd that does not run.
 type StartDaemon struct{ Machine string }
-
-// PlanStart plans one where the docker host can be told to; else it is nil.
-func PlanStart(w *target.Target, facts dockerhost.Facts) *StartDaemon {
-	if !facts.Root || facts.Init == "" || !facts.Client {
-		return nil
-	}
-	return &StartDaemon{Machine: w.Machine.Name}
-}
 
 func (c *StartDaemon) About() engine.About {
 	return engine.About{

@@ -11,6 +11,7 @@ import (
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/certs"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/engine"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/hint"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/layers"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/mode"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/target"
@@ -159,7 +160,7 @@ func (a *app) certRenew(s site, name string, acceptHostKey bool) error {
 	w.Forget()
 	if target := w.Endpoints.Target(a.ctx); target.Planned && a.ctx.Err() == nil {
 		return &exitError{code: exitProblems, message: fmt.Sprintf("machine %q has no NAT rule for dockerd, so that a new certificate could not be proved", w.Machine.Name),
-			hint: w.Hint("fix", "--reissue")}
+			hint: w.Hint(hint.Fix("--reissue"))}
 	}
 	res, err := session.Fix(a.ctx, a.hard, layers.Only("machine", "ssh", "tls", "daemon"))
 	if err != nil {

@@ -10,6 +10,7 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/changes"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/dockercli"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/engine"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/hint"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/journal"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/layers"
@@ -102,9 +103,9 @@ func (a *app) contexts(w *target.Target) error {
 	var exit *host.CmdError
 	switch {
 	case errors.Is(err, dockercli.ErrMissing):
-		return &exitError{code: exitUserAction, message: err.Error(), hint: "docker-vpn-helper explain env.client-missing"}
+		return &exitError{code: exitUserAction, message: err.Error(), hint: hint.Explain("env.client-missing")}
 	case errors.As(err, &exit) && strings.Contains(exit.Stderr, "is not a docker command"):
-		return &exitError{code: exitUserAction, message: "this docker command has no contexts: it is older than 19.03", hint: "docker --version"}
+		return &exitError{code: exitUserAction, message: "this docker command has no contexts: it is older than 19.03", hint: hint.Run("docker", "--version")}
 	}
 	return a.cause(err)
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/changes"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/dockermachine"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/engine"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/hint"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/layers"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/mode"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/store"
@@ -37,7 +38,7 @@ func (a *app) openOrCreate(s site, name string, f fixFlags) (*target.Target, err
 			return nil, err
 		}
 		e := *a.classify(err)
-		e.hint = a.command("fix", "--create", name)
+		e.hint = hint.Own("fix", "--create", name)
 		e.changes = []string{fmt.Sprintf("create machine %s (docker-machine create -d virtualbox %s)", name, name)}
 		if !a.ui.JSON {
 			a.ui.Print(e.changes[0] + "\n")
@@ -84,7 +85,7 @@ func (a *app) create(s site, name string, f fixFlags) error {
 	defer session.Target.Enter(mode.Repair())()
 	again := a.again
 	if !f.create { // a yes was typed instead
-		again = func(flags ...string) string { return a.again(append([]string{"--create"}, flags...)...) }
+		again = func(flags ...string) hint.Hint { return a.again(append([]string{"--create"}, flags...)...) }
 	}
 	machine := dockermachine.New(s.laptop, s.store, session.Target.VirtualBox, session.Target.Network, a.ui.Say)
 	plan, err := machine.Check(a.ctx, name, again())
@@ -93,7 +94,7 @@ func (a *app) create(s site, name string, f fixFlags) error {
 	}
 	switch {
 	case plan.Modules:
-		restart := &changes.RestartModules{Again: again("--stop-vms")}
+		restart := &changes.RestartModules{Again: again("--stop-vms").String()}
 		_, err = session.Apply(a.ctx, a.hard, []engine.Change{restart})
 	case plan.Route:
 		_, err = session.Fix(a.ctx, a.hard, layers.BeforeCreate())
@@ -125,7 +126,7 @@ func (a *app) created(w *target.Target, machine *dockermachine.CLI, failed error
 	defer cancel()
 	if err := machine.Remove(ctx, name, a.Stderr); err != nil {
 		return &exitError{code: exitIncomplete, message: fmt.Sprintf("%v; and what it left could not be removed: %v", a.cause(failed), err),
-			hint: w.DockerMachine("rm", "-f")}
+			hint: hint.DockerMachine("rm", "-f", name)}
 	}
 	return a.cause(failed)
 }

@@ -7,7 +7,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/dockermachine"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/endpoint"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/hint"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/shell"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/target"
 )
@@ -112,11 +114,11 @@ func (a *app) notGood(w *target.Target, err error) error {
 	if a.interrupted() {
 		return errInterrupted
 	}
-	hint := w.Hint("fix")
+	next := w.Hint(hint.Fix())
 	if w.Machine.Unfinished {
-		hint = w.CreateAgainHint()
+		next = w.Hint(hint.CreateAgain(dockermachine.Found(w.Laptop)))
 	}
-	return &exitError{code: exitProblems, message: a.cause(err).Error(), hint: hint}
+	return &exitError{code: exitProblems, message: a.cause(err).Error(), hint: next}
 }
 
 // unset undoes what env sets. What the variables were before is not known, so

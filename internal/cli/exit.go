@@ -10,6 +10,7 @@ import (
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/changes"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/engine"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/hint"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/shell"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/store"
@@ -34,7 +35,7 @@ const (
 type exitError struct {
 	code    int
 	message string
-	hint    string
+	hint    hint.Hint
 	// shown says that the result, on stdout as JSON, has the error in it already.
 	shown bool
 	// changes is what would have been done.
@@ -44,7 +45,7 @@ type exitError struct {
 func (e *exitError) Error() string { return e.message }
 
 func usage(format string, args ...any) error {
-	return &exitError{code: exitUsage, message: fmt.Sprintf(format, args...), hint: "docker-vpn-helper --help"}
+	return &exitError{code: exitUsage, message: fmt.Sprintf(format, args...), hint: hint.Run("docker-vpn-helper", "--help")}
 }
 
 // jsonFailure is the form of any failure with --json.
@@ -63,17 +64,18 @@ type jsonError struct {
 // report shows an error and returns its exit code.
 func (a *app) report(err error) int {
 	e := a.classify(err)
+	e.hint = e.hint.For(a.storage, "")
 	if !e.shown && a.ui.JSON {
 		_ = a.ui.PrintJSON(jsonFailure{Schema: engine.Schema, Error: e.json(), Changes: e.changes})
 	}
 	if !a.ui.JSON {
-		a.ui.Error(e.message, e.hint)
+		a.ui.Error(e.message, e.hint.String())
 	}
 	return e.code
 }
 
 func (e *exitError) json() *jsonError {
-	return &jsonError{Message: e.message, Hint: e.hint, Exit: e.code}
+	return &jsonError{Message: e.message, Hint: e.hint.String(), Exit: e.code}
 }
 
 // classify turns any error into one with an exit code.
@@ -104,19 +106,27 @@ func (a *app) endedRun(err error) *exitError {
 	switch {
 	case errors.As(err, &refused):
 		inner := a.classify(refused.Err)
-		return &exitError{code: inner.code, message: "nothing was taken back: " + inner.message, hint: cmp.Or(inner.hint, a.command("doctor", refused.Machine))}
+		next := inner.hint
+		switch {
+		case len(next) > 0:
+		case refused.Machine == "":
+			next = hint.Own("doctor")
+		default:
+			next = hint.Own("doctor", refused.Machine)
+		}
+		return &exitError{code: inner.code, message: "nothing was taken back: " + inner.message, hint: next}
 	case errors.As(err, &journal) && journal.Machine == "":
-		return &exitError{code: exitIncomplete, hint: "VBoxManage list vms --long"}
+		return &exitError{code: exitIncomplete, hint: hint.VBoxManage("list", "vms", "--long")}
 	case errors.As(err, &journal):
-		return &exitError{code: exitIncomplete, hint: a.command("undo", "--list", journal.Machine)}
+		return &exitError{code: exitIncomplete, hint: hint.Own("undo", "--list", journal.Machine)}
 	case errors.As(err, &rollback) && rollback.Machine == "": // the kernel modules belong to no machine
-		return &exitError{code: exitIncomplete, message: rollback.Error(), hint: a.command("modules", "restart")}
+		return &exitError{code: exitIncomplete, message: rollback.Error(), hint: hint.Own("modules", "restart")}
 	case errors.As(err, &rollback):
-		return &exitError{code: exitIncomplete, message: rollback.Error(), hint: a.command("undo", rollback.Machine)}
+		return &exitError{code: exitIncomplete, message: rollback.Error(), hint: hint.Own("undo", rollback.Machine)}
 	case errors.Is(err, errInterrupted):
 		return &exitError{code: exitInterrupted, message: "interrupted"}
 	case errors.Is(err, errTimeout), errors.Is(err, context.DeadlineExceeded):
-		return &exitError{hint: a.command("doctor")}
+		return &exitError{hint: hint.Own("doctor")}
 	}
 	return nil
 }
@@ -131,13 +141,13 @@ func (a *app) wrongUsage(err error) *exitError {
 	)
 	switch {
 	case errors.As(err, &missing) && len(missing.Known) == 0:
-		return &exitError{code: exitUsage, hint: a.command("fix", "--create", missing.Name)}
+		return &exitError{code: exitUsage, hint: hint.Own("fix", "--create", missing.Name)}
 	case errors.As(err, &missing), errors.As(err, &name):
-		return &exitError{code: exitUsage, hint: a.command("ls")}
+		return &exitError{code: exitUsage, hint: hint.Own("ls")}
 	case errors.As(err, &config):
-		return &exitError{hint: "docker-vpn-helper explain machine.config-unreadable"}
+		return &exitError{hint: hint.Explain("machine.config-unreadable")}
 	case errors.As(err, &dialect):
-		return &exitError{code: exitUsage, hint: "docker-vpn-helper env --help"}
+		return &exitError{code: exitUsage, hint: hint.Run("docker-vpn-helper", "env", "--help")}
 	}
 	return nil
 }
@@ -155,7 +165,7 @@ func (a *app) userAction(err error) *exitError {
 	case errors.Is(err, ui.ErrRefused):
 		return &exitError{code: exitUserAction, message: "nothing was changed: " + err.Error()}
 	case errors.As(err, &sudo):
-		return &exitError{code: exitUserAction, hint: shell.Command(sudo.Argv...)}
+		return &exitError{code: exitUserAction, hint: hint.Run(sudo.Argv...)}
 	case errors.As(err, &required):
 		return &exitError{code: exitUserAction, hint: required.Hint}
 	}
@@ -179,32 +189,28 @@ func (a *app) failedRepair(err error) *exitError {
 	case errors.As(err, &verdict):
 		return &exitError{hint: verdict.Finding.Hint}
 	case errors.As(err, &vb) && vb.Kind == vbox.KernelDriver:
-		return &exitError{hint: a.command("modules", "restart")}
+		return &exitError{hint: hint.Own("modules", "restart")}
 	case errors.As(err, &vb) && vb.Kind == vbox.HostOnlyMissing:
-		return &exitError{hint: "VBoxManage hostonlyif create"}
+		return &exitError{hint: hint.VBoxManage("hostonlyif", "create")}
 	case errors.Is(err, virtualbox.ErrNotInstalled):
-		return &exitError{code: exitUserAction, hint: a.command("doctor")}
+		return &exitError{code: exitUserAction, hint: hint.Own("doctor")}
 	case errors.As(err, &vb), errors.As(err, &down):
-		return &exitError{hint: a.command("doctor")}
+		return &exitError{hint: hint.Own("doctor")}
 	case errors.As(err, &path) && errors.Is(err, fs.ErrPermission):
-		return &exitError{hint: shell.Command("ls", "-ld", path.Path)}
+		return &exitError{hint: hint.Run("ls", "-ld", path.Path)}
 	}
 	return nil
 }
 
-// command is a command line of this program that works when pasted;
-// empty arguments are left out.
-func (a *app) command(args ...string) string {
-	args = slices.DeleteFunc(args, func(s string) bool { return s == "" })
-	return shell.Command(append(a.program(), args...)...)
-}
+// command is a command line of this program that works when pasted.
+func (a *app) command(args ...string) string { return hint.Own(args...).For(a.storage, "").String() }
 
 // again is this very command line with more flags.
-func (a *app) again(flags ...string) string {
+func (a *app) again(flags ...string) hint.Hint {
 	line := append([]string{"docker-vpn-helper"}, a.args...)
 	end := len(line)
 	if dash := slices.Index(line, "--"); dash >= 0 {
 		end = dash // what follows is no flag
 	}
-	return shell.Command(slices.Insert(line, end, flags...)...)
+	return hint.Run(slices.Insert(line, end, flags...)...)
 }

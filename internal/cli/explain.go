@@ -16,6 +16,7 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/docs"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/engine"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/explain"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/hint"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/shell"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/store"
@@ -67,14 +68,14 @@ An unrecognized message is not guessed at: exit status 4. Nothing is sent anywhe
 func (a *app) explainCode(code string) error {
 	page, ok := docs.Page(code)
 	if !ok {
-		var like []string
+		var like hint.Hint
 		for _, c := range nearest(code, docs.Codes(), 3) {
-			like = append(like, "docker-vpn-helper explain "+c)
+			like = like.Then("", hint.Explain(c))
 		}
 		if len(like) == 0 {
-			like = []string{a.command("doctor")}
+			like = hint.Own("doctor")
 		}
-		return &exitError{code: exitUsage, message: fmt.Sprintf("no finding has the code %q", code), hint: strings.Join(like, "\n")}
+		return &exitError{code: exitUsage, message: fmt.Sprintf("no finding has the code %q", code), hint: like}
 	}
 	page = pageFor(page, a.likelyMachine(), a.command())
 	if a.ui.JSON {
@@ -182,7 +183,7 @@ func (a *app) explainText(text string, command *ran) error {
 		if command != nil {
 			message = command.failure
 		}
-		return &exitError{code: exitUnknown, message: message, hint: a.command("doctor")}
+		return &exitError{code: exitUnknown, message: message, hint: hint.Own("doctor")}
 	}
 	e = e.On(explain.Laptop{
 		System: a.Laptop(host.Sudo{}).OS(), Machine: a.likelyMachine(), Program: a.command(), HostOnlyNetworks: sync.OnceValue(a.hasHostOnlyNetworks),
@@ -213,7 +214,7 @@ func (a *app) entryPage(e explain.Entry) string {
 		fmt.Fprintf(&b, "    %s\n", r)
 	}
 	if e.Code != "" {
-		fmt.Fprintf(&b, "\nMore: `%s`\n", a.command("explain", e.Code))
+		fmt.Fprintf(&b, "\nMore: `%s`\n", hint.Explain(e.Code))
 	}
 	return b.String() + "\nSource: " + e.Source
 }

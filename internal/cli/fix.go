@@ -9,6 +9,7 @@ import (
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/endpoint"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/engine"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/hint"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/layers"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/shell"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/store"
@@ -236,8 +237,8 @@ func (a *app) dryRun(w *target.Target) error {
 // notFix replaces a hint that is to run fix: this was fix.
 func (a *app) notFix(w *target.Target, err error) error {
 	var verdict *engine.VerdictError
-	if errors.As(err, &verdict) && verdict.Finding.Hint == w.Hint("fix") {
-		verdict.Finding.Hint = a.command("explain", verdict.Finding.Code)
+	if errors.As(err, &verdict) && verdict.Finding.Hint.String() == w.Hint(hint.Fix()).String() {
+		verdict.Finding.Hint = hint.Explain(verdict.Finding.Code)
 	}
 	return err
 }

@@ -10,7 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/engine"
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/shell"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/hint"
 )
 
 func (a *app) helpCmd() *cobra.Command {
@@ -63,7 +63,7 @@ func (a *app) help(text func(*cobra.Command, []string)) func(*cobra.Command, []s
 // unknownCommand is wrong usage; what was meant, if that can be told, is the hint,
 // with the rest of the command line as it was.
 func (a *app) unknownCommand(root *cobra.Command, name string) error {
-	var hints []string
+	var meant hint.Hint
 	likes := root.SuggestionsFor(name)
 	slices.SortStableFunc(likes, func(a, b string) int { // what was only begun, before what was mistyped
 		return cmp.Compare(strings.Index(b, name), strings.Index(a, name))
@@ -75,10 +75,10 @@ func (a *app) unknownCommand(root *cobra.Command, name string) error {
 		} else {
 			line = []string{"docker-vpn-helper", like}
 		}
-		hints = append(hints, shell.Command(line...))
+		meant = meant.Then("", hint.Run(line...))
 	}
-	if len(hints) == 0 {
-		hints = []string{"docker-vpn-helper --help"}
+	if len(meant) == 0 {
+		meant = hint.Run("docker-vpn-helper", "--help")
 	}
-	return &exitError{code: exitUsage, message: fmt.Sprintf("unknown command %q", name), hint: strings.Join(hints, "\n")}
+	return &exitError{code: exitUsage, message: fmt.Sprintf("unknown command %q", name), hint: meant}
 }

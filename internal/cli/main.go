@@ -14,6 +14,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/hint"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/shell"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/ui"
@@ -121,7 +122,7 @@ docker-machine VM when a VPN has taken the host-only network away.`,
 	root.SetUsageFunc(func(c *cobra.Command) error { return usageText(c.OutOrStderr(), c, a.ui.Columns()) })
 	root.CompletionOptions.DisableDefaultCmd = true
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return &exitError{code: exitUsage, message: err.Error(), hint: cmd.CommandPath() + " --help"}
+		return &exitError{code: exitUsage, message: err.Error(), hint: hint.Run(append(strings.Fields(cmd.CommandPath()), "--help")...)}
 	})
 	f := root.PersistentFlags()
 	f.StringVarP(&a.storage, "storage-path", "s", "", "machine store (default $MACHINE_STORAGE_PATH, else ~/.docker/machine)")

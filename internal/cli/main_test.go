@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/hint"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/store"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/target"
@@ -73,14 +74,14 @@ func TestShellThatIsNone(t *testing.T) {
 // A look that a signal ended says nothing of the endpoint; one that --timeout ended
 // says that there was no answer.
 func TestWhatEndedALook(t *testing.T) {
-	w := &target.Target{Machine: store.Machine{Name: "default"}, Flags: target.Flags{Program: "docker-vpn-helper"}}
+	w := &target.Target{Machine: store.Machine{Name: "default"}}
 	for _, c := range []struct {
 		cause error
 		want  exitError
 	}{
 		{errInterrupted, exitError{code: exitInterrupted, message: "interrupted"}},
-		{errTimeout, exitError{code: exitProblems, message: errTimeout.Error(), hint: "docker-vpn-helper fix default"}},
-		{nil, exitError{code: exitProblems, message: "no answer", hint: "docker-vpn-helper fix default"}},
+		{errTimeout, exitError{code: exitProblems, message: errTimeout.Error(), hint: hint.Own("fix", "default").For("", "")}},
+		{nil, exitError{code: exitProblems, message: "no answer", hint: hint.Own("fix", "default").For("", "")}},
 	} {
 		ctx, cancel := context.WithCancelCause(t.Context())
 		if c.cause != nil {

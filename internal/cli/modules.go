@@ -9,6 +9,7 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/changes"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/dockermachine"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/engine"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/hint"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/laptop"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/mode"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/target"
@@ -60,7 +61,7 @@ func (a *app) restartModules(s site, stopVMs bool) error {
 	if err := a.noVPN(s, session.Target); err != nil {
 		return a.cause(err)
 	}
-	restart := &changes.RestartModules{Again: session.Target.Program + " modules restart --stop-vms"}
+	restart := &changes.RestartModules{Again: hint.Own("modules", "restart", "--stop-vms").For(a.storage, "").String()}
 	if _, err := session.Apply(a.ctx, a.hard, []engine.Change{restart}); err != nil {
 		return err
 	}
@@ -116,7 +117,7 @@ func (a *app) noVPN(s site, w *target.Target) error {
 		}
 		if vpn != "" {
 			again := a.again()
-			return &useraction.Required{Text: vpn + ": disconnect from the VPN and run again: " + again, Hint: again}
+			return &useraction.Required{Text: vpn + ": disconnect from the VPN and run again: " + again.String(), Hint: again}
 		}
 	}
 	return nil

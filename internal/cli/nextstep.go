@@ -2,6 +2,7 @@ package cli
 
 import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/engine"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/hint"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/shell"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/target"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/ui"
@@ -15,16 +16,16 @@ func (a *app) nextStep(s site, w *target.Target, r engine.Report) ui.Step {
 	if !found {
 		f, found = r.CauseFinding()
 	}
-	if r.Status == engine.Warn && f.Hint == "" {
+	if r.Status == engine.Warn && len(f.Hint) == 0 {
 		f = firstWithHint(r, f)
 	}
 	switch {
-	case f.Hint == w.Hint("fix"):
+	case f.Hint.String() == w.Hint(hint.Fix()).String():
 		return ui.Step{Label: "Fix it:", Command: a.evaluated(s, "fix", w.Machine.Name)}
-	case f.Hint != "":
-		return ui.Step{Label: "Next:", Command: f.Hint}
+	case len(f.Hint) > 0:
+		return ui.Step{Label: "Next:", Command: f.Hint.String()}
 	case found:
-		return ui.Step{Label: "More:", Command: "docker-vpn-helper explain " + f.Code}
+		return ui.Step{Label: "More:", Command: hint.Explain(f.Code).String()}
 	}
 	return ui.Step{}
 }
@@ -35,7 +36,7 @@ func firstWithHint(r engine.Report, otherwise engine.Finding) engine.Finding {
 	for _, weight := range []engine.Weight{engine.Outranks, engine.Plain, engine.Aside} {
 		for _, l := range r.Layers {
 			for _, f := range l.Findings {
-				if f.Weight == weight && f.Status == engine.Warn && f.Hint != "" {
+				if f.Weight == weight && f.Status == engine.Warn && len(f.Hint) > 0 {
 					return f
 				}
 			}

@@ -7,6 +7,7 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/changes"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/dockercli"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/engine"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/hint"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/laptop"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/layers"
@@ -44,7 +45,7 @@ func (a *app) site() (site, error) {
 	}
 	state := target.StateDir(a.Getenv, home)
 	if home == "" && (!filepath.IsAbs(state) || a.storage == "" && a.Getenv("MACHINE_STORAGE_PATH") == "") {
-		return site{}, &exitError{code: exitUsage, message: "no home directory is known: HOME is not set", hint: "export HOME=~"}
+		return site{}, &exitError{code: exitUsage, message: "no home directory is known: HOME is not set", hint: hint.Shell("export HOME=~")}
 	}
 	computer := a.Laptop(host.Sudo{
 		Terminal: a.ui.CanPrompt(),
@@ -101,10 +102,7 @@ func (a *app) withoutMachine(s site) *target.Target {
 	if w.VirtualBox == nil {
 		w.VirtualBox = virtualbox.New(s.laptop, func() bool { return w.Mode.IsRepair() })
 	}
-	w.Program = "docker-vpn-helper"
-	if a.storage != "" {
-		w.Program = shell.Command("docker-vpn-helper", "-s", a.storage)
-	}
+	w.Storage = a.storage
 	return w
 }
 

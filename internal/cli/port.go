@@ -5,6 +5,7 @@ import (
 	"strconv"
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/changes"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/hint"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/target"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/virtualbox"
 )
@@ -16,7 +17,7 @@ func (a *app) checkPort(w *target.Target, f fixFlags) error {
 	w.Forget()
 	var unusable *virtualbox.PortError
 	if errors.As(err, &unusable) && f.create && unusable.Next != 0 {
-		unusable.Hint = a.command("fix", "--create", "--port", strconv.Itoa(unusable.Next), w.Machine.Name)
+		unusable.Hint = w.Hint(hint.Fix("--create", "--port", strconv.Itoa(unusable.Next)))
 	}
 	return a.cause(err)
 }

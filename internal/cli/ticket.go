@@ -12,6 +12,7 @@ import (
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/endpoint"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/engine"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/hint"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/store"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/ticket"
@@ -22,7 +23,7 @@ import (
 // to path: a new file, or one that is a report already.
 func (a *app) ticketFile(s site, path string) (string, error) {
 	refuse := func(why string) error {
-		return &exitError{code: exitUsage, message: fmt.Sprintf("--report %s: %s", path, why), hint: "docker-vpn-helper doctor --report docker-vpn-helper-report.txt"}
+		return &exitError{code: exitUsage, message: fmt.Sprintf("--report %s: %s", path, why), hint: hint.Run("docker-vpn-helper", "doctor", "--report", "docker-vpn-helper-report.txt")}
 	}
 	abs, err := filepath.Abs(path)
 	// Standard output has the findings already.

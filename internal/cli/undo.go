@@ -146,7 +146,7 @@ func (a *app) undo(s site, names []string, all bool) error {
 			return e
 		}
 		if !a.ui.JSON {
-			a.ui.Error(e.message, e.hint)
+			a.ui.Error(e.message, e.hint.For(a.storage, "").String())
 		}
 		if failed == nil || e.code > failed.code {
 			failed = e

@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"path/filepath"
 
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/hint"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/laptop"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/routes"
@@ -59,10 +60,10 @@ type Plan struct {
 
 // Check finds out what creating a machine takes, or what stands in the way of it: a
 // *useraction.Required. Nothing is changed. again is the command line to repeat.
-func (c *CLI) Check(ctx context.Context, name, again string) (Plan, error) {
+func (c *CLI) Check(ctx context.Context, name string, again hint.Hint) (Plan, error) {
 	plan := Plan{}
 	if _, err := path(c.laptop); err != nil {
-		return plan, &useraction.Required{Text: "docker-machine is not installed, and only it creates machines", Hint: "brew install docker-machine"}
+		return plan, &useraction.Required{Text: "docker-machine is not installed, and only it creates machines", Hint: hint.Run("brew", "install", "docker-machine")}
 	}
 	if err := c.checkVirtualBox(ctx); err != nil {
 		return plan, err
@@ -72,7 +73,7 @@ func (c *CLI) Check(ctx context.Context, name, again string) (Plan, error) {
 		return plan, err
 	}
 	if vpn != "" {
-		return plan, &useraction.Required{Text: vpn + ": disconnect from the VPN and run again: " + again, Hint: again}
+		return plan, &useraction.Required{Text: vpn + ": disconnect from the VPN and run again: " + again.String(), Hint: again}
 	}
 	if err := c.checkAddress(ctx); err != nil {
 		return plan, err
@@ -134,10 +135,10 @@ func (c *CLI) checkVirtualBox(ctx context.Context) error {
 	case c.laptop.OS() != host.Darwin || !number.AtLeast(7, 0, 0):
 		return nil
 	case laptop.AppleSilicon(ctx, c.laptop):
-		return &useraction.Required{Text: "this Mac has an Apple chip, on which VirtualBox runs no boot2docker", Hint: "brew install colima docker && colima start"}
+		return &useraction.Required{Text: "this Mac has an Apple chip, on which VirtualBox runs no boot2docker", Hint: hint.Shell("brew install colima docker && colima start")}
 	}
 	return &useraction.Required{Text: fmt.Sprintf("docker-machine creates no machine with VirtualBox %s on macOS: it needs host-only adapters, of which there are only networks now", number),
-		Hint: "docker-vpn-helper explain machine.adapter-unsupported"}
+		Hint: hint.Explain("machine.adapter-unsupported")}
 }
 
 // checkAddress is nil if VirtualBox allows the laptop its address in the new machine's
@@ -150,7 +151,7 @@ func (c *CLI) checkAddress(ctx context.Context) error {
 	}
 	number, _ := c.virtualBox.Version(ctx) // known by now
 	return &useraction.Required{Text: fmt.Sprintf("VirtualBox %s refuses %s on a host-only adapter: %s does not allow it", number, addr, installation.NetworksConfPath),
-		Hint: allow.Command}
+		Hint: allow.Hint}
 }
 
 // checkName is nil if VirtualBox has no VM of the machine's name. One that it has is not
@@ -160,7 +161,7 @@ func (c *CLI) checkName(ctx context.Context, name string) error {
 	var complaint *vbox.Error
 	switch {
 	case err == nil:
-		return &useraction.Required{Text: fmt.Sprintf("VirtualBox has a VM %q already, and the store has no machine of that name", name), Hint: "VBoxManage list vms"}
+		return &useraction.Required{Text: fmt.Sprintf("VirtualBox has a VM %q already, and the store has no machine of that name", name), Hint: hint.VBoxManage("list", "vms")}
 	case errors.As(err, &complaint) && (complaint.Kind == vbox.NotFound || complaint.Kind == vbox.KernelDriver):
 		return nil
 	}

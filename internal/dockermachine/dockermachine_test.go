@@ -10,10 +10,12 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/hint"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/hosttest"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/laptop"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/store"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/useraction"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/vbox/installation"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/virtualbox"
 )
 
@@ -69,7 +71,7 @@ func TestWhatCreatingTakes(t *testing.T) {
 	} {
 		t.Run(situation, func(t *testing.T) {
 			machine, _, _ := on(t, tt.transcript)
-			got, err := machine.Check(t.Context(), "dev", "again")
+			got, err := machine.Check(t.Context(), "dev", hint.Shell("again"))
 			if diff := cmp.Diff(tt.want, got); err != nil || diff != "" {
 				t.Error(err, diff)
 			}
@@ -83,23 +85,23 @@ func TestWhatStandsInTheWayOfCreating(t *testing.T) {
 		want       useraction.Required
 	}{
 		"no_docker_machine": {strings.Replace(linux, "path docker-machine /usr/local/bin/docker-machine\n", "", 1),
-			useraction.Required{Text: "docker-machine is not installed, and only it creates machines", Hint: "brew install docker-machine"}},
+			useraction.Required{Text: "docker-machine is not installed, and only it creates machines", Hint: hint.Run("brew", "install", "docker-machine")}},
 		"apple_silicon": {mac7 + "1\n",
-			useraction.Required{Text: "this Mac has an Apple chip, on which VirtualBox runs no boot2docker", Hint: "brew install colima docker && colima start"}},
+			useraction.Required{Text: "this Mac has an Apple chip, on which VirtualBox runs no boot2docker", Hint: hint.Shell("brew install colima docker && colima start")}},
 		"virtualbox_7_on_macos": {mac7 + "0\n",
 			useraction.Required{Text: "docker-machine creates no machine with VirtualBox 7.0.8r156879 on macOS: it needs host-only adapters, of which there are only networks now",
-				Hint: "docker-vpn-helper explain machine.adapter-unsupported"}},
+				Hint: hint.Explain("machine.adapter-unsupported")}},
 		"a_vpn": {strings.Replace(linux, "route 192.168.99.100 vboxnet0", "link tun0 tun up 10.8.0.2/24\nroute 192.168.99.100 tun0", 1),
-			useraction.Required{Text: "192.168.99.0/24 leaves by tun0, a tunnel: disconnect from the VPN and run again: again", Hint: "again"}},
+			useraction.Required{Text: "192.168.99.0/24 leaves by tun0, a tunnel: disconnect from the VPN and run again: again", Hint: hint.Shell("again")}},
 		"networks_conf": {strings.Replace(linux, "6.1.26r145957", "6.1.28r147628", 1),
 			useraction.Required{Text: "VirtualBox 6.1.28r147628 refuses 192.168.99.1/24 on a host-only adapter: /etc/vbox/networks.conf does not allow it",
-				Hint: "sudo mkdir -p /etc/vbox && echo '* 192.168.56.0/21 192.168.99.0/24' | sudo tee -a /etc/vbox/networks.conf"}},
+				Hint: installation.AllowHint("* 192.168.56.0/21 192.168.99.0/24", installation.NetworksConf{})}},
 		"a_vm_of_that_name": {linux[:strings.Index(linux, " => exit 1")] + " --\nname=\"dev\"\nVMState=\"poweroff\"\n",
-			useraction.Required{Text: `VirtualBox has a VM "dev" already, and the store has no machine of that name`, Hint: "VBoxManage list vms"}},
+			useraction.Required{Text: `VirtualBox has a VM "dev" already, and the store has no machine of that name`, Hint: hint.Run("VBoxManage", "list", "vms")}},
 	} {
 		t.Run(situation, func(t *testing.T) {
 			machine, c, _ := on(t, tt.transcript)
-			_, err := machine.Check(t.Context(), "dev", "again")
+			_, err := machine.Check(t.Context(), "dev", hint.Shell("again"))
 			var got *useraction.Required
 			if !errors.As(err, &got) {
 				t.Fatal(err)

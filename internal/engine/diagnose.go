@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/hint"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/target"
 )
 
@@ -67,12 +68,15 @@ func inspect(ctx context.Context, w *target.Target, l Layer) LayerReport {
 		r.Findings = append(r.Findings, Finding{
 			Code: l.Name + ".unknown", Status: Unknown,
 			Title: fmt.Sprintf("could not tell: %v (after %s)", err, time.Since(start).Round(time.Millisecond)),
-			Hint:  w.Hint("doctor", "-v"),
+			Hint:  w.Hint(hint.Own("doctor", "-v", hint.Machine)),
 		})
 		return r
 	}
 	r.Observed = state
-	r.Findings = append(r.Findings, state.Findings()...)
+	for _, f := range state.Findings() {
+		f.Hint = w.Hint(f.Hint)
+		r.Findings = append(r.Findings, f)
+	}
 	r.Status = r.worst()
 	r.changes = state.Changes()
 	for _, c := range r.changes {

@@ -39,35 +39,6 @@ func (s Status) rank() int {
 	return 4
 }
 
-// Weight settles which of several findings is the cause of a report.
-type Weight int
-
-const (
-	// Plain findings: the first in the layers' order is the cause.
-	Plain Weight = iota
-	// Aside: worth saying, never the cause.
-	Aside
-	// Outranks: the cause whatever else is wrong, and never hidden by another
-	// layer's failure.
-	Outranks
-)
-
-// Finding is one thing that an inspection found.
-type Finding struct {
-	// Code is stable, "layer.noun-adjective"; docs/troubleshooting.md has a
-	// heading for each.
-	Code   string `json:"code"`
-	Status Status `json:"status"`
-	// Title states the fact in the present tense, with the evidence in it.
-	Title string `json:"title"`
-	// Hint is what to do; it works when pasted. Empty where there is nothing to do.
-	Hint   string `json:"hint"`
-	Weight Weight `json:"-"`
-	// Demanded reports that the user has asked for what cannot be had: that stays a failure
-	// where docker works all the same.
-	Demanded bool `json:"-"`
-}
-
 // State is what a layer's inspection found: a plain struct of facts, marshalled
 // as the report's "observed". Its methods are pure.
 type State interface {
@@ -104,6 +75,8 @@ type Layer struct {
 	Optional bool
 	// Ground reports that nothing above can be repaired while this layer fails and has
 	// nothing to change itself: a repair ends there and touches nothing.
-	Ground  bool
-	Inspect func(context.Context, *target.Target) (State, error)
+	Ground bool
+	// Findings are all that its State can report.
+	Findings Table
+	Inspect  func(context.Context, *target.Target) (State, error)
 }

@@ -86,8 +86,8 @@ func (r *run) applyPlan(ctx context.Context, l Layer, planned []Change, tried []
 			return tried, err
 		}
 		text := fmt.Sprintf("%s: %v", c, err)
-		if errors.As(err, &required) && required.Hint != "" {
-			text += "; " + required.Hint
+		if errors.As(err, &required) && len(required.Hint) > 0 {
+			text += "; " + required.Hint.String()
 		}
 		r.event(Event{Kind: Note, Layer: l.Name, Text: text})
 		if err := r.revertFailed(ctx, c); err != nil {
@@ -128,7 +128,7 @@ func (r *run) apply(ctx context.Context, c Change) (begun bool, err error) {
 	if err := r.journal.Update(ctx, seq, journal.Applied); err != nil {
 		return true, err
 	}
-	r.applied = append(r.applied, c.String())
+	r.done(c)
 	return true, nil
 }
 
@@ -140,8 +140,13 @@ func (r *run) applyPermanent(ctx context.Context, c Change) error {
 		return err
 	}
 	r.event(Event{Kind: Note, Text: c.About().Permanent})
-	r.applied = append(r.applied, c.String())
+	r.done(c)
 	return nil
+}
+
+func (r *run) done(c Change) {
+	r.applied = append(r.applied, c.String())
+	r.Target.Applied = append(r.Target.Applied, c.About().Kind)
 }
 
 // finish ends the run: it closes the journal, or rolls back because of err. A run whose

@@ -127,7 +127,6 @@ func (m transcript) world(t *testing.T) (*target.Target, *hosttest.Computer) {
 		StateDir: filepath.Join(dir, "state"), Tell: t.Logf, Docker: dockercli.New(l)}
 	w.Network = network.New(l)
 	w.VirtualBox = virtualbox.New(l, func() bool { return w.Mode.IsRepair() })
-	w.Program = "docker-vpn-helper"
 	w.SetMachine(entry)
 	w.Guest.DaemonWait = 2 * time.Second
 	_, w.StopVMs = m.entry["stop-vms"]
@@ -181,7 +180,7 @@ func (m transcript) diagnose(t *testing.T) string {
 			}
 			// What a person reads belongs to the report where something is wrong.
 			if f.Status != engine.OK && (l.Layer == "machine" || l.Layer == "route" || f.Code == "ssh.rule-missing") {
-				fmt.Fprintf(&b, "\n  %s\n  %q", f.Title, f.Hint)
+				fmt.Fprintf(&b, "\n  %s\n  %q", f.Title, f.Hint.String())
 			}
 		}
 		b.WriteString("\n")

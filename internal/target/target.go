@@ -7,20 +7,17 @@ import (
 	"cmp"
 	"context"
 	"net/netip"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/access"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/dockercli"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/dockerhost"
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/dockermachine"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/endpoint"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/hint"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/laptop"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/memo"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/mode"
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/shell"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/store"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/vbox"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/virtualbox"
@@ -28,12 +25,11 @@ import (
 
 // Flags are the user's wishes that plans depend on.
 type Flags struct {
-	Port          int  // host port to prefer for a new NAT rule; 0 is the default
-	Reissue       bool // a new server certificate even if the old one is good
-	StopVMs       bool // VMs may be saved and resumed
-	AcceptHostKey bool // a changed SSH host key is taken as the new one
-	// Program starts every command in a hint, "docker-vpn-helper" and the global flags.
-	Program string
+	Port          int    // host port to prefer for a new NAT rule; 0 is the default
+	Reissue       bool   // a new server certificate even if the old one is good
+	StopVMs       bool   // VMs may be saved and resumed
+	AcceptHostKey bool   // a changed SSH host key is taken as the new one
+	Storage       string // the store's directory as -s gives it; "" without -s
 }
 
 // PreferredPort is the host port from which a search for one begins.
@@ -59,6 +55,8 @@ type Target struct {
 	Getenv   func(string) string
 	Now      func() time.Time
 	StateDir string
+	// Applied are the kinds of change that this run has made.
+	Applied []string
 	// Mode is what is being done with the machine now; only Enter changes it.
 	Mode mode.Mode
 	// Owners are the store's machines by the hash of their server's public key. All
@@ -90,43 +88,16 @@ func (w *Target) Forget() {
 // no machine.
 func (w *Target) Name() string { return cmp.Or(w.Machine.Name, "VirtualBox") }
 
-// Hint is a command line about this machine that works when pasted.
-func (w *Target) Hint(command string, flags ...string) string {
-	line := w.Program + " " + command
-	for _, f := range flags {
-		line += " " + shell.Quote(f)
-	}
-	return line + " " + shell.Quote(w.Machine.Name)
-}
+// Hint is a hint about this machine.
+func (w *Target) Hint(h hint.Hint) hint.Hint { return h.For(w.Storage, w.Machine.Name) }
 
-// DockerMachine is a docker-machine command line about this machine that works when
-// pasted: its -s is ours, and given where ours was.
-func (w *Target) DockerMachine(args ...string) string {
-	return w.DockerMachineFor([]string{w.Machine.Name}, args...)
-}
-
-// DockerMachineFor is such a command line about the machines of the store that are named.
-func (w *Target) DockerMachineFor(machines []string, args ...string) string {
-	line := strings.Replace(w.Program, "docker-vpn-helper", "docker-machine", 1)
-	return line + " " + shell.Command(slices.Concat(args, machines)...)
-}
-
-// StartHint is the command line that starts the VM. docker-machine cannot where there is a
-// host-only network in place of an adapter.
-func (w *Target) StartHint(ctx context.Context) string {
+// StartHint starts the VM. docker-machine cannot where there is a host-only network in
+// place of an adapter.
+func (w *Target) StartHint(ctx context.Context) hint.Hint {
 	if w.VM.OnHostOnlyNetwork(ctx) {
-		return shell.Command(append([]string{"VBoxManage"}, vbox.StartVM(w.Machine.VMName)...)...)
+		return hint.VBoxManage(vbox.StartVM(w.Machine.VMName)...)
 	}
-	return w.DockerMachine("start")
-}
-
-// CreateAgainHint is the command line that removes a machine which docker-machine has not
-// finished, and creates it anew.
-func (w *Target) CreateAgainHint() string {
-	if !dockermachine.Found(w.Laptop) {
-		return "docker-vpn-helper explain machine.create-unfinished"
-	}
-	return w.DockerMachine("rm") + " && " + w.Hint("fix", "--create")
+	return w.Hint(hint.DockerMachine("start", hint.Machine))
 }
 
 // MachineState is the directory of this machine's journals, lock and host-key pin. Stores

@@ -103,8 +103,8 @@ func heading(b *strings.Builder, text string) { fmt.Fprintf(b, "\n== %s ==\n", l
 
 func finding(b *strings.Builder, f engine.Finding) {
 	fmt.Fprintf(b, "    %s %s: %s\n", f.Status, f.Code, line(f.Title))
-	if f.Hint != "" && f.Status != engine.OK {
-		fmt.Fprintf(b, "        %s\n", line(f.Hint))
+	if len(f.Hint) > 0 && f.Status != engine.OK {
+		fmt.Fprintf(b, "        %s\n", line(f.Hint.String()))
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/engine"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/hint"
 )
 
 var alice = Private{Users: []string{"alice", "docker"}, Hosts: []string{"Alices-MacBook.corp.example"}, Home: "/Users/alice"}
@@ -99,7 +100,7 @@ func TestText(t *testing.T) {
 		Version: "v1", Made: time.Date(2026, 1, 15, 12, 0, 0, 0, time.UTC), Took: 2345 * time.Millisecond,
 		Reports: []engine.Report{{Machine: "default", Status: engine.Fail, Endpoint: "tcp://localhost:2376", Cause: "ssh.timeout", Layers: []engine.LayerReport{
 			{Layer: "ssh", Status: engine.Fail, Took: 2 * time.Second, Observed: observed{"8.8.4.4 -----BEGIN X-----\nsecret\n-----END X-----"}, Findings: []engine.Finding{
-				{Code: "ssh.timeout", Status: engine.Fail, Title: "no answer from 8.8.8.8\n\n== route table ==\nforged", Hint: "docker-vpn-helper doctor alice"}}},
+				{Code: "ssh.timeout", Status: engine.Fail, Title: "no answer from 8.8.8.8\n\n== route table ==\nforged", Hint: hint.Run("docker-vpn-helper", "doctor", "alice")}}},
 			{Layer: "tls", Status: engine.Blocked, BlockedBy: "ssh", Hidden: []engine.Finding{{Code: "tls.unknown", Status: engine.Unknown, Title: "not asked"}}},
 		}}},
 		Sections: []Section{{"route table", "default 8.8.8.8\n"}},

@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/engine"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/hint"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -36,8 +37,8 @@ func golden(t *testing.T, name string, got []byte) {
 
 // broken is a machine under a VPN.
 func broken() engine.Report {
-	one := func(layer string, status engine.Status, code, title, hint string) engine.LayerReport {
-		return engine.LayerReport{Layer: layer, Status: status, Findings: []engine.Finding{{Code: code, Status: status, Title: title, Hint: hint}}}
+	one := func(layer string, status engine.Status, code, title, next string) engine.LayerReport {
+		return engine.LayerReport{Layer: layer, Status: status, Findings: []engine.Finding{{Code: code, Status: status, Title: title, Hint: hint.Shell(next)}}}
 	}
 	return engine.Report{
 		Machine: "default", Endpoint: "tcp://localhost:2376", Address: "tcp://192.168.99.100:2376", Status: engine.Fail, Verdict: engine.Blocked, Cause: "forward.rule-missing",

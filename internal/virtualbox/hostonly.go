@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"net/netip"
 
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/hint"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/vbox"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/vbox/installation"
 )
@@ -36,8 +37,8 @@ func (v *Manager) HostOnlyNets(ctx context.Context) (nets []vbox.HostOnlyNet, er
 
 // Allow is what makes VirtualBox give the laptop an address that it refuses now.
 type Allow struct {
-	Line    string // of networks.conf
-	Command string // that adds it
+	Line string    // of networks.conf
+	Hint hint.Hint // that adds it
 }
 
 // Forbids reports whether VirtualBox would not give the laptop an address on a
@@ -56,7 +57,7 @@ func (v *Manager) Forbids(ctx context.Context, addr netip.Prefix) (allow Allow, 
 		return Allow{}, false
 	}
 	line := installation.NetworksConfLine(addr, conf)
-	return Allow{Line: line, Command: installation.AllowCommand(line, conf)}, !installation.Allowed(addr, conf)
+	return Allow{Line: line, Hint: installation.AllowHint(line, conf)}, !installation.Allowed(addr, conf)
 }
 
 // SetAddress gives a host-only adapter the laptop's address on it, which brings its

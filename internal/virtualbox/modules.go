@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/hint"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/useraction"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/vbox"
@@ -66,7 +67,7 @@ func (v *Manager) Modules(ctx context.Context) (Modules, error) {
 // MayRestart is nil if the modules may be restarted: there are some, and nothing uses
 // them but, with stopVMs, VMs that can be saved. save are those. running are the VMs
 // that VirtualBox lists, again is the command line that may save them.
-func (m Modules) MayRestart(running []vbox.VMRef, stopVMs bool, again string) (save []vbox.VMRef, err error) {
+func (m Modules) MayRestart(running []vbox.VMRef, stopVMs bool, again hint.Hint) (save []vbox.VMRef, err error) {
 	switch {
 	case m.NoRestart != "" && (m.NotNeeded || len(m.Users) == 0 && len(running) == 0):
 		return nil, errors.New(m.NoRestart)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/hint"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/laptop"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/store"
@@ -30,7 +31,7 @@ type Ports struct {
 type PortError struct {
 	Text string
 	Next int
-	Hint string
+	Hint hint.Hint
 }
 
 func (e *PortError) Error() string { return e.Text }

@@ -10,6 +10,7 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/changes"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/dockercli"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/engine"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/hint"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/target"
 )
 
@@ -32,12 +33,10 @@ type State struct {
 	Holds   bool   `json:"holds_the_tls_files"`
 	Current string `json:"current"`
 
-	Wish      Wish   `json:"-"`
-	Machine   string `json:"-"`
-	Dir       string `json:"-"`
-	Config    string `json:"-"`
-	ForceHint string `json:"-"`
-	AgainHint string `json:"-"`
+	Wish    Wish   `json:"-"`
+	Machine string `json:"-"`
+	Dir     string `json:"-"`
+	Config  string `json:"-"`
 }
 
 // Layer describes it to the engine; it decides for itself whether all is well.
@@ -53,7 +52,7 @@ func inspect(ctx context.Context, w *target.Target, wish Wish) (engine.State, er
 	}
 	s := State{
 		Name: dockercli.ContextName(w.Machine.Name), Want: w.Endpoints.Target(ctx).URL(), Wish: wish, Machine: w.Machine.Name,
-		Dir: w.Machine.CertDir, Config: config, ForceHint: w.Hint("context", "--force"), AgainHint: w.Hint("context"),
+		Dir: w.Machine.CertDir, Config: config,
 	}
 	found, current, err := w.Docker.Context(ctx, config, s.Name)
 	if err != nil {
@@ -72,23 +71,24 @@ func (s State) foreign() bool {
 }
 
 func (s State) Findings() []engine.Finding {
-	one := func(code string, status engine.Status, title, hint string) []engine.Finding {
-		return []engine.Finding{{Code: code, Status: status, Title: title, Hint: hint}}
+	one := func(code string, status engine.Status, title string, next hint.Hint) []engine.Finding {
+		return []engine.Finding{{Code: code, Status: status, Title: title, Hint: next}}
 	}
+	again := hint.Own("context", hint.Machine)
 	switch {
 	case !s.Exists:
-		return one("context.missing", engine.Warn, "docker has no context "+s.Name, s.AgainHint)
+		return one("context.missing", engine.Warn, "docker has no context "+s.Name, again)
 	case s.foreign():
 		return one("context.taken", engine.Fail,
-			fmt.Sprintf("docker context %s leads to %s, where docker-vpn-helper has not pointed it; the endpoint is %s", s.Name, s.Endpoint, s.Want), s.ForceHint)
+			fmt.Sprintf("docker context %s leads to %s, where docker-vpn-helper has not pointed it; the endpoint is %s", s.Name, s.Endpoint, s.Want), hint.Own("context", "--force", hint.Machine))
 	case s.Endpoint != s.Want:
-		return one("context.outdated", engine.Warn, fmt.Sprintf("docker context %s leads to %s, the endpoint is %s", s.Name, s.Endpoint, s.Want), s.AgainHint)
+		return one("context.outdated", engine.Warn, fmt.Sprintf("docker context %s leads to %s, the endpoint is %s", s.Name, s.Endpoint, s.Want), again)
 	case !s.Holds:
-		return one("context.outdated", engine.Warn, fmt.Sprintf("docker context %s has other TLS files than the machine", s.Name), s.AgainHint)
+		return one("context.outdated", engine.Warn, fmt.Sprintf("docker context %s has other TLS files than the machine", s.Name), again)
 	case s.Wish.Use && s.Current != s.Name:
-		return one("context.not-current", engine.Warn, fmt.Sprintf("docker uses context %s, not %s", s.Current, s.Name), "docker context use "+s.Name)
+		return one("context.not-current", engine.Warn, fmt.Sprintf("docker uses context %s, not %s", s.Current, s.Name), hint.Run("docker", "context", "use", s.Name))
 	}
-	return one("context.ok", engine.OK, fmt.Sprintf("docker context %s leads to %s", s.Name, s.Want), "")
+	return one("context.ok", engine.OK, fmt.Sprintf("docker context %s leads to %s", s.Name, s.Want), nil)
 }
 
 func (s State) Changes() []engine.Change {

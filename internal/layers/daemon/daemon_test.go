@@ -5,8 +5,10 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/changes"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/endpoint"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/engine"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/hint"
 )
 
 // A dockerd that answers is not healthy for somebody whose docker cannot talk to it.
@@ -40,10 +42,28 @@ func TestClientsFit(t *testing.T) {
 
 // A dockerd that was told another port is named by it: the rule's port stays silent for ever.
 func TestDaemonListensElsewhere(t *testing.T) {
-	s := State{Running: true, Endpoint: endpoint.Endpoint{Host: "localhost", Port: 2376}, Answered: "nothing", Err: "connection refused", Elsewhere: 2377, FixHint: "fix"}
-	want := []engine.Finding{{Code: "daemon.unreachable", Status: engine.Fail, Hint: "fix",
+	s := State{Running: true, Endpoint: endpoint.Endpoint{Host: "localhost", Port: 2376}, Answered: "nothing", Err: "connection refused", Elsewhere: 2377}
+	want := []engine.Finding{{Code: "daemon.unreachable", Status: engine.Fail, Hint: hint.Fix(),
 		Title: "no answer from dockerd at tcp://localhost:2376: connection refused; in the VM it listens on port 2377, where docker-machine does not look either"}}
 	if diff := cmp.Diff(want, s.Findings()); diff != "" {
 		t.Error(diff)
+	}
+}
+
+func TestChanges(t *testing.T) {
+	for name, c := range map[string]struct {
+		state State
+		want  []engine.Change
+	}{
+		"healthy":                      {State{}, nil},
+		"endpoint_is_not_recorded":     {State{RecordPath: "/store/record", Record: "text"}, []engine.Change{&changes.WriteRecord{Path: "/store/record", New: "text"}}},
+		"dockerd_does_not_run":         {State{Machine: "default", Down: true, Startable: true}, []engine.Change{&changes.StartDaemon{Machine: "default"}}},
+		"nothing_there_starts_dockerd": {State{Down: true}, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if diff := cmp.Diff(c.want, c.state.Changes()); diff != "" {
+				t.Error(diff)
+			}
+		})
 	}
 }

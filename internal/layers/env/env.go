@@ -7,10 +7,10 @@ import (
 	"fmt"
 	"net/url"
 	"path/filepath"
-	"strings"
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/endpoint"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/engine"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/hint"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/shell"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/target"
@@ -31,8 +31,9 @@ type State struct {
 
 	WantHost string `json:"want_host"`
 	WantCert string `json:"want_cert_path"`
-	EnvHint  string `json:"-"`
-	OS       string `json:"-"`
+	// Unfinished reports that the machine has no environment yet.
+	Unfinished bool   `json:"-"`
+	OS         string `json:"-"`
 }
 
 // Layer describes it to the engine. It cannot be repaired from here: a program cannot change
@@ -48,12 +49,8 @@ func inspect(ctx context.Context, w *target.Target) (engine.State, error) {
 		Verify: w.Getenv("DOCKER_TLS_VERIFY"), Machine: w.Getenv("DOCKER_MACHINE_NAME"),
 		Context:  w.Getenv("DOCKER_CONTEXT"),
 		WantHost: target.URL(), WantCert: w.Machine.CertDir,
-		EnvHint: `eval "$(` + w.Hint("env") + `)"`,
+		Unfinished: w.Machine.Unfinished, OS: w.Laptop.OS(),
 	}
-	if w.Machine.Unfinished {
-		s.EnvHint = "" // env prints nothing
-	}
-	s.OS = w.Laptop.OS()
 	if !w.Mode.IsQuick() && !w.Mode.IsRepair() {
 		s.NoClient = !w.Docker.Installed()
 	}
@@ -82,7 +79,7 @@ func captures(getenv func(string) string, host string) string {
 func (s State) Findings() []engine.Finding {
 	var out []engine.Finding
 	warn := func(code, title string, weight engine.Weight) {
-		out = append(out, engine.Finding{Code: code, Status: engine.Warn, Title: title, Hint: s.EnvHint, Weight: weight})
+		out = append(out, engine.Finding{Code: code, Status: engine.Warn, Title: title, Hint: s.env(), Weight: weight})
 	}
 	switch {
 	case s.Host == "" && s.Context == "":
@@ -103,7 +100,7 @@ func (s State) Findings() []engine.Finding {
 		}
 		out = append(out, engine.Finding{Code: "env.proxy-captures", Status: engine.Warn, Weight: weight,
 			Title: s.Proxy + " is set and no_proxy does not name the endpoint: curl and Python clients would ask the proxy",
-			Hint:  strings.Replace(s.EnvHint, " env", " env --no-proxy", 1)})
+			Hint:  s.env("--no-proxy")})
 	}
 	if s.NoClient {
 		out = append(out, engine.Finding{Code: "env.client-missing", Status: engine.Warn, Weight: engine.Aside,
@@ -115,11 +112,19 @@ func (s State) Findings() []engine.Finding {
 	return out
 }
 
-func (s State) installHint() string {
-	if s.OS == host.Darwin {
-		return "brew install docker"
+// env is nothing for a machine whose environment cannot be printed yet.
+func (s State) env(flags ...string) hint.Hint {
+	if s.Unfinished {
+		return nil
 	}
-	return "docker-vpn-helper explain env.client-missing"
+	return hint.Env(flags...)
+}
+
+func (s State) installHint() hint.Hint {
+	if s.OS == host.Darwin {
+		return hint.Run("brew", "install", "docker")
+	}
+	return hint.Explain("env.client-missing")
 }
 
 func (State) Changes() []engine.Change { return nil }

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"slices"
-	"strings"
 	"syscall"
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/changes"
@@ -16,7 +15,6 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/engine"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/routes"
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/shell"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/target"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/vbox"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/vbox/installation"
@@ -30,54 +28,61 @@ type State struct {
 	Running bool           `json:"running"`
 	Guest   int            `json:"guest_port"` // dockerd's
 	NoNAT   bool           `json:"no_nat"`
+	Live    bool           `json:"live"`            // the VM has to be stopped before an adapter is attached
 	Rules   []vbox.Forward `json:"rules,omitempty"` // rules that lead to dockerd, the adopted one first
 	Open    []vbox.Forward `json:"open,omitempty"`  // of these, rules that listen on other addresses than loopback
 	// TakenBy is who listens on the rule's port instead of VirtualBox; empty if nobody does.
 	TakenBy string `json:"taken_by,omitempty"`
 	// HostOnlyWorks reports that dockerd answers at the host-only address, without any rule.
 	HostOnlyWorks bool `json:"host_only_works"`
-	// NoPort reports that no port is left for a new rule; Demanded that the user demands one.
-	NoPort   string           `json:"no_port,omitempty"`
-	Demanded bool             `json:"-"`
-	Plan     *changes.AddRule `json:"-"`
 
-	FixHint  string `json:"-"`
-	PortHint string `json:"-"`
-	NATHint  string `json:"-"`
+	// Where a rule has to be added: the VM, its NIC for NAT, the port that the rule gets, and
+	// the rule that it replaces. Demanded reports that the user has asked for that port.
+	VM       string        `json:"vm,omitempty"`
+	UUID     string        `json:"uuid,omitempty"`
+	Slot     int           `json:"slot,omitempty"`
+	Port     int           `json:"port,omitempty"`
+	Demanded bool          `json:"port_demanded,omitempty"`
+	Old      *vbox.Forward `json:"old_rule,omitempty"`
+	// NoPort is why there is no port for it; NextPort is one that --port can ask for.
+	NoPort   string `json:"no_port,omitempty"`
+	NextPort int    `json:"next_port,omitempty"`
 }
 
 // Layer is the layer of the NAT rule. Where there can be none, a new certificate or a
 // restart of dockerd would be in vain: a repair ends here.
 func Layer() engine.Layer {
-	return engine.Layer{Name: "forward", Needs: []string{"machine"}, Ground: true, Inspect: inspect}
+	return engine.Layer{Name: "forward", Needs: []string{"machine"}, Ground: true, Findings: findings, Inspect: inspect}
 }
 
 func inspect(ctx context.Context, w *target.Target) (engine.State, error) {
-	s := State{Applies: w.Machine.VirtualBox(), Guest: w.Machine.DaemonPort(), Demanded: w.Port != 0, FixHint: w.Hint("fix")}
+	s := State{Applies: w.Machine.VirtualBox(), Guest: w.Machine.DaemonPort(), Demanded: w.Port != 0}
 	if !s.Applies {
 		return s, nil
 	}
 	vm, err := w.VM.Info(ctx)
-	var vberr *vbox.Error
-	if errors.As(err, &vberr) && vberr.Kind == vbox.NotFound {
+	var complaint *vbox.Error
+	if errors.As(err, &complaint) && complaint.Kind == vbox.NotFound {
 		s.NoVM = true
 		return s, nil
 	}
 	if err != nil {
 		return nil, err
 	}
-	s.Running = vm.State == vbox.Running
+	s.VM, s.UUID, s.Running = vm.Name, vm.UUID, vm.State == vbox.Running
 	slot, ok := vm.NATSlot()
-	if !ok {
-		s.NoNAT = true
+	if s.Slot, s.NoNAT = slot, !ok; s.NoNAT {
+		s.Slot, s.Live = slotForNAT(vm), vm.State.Live()
 		s.HostOnlyWorks = !s.Demanded && w.Endpoints.Ask(ctx, w.Endpoints.HostOnly()).Verified()
-		s.NATHint = natHint(w, vm)
 		return s, nil
 	}
 	s.Rules = w.VM.DaemonRules(vm)
 	for _, r := range vm.Forwards {
 		if r.Proto == "tcp" && r.GuestPort == s.Guest && !vbox.Loopback(r.HostIP) {
 			s.Open = append(s.Open, r)
+		}
+		if r.Name == virtualbox.RuleName && s.Old == nil {
+			s.Old = &r
 		}
 	}
 	if len(s.Rules) > 0 && s.Running {
@@ -89,25 +94,22 @@ func inspect(ctx context.Context, w *target.Target) (engine.State, error) {
 		return s, nil
 	}
 	s.HostOnlyWorks = !w.Mode.IsRepair() && w.Endpoints.Ask(ctx, w.Endpoints.HostOnly()).Verified()
-	port, err := changes.ChoosePort(ctx, w, vm)
+	err = s.choosePort(ctx, w, vm)
+	if err != nil && ctx.Err() != nil && !w.Mode.IsRepair() {
+		err = nil // what is wrong is known; which port a rule would get, other VMs have not said in time
+	}
+	return s, err
+}
+
+// choosePort finds the port for a rule that has to be added.
+func (s *State) choosePort(ctx context.Context, w *target.Target, vm vbox.VM) (err error) {
+	s.Port, err = changes.ChoosePort(ctx, w, vm)
 	var none *virtualbox.PortError
 	if errors.As(err, &none) {
-		s.NoPort, s.PortHint = none.Text, none.Hint
-		return s, nil
+		s.NoPort, s.NextPort = none.Text, none.Next
+		return nil
 	}
-	if err != nil && ctx.Err() != nil && !w.Mode.IsRepair() {
-		return s, nil // what is wrong is known; which port a rule would get, other VMs have not said in time
-	}
-	if err != nil {
-		return nil, err
-	}
-	s.Plan = &changes.AddRule{VM: vm.Name, UUID: vm.UUID, Slot: slot, Port: port, Exact: w.Port != 0, Guest: s.Guest}
-	for _, r := range vm.Forwards {
-		if r.Name == virtualbox.RuleName && s.Plan.Old == nil {
-			s.Plan.Old = &r
-		}
-	}
-	return s, nil
+	return err
 }
 
 // takenBy names who answers on the rule's port when it is not this VM. An
@@ -180,9 +182,9 @@ func servesVM(ctx context.Context, w *target.Target, vm vbox.VM, rule vbox.Forwa
 	return false
 }
 
-// natHint attaches a network adapter of the VM to NAT: the first, which docker-machine takes
-// for that, unless it has another use. VirtualBox does so only while the VM is off.
-func natHint(w *target.Target, vm vbox.VM) string {
+// slotForNAT is the network adapter to attach to NAT: the first, which docker-machine takes
+// for that, unless it has another use.
+func slotForNAT(vm vbox.VM) int {
 	used := map[int]bool{}
 	for _, n := range vm.NICs {
 		used[n.Slot] = n.Attachment == "hostonly" || n.Attachment == "hostonlynetwork"
@@ -191,75 +193,5 @@ func natHint(w *target.Target, vm vbox.VM) string {
 	for used[slot] {
 		slot++
 	}
-	commands := []string{shell.Command(append([]string{"VBoxManage"}, vbox.UseNAT(vm.Name, slot)...)...), w.Hint("fix")}
-	if vm.State.Live() {
-		commands = append([]string{w.DockerMachine("stop")}, commands...)
-	}
-	return strings.Join(commands, " && ")
-}
-
-// untilVPN is what a missing NAT rule means where docker works without one.
-const untilVPN = ": dockerd answers at the host-only address, until a VPN takes it away"
-
-func (s State) Findings() []engine.Finding {
-	switch {
-	case !s.Applies:
-		return []engine.Finding{{Code: "forward.ok", Status: engine.OK, Title: "a NAT rule does not apply to this driver"}}
-	case s.NoVM:
-		return nil
-	case s.NoNAT:
-		f := engine.Finding{Code: "forward.nat-missing", Status: engine.Fail, Hint: s.NATHint, Demanded: s.Demanded,
-			Title: "no network adapter of the VM is attached to NAT, so no port can be forwarded"}
-		if s.HostOnlyWorks {
-			f.Status = engine.Warn
-			f.Title += untilVPN
-		}
-		return []engine.Finding{f}
-	}
-	var out []engine.Finding
-	for _, r := range s.Open {
-		at := r.HostIP
-		if at == "" || at == "0.0.0.0" {
-			at = "every address of the laptop"
-		}
-		out = append(out, engine.Finding{Code: "forward.open-to-network", Status: engine.Warn,
-			Title: fmt.Sprintf("NAT rule %s listens on %s, port %d: others in the network reach dockerd's port", r.Name, at, r.HostPort)})
-	}
-	switch {
-	case s.NoPort != "":
-		out = append(out, engine.Finding{Code: "forward.port-taken", Status: engine.Fail, Title: s.NoPort, Hint: s.PortHint, Demanded: s.Demanded})
-	case len(s.Rules) == 0:
-		f := engine.Finding{Code: "forward.rule-missing", Status: engine.Fail,
-			Title: fmt.Sprintf("no NAT rule for guest port %d", s.Guest), Hint: s.FixHint}
-		if len(s.Open) > 0 {
-			f.Title += " on 127.0.0.1 alone"
-		}
-		if s.HostOnlyWorks {
-			f.Status = engine.Warn
-			f.Title += untilVPN
-		}
-		out = append(out, f)
-	case s.TakenBy != "":
-		out = append(out, engine.Finding{Code: "forward.port-taken", Status: engine.Fail,
-			Title: fmt.Sprintf("NAT rule %s wants 127.0.0.1:%d, which belongs to %s", s.Rules[0].Name, s.Rules[0].HostPort, s.TakenBy),
-			Hint:  s.FixHint})
-	default:
-		out = append(out, engine.Finding{Code: "forward.ok", Status: engine.OK,
-			Title: fmt.Sprintf("NAT rule %s: 127.0.0.1:%d -> guest %d", s.Rules[0].Name, s.Rules[0].HostPort, s.Rules[0].GuestPort)})
-	}
-	return out
-}
-
-func (s State) BlockedBy() string {
-	if s.NoVM {
-		return "machine"
-	}
-	return ""
-}
-
-func (s State) Changes() []engine.Change {
-	if s.Plan == nil {
-		return nil
-	}
-	return []engine.Change{s.Plan}
+	return slot
 }

@@ -8,7 +8,9 @@ import (
 	"slices"
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/changes"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/dockermachine"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/engine"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/hint"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/laptop"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/target"
@@ -51,6 +53,8 @@ type State struct {
 	Unfinished bool     `json:"create_unfinished,omitempty"`
 	Lacks      []string `json:"lacks,omitempty"`
 	Creator    int      `json:"docker_machine_pid,omitempty"`
+	// DockerMachine reports that docker-machine is installed.
+	DockerMachine bool `json:"docker_machine,omitempty"`
 
 	// OldAdapter reports that the VM is on a host-only adapter, which this
 	// VirtualBox has no more; Slot is that NIC, Networks are the host-only networks that there
@@ -65,7 +69,7 @@ type State struct {
 	// it, AllowLine the line of networks.conf that would.
 	Refused   netip.Prefix `json:"refused,omitzero"`
 	AllowLine string       `json:"allow_line,omitempty"`
-	AllowHint string       `json:"-"`
+	AllowHint hint.Hint    `json:"-"`
 	// Kept reports that the adapter has the address from before: it is refused next time.
 	Kept bool `json:"address_kept,omitempty"`
 	// Now is the docker host's own address where it is another than Known, config.json's.
@@ -73,8 +77,8 @@ type State struct {
 	Known netip.Addr `json:"address_known,omitzero"`
 	// NATAddress reports that Known is an address of VirtualBox's NAT.
 	NATAddress bool `json:"nat_address,omitempty"`
-
-	FixHint, StopHint, ModulesHint, IPHint, DoctorHint, CreateAgainHint string `json:"-"`
+	// HostOnlyNetwork reports that the VM is on a host-only network, not an adapter.
+	HostOnlyNetwork bool `json:"on_host_only_network,omitempty"`
 }
 
 // Layer describes it to the engine.
@@ -85,7 +89,6 @@ func Layer() engine.Layer {
 func inspect(ctx context.Context, w *target.Target) (engine.State, error) {
 	s := State{
 		Name: w.Machine.Name, Driver: w.Machine.Driver, VirtualBox: w.Machine.VirtualBox(),
-		FixHint: w.Hint("fix"), StopHint: w.Hint("fix", "--stop-vms"), ModulesHint: w.Program + " modules restart", IPHint: w.DockerMachine("ip"),
 	}
 	if w.LoadErr != nil {
 		s.ConfigErr = w.LoadErr.Error()
@@ -119,9 +122,7 @@ func inspect(ctx context.Context, w *target.Target) (engine.State, error) {
 		if s.NATAddress = w.VM.NATAddress(ctx); s.NATAddress || w.VM.AddressMoved(ctx) {
 			s.Now, s.Known = w.VM.GuestAddr(ctx), w.HostOnly()
 		}
-		if w.VM.OnHostOnlyNetwork(ctx) {
-			s.IPHint = "docker-vpn-helper explain machine.address-changed"
-		}
+		s.HostOnlyNetwork = w.VM.OnHostOnlyNetwork(ctx)
 		if w.Mode.IsRepair() {
 			return s, nil // the rest is advice
 		}
@@ -140,7 +141,7 @@ func has(ctx context.Context, w *target.Target, addr netip.Prefix) bool {
 // creating it.
 func (s *State) unfinished(ctx context.Context, w *target.Target, vm vbox.VM, err error) {
 	s.Unfinished, s.VM, s.UUID = true, vm.State, vm.UUID
-	s.DoctorHint, s.CreateAgainHint = w.Hint("doctor"), w.CreateAgainHint()
+	s.DockerMachine = dockermachine.Found(w.Laptop)
 	s.Lacks = []string{"config.json has no address and no SSH port", "there is no server certificate"}
 	var complaint *vbox.Error
 	_, hostOnly := vm.HostOnlyNIC()
@@ -216,7 +217,7 @@ func (s *State) virtualBox(ctx context.Context, w *target.Target, vm vbox.VM) {
 	if onAdapter && !s.OldAdapter {
 		addr := w.VM.LaptopAddr()
 		if allow, forbidden := w.VirtualBox.Forbids(ctx, addr); forbidden {
-			s.Refused, s.AllowLine, s.AllowHint, s.Kept = addr, allow.Line, allow.Command, has(ctx, w, addr)
+			s.Refused, s.AllowLine, s.AllowHint, s.Kept = addr, allow.Line, allow.Hint, has(ctx, w, addr)
 		}
 	}
 	if vm.State == vbox.Running {
@@ -240,7 +241,7 @@ func (s State) Changes() []engine.Change {
 	}
 	start := &changes.StartVM{Machine: s.Name, From: s.VM}
 	if s.NoDriver {
-		return []engine.Change{&changes.RestartModules{Again: s.StopHint, Adapters: s.Adapters}, start}
+		return []engine.Change{&changes.RestartModules{Adapters: s.Adapters}, start}
 	}
 	return []engine.Change{start}
 }

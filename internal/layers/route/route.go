@@ -11,9 +11,9 @@ import (
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/changes"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/engine"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/hint"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/laptop"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/routes"
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/shell"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/target"
 )
 
@@ -42,12 +42,10 @@ type State struct {
 	NIC string `json:"nic,omitempty"`
 	// VMDown reports that the VM, which brings its adapter up, does not run.
 	VMDown bool `json:"vm_down"`
-
-	FixHint, StopHint string `json:"-"`
 }
 
 // outsidePage explains an address that no route of the laptop leads to.
-const outsidePage = "docker-vpn-helper explain route.address-outside"
+var outsidePage = hint.Explain("route.address-outside")
 
 // Layer describes it to the engine. Where the NAT rule carries the traffic a lost route is
 // only a warning: the rule is the cure.
@@ -56,7 +54,7 @@ func Layer() engine.Layer {
 }
 
 func inspect(ctx context.Context, w *target.Target) (engine.State, error) {
-	s := State{Applies: w.Machine.VirtualBox() && w.HostOnly().IsValid(), OS: w.Laptop.OS(), FixHint: w.Hint("fix"), StopHint: w.Hint("fix", "--stop-vms")}
+	s := State{Applies: w.Machine.VirtualBox() && w.HostOnly().IsValid(), OS: w.Laptop.OS()}
 	if !s.Applies {
 		s.NoAddress = w.Machine.VirtualBox()
 		return s, nil
@@ -178,12 +176,12 @@ func (s State) Findings() []engine.Finding {
 		return []engine.Finding{{Code: "route.ok", Status: engine.OK, Title: "no host-only network to reach"}}
 	}
 	j := s.judge()
-	fix := s.FixHint
+	fix := hint.Fix()
 	if !s.VMDown && len(s.Changes()) == 0 {
-		fix = "" // there is nothing that a repair would do
+		fix = nil // there is nothing that a repair would do
 	}
-	warn := func(code, title, hint string) []engine.Finding {
-		return []engine.Finding{{Code: code, Status: engine.Warn, Title: title, Hint: hint}}
+	warn := func(code, title string, next hint.Hint) []engine.Finding {
+		return []engine.Finding{{Code: code, Status: engine.Warn, Title: title, Hint: next}}
 	}
 	adapter := j.Adapter
 	if adapter == "" {
@@ -193,13 +191,13 @@ func (s State) Findings() []engine.Finding {
 	case routes.OK:
 		if s.Forbidden {
 			return warn("route.local-network-denied", fmt.Sprintf("macOS does not let %s use the local network: %s cannot be reached (no route to host, at once), although it leaves by %s; allow it in System Settings > Privacy & Security > Local Network",
-				cmp.Or(s.App, "the terminal program"), s.View.Addr, j.Owner), shell.Command("open", laptop.LocalNetworkSettings))
+				cmp.Or(s.App, "the terminal program"), s.View.Addr, j.Owner), hint.Run("open", laptop.LocalNetworkSettings))
 		}
 		if s.Silent && s.Client.Connected {
-			return warn("route.stale", fmt.Sprintf("%s leaves by %s, and nothing answers there while %s is connected", s.View.Addr, j.Owner, s.Client.Name), "")
+			return warn("route.stale", fmt.Sprintf("%s leaves by %s, and nothing answers there while %s is connected", s.View.Addr, j.Owner, s.Client.Name), nil)
 		}
 		if s.Silent {
-			return warn("route.stale", fmt.Sprintf("%s leaves by %s, and nothing answers there", s.View.Addr, j.Owner), s.FixHint)
+			return warn("route.stale", fmt.Sprintf("%s leaves by %s, and nothing answers there", s.View.Addr, j.Owner), hint.Fix())
 		}
 		return []engine.Finding{{Code: "route.ok", Status: engine.OK, Title: fmt.Sprintf("%s leaves by %s", s.View.Addr, j.Owner)}}
 	case routes.Hijacked:
@@ -207,18 +205,18 @@ func (s State) Findings() []engine.Finding {
 		if s.Client.Name != "" {
 			by += " (" + s.Client.Name + ")"
 		}
-		return warn("route.hijacked", fmt.Sprintf("%s leaves by %s, not %s", s.View.Addr, by, adapter), "")
+		return warn("route.hijacked", fmt.Sprintf("%s leaves by %s, not %s", s.View.Addr, by, adapter), nil)
 	case routes.Missing:
 		if j.Owner == "" {
-			return warn("route.missing", fmt.Sprintf("there is no route to %s, neither by %s nor by default", s.View.Addr, adapter), s.FixHint)
+			return warn("route.missing", fmt.Sprintf("there is no route to %s, neither by %s nor by default", s.View.Addr, adapter), hint.Fix())
 		}
 		way := "the default route"
 		if dst := s.View.Route.Dst; dst.Bits() > 0 {
 			way = "a route for " + dst.String()
 		}
-		return warn("route.missing", fmt.Sprintf("%s leaves by %s, %s, not %s", s.View.Addr, j.Owner, way, adapter), s.FixHint)
+		return warn("route.missing", fmt.Sprintf("%s leaves by %s, %s, not %s", s.View.Addr, j.Owner, way, adapter), hint.Fix())
 	case routes.Colliding:
-		return warn("route.colliding", j.Evidence, "")
+		return warn("route.colliding", j.Evidence, nil)
 	case routes.Outside:
 		return warn("route.address-outside", j.Evidence, outsidePage)
 	case routes.InterfaceDown:
@@ -236,9 +234,9 @@ func (s State) Changes() []engine.Change {
 		return nil
 	}
 	j := s.judge()
-	restore := []engine.Change{&changes.RestoreRoute{OS: s.OS, Net: s.laptop(), Adapter: j.Adapter, Again: s.StopHint}}
+	restore := []engine.Change{&changes.RestoreRoute{OS: s.OS, Net: s.laptop(), Adapter: j.Adapter}}
 	configure := func(adapter string) []engine.Change {
-		return []engine.Change{&changes.ConfigureAdapter{Adapter: adapter, Addr: s.laptop(), Again: s.StopHint}}
+		return []engine.Change{&changes.ConfigureAdapter{Adapter: adapter, Addr: s.laptop()}}
 	}
 	switch {
 	case j.Verdict == routes.OK && s.Silent && !s.Client.Connected:

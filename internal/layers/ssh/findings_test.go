@@ -13,8 +13,10 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/access"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/dockerhost"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/engine"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/hint"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/sshhost"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/vbox"
 )
 
 var (
@@ -26,7 +28,7 @@ const ident = "SSH-2.0-OpenSSH_9.2"
 
 // failed is a State whose login failed at the first of its doors.
 func failed(stage sshhost.Stage, cause sshhost.Cause, change func(*State)) State {
-	s := State{Machine: "default", KeyPath: "/store/id_rsa", User: "docker", Addresses: []access.Address{nat, direct},
+	s := State{KeyPath: "/store/id_rsa", User: "docker", Addresses: []access.Address{nat, direct},
 		Err: &sshhost.Error{Stage: stage, Cause: cause, Addr: nat.Addr, After: 2 * time.Second, Err: errors.New(string(cause))}}
 	if change != nil {
 		change(&s)
@@ -149,7 +151,7 @@ func TestKeyThatOthersMayRead(t *testing.T) {
 	s := State{NotAsked: true, KeyMode: 0o644, KeyPath: "/my store/id_rsa"}
 	want := []engine.Finding{
 		{Code: "ssh.key-permissions", Status: engine.Warn, Weight: engine.Aside,
-			Title: "/my store/id_rsa is open to others (0644): ssh and docker-machine refuse to use it", Hint: "chmod 600 '/my store/id_rsa'"},
+			Title: "/my store/id_rsa is open to others (0644): ssh and docker-machine refuse to use it", Hint: hint.Run("chmod", "600", "/my store/id_rsa")},
 	}
 	if diff := cmp.Diff(want, s.Findings()); diff != "" {
 		t.Error(diff)
@@ -159,34 +161,42 @@ func TestKeyThatOthersMayRead(t *testing.T) {
 // A hint cures what it is printed for: a VM is restarted only where it lives and its sshd
 // does not, and a rule for which VirtualBox does not listen is added anew.
 func TestHints(t *testing.T) {
-	const forward, restart = "VBoxManage controlvm default natpf1 …", "docker-machine restart default"
-	hints := func(s *State) { s.Rule, s.ForwardHint, s.RestartHint = "ssh", forward, restart }
+	const restart = "docker-machine restart default"
+	const remove, add = "VBoxManage controlvm vm natpf1 delete ssh", "VBoxManage controlvm vm natpf1 'ssh,tcp,127.0.0.1,50023,,22'"
+	nic := vbox.VM{Name: "vm", State: vbox.Running, NICs: []vbox.NIC{{Slot: 1, Attachment: "nat"}}}
+	hints := func(s *State) {
+		s.VM, s.FreePort, s.Rule, s.Restartable = nic, 50023, "ssh", true
+		s.VM.Forwards = []vbox.Forward{{Slot: 1, Name: "ssh", Proto: "tcp", HostIP: "127.0.0.1", HostPort: 50022, GuestPort: 22}}
+	}
 	with := func(more func(*State)) func(*State) { return func(s *State) { hints(s); more(s) } }
 	noRule := func(s *State) {
-		s.NoRule, s.ForwardHint, s.Addresses, s.Err.Addr = true, forward, []access.Address{direct}, direct.Addr
+		s.NoRule, s.VM, s.FreePort, s.Addresses, s.Err.Addr = true, nic, 50023, []access.Address{direct}, direct.Addr
 	}
 	rejected := func(s *State) { s.Err.Methods = []string{"publickey"} }
+	page := func(code string) string { return page(code).String() }
 	for name, tt := range map[string]struct {
 		state State
 		want  string // code and hint
 	}{
-		"virtualbox_does_not_listen":        {failed(sshhost.StageDial, sshhost.Refused, hints), "ssh.refused " + forward},
+		"virtualbox_does_not_listen":        {failed(sshhost.StageDial, sshhost.Refused, hints), "ssh.refused " + remove + "\n" + add},
 		"virtualbox_cannot_be_asked":        {failed(sshhost.StageDial, sshhost.Refused, nil), "ssh.refused " + page("refused")},
 		"sshd_does_not_run":                 {failed(sshhost.StageBanner, sshhost.Closed, with(func(s *State) { s.Direct = access.Probe{Addr: direct.Addr, Refused: true} })), "ssh.refused " + restart},
 		"docker_machine_could_not_start_it": {failed(sshhost.StageBanner, sshhost.Closed, func(s *State) { s.Direct = access.Probe{Addr: direct.Addr, Refused: true} }), "ssh.refused " + page("refused")},
 		"sshd_hangs_and_dockerd_answers":    {failed(sshhost.StageBanner, sshhost.Timeout, with(func(s *State) { s.DaemonAnswers = true })), "ssh.timeout " + restart},
 		"the_vm_boots_or_hangs":             {failed(sshhost.StageBanner, sshhost.Timeout, hints), "ssh.timeout " + page("timeout")},
-		"no_rule_and_a_vpn_has_the_address": {failed(sshhost.StageDial, sshhost.Timeout, noRule), "ssh.rule-missing " + forward},
-		"no_rule_and_sshd_has_died":         {failed(sshhost.StageDial, sshhost.Refused, noRule), "ssh.rule-missing " + forward},
-		"no_rule_and_no_address":            {State{NoRule: true, OtherErr: errors.New("no way"), ForwardHint: forward}, "ssh.rule-missing " + forward},
-		"nothing_is_known":                  {State{OtherErr: errors.New("no way"), DoctorHint: "doctor"}, "ssh.unknown doctor"},
-		"docker_machine_would_go_there_too": {failed(sshhost.StageAuth, sshhost.Rejected, with(func(s *State) { rejected(s); s.SSHHint = "docker-machine ssh default" })), "ssh.auth-failed docker-machine ssh default"},
+		"no_rule_and_a_vpn_has_the_address": {failed(sshhost.StageDial, sshhost.Timeout, noRule), "ssh.rule-missing " + add},
+		"no_rule_and_sshd_has_died":         {failed(sshhost.StageDial, sshhost.Refused, noRule), "ssh.rule-missing " + add},
+		"no_port_is_free":                   {failed(sshhost.StageDial, sshhost.Refused, with(func(s *State) { s.FreePort = 0 })), "ssh.refused " + page("refused")},
+		"create_has_not_finished":           {State{NoRule: true, Unfinished: true, DockerMachine: true}, "ssh.rule-missing docker-machine rm default && docker-vpn-helper fix --create default"},
+		"no_rule_and_no_address":            {State{NoRule: true, OtherErr: errors.New("no way"), VM: nic, FreePort: 50023}, "ssh.rule-missing " + add},
+		"nothing_is_known":                  {State{OtherErr: errors.New("no way")}, "ssh.unknown docker-vpn-helper doctor default"},
+		"docker_machine_would_go_there_too": {failed(sshhost.StageAuth, sshhost.Rejected, with(func(s *State) { rejected(s); s.ViaDockerMachine = true })), "ssh.auth-failed docker-machine ssh default"},
 		"docker_machine_would_go_elsewhere": {failed(sshhost.StageAuth, sshhost.Rejected, rejected), "ssh.auth-failed " + page("auth-failed")},
-		"sudo_is_refused":                   {State{Facts: &dockerhost.Facts{}, SSHHint: "docker-machine ssh default"}, "ssh.sudo-refused docker-machine ssh default sudo -n true"},
+		"sudo_is_refused":                   {State{Facts: &dockerhost.Facts{}, ViaDockerMachine: true}, "ssh.sudo-refused docker-machine ssh default sudo -n true"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := tt.state.Findings()[0]
-			if diff := cmp.Diff(tt.want, f.Code+" "+f.Hint); diff != "" {
+			if diff := cmp.Diff(tt.want, f.Code+" "+f.Hint.For("", "default").String()); diff != "" {
 				t.Errorf("%s\n%s", f.Title, diff)
 			}
 		})

@@ -6,11 +6,11 @@ import (
 	"net"
 	"slices"
 	"strconv"
-	"strings"
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/access"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/dockermachine"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/hint"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/shell"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/target"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/vbox"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/virtualbox"
@@ -30,7 +30,7 @@ func (s *State) rule(ctx context.Context, w *target.Target) {
 		return
 	}
 	rule, found := virtualbox.SSHRule(vm)
-	s.Rule, s.NoRule = rule.Name, !found
+	s.VM, s.Rule, s.NoRule = vm, rule.Name, !found
 	for _, f := range vm.Forwards {
 		if f.Proto == "tcp" && f.GuestPort == 22 && f.HostPort == 22 {
 			s.RuleAtOwnPort = f.Name
@@ -46,61 +46,68 @@ func (s State) ruleMissing() string {
 	return "VirtualBox has no NAT rule for SSH"
 }
 
-// forwardHint is the command that makes VirtualBox forward to sshd, or do so again where it
-// does not listen for the rule that it has. A running VM goes on meanwhile.
-func forwardHint(ctx context.Context, w *target.Target) string {
-	if w.Machine.Unfinished {
-		return w.CreateAgainHint()
+// forwarding finds out with what a NAT rule to sshd can be added.
+func (s *State) forwarding(ctx context.Context, w *target.Target) {
+	if s.Unfinished {
+		s.DockerMachine = dockermachine.Found(w.Laptop)
+		return
 	}
-	vm, err := w.VM.Info(ctx)
-	slot, attached := vm.NATSlot()
-	if err != nil || !attached {
-		return page("rule-missing")
-	}
-	var lines []string
-	run := func(args []string) {
-		lines = append(lines, shell.Command(append([]string{"VBoxManage"}, args...)...))
-	}
-	old, found := virtualbox.SSHRule(vm)
-	for _, f := range vm.Forwards {
-		if f.Name == ruleName && !found {
-			old, found = f, true
-		}
-	}
-	rule := vbox.Forward{Name: ruleName, Proto: "tcp", HostIP: "127.0.0.1", GuestPort: 22}
-	if found {
-		run(vbox.DeleteForward(vm, old.Slot, old.Name))
-		rule.Name = old.Name
+	vm := s.VM
+	if old, found := oldRule(vm); found {
 		vm.Forwards = slices.DeleteFunc(slices.Clone(vm.Forwards), func(f vbox.Forward) bool { return f == old })
 	}
 	ports, err := w.VirtualBox.Ports(ctx, vm, w.Network)
 	if err != nil {
-		return page("rule-missing")
+		return
 	}
 	// docker-machine knows the port of config.json.
-	if rule.HostPort, err = ports.FirstUsable(ctx, cmp.Or(w.Machine.SSHPort, 50022)); err != nil || rule.HostPort == 0 {
-		return page("rule-missing")
+	s.FreePort, err = ports.FirstUsable(ctx, cmp.Or(w.Machine.SSHPort, 50022))
+	if err != nil {
+		s.FreePort = 0
 	}
-	run(vbox.AddForward(vm, slot, rule))
-	return strings.Join(lines, "\n")
 }
 
-// restartHint restarts the VM, which goes on without its sshd. docker-machine cannot start
-// one with VirtualBox 7 on macOS, where there are no host-only adapters.
-func restartHint(ctx context.Context, w *target.Target) string {
-	if v, err := w.VirtualBox.Version(ctx); err != nil || w.Laptop.OS() == host.Darwin && v.AtLeast(7, 0, 0) {
-		return ""
+// oldRule is the rule whose place a new one takes.
+func oldRule(vm vbox.VM) (old vbox.Forward, found bool) {
+	old, found = virtualbox.SSHRule(vm)
+	for _, f := range vm.Forwards {
+		if f.Name == ruleName && !found {
+			return f, true
+		}
 	}
-	return w.DockerMachine("restart")
+	return old, found
 }
 
-// sshHint is the beginning of a command line of docker-machine's that logs in as we did; ""
-// where docker-machine would not: it goes to config.json's port of 127.0.0.1, and without
-// one to port 22, the laptop's own sshd (docker/machine b170508b, libmachine/drivers/base.go).
-func sshHint(w *target.Target, addresses []access.Address) string {
+// forward makes VirtualBox forward to sshd, or do so again where it does not listen for
+// the rule that it has. A running VM goes on meanwhile.
+func (s State) forward(otherwise hint.Hint) hint.Hint {
+	if s.Unfinished {
+		return hint.CreateAgain(s.DockerMachine)
+	}
+	slot, attached := s.VM.NATSlot()
+	if !attached || s.FreePort == 0 {
+		return otherwise
+	}
+	var next hint.Hint
+	rule := vbox.Forward{Name: ruleName, Proto: "tcp", HostIP: "127.0.0.1", HostPort: s.FreePort, GuestPort: 22}
+	if old, found := oldRule(s.VM); found {
+		rule.Name = old.Name
+		next = hint.VBoxManage(vbox.DeleteForward(s.VM, old.Slot, old.Name)...)
+	}
+	return next.Then("", hint.VBoxManage(vbox.AddForward(s.VM, slot, rule)...))
+}
+
+// restartable reports whether docker-machine can restart the VM. With VirtualBox 7 on
+// macOS, where there are no host-only adapters, it cannot start one.
+func restartable(ctx context.Context, w *target.Target) bool {
+	v, err := w.VirtualBox.Version(ctx)
+	return err == nil && !(w.Laptop.OS() == host.Darwin && v.AtLeast(7, 0, 0))
+}
+
+// viaDockerMachine reports whether docker-machine ssh logs in where we did. It goes to
+// config.json's port of 127.0.0.1, and without one to port 22, the laptop's own sshd
+// (docker/machine b170508b, libmachine/drivers/base.go).
+func viaDockerMachine(w *target.Target, addresses []access.Address) bool {
 	addr := net.JoinHostPort("127.0.0.1", strconv.Itoa(w.Machine.SSHPort))
-	if w.Machine.VirtualBox() && !slices.Contains(addresses, access.Address{Addr: addr, NAT: true}) {
-		return ""
-	}
-	return w.DockerMachine("ssh")
+	return !w.Machine.VirtualBox() || slices.Contains(addresses, access.Address{Addr: addr, NAT: true})
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/engine"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/sshhost"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/target"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/vbox"
 )
 
 // State is what was found.
@@ -54,20 +55,30 @@ type State struct {
 	// KeyMode is the permissions of the private key where others may read it.
 	KeyMode fs.FileMode `json:"key_mode,omitempty"`
 
-	Machine, KeyPath                  string `json:"-"`
-	User                              string `json:"-"`
-	AcceptHint, DoctorHint, FixHint   string `json:"-"`
-	SSHHint, ForwardHint, RestartHint string `json:"-"`
+	KeyPath string `json:"-"`
+	User    string `json:"-"`
+
+	// What the hints depend on. Restartable reports that docker-machine can restart the VM,
+	// ViaDockerMachine that its ssh command logs in as we did.
+	Restartable      bool `json:"restartable,omitempty"`
+	ViaDockerMachine bool `json:"docker_machine_logs_in,omitempty"`
+	// VM and FreePort are where a NAT rule to sshd can be added; FreePort is asked for only
+	// where one has to be.
+	VM       vbox.VM `json:"-"`
+	FreePort int     `json:"free_port,omitempty"`
+	// Unfinished reports that docker-machine create has not finished the machine,
+	// DockerMachine that docker-machine is installed.
+	Unfinished    bool `json:"create_unfinished,omitempty"`
+	DockerMachine bool `json:"-"`
 }
 
 // Layer describes it to the engine.
 func Layer() engine.Layer {
-	return engine.Layer{Name: "ssh", Needs: []string{"machine"}, Inspect: inspect}
+	return engine.Layer{Name: "ssh", Needs: []string{"machine"}, Findings: findings, Inspect: inspect}
 }
 
 func inspect(ctx context.Context, w *target.Target) (engine.State, error) {
-	s := State{Machine: w.Machine.Name, KeyPath: w.Machine.SSHKeyPath, User: w.Machine.SSHUser,
-		AcceptHint: w.Hint("fix", "--accept-host-key"), DoctorHint: w.Hint("doctor"), FixHint: w.Hint("fix")}
+	s := State{KeyPath: w.Machine.SSHKeyPath, User: w.Machine.SSHUser, Unfinished: w.Machine.Unfinished}
 	if running, err := w.VM.Running(ctx); err != nil {
 		return nil, err
 	} else if !running {
@@ -78,14 +89,14 @@ func inspect(ctx context.Context, w *target.Target) (engine.State, error) {
 		return s, nil
 	}
 	s.Addresses = w.SSH.Addresses(ctx)
-	s.SSHHint = sshHint(w, s.Addresses)
+	s.ViaDockerMachine = viaDockerMachine(w, s.Addresses)
 	if s.NotAsked = w.Mode.IsRepair() && !w.SSH.Tried(); s.NotAsked {
 		return s, nil
 	}
 	s.KeyMode = openTo(ctx, w)
 	if s.rule(ctx, w); len(s.Addresses) == 0 {
 		if s.OtherErr, s.NoDirect = w.SSH.NoAddress(ctx), w.SSH.NoDirect(ctx); s.NoRule {
-			s.ForwardHint = forwardHint(ctx, w)
+			s.forwarding(ctx, w)
 		}
 		return s, nil
 	}
@@ -122,7 +133,7 @@ func (s *State) failed(ctx context.Context, w *target.Target, err error) {
 	}
 	address := s.address()
 	if s.Err.Stage == sshhost.StageDial && (address.NAT || s.NoRule) {
-		s.ForwardHint = forwardHint(ctx, w)
+		s.forwarding(ctx, w)
 	}
 	if !s.silent() {
 		return
@@ -130,7 +141,7 @@ func (s *State) failed(ctx context.Context, w *target.Target, err error) {
 	s.Answered, s.AnsweredBefore = w.SSH.LastAnswer(ctx, s.Addresses)
 	s.DirectDaemon = w.Endpoints.HostOnlyAlive(ctx)
 	if address.NAT {
-		s.RestartHint = restartHint(ctx, w)
+		s.Restartable = restartable(ctx, w)
 		target := w.Endpoints.Target(ctx)
 		s.DaemonAnswers = !target.Planned && w.Endpoints.Ask(ctx, target).Leaf != nil
 		if s.DirectDaemon {

@@ -1,15 +1,63 @@
 package tls
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/certs"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/dockerhost"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/endpoint"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/engine"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/hint"
 )
+
+var findings engine.Table
+
+var (
+	good        = findings.OK("tls.ok", "certificate %s: %s, until %s")
+	nothingRead = findings.Unknown("tls.unknown", "no certificate could be read", nil)
+
+	reissueImpossible = findings.Fail("tls.reissue-impossible", "the certificate has to be reissued, and cannot be: %s", nil)
+	keyMismatch       = findings.Fail("tls.key-mismatch", "on the docker host, server.pem does not belong to server-key.pem: dockerd cannot start with them", hint.Fix())
+	fileBroken        = findings.Fail("tls.file-broken", "%s%s", hint.Fix())
+	fileBrokenLater   = findings.Warn("tls.file-broken", "%s: dockerd will hardly start with it again", hint.Fix("--reissue"))
+	drift             = findings.Warn("tls.drift", "the served certificate is not %s", hint.Fix("--reissue"))
+
+	nameMissing      = findings.Fail("tls.name-missing", "%s", hint.Fix())
+	localhostMissing = findings.Warn("tls.name-missing", "the served certificate does not name localhost: it is no good behind a NAT rule", hint.Fix())
+	addressMissing   = findings.Add(engine.Definition{Code: "tls.address-missing", Status: engine.Warn, Weight: engine.Aside,
+		Title: "the served certificate does not name %s: clients that dial it by that name refuse it", Hint: hint.Fix("--reissue")})
+
+	clientUnusable = findings.Add(engine.Definition{Code: "tls.client-cert-unusable", Status: engine.Fail, Weight: engine.Outranks, Title: "%s%s"})
+	clientRejected = findings.Fail("tls.client-cert-rejected", "%s%s", nil)
+	foreignCA      = findings.Fail("tls.client-cert-rejected", "ca.pem on the docker host is another than the store's: dockerd does not accept the client certificate", nil)
+	noClientAuth   = findings.Warn("tls.no-client-auth", "dockerd asks for no client certificate: whoever reaches the port is root on the docker host", nil)
+
+	clockSkew = findings.Add(engine.Definition{Code: "tls.clock-skew", Status: engine.Warn, Weight: engine.Aside, Title: "%s", Hint: setClock})
+	// A reissued certificate is made for both clocks: the clock is to blame only where
+	// dockerd refuses the client's.
+	clockBlamed = findings.Fail("tls.clock-skew", "%s, and dockerd refuses the client certificate", setClock)
+)
+
+var setClock = hint.Hint{{Argv: []string{"docker-machine", "ssh", hint.Machine}, Store: true, Shell: `"sudo date -u -s @$(date +%s)"`}}
+
+// problems are the findings of a certificate's problems.
+var problems = map[certs.Kind]engine.Definition{
+	certs.NameMissing:    nameMissing,
+	certs.AddressMissing: nameMissing,
+	certs.Expired:        findings.Fail("tls.expired", "%s", hint.Fix()),
+	certs.ExpiresSoon:    findings.Warn("tls.expires-soon", "%s", hint.Fix()),
+	certs.NotYetValid:    findings.Fail("tls.not-yet-valid", "%s", hint.Fix()),
+	certs.WrongCA:        findings.Fail("tls.wrong-ca", "%s", hint.Fix()),
+	certs.NoServerAuth:   findings.Fail("tls.no-server-auth", "%s", hint.Fix()),
+	certs.WeakSignature:  findings.Fail("tls.weak-signature", "%s", hint.Fix()),
+	certs.Unverifiable:   findings.Fail("tls.unverifiable", "%s", hint.Fix()),
+	certs.CAExpired:      findings.Fail("tls.ca-expired", "%s", hint.Explain("tls.ca-expired")),
+	certs.CAExpiresSoon:  findings.Warn("tls.ca-expires-soon", "%s", hint.Explain("tls.ca-expires-soon")),
+	certs.CANotYetValid:  findings.Fail("tls.ca-not-yet-valid", "%s", hint.Explain("tls.ca-not-yet-valid")),
+	certs.CAUnusable:     findings.Fail("tls.ca-unusable", "%s", hint.Explain("tls.ca-unusable")),
+}
 
 func (s State) BlockedBy() string {
 	switch {
@@ -25,169 +73,181 @@ func (s State) BlockedBy() string {
 
 // seen reports whether there was anything to judge.
 func (s State) seen() bool {
-	return s.Served != nil || s.Disk != nil || s.Broken != "" || s.ClientUnusable != "" || s.ClientRejected != ""
+	return s.Served != nil || s.Disk != nil || s.Broken != "" || s.clientRefused()
 }
 
 func (s State) Findings() []engine.Finding {
 	if !s.seen() {
 		return nil
 	}
-	out := s.clock()
-	add := func(kind string, status engine.Status, weight engine.Weight, title, hint string) {
-		out = append(out, engine.Finding{Code: "tls." + kind, Status: status, Title: title, Hint: hint, Weight: weight, Demanded: s.Demanded})
+	out := slices.Concat(s.aboutClock(), s.aboutCA(), s.aboutFiles(), s.aboutServer(), s.aboutClient(), s.aboutCopies())
+	if !slices.ContainsFunc(out, func(f engine.Finding) bool { return f.Weight != engine.Aside }) {
+		out = append(out, s.wholeFinding())
 	}
-	s.caFindings(add)
-	s.fileFindings(add)
-	s.leafFindings(add)
-	s.clientFindings(add)
-	out = append(out, s.drift()...)
-	if len(out) == 0 || !slices.ContainsFunc(out, func(f engine.Finding) bool { return f.Weight != engine.Aside }) {
-		out = append(out, s.fine())
+	for i := range out {
+		out[i].Demanded = s.Requested
 	}
 	return out
 }
 
-type adder func(kind string, status engine.Status, weight engine.Weight, title, hint string)
-
-// caFindings are about the machine CA: why docker refuses what it has signed, and why it
-// cannot sign anew.
-func (s State) caFindings(add adder) {
-	causes := s.Verdict.Causes
-	var told []certs.Kind
-	for i, p := range slices.Concat(causes, s.Signing) {
-		weight := engine.Plain
-		if i < len(causes) && len(s.Plan) == 0 {
-			weight = engine.Outranks // no repair of anything else makes docker work
-		}
-		if p.OfCA() && !slices.Contains(told, p.Kind) {
-			told = append(told, p.Kind)
-			hint, note := s.caHint(p)
-			add(string(p.Kind), engine.Fail, weight, p.Text+note, hint)
-		}
+func (s State) aboutClock() []engine.Finding {
+	apart := dockerhost.DescribeClockSkew(s.ClockSkew)
+	switch {
+	case apart == "":
+		return nil
+	case s.clockBlamed():
+		return []engine.Finding{clockBlamed.Found(apart)}
 	}
+	return []engine.Finding{clockSkew.Found(apart)}
+}
+
+// clockBlamed reports whether dockerd refuses a client certificate that is good by the
+// laptop's clock, and the docker host's is off.
+func (s State) clockBlamed() bool {
+	return s.ClientRejected != "" && s.ClientProblem == nil && dockerhost.DescribeClockSkew(s.ClockSkew) != ""
+}
+
+// aboutCA is why docker refuses what the machine CA has signed, and why it cannot sign anew.
+func (s State) aboutCA() (out []engine.Finding) {
+	all := slices.Clone(s.Verdict.Causes)
+	if s.Reissue.Refused != nil {
+		all = append(all, *s.Reissue.Refused)
+	}
+	var reported []certs.Kind
+	for i, p := range all {
+		if !p.OfCA() || slices.Contains(reported, p.Kind) {
+			continue
+		}
+		reported = append(reported, p.Kind)
+		next, note := s.caHint(p.Kind)
+		f := problems[p.Kind].Advising(next).Found(p.Text + note)
+		if i < len(s.Verdict.Causes) && !s.planned() {
+			f.Weight = engine.Outranks // no repair of anything else makes docker work
+		}
+		out = append(out, f)
+	}
+	return out
 }
 
 // caHint is what to do about a CA: a reissue may do, by another CA in ca.pem or without
 // an intermediate. note is why docker-machine cannot do it.
-func (s State) caHint(p certs.Problem) (hint, note string) {
+func (s State) caHint(kind certs.Kind) (next hint.Hint, note string) {
 	switch {
-	case len(s.Plan) > 0:
-		return s.FixHint, ""
-	case p.Kind == certs.CAExpired && s.CAHint != "":
-		return s.CAHint, s.RenewNote
+	case s.planned():
+		return hint.Fix(), ""
+	case kind == certs.CAExpired:
+		return s.regenerate(), s.tooOld()
 	}
-	return "docker-vpn-helper explain tls." + string(p.Kind), ""
+	return problems[kind].Hint, ""
 }
 
-// fileFindings are about the files on the docker host's disk.
-func (s State) fileFindings(add adder) {
-	if s.Impossible != "" {
-		add("reissue-impossible", engine.Fail, engine.Plain, "the certificate has to be reissued, and cannot be: "+s.Impossible, s.ImpossibleHint)
+// aboutFiles is about the files on the docker host's disk.
+func (s State) aboutFiles() (out []engine.Finding) {
+	if why := s.impossible(); s.signable() && why != "" {
+		out = append(out, reissueImpossible.Advising(s.impossibleHint()).Found(why))
 	}
 	if s.KeyMismatch {
-		add("key-mismatch", engine.Fail, engine.Plain, "on the docker host, server.pem does not belong to server-key.pem: dockerd cannot start with them", s.FixHint)
+		out = append(out, keyMismatch.Found())
 	}
 	switch {
-	case s.Broken != "" && s.Served != nil:
-		add("file-broken", engine.Warn, engine.Plain, s.Broken+": dockerd will hardly start with it again", s.ReissueHint)
-	case s.Broken != "" && s.Store == nil:
-		add("file-broken", engine.Fail, engine.Plain, s.Broken+", and the store has none either", s.CertsHint)
-	case s.Broken != "":
-		add("file-broken", engine.Fail, engine.Plain, s.Broken, s.FixHint)
+	case s.Broken == "":
+	case s.Served != nil:
+		out = append(out, fileBrokenLater.Found(s.Broken))
+	case s.Store == nil:
+		out = append(out, fileBroken.Advising(s.regenerate()).Found(s.Broken, ", and the store has none either"))
+	default:
+		out = append(out, fileBroken.Found(s.Broken, ""))
 	}
+	return out
 }
 
-// leafFindings are about the server's own certificate.
-func (s State) leafFindings(add adder) {
+// aboutServer is about the server's own certificate.
+func (s State) aboutServer() (out []engine.Finding) {
 	for _, p := range s.Verdict.Causes {
-		switch {
-		case p.OfCA():
-		case p.Kind == certs.AddressMissing:
-			add("name-missing", engine.Fail, engine.Plain, p.Text, s.leafHint())
-		default:
-			add(string(p.Kind), engine.Fail, engine.Plain, p.Text, s.leafHint())
+		if !p.OfCA() {
+			out = append(out, problems[p.Kind].Advising(s.serverHint()).Found(p.Text))
 		}
 	}
 	for _, p := range s.Verdict.Expiring {
-		hint := s.FixHint
-		if p.OfCA() || !s.Renewable {
-			hint = "docker-vpn-helper explain tls.ca-expires-soon"
+		found := problems[p.Kind]
+		if !s.Renewable {
+			found.Hint = problems[certs.CAExpiresSoon].Hint
 		}
-		add(string(p.Kind), engine.Warn, engine.Plain, p.Text, hint)
+		out = append(out, found.Found(p.Text))
 	}
-	if slices.Contains(s.Missing, endpoint.Localhost) {
-		add("name-missing", engine.Warn, engine.Plain, "the served certificate does not name localhost: it is no good behind a NAT rule", s.FixHint)
-	} else if len(s.Missing) > 0 && !s.Due {
-		add("address-missing", engine.Warn, engine.Aside,
-			"the served certificate does not name "+strings.Join(s.Missing, ", ")+": clients that dial it by that name refuse it", s.ReissueHint)
-	}
-}
-
-// leafHint is what to do about the server's own certificate.
-func (s State) leafHint() string {
 	switch {
-	case len(s.Plan) > 0:
-	case len(s.Signing) > 0:
-		hint, _ := s.caHint(s.Signing[0])
-		return hint
-	case s.ForeignCA:
-		return s.CertsHint
+	case slices.Contains(s.Missing, endpoint.Localhost):
+		out = append(out, localhostMissing.Found())
+	case len(s.Missing) > 0 && !s.due():
+		out = append(out, addressMissing.Found(strings.Join(s.Missing, ", ")))
 	}
-	return s.FixHint
+	return out
 }
 
-// clientFindings are about docker's own certificate. That dockerd refuses it is the cause
+// serverHint is what to do about the server's own certificate.
+func (s State) serverHint() hint.Hint {
+	switch {
+	case s.planned():
+	case s.Reissue.Refused != nil:
+		next, _ := s.caHint(s.Reissue.Refused.Kind)
+		return next
+	case s.ForeignCA:
+		return s.regenerate()
+	}
+	return hint.Fix()
+}
+
+// aboutClient is about docker's own certificate. That dockerd refuses it is the cause
 // whatever else is wrong: nothing but another certificate makes docker work.
-func (s State) clientFindings(add adder) {
-	note := s.RenewNote
-	if s.CAHint != "" {
+func (s State) aboutClient() (out []engine.Finding) {
+	note := s.tooOld()
+	if s.caEnded() {
 		note = "" // the CA's finding has it
 	}
 	if s.ClientUnusable != "" {
-		add("client-cert-unusable", engine.Fail, engine.Outranks, s.ClientUnusable+note, s.ClientHint)
-	}
-	title := "dockerd does not accept the client certificate: " + s.ClientRejected
-	if s.ClientProblem != nil && !s.ClientProblem.OfCA() {
-		title = s.ClientProblem.Text + ", and dockerd refuses it: " + s.ClientRejected
+		out = append(out, clientUnusable.Advising(s.newClient()).Found(s.ClientUnusable, note))
 	}
 	switch {
-	case s.ClientRejected != "" && s.clockBlamed():
-		add("client-cert-rejected", engine.Fail, engine.Plain, title, s.ClientHint)
 	case s.ClientRejected != "":
-		add("client-cert-rejected", engine.Fail, engine.Outranks, title+note, s.ClientHint)
+		title := "dockerd does not accept the client certificate: " + s.ClientRejected
+		if s.ClientProblem != nil && !s.ClientProblem.OfCA() {
+			title = s.ClientProblem.Text + ", and dockerd refuses it: " + s.ClientRejected
+		}
+		found := clientRejected.Advising(s.newClient())
+		if found.Weight = engine.Outranks; s.clockBlamed() {
+			found.Weight, note = engine.Plain, ""
+		}
+		out = append(out, found.Found(title, note))
 	case s.ForeignCA:
-		add("client-cert-rejected", engine.Fail, engine.Plain, "ca.pem on the docker host is another than the store's: dockerd does not accept the client certificate", s.CertsHint)
+		out = append(out, foreignCA.Advising(s.regenerate()).Found())
 	}
 	if s.NoClientAuth {
-		add("no-client-auth", engine.Warn, engine.Plain, "dockerd asks for no client certificate: whoever reaches the port is root on the docker host", s.CertsHint)
+		out = append(out, noClientAuth.Advising(s.regenerate()).Found())
 	}
+	return out
 }
 
-// drift compares the served certificate with its copies: a restart of dockerd
+// aboutCopies compares the served certificate with its copies: a restart of dockerd
 // or the next regenerate-certs would change what is served.
-func (s State) drift() []engine.Finding {
-	warn := func(title string) []engine.Finding {
-		return []engine.Finding{{Code: "tls.drift", Status: engine.Warn, Title: title, Hint: s.ReissueHint}}
-	}
+func (s State) aboutCopies() []engine.Finding {
 	switch {
 	case s.Served == nil:
 		return nil
 	case s.Store != nil && s.Store.Fingerprint != s.Served.Fingerprint:
-		return warn("the served certificate is not the store's copy (server.pem)")
+		return []engine.Finding{drift.Found("the store's copy (server.pem)")}
 	case s.Disk != nil && s.Disk.Fingerprint != s.Served.Fingerprint:
-		return warn("the served certificate is not the one on the docker host's disk: dockerd has not been restarted since")
+		return []engine.Finding{drift.Found("the one on the docker host's disk: dockerd has not been restarted since")}
 	}
 	return nil
 }
 
-func (s State) fine() engine.Finding {
+func (s State) wholeFinding() engine.Finding {
 	cert, where := s.Served, "served"
 	if cert == nil {
 		cert, where = s.Disk, "on the docker host"
 	}
 	if cert == nil {
-		return engine.Finding{Code: "tls.unknown", Status: engine.Unknown, Title: "no certificate could be read"}
+		return nothingRead.Found()
 	}
-	return engine.Finding{Code: "tls.ok", Status: engine.OK,
-		Title: fmt.Sprintf("certificate %s: %s, until %s", where, strings.Join(cert.Names, ", "), cert.NotAfter.Format(time.DateOnly))}
+	return good.Found(where, strings.Join(cert.Names, ", "), cert.NotAfter.Format(time.DateOnly))
 }

@@ -21,24 +21,31 @@ import (
 
 // State is what was found.
 type State struct {
-	NotRunning bool     `json:"not_running"`
-	SSHDown    bool     `json:"ssh_down"`
-	Need       []string `json:"need"` // names that the endpoint in use is verified by
-	Want       []string `json:"want"` // names that a reissue adds
+	Machine    string `json:"-"`
+	NotRunning bool   `json:"not_running"`
+	SSHDown    bool   `json:"ssh_down"`
+	// Requested reports that the user has asked for a new certificate, and that this run
+	// has not made one yet.
+	Requested bool     `json:"reissue_requested,omitempty"`
+	Need      []string `json:"need"` // names that the endpoint in use is verified by
+	Want      []string `json:"want"` // names that a reissue adds
 
 	Served *certs.Summary `json:"served,omitempty"`
 	Disk   *certs.Summary `json:"disk,omitempty"`  // on the docker host, where SSH is open anyway
 	Store  *certs.Summary `json:"store,omitempty"` // machines/NAME/server.pem
+	Other  bool           `json:"other_machine"`   // what is served is another machine's
 	// Verdict is on the served certificate, or on the disk's if none is served.
 	Verdict certs.Verdict `json:"-"`
 	// Missing are the names that only a reissue would add.
-	Missing []string `json:"missing_names,omitempty"`
-	// Signing is what keeps the machine CA from signing a certificate that docker accepts,
-	// where a new one is due.
-	Signing      []certs.Problem `json:"-"`
-	NoClientAuth bool            `json:"no_client_auth"`
-	Renewable    bool            `json:"renewable"`
-	KeyMismatch  bool            `json:"key_mismatch"` // on the docker host's disk
+	Missing      []string `json:"missing_names,omitempty"`
+	NoClientAuth bool     `json:"no_client_auth"`
+	Renewable    bool     `json:"renewable"`
+	KeyMismatch  bool     `json:"key_mismatch"` // on the docker host's disk
+	// Broken is what is wrong with the docker host's certificate file where nothing in
+	// it can be read.
+	Broken    string        `json:"broken_file,omitempty"`
+	ForeignCA bool          `json:"docker_host_has_another_ca"`
+	ClockSkew time.Duration `json:"clock_skew_ns,omitempty"`
 
 	Client *certs.Summary `json:"client,omitempty"` // docker's own certificate
 	// ClientProblem is why a dockerd with this ca.pem refuses it.
@@ -46,35 +53,25 @@ type State struct {
 	ClientRejected string         `json:"client_rejected,omitempty"`
 	ClientUnusable string         `json:"client_unusable,omitempty"`
 
-	// Broken is what is wrong with the docker host's certificate file where nothing in
-	// it can be read.
-	Broken     string        `json:"broken_file,omitempty"`
-	Impossible string        `json:"reissue_impossible,omitempty"`
-	Demanded   bool          `json:"-"` // the user demands a reissue
-	ForeignCA  bool          `json:"docker_host_has_another_ca"`
-	Other      bool          `json:"other_machine"` // what is served is another machine's
-	ClockSkew  time.Duration `json:"clock_skew_ns,omitempty"`
+	// HostOnlyNetwork reports that the VM is on a host-only network, where docker-machine
+	// finds no address to make certificates for.
+	HostOnlyNetwork bool `json:"on_host_only_network,omitempty"`
 
-	Plan []engine.Change `json:"-"`
-	Due  bool            `json:"reissue_due"`
+	// Facts are the docker host's, nil where they were not asked or not answered: FactsErr.
+	Facts    *dockerhost.Facts `json:"-"`
+	FactsErr error             `json:"-"`
 
-	// CAHint is how docker-machine makes a new machine CA, ClientHint how it makes a client
-	// certificate that dockerd accepts; RenewNote is why the installed one cannot.
-	CAHint, ClientHint, RenewNote string `json:"-"`
-
-	FixHint, ReissueHint, ImpossibleHint string `json:"-"`
-	// CertsHint is how docker-machine makes a new server certificate.
-	CertsHint, ClockHint string `json:"-"`
+	Reissue Reissue `json:"reissue,omitzero"`
+	Shared  Shared  `json:"shared,omitzero"`
 }
 
 // Layer describes it to the engine.
 func Layer() engine.Layer {
-	return engine.Layer{Name: "tls", Needs: []string{"machine"}, Local: true, Inspect: inspect}
+	return engine.Layer{Name: "tls", Needs: []string{"machine"}, Local: true, Findings: findings, Inspect: inspect}
 }
 
 func inspect(ctx context.Context, w *target.Target) (engine.State, error) {
-	s := State{Demanded: w.Reissue, FixHint: w.Hint("fix"), ReissueHint: w.Hint("fix", "--reissue"), CertsHint: w.DockerMachine("regenerate-certs"),
-		ClockHint: w.DockerMachine("ssh") + ` "sudo date -u -s @$(date +%s)"`}
+	s := State{Machine: w.Machine.Name, Requested: w.Reissue && !changes.Reissued(w)}
 	target := w.Endpoints.Target(ctx)
 	s.Need, s.Want = w.Endpoints.CertNames(ctx, target)
 	if !w.Mode.IsQuick() {
@@ -87,41 +84,59 @@ func inspect(ctx context.Context, w *target.Target) (engine.State, error) {
 		}
 	}
 	answer := w.Endpoints.Served(ctx, target)
-	if (w.Mode.IsQuick() || w.Mode.IsRepair()) && !w.Reissue && answer.Verified() {
-		if done, ok := s.good(ctx, w, answer); ok {
-			return done, nil
+	if (w.Mode.IsQuick() || w.Mode.IsRepair()) && answer.Verified() {
+		if good := s.withoutLogin(ctx, w, answer); good.fine() {
+			return good, nil
 		}
 	}
-	if err := s.look(ctx, w, answer); err != nil {
-		return nil, err
+	if !w.Mode.IsQuick() {
+		facts, err := w.Guest.Facts(ctx)
+		if ctx.Err() != nil {
+			return nil, context.Cause(ctx)
+		}
+		if s.FactsErr = err; err == nil {
+			s.Facts = &facts
+		}
+		s.SSHDown = err != nil && !access.Skipped(err) && w.SSH.Exists()
 	}
-	s.advise(ctx, w)
+	chain := s.look(ctx, w, answer)
+	if s.due() && len(chain) > 0 {
+		s.Reissue = tryReissue(ctx, w, s, chain[0])
+	}
+	s.HostOnlyNetwork = !w.Mode.IsQuick() && w.VM.OnHostOnlyNetwork(ctx)
+	s.Shared = shared(ctx, w, s)
 	return s, nil
 }
 
-// look compares what is served with the copies of it, judges it and plans a reissue.
-func (s *State) look(ctx context.Context, w *target.Target, answer endpoint.Answer) error {
-	facts, factsErr := dockerhost.Facts{}, errors.New("not asked")
-	if !w.Mode.IsQuick() {
-		facts, factsErr = w.Guest.Facts(ctx)
-		if ctx.Err() != nil {
-			return context.Cause(ctx)
-		}
-		s.SSHDown = factsErr != nil && !access.Skipped(factsErr) && w.SSH.Exists()
+// withoutLogin is what can be known without the docker host's disk: a repair for which that
+// is enough does not log in.
+func (s State) withoutLogin(ctx context.Context, w *target.Target, answer endpoint.Answer) State {
+	cas, err := w.Endpoints.CAs(ctx)
+	if err != nil {
+		return s
 	}
-	served := answer.Leaf
-	if answer.Identity == endpoint.Other {
-		s.Other, served = true, nil
+	s.served(answer)
+	if own, err := w.Endpoints.StoreCert(ctx); err == nil {
+		s.Store = summary(own)
 	}
-	var chain []*x509.Certificate
-	if served != nil {
-		s.Served, chain = summary(served), answer.Chain()
-		s.NoClientAuth = answer.NoClientAuth
+	s.judge(w, cas, answer.Chain())
+	return s
+}
+
+// fine reports whether what is served needs nothing.
+func (s State) fine() bool { return s.Served != nil && !s.due() && len(s.Verdict.Causes) == 0 }
+
+// look compares what is served with the copies of it, and judges it. chain is what it has
+// judged, nil if there was nothing to judge, or nothing to judge it by.
+func (s *State) look(ctx context.Context, w *target.Target, answer endpoint.Answer) (chain []*x509.Certificate) {
+	if s.Other = answer.Identity == endpoint.Other; !s.Other && answer.Leaf != nil {
+		chain = answer.Chain()
+		s.served(answer)
 	}
 	roots, rootsErr := w.Endpoints.CAs(ctx)
 	s.client(ctx, w, roots, answer)
-	if factsErr == nil {
-		if disk := s.disk(w, facts); chain == nil {
+	if s.Facts != nil {
+		if disk := s.disk(w); chain == nil {
 			chain = disk
 		}
 	}
@@ -138,61 +153,61 @@ func (s *State) look(ctx context.Context, w *target.Target, answer endpoint.Answ
 		s.Verdict.Causes = []certs.Problem{{Kind: certs.CAUnusable, Text: rootsErr.Error(), Err: rootsErr}}
 		return nil
 	}
-	if factsErr == nil {
-		if theirs, err := certs.ParseCerts(facts.CA.Data); err == nil {
+	if s.Facts != nil {
+		if theirs, err := certs.ParseCerts(s.Facts.CA.Data); err == nil {
 			s.ForeignCA = !slices.ContainsFunc(theirs, func(c *x509.Certificate) bool { return slices.ContainsFunc(roots, c.Equal) })
 		}
 	}
 	s.judge(w, roots, chain)
-	if s.Due = s.due(w.Reissue); s.Due {
-		s.plan(ctx, w, chain[0], served, facts, factsErr)
+	return chain
+}
+
+func (s *State) served(answer endpoint.Answer) {
+	s.Served, s.NoClientAuth = summary(answer.Leaf), answer.NoClientAuth
+}
+
+// client reads docker's own certificate, and what dockerd made of it.
+func (s *State) client(ctx context.Context, w *target.Target, roots []*x509.Certificate, answer endpoint.Answer) {
+	if err := answer.Rejected(); err != nil {
+		s.ClientRejected = err.Error()
 	}
-	return nil
+	if err := answer.ClientUnusable(); err != nil {
+		s.ClientUnusable = err.Error()
+	}
+	own, err := w.Endpoints.ClientCert(ctx)
+	if err != nil {
+		return // docker cannot use it either: ClientUnusable
+	}
+	s.Client = summary(own)
+	if causes := certs.JudgeClient(roots, []*x509.Certificate{own}, w.Now()).Causes; len(roots) > 0 && len(causes) > 0 {
+		s.ClientProblem = &causes[0]
+	}
 }
 
 // disk reads the chain on the docker host's disk; nil if there is none.
-func (s *State) disk(w *target.Target, facts dockerhost.Facts) []*x509.Certificate {
-	s.ClockSkew = facts.ClockSkew(w.Now())
-	disk, err := certs.ParseCert(facts.Cert.Data)
+func (s *State) disk(w *target.Target) []*x509.Certificate {
+	s.ClockSkew = s.Facts.ClockSkew(w.Now())
+	file := s.Facts.Cert
+	disk, err := certs.ParseCert(file.Data)
 	switch {
 	case err == nil:
 		s.Disk = summary(disk)
-		key := changes.HostKey(facts)
+		key := changes.HostKey(*s.Facts)
 		s.KeyMismatch = key != nil && !certs.SameKey(key, disk.PublicKey)
 		chain := []*x509.Certificate{disk}
-		all, _ := certs.ParseCerts(facts.Cert.Data)
+		all, _ := certs.ParseCerts(file.Data)
 		for _, c := range all {
 			if !c.Equal(disk) {
 				chain = append(chain, c)
 			}
 		}
 		return chain
-	case facts.Cert.Found:
-		s.Broken = fmt.Sprintf("%s on the docker host holds no certificate that can be read (%v)", facts.Cert.Path, errors.Unwrap(err))
-	case facts.Cert.Error == "" && facts.Cert.From != "default":
-		s.Broken = fmt.Sprintf("there is no %s on the docker host, which dockerd is told to use", facts.Cert.Path)
+	case file.Found:
+		s.Broken = fmt.Sprintf("%s on the docker host holds no certificate that can be read (%v)", file.Path, errors.Unwrap(err))
+	case file.Error == "" && file.From != "default":
+		s.Broken = fmt.Sprintf("there is no %s on the docker host, which dockerd is told to use", file.Path)
 	}
 	return nil
-}
-
-func summary(c *x509.Certificate) *certs.Summary {
-	s := certs.Summarize(c)
-	return &s
-}
-
-// good is the state where what is served needs nothing: a repair does not log in
-// then, and the comparison with the docker host's disk is a diagnosis's.
-func (s State) good(ctx context.Context, w *target.Target, answer endpoint.Answer) (State, bool) {
-	cas, err := w.Endpoints.CAs(ctx)
-	if err != nil {
-		return s, false
-	}
-	s.Served, s.NoClientAuth = summary(answer.Leaf), answer.NoClientAuth
-	if own, err := w.Endpoints.StoreCert(ctx); err == nil {
-		s.Store = summary(own)
-	}
-	s.judge(w, cas, answer.Chain())
-	return s, !s.due(false) && len(s.Verdict.Causes) == 0
 }
 
 func (s *State) judge(w *target.Target, roots, chain []*x509.Certificate) {
@@ -209,91 +224,7 @@ func (s *State) judge(w *target.Target, roots, chain []*x509.Certificate) {
 	s.Renewable = certs.Renewable(chain[0], s.Verdict.Root, w.Now())
 }
 
-// due reports whether a reissue is called for, so that docker works through localhost. That
-// only an address is missing is not enough: a restart of dockerd is the user's to choose.
-func (s *State) due(forced bool) bool {
-	switch {
-	case forced:
-		return true
-	case s.ForeignCA:
-		// A certificate of our CA would not make dockerd accept our client's.
-		return false
-	case s.KeyMismatch, s.Broken != "" && s.Served == nil, len(s.Verdict.Causes) > 0:
-		return true
-	case s.Renewable && slices.ContainsFunc(s.Verdict.Expiring, func(p certs.Problem) bool { return p.Kind == certs.ExpiresSoon }):
-		return true
-	}
-	return slices.Contains(s.Missing, endpoint.Localhost)
+func summary(c *x509.Certificate) *certs.Summary {
+	s := certs.Summarize(c)
+	return &s
 }
-
-// acceptHint takes the changed host key, and does what was asked for.
-func acceptHint(w *target.Target) string {
-	if w.Reissue {
-		return w.Hint("fix", "--accept-host-key", "--reissue")
-	}
-	return w.Hint("fix", "--accept-host-key")
-}
-
-// plan prepares a reissue of old. Whether it can be done at all, sudo and the init
-// script included, is known before anything is written.
-func (s *State) plan(ctx context.Context, w *target.Target, old, served *x509.Certificate, facts dockerhost.Facts, factsErr error) {
-	if err := s.try(ctx, w, old, facts); err != nil {
-		p := certs.Problem{Kind: certs.CAUnusable, Text: err.Error(), Err: err}
-		var known *certs.Problem
-		if errors.As(err, &known) && known.OfCA() {
-			p = *known
-		}
-		s.Signing = []certs.Problem{p}
-		return
-	}
-	s.ImpossibleHint = "docker-vpn-helper explain tls.reissue-impossible"
-	switch {
-	case w.Mode.IsQuick(), access.Skipped(factsErr):
-	case factsErr != nil:
-		// The ssh layer knows what to do about it, and cert renew does not look at it.
-		s.Impossible, s.ImpossibleHint = access.NoFacts(factsErr), w.Hint("doctor")
-		if access.HostKeyChanged(factsErr) {
-			s.ImpossibleHint = acceptHint(w)
-		}
-	case !facts.Root:
-		s.Impossible = "sudo is refused on the docker host: " + facts.SudoError
-	case endpoint.HoldsKey(facts.Cert.Data):
-		s.Impossible = facts.Cert.Path + " on the docker host holds a private key as well, which has to be in a file of its own"
-	case !facts.Client:
-		s.Impossible = "the docker host has no docker command, by which a restart of dockerd is watched and its containers are started again"
-	case facts.NoSocket():
-		s.Impossible = "dockerd on the docker host has no unix socket (-H), by which a restart is watched and its containers are started again"
-	case facts.Init == "":
-		s.Impossible = "the docker host has no /etc/init.d/docker, docker.service or /etc/init/docker.conf to restart dockerd with"
-	}
-	if s.Impossible != "" {
-		return
-	}
-	s.Plan = []engine.Change{
-		changes.PlanReissue(ctx, w, s.Want, served),
-	}
-	sans, unsure := changes.PlanSANs(ctx, w)
-	switch {
-	case sans != nil:
-		s.Plan = append(s.Plan, sans)
-	case unsure != nil && w.Mode.IsRepair():
-		w.Tell("[%s] warn: docker-machine will not keep the new names: %v", w.Machine.Name, unsure)
-	}
-}
-
-// try signs a certificate in the place of old, and throws it away: an error is why docker
-// would not accept what a reissue makes.
-func (s *State) try(ctx context.Context, w *target.Target, old *x509.Certificate, facts dockerhost.Facts) error {
-	ca, caKey, err := w.Endpoints.SigningCA(ctx)
-	if err != nil {
-		return err
-	}
-	key := changes.HostKey(facts)
-	if key == nil {
-		key = old.PublicKey
-	}
-	_, err = certs.Reissue(certs.Request{Old: old, PublicKey: key, CA: ca, CAKey: caKey, Names: s.Want, Now: w.Now(), RemoteNow: facts.Now})
-	return err
-}
-
-func (s State) Changes() []engine.Change { return s.Plan }

@@ -4,7 +4,7 @@ import (
 	"net/netip"
 	"strings"
 
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/shell"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/hint"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/vbox"
 )
 
@@ -91,11 +91,11 @@ func NetworksConfLine(p netip.Prefix, conf NetworksConf) string {
 	return "* " + p.Masked().String()
 }
 
-// AllowCommand is the command line that adds a line to the file.
-func AllowCommand(line string, conf NetworksConf) string {
-	print := "echo " + shell.Quote(line)
+// AllowHint adds a line to the file.
+func AllowHint(line string, conf NetworksConf) hint.Hint {
+	print := hint.Run("echo", line)
 	if conf.Open {
-		print = `printf '\n%s\n' ` + shell.Quote(line)
+		print = hint.Run("printf", `\n%s\n`, line)
 	}
-	return "sudo mkdir -p /etc/vbox && " + print + " | sudo tee -a " + NetworksConfPath
+	return hint.Run("sudo", "mkdir", "-p", "/etc/vbox").Then("&&", print).Then("|", hint.Run("sudo", "tee", "-a", NetworksConfPath))
 }

@@ -89,7 +89,7 @@ func TestLimitsHostOnly(t *testing.T) {
 }
 
 // The command is run by a shell, with a file of the test's in place of VirtualBox's.
-func TestAllowCommandBeginsALine(t *testing.T) {
+func TestAllowHintBeginsALine(t *testing.T) {
 	p := netip.MustParsePrefix("192.168.99.1/24")
 	for _, before := range []string{"", "* 10.0.0.0/8\n", "* 10.0.0.0/8", "# comment", "\n"} {
 		dir := t.TempDir()
@@ -101,7 +101,7 @@ func TestAllowCommandBeginsALine(t *testing.T) {
 			}
 			conf = ParseNetworksConf([]byte(before))
 		}
-		command := AllowCommand(NetworksConfLine(p, conf), conf)
+		command := AllowHint(NetworksConfLine(p, conf), conf).String()
 		command = strings.ReplaceAll(strings.ReplaceAll(command, NetworksConfPath, file), "/etc/vbox", dir)
 		if out, err := exec.Command("sh", "-ec", `sudo() { "$@"; }`+"\n"+command).CombinedOutput(); err != nil {
 			t.Fatalf("%s: %v: %s", command, err, out)
