@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/sshhost"
@@ -241,4 +242,9 @@ func (h history) banned(now time.Time) time.Duration {
 		span = 2 * time.Minute
 	}
 	return max(0, span-now.Sub(h.Connections[len(h.Connections)-1].At))
+}
+
+// refusedByLaptop reports that nothing listens on the laptop itself.
+func refusedByLaptop(address Address, err error) bool {
+	return address.NAT && errors.Is(err, syscall.ECONNREFUSED)
 }

@@ -3,7 +3,6 @@ package access
 import (
 	"context"
 	"errors"
-	"syscall"
 	"time"
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
@@ -122,9 +121,4 @@ func (a *Access) dial(ctx context.Context, how Login, key, known []byte) (*sshho
 func (a *Access) canSmall(address Address) bool {
 	_, ok := a.Laptop.(host.SmallDialer)
 	return ok && !address.NAT
-}
-
-// refusedByLaptop reports that nothing listens on the laptop itself.
-func refusedByLaptop(address Address, err error) bool {
-	return address.NAT && errors.Is(err, syscall.ECONNREFUSED)
 }

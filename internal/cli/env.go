@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"errors"
 	"slices"
 	"strings"
 
@@ -57,9 +56,6 @@ after one handshake with dockerd. If dockerd does not answer it prints nothing.
 	f.BoolVar(&noVerify, "no-verify", false, "print what is recorded, without a handshake")
 	return cmd
 }
-
-// shellUsage is what help says of --shell.
-const shellUsage = "shell to write for (default: the calling one)"
 
 func (a *app) env(w *target.Target, dialect shell.Dialect, noProxy, noVerify bool) error {
 	var target endpoint.Endpoint
@@ -146,41 +142,4 @@ func (a *app) unset(s site, dialect shell.Dialect, noProxy bool) error {
 	}
 	a.ui.Print(block)
 	return nil
-}
-
-// dialect is what a block is written in: --json is one, and comes before the shell's.
-func (a *app) dialect(s site, name string) (shell.Dialect, error) {
-	if a.ui.JSON && name == "" {
-		return shell.JSON, nil
-	}
-	d, err := a.shell(s, name)
-	if err == nil && a.ui.JSON {
-		d = shell.JSON
-	}
-	return d, err
-}
-
-// shell is the one that the user names, else the calling one.
-func (a *app) shell(s site, name string) (shell.Dialect, error) {
-	if name != "" {
-		return shell.Parse(name)
-	}
-	// Where not all can be read, the nearest are known all the same; $SHELL is second best.
-	ancestors, _ := s.laptop.Ancestors(a.ctx)
-	d, err := shell.Detect(ancestors, a.Getenv("SHELL"))
-	var unknown *shell.UnknownError
-	if errors.As(err, &unknown) && unknown.Name == "" {
-		// No shell at all, not one that we cannot write for: what reads this
-		// from a script or a supervisor hands it to sh.
-		return shell.Sh, nil
-	}
-	return d, err
-}
-
-// program is this program and its global flags, the beginning of a command line.
-func (a *app) program() shell.Usage {
-	if a.storage != "" {
-		return shell.Usage{"docker-vpn-helper", "-s", a.storage}
-	}
-	return shell.Usage{"docker-vpn-helper"}
 }

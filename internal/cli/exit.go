@@ -31,6 +31,11 @@ const (
 	exitInterrupted = 130
 )
 
+var (
+	errInterrupted = errors.New("interrupted")
+	errTimeout     = errors.New("the time given by --timeout is over")
+)
+
 // exitError is an error that knows its exit code and its hint.
 type exitError struct {
 	code    int
@@ -213,4 +218,24 @@ func (a *app) again(flags ...string) hint.Hint {
 		end = dash // what follows is no flag
 	}
 	return hint.Run(slices.Insert(line, end, flags...)...)
+}
+
+func (a *app) cause(err error) error { return engine.Cause(a.ctx, err) }
+
+func nonNil(s []string) []string {
+	if s == nil {
+		return []string{}
+	}
+	return s
+}
+
+// interrupted reports whether a signal has come; the end of --timeout is none.
+func (a *app) interrupted() bool { return errors.Is(context.Cause(a.ctx), errInterrupted) }
+
+// program is this program and its global flags, the beginning of a command line.
+func (a *app) program() shell.Usage {
+	if a.storage != "" {
+		return shell.Usage{"docker-vpn-helper", "-s", a.storage}
+	}
+	return shell.Usage{"docker-vpn-helper"}
 }

@@ -123,11 +123,6 @@ func (a *app) fix(s site, name string, f fixFlags) error {
 	return &e
 }
 
-// wish hands the flags over.
-func (f fixFlags) wish(w *target.Target) {
-	w.Port, w.Reissue, w.StopVMs, w.AcceptHostKey = f.port, f.reissue, f.stopVMs, f.acceptHostKey
-}
-
 // block is the environment as the shell reads it.
 func (a *app) block(w *target.Target, e endpoint.Endpoint, dialect shell.Dialect) (string, error) {
 	vars, err := w.Endpoints.Environment(a.ctx, e)
@@ -152,8 +147,6 @@ func (a *app) repair(session *engine.Session) (engine.Result, error) {
 	go w.Docker.API(a.ctx) // for clientFits, while the repair takes its time
 	return session.Fix(a.ctx, a.hard, all)
 }
-
-func (a *app) cause(err error) error { return engine.Cause(a.ctx, err) }
 
 func (a *app) printFixed(w *target.Target, res engine.Result, vars []shell.Var, dialect shell.Dialect) error {
 	if a.ui.JSON {
@@ -241,16 +234,4 @@ func (a *app) notFix(w *target.Target, err error) error {
 		verdict.Finding.Hint = hint.Explain(verdict.Finding.Code)
 	}
 	return err
-}
-
-func isConfigError(err error) bool {
-	var c *store.ConfigError
-	return errors.As(err, &c)
-}
-
-func nonNil(s []string) []string {
-	if s == nil {
-		return []string{}
-	}
-	return s
 }

@@ -113,7 +113,7 @@ docker-machine VM when a VPN has taken the host-only network away.`,
 			if !instant(cmd) {
 				a.listen()
 			}
-			return a.settle(cmd)
+			return a.checkGlobals(cmd)
 		},
 	}
 	root.SetIn(a.Stdin)
@@ -156,8 +156,8 @@ func instant(cmd *cobra.Command) bool {
 	return false
 }
 
-// settle checks the global flags.
-func (a *app) settle(cmd *cobra.Command) error {
+// checkGlobals checks the global flags.
+func (a *app) checkGlobals(cmd *cobra.Command) error {
 	c, err := ui.ParseColor(a.color)
 	if err != nil {
 		return usage("%v", err)
@@ -189,27 +189,4 @@ func wantsJSON(args []string) (wants bool) {
 		}
 	}
 	return wants
-}
-
-var (
-	errInterrupted = errors.New("interrupted")
-	errTimeout     = errors.New("the time given by --timeout is over")
-)
-
-// interrupted reports whether a signal has come; the end of --timeout is none.
-func (a *app) interrupted() bool { return errors.Is(context.Cause(a.ctx), errInterrupted) }
-
-// oneMachine allows at most one argument.
-func oneMachine(cmd *cobra.Command, args []string) error {
-	if len(args) > 1 {
-		return usage("%s takes one machine, not %s", cmd.Name(), strings.Join(args, " "))
-	}
-	return nil
-}
-
-func noArgs(cmd *cobra.Command, args []string) error {
-	if len(args) > 0 {
-		return usage("%s takes no argument, not %q", cmd.Name(), args[0])
-	}
-	return nil
 }

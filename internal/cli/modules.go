@@ -2,7 +2,6 @@ package cli
 
 import (
 	"net/netip"
-	"path/filepath"
 
 	"github.com/spf13/cobra"
 
@@ -78,17 +77,6 @@ func (a *app) restartModules(s site, stopVMs bool) error {
 	}
 	a.ui.Success("VirtualBox's kernel modules are restarted")
 	return nil
-}
-
-// modulesWork is about VirtualBox's kernel modules. A restart of them that was killed has left
-// VMs saved, perhaps those of other machines: whatever runs next rolls it back.
-func (a *app) modulesWork(s site) engine.Work {
-	return engine.Work{
-		Dir: filepath.Join(target.StoreState(s.state, s.dir), "modules"), Laptop: s.laptop, Decode: changes.Decode,
-		Open:    func() (*target.Target, error) { return a.withoutMachine(s), nil },
-		Command: "modules", Store: s.dir, Doing: "restarts the modules", Title: "modules restart",
-		Sink: a.sink(), Now: a.Now,
-	}
 }
 
 // noVPN is nil if no VPN has the route to a machine of the store, or to the

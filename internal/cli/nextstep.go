@@ -3,7 +3,6 @@ package cli
 import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/engine"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/hint"
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/shell"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/target"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/ui"
 )
@@ -43,17 +42,4 @@ func firstWithHint(r engine.Report, otherwise engine.Finding) engine.Finding {
 		}
 	}
 	return otherwise
-}
-
-// evaluated is one of our command lines as the calling shell evaluates it, or the bare
-// command where it cannot.
-func (a *app) evaluated(s site, args ...string) string {
-	dialect, err := a.shell(s, "")
-	if err != nil {
-		return a.command(args...)
-	}
-	if line, ok := shell.Eval(dialect, append(a.program(), args...)); ok {
-		return line
-	}
-	return a.command(args...)
 }

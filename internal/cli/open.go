@@ -1,7 +1,7 @@
 package cli
 
 import (
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/memo"
+	"errors"
 	"path/filepath"
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/changes"
@@ -11,6 +11,7 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/laptop"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/layers"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/memo"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/shell"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/store"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/target"
@@ -165,4 +166,20 @@ func (a *app) onMachine(s site, args []string, do func(*target.Target) error) er
 		return w.LoadErr
 	}
 	return do(w)
+}
+
+func isConfigError(err error) bool {
+	var c *store.ConfigError
+	return errors.As(err, &c)
+}
+
+// modulesWork is about VirtualBox's kernel modules. A restart of them that was killed has left
+// VMs saved, perhaps those of other machines: whatever runs next rolls it back.
+func (a *app) modulesWork(s site) engine.Work {
+	return engine.Work{
+		Dir: filepath.Join(target.StoreState(s.state, s.dir), "modules"), Laptop: s.laptop, Decode: changes.Decode,
+		Open:    func() (*target.Target, error) { return a.withoutMachine(s), nil },
+		Command: "modules", Store: s.dir, Doing: "restarts the modules", Title: "modules restart",
+		Sink: a.sink(), Now: a.Now,
+	}
 }

@@ -28,3 +28,8 @@ func (a *app) portUnused(w *target.Target) {
 		a.ui.Say("[%s] --port %d is not used: dockerd already answers at %s", w.Machine.Name, w.Port, e.URL())
 	}
 }
+
+// wish hands the flags over.
+func (f fixFlags) wish(w *target.Target) {
+	w.Port, w.Reissue, w.StopVMs, w.AcceptHostKey = f.port, f.reissue, f.stopVMs, f.acceptHostKey
+}

@@ -177,11 +177,12 @@ func (f Facts) NoSocket() bool {
 	})
 }
 
-// defaultSocket is where dockerd listens unless it is configured otherwise.
-// maxQuote is how much of a log line is shown.
-const maxQuote = 500
-
-const defaultSocket = "/var/run/docker.sock"
+const (
+	// defaultSocket is where dockerd listens unless it is configured otherwise.
+	defaultSocket = "/var/run/docker.sock"
+	// maxQuote is how much of a log line is shown.
+	maxQuote = 500
+)
 
 func (f frames) file(name string) File {
 	return File{

@@ -13,67 +13,6 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/certs"
 )
 
-// CertNames are the names that the server certificate needs so that docker works
-// through the endpoint, and those that a reissue adds, so that it goes on
-// working by every other way too.
-func (f *Finder) CertNames(ctx context.Context, target Endpoint) (need, want []string) {
-	if target.Host != "" {
-		need = []string{target.Host}
-	}
-	want = f.LastingNames()
-	if ip := f.Machine.IP; ip.IsValid() && (f.Quick() || !f.VM.NATAddress(ctx)) {
-		want = append(want, ip.String())
-	}
-	if f.Machine.Host != "" {
-		want = append(want, f.Machine.Host)
-	}
-	if !f.Quick() && f.VM.AddressMoved(ctx) {
-		want = append(want, f.VM.GuestAddr(ctx).String())
-	}
-	if !f.Machine.VirtualBox() || !f.Quick() && f.VM.WithoutNAT(ctx) {
-		return need, want[2:] // nothing is forwarded: the address is all
-	}
-	return need, want
-}
-
-// LastingNames are written to config.json with a reissue, so that every later
-// docker-machine regenerate-certs keeps them.
-func (f *Finder) LastingNames() []string { return []string{Localhost, "127.0.0.1"} }
-
-// Served is dockerd's answer by the first way that shows a certificate: the
-// endpoint, the host-only address, from inside the docker host.
-func (f *Finder) Served(ctx context.Context, target Endpoint) Answer {
-	var first Answer
-	other := f.HostOnly()
-	elsewhere := other != target && !f.repairing()
-	if !target.Planned {
-		defer f.AskAhead(ctx)()
-		first = f.Ask(ctx, target)
-		if first.Leaf != nil || f.Quick() {
-			return first
-		}
-	}
-	if elsewhere {
-		if a := f.Ask(ctx, other); a.Leaf != nil {
-			return a
-		}
-	}
-	if a := f.Ask(ctx, f.Inside()); a.Leaf != nil || first.Endpoint.Host == "" {
-		return a
-	}
-	return first
-}
-
-// CheckTrust is why docker's client would not accept the answer's certificate under the
-// endpoint's name, nil if it would.
-func (f *Finder) CheckTrust(ctx context.Context, a Answer) error {
-	cas, err := f.CAs(ctx)
-	if err != nil {
-		return err
-	}
-	return certs.Judge(cas, a.Chain(), a.Endpoint.Host, f.Now()).Err()
-}
-
 // HoldsKey reports that a file of certificates has a private key in it, too.
 func HoldsKey(text []byte) bool { return bytes.Contains(text, []byte("PRIVATE KEY")) }
 

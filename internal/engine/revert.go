@@ -59,3 +59,24 @@ func revert(ctx context.Context, j *journal.Journal, w *target.Target, end journ
 	}
 	return left, j.Close(ctx, end)
 }
+
+// Cause returns why ctx was cancelled instead of err, unless err is a rollback that is
+// incomplete.
+func Cause(ctx context.Context, err error) error {
+	var rollback *RollbackError
+	if err != nil && ctx.Err() != nil && !errors.As(err, &rollback) {
+		return context.Cause(ctx)
+	}
+	return err
+}
+
+// revert undoes a run and names what it had to leave.
+func (s *Session) revert(ctx context.Context, j *journal.Journal, end journal.End) (left []string, err error) {
+	left, err = revert(ctx, j, s.Target, end, s.Sink)
+	for _, l := range left {
+		s.note("left as it is: " + l)
+	}
+	return left, err
+}
+
+func (w Work) note(text string) { w.Sink.Event(Event{Kind: Note, Machine: w.Machine, Text: text}) }

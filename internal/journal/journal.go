@@ -9,7 +9,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -226,13 +225,6 @@ func jsonLines(values ...any) ([]byte, error) {
 		b.Write(append(line, '\n'))
 	}
 	return b.Bytes(), nil
-}
-
-func removeIfThere(ctx context.Context, l host.Laptop, path string) error {
-	if err := l.Remove(ctx, path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	return nil
 }
 
 // Live reports whether anything of the journal could still be undone.

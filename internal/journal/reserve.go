@@ -2,9 +2,13 @@ package journal
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"math/rand/v2"
 	"path/filepath"
+
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
 )
 
 // reserved is how much space on the disk a run holds until it ends or is rolled back:
@@ -29,6 +33,13 @@ func (j *Journal) reserveSpace(ctx context.Context) error {
 func (j *Journal) releaseSpace(ctx context.Context) error {
 	if err := removeIfThere(ctx, j.laptop, j.reserve()); err != nil {
 		return fmt.Errorf("journal: releasing the space for a rollback: %w", err)
+	}
+	return nil
+}
+
+func removeIfThere(ctx context.Context, l host.Laptop, path string) error {
+	if err := l.Remove(ctx, path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
 	}
 	return nil
 }

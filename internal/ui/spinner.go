@@ -70,8 +70,8 @@ func (u *UI) idle(which func(step) bool) {
 	u.rest()
 }
 
-// settle ends steps and wipes the line, before something is written; u.mu is held.
-func (u *UI) settle(which func(step) bool) {
+// endSteps ends steps and wipes the line, before something is written; u.mu is held.
+func (u *UI) endSteps(which func(step) bool) {
 	u.spin.steps = slices.DeleteFunc(u.spin.steps, which)
 	u.rest()
 	u.wipe()

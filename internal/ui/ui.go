@@ -15,13 +15,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"os"
-	"strconv"
 	"strings"
 	"sync"
 
 	"github.com/fatih/color"
-	"golang.org/x/term"
 )
 
 // Program is the name in front of error lines.
@@ -77,11 +74,6 @@ func New(in io.Reader, out, err io.Writer, getenv func(string) string) *UI {
 	}
 }
 
-func isTerminal(stream any) bool {
-	f, ok := stream.(*os.File)
-	return ok && term.IsTerminal(int(f.Fd()))
-}
-
 // CanPrompt reports whether somebody can be asked: stdin and stderr are a
 // terminal; stdout may be a pipe, as in eval "$(docker-vpn-helper fix)".
 func (u *UI) CanPrompt() bool { return u.inTerm && u.errTerm && !u.JSON }
@@ -94,7 +86,7 @@ func (u *UI) StdinIsTerminal() bool { return u.inTerm }
 func (u *UI) Print(text string) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	u.settle(func(st step) bool { return st.change })
+	u.endSteps(func(st step) bool { return st.change })
 	if _, err := io.WriteString(u.out, text); u.lost == nil {
 		u.lost = err
 	}
@@ -191,7 +183,7 @@ func (u *UI) Debug(format string, args ...any) {
 func (u *UI) Error(message, hint string) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	u.settle(func(st step) bool { return st.change })
+	u.endSteps(func(st step) bool { return st.change })
 	p := u.paint(u.errTerm)
 	for i, line := range u.fold(message, Program+": error: ", "  ") {
 		if i == 0 {
@@ -211,7 +203,7 @@ func (u *UI) Error(message, hint string) {
 func (u *UI) Ask(ctx context.Context, question string) bool {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	u.settle(func(st step) bool { return st.change })
+	u.endSteps(func(st step) bool { return st.change })
 	fmt.Fprintf(u.err, "%s [y/N] ", clean(question))
 	answers := make(chan string, 1)
 	go func() {
@@ -232,83 +224,4 @@ func (u *UI) Ask(ctx context.Context, question string) bool {
 		}
 		return false
 	}
-}
-
-// paint is a function that colours, or one that does not.
-func (u *UI) paint(terminal bool) func(color.Attribute, string) string {
-	on := terminal && u.getenv("NO_COLOR") == "" && u.getenv("TERM") != "dumb"
-	switch u.Color {
-	case Always:
-		on = true
-	case Never:
-		on = false
-	}
-	if !on {
-		return func(_ color.Attribute, s string) string { return s }
-	}
-	return func(a color.Attribute, s string) string {
-		c := color.New(a)
-		c.EnableColor()
-		return c.Sprint(s)
-	}
-}
-
-// endless is the width of what is no screen: a line stays a line, for grep.
-const endless = 1 << 16
-
-// width of the screen that a stream leads to, in columns.
-func (u *UI) width(stream io.Writer) int {
-	if u.columns != nil {
-		return u.columns()
-	}
-	if f, ok := stream.(*os.File); ok {
-		if w, _, err := term.GetSize(int(f.Fd())); err == nil && w > 0 {
-			return w
-		}
-	}
-	if w, err := strconv.Atoi(u.getenv("COLUMNS")); err == nil && w > 0 {
-		return w
-	}
-	if !isTerminal(stream) {
-		return endless
-	}
-	return 80 // a terminal that does not say
-}
-
-// utf8 reports whether marks outside ASCII can be shown. Only a terminal can say
-// no: what reads a pipe takes UTF-8.
-func (u *UI) utf8(terminal bool) bool {
-	if !terminal {
-		return true
-	}
-	for _, key := range []string{"LC_ALL", "LC_CTYPE", "LANG"} {
-		if v := u.getenv(key); v != "" {
-			v = strings.ToLower(v)
-			return strings.Contains(v, "utf-8") || strings.Contains(v, "utf8")
-		}
-	}
-	return false
-}
-
-// plain spells our own arrow, and clean's mark, for a terminal without them. What
-// came from outside is left as it is.
-func (u *UI) plain(text string, terminal bool) string {
-	if u.utf8(terminal) {
-		return text
-	}
-	return strings.ReplaceAll(strings.ReplaceAll(text, "→", "->"), "�", "?")
-}
-
-// clean keeps what came from outside (names, error texts) from moving the
-// cursor or colouring the screen.
-func clean(s string) string {
-	return strings.Map(func(r rune) rune {
-		if r == '\t' || r == '\n' {
-			return r
-		}
-		if r < 0x20 || r == 0x7f || (r >= 0x80 && r < 0xa0) {
-			return '�'
-		}
-		return r
-	}, s)
 }

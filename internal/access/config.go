@@ -1,0 +1,67 @@
+package access
+
+import (
+	"context"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/memo"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/sshhost"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/store"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/virtualbox"
+)
+
+// probeTime bounds one probe: a peer that sends nothing for so long is silent.
+const probeTime = 2 * time.Second
+
+// Config is what a login depends on.
+type Config struct {
+	Laptop  host.Laptop
+	Machine store.Machine
+	VM      *virtualbox.Machine
+	// StateDir is the program's state directory, MachineDir the machine's part of it.
+	StateDir, MachineDir string
+	Now                  func() time.Time
+	// Patience is how much longer than a diagnosis a repair waits for a silent peer; 0 is
+	// a diagnosis.
+	Patience func() time.Duration
+	// AcceptHostKey reports whether the user takes a changed host key as the new one.
+	AcceptHostKey func() bool
+	// DockerdAnswers reports whether dockerd answers at its endpoint: the VM is up then.
+	DockerdAnswers func(context.Context) bool
+	// Notify passes on what a wait is for.
+	Notify func(format string, args ...any)
+}
+
+// Access is the way in to one docker host.
+type Access struct {
+	Config
+	client     memo.Of[*sshhost.Client]
+	again      atomic.Bool // the one further connection of this run has been made
+	rollback   atomic.Bool
+	made       atomic.Pointer[Login]
+	smallOnly  atomic.Bool    // larger packets were lost in this run
+	background sync.WaitGroup // histories that are being written
+}
+
+// New is the access to a docker host. It logs in when it is first used.
+func New(c Config) *Access { return &Access{Config: c} }
+
+func (a *Access) repairing() bool { return a.Patience() > 0 }
+
+// Exists reports whether the machine has SSH at all: driver none has an address and
+// nothing else.
+func (a *Access) Exists() bool { return a.Machine.Driver != "none" }
+
+// dialer opens the TCP connection of a login.
+func (a *Access) dialer(how Login) func(context.Context) (net.Conn, error) {
+	return func(ctx context.Context) (net.Conn, error) {
+		if small, ok := a.Laptop.(host.SmallDialer); ok && how.Small {
+			return small.DialSmall(ctx, how.Address.Addr, smallSegment)
+		}
+		return a.Laptop.DialContext(ctx, "tcp", how.Address.Addr)
+	}
+}

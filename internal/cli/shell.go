@@ -1,0 +1,52 @@
+package cli
+
+import (
+	"errors"
+
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/shell"
+)
+
+// shellUsage is what help says of --shell.
+const shellUsage = "shell to write for (default: the calling one)"
+
+// dialect is what a block is written in: --json is one, and comes before the shell's.
+func (a *app) dialect(s site, name string) (shell.Dialect, error) {
+	if a.ui.JSON && name == "" {
+		return shell.JSON, nil
+	}
+	d, err := a.shell(s, name)
+	if err == nil && a.ui.JSON {
+		d = shell.JSON
+	}
+	return d, err
+}
+
+// shell is the one that the user names, else the calling one.
+func (a *app) shell(s site, name string) (shell.Dialect, error) {
+	if name != "" {
+		return shell.Parse(name)
+	}
+	// Where not all can be read, the nearest are known all the same; $SHELL is second best.
+	ancestors, _ := s.laptop.Ancestors(a.ctx)
+	d, err := shell.Detect(ancestors, a.Getenv("SHELL"))
+	var unknown *shell.UnknownError
+	if errors.As(err, &unknown) && unknown.Name == "" {
+		// No shell at all, not one that we cannot write for: what reads this
+		// from a script or a supervisor hands it to sh.
+		return shell.Sh, nil
+	}
+	return d, err
+}
+
+// evaluated is one of our command lines as the calling shell evaluates it, or the bare
+// command where it cannot.
+func (a *app) evaluated(s site, args ...string) string {
+	dialect, err := a.shell(s, "")
+	if err != nil {
+		return a.command(args...)
+	}
+	if line, ok := shell.Eval(dialect, append(a.program(), args...)); ok {
+		return line
+	}
+	return a.command(args...)
+}
