@@ -7,16 +7,21 @@ import (
 )
 
 // oneMachine allows at most one argument.
-func oneMachine(cmd *cobra.Command, args []string) error {
-	if len(args) > 1 {
-		return usage("%s takes one machine, not %s", cmd.Name(), strings.Join(args, " "))
+func (a *app) oneMachine(cmd *cobra.Command, args []string) error {
+	if len(args) <= 1 {
+		return nil
 	}
-	return nil
+	return misused(a.without(args[1:]...), "%s takes one machine, not %s", cmd.Name(), strings.Join(args, " "))
 }
 
-func noArgs(cmd *cobra.Command, args []string) error {
-	if len(args) > 0 {
-		return usage("%s takes no argument, not %q", cmd.Name(), args[0])
+func (a *app) noArgs(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
 	}
-	return nil
+	return misused(a.without(args...), "%s takes no argument, not %q", cmd.Name(), args[0])
+}
+
+// noMachine is the wrong usage of a flag that is about no machine or about all of them.
+func (a *app) noMachine(flag string, args []string) error {
+	return misused(a.without(args...), "%s takes no machine", flag)
 }

@@ -25,23 +25,20 @@ func (a *app) certCmd() *cobra.Command {
 		Example: `  docker-vpn-helper cert show default
   docker-vpn-helper cert renew default`,
 		Args: func(cmd *cobra.Command, args []string) error {
-			if len(args) > 0 {
-				return usage("cert takes show or renew, not %q", args[0])
-			}
-			return usage("cert takes show or renew")
+			return a.unknownSubcommand(cmd, args)
 		},
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	var accept bool
 	show := &cobra.Command{
-		Use: "show [MACHINE]", Short: "Show the server certificate in each of its places, the client's and the machine CA's", Args: oneMachine,
+		Use: "show [MACHINE]", Short: "Show the server certificate in each of its places, the client's and the machine CA's", Args: a.oneMachine,
 		Example: "  docker-vpn-helper cert show default",
 		RunE: func(_ *cobra.Command, args []string) error {
 			return a.withMachine(args, a.certShow)
 		},
 	}
 	renew := &cobra.Command{
-		Use: "renew [MACHINE]", Short: "Reissue the server certificate and restart dockerd", Args: oneMachine,
+		Use: "renew [MACHINE]", Short: "Reissue the server certificate and restart dockerd", Args: a.oneMachine,
 		Example: "  docker-vpn-helper cert renew default",
 		RunE: func(_ *cobra.Command, args []string) error {
 			return a.withMachine(args, func(w *target.Target) error {

@@ -24,8 +24,13 @@ finding codes. For good: write it where the shell looks for such scripts.`,
   docker-vpn-helper completion fish > ~/.config/fish/completions/docker-vpn-helper.fish
   docker-vpn-helper completion powershell | Out-String | Invoke-Expression`,
 		Args: func(_ *cobra.Command, args []string) error {
-			if len(args) != 1 {
-				return usage("completion takes one of %s", strings.Join(shells, ", "))
+			switch want := strings.Join(shells, ", "); {
+			case len(args) == 0:
+				return misused(a.again("bash"), "completion takes one of %s", want)
+			case !slices.Contains(shells, args[0]):
+				return misused(a.nearestOf(args[0], shells, a.corrected(args[0], "zsh")), "completion takes one of %s, not %q", want, args[0])
+			case len(args) > 1:
+				return misused(a.without(args[1:]...), "completion takes one of %s, not %s", want, strings.Join(args, " "))
 			}
 			return nil
 		},
@@ -43,8 +48,6 @@ finding codes. For good: write it where the shell looks for such scripts.`,
 				err = root.GenFishCompletion(&script, true)
 			case "powershell":
 				err = root.GenPowerShellCompletionWithDesc(&script)
-			default:
-				err = usage("completion knows %s, not %s", strings.Join(shells, ", "), args[0])
 			}
 			if err != nil {
 				return err

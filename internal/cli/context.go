@@ -28,7 +28,7 @@ that new terminals and programs with windows find it. Its name is the machine's;
 machine-default for the machine default, because docker keeps that name.`,
 		Example: `  docker-vpn-helper context default --use
   docker --context "$(docker-vpn-helper context default)" info`,
-		Args: oneMachine,
+		Args: a.oneMachine,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.withMachine(args, func(w *target.Target) error {
 				if err := a.contexts(w); err != nil {

@@ -26,7 +26,7 @@ func (a *app) doctorCmd() *cobra.Command {
 		Example: `  docker-vpn-helper doctor default
   docker-vpn-helper doctor --all --json
   docker-vpn-helper doctor --report ticket.txt default`,
-		Args: oneMachine,
+		Args: a.oneMachine,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			s, err := a.site()
 			if err != nil {
@@ -40,7 +40,7 @@ func (a *app) doctorCmd() *cobra.Command {
 			names := args
 			if all {
 				if len(args) > 0 {
-					return usage("--all takes no machine")
+					return a.noMachine("--all", args)
 				}
 				if names, err = a.machines(s); err != nil {
 					return err

@@ -25,7 +25,7 @@ after one handshake with dockerd. If dockerd does not answer it prints nothing.
 --shell takes ` + strings.Join(shell.Names(), ", ") + `.`,
 		Example: `  eval "$(docker-vpn-helper env default)"
   docker-vpn-helper env default --shell fish | source`,
-		Args: oneMachine,
+		Args: a.oneMachine,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			s, err := a.site()
 			if err != nil {
@@ -37,7 +37,7 @@ after one handshake with dockerd. If dockerd does not answer it prints nothing.
 			}
 			if unset {
 				if len(args) > 0 {
-					return usage("--unset takes no machine")
+					return a.noMachine("--unset", args)
 				}
 				return a.unset(s, dialect, noProxy)
 			}

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"io/fs"
 	"slices"
 
@@ -33,7 +32,7 @@ const (
 
 var (
 	errInterrupted = errors.New("interrupted")
-	errTimeout     = errors.New("the time given by --timeout is over")
+	errTimeout     = errors.New("timed out (--timeout)")
 )
 
 // exitError is an error that knows its exit code and its hint.
@@ -48,10 +47,6 @@ type exitError struct {
 }
 
 func (e *exitError) Error() string { return e.message }
-
-func usage(format string, args ...any) error {
-	return &exitError{code: exitUsage, message: fmt.Sprintf(format, args...), hint: hint.Run("docker-vpn-helper", "--help")}
-}
 
 // jsonFailure is the form of any failure with --json.
 type jsonFailure struct {
@@ -147,12 +142,14 @@ func (a *app) wrongUsage(err error) *exitError {
 	switch {
 	case errors.As(err, &missing) && len(missing.Known) == 0:
 		return &exitError{code: exitUsage, hint: hint.Own("fix", "--create", missing.Name)}
-	case errors.As(err, &missing), errors.As(err, &name):
-		return &exitError{code: exitUsage, hint: hint.Own("ls")}
+	case errors.As(err, &missing):
+		return &exitError{code: exitUsage, hint: a.machineHint(missing.Name, missing.Known)}
+	case errors.As(err, &name):
+		return &exitError{code: exitUsage, hint: a.machineHint(name.Name, a.completeMachines())}
 	case errors.As(err, &config):
 		return &exitError{hint: hint.Explain("machine.config-unreadable")}
 	case errors.As(err, &dialect):
-		return &exitError{code: exitUsage, hint: hint.Run("docker-vpn-helper", "env", "--help")}
+		return &exitError{code: exitUsage, hint: a.nearestOf(dialect.Name, shell.Names(), hint.Run("docker-vpn-helper", "env", "--help"))}
 	}
 	return nil
 }

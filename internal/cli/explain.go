@@ -38,10 +38,13 @@ An unrecognized message is not guessed at: exit status 4. Nothing is sent anywhe
   docker ps 2>&1 | docker-vpn-helper explain -
   docker-vpn-helper explain -- docker-machine env default`,
 		Args: func(cmd *cobra.Command, args []string) error {
-			if dash := cmd.ArgsLenAtDash(); dash > 0 || dash < 0 && len(args) > 1 {
-				return usage("explain takes a code, -, or -- and a command")
-			} else if dash == 0 && len(args) == 0 {
-				return usage("explain -- takes a command")
+			switch dash := cmd.ArgsLenAtDash(); {
+			case dash > 0:
+				return misused(hint.Own(append([]string{"explain", "--"}, args[dash:]...)...), "explain takes a code, -, or -- and a command")
+			case dash < 0 && len(args) > 1:
+				return misused(hint.Own("explain", strings.Join(args, " ")), "explain takes a code, -, or -- and a command; a message needs quotes")
+			case dash == 0 && len(args) == 0:
+				return misused(hint.Own("explain", "--", "docker", "ps"), "explain -- takes a command")
 			}
 			return nil
 		},
@@ -66,16 +69,17 @@ An unrecognized message is not guessed at: exit status 4. Nothing is sent anywhe
 }
 
 func (a *app) explainCode(code string) error {
+	code = strings.ToLower(code)
 	page, ok := docs.Page(code)
 	if !ok {
-		var like hint.Hint
-		for _, c := range nearest(code, docs.Codes(), 3) {
-			like = like.Then("", hint.Explain(c))
+		like := nearest(code, docs.Codes(), 3)
+		switch len(like) {
+		case 0:
+			return misused(hint.Own("doctor"), "no finding has the code %q", code)
+		case 1:
+			return misused(hint.Explain(like[0]), "no finding has the code %q", code)
 		}
-		if len(like) == 0 {
-			like = hint.Own("doctor")
-		}
-		return &exitError{code: exitUsage, message: fmt.Sprintf("no finding has the code %q", code), hint: like}
+		return misused(hint.Explain(like[0]), "no finding has the code %q; similar codes: %s", code, strings.Join(like, ", "))
 	}
 	page = pageFor(page, a.likelyMachine(), a.command())
 	if a.ui.JSON {
@@ -121,7 +125,7 @@ func (a *app) explainInput() error {
 			return fmt.Errorf("reading the message: %w", err)
 		}
 		if strings.TrimSpace(text.String()) == "" {
-			return usage("there is no message on standard input")
+			return misused(hint.Shell("docker ps 2>&1 | docker-vpn-helper explain -"), "there is no message on standard input")
 		}
 		return a.explainText(text.String(), nil)
 	}

@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"errors"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -29,10 +30,10 @@ func (a *app) fixCmd() *cobra.Command {
 		Short: "Repair every rung, prove it, and print the environment",
 		Example: `  eval "$(docker-vpn-helper fix default)"
   docker-vpn-helper fix --dry-run default`,
-		Args: oneMachine,
+		Args: a.oneMachine,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if cmd.Flags().Changed("port") && (f.port < 1 || f.port > 65535) {
-				return usage("--port takes a number from 1 to 65535, not %d", f.port)
+				return misused(a.corrected(strconv.Itoa(f.port), strconv.Itoa(store.DefaultEnginePort)), "--port takes a number from 1 to 65535, not %d", f.port)
 			}
 			s, err := a.site()
 			if err != nil {

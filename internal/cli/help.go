@@ -2,15 +2,11 @@ package cli
 
 import (
 	"bytes"
-	"cmp"
-	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/engine"
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/hint"
 )
 
 func (a *app) helpCmd() *cobra.Command {
@@ -31,7 +27,7 @@ func (a *app) helpCmd() *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error {
 			about, rest, err := cmd.Root().Find(args)
 			if err != nil || len(rest) > 0 {
-				return a.unknownCommand(cmd.Root(), strings.Join(args, " "))
+				return a.unknownHelp(about, rest, args)
 			}
 			about.InitDefaultHelpFlag()
 			return about.Help()
@@ -60,25 +56,15 @@ func (a *app) help(text func(*cobra.Command, []string)) func(*cobra.Command, []s
 	}
 }
 
-// unknownCommand is wrong usage; what was meant, if that can be told, is the hint,
-// with the rest of the command line as it was.
-func (a *app) unknownCommand(root *cobra.Command, name string) error {
-	var meant hint.Hint
-	likes := root.SuggestionsFor(name)
-	slices.SortStableFunc(likes, func(a, b string) int { // what was only begun, before what was mistyped
-		return cmp.Compare(strings.Index(b, name), strings.Index(a, name))
-	})
-	for _, like := range likes {
-		line := append([]string{"docker-vpn-helper"}, a.args...)
-		if at := slices.Index(line, name); at > 0 {
-			line[at] = like
-		} else {
-			line = []string{"docker-vpn-helper", like}
-		}
-		meant = meant.Then("", hint.Run(line...))
+// unknownHelp is wrong usage of help: about has no subcommand rest.
+func (a *app) unknownHelp(about *cobra.Command, rest, args []string) error {
+	word := strings.Join(args, " ")
+	if len(rest) == 0 {
+		rest = args
 	}
-	if len(meant) == 0 {
-		meant = hint.Run("docker-vpn-helper", "--help")
+	var names []string
+	for _, sub := range about.Commands() {
+		names = append(names, sub.Name())
 	}
-	return &exitError{code: exitUsage, message: fmt.Sprintf("unknown command %q", name), hint: meant}
+	return misused(a.nearestOf(rest[0], names, a.helpOf(about)), "unknown command %q", word)
 }

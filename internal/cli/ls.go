@@ -25,7 +25,7 @@ func (a *app) lsCmd() *cobra.Command {
 		Use: "ls", Aliases: []string{"list"},
 		Short:   "List the machines and the endpoints that work",
 		Example: "  docker-vpn-helper ls",
-		Args:    noArgs,
+		Args:    a.noArgs,
 		RunE:    func(*cobra.Command, []string) error { return a.ls() },
 	}
 }

@@ -14,7 +14,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/hint"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/shell"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/ui"
@@ -98,7 +97,7 @@ docker-machine VM when a VPN has taken the host-only network away.`,
 		SilenceUsage: true, SilenceErrors: true,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 {
-				return a.unknownCommand(cmd, args[0])
+				return a.unknownCommand(args[0])
 			}
 			return nil
 		},
@@ -108,7 +107,6 @@ docker-machine VM when a VPN has taken the host-only network away.`,
 			}
 			return cmd.Help()
 		},
-		SuggestionsMinimumDistance: 2,
 		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
 			if !instant(cmd) {
 				a.listen()
@@ -121,9 +119,7 @@ docker-machine VM when a VPN has taken the host-only network away.`,
 	root.SetErr(a.Stderr)
 	root.SetUsageFunc(func(c *cobra.Command) error { return usageText(c.OutOrStderr(), c, a.ui.Columns()) })
 	root.CompletionOptions.DisableDefaultCmd = true
-	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return &exitError{code: exitUsage, message: err.Error(), hint: hint.Run(append(strings.Fields(cmd.CommandPath()), "--help")...)}
-	})
+	root.SetFlagErrorFunc(a.flagError)
 	f := root.PersistentFlags()
 	f.StringVarP(&a.storage, "storage-path", "s", "", "machine store (default $MACHINE_STORAGE_PATH, else ~/.docker/machine)")
 	f.BoolVar(&a.ui.JSON, "json", false, "print one JSON object and nothing else")
@@ -160,14 +156,15 @@ func instant(cmd *cobra.Command) bool {
 func (a *app) checkGlobals(cmd *cobra.Command) error {
 	c, err := ui.ParseColor(a.color)
 	if err != nil {
-		return usage("%v", err)
+		return misused(a.nearestOf(a.color, []string{string(ui.Auto), string(ui.Always), string(ui.Never)}, a.corrected(a.color, string(ui.Auto))), "%v", err)
 	}
 	a.ui.Color = c
 	if f := cmd.Flags().Lookup("shell"); f != nil && f.Changed && f.Value.String() == "" {
-		return usage("--shell is empty: want one of %s", strings.Join(shell.Names(), " ")) // "$UNSET" is no wish for the calling one
+		// "$UNSET" is no wish for the calling one.
+		return misused(a.helpOf(cmd), "--shell is empty: it takes one of %s", strings.Join(shell.Names(), " "))
 	}
 	if a.timeout < 0 {
-		return usage("--timeout takes a positive duration, not %s", a.timeout)
+		return misused(a.corrected(a.timeout.String(), (-a.timeout).String()), "--timeout takes a positive duration, not %s", a.timeout)
 	}
 	if a.timeout > 0 {
 		a.ctx, a.cancel = context.WithTimeoutCause(a.ctx, a.timeout, errTimeout)

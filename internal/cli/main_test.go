@@ -59,8 +59,8 @@ func TestHelpHasExamplesFirst(t *testing.T) {
 func TestShellThatIsNone(t *testing.T) {
 	const list = "bash zsh sh dash ksh fish powershell cmd tcsh csh emacs nu elvish json\n"
 	for name, want := range map[string]string{
-		"":     "docker-vpn-helper: error: --shell is empty: want one of " + list + "docker-vpn-helper: hint: docker-vpn-helper --help\n",
-		"bath": `docker-vpn-helper: error: no dialect for the shell "bath": want one of ` + list + "docker-vpn-helper: hint: docker-vpn-helper env --help\n",
+		"":     "docker-vpn-helper: error: --shell is empty: it takes one of " + list + "docker-vpn-helper: hint: docker-vpn-helper env --help\n",
+		"bath": `docker-vpn-helper: error: unsupported shell "bath"; supported: ` + list + "docker-vpn-helper: hint: docker-vpn-helper env --unset --shell bash\n",
 	} {
 		var out, errs bytes.Buffer
 		code := Main([]string{"env", "--unset", "--shell", name}, IO{Stdin: strings.NewReader(""), Stdout: &out, Stderr: &errs,

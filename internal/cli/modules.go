@@ -20,10 +20,7 @@ func (a *app) modulesCmd() *cobra.Command {
 		Use:   "modules COMMAND",
 		Short: "Restart VirtualBox's kernel modules",
 		Args: func(cmd *cobra.Command, args []string) error {
-			if len(args) > 0 {
-				return usage("modules takes restart, not %q", args[0])
-			}
-			return usage("modules takes restart")
+			return a.unknownSubcommand(cmd, args)
 		},
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
@@ -35,7 +32,7 @@ func (a *app) modulesCmd() *cobra.Command {
 nothing else brings back. Every VM of every user has to be stopped for it; with
 --stop-vms yours are saved before and resumed after.`,
 		Example: `  docker-vpn-helper modules restart --stop-vms`,
-		Args:    noArgs,
+		Args:    a.noArgs,
 		RunE: func(*cobra.Command, []string) error {
 			s, err := a.site()
 			if err != nil {

@@ -5,21 +5,26 @@ import (
 	"strings"
 )
 
-// nearest are the n words that take the fewest edits to become like word; one
-// that has nothing to do with it is left out.
+// nearest are the n words that take the fewest edits to become like word, upper and
+// lower case being the same. Words that have nothing to do with it are left out.
 func nearest(word string, all []string, n int) []string {
 	type scored struct {
 		word string
 		cost int
 	}
 	var list []scored
+	if word == "" {
+		return nil
+	}
+	word = strings.ToLower(word)
 	for _, w := range all {
-		cost := edits(word, w)
-		_, noun, _ := strings.Cut(w, ".")
-		if noun == word || strings.HasPrefix(w, word+".") || strings.HasPrefix(w, word) && word != "" {
-			cost = 1 // the layer or the noun alone, or the beginning
+		lower := strings.ToLower(w)
+		cost := edits(word, lower)
+		_, noun, _ := strings.Cut(lower, ".")
+		if noun == word || strings.HasPrefix(lower, word) {
+			cost = min(cost, 1) // the noun of a code alone, or the beginning
 		}
-		if cost <= max(3, len(w)/2) {
+		if cost <= max(1, (len(w)+1)/3) {
 			list = append(list, scored{w, cost})
 		}
 	}
@@ -31,23 +36,28 @@ func nearest(word string, all []string, n int) []string {
 	return out
 }
 
-// edits is the Levenshtein distance in bytes.
+// edits is how many bytes have to be inserted, removed, replaced or swapped with the
+// next one to make a into b.
 func edits(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
+	rows := make([][]int, len(a)+1)
+	for i := range rows {
+		rows[i] = make([]int, len(b)+1)
+		rows[i][0] = i
 	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := diagonal
-			if a[i] != b[j] {
-				cost++
+	for j := range rows[0] {
+		rows[0][j] = j
+	}
+	for i := 1; i <= len(a); i++ {
+		for j := 1; j <= len(b); j++ {
+			replaced := rows[i-1][j-1]
+			if a[i-1] != b[j-1] {
+				replaced++
 			}
-			diagonal = row[j+1]
-			row[j+1] = min(cost, row[j]+1, row[j+1]+1)
+			rows[i][j] = min(replaced, rows[i-1][j]+1, rows[i][j-1]+1)
+			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
+				rows[i][j] = min(rows[i][j], rows[i-2][j-2]+1)
+			}
 		}
 	}
-	return row[len(b)]
+	return rows[len(a)][len(b)]
 }

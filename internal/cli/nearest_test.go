@@ -9,7 +9,7 @@ import (
 func TestNearestCodes(t *testing.T) {
 	all := []string{"route.ok", "route.hijacked", "route.missing", "tls.expired", "tls.expires-soon", "machine.missing"}
 	for word, want := range map[string][]string{
-		"route.hijackd": {"route.hijacked", "route.missing"},
+		"route.hijackd": {"route.hijacked"},
 		"hijacked":      {"route.hijacked"},
 		"missing":       {"route.missing", "machine.missing"},
 		"tls":           {"tls.expired", "tls.expires-soon"},

@@ -23,7 +23,7 @@ network; before the first fix it does nothing. Which file it belongs in is said 
 Remove the line to take it back.`,
 		Example: `  docker-vpn-helper shell-init default >> ~/.zshrc
   docker-vpn-helper shell-init default --shell fish >> ~/.config/fish/config.fish`,
-		Args: oneMachine,
+		Args: a.oneMachine,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			s, err := a.site()
 			if err != nil {

@@ -24,10 +24,10 @@ func (a *app) undoCmd() *cobra.Command {
 		Short: "Take back what the newest run changed",
 		Example: `  docker-vpn-helper undo default
   docker-vpn-helper undo --all`,
-		Args: oneMachine,
+		Args: a.oneMachine,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if all && len(args) > 0 {
-				return usage("--all takes no machine")
+				return a.noMachine("--all", args)
 			}
 			s, err := a.site()
 			if err != nil {

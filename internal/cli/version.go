@@ -13,7 +13,7 @@ func (a *app) versionCmd() *cobra.Command {
 	return &cobra.Command{
 		Use:   "version",
 		Short: "Print the version",
-		Args:  noArgs,
+		Args:  a.noArgs,
 		RunE:  func(*cobra.Command, []string) error { return a.version() },
 	}
 }

@@ -63,7 +63,7 @@ type Plan struct {
 func (c *CLI) Check(ctx context.Context, name string, again hint.Hint) (Plan, error) {
 	plan := Plan{}
 	if _, err := path(c.laptop); err != nil {
-		return plan, &useraction.Required{Text: "docker-machine is not installed, and only it creates machines", Hint: hint.Run("brew", "install", "docker-machine")}
+		return plan, &useraction.Required{Text: NotInstalled(c.laptop.OS()) + "; only it creates machines", Hint: InstallHint(c.laptop.OS())}
 	}
 	if err := c.checkVirtualBox(ctx); err != nil {
 		return plan, err
@@ -177,6 +177,25 @@ func (c *CLI) command(out io.Writer, args ...string) (host.Cmd, error) {
 
 func path(h host.Laptop) (string, error) {
 	return h.LookPath("docker-machine", "/usr/local/bin/docker-machine", "/opt/homebrew/bin/docker-machine")
+}
+
+// NotInstalled is the message where a laptop has no docker-machine.
+func NotInstalled(os string) string {
+	text := "docker-machine is not installed"
+	if os == host.Darwin {
+		text += " (deprecated in Homebrew since July 2026; its maintained fork is rancher-machine)"
+	}
+	return text
+}
+
+// InstallHint is the command line that installs docker-machine's last release.
+func InstallHint(os string) hint.Hint {
+	if os == host.Darwin {
+		return hint.Run("brew", "install", "docker-machine")
+	}
+	const file = "/usr/local/bin/docker-machine"
+	return hint.Run("sudo", "curl", "-fLo", file, "https://github.com/docker/machine/releases/download/v0.16.2/docker-machine-Linux-x86_64").
+		Then("&&", hint.Run("sudo", "chmod", "+x", file))
 }
 
 // Found reports whether a laptop has docker-machine's command.

@@ -85,7 +85,7 @@ func TestWhatStandsInTheWayOfCreating(t *testing.T) {
 		want       useraction.Required
 	}{
 		"no_docker_machine": {strings.Replace(linux, "path docker-machine /usr/local/bin/docker-machine\n", "", 1),
-			useraction.Required{Text: "docker-machine is not installed, and only it creates machines", Hint: hint.Run("brew", "install", "docker-machine")}},
+			useraction.Required{Text: "docker-machine is not installed; only it creates machines", Hint: InstallHint("linux")}},
 		"apple_silicon": {mac7 + "1\n",
 			useraction.Required{Text: "this Mac has an Apple chip, on which VirtualBox runs no boot2docker", Hint: hint.Shell("brew install colima docker && colima start")}},
 		"virtualbox_7_on_macos": {mac7 + "0\n",

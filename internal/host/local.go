@@ -173,7 +173,8 @@ func environ(changes []string) []string {
 
 // ReadFile implements Laptop. What is not a regular file is refused, so that a
 // named pipe cannot hang the program.
-func (l *Local) ReadFile(_ context.Context, path string) ([]byte, error) {
+func (l *Local) ReadFile(_ context.Context, path string) (_ []byte, err error) {
+	defer func() { err = fileError(err, path) }()
 	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, err
@@ -192,7 +193,8 @@ func (l *Local) ReadFile(_ context.Context, path string) ([]byte, error) {
 }
 
 // WriteFile implements Laptop. A file that is replaced keeps its mode.
-func (l *Local) WriteFile(_ context.Context, path string, data []byte, perm fs.FileMode) error {
+func (l *Local) WriteFile(_ context.Context, path string, data []byte, perm fs.FileMode) (err error) {
+	defer func() { err = fileError(err, path) }()
 	if target, err := filepath.EvalSymlinks(path); err == nil {
 		path = target
 	}
@@ -222,7 +224,9 @@ func (l *Local) WriteFile(_ context.Context, path string, data []byte, perm fs.F
 }
 
 // Remove implements Laptop.
-func (l *Local) Remove(_ context.Context, path string) error { return os.Remove(path) }
+func (l *Local) Remove(_ context.Context, path string) error {
+	return fileError(os.Remove(path), path)
+}
 
 // DialContext implements Host.
 func (l *Local) DialContext(ctx context.Context, network, addr string) (net.Conn, error) {
@@ -245,16 +249,18 @@ func (l *Local) LookPath(name string, also ...string) (string, error) {
 
 // ReadDir implements Laptop.
 func (l *Local) ReadDir(_ context.Context, dir string) ([]fs.DirEntry, error) {
-	return os.ReadDir(dir)
+	entries, err := os.ReadDir(dir)
+	return entries, fileError(err, dir)
 }
 
 // MkdirAll implements Laptop.
 func (l *Local) MkdirAll(_ context.Context, dir string, perm fs.FileMode) error {
-	return makeDir(dir, perm)
+	return fileError(makeDir(dir, perm), "")
 }
 
 // Append implements Laptop. After an error it cuts the file back, as far as it can.
-func (l *Local) Append(_ context.Context, path string, size int64, data []byte) error {
+func (l *Local) Append(_ context.Context, path string, size int64, data []byte) (err error) {
+	defer func() { err = fileError(err, path) }()
 	f, err := os.OpenFile(path, os.O_WRONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		return err
@@ -283,7 +289,7 @@ func (l *Local) Append(_ context.Context, path string, size int64, data []byte) 
 // Lock implements Laptop.
 func (l *Local) Lock(ctx context.Context, path string, waiting func()) (func(), error) {
 	if err := makeDir(filepath.Dir(path), 0o700); err != nil {
-		return nil, fmt.Errorf("locking %s: %w", path, err)
+		return nil, fmt.Errorf("locking %s: %w", path, WithoutPath(fileError(err, ""), path))
 	}
 	lock := flock.New(path, flock.SetPermissions(0o600))
 	ok, err := lock.TryLock()
@@ -298,7 +304,7 @@ func (l *Local) Lock(ctx context.Context, path string, waiting func()) (func(), 
 	}
 	if err != nil {
 		_ = lock.Unlock()
-		return nil, fmt.Errorf("locking %s: %w", path, err)
+		return nil, fmt.Errorf("locking %s: %w", path, WithoutPath(fileError(err, ""), path))
 	}
 	if !ok {
 		return nil, fmt.Errorf("locking %s: %w", path, ctx.Err())

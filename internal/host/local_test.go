@@ -2,6 +2,8 @@ package host
 
 import (
 	"context"
+	"errors"
+	"io/fs"
 	"net"
 	"os"
 	"path/filepath"
@@ -198,7 +200,7 @@ func TestAppendReplacesWhatLiesBehind(t *testing.T) {
 	if err := l.Append(t.Context(), path, 5, []byte("two\n")); err == nil || statusOf(t, path).Text != "one\n" {
 		t.Errorf("behind the end: %v, %q", err, statusOf(t, path).Text)
 	}
-	if err := l.Append(t.Context(), path+"2", 0, nil); !os.IsNotExist(err) {
+	if err := l.Append(t.Context(), path+"2", 0, nil); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("a file that is not there: %v", err)
 	}
 }

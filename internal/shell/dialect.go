@@ -56,7 +56,7 @@ func (e *UnknownError) Error() string {
 	if e.Name == "" {
 		return "cannot tell which shell is asking: none among the calling processes, and SHELL is not set"
 	}
-	return fmt.Sprintf("no dialect for the shell %q: want one of %s", e.Name, strings.Join(Names(), " "))
+	return fmt.Sprintf("unsupported shell %q; supported: %s", e.Name, strings.Join(Names(), " "))
 }
 
 // Parse reads the value of --shell: a dialect's name, the name under which its

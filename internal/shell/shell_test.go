@@ -170,7 +170,7 @@ func TestShellByName(t *testing.T) {
 		}
 	}
 	_, err := Parse("xonsh")
-	want := `no dialect for the shell "xonsh": want one of bash zsh sh dash ksh fish powershell cmd tcsh csh emacs nu elvish json`
+	want := `unsupported shell "xonsh"; supported: bash zsh sh dash ksh fish powershell cmd tcsh csh emacs nu elvish json`
 	if fmt.Sprint(err) != want {
 		t.Errorf("got %v\nwant %s", err, want)
 	}

@@ -3,6 +3,8 @@ package store
 import (
 	"fmt"
 	"strings"
+
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
 )
 
 // NameError is a machine name that docker-machine would not allow.
@@ -24,11 +26,10 @@ type NotFoundError struct {
 }
 
 func (e *NotFoundError) Error() string {
-	have := "it has none"
-	if len(e.Known) > 0 {
-		have = "it has " + strings.Join(e.Known, ", ")
+	if len(e.Known) == 0 {
+		return fmt.Sprintf("no machine %q: the store %s is empty", e.Name, e.Dir)
 	}
-	return fmt.Sprintf("no machine %q in the machine store %s: %s", e.Name, e.Dir, have)
+	return fmt.Sprintf("no machine %q in the store %s; available: %s", e.Name, e.Dir, strings.Join(e.Known, ", "))
 }
 
 // UnfinishedError is a machine that docker-machine create has not finished.
@@ -44,7 +45,9 @@ type ConfigError struct {
 	Err  error
 }
 
-func (e *ConfigError) Error() string { return fmt.Sprintf("reading %s: %v", e.Path, e.Err) }
+func (e *ConfigError) Error() string {
+	return fmt.Sprintf("reading %s: %v", e.Path, host.WithoutPath(e.Err, e.Path))
+}
 func (e *ConfigError) Unwrap() error { return e.Err }
 
 // VersionError is a config.json that a newer docker-machine has written.

@@ -50,7 +50,7 @@ func (s *Store) Names(ctx context.Context) ([]string, error) {
 		return nil, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("listing machine store %s: %w", s.dir, err)
+		return nil, fmt.Errorf("listing the machine store: %w", err)
 	}
 	var names []string
 	for _, e := range entries {

@@ -271,7 +271,7 @@ func TestWhichMachinesThereAre(t *testing.T) {
 		t.Errorf("no store: %v, %v", names, err)
 	}
 	_, err := s.Load(t.Context(), "default")
-	want := fmt.Sprintf(`no machine "default" in the machine store %s: it has none`, dir)
+	want := fmt.Sprintf(`no machine "default": the store %s is empty`, dir)
 	if got := fmt.Sprint(err); got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}

@@ -1,0 +1,157 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/store"
+)
+
+// flagError is wrong usage of a flag, in words of ours.
+func (a *app) flagError(cmd *cobra.Command, err error) error {
+	var (
+		unknown *pflag.NotExistError
+		without *pflag.ValueRequiredError
+		invalid *pflag.InvalidValueError
+		syntax  *pflag.InvalidSyntaxError
+	)
+	switch {
+	case errors.As(err, &unknown):
+		return a.unknownFlag(cmd, unknown.GetSpecifiedName(), unknown.GetSpecifiedShortnames())
+	case errors.As(err, &without):
+		flag := without.GetFlag()
+		return misused(a.again(a.exampleOf(flag)), "--%s needs a value", flag.Name)
+	case errors.As(err, &invalid):
+		flag, value := invalid.GetFlag(), invalid.GetValue()
+		meant := a.corrected(value, a.nearestValue(flag, value))
+		if meant == nil {
+			meant = a.helpOf(cmd)
+		}
+		return misused(meant, "--%s takes %s, not %q", flag.Name, kindOf(flag), value)
+	case errors.As(err, &syntax):
+		typed := syntax.GetSpecifiedFlag()
+		return misused(a.nearestOf(typed, flagsOf(cmd), a.helpOf(cmd)), "%q is no flag", typed)
+	}
+	return misused(a.helpOf(cmd), "%v", err)
+}
+
+// flagSynonyms are flags of other programs for ours.
+var flagSynonyms = map[string]string{
+	"-n": "--dry-run", "-a": "--all", "-D": "--verbose", "--debug": "--verbose", "--force": "--yes", "-f": "--yes", "--storage": "--storage-path",
+	"--quiet": "-q", "--output": "--json", "--check": "--dry-run", "--simulate": "--dry-run", "--assume-yes": "--yes", "--colour": "--color",
+}
+
+// unknownFlag is a flag that a command does not have. letters is what stood behind a
+// single dash, empty behind two.
+func (a *app) unknownFlag(cmd *cobra.Command, name, letters string) error {
+	if word := a.dockerMachineVerb(cmd); word != "" {
+		return a.unknownCommand(word)
+	}
+	typed, otherwise := "--"+name, a.helpOf(cmd)
+	if letters != "" {
+		typed = "-" + letters
+		for _, arg := range a.args { // of -yes the y is a flag, and letters are the rest
+			if word, _, _ := strings.Cut(arg, "="); !strings.HasPrefix(word, "--") && strings.HasPrefix(word, "-") && strings.HasSuffix(arg, letters) {
+				typed, letters = word, strings.TrimPrefix(word, "-")
+			}
+		}
+	}
+	flags := flagsOf(cmd)
+	likely := append([]string{}, flagSynonyms[typed], "-"+strings.ToLower(letters), "--"+strings.TrimPrefix(letters, "-"))
+	for _, flag := range likely {
+		if slices.Contains(flags, flag) && len(flag) > 1 {
+			return misused(a.corrected(typed, flag), "unknown flag %s", typed)
+		}
+	}
+	if near := nearest("--"+strings.TrimLeft(typed, "-"), flags, 1); len(near) > 0 && len(typed) > 2 {
+		return misused(a.corrected(typed, near[0]), "unknown flag %s", typed)
+	}
+	for _, c := range a.all() {
+		if other := c.build(); other.Flags().Lookup(name) != nil && letters == "" && slices.Contains(a.args, cmd.Name()) {
+			return misused(a.corrected(cmd.Name(), other.Name()), "%s has no flag %s, but %s has", cmd.Name(), typed, other.Name())
+		}
+	}
+	return misused(otherwise, "unknown flag %s", typed)
+}
+
+// dockerMachineVerb is the command of docker-machine's that the command line has in the
+// place of one of ours, or empty.
+func (a *app) dockerMachineVerb(cmd *cobra.Command) string {
+	if cmd.HasParent() {
+		return ""
+	}
+	i := slices.IndexFunc(a.args, func(arg string) bool { return slices.Contains(dockerMachineVerbs, strings.ToLower(arg)) })
+	if i < 0 || i > 0 && i != 2 {
+		return ""
+	}
+	return a.args[i]
+}
+
+// flagsOf are the flags that a command takes, as they are typed.
+func flagsOf(cmd *cobra.Command) []string {
+	var all []string
+	add := func(f *pflag.Flag) {
+		all = append(all, "--"+f.Name)
+		if f.Shorthand != "" {
+			all = append(all, "-"+f.Shorthand)
+		}
+	}
+	cmd.LocalFlags().VisitAll(add)
+	cmd.InheritedFlags().VisitAll(add)
+	return all
+}
+
+// kindOf is what a flag takes.
+func kindOf(f *pflag.Flag) string {
+	switch f.Value.Type() {
+	case "int":
+		return "a number"
+	case "duration":
+		return "a duration such as 30s or 2m"
+	case "bool":
+		return "true or false"
+	}
+	return "a value"
+}
+
+// nearestValue is a value that a flag would take in the place of another.
+func (a *app) nearestValue(f *pflag.Flag, value string) string {
+	switch f.Value.Type() {
+	case "bool":
+		if strings.HasPrefix("no", strings.ToLower(value)) || strings.HasPrefix(strings.ToLower(value), "of") {
+			return "false"
+		}
+		return "true"
+	case "duration":
+		if strings.Trim(value, "0123456789") == "" && len(value) < 6 {
+			return value + "s"
+		}
+	}
+	return a.exampleOf(f)
+}
+
+// exampleOf is a value that a flag takes.
+func (a *app) exampleOf(f *pflag.Flag) string {
+	switch f.Name {
+	case "port":
+		return fmt.Sprint(store.DefaultEnginePort)
+	case "timeout":
+		return "2m"
+	case "color":
+		return "auto"
+	case "report":
+		return "report.txt"
+	case "shell":
+		return "sh"
+	case "format":
+		return "{{.Name}}"
+	case "storage-path":
+		return store.DefaultDir(a.Getenv, a.Getenv("HOME"))
+	}
+	return f.DefValue
+}

@@ -1,0 +1,240 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
+)
+
+// bareLaptop has files and docker-machine, and no other program.
+type bareLaptop struct{ host.Laptop }
+
+func (bareLaptop) OS() string { return "linux" }
+
+func (bareLaptop) LookPath(name string, _ ...string) (string, error) {
+	if name == "docker-machine" {
+		return "/usr/local/bin/docker-machine", nil
+	}
+	return "", fs.ErrNotExist
+}
+
+func (bareLaptop) Run(context.Context, host.Cmd) (host.Output, error) {
+	return host.Output{}, errors.New("not installed")
+}
+
+// run is one invocation on a laptop with the machines default, two and Web01.
+func run(t *testing.T, home, line string, env ...string) (code int, stdout, stderr string) {
+	t.Helper()
+	var out, errs bytes.Buffer
+	vars := map[string]string{"HOME": home, "SHELL": "/bin/bash"}
+	for i := 0; i < len(env); i += 2 {
+		vars[env[i]] = env[i+1]
+	}
+	code = Main(words(t, line), IO{Stdin: strings.NewReader(""), Stdout: &out, Stderr: &errs, Getenv: func(k string) string { return vars[k] },
+		Signals: func() <-chan os.Signal { return nil }, Laptop: func(s host.Sudo) host.Laptop { return bareLaptop{host.NewLocal(s)} }, Now: time.Now, Version: "test"})
+	return code, out.String(), errs.String()
+}
+
+// words splits a command line as a shell does, between spaces that are not in single quotes.
+func words(t *testing.T, line string) []string {
+	t.Helper()
+	var out []string
+	for _, w := range regexp.MustCompile(`(?:[^\s']|'[^']*')+`).FindAllString(line, -1) {
+		out = append(out, strings.ReplaceAll(w, "'", ""))
+	}
+	return out
+}
+
+// homeWith is a home directory with machines whose dockerd does not answer.
+func homeWith(t *testing.T, machines ...string) string {
+	t.Helper()
+	home := t.TempDir()
+	for _, name := range machines {
+		dir := filepath.Join(home, ".docker", "machine", "machines", name)
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		config := `{"ConfigVersion":3,"DriverName":"generic","Driver":{"IPAddress":"127.0.0.1","SSHPort":1,"MachineName":"` + name + `"},"Name":"` + name + `"}`
+		if err := os.WriteFile(filepath.Join(dir, "config.json"), []byte(config), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return home
+}
+
+// wrongInputs are command lines that mean nothing, and the hint that a user needs. STORE
+// stands for the machine store.
+var wrongInputs = []struct{ line, hint string }{
+	// commands
+	{"Doctor default", "doctor default"},
+	{"doktor default", "doctor default"},
+	{"docter", "doctor"},
+	{"FIX default", "fix default"},
+	{"fxi default", "fix default"},
+	{"undoo two", "undo two"},
+	{"evn default", "env default"},
+	{"contxt", "context"},
+	{"lss", "ls"},
+	{"lst", "ls"},
+	{"cret show", "cert show"},
+	{"certs show", "cert show"},
+	{"explian route.hijacked", "explain route.hijacked"},
+	{"shellinit", "shell-init"},
+	{"completions zsh", "completion zsh"},
+	{"module restart", "modules restart"},
+	{"ver", "version"},
+	{"hlep", "help"},
+	{"''", "--help"},
+	{"frobnicate", "--help"},
+	{"-s STORE doktor default", "-s STORE doctor default"},
+	{"repair default", "fix default"},
+	{"check default", "doctor default"},
+	{"diagnose", "doctor"},
+	{"rollback two", "undo two"},
+	{"init", "shell-init"},
+	// docker-machine's commands
+	{"start default", "docker-machine start default"},
+	{"stop default", "docker-machine stop default"},
+	{"ssh default uname -a", "docker-machine ssh default uname -a"},
+	{"ip", "docker-machine ip"},
+	{"status two", "docker-machine status two"},
+	{"rm two", "docker-machine rm two"},
+	{"scp default:/a b", "docker-machine scp default:/a b"},
+	{"inspect default", "docker-machine inspect default"},
+	{"upgrade default", "docker-machine upgrade default"},
+	{"kill default", "docker-machine kill default"},
+	{"restart default", "docker-machine restart default"},
+	{"config default", "docker-machine config default"},
+	{"url default", "docker-machine url default"},
+	{"active", "docker-machine active"},
+	{"provision default", "docker-machine provision default"},
+	{"create dev", "fix --create dev"},
+	{"regenerate-certs default", "cert renew default"},
+	// subcommands
+	{"cert shwo default", "cert show default"},
+	{"cert RENEW default", "cert renew default"},
+	{"cert", "cert show"},
+	{"modules", "modules restart"},
+	{"modules resart", "modules restart"},
+	{"help doctr", "help doctor"},
+	{"help cert shwo", "help cert show"},
+	// flags
+	{"doctor --al", "doctor --all"},
+	{"ls --jsno", "ls --json"},
+	{"doctor --jsno=true default", "doctor '--json=true' default"},
+	{"fix --dryrun default", "fix --dry-run default"},
+	{"fix -dry-run default", "fix --dry-run default"},
+	{"fix -n default", "fix --dry-run default"},
+	{"ls -json", "ls --json"},
+	{"fix -Y --dry-run default", "fix -y --dry-run default"},
+	{"ls --debug", "ls --verbose"},
+	{"doctor --dry-run default", "fix --dry-run default"},
+	{"ls ---json", "ls --json"},
+	{"env --unst", "env --unset"},
+	{"ls --frobnicate", "ls --help"},
+	// values of flags
+	{"fix --dry-run --port abc default", "fix --dry-run --port 2376 default"},
+	{"fix --dry-run --port=abc default", "fix --dry-run --port 2376 default"},
+	{"fix --dry-run --port 0 default", "fix --dry-run --port 2376 default"},
+	{"fix --dry-run --port 70000 default", "fix --dry-run --port 2376 default"},
+	{"fix --dry-run default --port", "fix --dry-run default --port 2376"},
+	{"ls --timeout 5", "ls --timeout 5s"},
+	{"ls --timeout soon", "ls --timeout 2m"},
+	{"ls --timeout=-5s", "ls --timeout 5s"},
+	{"ls --timeout", "ls --timeout 2m"},
+	{"ls --json=maybe", "ls --json"},
+	{"ls --color purple", "ls --color auto"},
+	{"ls --color alwyas", "ls --color always"},
+	{"env --unset --shell zhs", "env --unset --shell zsh"},
+	{"env --unset --shell frobshell", "env --help"},
+	{"env --unset --shell ''", "env --help"},
+	{"completion", "completion bash"},
+	{"completion zhs", "completion zsh"},
+	{"completion tcsh", "completion zsh"},
+	// machines
+	{"doctor defualt", "doctor default"},
+	{"fix defualt", "fix default"},
+	{"fix --yes defualt", "fix --yes default"},
+	{"env Default", "env default"},
+	{"doctor Two", "doctor two"},
+	{"doctor web01", "doctor Web01"},
+	{"undo tow", "undo two"},
+	{"doctor nosuch", "ls"},
+	{"doctor ../default", "doctor default"},
+	{"doctor de_fault", "doctor default"},
+	{"doctor default two", "doctor default"},
+	{"doctor --all default", "doctor --all"},
+	{"undo --all default", "undo --all"},
+	{"env --unset default", "env --unset"},
+	{"ls default", "ls"},
+	{"version now", "version"},
+	// codes
+	{"explain route.hijackd", "explain route.hijacked"},
+	{"explain hijacked", "explain route.hijacked"},
+	{"explain route_hijacked", "explain route.hijacked"},
+	{"explain kubernetes", "doctor"},
+	{"explain connection refused", "explain 'connection refused'"},
+	{"explain --", "explain -- docker ps"},
+}
+
+// goText is what Go's own errors look like.
+var goText = regexp.MustCompile(`strconv\.|time: |parsing "|invalid argument|invalid syntax|unknown shorthand|flag needs|bad flag|(?:open|stat|read|mkdir) /|\(\*|%!`)
+
+func TestWrongInputHasTheHintThatAUserNeeds(t *testing.T) {
+	home := homeWith(t, "default", "two", "Web01")
+	store := filepath.Join(home, ".docker", "machine")
+	ran := map[string]bool{}
+	for _, c := range wrongInputs {
+		line, want := strings.ReplaceAll(c.line, "STORE", store), strings.ReplaceAll(c.hint, "STORE", store)
+		if !strings.HasPrefix(want, "docker-machine ") {
+			want = "docker-vpn-helper " + want
+		}
+		code, stdout, stderr := run(t, home, line)
+		hints := regexp.MustCompile(`(?m)^docker-vpn-helper: hint: (.*)$`).FindAllStringSubmatch(stderr, -1)
+		if code != exitUsage || stdout != "" || len(hints) != 1 || hints[0][1] != want || goText.MatchString(stderr) {
+			t.Errorf("%s: exit %d, want 2 and the one hint %q\n%s%s", line, code, want, stdout, stderr)
+			continue
+		}
+		if command, ours := strings.CutPrefix(want, "docker-vpn-helper "); ours && !ran[want] {
+			ran[want] = true
+			if code, _, stderr := run(t, home, command); code == exitUsage && command != "fix --create dev" {
+				t.Errorf("%s: its hint %q ends with wrong usage, too:\n%s", line, want, stderr)
+			}
+		}
+	}
+}
+
+// The name of a machine may come from the environment: then the hint names the nearest.
+func TestWrongMachineInTheEnvironment(t *testing.T) {
+	_, _, stderr := run(t, homeWith(t, "default", "two"), "doctor", "DOCKER_MACHINE_NAME", "defualt")
+	if !strings.Contains(stderr, "hint: docker-vpn-helper doctor default\n") {
+		t.Error(stderr)
+	}
+}
+
+// Errors of files name the path once, and no system call.
+func TestFilesThatCannotBeRead(t *testing.T) {
+	if os.Getuid() == 0 {
+		t.Log("root reads every file: a directory stands in for what cannot be read")
+	}
+	home := homeWith(t, "default")
+	state := filepath.Join(home, "state")
+	if err := os.WriteFile(state, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, line := range []string{"fix default", "cert renew default", "context default", "modules restart", "-s " + state + " ls", "-s " + state + "/x doctor default", "undo --all"} {
+		code, _, stderr := run(t, home, line, "XDG_STATE_HOME", state)
+		if code == exitOK || goText.MatchString(stderr) {
+			t.Errorf("%s: exit %d\n%s", line, code, stderr)
+		}
+	}
+}
