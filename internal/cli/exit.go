@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/changes"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/dockermachine"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/engine"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/hint"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
@@ -193,7 +194,7 @@ func (a *app) failedRepair(err error) *exitError {
 	case errors.As(err, &vb) && vb.Kind == vbox.KernelDriver:
 		return &exitError{hint: hint.Own("modules", "restart")}
 	case errors.As(err, &vb) && vb.Kind == vbox.HostOnlyMissing:
-		return &exitError{hint: hint.VBoxManage("hostonlyif", "create")}
+		return &exitError{hint: a.newHostOnlyHint()}
 	case errors.Is(err, virtualbox.ErrNotInstalled):
 		return &exitError{code: exitUserAction, hint: hint.Own("doctor")}
 	case errors.As(err, &vb), errors.As(err, &down):
@@ -235,4 +236,14 @@ func (a *app) program() shell.Usage {
 		return shell.Usage{"docker-vpn-helper", "-s", a.storage}
 	}
 	return shell.Usage{"docker-vpn-helper"}
+}
+
+// newHostOnlyHint makes a host-only adapter, or the network that VirtualBox 7 on macOS has
+// in its place, with the addresses that docker-machine gives out unless told otherwise.
+func (a *app) newHostOnlyHint() hint.Hint {
+	args := vbox.CreateHostOnlyIf()
+	if a.Laptop(host.Sudo{}).OS() == host.Darwin && a.hasHostOnlyNetworks() {
+		args = vbox.AddHostOnlyNet("docker-machine", dockermachine.DefaultNetwork().Laptop)
+	}
+	return hint.VBoxManage(args...)
 }
