@@ -34,6 +34,7 @@ type laptop struct {
 	real    string
 	guest   *guest
 	sshPort string
+	standIn *standIn // nil where commands answer as the transcript has it
 }
 
 func (l *laptop) local(path string) (*host.Local, bool) {
@@ -79,6 +80,9 @@ func (l *laptop) MkdirAll(ctx context.Context, path string, perm fs.FileMode) er
 func (l *laptop) Run(ctx context.Context, cmd host.Cmd) (host.Output, error) {
 	if len(cmd.Argv) > 0 && filepath.Base(cmd.Argv[0]) == "docker" {
 		return host.Output{Stdout: []byte("1.43\n")}, nil
+	}
+	if l.standIn != nil {
+		return l.standIn.run(ctx, cmd)
 	}
 	return l.Computer.Run(ctx, cmd)
 }

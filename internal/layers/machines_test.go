@@ -98,6 +98,21 @@ func readMachine(t *testing.T, file string) transcript {
 // world is the transcript's computer with a store and a docker host.
 func (m transcript) world(t *testing.T) (*target.Target, *hosttest.Computer) {
 	t.Helper()
+	c := hosttest.New(t, m.computer)
+	return m.on(t, c, nil), c
+}
+
+// on is the target on a computer, whose commands the stand-in runs unless it is nil.
+func (m transcript) on(t *testing.T, c *hosttest.Computer, s *standIn) *target.Target {
+	t.Helper()
+	l, store := m.laptop(t, c)
+	l.standIn = s
+	return m.target(t, l, store)
+}
+
+// laptop is the computer with a store and a docker host; the text is the store's directory.
+func (m transcript) laptop(t *testing.T, c *hosttest.Computer) (*laptop, string) {
+	t.Helper()
 	dir, name := t.TempDir(), m.value("name", "default")
 	s, err := fakestore.NewStore(dir, fakestore.StoreOptions{})
 	check(t, err)
@@ -117,11 +132,15 @@ func (m transcript) world(t *testing.T) (*target.Target, *hosttest.Computer) {
 	if _, ok := m.entry["unfinished"]; ok {
 		unfinished(t, made.Dir)
 	}
-	c := hosttest.New(t, m.computer)
-	l := &laptop{Computer: c, t: t, real: dir, guest: serve(t, s, made), sshPort: m.value("sshport", "50022")}
+	return &laptop{Computer: c, t: t, real: dir, guest: serve(t, s, made), sshPort: m.value("sshport", "50022")}, dir
+}
+
+// target is the machine of the store in a directory.
+func (m transcript) target(t *testing.T, l *laptop, dir string) *target.Target {
+	t.Helper()
 	opened, err := store.Open(l, dir)
 	check(t, err)
-	entry, err := opened.Load(t.Context(), name)
+	entry, err := opened.Load(t.Context(), m.value("name", "default"))
 	check(t, err)
 	w := &target.Target{Laptop: l, Store: opened, Getenv: func(string) string { return "" }, Now: time.Now,
 		StateDir: filepath.Join(dir, "state"), Tell: t.Logf, Docker: dockercli.New(l)}
@@ -132,7 +151,7 @@ func (m transcript) world(t *testing.T) (*target.Target, *hosttest.Computer) {
 	_, w.StopVMs = m.entry["stop-vms"]
 	w.Port, _ = strconv.Atoi(m.entry["port"])
 	t.Cleanup(w.Close)
-	return w, c
+	return w
 }
 
 // unfinished makes of a machine's files what docker-machine create leaves that failed in

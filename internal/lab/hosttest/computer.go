@@ -62,6 +62,18 @@ func New(t testing.TB, transcript []byte) *Computer {
 	return c
 }
 
+// Become makes it another computer from now on: that of another transcript.
+func (c *Computer) Become(transcript []byte) error {
+	other, err := Parse(transcript)
+	if err != nil {
+		return err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.scenes, c.now = other.scenes, ""
+	return nil
+}
+
 // Ran lists the commands so far, as section names without marks.
 func (c *Computer) Ran() []string {
 	c.mu.Lock()

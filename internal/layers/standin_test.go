@@ -1,0 +1,178 @@
+package layers
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net/netip"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"golang.org/x/tools/txtar"
+
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/hosttest"
+)
+
+// standIn is a transcript's computer on which commands that change something do so: they
+// edit the transcript, as VirtualBox and the kernel would change what they answer. What a
+// transcript says of the outcome of such a command does not count. An address is reachable
+// as soon as the route to it is right.
+type standIn struct {
+	t        *testing.T
+	computer *hosttest.Computer
+	vm       string
+	addr     netip.Addr   // the VM's
+	laptop   netip.Prefix // the laptop's in the VM's network
+
+	mu    sync.Mutex
+	text  *txtar.Archive
+	asked int // how often VirtualBox was asked about the VM
+}
+
+// newStandIn begins with what the transcript is like before any command has changed it.
+func newStandIn(t *testing.T, m transcript) *standIn {
+	t.Helper()
+	text := txtar.Parse(m.computer)
+	if i := slices.IndexFunc(text.Files, func(f txtar.File) bool { return strings.HasPrefix(f.Name, "scene ") }); i >= 0 {
+		text.Files = text.Files[:i]
+	}
+	for i, f := range text.Files {
+		text.Files[i].Name, _, _ = strings.Cut(f.Name, " => scene ")
+	}
+	c, err := hosttest.Parse(txtar.Format(text))
+	check(t, err)
+	s := &standIn{t: t, computer: c, vm: m.value("name", "default"), text: text}
+	s.addr, _ = netip.ParseAddr(m.value("ip", "192.168.99.100"))
+	s.laptop, _ = netip.ParsePrefix(m.value("cidr", "192.168.99.1/24"))
+	return s
+}
+
+// run does what a command does. What the transcript does not have, and no command here, is
+// an error as of a command that fails.
+func (s *standIn) run(ctx context.Context, cmd host.Cmd) (host.Output, error) {
+	argv := slices.Clone(cmd.Argv)
+	argv[0] = argv[0][strings.LastIndex(argv[0], "/")+1:]
+	line := strings.Join(argv, " ")
+	s.mu.Lock()
+	for _, c := range commands {
+		if m := c.pattern.FindStringSubmatch(line); m != nil {
+			c.does(s, m)
+			err := s.computer.Become(txtar.Format(s.text))
+			s.mu.Unlock()
+			return host.Output{}, err
+		}
+	}
+	if strings.HasPrefix(line, "VBoxManage showvminfo ") && s.comesUp() {
+		s.start()
+		check(s.t, s.computer.Become(txtar.Format(s.text)))
+	}
+	s.mu.Unlock()
+	switch line {
+	case "sysctl -n kern.bootsessionuuid":
+		return host.Output{Stdout: []byte("9B5C7E2A-3D14-4F6B-8A21-0C7D5E9F1A33\n")}, nil
+	case "VBoxManage list vms":
+		return host.Output{Stdout: fmt.Appendf(nil, "%q {5f2d6c1e-7b3a-4a55-9d0e-2c41f0b7a911}\n", s.vm)}, nil
+	}
+	return s.computer.Run(ctx, cmd)
+}
+
+// commands are those that change something.
+var commands = []struct {
+	pattern *regexp.Regexp
+	does    func(s *standIn, m []string)
+}{
+	{regexp.MustCompile(`^VBoxManage (?:controlvm|modifyvm) \S+ (?:--)?natpf(\d) delete (\S+)$`), func(s *standIn, m []string) { s.deleteRule(m[2]) }},
+	{regexp.MustCompile(`^VBoxManage (?:controlvm|modifyvm) \S+ (?:--)?natpf(\d) (\S+)$`), func(s *standIn, m []string) { s.addRule(m[1], m[2]) }},
+	{regexp.MustCompile(`^VBoxManage (?:startvm \S+ --type headless|controlvm \S+ resume)$`), func(s *standIn, m []string) { s.start() }},
+	{regexp.MustCompile(`^VBoxManage hostonlyif ipconfig (\S+) --ip (\S+) --netmask (\S+)$`), func(s *standIn, m []string) { s.configure(m[1], netip.PrefixFrom(netip.MustParseAddr(m[2]), 24)) }},
+	{regexp.MustCompile(`^route -n delete `), func(*standIn, []string) {}},
+	{regexp.MustCompile(`^route -n add -net (\S+) -interface (\S+)$`), func(s *standIn, m []string) { s.route(netip.MustParsePrefix(m[1]), m[2]) }},
+	{regexp.MustCompile(`^ip route replace (\S+) dev (\S+) `), func(s *standIn, m []string) { s.route(netip.MustParsePrefix(m[1]), m[2]) }},
+}
+
+// section is a section of the transcript, which is made where there is none.
+func (s *standIn) section(name string) *txtar.File {
+	for i, f := range s.text.Files {
+		if head, _, _ := strings.Cut(f.Name, " => "); head == name {
+			s.text.Files[i].Name = name
+			return &s.text.Files[i]
+		}
+	}
+	s.text.Files = append(s.text.Files, txtar.File{Name: name})
+	return &s.text.Files[len(s.text.Files)-1]
+}
+
+func (s *standIn) info() *txtar.File {
+	return s.section("$ VBoxManage showvminfo " + s.vm + " --machinereadable")
+}
+
+// facts edits the lines of the computer's facts.
+func (s *standIn) facts(drop func(line string) bool, add ...string) {
+	f := s.section("computer")
+	lines := slices.DeleteFunc(strings.Split(strings.TrimSpace(string(f.Data)), "\n"), drop)
+	f.Data = []byte(strings.Join(append(lines, add...), "\n") + "\n")
+}
+
+func keep(string) bool { return false }
+
+func (s *standIn) addRule(slot, rule string) {
+	f := s.info()
+	nic := regexp.MustCompile(`(?m)^nic` + slot + `=.*\n`)
+	f.Data = nic.ReplaceAll(f.Data, fmt.Appendf(nil, "${0}Forwarding(9)=%q\n", rule))
+	s.listen()
+}
+
+func (s *standIn) deleteRule(name string) {
+	f := s.info()
+	f.Data = regexp.MustCompile(`(?m)^Forwarding\(\d+\)="`+regexp.QuoteMeta(name)+`,.*\n`).ReplaceAll(f.Data, nil)
+}
+
+// listen opens the ports of the NAT rules, as a VM that runs does.
+func (s *standIn) listen() {
+	data := s.info().Data
+	if !bytes.Contains(data, []byte(`VMState="running"`)) {
+		return
+	}
+	for _, m := range regexp.MustCompile(`(?m)^Forwarding\(\d+\)="[^,]*,tcp,([^,]*),(\d+),`).FindAllSubmatch(data, -1) {
+		s.facts(keep, fmt.Sprintf("open 127.0.0.1:%s", m[2]))
+	}
+}
+
+// comesUp reports whether a VM that was starting has come up.
+func (s *standIn) comesUp() bool {
+	s.asked++
+	return s.asked > 3 && regexp.MustCompile(`(?m)^VMState="(starting|restoring)"`).Match(s.info().Data)
+}
+
+func (s *standIn) start() {
+	f := s.info()
+	f.Data = regexp.MustCompile(`(?m)^VMState=.*`).ReplaceAll(f.Data, []byte(`VMState="running"`))
+	s.listen()
+	if m := regexp.MustCompile(`(?m)^hostonlyadapter\d="(.*)"`).FindSubmatch(f.Data); m != nil {
+		s.configure(string(m[1]), s.laptop)
+	}
+	s.section("$ VBoxManage guestproperty get " + s.vm + " /VirtualBox/GuestInfo/Net/1/V4/IP").Data = fmt.Appendf(nil, "Value: %s\n", s.addr)
+}
+
+// configure gives an adapter an address, with which the kernel makes a route.
+func (s *standIn) configure(adapter string, addr netip.Prefix) {
+	s.facts(func(line string) bool { return strings.HasPrefix(line, "link "+adapter+" ") }, fmt.Sprintf("link %s - up %s", adapter, addr))
+	s.route(addr.Masked(), adapter)
+}
+
+// route leads to a network by an interface; the VM is reached by it if it is in there.
+func (s *standIn) route(net netip.Prefix, link string) {
+	if !net.Contains(s.addr) {
+		return
+	}
+	at := s.addr.String()
+	s.facts(func(line string) bool {
+		kind, rest, _ := strings.Cut(line, " ")
+		return strings.HasPrefix(rest, at) && slices.Contains([]string{"route", "silent", "down", "unreachable", "refused"}, kind)
+	}, "open "+at+":22", "open "+at+":2376", fmt.Sprintf("route %s %s %s", at, link, net))
+	s.section("$ route -n get " + at).Data = fmt.Appendf(nil, "   route to: %s\ndestination: %s\n       mask: 255.255.255.0\n  interface: %s\n      flags: <UP,DONE,CLONING,STATIC>\n", at, net.Addr(), link)
+}
