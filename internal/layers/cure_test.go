@@ -45,7 +45,7 @@ func TestPlannedChangesCureTheirFindings(t *testing.T) {
 			}
 			for i, l := range before.Layers {
 				for _, f := range l.Findings {
-					if f.Hint == "docker-vpn-helper fix "+before.Machine && reports(after.Layers[i], f.Code) {
+					if f.Hint.String() == "docker-vpn-helper fix "+before.Machine && reports(after.Layers[i], f.Code) {
 						t.Errorf("%s is there still: %s", f.Code, f.Title)
 					}
 				}
