@@ -43,7 +43,7 @@ func (a *app) flagError(cmd *cobra.Command, err error) error {
 // flagSynonyms are flags of other programs for ours.
 var flagSynonyms = map[string]string{
 	"-n": "--dry-run", "-a": "--all", "-D": "--verbose", "--debug": "--verbose", "--force": "--yes", "-f": "--yes", "--storage": "--storage-path",
-	"--quiet": "-q", "--output": "--json", "--check": "--dry-run", "--simulate": "--dry-run", "--assume-yes": "--yes", "--colour": "--color",
+	"--output": "--json", "--check": "--dry-run", "--simulate": "--dry-run", "--assume-yes": "--yes", "--colour": "--color",
 }
 
 // unknownFlag is a flag that a command does not have. letters is what stood behind a

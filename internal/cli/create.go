@@ -38,10 +38,11 @@ func (a *app) openOrCreate(s site, name string, f fixFlags) (*target.Target, err
 			return nil, err
 		}
 		e := *a.classify(err)
-		e.hint = hint.Own("fix", "--create", name)
 		e.changes = []string{fmt.Sprintf("create machine %s (docker-machine create -d virtualbox %s)", name, name)}
 		if !a.ui.JSON {
 			a.ui.Print(e.changes[0] + "\n")
+			a.next(e.hint)
+			e.shown = true // as the plan and the next command
 		}
 		return nil, &e
 	}

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"errors"
 	"slices"
 	"strings"
 
@@ -11,6 +12,7 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/hint"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/shell"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/target"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/virtualbox"
 )
 
 func (a *app) envCmd() *cobra.Command {
@@ -111,7 +113,9 @@ func (a *app) notGood(w *target.Target, err error) error {
 		return errInterrupted
 	}
 	next := w.Hint(hint.Fix())
-	if w.Machine.Unfinished {
+	if errors.Is(err, virtualbox.ErrNotInstalled) {
+		next = hint.Explain("machine.virtualbox-missing")
+	} else if w.Machine.Unfinished {
 		next = w.Hint(hint.CreateAgain(dockermachine.Found(w.Laptop)))
 	}
 	return &exitError{code: exitProblems, message: a.cause(err).Error(), hint: next}

@@ -41,7 +41,7 @@ type exitError struct {
 	code    int
 	message string
 	hint    hint.Hint
-	// shown says that the result, on stdout as JSON, has the error in it already.
+	// shown reports that the result, on stdout, has the error in it already.
 	shown bool
 	// changes is what would have been done.
 	changes []string
@@ -69,7 +69,7 @@ func (a *app) report(err error) int {
 	if !e.shown && a.ui.JSON {
 		_ = a.ui.PrintJSON(jsonFailure{Schema: engine.Schema, Error: e.json(), Changes: e.changes})
 	}
-	if !a.ui.JSON {
+	if !e.shown && !a.ui.JSON {
 		a.ui.Error(e.message, e.hint.String())
 	}
 	return e.code
@@ -142,7 +142,7 @@ func (a *app) wrongUsage(err error) *exitError {
 	)
 	switch {
 	case errors.As(err, &missing) && len(missing.Known) == 0:
-		return &exitError{code: exitUsage, hint: hint.Own("fix", "--create", missing.Name)}
+		return &exitError{code: exitUsage, hint: a.firstMachine(missing.Name)}
 	case errors.As(err, &missing):
 		return &exitError{code: exitUsage, hint: a.machineHint(missing.Name, missing.Known)}
 	case errors.As(err, &name):
@@ -196,11 +196,11 @@ func (a *app) failedRepair(err error) *exitError {
 	case errors.As(err, &vb) && vb.Kind == vbox.HostOnlyMissing:
 		return &exitError{hint: a.newHostOnlyHint()}
 	case errors.Is(err, virtualbox.ErrNotInstalled):
-		return &exitError{code: exitUserAction, hint: hint.Own("doctor")}
+		return &exitError{code: exitUserAction, hint: hint.Explain("machine.virtualbox-missing")}
 	case errors.As(err, &vb), errors.As(err, &down):
 		return &exitError{hint: hint.Own("doctor")}
-	case errors.As(err, &path) && errors.Is(err, fs.ErrPermission):
-		return &exitError{hint: hint.Run("ls", "-ld", path.Path)}
+	case errors.As(err, &path):
+		return &exitError{hint: hint.Run("ls", "-ld", a.existing(path.Path))}
 	}
 	return nil
 }

@@ -205,20 +205,17 @@ func (a *app) dryRun(w *target.Target) error {
 	if a.ui.JSON {
 		return a.ui.PrintJSON(r)
 	}
-	var lines, later []string
-	for _, l := range r.Layers {
-		for _, c := range l.Changes {
-			lines = append(lines, c)
-		}
-		if (l.Status == engine.Blocked || l.Status == engine.Unknown) && len(l.Changes) == 0 {
-			later = append(later, l.Layer)
-		}
-	}
+	lines, later := plan(r)
 	if f, ok := r.CauseFinding(); ok && len(lines) == 0 && r.Failed() {
 		return a.notFix(w, &engine.VerdictError{Finding: f, Status: engine.Fail})
 	}
 	if len(later) > 0 {
-		lines = append(lines, "after that: inspect "+strings.Join(later, ", "))
+		lines = append(lines, "then re-check: "+strings.Join(later, ", "))
+	}
+	for _, l := range r.Layers {
+		if l.Status == engine.Unknown && len(l.Findings) > 0 {
+			a.ui.Say("[%s] could not check %s: %s", w.Machine.Name, l.Layer, l.Findings[0].Title)
+		}
 	}
 	a.portUnused(w)
 	if len(lines) == 0 {
@@ -226,6 +223,17 @@ func (a *app) dryRun(w *target.Target) error {
 	}
 	a.ui.Lines(lines...)
 	return nil
+}
+
+// plan lists the changes of a report, and the layers that are checked after them.
+func plan(r engine.Report) (changes, later []string) {
+	for _, l := range r.Layers {
+		changes = append(changes, l.Changes...)
+		if (l.Status == engine.Blocked || l.Status == engine.Unknown) && len(l.Changes) == 0 {
+			later = append(later, l.Layer)
+		}
+	}
+	return changes, later
 }
 
 // notFix replaces a hint that is to run fix: this was fix.

@@ -3,11 +3,15 @@ package cli
 import (
 	"context"
 	"fmt"
+	"io"
+	"slices"
 	"strings"
+	"text/template"
 
 	"github.com/spf13/cobra"
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/engine"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/hint"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/virtualbox"
 )
 
@@ -21,20 +25,59 @@ type lsRow struct {
 }
 
 func (a *app) lsCmd() *cobra.Command {
-	return &cobra.Command{
+	var quiet bool
+	var format string
+	cmd := &cobra.Command{
 		Use: "ls", Aliases: []string{"list"},
-		Short:   "List the machines and the endpoints that work",
-		Example: "  docker-vpn-helper ls",
-		Args:    a.noArgs,
-		RunE:    func(*cobra.Command, []string) error { return a.ls() },
+		Short: "List the machines and the endpoints that work",
+		Example: `  docker-vpn-helper ls
+  docker-vpn-helper ls -q
+  docker-vpn-helper ls --format '{{.Name}} {{.Endpoint}}'`,
+		Args: a.noArgs,
+		RunE: func(*cobra.Command, []string) error {
+			s, err := a.site()
+			if err != nil {
+				return err
+			}
+			if quiet {
+				return a.lsNames(s)
+			}
+			row, err := template.New("ls").Parse(format)
+			if err == nil {
+				err = row.Execute(io.Discard, lsRow{})
+			}
+			if err != nil {
+				return misused(a.corrected(format, "{{.Name}}"), "--format takes a template of .Name, .Driver, .State, .Endpoint and .Problem, not %q", format)
+			}
+			if format == "" {
+				row = nil
+			}
+			return a.ls(s, row)
+		},
 	}
+	cmd.Flags().BoolVarP(&quiet, "quiet", "q", false, "print the names alone, without checking anything")
+	cmd.Flags().StringVar(&format, "format", "", "print each machine by a Go template of .Name, .Driver, .State, .Endpoint and .Problem")
+	return cmd
 }
 
-func (a *app) ls() error {
-	s, err := a.site()
+// lsNames prints the names of all machines; nothing else is looked at.
+func (a *app) lsNames(s site) error {
+	names, err := s.store.Names(a.ctx)
 	if err != nil {
 		return err
 	}
+	if a.ui.JSON {
+		return a.ui.PrintJSON(struct {
+			Schema int      `json:"schema"`
+			Names  []string `json:"names"`
+		}{engine.Schema, nonNil(names)})
+	}
+	a.ui.Lines(names...)
+	return nil
+}
+
+// ls prints all machines, in a table if row is nil.
+func (a *app) ls(s site, row *template.Template) error {
 	names, err := a.machines(s)
 	if err != nil {
 		return err
@@ -60,12 +103,40 @@ func (a *app) ls() error {
 			Machines []lsRow `json:"machines"`
 		}{engine.Schema, rows})
 	}
+	if row != nil {
+		return a.lsFormatted(rows, row)
+	}
 	table := make([][]string, len(rows))
 	for i, r := range rows {
 		table[i] = []string{r.Name, dash(r.Driver), dash(r.State), dash(r.Endpoint), dash(r.Problem)}
 	}
 	a.ui.Table([]string{"NAME", "DRIVER", "STATE", "ENDPOINT", "PROBLEM"}, table)
+	a.nextAfterLs(rows)
 	return nil
+}
+
+func (a *app) lsFormatted(rows []lsRow, row *template.Template) error {
+	var b strings.Builder
+	for _, r := range rows {
+		if err := row.Execute(&b, r); err != nil {
+			return fmt.Errorf("formatting machine %s: %w", r.Name, err)
+		}
+		b.WriteString("\n")
+	}
+	a.ui.Print(b.String())
+	return nil
+}
+
+// nextAfterLs prints how to find out more about the machines that have a problem.
+func (a *app) nextAfterLs(rows []lsRow) {
+	problems := slices.DeleteFunc(slices.Clone(rows), func(r lsRow) bool { return r.Problem == "" })
+	switch len(problems) {
+	case 0:
+	case 1:
+		a.next(hint.Own("doctor", problems[0].Name))
+	default:
+		a.next(hint.Own("doctor", "--all"))
+	}
 }
 
 func lsLook(ctx context.Context, v view) lsRow {

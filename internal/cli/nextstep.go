@@ -1,8 +1,16 @@
 package cli
 
 import (
+	"errors"
+	"io/fs"
+	"path/filepath"
+	"slices"
+	"syscall"
+
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/dockermachine"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/engine"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/hint"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/target"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/ui"
 )
@@ -27,6 +35,37 @@ func (a *app) nextStep(s site, w *target.Target, r engine.Report) ui.Step {
 		return ui.Step{Label: "More:", Command: hint.Explain(f.Code).String()}
 	}
 	return ui.Step{}
+}
+
+// next prints the one command to run next.
+func (a *app) next(h hint.Hint) {
+	if len(h) > 0 && !a.ui.JSON {
+		a.ui.Command("Next:", h.For(a.storage, "").String())
+	}
+}
+
+// firstMachine is what to run where the store has no machine: it needs docker-machine.
+func (a *app) firstMachine(name string) hint.Hint {
+	if laptop := a.Laptop(host.Sudo{}); !dockermachine.Found(laptop) {
+		return dockermachine.InstallHint(laptop.OS())
+	}
+	return hint.Own("fix", "--create", name)
+}
+
+// existing is the path, or the nearest directory above it that exists.
+func (a *app) existing(path string) string {
+	laptop := a.Laptop(host.Sudo{})
+	for path != filepath.Dir(path) {
+		entries, err := laptop.ReadDir(a.ctx, filepath.Dir(path))
+		if err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.ENOTDIR) {
+			break
+		}
+		if slices.ContainsFunc(entries, func(e fs.DirEntry) bool { return e.Name() == filepath.Base(path) }) {
+			break
+		}
+		path = filepath.Dir(path)
+	}
+	return path
 }
 
 // firstWithHint is the first warning that something can be done about, those about the

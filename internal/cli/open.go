@@ -62,11 +62,12 @@ func (a *app) site() (site, error) {
 	return site{laptop: computer, store: st, docker: dockercli.New(computer), network: laptop.New(computer), owners: &memo.Of[map[string]string]{}, dir: st.Dir(), state: state}, nil
 }
 
-// machines are all those of the store. That there are none is said.
+// machines are all those of the store. Where there are none, the next command is printed.
 func (a *app) machines(s site) ([]string, error) {
 	names, err := s.store.Names(a.ctx)
 	if err == nil && len(names) == 0 && !a.ui.JSON {
-		a.ui.Say("the machine store %s has no machines", s.store.Dir())
+		a.ui.Say("The store %s is empty.", s.store.Dir())
+		a.next(a.firstMachine("default"))
 	}
 	return names, err
 }

@@ -195,7 +195,7 @@ func InstallHint(os string) hint.Hint {
 	}
 	const file = "/usr/local/bin/docker-machine"
 	return hint.Run("sudo", "curl", "-fLo", file, "https://github.com/docker/machine/releases/download/v0.16.2/docker-machine-Linux-x86_64").
-		Then("&&", hint.Run("sudo", "chmod", "+x", file))
+		Then("&&", hint.Run("sudo", "chmod", "755", file))
 }
 
 // Found reports whether a laptop has docker-machine's command.

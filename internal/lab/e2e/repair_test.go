@@ -155,6 +155,6 @@ func TestDryRunTellsWhatFixDoes(t *testing.T) {
 	}
 	f := s.fix("default")
 	// Which endpoint is recorded only dockerd's layer can say, which was still blocked.
-	want := append(slices.DeleteFunc(f.Applied, func(c string) bool { return strings.HasPrefix(c, "record the endpoint") }), "after that: inspect daemon")
+	want := append(slices.DeleteFunc(f.Applied, func(c string) bool { return strings.HasPrefix(c, "record the endpoint") }), "then re-check: daemon")
 	s.same("what was said and what was done", want, strings.Split(strings.TrimSpace(dry.Stdout), "\n"))
 }
