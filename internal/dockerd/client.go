@@ -8,14 +8,20 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"regexp"
 	"strings"
+	"sync"
 )
 
 // Client asks a daemon over plain connections: its unix socket, by whatever way.
-type Client struct{ http http.Client }
+type Client struct {
+	http    http.Client
+	mu      sync.Mutex
+	version string // the prefix of paths, once it is known
+	known   bool
+}
 
-// New makes a client that dials as it is told. Paths carry no version, so that
-// every daemon answers in its own (API 1.20 and later).
+// New makes a client that dials as it is told.
 func New(dial func(context.Context) (net.Conn, error)) *Client {
 	return &Client{http: http.Client{Transport: &http.Transport{
 		DialContext:       func(ctx context.Context, _, _ string) (net.Conn, error) { return dial(ctx) },
@@ -95,32 +101,74 @@ func (c *Client) Inspect(ctx context.Context, id string) (d Detail, err error) {
 	return d, err
 }
 
+// negotiate asks the daemon once for its API version and returns the prefix of all other
+// paths: "/v1.52". What is asked here has been the same since API 1.20, so that the daemon's
+// own version is right for each: it refuses newer ones, and those before its oldest (API 1.44
+// in Docker 29). A path without a version is deprecated; only a daemon before Docker 1.13,
+// which does not name its version, needs it.
+func (c *Client) negotiate(ctx context.Context) (prefix string, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.known {
+		return c.version, nil
+	}
+	r, body, err := c.fetch(ctx, "/_ping", "/_ping")
+	if err != nil {
+		return "", err
+	}
+	api, err := pinged(r, body)
+	if err != nil {
+		return "", err
+	}
+	if apiVersion.MatchString(api) {
+		c.version = "/v" + api
+	}
+	c.known = true
+	return c.version, nil
+}
+
+var apiVersion = regexp.MustCompile(`^1\.\d{1,3}$`)
+
 func (c *Client) get(ctx context.Context, path string, into any) error {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://docker"+path, nil)
+	prefix, err := c.negotiate(ctx)
 	if err != nil {
 		return err
 	}
-	r, err := c.http.Do(req)
+	r, body, err := c.fetch(ctx, path, prefix+path)
 	if err != nil {
-		if strings.Contains(err.Error(), "malformed HTTP") {
-			return &NotDockerError{Text: err.Error()}
-		}
-		return fmt.Errorf("asking dockerd for %s: %w", path, explain(ctx, err))
+		return err
 	}
-	defer r.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(r.Body, maxBody+1))
-	switch {
-	case err != nil:
-		return fmt.Errorf("asking dockerd for %s: %w", path, explain(ctx, err))
-	case len(body) > maxBody:
-		return &NotDockerError{Text: fmt.Sprintf("GET %s answers more than %d bytes", path, maxBody)}
-	case r.StatusCode != http.StatusOK:
+	if r.StatusCode != http.StatusOK {
 		return complaint(path, r, body)
 	}
 	if err := json.Unmarshal(body, into); err != nil {
 		return &NotDockerError{Text: fmt.Sprintf("GET %s: %v", path, err)}
 	}
 	return nil
+}
+
+// fetch is the answer to GET for a path, which errors name without its version.
+func (c *Client) fetch(ctx context.Context, path, versioned string) (*http.Response, []byte, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://docker"+versioned, nil)
+	if err != nil {
+		return nil, nil, err
+	}
+	r, err := c.http.Do(req)
+	if err != nil {
+		if strings.Contains(err.Error(), "malformed HTTP") {
+			return nil, nil, &NotDockerError{Text: err.Error()}
+		}
+		return nil, nil, fmt.Errorf("asking dockerd for %s: %w", path, explain(ctx, err))
+	}
+	defer r.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(r.Body, maxBody+1))
+	switch {
+	case err != nil:
+		return nil, nil, fmt.Errorf("asking dockerd for %s: %w", path, explain(ctx, err))
+	case len(body) > maxBody:
+		return nil, nil, &NotDockerError{Text: fmt.Sprintf("GET %s answers more than %d bytes", path, maxBody)}
+	}
+	return r, body, nil
 }
 
 // complaint is an answer that is not a success: in JSON from API 1.24 on, before

@@ -122,6 +122,7 @@ func dockerAPI() http.Handler {
 	mux.HandleFunc("GET /containers/web/json", func(w http.ResponseWriter, r *http.Request) {
 		io.WriteString(w, `{"Id":"0123456789abcdef","HostConfig":{"AutoRemove":true}}`)
 	})
+	mux.Handle("/v1.41/", http.StripPrefix("/v1.41", mux))
 	return mux
 }
 
@@ -318,6 +319,52 @@ func TestClient(t *testing.T) {
 			t.Error(err)
 		}
 	})
+}
+
+// Daemons refuse versions that are too old and too new for them, and may refuse a path
+// without one.
+func TestAPIVersionIsNegotiated(t *testing.T) {
+	for name, tt := range map[string]struct{ oldest, newest, named, path string }{
+		"docker_29":                          {"1.44", "1.52", "1.52", "/v1.52/info"},
+		"docker_of_the_future":               {"1.70", "1.99", "1.99", "/v1.99/info"},
+		"boot2docker_19.03":                  {"1.12", "1.40", "1.40", "/v1.40/info"},
+		"docker_1.12_does_not_name_its_own":  {"1.12", "1.24", "", "/info"},
+		"a_proxy_answers_with_something_odd": {"1.12", "1.24", "../x", "/info"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var asked []string
+			addr, _ := listen(t, plain, serveHTTP(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				asked = append(asked, r.URL.Path)
+				w.Header().Set("Server", "Docker/x (linux)")
+				if tt.named != "" {
+					w.Header().Set("Api-Version", tt.named)
+				}
+				if r.URL.Path == "/_ping" {
+					w.Write([]byte("OK"))
+					return
+				}
+				version, _, versioned := strings.Cut(strings.TrimPrefix(r.URL.Path, "/v"), "/")
+				switch {
+				case !strings.HasPrefix(r.URL.Path, "/v1."):
+					if tt.path != "/info" {
+						http.Error(w, `{"message":"the path has no version"}`, http.StatusBadRequest)
+						return
+					}
+				case !versioned || version < tt.oldest || version > tt.newest:
+					http.Error(w, `{"message":"client version `+version+` is not supported"}`, http.StatusBadRequest)
+					return
+				}
+				w.Write([]byte(`{"ServerVersion":"x"}`))
+			})))
+			c := New(dialer(addr))
+			for range 2 {
+				info, err := c.Info(t.Context())
+				check(t, err)
+				same(t, Info{ServerVersion: "x"}, info)
+			}
+			same(t, []string{"/_ping", tt.path, tt.path}, asked)
+		})
+	}
 }
 
 // Whatever a server says after the handshake, Ping ends with an answer or an error.

@@ -56,7 +56,15 @@ func (d *engine) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// unversioned takes "/v1.39" off, and refuses what is too new, with dockerd's words.
+// oldest is the oldest API version that the engine speaks: Docker 29 dropped those before 1.44.
+func (d *engine) oldest() string {
+	if major, _, _ := strings.Cut(d.spec.Engine, "."); len(major) == 2 && major >= "29" {
+		return "1.44"
+	}
+	return "1.12"
+}
+
+// unversioned takes "/v1.39" off, and refuses what is too new or too old, with dockerd's words.
 func (d *engine) unversioned(w http.ResponseWriter, path string) (string, bool) {
 	if !strings.HasPrefix(path, "/v") {
 		return path, true
@@ -67,6 +75,10 @@ func (d *engine) unversioned(w http.ResponseWriter, path string) (string, bool) 
 	}
 	if minor(version) > minor(d.spec.API) {
 		apiError(w, http.StatusBadRequest, fmt.Sprintf("client version %s is too new. Maximum supported API version is %s", version, d.spec.API))
+		return "", false
+	}
+	if minor(version) < minor(d.oldest()) {
+		apiError(w, http.StatusBadRequest, fmt.Sprintf("client version %s is too old. Minimum supported API version is %s, please upgrade your client to a newer version", version, d.oldest()))
 		return "", false
 	}
 	return "/" + rest, true
@@ -80,7 +92,7 @@ func minor(version string) int {
 
 func (d *engine) version() map[string]any {
 	return map[string]any{
-		"Version": d.spec.Engine, "ApiVersion": d.spec.API, "MinAPIVersion": "1.12",
+		"Version": d.spec.Engine, "ApiVersion": d.spec.API, "MinAPIVersion": d.oldest(),
 		"Os": "linux", "Arch": "amd64", "KernelVersion": "4.14.92-boot2docker", "GoVersion": "go1.10.6", "GitCommit": "4c52b90",
 	}
 }
