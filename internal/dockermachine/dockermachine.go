@@ -176,7 +176,29 @@ func (c *CLI) command(out io.Writer, args ...string) (host.Cmd, error) {
 }
 
 func path(h host.Laptop) (string, error) {
-	return h.LookPath("docker-machine", "/usr/local/bin/docker-machine", "/opt/homebrew/bin/docker-machine")
+	_, path, err := find(h)
+	return path, err
+}
+
+// find looks for docker-machine, and where there is none for rancher-machine: Rancher's fork,
+// which has the same commands under a name of its own. GitLab's keeps the name.
+func find(h host.Laptop) (name, path string, err error) {
+	for _, name := range []string{"docker-machine", "rancher-machine"} {
+		path, lookErr := h.LookPath(name, "/usr/local/bin/"+name, "/opt/homebrew/bin/"+name)
+		if lookErr == nil {
+			return name, path, nil
+		}
+		if err == nil {
+			err = lookErr
+		}
+	}
+	return "docker-machine", "", err
+}
+
+// Program is what docker-machine's command is called on a laptop.
+func Program(h host.Laptop) string {
+	name, _, _ := find(h)
+	return name
 }
 
 // NotInstalled is the message where a laptop has no docker-machine.

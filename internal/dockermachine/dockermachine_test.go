@@ -133,3 +133,17 @@ func TestNothingIsRemovedOfAMachineThatIsNotThere(t *testing.T) {
 		t.Errorf("%v, ran %q", err, c.Ran())
 	}
 }
+
+func TestProgram(t *testing.T) {
+	for installed, want := range map[string]string{
+		"path docker-machine /opt/homebrew/bin/docker-machine\n":                                       "docker-machine",
+		"path rancher-machine /usr/local/bin/rancher-machine\n":                                        "rancher-machine",
+		"path docker-machine /usr/bin/docker-machine\npath rancher-machine /usr/bin/rancher-machine\n": "docker-machine",
+		"": "docker-machine",
+	} {
+		c := hosttest.New(t, []byte("x\n-- computer --\nos linux\n"+installed))
+		if got := Program(c); got != want || Found(c) != (installed != "") {
+			t.Errorf("%q: %s, found %t", installed, got, Found(c))
+		}
+	}
+}

@@ -13,6 +13,7 @@ func TestVersions(t *testing.T) {
 		"docker-machine version 0.16.2-gitlab.27, build 9edd2d2e\n": {"0.16.2", true},
 		"docker-machine version 0.1.0\n":                            {"0.1.0", false},
 		"docker-machine version 1.0.0, build x":                     {"1.0.0", true},
+		"rancher-machine version v0.15.0-rancher124, build 1\n":     {"0.15.0", true},
 	} {
 		v, ok := ParseVersion(text)
 		if !ok || v.String() != want.version || v.RenewsClientCerts() != want.renews {

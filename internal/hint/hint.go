@@ -13,7 +13,10 @@ import (
 // argument can hold a NUL.
 const Machine = "\x00machine"
 
-const program = "docker-vpn-helper"
+const (
+	program              = "docker-vpn-helper"
+	dockerMachineProgram = "docker-machine"
+)
 
 // Hint is command lines, in their order. The zero Hint is none.
 type Hint []Command
@@ -54,7 +57,7 @@ func Explain(code string) Hint { return Run(program, "explain", code) }
 
 // DockerMachine is a command of docker-machine, which takes the same -s.
 func DockerMachine(args ...string) Hint {
-	return Hint{{Argv: append([]string{"docker-machine"}, args...), Store: true}}
+	return Hint{{Argv: append([]string{dockerMachineProgram}, args...), Store: true}}
 }
 
 // CreateAgain removes a machine which docker-machine has not finished, and creates it
@@ -101,6 +104,18 @@ func (h Hint) For(storage, machine string) Hint {
 		bound[i].Argv, bound[i].Store = argv, false
 	}
 	return bound
+}
+
+// Using is the hint with docker-machine under the name that it has on the laptop, which is
+// asked for only where the hint has it.
+func (h Hint) Using(dockerMachine func() string) Hint {
+	named := slices.Clone(h)
+	for i, c := range named {
+		if len(c.Argv) > 0 && c.Argv[0] == dockerMachineProgram {
+			named[i].Argv = slices.Concat([]string{dockerMachine()}, c.Argv[1:])
+		}
+	}
+	return named
 }
 
 // String writes the command lines so that they work when pasted into a POSIX shell.

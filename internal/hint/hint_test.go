@@ -40,3 +40,13 @@ func TestHints(t *testing.T) {
 		})
 	}
 }
+
+// A docker-machine of another name stands in every command of the hint that is its.
+func TestUsing(t *testing.T) {
+	h := DockerMachine("rm", Machine).Then("&&", Fix("--create"))
+	got := h.For("", "dev").Using(func() string { return "rancher-machine" }).String()
+	if want := "rancher-machine rm dev && docker-vpn-helper fix --create dev"; got != want {
+		t.Errorf("%s, not %s", got, want)
+	}
+	Fix().Using(func() string { t.Error("asked for without need"); return "" })
+}

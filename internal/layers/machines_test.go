@@ -34,8 +34,9 @@ import (
 //
 //	machine   the store's entry, "key value" lines: name, driver, ip, cidr,
 //	          sshport, user, names (the served certificate's), settings (the VM's
-//	          settings file is there), unfinished (docker-machine create failed), and
-//	          fix's port and stop-vms. Behind an address that the computer has "open",
+//	          settings file is there), unfinished (docker-machine create failed), config
+//	          (JSON that is merged into config.json), no-certificates (the machine's
+//	          directory has none), and fix's port and stop-vms. Behind an address that the computer has "open",
 //	          sshd answers on port 22 and sshport, dockerd elsewhere.
 //	doctor    a line for each layer, its status and codes, its changes behind
 //	          "+", and the cause
@@ -129,6 +130,14 @@ func (m transcript) laptop(t *testing.T, c *hosttest.Computer) (*laptop, string)
 		check(t, os.MkdirAll(filepath.Dir(file), 0o755))
 		check(t, os.WriteFile(file, []byte("<VirtualBox/>\n"), 0o600))
 	}
+	if patch := m.entry["config"]; patch != "" {
+		merge(t, made.Dir, patch)
+	}
+	if _, ok := m.entry["no-certificates"]; ok {
+		for _, f := range machineCertificates() {
+			check(t, os.Remove(filepath.Join(made.Dir, f)))
+		}
+	}
 	if _, ok := m.entry["unfinished"]; ok {
 		unfinished(t, made.Dir)
 	}
@@ -158,18 +167,40 @@ func (m transcript) target(t *testing.T, l *laptop, dir string) *target.Target {
 // the driver.
 func unfinished(t *testing.T, dir string) {
 	t.Helper()
+	merge(t, dir, `{"Driver": {"IPAddress": "", "SSHPort": 0}}`)
+	for _, f := range machineCertificates() {
+		check(t, os.Remove(filepath.Join(dir, f)))
+	}
+}
+
+// machineCertificates are the files that docker-machine makes when it installs docker.
+func machineCertificates() []string {
+	return []string{"ca.pem", "cert.pem", "key.pem", "server.pem", "server-key.pem"}
+}
+
+// merge changes a machine's config.json: what is null in the patch becomes null.
+func merge(t *testing.T, dir, patch string) {
+	t.Helper()
 	file := filepath.Join(dir, "config.json")
 	text, err := os.ReadFile(file)
 	check(t, err)
-	var config map[string]any
+	var config, changes map[string]any
 	check(t, json.Unmarshal(text, &config))
-	driver := config["Driver"].(map[string]any)
-	driver["IPAddress"], driver["SSHPort"] = "", 0
+	check(t, json.Unmarshal([]byte(patch), &changes))
+	mergeInto(config, changes)
 	text, err = json.Marshal(config)
 	check(t, err)
 	check(t, os.WriteFile(file, text, 0o600))
-	for _, f := range []string{"ca.pem", "cert.pem", "key.pem", "server.pem", "server-key.pem"} {
-		check(t, os.Remove(filepath.Join(dir, f)))
+}
+
+func mergeInto(config, changes map[string]any) {
+	for key, value := range changes {
+		inner, ok := value.(map[string]any)
+		if old, both := config[key].(map[string]any); ok && both {
+			mergeInto(old, inner)
+			continue
+		}
+		config[key] = value
 	}
 }
 

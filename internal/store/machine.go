@@ -56,6 +56,11 @@ type Machine struct {
 	// when the driver is done; server.pem comes after that (docker/machine b170508b,
 	// libmachine/libmachine.go, performCreate).
 	Unfinished bool
+
+	// CustomInstall reports that rancher-machine made the machine with a script in place of
+	// docker's installation (create --custom-install-script): it has installed no docker, and
+	// made no server certificate (rancher/machine a057776c, libmachine/libmachine.go).
+	CustomInstall bool
 }
 
 // RecordPath is where the machine's endpoint record is.
@@ -79,7 +84,10 @@ type config struct {
 	ConfigVersion int
 	DriverName    string
 	Driver        *driver
-	HostOptions   *struct{ AuthOptions *authOptions }
+	HostOptions   *struct {
+		CustomInstallScript string
+		AuthOptions         *authOptions // null with that script
+	}
 	authPaths
 }
 
@@ -94,12 +102,14 @@ type authPaths struct {
 // virtualbox one adds. minikube's drivers have the same names.
 type driver struct {
 	IPAddress    string
+	IPv6Address  string // rancher-machine's; an old digitalocean's, beside IPAddress
 	MachineName  string
 	SSHUser      string
 	SSHPort      port
 	SSHKeyPath   string
 	HostOnlyCIDR string
 	EnginePort   port // of the driver generic: create --generic-engine-port
+	DockerPort   port // the same of azure and vmwarevcloudair: create --azure-docker-port
 	authPaths
 }
 
@@ -175,8 +185,12 @@ func withoutBOM(data []byte) ([]byte, error) {
 
 func (c config) machine() Machine {
 	var a authOptions
-	if c.HostOptions != nil && c.HostOptions.AuthOptions != nil {
-		a = *c.HostOptions.AuthOptions
+	custom := false
+	if c.HostOptions != nil {
+		custom = c.HostOptions.CustomInstallScript != ""
+		if c.HostOptions.AuthOptions != nil {
+			a = *c.HostOptions.AuthOptions
+		}
 	}
 	d := c.Driver
 	if strings.EqualFold(c.DriverName, virtualBox) {
@@ -191,7 +205,7 @@ func (c config) machine() Machine {
 		ClientKey:      first(a.ClientKeyPath, c.ClientKeyPath, d.ClientKeyPath),
 		ServerCert:     first(a.ServerCertPath, c.ServerCertPath, d.ServerCertPath),
 		ServerKey:      first(a.ServerKeyPath, c.ServerKeyPath, d.ServerKeyPath),
-		ServerCertSANs: a.ServerCertSANs,
+		ServerCertSANs: a.ServerCertSANs, CustomInstall: custom,
 	}
 	if m.SSHUser == "" {
 		m.SSHUser = "root" // libmachine/drivers/base.go
@@ -199,13 +213,16 @@ func (c config) machine() Machine {
 			m.SSHUser = "docker" // drivers/virtualbox/virtualbox.go
 		}
 	}
-	if d.EnginePort != 0 {
-		m.EnginePort = int(d.EnginePort)
+	if p := cmp.Or(d.EnginePort, d.DockerPort); p != 0 {
+		m.EnginePort = int(p)
 	}
 	// An address or network that cannot be read is one that is not known:
 	// VirtualBox may still tell. The driver "none" keeps the host and port of its
 	// URL (drivers/none/driver.go), "generic" what it was given, perhaps a name.
 	address := strings.TrimSpace(d.IPAddress)
+	if address == "" && !m.VirtualBox() {
+		address = strings.TrimSpace(d.IPv6Address)
+	}
 	if host, port, err := net.SplitHostPort(address); err == nil && !m.VirtualBox() {
 		if n, err := strconv.ParseUint(port, 10, 16); err == nil && n > 0 {
 			address, m.EnginePort = host, int(n)

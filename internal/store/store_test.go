@@ -452,3 +452,63 @@ func TestMachineThatWasNeverFinished(t *testing.T) {
 		})
 	}
 }
+
+// What docker-machine's forks and other drivers write: GitLab's, which drops options that are
+// not set, and rancher/machine a057776c, which has fields of its own and none of docker's
+// where a script installs something else.
+func TestOtherDockerMachines(t *testing.T) {
+	type facts struct {
+		IP, Host                        string
+		SSHPort, EnginePort, DaemonPort int
+		SSHUser                         string
+		CustomInstall                   bool
+	}
+	for name, tt := range map[string]struct {
+		config string
+		want   facts
+	}{
+		"options_are_null": {`{"ConfigVersion":3,"Driver":{"IPAddress":"198.51.100.7","SSHUser":"ubuntu","SSHPort":22},"DriverName":"amazonec2",
+			"HostOptions":{"EngineOptions":null,"SwarmOptions":null,"AuthOptions":null},"Name":"default"}`,
+			facts{IP: "198.51.100.7", SSHPort: 22, EnginePort: 2376, DaemonPort: 2376, SSHUser: "ubuntu"}},
+		"all_options_are_null": {`{"ConfigVersion":3,"Driver":{"IPAddress":"198.51.100.7"},"DriverName":"amazonec2","HostOptions":null,"Name":"default"}`,
+			facts{IP: "198.51.100.7", SSHPort: 22, EnginePort: 2376, DaemonPort: 2376, SSHUser: "root"}},
+		"rancher_custom_install_script": {`{"ConfigVersion":3,"Driver":{"IPAddress":"198.51.100.7","SSHUser":"ubuntu","SSHPort":22},"DriverName":"amazonec2",
+			"HostOptions":{"CustomInstallScript":"/tmp/install.sh","HostnameOverride":"","MachineOS":"linux","EngineOptions":null,"SwarmOptions":null,"AuthOptions":null}}`,
+			facts{IP: "198.51.100.7", SSHPort: 22, EnginePort: 2376, DaemonPort: 2376, SSHUser: "ubuntu", CustomInstall: true}},
+		"rancher_custom_install_script_and_docker_was_installed_later": {`{"ConfigVersion":3,"Driver":{"IPAddress":"198.51.100.7"},"DriverName":"amazonec2","HostOptions":{"CustomInstallScript":"/tmp/install.sh"}}`,
+			facts{IP: "198.51.100.7", SSHPort: 22, EnginePort: 2376, DaemonPort: 2376, SSHUser: "root"}},
+		"ipv6_only": {`{"ConfigVersion":3,"Driver":{"IPAddress":"","IPv6Address":"2001:db8::7","SSHPort":22},"DriverName":"amazonec2"}`,
+			facts{IP: "2001:db8::7", SSHPort: 22, EnginePort: 2376, DaemonPort: 2376, SSHUser: "root"}},
+		"ipv4_and_ipv6": {`{"ConfigVersion":3,"Driver":{"IPAddress":"198.51.100.7","IPv6Address":"2001:db8::7"},"DriverName":"digitalocean"}`,
+			facts{IP: "198.51.100.7", SSHPort: 22, EnginePort: 2376, DaemonPort: 2376, SSHUser: "root"}},
+		"ipv6_of_a_virtualbox_vm_is_no_host_only_address": {`{"ConfigVersion":3,"Driver":{"IPAddress":"","IPv6Address":"2001:db8::7","SSHPort":50022},"DriverName":"virtualbox"}`,
+			facts{IP: "invalid IP", SSHPort: 50022, EnginePort: 2376, DaemonPort: 2376, SSHUser: "docker"}},
+		"azure_docker_port": {`{"ConfigVersion":3,"Driver":{"IPAddress":"198.51.100.7","SSHUser":"docker-user","SSHPort":22,"DockerPort":4243},"DriverName":"azure"}`,
+			facts{IP: "198.51.100.7", SSHPort: 22, EnginePort: 4243, DaemonPort: 4243, SSHUser: "docker-user"}},
+		"vmwarevcloudair_docker_port": {`{"ConfigVersion":3,"Driver":{"IPAddress":"198.51.100.7","SSHPort":22,"DockerPort":"4243"},"DriverName":"vmwarevcloudair"}`,
+			facts{IP: "198.51.100.7", SSHPort: 22, EnginePort: 4243, DaemonPort: 4243, SSHUser: "root"}},
+		"ssh_port_in_quotation_marks": {`{"ConfigVersion":3,"Driver":{"IPAddress":"198.51.100.7","SSHPort":"2222"},"DriverName":"generic"}`,
+			facts{IP: "198.51.100.7", SSHPort: 2222, EnginePort: 2376, DaemonPort: 2376, SSHUser: "root"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			fill(t, dir, "default", tt.config)
+			if tt.want.CustomInstall {
+				if err := os.Remove(filepath.Join(dir, "machines", "default", "server.pem")); err != nil {
+					t.Fatal(err)
+				}
+			}
+			m, err := open(t, dir).Load(t.Context(), "default")
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := facts{m.IP.String(), m.Host, m.SSHPort, m.EnginePort, m.DaemonPort(), m.SSHUser, m.CustomInstall}
+			if diff := cmp.Diff(tt.want, got); diff != "" {
+				t.Error(diff)
+			}
+			if want := filepath.Join(dir, "certs", "ca.pem"); m.CACert != want || m.CertDir != m.Dir {
+				t.Errorf("CA %s, want %s; certificates in %s", m.CACert, want, m.CertDir)
+			}
+		})
+	}
+}

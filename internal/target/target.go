@@ -12,6 +12,7 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/access"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/dockercli"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/dockerhost"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/dockermachine"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/endpoint"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/hint"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
@@ -89,7 +90,9 @@ func (w *Target) Forget() {
 func (w *Target) Name() string { return cmp.Or(w.Machine.Name, "VirtualBox") }
 
 // Hint is a hint about this machine.
-func (w *Target) Hint(h hint.Hint) hint.Hint { return h.For(w.Storage, w.Machine.Name) }
+func (w *Target) Hint(h hint.Hint) hint.Hint {
+	return h.For(w.Storage, w.Machine.Name).Using(func() string { return dockermachine.Program(w.Laptop) })
+}
 
 // StartHint starts the VM. docker-machine cannot where there is a host-only network in
 // place of an adapter.

@@ -18,6 +18,10 @@ func (s State) Findings() []engine.Finding {
 	switch {
 	case s.ConfigErr != "":
 		return one("machine.config-unreadable", engine.Fail, s.ConfigErr, hint.Explain("machine.config-unreadable"))
+	case s.CustomInstall:
+		return one("machine.without-docker", engine.Fail,
+			"rancher-machine made this machine with a custom install script, so that it has installed no docker and made no certificate for one",
+			hint.Explain("machine.without-docker"))
 	case s.Driver == "none" || s.Driver == "":
 		return one("machine.driver-unsupported", engine.Warn,
 			fmt.Sprintf("driver %q has no VM and no SSH: only what answers at its address can be looked at", s.Driver), nil)

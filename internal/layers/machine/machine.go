@@ -28,6 +28,9 @@ type State struct {
 	UUID       string     `json:"uuid,omitempty"`
 	Version    string     `json:"version,omitempty"`
 
+	// CustomInstall reports that a script of the user's took the place of docker's installation.
+	CustomInstall bool `json:"custom_install,omitempty"`
+
 	// NoVBoxManage reports that VirtualBox is not installed; Proven that dockerd
 	// answers as this machine all the same.
 	NoVBoxManage bool `json:"no_vboxmanage"`
@@ -94,7 +97,8 @@ func inspect(ctx context.Context, w *target.Target) (engine.State, error) {
 		s.ConfigErr = w.LoadErr.Error()
 		return s, nil
 	}
-	if !s.VirtualBox {
+	s.CustomInstall = w.Machine.CustomInstall
+	if !s.VirtualBox || s.CustomInstall {
 		return s, nil
 	}
 	vm, err := w.VM.Info(ctx)
