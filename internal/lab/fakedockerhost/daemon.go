@@ -36,6 +36,9 @@ func (g *Guest) startDaemon(args []string, resume bool) (*daemonProcess, error) 
 	if g.daemon != nil {
 		return nil, errors.New("dockerd is already running")
 	}
+	if err := os.MkdirAll(filepath.Dir(g.dockerLog()), 0o755); err != nil { // a computer that was recorded before has none
+		return nil, err
+	}
 	logFile, err := os.OpenFile(g.dockerLog(), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
 	if err != nil {
 		return nil, err
