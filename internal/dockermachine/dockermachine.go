@@ -151,7 +151,7 @@ func (c *CLI) checkAddress(ctx context.Context) error {
 	}
 	number, _ := c.virtualBox.Version(ctx) // known by now
 	return &useraction.Required{Text: fmt.Sprintf("VirtualBox %s refuses %s on a host-only adapter: %s does not allow it", number, addr, installation.NetworksConfPath),
-		Hint: allow.Hint}
+		Hint: allow.Hint()}
 }
 
 // checkName is nil if VirtualBox has no VM of the machine's name. One that it has is not

@@ -95,7 +95,7 @@ func TestWhatStandsInTheWayOfCreating(t *testing.T) {
 			useraction.Required{Text: "192.168.99.0/24 leaves by tun0, a tunnel: disconnect from the VPN and run again: again", Hint: hint.Shell("again")}},
 		"networks_conf": {strings.Replace(linux, "6.1.26r145957", "6.1.28r147628", 1),
 			useraction.Required{Text: "VirtualBox 6.1.28r147628 refuses 192.168.99.1/24 on a host-only adapter: /etc/vbox/networks.conf does not allow it",
-				Hint: installation.AllowHint("* 192.168.56.0/21 192.168.99.0/24", installation.NetworksConf{})}},
+				Hint: installation.Allowance{Line: "* 192.168.56.0/21 192.168.99.0/24"}.Hint()}},
 		"a_vm_of_that_name": {linux[:strings.Index(linux, " => exit 1")] + " --\nname=\"dev\"\nVMState=\"poweroff\"\n",
 			useraction.Required{Text: `VirtualBox has a VM "dev" already, and the store has no machine of that name`, Hint: hint.Run("VBoxManage", "list", "vms")}},
 	} {

@@ -17,7 +17,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/docs"
-
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/engine"
 	dockercontext "github.com/docker-vpn-helper/docker-vpn-helper/internal/layers/context"
 )
@@ -37,16 +36,12 @@ const notYet = ``
 func TestEveryFindingCodeHasItsPage(t *testing.T) {
 	reported := map[string]bool{}
 	for _, layer := range names(t) {
-		reported[layer+".unknown"] = true // stack reports it when the inspection itself fails
-		table := tables()[layer]
-		for _, d := range table {
+		reported[layer+".unknown"] = true // the engine reports it when the inspection itself fails
+		for _, d := range tables()[layer] {
 			reported[d.Code] = true
-		}
-		if len(table) > 0 {
-			continue
-		}
-		for _, code := range codesOf(t, layer) {
-			reported[code] = true
+			if !strings.HasPrefix(d.Code, layer+".") {
+				t.Errorf("%s is in the table of layer %s", d.Code, layer)
+			}
 		}
 	}
 	for _, code := range hinted(t) {
@@ -81,6 +76,40 @@ func tables() map[string]engine.Table {
 		all[l.Name] = l.Findings
 	}
 	return all
+}
+
+// Every kind of a certificate's problem has its finding.
+func TestEveryCertificateProblemIsReported(t *testing.T) {
+	table := tables()["tls"]
+	for _, f := range parseDir(t, "../certs") {
+		ast.Inspect(f, func(n ast.Node) bool {
+			spec, ok := n.(*ast.ValueSpec)
+			if !ok || len(spec.Values) != 1 {
+				return true
+			}
+			kind, isKind := spec.Type.(*ast.Ident)
+			text, isText := literal(spec.Values[0])
+			if isKind && isText && kind.Name == "Kind" && !slices.ContainsFunc(table, func(d engine.Definition) bool { return d.Code == "tls."+text }) {
+				t.Errorf("tls reports no %s", text)
+			}
+			return true
+		})
+	}
+}
+
+// fromTable reports a finding that is not as its layer's table has it, or whose evidence
+// does not fit its title.
+func fromTable(t *testing.T, layer string, f engine.Finding) {
+	t.Helper()
+	known := slices.ContainsFunc(tables()[layer], func(d engine.Definition) bool {
+		return d.Code == f.Code && (d.Status == f.Status || d.Status == engine.Fail && f.Status == engine.Warn)
+	})
+	if !known && f.Code != layer+".unknown" {
+		t.Errorf("%s %s is not in the table of %s", f.Code, f.Status, layer)
+	}
+	if strings.Contains(f.Title, "%!") {
+		t.Errorf("%s: %s", f.Code, f.Title)
+	}
 }
 
 // hinted are the codes that hints tell the user to have explained.
@@ -127,112 +156,6 @@ func names(t *testing.T) []string {
 		}
 	}
 	return all
-}
-
-// codesOf reads a layer's source for the codes that it can report: literals
-// "layer.noun-adjective", and those that a small function puts together of
-// "layer." and its parameter, whose calls are looked at then.
-func codesOf(t *testing.T, layer string) []string {
-	t.Helper()
-	whole := regexp.MustCompile(`^` + layer + `\.[a-z]+(-[a-z]+)*$`)
-	var codes []string
-	for _, f := range parseDir(t, layer) {
-		composers := map[string]bool{}
-		var enclosing []string // names of the functions around the node, outermost first
-		var stack []ast.Node
-		ast.Inspect(f, func(n ast.Node) bool {
-			if n == nil {
-				if _, ok := stack[len(stack)-1].(*ast.FuncLit); ok {
-					enclosing = enclosing[:len(enclosing)-1]
-				}
-				stack = stack[:len(stack)-1]
-				return false
-			}
-			if lit, ok := n.(*ast.FuncLit); ok {
-				enclosing = append(enclosing, assignedTo(stack, lit))
-			}
-			if text, ok := literal(n); ok && whole.MatchString(text) {
-				codes = append(codes, text)
-			}
-			if sum, ok := n.(*ast.BinaryExpr); ok && sum.Op == token.ADD {
-				if text, ok := literal(sum.X); ok && text == layer+"." {
-					if _, ok := sum.Y.(*ast.Ident); !ok || len(enclosing) == 0 || enclosing[len(enclosing)-1] == "" {
-						t.Errorf("layer %s puts a code together in a way that this test cannot read", layer)
-					} else {
-						composers[enclosing[len(enclosing)-1]] = true
-					}
-				}
-			}
-			stack = append(stack, n)
-			return true
-		})
-		ast.Inspect(f, func(n ast.Node) bool {
-			call, ok := n.(*ast.CallExpr)
-			if !ok || len(call.Args) == 0 {
-				return true
-			}
-			name, ok := call.Fun.(*ast.Ident)
-			if !ok || !composers[name.Name] {
-				return true
-			}
-			switch kinds := kindsIn(t, call.Args[0]); {
-			case len(kinds) > 0:
-				for _, k := range kinds {
-					codes = append(codes, layer+"."+k)
-				}
-			default:
-				t.Errorf("layer %s calls %s with a code that this test cannot read", layer, name.Name)
-			}
-			return true
-		})
-	}
-	return codes
-}
-
-// kindsIn is a literal, or all kinds of certificate problems for string(p.Kind).
-func kindsIn(t *testing.T, arg ast.Expr) []string {
-	if text, ok := literal(arg); ok {
-		return []string{text}
-	}
-	call, ok := arg.(*ast.CallExpr)
-	if !ok || len(call.Args) != 1 {
-		return nil
-	}
-	if sel, ok := call.Args[0].(*ast.SelectorExpr); !ok || sel.Sel.Name != "Kind" {
-		return nil
-	}
-	var kinds []string
-	for _, f := range parseDir(t, filepath.Join("..", "certs")) {
-		ast.Inspect(f, func(n ast.Node) bool {
-			spec, ok := n.(*ast.ValueSpec)
-			if !ok || len(spec.Values) != 1 {
-				return true
-			}
-			if kind, ok := spec.Type.(*ast.Ident); ok && kind.Name == "Kind" {
-				if text, ok := literal(spec.Values[0]); ok {
-					kinds = append(kinds, text)
-				}
-			}
-			return true
-		})
-	}
-	return kinds
-}
-
-// assignedTo is the variable that a function literal is assigned to.
-func assignedTo(stack []ast.Node, lit *ast.FuncLit) string {
-	if len(stack) == 0 {
-		return ""
-	}
-	assign, ok := stack[len(stack)-1].(*ast.AssignStmt)
-	if !ok || len(assign.Lhs) != 1 || assign.Rhs[0] != lit {
-		return ""
-	}
-	name, ok := assign.Lhs[0].(*ast.Ident)
-	if !ok {
-		return ""
-	}
-	return name.Name
 }
 
 func literal(n ast.Node) (string, bool) {

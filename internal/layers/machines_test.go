@@ -223,6 +223,9 @@ func (m transcript) diagnose(t *testing.T) string {
 		if l.BlockedBy != "" {
 			fmt.Fprintf(&b, " by %s", l.BlockedBy)
 		}
+		for _, f := range slices.Concat(l.Findings, l.Hidden) {
+			fromTable(t, l.Layer, f)
+		}
 		for _, f := range l.Findings {
 			fmt.Fprintf(&b, " %s", f.Code)
 			if f.Status == engine.Unknown {

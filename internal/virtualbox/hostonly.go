@@ -6,7 +6,6 @@ import (
 	"io/fs"
 	"net/netip"
 
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/hint"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/vbox"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/vbox/installation"
 )
@@ -35,18 +34,12 @@ func (v *Manager) HostOnlyNets(ctx context.Context) (nets []vbox.HostOnlyNet, er
 	return vbox.ParseHostOnlyNets(out.Stdout)
 }
 
-// Allow is what makes VirtualBox give the laptop an address that it refuses now.
-type Allow struct {
-	Line string    // of networks.conf
-	Hint hint.Hint // that adds it
-}
-
 // Forbids reports whether VirtualBox would not give the laptop an address on a
 // host-only adapter. A file that cannot be read is taken to allow everything.
-func (v *Manager) Forbids(ctx context.Context, addr netip.Prefix) (allow Allow, forbidden bool) {
+func (v *Manager) Forbids(ctx context.Context, addr netip.Prefix) (allow installation.Allowance, forbidden bool) {
 	number, err := v.Version(ctx)
 	if err != nil || !addr.IsValid() || !installation.LimitsHostOnly(number) {
-		return Allow{}, false
+		return allow, false
 	}
 	conf := installation.NetworksConf{}
 	data, err := v.laptop.ReadFile(ctx, installation.NetworksConfPath)
@@ -54,10 +47,9 @@ func (v *Manager) Forbids(ctx context.Context, addr netip.Prefix) (allow Allow, 
 	case err == nil:
 		conf = installation.ParseNetworksConf(data)
 	case !errors.Is(err, fs.ErrNotExist):
-		return Allow{}, false
+		return allow, false
 	}
-	line := installation.NetworksConfLine(addr, conf)
-	return Allow{Line: line, Hint: installation.AllowHint(line, conf)}, !installation.Allowed(addr, conf)
+	return installation.Allow(addr, conf), !installation.Allowed(addr, conf)
 }
 
 // SetAddress gives a host-only adapter the laptop's address on it, which brings its

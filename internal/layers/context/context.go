@@ -4,7 +4,6 @@ package context
 
 import (
 	"context"
-	"fmt"
 	"slices"
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/changes"
@@ -41,7 +40,7 @@ type State struct {
 
 // Layer describes it to the engine; it decides for itself whether all is well.
 func Layer(wish Wish) engine.Layer {
-	return engine.Layer{Name: "context", Local: true, LaptopOnly: true, Verdict: true,
+	return engine.Layer{Name: "context", Local: true, LaptopOnly: true, Verdict: true, Findings: findings,
 		Inspect: func(ctx context.Context, w *target.Target) (engine.State, error) { return inspect(ctx, w, wish) }}
 }
 
@@ -70,25 +69,35 @@ func (s State) foreign() bool {
 	return s.Exists && s.Endpoint != s.Want && !s.Wish.Force && !slices.Contains(s.Wish.Ours, s.Endpoint)
 }
 
-func (s State) Findings() []engine.Finding {
-	one := func(code string, status engine.Status, title string, next hint.Hint) []engine.Finding {
-		return []engine.Finding{{Code: code, Status: status, Title: title, Hint: next}}
-	}
-	again := hint.Own("context", hint.Machine)
+var findings engine.Table
+
+var (
+	leadsHere  = findings.OK("context.ok", "docker context %s leads to %s")
+	missing    = findings.Warn("context.missing", "docker has no context %s", again)
+	taken      = findings.Fail("context.taken", "docker context %s leads to %s, where docker-vpn-helper has not pointed it; the endpoint is %s", hint.Own("context", "--force", hint.Machine))
+	outdated   = findings.Warn("context.outdated", "docker context %s leads to %s, the endpoint is %s", again)
+	otherFiles = findings.Warn("context.outdated", "docker context %s has other TLS files than the machine", again)
+	notCurrent = findings.Warn("context.not-current", "docker uses context %s, not %s", nil)
+)
+
+var again = hint.Own("context", hint.Machine)
+
+func (s State) Findings() []engine.Finding { return []engine.Finding{s.finding()} }
+
+func (s State) finding() engine.Finding {
 	switch {
 	case !s.Exists:
-		return one("context.missing", engine.Warn, "docker has no context "+s.Name, again)
+		return missing.Found(s.Name)
 	case s.foreign():
-		return one("context.taken", engine.Fail,
-			fmt.Sprintf("docker context %s leads to %s, where docker-vpn-helper has not pointed it; the endpoint is %s", s.Name, s.Endpoint, s.Want), hint.Own("context", "--force", hint.Machine))
+		return taken.Found(s.Name, s.Endpoint, s.Want)
 	case s.Endpoint != s.Want:
-		return one("context.outdated", engine.Warn, fmt.Sprintf("docker context %s leads to %s, the endpoint is %s", s.Name, s.Endpoint, s.Want), again)
+		return outdated.Found(s.Name, s.Endpoint, s.Want)
 	case !s.Holds:
-		return one("context.outdated", engine.Warn, fmt.Sprintf("docker context %s has other TLS files than the machine", s.Name), again)
+		return otherFiles.Found(s.Name)
 	case s.Wish.Use && s.Current != s.Name:
-		return one("context.not-current", engine.Warn, fmt.Sprintf("docker uses context %s, not %s", s.Current, s.Name), hint.Run("docker", "context", "use", s.Name))
+		return notCurrent.Advising(hint.Run("docker", "context", "use", s.Name)).Found(s.Current, s.Name)
 	}
-	return one("context.ok", engine.OK, fmt.Sprintf("docker context %s leads to %s", s.Name, s.Want), nil)
+	return leadsHere.Found(s.Name, s.Want)
 }
 
 func (s State) Changes() []engine.Change {

@@ -4,7 +4,6 @@ package env
 
 import (
 	"context"
-	"fmt"
 	"net/url"
 	"path/filepath"
 
@@ -39,7 +38,7 @@ type State struct {
 // Layer describes it to the engine. It cannot be repaired from here: a program cannot change
 // its caller's environment.
 func Layer() engine.Layer {
-	return engine.Layer{Name: "env", Local: true, Inspect: inspect}
+	return engine.Layer{Name: "env", Local: true, Findings: findings, Inspect: inspect}
 }
 
 func inspect(ctx context.Context, w *target.Target) (engine.State, error) {
@@ -76,38 +75,49 @@ func captures(getenv func(string) string, host string) string {
 	return ""
 }
 
+var findings engine.Table
+
+var (
+	pointsHere     = findings.OK("env.ok", "DOCKER_HOST is %s")
+	unset          = findings.Add(engine.Definition{Code: "env.unset", Status: engine.Warn, Weight: engine.Aside, Title: "DOCKER_HOST is not set in this shell"})
+	contextDecides = findings.Add(engine.Definition{Code: "env.points-elsewhere", Status: engine.Warn, Weight: engine.Aside,
+		Title: "DOCKER_CONTEXT=%s decides what docker talks to"})
+	otherHost     = findings.Warn("env.points-elsewhere", "DOCKER_HOST is %s, the endpoint is %s", nil)
+	withoutTLS    = findings.Warn("env.points-elsewhere", "DOCKER_TLS_VERIFY is not set: docker would talk to dockerd without TLS", nil)
+	otherCerts    = findings.Warn("env.points-elsewhere", "DOCKER_CERT_PATH is %q, the machine's certificates are in %s", nil)
+	proxyCaptures = findings.Warn("env.proxy-captures", "%s is set and no_proxy does not name the endpoint: curl and Python clients would ask the proxy", nil)
+	clientMissing = findings.Add(engine.Definition{Code: "env.client-missing", Status: engine.Warn, Weight: engine.Aside,
+		Title: "there is no docker command on this laptop", Hint: hint.Explain("env.client-missing")})
+)
+
 func (s State) Findings() []engine.Finding {
 	var out []engine.Finding
-	warn := func(code, title string, weight engine.Weight) {
-		out = append(out, engine.Finding{Code: code, Status: engine.Warn, Title: title, Hint: s.env(), Weight: weight})
-	}
 	switch {
 	case s.Host == "" && s.Context == "":
-		warn("env.unset", "DOCKER_HOST is not set in this shell", engine.Aside)
+		out = append(out, unset.Advising(s.env()).Found())
 	case s.Host == "":
-		warn("env.points-elsewhere", fmt.Sprintf("DOCKER_CONTEXT=%s decides what docker talks to", s.Context), engine.Aside)
+		out = append(out, contextDecides.Advising(s.env()).Found(s.Context))
 	case !sameHost(s.Host, s.WantHost):
-		warn("env.points-elsewhere", fmt.Sprintf("DOCKER_HOST is %s, the endpoint is %s", s.Host, s.WantHost), engine.Plain)
+		out = append(out, otherHost.Advising(s.env()).Found(s.Host, s.WantHost))
 	case s.Verify == "":
-		warn("env.points-elsewhere", "DOCKER_TLS_VERIFY is not set: docker would talk to dockerd without TLS", engine.Plain)
+		out = append(out, withoutTLS.Advising(s.env()).Found())
 	case !samePath(s.CertPath, s.WantCert):
-		warn("env.points-elsewhere", fmt.Sprintf("DOCKER_CERT_PATH is %q, the machine's certificates are in %s", s.CertPath, s.WantCert), engine.Plain)
+		out = append(out, otherCerts.Advising(s.env()).Found(s.CertPath, s.WantCert))
 	}
 	if s.Proxy != "" {
-		weight := engine.Plain
+		f := proxyCaptures.Advising(s.env("--no-proxy")).Found(s.Proxy)
 		if s.Host == "" { // nothing is sent there yet
-			weight = engine.Aside
+			f.Weight = engine.Aside
 		}
-		out = append(out, engine.Finding{Code: "env.proxy-captures", Status: engine.Warn, Weight: weight,
-			Title: s.Proxy + " is set and no_proxy does not name the endpoint: curl and Python clients would ask the proxy",
-			Hint:  s.env("--no-proxy")})
+		out = append(out, f)
 	}
-	if s.NoClient {
-		out = append(out, engine.Finding{Code: "env.client-missing", Status: engine.Warn, Weight: engine.Aside,
-			Title: "there is no docker command on this laptop", Hint: s.installHint()})
-	}
-	if len(out) == 0 {
-		out = append(out, engine.Finding{Code: "env.ok", Status: engine.OK, Title: "DOCKER_HOST is " + s.Host})
+	switch {
+	case s.NoClient && s.OS == host.Darwin:
+		out = append(out, clientMissing.Advising(hint.Run("brew", "install", "docker")).Found())
+	case s.NoClient:
+		out = append(out, clientMissing.Found())
+	case len(out) == 0:
+		out = append(out, pointsHere.Found(s.Host))
 	}
 	return out
 }
@@ -118,13 +128,6 @@ func (s State) env(flags ...string) hint.Hint {
 		return nil
 	}
 	return hint.Env(flags...)
-}
-
-func (s State) installHint() hint.Hint {
-	if s.OS == host.Darwin {
-		return hint.Run("brew", "install", "docker")
-	}
-	return hint.Explain("env.client-missing")
 }
 
 func (State) Changes() []engine.Change { return nil }

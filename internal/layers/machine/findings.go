@@ -11,101 +11,127 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/vbox/installation"
 )
 
+var findings engine.Table
+
+var (
+	running     = findings.OK("machine.ok", "VM running")
+	otherDriver = findings.OK("machine.ok", "driver %s: its state is not asked, a NAT rule does not apply")
+	noVM        = findings.Warn("machine.driver-unsupported", "driver %q has no VM and no SSH: only what answers at its address can be looked at", nil)
+
+	configUnreadable  = findings.Fail("machine.config-unreadable", "%s", hint.Explain("machine.config-unreadable"))
+	withoutDocker     = findings.Fail("machine.without-docker", "rancher-machine made this machine with a custom install script, so that it has installed no docker and made no certificate for one", hint.Explain("machine.without-docker"))
+	appleSilicon      = findings.Fail("machine.apple-silicon", "this Mac has an Apple chip, on which VirtualBox runs no boot2docker: its VM is for Intel processors", hint.Shell("brew install colima docker && colima start"))
+	virtualBoxMissing = findings.Fail("machine.virtualbox-missing", "VirtualBox is not installed: VBoxManage is neither in PATH nor where VirtualBox installs it", hint.Explain("machine.virtualbox-missing"))
+	vboxManageMissing = findings.Warn("machine.virtualbox-missing", "VBoxManage is neither in PATH nor where VirtualBox installs it; dockerd answers all the same", hint.Explain("machine.virtualbox-missing"))
+	beingCreated      = findings.Fail("machine.create-unfinished", "docker-machine (PID %d) runs and may still be creating machine %q: %s", hint.Own("doctor", hint.Machine))
+	createUnfinished  = findings.Fail("machine.create-unfinished", "docker-machine create did not finish machine %q: %s", nil)
+
+	missing       = findings.Fail("machine.missing", "machine %q is in the store, and VirtualBox does not know a VM of that name%s", hint.VBoxManage("list", "vms"))
+	otherUser     = findings.Fail("machine.other-user", "VM %s is not registered with this user's VirtualBox, and another user's runs (pid %d)", nil)
+	unregistered  = findings.Fail("machine.inaccessible", "VirtualBox has no VM %q, but one whose settings it cannot read: %s", listInFull)
+	inaccessible  = findings.Fail("machine.inaccessible", "VirtualBox cannot read the VM's settings", listInFull)
+	oldAdapter    = findings.Fail("machine.adapter-unsupported", "VM is %s, and VirtualBox %s on macOS does not start it: it is on a host-only adapter, of which there are only networks now", nil)
+	noModules     = findings.Fail("machine.driver-not-loaded", "VirtualBox's kernel modules are not loaded, and %s", hint.Explain("machine.driver-not-loaded"))
+	modulesNeeded = findings.Fail("machine.driver-not-loaded", "VirtualBox's kernel modules are not loaded, so that no VM can start", hint.Own("modules", "restart"))
+	stuck         = findings.Fail("machine.stuck", "VM has stopped with a guru meditation, which only a power-off ends", nil)
+	notRunning    = findings.Fail("machine.not-running", "VM is %s", hint.Fix())
+
+	rangeRefused   = findings.Warn("machine.range-refused", "VirtualBox %s refuses %s on a host-only adapter: %s does not allow it", nil)
+	addressChanged = findings.Warn("machine.address-changed", "the docker host has the address %s now; config.json still has %s", askAddress)
+	natAddress     = findings.Warn("machine.address-changed", "config.json has %s, the address of VirtualBox's NAT, which reaches nothing from outside the VM%s", askAddress)
+)
+
+var askAddress = hint.DockerMachine("ip", hint.Machine)
+
+// listInFull prints why VirtualBox cannot read settings: showvminfo of 7.2 prints "The
+// object functionality is limited".
+var listInFull = hint.VBoxManage("list", "-l", "vms")
+
 func (s State) Findings() []engine.Finding {
-	one := func(code string, status engine.Status, title string, next hint.Hint) []engine.Finding {
-		return []engine.Finding{{Code: code, Status: status, Title: title, Hint: next}}
+	if f, ok := s.unusable(); ok {
+		return []engine.Finding{f}
 	}
-	switch {
-	case s.ConfigErr != "":
-		return one("machine.config-unreadable", engine.Fail, s.ConfigErr, hint.Explain("machine.config-unreadable"))
-	case s.CustomInstall:
-		return one("machine.without-docker", engine.Fail,
-			"rancher-machine made this machine with a custom install script, so that it has installed no docker and made no certificate for one",
-			hint.Explain("machine.without-docker"))
-	case s.Driver == "none" || s.Driver == "":
-		return one("machine.driver-unsupported", engine.Warn,
-			fmt.Sprintf("driver %q has no VM and no SSH: only what answers at its address can be looked at", s.Driver), nil)
-	case !s.VirtualBox:
-		return one("machine.ok", engine.OK, fmt.Sprintf("driver %s: its state is not asked, a NAT rule does not apply", s.Driver), nil)
-	case s.AppleSilicon:
-		return one("machine.apple-silicon", engine.Fail,
-			"this Mac has an Apple chip, on which VirtualBox runs no boot2docker: its VM is for Intel processors",
-			hint.Shell("brew install colima docker && colima start"))
-	case s.NoVBoxManage:
-		status, title := engine.Fail, "VirtualBox is not installed: VBoxManage is neither in PATH nor where VirtualBox installs it"
-		if s.Proven {
-			status, title = engine.Warn, "VBoxManage is neither in PATH nor where VirtualBox installs it; dockerd answers all the same"
-		}
-		return one("machine.virtualbox-missing", status, title, hint.Explain("machine.virtualbox-missing"))
-	case s.Unfinished && s.Creator != 0:
-		return one("machine.create-unfinished", engine.Fail,
-			fmt.Sprintf("docker-machine (PID %d) runs and may still be creating machine %q: %s", s.Creator, s.Name, strings.Join(s.Lacks, ", ")), hint.Own("doctor", hint.Machine))
-	case s.Unfinished:
-		return one("machine.create-unfinished", engine.Fail,
-			fmt.Sprintf("docker-machine create did not finish machine %q: %s", s.Name, strings.Join(s.Lacks, ", ")), hint.CreateAgain(s.DockerMachine))
-	case s.Missing:
-		return s.missing()
-	}
-	out := s.power()
-	add := func(code string, weight engine.Weight, title string, next hint.Hint) {
-		out = append(out, engine.Finding{Code: code, Status: engine.Warn, Weight: weight, Title: title, Hint: next})
-	}
+	out := []engine.Finding{s.power()}
 	if s.Refused.IsValid() {
-		weight := engine.Plain
+		f := rangeRefused.Advising(s.Allow.Hint()).Found(s.Version, s.Refused, installation.NetworksConfPath)
 		if s.Kept { // it explains nothing that is wrong now
-			weight = engine.Aside
+			f.Weight = engine.Aside
 		}
-		add("machine.range-refused", weight, fmt.Sprintf("VirtualBox %s refuses %s on a host-only adapter: %s does not allow it", s.Version, s.Refused, installation.NetworksConfPath),
-			s.AllowHint)
+		out = append(out, f)
 	}
 	if s.Known.IsValid() {
-		next := hint.DockerMachine("ip", hint.Machine)
-		if s.HostOnlyNetwork { // of which docker-machine knows nothing
-			next = hint.Explain("machine.address-changed")
-		}
-		add("machine.address-changed", engine.Plain, s.addressChanged(), next)
+		out = append(out, s.address())
 	}
 	return out
 }
 
-// addressChanged is what is wrong with the address in config.json.
-func (s State) addressChanged() string {
+// unusable is why there is no VM to look at.
+func (s State) unusable() (f engine.Finding, ok bool) {
 	switch {
-	case !s.NATAddress:
-		return fmt.Sprintf("the docker host has the address %s now; config.json still has %s", s.Now, s.Known)
-	case s.Now.IsValid():
-		return fmt.Sprintf("config.json has %s, the address of VirtualBox's NAT, which reaches nothing from outside the VM; the docker host has the address %s", s.Known, s.Now)
+	case s.ConfigErr != "":
+		return configUnreadable.Found(s.ConfigErr), true
+	case s.CustomInstall:
+		return withoutDocker.Found(), true
+	case s.Driver == "none" || s.Driver == "":
+		return noVM.Found(s.Driver), true
+	case !s.VirtualBox:
+		return otherDriver.Found(s.Driver), true
+	case s.AppleSilicon:
+		return appleSilicon.Found(), true
+	case s.NoVBoxManage && s.Proven:
+		return vboxManageMissing.Found(), true
+	case s.NoVBoxManage:
+		return virtualBoxMissing.Found(), true
+	case s.Unfinished && s.Creator != 0:
+		return beingCreated.Found(s.Creator, s.Name, strings.Join(s.Lacks, ", ")), true
+	case s.Unfinished:
+		return createUnfinished.Advising(hint.CreateAgain(s.DockerMachine)).Found(s.Name, strings.Join(s.Lacks, ", ")), true
+	case !s.Missing:
+		return f, false
+	case s.Foreign != 0 && s.Settings != "":
+		return otherUser.Advising(hint.Shell(fmt.Sprintf("ps -o user= -p %d", s.Foreign))).Found(s.Name, s.Foreign), true
+	case s.Unreadable != "":
+		return unregistered.Found(s.Name, s.Unreadable), true
+	case s.Settings != "":
+		return missing.Advising(hint.VBoxManage("registervm", s.Settings)).Found(s.Name, ", although its files are there"), true
 	}
-	return fmt.Sprintf("config.json has %s, the address of VirtualBox's NAT, which reaches nothing from outside the VM", s.Known)
+	return missing.Found(s.Name, ""), true
+}
+
+// address is what is wrong with the address in config.json.
+func (s State) address() engine.Finding {
+	wrong, evidence := addressChanged, []any{s.Now, s.Known}
+	switch {
+	case s.NATAddress && s.Now.IsValid():
+		wrong, evidence = natAddress, []any{s.Known, fmt.Sprintf("; the docker host has the address %s", s.Now)}
+	case s.NATAddress:
+		wrong, evidence = natAddress, []any{s.Known, ""}
+	}
+	if s.HostOnlyNetwork { // of which docker-machine knows nothing
+		wrong.Hint = hint.Explain("machine.address-changed")
+	}
+	return wrong.Found(evidence...)
 }
 
 // power is how the VM stands, and what keeps it from starting.
-func (s State) power() []engine.Finding {
-	one := func(code, title string, next hint.Hint) []engine.Finding {
-		return []engine.Finding{{Code: code, Status: engine.Fail, Title: title, Hint: next}}
-	}
+func (s State) power() engine.Finding {
 	switch {
 	case s.VM == vbox.Running:
-		return []engine.Finding{{Code: "machine.ok", Status: engine.OK, Title: "VM running"}}
+		return running.Found()
 	case s.OldAdapter:
-		return one("machine.adapter-unsupported",
-			fmt.Sprintf("VM is %s, and VirtualBox %s on macOS does not start it: it is on a host-only adapter, of which there are only networks now", s.VM, s.Version),
-			s.networkHint())
+		return oldAdapter.Advising(s.networkHint()).Found(s.VM, s.Version)
 	case s.NoDriver && s.NoModules != "":
-		return one("machine.driver-not-loaded", "VirtualBox's kernel modules are not loaded, and "+s.NoModules, hint.Explain("machine.driver-not-loaded"))
+		return noModules.Found(s.NoModules)
 	case s.NoDriver:
-		return one("machine.driver-not-loaded", "VirtualBox's kernel modules are not loaded, so that no VM can start", hint.Own("modules", "restart"))
+		return modulesNeeded.Found()
 	case s.VM == vbox.Stuck || s.VM == "stuck":
-		return one("machine.stuck", "VM has stopped with a guru meditation, which only a power-off ends",
-			hint.VBoxManage("controlvm", s.Name, "poweroff").Then("&&", hint.Fix()))
+		return stuck.Advising(hint.VBoxManage("controlvm", s.Name, "poweroff").Then("&&", hint.Fix())).Found()
 	case s.VM == vbox.Inaccessible:
-		return one("machine.inaccessible", "VirtualBox cannot read the VM's settings", hint.VBoxManage("list", "-l", "vms"))
+		return inaccessible.Found()
+	case len(s.Changes()) == 0 && s.VM != vbox.Saving && s.VM != vbox.Stopping:
+		return notRunning.Advising(hint.VBoxManage("showvminfo", s.UUID)).Found(s.VM)
 	}
-	f := one("machine.not-running", fmt.Sprintf("VM is %s", s.VM), hint.Fix())
-	if len(s.Changes()) == 0 && s.VM != vbox.Saving && s.VM != vbox.Stopping {
-		f[0].Hint = hint.VBoxManage("showvminfo", s.UUID)
-	}
-	return f
+	return notRunning.Found(s.VM)
 }
 
 // networkHint moves the VM to a host-only network on which the laptop has the address that
@@ -140,26 +166,4 @@ func (s State) newNetwork() string {
 		name = fmt.Sprintf("docker-machine-%d", n)
 	}
 	return name
-}
-
-// missing says what became of a VM that is unknown to VirtualBox.
-func (s State) missing() []engine.Finding {
-	f := engine.Finding{Code: "machine.missing", Status: engine.Fail,
-		Title: fmt.Sprintf("machine %q is in the store, and VirtualBox does not know a VM of that name", s.Name),
-		Hint:  hint.VBoxManage("list", "vms")}
-	switch {
-	case s.Foreign != 0 && s.Settings != "":
-		f.Code = "machine.other-user"
-		f.Title = fmt.Sprintf("VM %s is not registered with this user's VirtualBox, and another user's runs (pid %d)", s.Name, s.Foreign)
-		f.Hint = hint.Shell(fmt.Sprintf("ps -o user= -p %d", s.Foreign))
-	case s.Unreadable != "":
-		f.Code = "machine.inaccessible"
-		f.Title = fmt.Sprintf("VirtualBox has no VM %q, but one whose settings it cannot read: %s", s.Name, s.Unreadable)
-		// Its reason stands in the list alone: showvminfo of 7.2 prints "The object functionality is limited".
-		f.Hint = hint.VBoxManage("list", "-l", "vms")
-	case s.Settings != "":
-		f.Title += ", although its files are there"
-		f.Hint = hint.VBoxManage("registervm", s.Settings)
-	}
-	return []engine.Finding{f}
 }

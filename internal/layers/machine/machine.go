@@ -10,11 +10,11 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/changes"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/dockermachine"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/engine"
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/hint"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/laptop"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/target"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/vbox"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/vbox/installation"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/virtualbox"
 )
 
@@ -69,10 +69,9 @@ type State struct {
 	NoNetworks bool               `json:"networks_unknown,omitempty"`
 	Laptop     netip.Prefix       `json:"laptop,omitzero"`
 	// Refused is the laptop's host-only address where VirtualBox does not allow
-	// it, AllowLine the line of networks.conf that would.
-	Refused   netip.Prefix `json:"refused,omitzero"`
-	AllowLine string       `json:"allow_line,omitempty"`
-	AllowHint hint.Hint    `json:"-"`
+	// it, Allow the line of networks.conf that would.
+	Refused netip.Prefix           `json:"refused,omitzero"`
+	Allow   installation.Allowance `json:"allow,omitzero"`
 	// Kept reports that the adapter has the address from before: it is refused next time.
 	Kept bool `json:"address_kept,omitempty"`
 	// Now is the docker host's own address where it is another than Known, config.json's.
@@ -86,7 +85,7 @@ type State struct {
 
 // Layer describes it to the engine.
 func Layer() engine.Layer {
-	return engine.Layer{Name: "machine", Ground: true, Inspect: inspect}
+	return engine.Layer{Name: "machine", Ground: true, Findings: findings, Inspect: inspect}
 }
 
 func inspect(ctx context.Context, w *target.Target) (engine.State, error) {
@@ -221,7 +220,7 @@ func (s *State) virtualBox(ctx context.Context, w *target.Target, vm vbox.VM) {
 	if onAdapter && !s.OldAdapter {
 		addr := w.VM.LaptopAddr()
 		if allow, forbidden := w.VirtualBox.Forbids(ctx, addr); forbidden {
-			s.Refused, s.AllowLine, s.AllowHint, s.Kept = addr, allow.Line, allow.Hint, has(ctx, w, addr)
+			s.Refused, s.Allow, s.Kept = addr, allow, has(ctx, w, addr)
 		}
 	}
 	if vm.State == vbox.Running {

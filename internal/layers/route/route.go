@@ -3,16 +3,10 @@
 package route
 
 import (
-	"cmp"
 	"context"
-	"fmt"
 	"net/netip"
-	"strings"
 
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/changes"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/engine"
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/hint"
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/laptop"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/routes"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/target"
 )
@@ -44,13 +38,10 @@ type State struct {
 	VMDown bool `json:"vm_down"`
 }
 
-// outsidePage explains an address that no route of the laptop leads to.
-var outsidePage = hint.Explain("route.address-outside")
-
 // Layer describes it to the engine. Where the NAT rule carries the traffic a lost route is
 // only a warning: the rule is the cure.
 func Layer() engine.Layer {
-	return engine.Layer{Name: "route", Needs: []string{"machine"}, Local: true, LaptopOnly: true, Optional: true, Inspect: inspect}
+	return engine.Layer{Name: "route", Needs: []string{"machine"}, Local: true, LaptopOnly: true, Optional: true, Findings: findings, Inspect: inspect}
 }
 
 func inspect(ctx context.Context, w *target.Target) (engine.State, error) {
@@ -163,93 +154,4 @@ func (s State) laptop() netip.Prefix {
 		return p
 	}
 	return netip.PrefixFrom(s.View.Net().Addr().Next(), s.View.Net().Bits())
-}
-
-func (s State) Findings() []engine.Finding {
-	if s.NoAddress {
-		return []engine.Finding{{Code: "route.unknown", Status: engine.Unknown, Title: "the VM's host-only address is unknown: config.json has none"}}
-	}
-	if s.NATAddress {
-		return nil
-	}
-	if !s.Applies {
-		return []engine.Finding{{Code: "route.ok", Status: engine.OK, Title: "no host-only network to reach"}}
-	}
-	j := s.judge()
-	fix := hint.Fix()
-	if !s.VMDown && len(s.Changes()) == 0 {
-		fix = nil // there is nothing that a repair would do
-	}
-	warn := func(code, title string, next hint.Hint) []engine.Finding {
-		return []engine.Finding{{Code: code, Status: engine.Warn, Title: title, Hint: next}}
-	}
-	adapter := j.Adapter
-	if adapter == "" {
-		adapter = "the host-only adapter"
-	}
-	switch j.Verdict {
-	case routes.OK:
-		if s.Forbidden {
-			return warn("route.local-network-denied", fmt.Sprintf("macOS does not let %s use the local network: %s cannot be reached (no route to host, at once), although it leaves by %s; allow it in System Settings > Privacy & Security > Local Network",
-				cmp.Or(s.App, "the terminal program"), s.View.Addr, j.Owner), hint.Run("open", laptop.LocalNetworkSettings))
-		}
-		if s.Silent && s.Client.Connected {
-			return warn("route.stale", fmt.Sprintf("%s leaves by %s, and nothing answers there while %s is connected", s.View.Addr, j.Owner, s.Client.Name), nil)
-		}
-		if s.Silent {
-			return warn("route.stale", fmt.Sprintf("%s leaves by %s, and nothing answers there", s.View.Addr, j.Owner), hint.Fix())
-		}
-		return []engine.Finding{{Code: "route.ok", Status: engine.OK, Title: fmt.Sprintf("%s leaves by %s", s.View.Addr, j.Owner)}}
-	case routes.Hijacked:
-		by := j.Owner
-		if s.Client.Name != "" {
-			by += " (" + s.Client.Name + ")"
-		}
-		return warn("route.hijacked", fmt.Sprintf("%s leaves by %s, not %s", s.View.Addr, by, adapter), nil)
-	case routes.Missing:
-		if j.Owner == "" {
-			return warn("route.missing", fmt.Sprintf("there is no route to %s, neither by %s nor by default", s.View.Addr, adapter), hint.Fix())
-		}
-		way := "the default route"
-		if dst := s.View.Route.Dst; dst.Bits() > 0 {
-			way = "a route for " + dst.String()
-		}
-		return warn("route.missing", fmt.Sprintf("%s leaves by %s, %s, not %s", s.View.Addr, j.Owner, way, adapter), hint.Fix())
-	case routes.Colliding:
-		return warn("route.colliding", j.Evidence, nil)
-	case routes.Outside:
-		return warn("route.address-outside", j.Evidence, outsidePage)
-	case routes.InterfaceDown:
-		return warn("route.interface-down", j.Evidence, fix)
-	case routes.NoAdapter:
-		return warn("route.interface-down", j.Evidence, fix)
-	}
-	return []engine.Finding{{Code: "route.unknown", Status: engine.Unknown, Title: "could not tell which way " + s.View.Addr.String() + " leaves: " + j.Evidence}}
-}
-
-// A route that a connected VPN owns is reported
-// and never fought: the client would put it back at once.
-func (s State) Changes() []engine.Change {
-	if !s.Applies || s.VMDown || s.NATAddress {
-		return nil
-	}
-	j := s.judge()
-	restore := []engine.Change{&changes.RestoreRoute{OS: s.OS, Net: s.laptop(), Adapter: j.Adapter}}
-	configure := func(adapter string) []engine.Change {
-		return []engine.Change{&changes.ConfigureAdapter{Adapter: adapter, Addr: s.laptop()}}
-	}
-	switch {
-	case j.Verdict == routes.OK && s.Silent && !s.Client.Connected:
-		// A route that is listed and dead comes alive when it is added again
-		// (kubernetes/minikube#4302).
-		return restore
-	case j.Verdict == routes.Missing && j.Adapter != "":
-		return restore
-	case j.Verdict == routes.InterfaceDown && strings.HasPrefix(j.Adapter, "vboxnet"):
-		// A bridge is vmnet's: VBoxManage configures adapters of its own alone.
-		return configure(j.Adapter)
-	case j.Verdict == routes.NoAdapter && s.NIC != "":
-		return configure(s.NIC)
-	}
-	return nil
 }

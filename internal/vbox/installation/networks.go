@@ -82,20 +82,28 @@ func defaultRanges() []netip.Prefix {
 	return []netip.Prefix{netip.MustParsePrefix("192.168.56.0/21"), netip.MustParsePrefix("fe80::/10")}
 }
 
-// NetworksConfLine is the line to add so that p is allowed. Where there is no
-// file yet it repeats the default, which the file would take away.
-func NetworksConfLine(p netip.Prefix, conf NetworksConf) string {
-	if !conf.Exists {
-		return "* 192.168.56.0/21 " + p.Masked().String()
-	}
-	return "* " + p.Masked().String()
+// Allowance is a line to add to the file, so that it allows an address.
+type Allowance struct {
+	Line string `json:"line"`
+	// Begins reports that the file's last line has no end, so that one has to be begun.
+	Begins bool `json:"begins_a_line,omitempty"`
 }
 
-// AllowHint adds a line to the file.
-func AllowHint(line string, conf NetworksConf) hint.Hint {
-	print := hint.Run("echo", line)
-	if conf.Open {
-		print = hint.Run("printf", `\n%s\n`, line)
+// Allow is the line to add so that p is allowed. Where there is no file yet it repeats the
+// default, which the file would take away.
+func Allow(p netip.Prefix, conf NetworksConf) Allowance {
+	line := "* " + p.Masked().String()
+	if !conf.Exists {
+		line = "* 192.168.56.0/21 " + p.Masked().String()
+	}
+	return Allowance{Line: line, Begins: conf.Open}
+}
+
+// Hint adds the line.
+func (a Allowance) Hint() hint.Hint {
+	print := hint.Run("echo", a.Line)
+	if a.Begins {
+		print = hint.Run("printf", `\n%s\n`, a.Line)
 	}
 	return hint.Run("sudo", "mkdir", "-p", "/etc/vbox").Then("&&", print).Then("|", hint.Run("sudo", "tee", "-a", NetworksConfPath))
 }

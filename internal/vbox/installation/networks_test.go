@@ -48,15 +48,15 @@ func TestParseNetworksConfNamesWhatVirtualBoxPassesOver(t *testing.T) {
 	}
 }
 
-// FuzzNetworksConfLine: a file with the line that we tell people to add allows
+// FuzzAllow: a file with the line that we tell people to add allows
 // the address, whatever was in the file before.
-func FuzzNetworksConfLine(f *testing.F) {
+func FuzzAllow(f *testing.F) {
 	f.Add("* 10.0.0.0/8\n", byte(99), uint8(24))
 	f.Add("192.168.99.0/24", byte(0), uint8(1))
 	f.Fuzz(func(t *testing.T, before string, octet byte, bits uint8) {
 		p := netip.PrefixFrom(netip.AddrFrom4([4]byte{192, 168, octet, 1}), int(bits%33))
 		for _, conf := range []NetworksConf{{}, ParseNetworksConf([]byte(before))} {
-			text := NetworksConfLine(p, conf) + "\n"
+			text := Allow(p, conf).Line + "\n"
 			if conf.Open {
 				text = "\n" + text
 			}
@@ -101,7 +101,7 @@ func TestAllowHintBeginsALine(t *testing.T) {
 			}
 			conf = ParseNetworksConf([]byte(before))
 		}
-		command := AllowHint(NetworksConfLine(p, conf), conf).String()
+		command := Allow(p, conf).Hint().String()
 		command = strings.ReplaceAll(strings.ReplaceAll(command, NetworksConfPath, file), "/etc/vbox", dir)
 		if out, err := exec.Command("sh", "-ec", `sudo() { "$@"; }`+"\n"+command).CombinedOutput(); err != nil {
 			t.Fatalf("%s: %v: %s", command, err, out)

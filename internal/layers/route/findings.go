@@ -1,0 +1,105 @@
+package route
+
+import (
+	"cmp"
+	"strings"
+
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/changes"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/engine"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/hint"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/laptop"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/routes"
+)
+
+var findings engine.Table
+
+var (
+	noNetwork      = findings.OK("route.ok", "no host-only network to reach")
+	right          = findings.OK("route.ok", "%s leaves by %s")
+	addressUnknown = findings.Unknown("route.unknown", "the VM's host-only address is unknown: config.json has none", nil)
+	unclear        = findings.Unknown("route.unknown", "could not tell which way %s leaves: %s", nil)
+
+	denied = findings.Warn("route.local-network-denied",
+		"macOS does not let %s use the local network: %s cannot be reached (no route to host, at once), although it leaves by %s; allow it in System Settings > Privacy & Security > Local Network",
+		hint.Run("open", laptop.LocalNetworkSettings))
+	staleInVPN    = findings.Warn("route.stale", "%s leaves by %s, and nothing answers there while %s is connected", nil)
+	stale         = findings.Warn("route.stale", "%s leaves by %s, and nothing answers there", hint.Fix())
+	hijacked      = findings.Warn("route.hijacked", "%s leaves by %s, not %s", nil)
+	noRoute       = findings.Warn("route.missing", "there is no route to %s, neither by %s nor by default", hint.Fix())
+	missing       = findings.Warn("route.missing", "%s leaves by %s, %s, not %s", hint.Fix())
+	colliding     = findings.Warn("route.colliding", "%s", nil)
+	outside       = findings.Warn("route.address-outside", "%s", hint.Explain("route.address-outside"))
+	interfaceDown = findings.Warn("route.interface-down", "%s", hint.Fix())
+)
+
+func (s State) Findings() []engine.Finding {
+	if s.NATAddress && !s.NoAddress {
+		return nil
+	}
+	return []engine.Finding{s.finding()}
+}
+
+func (s State) finding() engine.Finding {
+	j := s.judge()
+	adapter := cmp.Or(j.Adapter, "the host-only adapter")
+	switch {
+	case s.NoAddress:
+		return addressUnknown.Found()
+	case !s.Applies:
+		return noNetwork.Found()
+	case j.Verdict == routes.OK && s.Forbidden:
+		return denied.Found(cmp.Or(s.App, "the terminal program"), s.View.Addr, j.Owner)
+	case j.Verdict == routes.OK && s.Silent && s.Client.Connected:
+		return staleInVPN.Found(s.View.Addr, j.Owner, s.Client.Name)
+	case j.Verdict == routes.OK && s.Silent:
+		return stale.Found(s.View.Addr, j.Owner)
+	case j.Verdict == routes.OK:
+		return right.Found(s.View.Addr, j.Owner)
+	case j.Verdict == routes.Hijacked && s.Client.Name != "":
+		return hijacked.Found(s.View.Addr, j.Owner+" ("+s.Client.Name+")", adapter)
+	case j.Verdict == routes.Hijacked:
+		return hijacked.Found(s.View.Addr, j.Owner, adapter)
+	case j.Verdict == routes.Missing && j.Owner == "":
+		return noRoute.Found(s.View.Addr, adapter)
+	case j.Verdict == routes.Missing && s.View.Route.Dst.Bits() > 0:
+		return missing.Found(s.View.Addr, j.Owner, "a route for "+s.View.Route.Dst.String(), adapter)
+	case j.Verdict == routes.Missing:
+		return missing.Found(s.View.Addr, j.Owner, "the default route", adapter)
+	case j.Verdict == routes.Colliding:
+		return colliding.Found(j.Evidence)
+	case j.Verdict == routes.Outside:
+		return outside.Found(j.Evidence)
+	case (j.Verdict == routes.InterfaceDown || j.Verdict == routes.NoAdapter) && !s.VMDown && len(s.Changes()) == 0:
+		return interfaceDown.Advising(nil).Found(j.Evidence) // there is nothing that a repair would do
+	case j.Verdict == routes.InterfaceDown, j.Verdict == routes.NoAdapter:
+		return interfaceDown.Found(j.Evidence)
+	}
+	return unclear.Found(s.View.Addr, j.Evidence)
+}
+
+// A route that a connected VPN owns is reported
+// and never fought: the client would put it back at once.
+func (s State) Changes() []engine.Change {
+	if !s.Applies || s.VMDown || s.NATAddress {
+		return nil
+	}
+	j := s.judge()
+	restore := []engine.Change{&changes.RestoreRoute{OS: s.OS, Net: s.laptop(), Adapter: j.Adapter}}
+	configure := func(adapter string) []engine.Change {
+		return []engine.Change{&changes.ConfigureAdapter{Adapter: adapter, Addr: s.laptop()}}
+	}
+	switch {
+	case j.Verdict == routes.OK && s.Silent && !s.Client.Connected:
+		// A route that is listed and dead comes alive when it is added again
+		// (kubernetes/minikube#4302).
+		return restore
+	case j.Verdict == routes.Missing && j.Adapter != "":
+		return restore
+	case j.Verdict == routes.InterfaceDown && strings.HasPrefix(j.Adapter, "vboxnet"):
+		// A bridge is vmnet's: VBoxManage configures adapters of its own alone.
+		return configure(j.Adapter)
+	case j.Verdict == routes.NoAdapter && s.NIC != "":
+		return configure(s.NIC)
+	}
+	return nil
+}
