@@ -1,0 +1,62 @@
+package layers
+
+import (
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/docker-vpn-helper/docker-vpn-helper/docs"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/engine"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/cmdline"
+)
+
+// Every hint of every transcript machine is a command line of programs that are known, in a
+// form that they accept on that machine's laptop.
+func TestHintsAreCommandsThatExist(t *testing.T) {
+	programs, err := cmdline.Known("../../docs/man")
+	check(t, err)
+	files, err := filepath.Glob("testdata/machines/*.txtar")
+	check(t, err)
+	for _, file := range files {
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".txtar"), func(t *testing.T) {
+			t.Parallel()
+			m := readMachine(t, file)
+			s := newStandIn(t, m)
+			l, store := m.laptop(t, s.computer)
+			l.standIn = s
+			for _, f := range allFindings(diagnoseOn(t, m.target(t, l, store))) {
+				line := f.Hint.String()
+				if err := programs.Check(line, m.pastedOn()); err != nil {
+					t.Errorf("%s: %v", f.Code, err)
+				}
+				if code, ok := strings.CutPrefix(line, "docker-vpn-helper explain "); ok && !strings.Contains("\n"+strings.Join(docs.Codes(), "\n")+"\n", "\n"+code+"\n") {
+					t.Errorf("%s: no page %s", f.Code, code)
+				}
+			}
+		})
+	}
+}
+
+// allFindings are those of a report, the hidden ones too.
+func allFindings(r engine.Report) (all []engine.Finding) {
+	for _, l := range r.Layers {
+		all = append(append(all, l.Findings...), l.Hidden...)
+	}
+	return all
+}
+
+var virtualBoxVersion = regexp.MustCompile(`(?m)^-- \$ VBoxManage --version --\n(?:WARNING.*\n| .*\n)*(\d+)\.`)
+
+// pastedOn is the laptop on which hints of the machine are pasted.
+func (m transcript) pastedOn() cmdline.Laptop {
+	on := cmdline.Laptop{OS: "linux"}
+	if strings.Contains(string(m.computer), "\nos darwin\n") {
+		on.OS = "darwin"
+	}
+	if v := virtualBoxVersion.FindSubmatch(m.computer); v != nil {
+		networks := on.OS == "darwin" && string(v[1]) >= "7"
+		on.Networks = &networks
+	}
+	return on
+}
