@@ -3,8 +3,6 @@ package changes
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -50,12 +48,7 @@ type AddSANs struct {
 	Machine string // stays for the journals that have it: Decode refuses unknown fields
 	Path    string
 	Names   []string
-	// The edit: in the file whose SHA-256 is Sum, New bytes at offset At took the
-	// place of Old.
-	At  int    `json:",omitempty"`
-	Old string `json:",omitempty"`
-	New int    `json:",omitempty"`
-	Sum string `json:",omitempty"`
+	store.Edit
 }
 
 // UnlistedNames are the names that config.json should list and does not; none where the
@@ -98,31 +91,8 @@ func (c *AddSANs) Backup(ctx context.Context, w *target.Target) error {
 	if err != nil {
 		return err
 	}
-	c.At = commonPrefix(data, changed)
-	end := commonSuffix(data[c.At:], changed[c.At:])
-	c.Old, c.New, c.Sum = string(data[c.At:len(data)-end]), len(changed)-end-c.At, sum(changed)
+	c.Edit = store.EditOf(data, changed)
 	return nil
-}
-
-func sum(data []byte) string {
-	s := sha256.Sum256(data)
-	return hex.EncodeToString(s[:])
-}
-
-func commonPrefix(a, b []byte) int {
-	n := 0
-	for n < len(a) && n < len(b) && a[n] == b[n] {
-		n++
-	}
-	return n
-}
-
-func commonSuffix(a, b []byte) int {
-	n := 0
-	for n < len(a) && n < len(b) && a[len(a)-1-n] == b[len(b)-1-n] {
-		n++
-	}
-	return n
 }
 
 func (c *AddSANs) Apply(ctx context.Context, w *target.Target) error {
@@ -143,8 +113,8 @@ func (c *AddSANs) Revert(ctx context.Context, w *target.Target) ([]string, error
 	if err != nil {
 		return nil, err
 	}
-	if sum(data) == c.Sum && c.At >= 0 && c.New >= 0 && c.At <= len(data)-c.New {
-		return nil, w.Laptop.WriteFile(ctx, c.Path, slices.Concat(data[:c.At], []byte(c.Old), data[c.At+c.New:]), 0o600)
+	if before, ok := c.Edit.Undo(data); ok {
+		return nil, w.Laptop.WriteFile(ctx, c.Path, before, 0o600)
 	}
 	if !c.applied(data) {
 		return nil, nil
@@ -162,7 +132,7 @@ func (c *AddSANs) Revert(ctx context.Context, w *target.Target) ([]string, error
 // applied reports whether the file can have our names: it is not as Backup found it.
 func (c *AddSANs) applied(data []byte) bool {
 	again, err := store.AddSANs(data, c.Names)
-	return err != nil || sum(again) != c.Sum
+	return err != nil || !c.Edit.Made(again)
 }
 
 // WriteRecord writes the endpoint record, by which the next run knows the

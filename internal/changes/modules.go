@@ -17,6 +17,7 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/useraction"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/vbox"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/vbox/installation"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/virtualbox"
 )
 
 const (
@@ -38,24 +39,18 @@ type RestartModules struct {
 	Again string `json:",omitempty"`
 
 	// From here on as Backup found it.
-	Steps [][]string `json:",omitempty"`
-	Saved []SavedVM  `json:",omitempty"` // the VMs to save and to resume
+	Steps [][]string           `json:",omitempty"`
+	Saved []virtualbox.SavedVM `json:",omitempty"` // the VMs to save and to resume
 	// Resumed reports that all of them are back.
 	Resumed bool `json:",omitempty"`
 
-	proven bool // dockerd answered before
+	answered bool // dockerd answered before
 }
 
 // HostOnly is a host-only adapter and the laptop's address on it.
 type HostOnly struct {
 	Name string
 	Addr netip.Prefix
-}
-
-// SavedVM is a VM that is saved for the restart and resumed after it.
-type SavedVM struct {
-	Name, UUID string
-	Paused     bool // it was, and is again
 }
 
 func (c *RestartModules) About() engine.About {
@@ -96,7 +91,7 @@ func (c *RestartModules) Backup(ctx context.Context, w *target.Target) error {
 	}
 	c.Steps = m.Steps
 	if w.VM != nil {
-		_, c.proven = w.Endpoints.VerifiedRecord(ctx)
+		_, c.answered = w.Endpoints.VerifiedRecord(ctx)
 	}
 	for _, a := range w.VirtualBox.HostOnlyIfs(ctx) {
 		if a.Addr.IsValid() && !slices.ContainsFunc(c.Adapters, func(b HostOnly) bool { return b.Name == a.Name }) {
@@ -113,7 +108,7 @@ func (c *RestartModules) Backup(ctx context.Context, w *target.Target) error {
 		if vm.State != vbox.Running && vm.State != vbox.Paused {
 			return &useraction.Required{Text: fmt.Sprintf("VM %s is %s and cannot be saved", ref.Name, vm.State)}
 		}
-		c.Saved = append(c.Saved, SavedVM{Name: ref.Name, UUID: ref.UUID, Paused: vm.State == vbox.Paused})
+		c.Saved = append(c.Saved, virtualbox.SavedVM{Name: ref.Name, UUID: ref.UUID, Paused: vm.State == vbox.Paused})
 	}
 	if len(c.Saved) > 0 {
 		// Before a VM is saved: whether root's rights can be had at all.
@@ -221,7 +216,7 @@ func (c *RestartModules) resume(ctx context.Context, w *target.Target) error {
 	mine := false
 	var failed []error
 	for _, saved := range c.Saved {
-		resumed, err := saved.resume(ctx, w)
+		resumed, err := w.VirtualBox.Resume(ctx, saved, w.Tell)
 		if err != nil {
 			failed = append(failed, err)
 		}
@@ -242,38 +237,6 @@ func (c *RestartModules) resume(ctx context.Context, w *target.Target) error {
 	return nil
 }
 
-// resume starts the VM if it is saved. One that VirtualBox does not know any more is
-// nothing to wait for.
-func (s SavedVM) resume(ctx context.Context, w *target.Target) (resumed bool, err error) {
-	vm, err := w.VirtualBox.LookUp(ctx, s.UUID)
-	// VirtualBox goes on saving where VBoxManage was stopped.
-	for err == nil && vm.State == vbox.Saving {
-		if err = host.Sleep(ctx, 200*time.Millisecond); err == nil {
-			vm, err = w.VirtualBox.LookUp(ctx, s.UUID)
-		}
-	}
-	var complaint *vbox.Error
-	if errors.As(err, &complaint) && complaint.Kind == vbox.NotFound {
-		return false, nil
-	}
-	if err != nil {
-		return false, fmt.Errorf("looking at VM %s: %w", s.Name, err)
-	}
-	if vm.State != vbox.Saved {
-		return false, nil
-	}
-	w.Tell("resuming VM %s", s.Name)
-	if _, err := w.VirtualBox.Run(ctx, vbox.StartVM(s.UUID)); err != nil {
-		return false, fmt.Errorf("resuming VM %s: %w", s.Name, err)
-	}
-	if s.Paused {
-		if _, err := w.VirtualBox.Run(ctx, vbox.PauseVM(s.UUID)); err != nil {
-			return true, fmt.Errorf("pausing VM %s again: %w", s.Name, err)
-		}
-	}
-	return true, nil
-}
-
 // awake reports whether the machine is back: sshd greets, and dockerd answers if it
 // did before.
 func (c *RestartModules) awake(ctx context.Context, w *target.Target) bool {
@@ -281,7 +244,7 @@ func (c *RestartModules) awake(ctx context.Context, w *target.Target) bool {
 		return false
 	}
 	_, ok := w.Endpoints.VerifiedRecord(ctx)
-	return ok || !c.proven
+	return ok || !c.answered
 }
 
 // Modules that were restarted are as before;

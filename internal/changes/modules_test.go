@@ -60,7 +60,7 @@ func TestRevertOfAModuleRestartResumesWhatIsSaved(t *testing.T) {
 		if !machine {
 			w = &target.Target{Laptop: c, VirtualBox: w.VirtualBox, Now: time.Now, Tell: t.Logf}
 		}
-		r := &RestartModules{Saved: []SavedVM{{Name: "a", UUID: "1111"}, {Name: "b", UUID: "2222"}}}
+		r := &RestartModules{Saved: []virtualbox.SavedVM{{Name: "a", UUID: "1111"}, {Name: "b", UUID: "2222"}}}
 		for range 2 {
 			if left, err := r.Revert(t.Context(), w); err != nil || len(left) > 0 {
 				t.Errorf("%v, %v", left, err)
@@ -91,7 +91,7 @@ VMState="saved"
 
 func TestRevertOfAModuleRestartWaitsForAVMThatIsBeingSaved(t *testing.T) {
 	w, c := on(t, savingVM)
-	r := &RestartModules{Saved: []SavedVM{{Name: "a", UUID: "1111"}}}
+	r := &RestartModules{Saved: []virtualbox.SavedVM{{Name: "a", UUID: "1111"}}}
 	left, err := r.Revert(t.Context(), w)
 	if started := slices.ContainsFunc(c.Ran(), func(cmd string) bool { return strings.Contains(cmd, "startvm") }); err != nil || !started {
 		t.Errorf("reverted (%v, %v), and the VM stays saved", left, err)
@@ -100,7 +100,7 @@ func TestRevertOfAModuleRestartWaitsForAVMThatIsBeingSaved(t *testing.T) {
 
 func TestUndoOfAFinishedModuleRestartDoesNothing(t *testing.T) {
 	w, c := on(t, savedVMs)
-	r := &RestartModules{Saved: []SavedVM{{Name: "a", UUID: "1111"}}, Resumed: true}
+	r := &RestartModules{Saved: []virtualbox.SavedVM{{Name: "a", UUID: "1111"}}, Resumed: true}
 	if left, err := r.Revert(t.Context(), w); err != nil || len(left) > 0 || len(c.Ran()) > 0 {
 		t.Errorf("%v, %v, %q", left, err, c.Ran())
 	}
@@ -108,7 +108,7 @@ func TestUndoOfAFinishedModuleRestartDoesNothing(t *testing.T) {
 
 func TestModuleRestartSurvivesTheJournal(t *testing.T) {
 	want := &RestartModules{Adapters: []HostOnly{{"vboxnet0", netip.MustParsePrefix("192.168.99.1/24")}}, Again: "again", Steps: [][]string{{"a", "b c"}},
-		Saved: []SavedVM{{"a", "1111", true}}, Resumed: true}
+		Saved: []virtualbox.SavedVM{{Name: "a", UUID: "1111", Paused: true}}, Resumed: true}
 	raw, err := json.Marshal(want)
 	if err != nil {
 		t.Fatal(err)

@@ -3,10 +3,7 @@ package changes
 import (
 	"bytes"
 	"context"
-	"crypto"
 	"crypto/rand"
-	"crypto/x509"
-	"encoding/pem"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -121,20 +118,6 @@ func sudoRefused(machine string, facts dockerhost.Facts) error {
 	return fmt.Errorf("sudo is refused on %s: %s", machine, facts.SudoError)
 }
 
-// HostKey is the public half of server-key.pem on the docker host, nil where
-// there is no openssl to tell it.
-func HostKey(facts dockerhost.Facts) crypto.PublicKey {
-	block, _ := pem.Decode([]byte(facts.KeyPublic))
-	if block == nil {
-		return nil
-	}
-	key, err := x509.ParsePKIXPublicKey(block.Bytes)
-	if err != nil {
-		return nil
-	}
-	return key
-}
-
 // The store's copy first, for a store that cannot be
 // written must not cost a restart of dockerd; then the docker host, in one
 // transaction that goes on by itself.
@@ -147,7 +130,7 @@ func (c *Reissue) Apply(ctx context.Context, w *target.Target) error {
 		return err
 	}
 	w.Guest.TellContainers(r)
-	if err := swapError(c.Machine, r); err != nil {
+	if err := r.Err(c.Machine); err != nil {
 		return err
 	}
 	return c.served(ctx, w)
@@ -234,40 +217,16 @@ func (c *Reissue) Revert(ctx context.Context, w *target.Target) ([]string, error
 		// dockerd has refused it, and would again at every other try: the end of the story.
 		return append(left, stays+": "+r.Reason), w.Laptop.WriteFile(ctx, c.StorePath, c.New, 0o600)
 	}
-	return left, swapError(c.Machine, r)
+	return left, r.Err(c.Machine)
 }
 
 // startable reports whether dockerd can start with the old certificate, as far as can be told.
 func (c *Reissue) startable(facts dockerhost.Facts) bool {
 	old, err := certs.ParseCert(c.HostOld)
-	key := HostKey(facts)
+	key := facts.PublicKey()
 	return err == nil && (key == nil || certs.SameKey(key, old.PublicKey))
 }
 
 func (c *Reissue) swap(ctx context.Context, w *target.Target, id string, from, to []byte) (dockerhost.Result, error) {
 	return w.Guest.Swap(ctx, dockerhost.Swap{ID: id, Cert: c.HostPath, Old: from, New: to})
-}
-
-// DaemonDown is a transaction that left no dockerd answering.
-type DaemonDown struct{ Machine, Log string }
-
-func (e *DaemonDown) Error() string {
-	return fmt.Sprintf("dockerd on %s does not come up, with the old certificate neither; its last words: %s", e.Machine, e.Log)
-}
-
-// swapError is nil if dockerd serves what it was to serve.
-func swapError(machine string, r dockerhost.Result) error {
-	switch r.Outcome {
-	case dockerhost.Swapped, dockerhost.Restarted, dockerhost.Already:
-		return nil
-	case dockerhost.Unchanged:
-		return fmt.Errorf("the new certificate could not be written on %s: %s", machine, r.Reason)
-	case dockerhost.Moved:
-		return fmt.Errorf("the server certificate on %s was changed by somebody else meanwhile", machine)
-	case dockerhost.Interrupted:
-		return fmt.Errorf("what was begun on %s did not come to its end: %s", machine, r.Reason)
-	case dockerhost.RolledBack:
-		return fmt.Errorf("dockerd on %s did not come up with the new certificate and runs with the old one: %s", machine, r.Reason)
-	}
-	return &DaemonDown{Machine: machine, Log: r.Log}
 }

@@ -32,7 +32,7 @@ func (c *StartDaemon) Apply(ctx context.Context, w *target.Target) error {
 		return err
 	}
 	w.Guest.TellContainers(r)
-	return swapError(c.Machine, r)
+	return r.Err(c.Machine)
 }
 
 // A started dockerd is not stopped again.

@@ -7,7 +7,7 @@ import (
 	"io/fs"
 	"slices"
 
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/changes"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/dockerhost"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/dockermachine"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/engine"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/hint"
@@ -180,7 +180,7 @@ func (a *app) failedRepair(err error) *exitError {
 	var (
 		verdict *engine.VerdictError
 		vb      *vbox.Error
-		down    *changes.DaemonDown
+		down    *dockerhost.DaemonDown
 		path    *fs.PathError
 		port    *virtualbox.PortError
 	)

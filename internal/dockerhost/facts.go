@@ -1,7 +1,10 @@
 package dockerhost
 
 import (
+	"crypto"
+	"crypto/x509"
 	_ "embed"
+	"encoding/pem"
 	"net"
 	"slices"
 	"strconv"
@@ -218,3 +221,17 @@ func number(s string, otherwise int) int {
 
 // inMessage is what the docker host printed, as a message quotes it.
 func inMessage(s string) string { return text.Shorten(strings.ToValidUTF8(s, "?"), maxQuote) }
+
+// PublicKey is the public half of server-key.pem on the docker host, nil where
+// there is no openssl to tell it.
+func (f Facts) PublicKey() crypto.PublicKey {
+	block, _ := pem.Decode([]byte(f.KeyPublic))
+	if block == nil {
+		return nil
+	}
+	key, err := x509.ParsePKIXPublicKey(block.Bytes)
+	if err != nil {
+		return nil
+	}
+	return key
+}

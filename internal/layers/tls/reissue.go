@@ -54,7 +54,7 @@ func tryReissue(ctx context.Context, w *target.Target, s State, old *x509.Certif
 	r := Reissue{Request: certs.Request{Old: old, PublicKey: old.PublicKey, Names: s.Want}, StorePath: w.Machine.ServerCert}
 	if s.Facts != nil {
 		r.Request.RemoteNow = s.Facts.Now
-		if key := changes.HostKey(*s.Facts); key != nil {
+		if key := s.Facts.PublicKey(); key != nil {
 			r.Request.PublicKey = key
 		}
 	}

@@ -192,7 +192,7 @@ func (s *State) disk(w *target.Target) []*x509.Certificate {
 	switch {
 	case err == nil:
 		s.Disk = summary(disk)
-		key := changes.HostKey(*s.Facts)
+		key := s.Facts.PublicKey()
 		s.KeyMismatch = key != nil && !certs.SameKey(key, disk.PublicKey)
 		chain := []*x509.Certificate{disk}
 		all, _ := certs.ParseCerts(file.Data)

@@ -1,0 +1,90 @@
+package dockerhost
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Outcome is how a transaction ended.
+type Outcome string
+
+const (
+	Swapped    Outcome = "swapped"     // dockerd answers with the new certificate
+	Restarted  Outcome = "restarted"   // the same, of a restart
+	Already    Outcome = "already"     // nothing had to be done
+	Unchanged  Outcome = "unchanged"   // it could not begin, and dockerd was not stopped: disk full, read-only
+	Moved      Outcome = "moved"       // the file is neither Old nor New, and was left alone
+	RolledBack Outcome = "rolled-back" // dockerd refused the new certificate and answers with the old one
+	FailedDown Outcome = "failed-down" // dockerd answers with neither; File is "old" if the old file is back
+	// Interrupted means that it was killed again and again; dockerd may be down. The same ID resumes it.
+	Interrupted Outcome = "interrupted"
+)
+
+// Result is what a transaction did.
+type Result struct {
+	Outcome Outcome `json:"outcome"`
+	Reason  string  `json:"reason,omitempty"` // of RolledBack and FailedDown: dockerd's last log line
+	// File is what the certificate file holds now: "old", "new", "other"; "" where no file was concerned.
+	File string `json:"file,omitempty"`
+	Log  string `json:"log,omitempty"` // dockerd's last log line
+	// Containers by name: started again by us; gone (--rm); still down, as "name: error".
+	Restarted []string `json:"restarted,omitempty"`
+	Lost      []string `json:"lost,omitempty"`
+	Failed    []string `json:"failed,omitempty"`
+}
+
+// parseResult reads the answer of a transaction's command.
+func parseResult(out []byte) (Result, error) {
+	f, err := parseFrames(out, "result")
+	if err != nil {
+		return Result{}, err
+	}
+	r := Result{
+		Outcome: Outcome(f.last("outcome")),
+		Reason:  inMessage(strings.TrimSpace(f.text("reason"))),
+		File:    f.last("file"), Log: inMessage(f.last("log")),
+		Restarted: unique(f["restarted"]), Lost: unique(f["lost"]), Failed: unique(f["failed"]),
+	}
+	switch r.Outcome {
+	case Swapped, Restarted, Already, Unchanged, Moved, RolledBack, FailedDown, Interrupted:
+		return r, nil
+	}
+	return Result{}, fmt.Errorf("the docker host reports the outcome %q, which is none", r.Outcome)
+}
+
+// unique drops repetitions: a resumed transaction may name a container twice.
+func unique(lines []string) []string {
+	var out []string
+	seen := map[string]bool{}
+	for _, l := range lines {
+		if !seen[l] {
+			seen[l] = true
+			out = append(out, inMessage(l))
+		}
+	}
+	return out
+}
+
+// DaemonDown is a transaction that left no dockerd answering.
+type DaemonDown struct{ Machine, Log string }
+
+func (e *DaemonDown) Error() string {
+	return fmt.Sprintf("dockerd on %s does not come up, with the old certificate neither; its last words: %s", e.Machine, e.Log)
+}
+
+// Err is nil if dockerd on the machine serves what it was to serve.
+func (r Result) Err(machine string) error {
+	switch r.Outcome {
+	case Swapped, Restarted, Already:
+		return nil
+	case Unchanged:
+		return fmt.Errorf("the new certificate could not be written on %s: %s", machine, r.Reason)
+	case Moved:
+		return fmt.Errorf("the server certificate on %s was changed by somebody else meanwhile", machine)
+	case Interrupted:
+		return fmt.Errorf("what was begun on %s did not come to its end: %s", machine, r.Reason)
+	case RolledBack:
+		return fmt.Errorf("dockerd on %s did not come up with the new certificate and runs with the old one: %s", machine, r.Reason)
+	}
+	return &DaemonDown{Machine: machine, Log: r.Log}
+}
