@@ -2,15 +2,30 @@
 GO      ?= go
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 PREFIX  ?= /usr/local
+MANDIR   = $(PREFIX)/share/man/man1
+BASHDIR  = $(PREFIX)/share/bash-completion/completions
+ZSHDIR   = $(PREFIX)/share/zsh/site-functions
+FISHDIR  = $(PREFIX)/share/fish/vendor_completions.d
 LDFLAGS  = -s -w -X main.version=$(VERSION)
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 DEADCODE = golang.org/x/tools/cmd/deadcode@v0.52.0
 TARGETS  = darwin/amd64 darwin/arm64 linux/amd64 linux/arm64
 FUZZTIME ?= 10s
 
-.PHONY: all build test e2e soak realvbox demo bench fuzz lint deadcode cross dist man install clean need-go
+.PHONY: all help uninstall build test e2e soak realvbox demo bench fuzz lint deadcode cross dist man install clean need-go
 
 all: build
+
+help:
+	@echo 'make build            build bin/docker-vpn-helper'
+	@echo 'make demo             watch a broken machine being repaired; needs no VirtualBox, no root (1 minute)'
+	@echo 'make test             run the tests (10 minutes)'
+	@echo 'make install          install the program, man pages and completions into PREFIX (/usr/local)'
+	@echo 'make uninstall        remove them again'
+	@echo 'make man              rewrite docs/man from the commands'
+	@echo 'make lint             vet, staticcheck, dead code'
+	@echo 'make e2e, soak, bench as root on Debian: tests with network namespaces'
+	@echo 'make cross, dist      build for all platforms, release archives'
 
 # From 1.21 on, Go gets the version that go.mod asks for, or says what is wrong; an
 # older one does not even understand the question.
@@ -25,6 +40,8 @@ need-go:
 # Without cgo, as in a release: it starts in two thirds of the time.
 build: need-go
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/docker-vpn-helper ./cmd/docker-vpn-helper
+	@mkdir -p bin/completion
+	@for s in bash zsh fish; do bin/docker-vpn-helper completion $$s > bin/completion/$$s || exit 1; done
 
 # The tests try the shells that the program writes for. On Debian root gets what
 # is missing; elsewhere those that are installed are tried. In CI all must be there.
@@ -50,6 +67,7 @@ realvbox: need-go
 	scripts/realvbox $(TESTFLAGS)
 
 demo: need-go
+	@echo 'Compiling the demo (up to a minute the first time) ...'
 	@$(GO) run ./internal/lab/cmd/demo
 
 bench: need-go
@@ -92,10 +110,19 @@ dist: need-go
 man: need-go
 	$(GO) test ./internal/cli -run '^TestManPagesAreFresh$$' -args -update
 
-install: build
-	install -d '$(DESTDIR)$(PREFIX)/bin' '$(DESTDIR)$(PREFIX)/share/man/man1'
+# Installing builds nothing, because sudo may not find Go: run make before.
+install:
+	@test -x bin/docker-vpn-helper || { echo "run 'make' first (without sudo), then '$(MAKE) install' again" >&2; exit 1; }
+	install -d '$(DESTDIR)$(PREFIX)/bin' '$(DESTDIR)$(MANDIR)' '$(DESTDIR)$(BASHDIR)' '$(DESTDIR)$(ZSHDIR)' '$(DESTDIR)$(FISHDIR)'
 	install -m 0755 bin/docker-vpn-helper '$(DESTDIR)$(PREFIX)/bin/docker-vpn-helper'
-	install -m 0644 docs/man/*.1 '$(DESTDIR)$(PREFIX)/share/man/man1/'
+	install -m 0644 docs/man/*.1 '$(DESTDIR)$(MANDIR)/'
+	install -m 0644 bin/completion/bash '$(DESTDIR)$(BASHDIR)/docker-vpn-helper'
+	install -m 0644 bin/completion/zsh '$(DESTDIR)$(ZSHDIR)/_docker-vpn-helper'
+	install -m 0644 bin/completion/fish '$(DESTDIR)$(FISHDIR)/docker-vpn-helper.fish'
+
+uninstall:
+	rm -f '$(DESTDIR)$(PREFIX)/bin/docker-vpn-helper' '$(DESTDIR)$(MANDIR)'/docker-vpn-helper.1 '$(DESTDIR)$(MANDIR)'/docker-vpn-helper-*.1
+	rm -f '$(DESTDIR)$(BASHDIR)/docker-vpn-helper' '$(DESTDIR)$(ZSHDIR)/_docker-vpn-helper' '$(DESTDIR)$(FISHDIR)/docker-vpn-helper.fish'
 
 clean:
 	rm -rf bin dist

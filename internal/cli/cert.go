@@ -31,7 +31,7 @@ func (a *app) certCmd() *cobra.Command {
 	}
 	var accept bool
 	show := &cobra.Command{
-		Use: "show [MACHINE]", Short: "Show the server certificate in each of its places, the client's and the machine CA's", Args: a.oneMachine,
+		Use: "show [MACHINE]", Short: "Show the server certificate wherever it is stored, the client's, and the machine CA's", Args: a.oneMachine,
 		Example: "  docker-vpn-helper cert show default",
 		RunE: func(_ *cobra.Command, args []string) error {
 			return a.withMachine(args, a.certShow)
@@ -46,7 +46,7 @@ func (a *app) certCmd() *cobra.Command {
 			})
 		},
 	}
-	renew.Flags().BoolVar(&accept, "accept-host-key", false, "take a changed SSH host key as the new one")
+	renew.Flags().BoolVar(&accept, "accept-host-key", false, "accept a changed SSH host key")
 	cmd.AddCommand(show, renew)
 	return cmd
 }
@@ -144,7 +144,7 @@ func age(c *certs.Summary, now time.Time) string {
 }
 
 // certRenew is fix --reissue for the certificate's layer alone: what stands between
-// it and a proof is looked at, and only a VM that is off is started.
+// it and a verified connection is looked at, and only a VM that is off is started.
 func (a *app) certRenew(s site, name string, acceptHostKey bool) error {
 	session, err := engine.Begin(a.ctx, a.hard, a.work(s, name, "cert-renew", func(w *target.Target) { w.AcceptHostKey = acceptHostKey }))
 	if err != nil {
@@ -156,7 +156,7 @@ func (a *app) certRenew(s site, name string, acceptHostKey bool) error {
 	w.Reissue = true
 	w.Forget()
 	if target := w.Endpoints.Target(a.ctx); target.Planned && a.ctx.Err() == nil {
-		return &exitError{code: exitProblems, message: fmt.Sprintf("machine %q has no NAT rule for dockerd, so that a new certificate could not be proved", w.Machine.Name),
+		return &exitError{code: exitProblems, message: fmt.Sprintf("machine %q has no NAT rule for dockerd, so a new certificate can't be verified", w.Machine.Name),
 			hint: w.Hint(hint.Fix("--reissue"))}
 	}
 	res, err := session.Fix(a.ctx, a.hard, layers.Only("machine", "ssh", "tls", "daemon"))

@@ -18,9 +18,10 @@ func (a *app) completionCmd() *cobra.Command {
 		Use:   "completion bash|zsh|fish|powershell",
 		Short: "Print the completion script for a shell",
 		Long: `completion prints a script that completes commands, flags, machine names and
-finding codes. For good: write it where the shell looks for such scripts.`,
+finding codes. make install installs it;
+otherwise write it where the shell looks for such scripts.`,
 		Example: `  eval "$(docker-vpn-helper completion bash)"
-  docker-vpn-helper completion zsh > "${fpath[1]}/_docker-vpn-helper"
+  docker-vpn-helper completion zsh > ~/.zfunc/_docker-vpn-helper   # with fpath+=~/.zfunc in ~/.zshrc
   docker-vpn-helper completion fish > ~/.config/fish/completions/docker-vpn-helper.fish
   docker-vpn-helper completion powershell | Out-String | Invoke-Expression`,
 		Args: func(_ *cobra.Command, args []string) error {

@@ -22,10 +22,10 @@ func (a *app) contextCmd() *cobra.Command {
 	var wish dockercontext.Wish
 	cmd := &cobra.Command{
 		Use:   "context [MACHINE]",
-		Short: "Make a docker context for the machine's endpoint",
-		Long: `context makes, or brings up to date, a docker context for the machine's endpoint, so
-that new terminals and programs with windows find it. Its name is the machine's;
-machine-default for the machine default, because docker keeps that name.`,
+		Short: "Create a docker context for the machine's endpoint",
+		Long: `context creates or updates a docker context for the machine's endpoint, so
+that new terminals and GUI applications find it. Its name is the machine's;
+machine-default for the machine default, because docker reserves that name.`,
 		Example: `  docker-vpn-helper context default --use
   docker --context "$(docker-vpn-helper context default)" info`,
 		Args: a.oneMachine,
@@ -39,7 +39,7 @@ machine-default for the machine default, because docker keeps that name.`,
 		},
 	}
 	cmd.Flags().BoolVar(&wish.Use, "use", false, "make it the current context")
-	cmd.Flags().BoolVar(&wish.Force, "force", false, "take over a context that leads elsewhere")
+	cmd.Flags().BoolVar(&wish.Force, "force", false, "replace a context that leads elsewhere")
 	return cmd
 }
 

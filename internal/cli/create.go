@@ -50,7 +50,7 @@ func (a *app) openOrCreate(s site, name string, f fixFlags) (*target.Target, err
 		if similar := nearest(name, missing.Known, 1); len(similar) > 0 {
 			return nil, err // a typing error, not a wish
 		}
-		if !a.ui.CanPrompt() || !a.ui.Ask(a.ctx, fmt.Sprintf("The store has no machine %q. Create it with docker-machine create -d virtualbox %s?", name, name)) {
+		if !a.ui.CanPrompt() || !a.ui.Ask(a.ctx, fmt.Sprintf("The store has no machine %q. Create it (docker-machine create -d virtualbox %s)?", name, name)) {
 			if a.ctx.Err() != nil {
 				err = context.Cause(a.ctx)
 			}

@@ -22,7 +22,11 @@ func (a *app) doctorCmd() *cobra.Command {
 	var ticket string
 	cmd := &cobra.Command{
 		Use:   "doctor [MACHINE]",
-		Short: "Inspect every rung and change nothing",
+		Short: "Diagnose the connection without changing anything",
+		Long: `doctor inspects each layer between docker and dockerd, and changes nothing. The last line
+is the one command to run next.
+
+Without MACHINE it is $DOCKER_MACHINE_NAME, else the only machine in the store, else "default".`,
 		Example: `  docker-vpn-helper doctor default
   docker-vpn-helper doctor --all --json
   docker-vpn-helper doctor --report ticket.txt default`,
@@ -55,8 +59,8 @@ func (a *app) doctorCmd() *cobra.Command {
 			return a.doctor(s, names, ticket)
 		},
 	}
-	cmd.Flags().BoolVar(&all, "all", false, "every machine of the store")
-	cmd.Flags().StringVar(&ticket, "report", "", "also write the findings, the evidence, versions and routes to this file, without names, secrets and public addresses")
+	cmd.Flags().BoolVar(&all, "all", false, "diagnose every machine in the store")
+	cmd.Flags().StringVar(&ticket, "report", "", "also write a report for a bug ticket to `FILE`, without names, secrets and public addresses")
 	return cmd
 }
 

@@ -20,11 +20,13 @@ func (a *app) envCmd() *cobra.Command {
 	var unset, noProxy, noVerify bool
 	cmd := &cobra.Command{
 		Use:   "env [MACHINE]",
-		Short: "Print the environment that points docker at the machine",
+		Short: "Print the shell variables that point docker at the machine",
 		Long: `env prints the assignments that point docker at the machine, for the shell to evaluate,
 after one handshake with dockerd. If dockerd does not answer it prints nothing.
 
---shell takes ` + strings.Join(shell.Names(), ", ") + `.`,
+--shell takes ` + strings.Join(shell.Names(), ", ") + `.
+
+Without MACHINE it is $DOCKER_MACHINE_NAME, else the only machine in the store, else "default".`,
 		Example: `  eval "$(docker-vpn-helper env default)"
   docker-vpn-helper env default --shell fish | source`,
 		Args: a.oneMachine,
@@ -53,9 +55,9 @@ after one handshake with dockerd. If dockerd does not answer it prints nothing.
 	}
 	f := cmd.Flags()
 	f.StringVar(&shellName, "shell", "", shellUsage)
-	f.BoolVarP(&unset, "unset", "u", false, "remove the variables that still have a value of env's")
-	f.BoolVar(&noProxy, "no-proxy", false, "add the endpoint's host to no_proxy; with --unset, take it out")
-	f.BoolVar(&noVerify, "no-verify", false, "print what is recorded, without a handshake")
+	f.BoolVarP(&unset, "unset", "u", false, "unset the variables that env set")
+	f.BoolVar(&noProxy, "no-proxy", false, "add the endpoint's host to no_proxy; with --unset, remove it")
+	f.BoolVar(&noVerify, "no-verify", false, "print the recorded endpoint without checking it")
 	return cmd
 }
 
@@ -142,7 +144,7 @@ func (a *app) unset(s site, dialect shell.Dialect, noProxy bool) error {
 		return err
 	}
 	for _, name := range others {
-		a.ui.Say("%s stays: %q is not of docker-vpn-helper env", name, a.Getenv(name))
+		a.ui.Say("%s stays: docker-vpn-helper env did not set it to %q", name, a.Getenv(name))
 	}
 	a.ui.Print(block)
 	return nil

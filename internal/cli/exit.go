@@ -115,7 +115,7 @@ func (a *app) endedRun(err error) *exitError {
 		default:
 			next = hint.Own("doctor", refused.Machine)
 		}
-		return &exitError{code: inner.code, message: "nothing was taken back: " + inner.message, hint: next}
+		return &exitError{code: inner.code, message: "nothing was undone: " + inner.message, hint: next}
 	case errors.As(err, &journal) && journal.Machine == "":
 		return &exitError{code: exitIncomplete, hint: hint.VBoxManage("list", "vms", "--long")}
 	case errors.As(err, &journal):
@@ -166,7 +166,7 @@ func (a *app) userAction(err error) *exitError {
 	case errors.As(err, &needsYes):
 		return &exitError{code: exitUserAction, hint: a.again("--yes")}
 	case errors.Is(err, ui.ErrRefused):
-		return &exitError{code: exitUserAction, message: "nothing was changed: " + err.Error()}
+		return &exitError{code: exitUserAction, message: "Cancelled; nothing was changed"}
 	case errors.As(err, &sudo):
 		return &exitError{code: exitUserAction, hint: hint.Run(sudo.Argv...)}
 	case errors.As(err, &required):

@@ -33,7 +33,7 @@ explain - does the same for an error message of docker, docker-machine, ssh,
 VBoxManage, docker-compose, curl or minikube, which it reads from standard input.
 explain -- COMMAND runs the command, passes its input and output through, and
 explains its error message if it fails: exit status 1; 0 if it succeeds.
-An unrecognized message is not guessed at: exit status 4. Nothing is sent anywhere.`,
+An unrecognized message ends with exit status 4. Nothing is sent over the network.`,
 		Example: `  docker-vpn-helper explain route.hijacked
   docker ps 2>&1 | docker-vpn-helper explain -
   docker-vpn-helper explain -- docker-machine env default`,

@@ -27,7 +27,12 @@ func (a *app) fixCmd() *cobra.Command {
 	var f fixFlags
 	cmd := &cobra.Command{
 		Use:   "fix [MACHINE]",
-		Short: "Repair every rung, prove it, and print the environment",
+		Short: "Repair the connection, verify it, and print the shell variables",
+		Long: `fix repairs what doctor finds, layer by layer, and verifies the result with a request to
+dockerd. It prints the assignments of DOCKER_* for the shell to evaluate. A repair that fails
+is rolled back; undo reverts one that has succeeded.
+
+Without MACHINE it is $DOCKER_MACHINE_NAME, else the only machine in the store, else "default".`,
 		Example: `  eval "$(docker-vpn-helper fix default)"
   docker-vpn-helper fix --dry-run default`,
 		Args: a.oneMachine,
@@ -47,12 +52,13 @@ func (a *app) fixCmd() *cobra.Command {
 		},
 	}
 	fl := cmd.Flags()
-	fl.BoolVar(&f.dryRun, "dry-run", false, "print the changes and make none")
+	fl.BoolVar(&f.dryRun, "dry-run", false, "print the changes without making them")
 	fl.BoolVar(&f.create, "create", false, "create the machine if the store has none of that name")
-	fl.IntVar(&f.port, "port", 0, "host port for a new NAT rule (default 2376, or the next free one)")
-	fl.BoolVar(&f.reissue, "reissue", false, "reissue the server certificate even if it is good")
+	fl.IntVar(&f.port, "port", 0, "forward `PORT` of 127.0.0.1 if a NAT rule is added (default 2376 or the next free one)")
+	fl.Lookup("port").DefValue = "" // 0 is not a port
+	fl.BoolVar(&f.reissue, "reissue", false, "reissue the server certificate even if it is valid")
 	fl.BoolVar(&f.stopVMs, "stop-vms", false, "save and resume running VMs where kernel modules must be restarted")
-	fl.BoolVar(&f.acceptHostKey, "accept-host-key", false, "take a changed SSH host key as the new one")
+	fl.BoolVar(&f.acceptHostKey, "accept-host-key", false, "accept a changed SSH host key")
 	fl.StringVar(&f.shell, "shell", "", shellUsage)
 	return cmd
 }

@@ -88,11 +88,19 @@ func (a *app) root() *cobra.Command {
 	var version bool
 	root := &cobra.Command{
 		Use:   "docker-vpn-helper",
-		Short: "Find what broke between docker and its VM, repair it, prove it, take it back",
+		Short: "Find what broke between docker and its VM, repair it, verify it, undo it",
 		Long: `docker-vpn-helper repairs the path from docker on a laptop to dockerd in a
-docker-machine VM when a VPN has taken the host-only network away.`,
+docker-machine VM when a VPN has taken the host-only network away.
+
+MACHINE is a machine in the docker-machine store. Where none is named it is
+$DOCKER_MACHINE_NAME, else the only machine in the store, else "default".
+
+Exit status: 0 healthy or repaired, 1 problems found or rolled back, 2 wrong usage,
+3 you must act first, 4 could not tell, 5 rollback incomplete, 130 interrupted.
+Documentation: https://github.com/docker-vpn-helper/docker-vpn-helper`,
 		Example: `  docker-vpn-helper doctor
   eval "$(docker-vpn-helper fix default)"
+  docker-vpn-helper fix --timeout 2m default
   docker-vpn-helper undo default`,
 		SilenceUsage: true, SilenceErrors: true,
 		Args: func(cmd *cobra.Command, args []string) error {
@@ -121,13 +129,13 @@ docker-machine VM when a VPN has taken the host-only network away.`,
 	root.CompletionOptions.DisableDefaultCmd = true
 	root.SetFlagErrorFunc(a.flagError)
 	f := root.PersistentFlags()
-	f.StringVarP(&a.storage, "storage-path", "s", "", "machine store (default $MACHINE_STORAGE_PATH, else ~/.docker/machine)")
+	f.StringVarP(&a.storage, "storage-path", "s", "", "use the machine store in `DIR` (default $MACHINE_STORAGE_PATH, else ~/.docker/machine)")
 	f.BoolVar(&a.ui.JSON, "json", false, "print one JSON object and nothing else")
 	a.ui.JSON = wantsJSON(a.args)
-	f.BoolVarP(&a.ui.Verbose, "verbose", "v", false, "tell every step on stderr")
-	f.BoolVarP(&a.yes, "yes", "y", false, "answer every question with yes")
-	f.DurationVar(&a.timeout, "timeout", 0, "give up after this long, and roll back")
-	f.StringVar(&a.color, "color", string(ui.Auto), "colour the output: auto, always, never")
+	f.BoolVarP(&a.ui.Verbose, "verbose", "v", false, "log each step to stderr")
+	f.BoolVarP(&a.yes, "yes", "y", false, "confirm every change")
+	f.DurationVar(&a.timeout, "timeout", 0, "give up and roll back after `DURATION`, such as 90s or 2m (default none)")
+	f.StringVar(&a.color, "color", string(ui.Auto), "color the output `WHEN`: auto, always, never")
 	root.Flags().BoolVar(&version, "version", false, "print the version")
 	root.SetHelpFunc(a.help(root.HelpFunc()))
 	root.SetHelpCommand(a.helpCmd())

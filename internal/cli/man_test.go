@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"strings"
 	"testing"
 	"time"
 
@@ -33,6 +34,9 @@ func TestManPagesAreFresh(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := pages(t, fresh)
+	for name, text := range want {
+		want[name] = string(finished(t, name, []byte(text)))
+	}
 	if *update {
 		for name := range pages(t, manDir) {
 			if err := os.Remove(filepath.Join(manDir, name)); err != nil {
@@ -67,4 +71,23 @@ func pages(t *testing.T, dir string) map[string]string {
 		all[filepath.Base(name)] = date.ReplaceAllString(string(text), `$1""`)
 	}
 	return all
+}
+
+// finished is a generated page in the form of other programs' pages: EXAMPLES, the sections
+// that all pages share, and global options on the overview alone.
+func finished(t *testing.T, name string, page []byte) []byte {
+	t.Helper()
+	shared, err := os.ReadFile(filepath.Join(manDir, "sections.roff"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := regexp.MustCompile(`(?m)(\\fP)(\[=false\]|=""|=0s|=)$`).ReplaceAllString(string(page), "$1")
+	text = strings.Replace(text, ".SH EXAMPLE\n", ".SH EXAMPLES\n", 1)
+	text = regexp.MustCompile(`(?s)\.SH OPTIONS INHERITED FROM PARENT COMMANDS\n.*?\n\n\n`).
+		ReplaceAllLiteralString(text, ".SH GLOBAL OPTIONS\n\\fB-s\\fP, \\fB--json\\fP, \\fB-v\\fP, \\fB-y\\fP, \\fB--timeout\\fP and \\fB--color\\fP: see \\fBdocker-vpn-helper(1)\\fP\n\n\n")
+	before, after, found := strings.Cut(text, ".SH SEE ALSO")
+	if !found {
+		t.Fatalf("%s has no SEE ALSO", name)
+	}
+	return []byte(before + string(shared) + "\n.SH SEE ALSO" + after)
 }

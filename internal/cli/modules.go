@@ -29,8 +29,8 @@ func (a *app) modulesCmd() *cobra.Command {
 		Use:   "restart",
 		Short: "Restart VirtualBox's kernel modules, with no VM running",
 		Long: `Restart VirtualBox's kernel modules, which brings back host-only adapters that
-nothing else brings back. Every VM of every user has to be stopped for it; with
---stop-vms yours are saved before and resumed after.`,
+nothing else brings back. Every VM of every user must be stopped first;
+--stop-vms saves yours before and resumes them after.`,
 		Example: `  docker-vpn-helper modules restart --stop-vms`,
 		Args:    a.noArgs,
 		RunE: func(*cobra.Command, []string) error {

@@ -7,7 +7,7 @@ import (
 )
 
 // shellUsage is what help says of --shell.
-const shellUsage = "shell to write for (default: the calling one)"
+const shellUsage = "print for the shell `NAME` (default: the calling shell)"
 
 // dialect is what a block is written in: --json is one, and comes before the shell's.
 func (a *app) dialect(s site, name string) (shell.Dialect, error) {

@@ -18,9 +18,9 @@ func (a *app) shellInitCmd() *cobra.Command {
 		Use:   "shell-init [MACHINE]",
 		Short: "Print the line for a shell's rc file that sets DOCKER_* in new terminals",
 		Long: `shell-init prints one line for the shell's startup file. It sets DOCKER_* in every new
-terminal to the endpoint that the last fix has proved, without asking VirtualBox or the
-network; before the first fix it does nothing. Which file it belongs in is said on stderr.
-Remove the line to take it back.`,
+terminal to the endpoint that the last fix verified, without asking VirtualBox or the
+network; before the first fix it does nothing. The file to add it to is printed on stderr.
+To undo it, remove the line.`,
 		Example: `  docker-vpn-helper shell-init default >> ~/.zshrc
   docker-vpn-helper shell-init default --shell fish >> ~/.config/fish/config.fish`,
 		Args: a.oneMachine,
@@ -65,7 +65,7 @@ Remove the line to take it back.`,
 				}{engine.Schema, string(dialect), file, line})
 			}
 			a.ui.Print(line)
-			a.ui.Say("this line belongs in %s", file)
+			a.ui.Say("add this line to %s", file)
 			return nil
 		},
 	}

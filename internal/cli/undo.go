@@ -21,7 +21,11 @@ func (a *app) undoCmd() *cobra.Command {
 	var list, all bool
 	cmd := &cobra.Command{
 		Use:   "undo [MACHINE]",
-		Short: "Take back what the newest run changed",
+		Short: "Undo the most recent repair",
+		Long: `undo reverts what the newest run changed, newest change first. It is all-or-nothing:
+where a change cannot be reverted now, it does nothing and prints why.
+
+Without MACHINE it is $DOCKER_MACHINE_NAME, else the only machine in the store, else "default".`,
 		Example: `  docker-vpn-helper undo default
   docker-vpn-helper undo --all`,
 		Args: a.oneMachine,
@@ -51,8 +55,8 @@ func (a *app) undoCmd() *cobra.Command {
 			return a.undo(s, names, all)
 		},
 	}
-	cmd.Flags().BoolVar(&list, "list", false, "show the journal and change nothing")
-	cmd.Flags().BoolVar(&all, "all", false, "take everything back, on every machine")
+	cmd.Flags().BoolVar(&list, "list", false, "list the recorded repairs without undoing any")
+	cmd.Flags().BoolVar(&all, "all", false, "undo every repair, on every machine")
 	return cmd
 }
 
@@ -122,7 +126,7 @@ func (a *app) undoList(s site, names []string) error {
 		}
 	}
 	if len(runs) == 0 {
-		a.ui.Say("nothing is journaled")
+		a.ui.Say("No repairs recorded")
 	}
 	a.ui.Lines(lines...)
 	return nil
@@ -160,7 +164,7 @@ func (a *app) undo(s site, names []string, all bool) error {
 		return a.ui.PrintJSON(out)
 	}
 	if failed == nil && len(done) == 0 {
-		a.ui.Say("nothing to take back")
+		a.ui.Say("nothing to undo")
 	}
 	return nil
 }

@@ -41,9 +41,11 @@ func usageText(w io.Writer, c *cobra.Command, columns int) error {
 	}
 	section("Commands", commands.String())
 	section("Flags", c.LocalFlags().FlagUsagesWrapped(columns))
-	section("Global flags", c.InheritedFlags().FlagUsagesWrapped(columns))
+	if c.HasInheritedFlags() {
+		section("Global flags", "  -s, --json, -v, -y, --timeout, --color: see docker-vpn-helper --help")
+	}
 	if c.HasAvailableSubCommands() {
-		fmt.Fprintf(&b, "%s COMMAND --help says more about a command.\n\n", c.CommandPath())
+		fmt.Fprintf(&b, "%s COMMAND --help describes a command.\n\n", c.CommandPath())
 	}
 	_, err := io.WriteString(w, strings.TrimSuffix(b.String(), "\n"))
 	return err

@@ -10,10 +10,10 @@ import (
 // ErrRefused is a no, typed at a prompt.
 var ErrRefused = errors.New("not confirmed")
 
-// NeedsYes is a change that would have to be confirmed where nobody can be asked.
+// NeedsYes is a change that needs confirmation, where there is no terminal to ask on.
 type NeedsYes struct{ Risk string }
 
-func (e *NeedsYes) Error() string { return e.Risk + ": needs a yes" }
+func (e *NeedsYes) Error() string { return e.Risk + ": confirmation required; use --yes" }
 
 // Sink shows the engine's progress and asks for what it wants confirmed.
 type Sink struct {
@@ -28,7 +28,7 @@ func (s Sink) Event(e engine.Event) {
 	case engine.Applying:
 		s.Say("[%s] %s", e.Machine, e.Change.About().Doing)
 	case engine.Reverting:
-		s.Say("[%s] taking back: %s", e.Machine, e.Change)
+		s.Say("[%s] undoing: %s", e.Machine, e.Change)
 	case engine.Note:
 		if e.Machine == "" {
 			s.Say("%s", e.Text)
@@ -52,7 +52,7 @@ func (s Sink) Confirm(ctx context.Context, risk string) error {
 		return nil
 	case !s.CanPrompt():
 		return &NeedsYes{Risk: risk}
-	case s.Ask(ctx, risk+". Go on?"):
+	case s.Ask(ctx, risk+". Continue?"):
 		return nil
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
