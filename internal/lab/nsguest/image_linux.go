@@ -72,6 +72,9 @@ func (v *VM) install(id Identity) error {
 			return err
 		}
 	}
+	if err := otherDocker(image); err != nil {
+		return err
+	}
 	return filepath.WalkDir(filepath.Join(image, "home/docker"), func(path string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return err
@@ -83,6 +86,26 @@ func (v *VM) install(id Identity) error {
 		}
 		return os.Lchown(path, userID, groupID)
 	})
+}
+
+// otherDocker gives the docker host the docker and the dockerd that are in the directory
+// DVH_DOCKER, in place of this machine's: /var/tmp/docker29, but not below /tmp or /run, which
+// are the docker host's own.
+func otherDocker(image string) error {
+	from := os.Getenv("DVH_DOCKER")
+	if from == "" {
+		return nil
+	}
+	for name, dir := range map[string]string{"docker": "usr/bin", "dockerd": "usr/sbin"} {
+		to := filepath.Join(image, dir, name)
+		if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
+			return err
+		}
+		if err := os.Symlink(filepath.Join(from, name), to); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func put(root string, f file) error {
