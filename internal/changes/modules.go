@@ -120,7 +120,7 @@ func (c *RestartModules) Backup(ctx context.Context, w *target.Target) error {
 func (c *RestartModules) Apply(ctx context.Context, w *target.Target) error {
 	for _, vm := range c.Saved {
 		w.Tell("saving VM %s", vm.Name)
-		if _, err := w.VirtualBox.Run(ctx, vbox.SaveState(vm.UUID)); err != nil {
+		if _, err := w.VirtualBox.Run(ctx, vbox.ControlVM(vm.UUID, "savestate")); err != nil {
 			return fmt.Errorf("saving VM %s: %w", vm.Name, err)
 		}
 	}

@@ -59,7 +59,7 @@ func (c *StartVM) Apply(ctx context.Context, w *target.Target) error {
 	var err error
 	switch c.From {
 	case vbox.Paused:
-		_, err = w.VirtualBox.Run(ctx, vbox.ResumeVM(w.Machine.VMName))
+		_, err = w.VirtualBox.Run(ctx, vbox.ControlVM(w.Machine.VMName, "resume"))
 	case vbox.Starting, vbox.Restoring:
 	default:
 		_, err = w.VirtualBox.Run(ctx, vbox.StartVM(w.Machine.VMName))

@@ -20,16 +20,14 @@ func Env() []string { return []string{"LC_ALL=C.UTF-8"} }
 // The functions below return VBoxManage's arguments, without the program's own
 // name. name is a VM's name or UUID.
 
-func ShowVersion() []string          { return []string{"--version"} }
-func ShowVM(name string) []string    { return []string{"showvminfo", name, "--machinereadable"} }
-func ListVMs() []string              { return []string{"list", "vms"} }
-func ListRunning() []string          { return []string{"list", "runningvms"} }
-func ListHostOnlyIfs() []string      { return []string{"list", "hostonlyifs"} }
-func ListHostOnlyNets() []string     { return []string{"list", "hostonlynets"} } // 7.x on macOS only
-func StartVM(name string) []string   { return []string{"startvm", name, "--type", "headless"} }
-func PauseVM(name string) []string   { return []string{"controlvm", name, "pause"} }
-func ResumeVM(name string) []string  { return []string{"controlvm", name, "resume"} }
-func SaveState(name string) []string { return []string{"controlvm", name, "savestate"} }
+func ShowVersion() []string                { return []string{"--version"} }
+func ShowVM(name string) []string          { return []string{"showvminfo", name, "--machinereadable"} }
+func ListVMs() []string                    { return []string{"list", "vms"} }
+func ListRunning() []string                { return []string{"list", "runningvms"} }
+func ListHostOnlyIfs() []string            { return []string{"list", "hostonlyifs"} }
+func ListHostOnlyNets() []string           { return []string{"list", "hostonlynets"} } // 7.x on macOS only
+func StartVM(name string) []string         { return []string{"startvm", name, "--type", "headless"} }
+func ControlVM(name, what string) []string { return []string{"controlvm", name, what} } // "pause", "resume", "savestate"
 
 // AddForward adds f to the NIC in slot (f.Slot is not looked at): live on a VM
 // that somebody holds, in its settings otherwise (VirtualBox manual, "VBoxManage

@@ -36,11 +36,6 @@ type Error struct {
 func (e *Error) Error() string { return "VBoxManage: " + e.Text }
 func (e *Error) Unwrap() error { return e.Err }
 
-// Unlisted is what VBoxManage answers about a VM that is not in its list.
-func Unlisted(name string) *Error {
-	return &Error{Kind: NotFound, Text: "Could not find a registered machine named '" + name + "'"}
-}
-
 // Retryable reports that the same command may succeed in a moment.
 func (e *Error) Retryable() bool { return e.Kind == NotReady }
 

@@ -74,7 +74,7 @@ func (p *prefetch) vm(ctx context.Context, name string) (vm vbox.VM, ok bool, er
 	a := p.vms[name]
 	switch {
 	case a == nil && p.ok:
-		return vbox.VM{}, true, vbox.Unlisted(name)
+		return vbox.VM{}, true, unlisted(name)
 	case a == nil:
 		return vbox.VM{}, false, nil
 	}
@@ -103,4 +103,9 @@ func (p *prefetch) slot(ctx context.Context) (release func(), err error) {
 	case p.slots <- struct{}{}:
 		return func() { <-p.slots }, nil
 	}
+}
+
+// unlisted is what VBoxManage answers about a VM that is not in its list.
+func unlisted(name string) *vbox.Error {
+	return &vbox.Error{Kind: vbox.NotFound, Text: "Could not find a registered machine named '" + name + "'"}
 }

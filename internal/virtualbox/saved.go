@@ -41,7 +41,7 @@ func (v *Manager) Resume(ctx context.Context, s SavedVM, notify func(string, ...
 		return false, fmt.Errorf("resuming VM %s: %w", s.Name, err)
 	}
 	if s.Paused {
-		if _, err := v.Run(ctx, vbox.PauseVM(s.UUID)); err != nil {
+		if _, err := v.Run(ctx, vbox.ControlVM(s.UUID, "pause")); err != nil {
 			return true, fmt.Errorf("pausing VM %s again: %w", s.Name, err)
 		}
 	}

@@ -83,7 +83,7 @@ func TestVBoxManageThatDoesNotEnd(t *testing.T) {
 		"in_a_diagnosis":    {false, vbox.ShowVersion(), 4 * time.Second},
 		"in_a_repair":       {true, vbox.ShowVersion(), 30 * time.Second},
 		"while_a_vm_starts": {true, vbox.StartVM("dev"), 10 * time.Minute},
-		"while_one_saves":   {true, vbox.SaveState("dev"), 10 * time.Minute},
+		"while_one_saves":   {true, vbox.ControlVM("dev", "savestate"), 10 * time.Minute},
 	} {
 		t.Run(situation, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
