@@ -68,7 +68,8 @@ realvbox: need-go
 
 demo: need-go
 	@echo 'Compiling the demo (up to a minute the first time) ...'
-	@$(GO) run ./internal/lab/cmd/demo
+	@$(GO) build -o bin/demo ./internal/lab/cmd/demo
+	@bin/demo
 
 bench: need-go
 	scripts/debian-packages

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -35,7 +36,7 @@ func AddContainer(dir, name, restart string) error {
 	d := &engine{file: filepath.Join(dir, "containers.json")}
 	all := d.load()
 	sum := sha256.Sum256([]byte(dir + name))
-	c := Container{ID: hex.EncodeToString(sum[:]), Name: name, Image: "busybox", Restart: restart, Running: true, Started: time.Now().UTC()}
+	c := Container{ID: hex.EncodeToString(sum[:]), Name: name, Image: "busybox", Restart: restart, Running: true, Started: time.Now().UTC().Add(-2 * time.Hour)}
 	if restart == "rm" {
 		c.Restart, c.Remove = "no", true
 	}
@@ -120,10 +121,13 @@ func (c Container) state() string {
 }
 
 func (c Container) status() string {
-	if c.Running {
-		return "Up 2 hours"
+	if !c.Running {
+		return "Exited (137) 2 hours ago"
 	}
-	return "Exited (137) 2 hours ago"
+	if up := time.Since(c.Started); up < time.Minute {
+		return fmt.Sprintf("Up %d seconds", max(2, int(up.Seconds())))
+	}
+	return "Up 2 hours"
 }
 
 // inspect is GET /containers/ID/json.

@@ -15,6 +15,8 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/fatih/color"
+
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/cli"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/embedded"
@@ -33,11 +35,17 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	err := run(ctx)
 	stop()
-	if err != nil {
+	switch {
+	case errors.Is(err, errInterrupted):
+		fmt.Fprintln(os.Stderr, "\nInterrupted. Everything is cleaned up.")
+		os.Exit(130)
+	case err != nil:
 		fmt.Fprintln(os.Stderr, "demo: error:", err)
 		os.Exit(1)
 	}
 }
+
+var errInterrupted = errors.New("interrupted")
 
 // program is docker-vpn-helper itself, on the demo's laptop.
 func program() int {
@@ -103,11 +111,13 @@ func (d *demo) machine() error {
 
 const (
 	env  = `export DOCKER_TLS_VERIFY=1 DOCKER_HOST=tcp://192.168.99.100:2376 DOCKER_CERT_PATH=$HOME/.docker/machine/machines/default`
+	fix  = `eval "$(docker-vpn-helper fix --yes --shell sh default)"`
 	eval = `eval "$(docker-vpn-helper env default)"`
 )
 
 // show is the story. Each step has to end as it should, so the demo is a test too.
 func (d *demo) show() error {
+	comment, command := color.New(color.Faint), color.New(color.FgCyan)
 	fmt.Println("This is a laptop with a docker-machine VM, all of it simulated in a temporary directory.")
 	for _, s := range []struct {
 		say, before, line string
@@ -115,30 +125,32 @@ func (d *demo) show() error {
 		exit              int
 	}{
 		{say: "docker reaches the VM by its host-only address.", before: env, line: "docker ps"},
-		{say: "The VPN connects, and takes the route.", vpn: "on", before: env, line: "docker ps", exit: 1},
+		{say: "The VPN connects and takes the route: docker no longer reaches the VM.", vpn: "on", before: env, line: "docker ps", exit: 1},
 		{say: "What is wrong?", line: "docker-vpn-helper doctor default", exit: 1},
 		{say: "What would fix it?", line: "docker-vpn-helper fix --dry-run default", exit: 1},
-		{say: "Fix it.", line: `docker-vpn-helper fix --yes --shell sh default`},
-		{say: "docker works again, the VPN still on.", before: eval, line: "docker ps"},
-		{say: "The ladder now.", before: eval, line: "docker-vpn-helper doctor default"},
-		{say: "The VPN disconnects: still works.", vpn: "off", before: eval, line: "docker ps"},
-		{say: "And all of it can be taken back.", line: "docker-vpn-helper undo --yes default"},
+		{say: "Fix it. Restarting dockerd restarts the container web.", line: `docker-vpn-helper fix --yes --shell sh default`},
+		{say: "docker works again, with the VPN still on.", before: eval, line: "docker ps"},
+		{say: "Check again.", before: eval, line: "docker-vpn-helper doctor default"},
+		{say: "The VPN disconnects: docker still works.", vpn: "off", before: eval, line: "docker ps"},
+		{say: "Undo the repair.", line: "docker-vpn-helper undo --yes default"},
+		{say: "Repair it again, in one line.", line: fix + " && docker ps"},
 	} {
 		if s.vpn != "" {
 			if err := d.vpn(s.vpn); err != nil {
 				return err
 			}
 		}
-		fmt.Printf("\n# %s\n", s.say)
+		comment.Printf("\n# %s\n", s.say)
 		if s.before == eval {
-			fmt.Println("$ " + eval)
+			command.Println("$ " + eval)
 		}
-		fmt.Println("$ " + s.line)
+		command.Println("$ " + s.line)
 		if err := d.sh(s.before, s.line, s.exit); err != nil {
 			return err
 		}
 	}
-	fmt.Println("\nEverything above ran on 127.0.0.1 and is gone now.")
+	fmt.Println("\nEverything above ran on 127.0.0.1 and is gone now. Try it on yours; this changes nothing:")
+	command.Println("  make build && bin/docker-vpn-helper doctor")
 	return nil
 }
 
@@ -166,7 +178,7 @@ func (d *demo) sh(before, line string, want int) error {
 	var exit *exec.ExitError
 	switch {
 	case d.ctx.Err() != nil:
-		return errors.New("interrupted; everything is cleaned up")
+		return errInterrupted
 	case err != nil && !errors.As(err, &exit):
 		return err
 	}
