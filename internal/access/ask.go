@@ -64,7 +64,7 @@ func (a *Access) askInSmall(ctx context.Context, cmd host.Cmd) (host.Output, err
 }
 
 // runUnlessSilent runs a command. If nothing came for probeTime it asks the connection
-// for a sign of life, which tells a docker host that is slow from a path that loses
+// for a sign of life, which distinguishes a docker host that is slow from a path that loses
 // large packets, and gives up where there is none.
 func runUnlessSilent(ctx context.Context, c *sshhost.Client, cmd host.Cmd) (host.Output, error) {
 	ctx, cancel := context.WithCancelCause(ctx)

@@ -37,7 +37,7 @@ func (a *Access) pinHostKey(ctx context.Context, line, key []byte) error {
 }
 
 // knownHostKey is the pinned key. One that was pinned with another id_rsa belongs to
-// another machine, which had the same name: whoever can change id_rsa needs no false
+// another machine, which had the same name: an attacker who can change id_rsa needs no false
 // docker host.
 func (a *Access) knownHostKey(ctx context.Context, key []byte) ([]byte, error) {
 	known, err := a.Laptop.ReadFile(ctx, a.hostKeyFile())

@@ -12,7 +12,7 @@ import (
 )
 
 // Probe is what sshd does at the docker host's own address after it was cut off behind
-// NAT: that tells a ban of one source address from an sshd that is not well.
+// NAT: that distinguishes a ban of one source address from an sshd that is not well.
 type Probe struct {
 	Addr string `json:"addr,omitempty"` // empty: not tried
 	// Refused: the connection was refused. Connected: it was made; without an Ident it

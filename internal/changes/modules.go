@@ -23,7 +23,7 @@ import (
 const (
 	// closeTime is how long VirtualBox's processes may take to end once their VMs are saved.
 	closeTime = 20 * time.Second
-	// serverTime is how long VirtualBox's own server may take to end once nobody
+	// serverTime is how long VirtualBox's own server may take to end once no program
 	// talks to it; it gives itself five seconds.
 	serverTime = 8 * time.Second
 	// wakeTime is how long a VM may take to greet again after it was resumed.
@@ -165,7 +165,7 @@ func (c *RestartModules) Apply(ctx context.Context, w *target.Target) error {
 	return nil
 }
 
-// awaitClosed waits until nobody has the modules open any more.
+// awaitClosed waits until no process has the modules open any more.
 func (c *RestartModules) awaitClosed(ctx context.Context, w *target.Target) error {
 	if len(c.Saved) == 0 {
 		return nil

@@ -220,7 +220,7 @@ func (c *Reissue) Revert(ctx context.Context, w *target.Target) ([]string, error
 	return left, r.Err(c.Machine)
 }
 
-// startable reports whether dockerd can start with the old certificate, as far as can be told.
+// startable reports whether dockerd can start with the old certificate, as far as is known.
 func (c *Reissue) startable(facts dockerhost.Facts) bool {
 	old, err := certs.ParseCert(c.HostOld)
 	key := facts.PublicKey()

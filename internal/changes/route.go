@@ -24,7 +24,7 @@ type RestoreRoute struct {
 	Again string `json:",omitempty"`
 	// Listed reports that there was such a route before, which led nowhere.
 	Listed bool `json:",omitempty"`
-	// Boot is the one in which the route was made; "" where nothing tells.
+	// Boot is the one in which the route was made; "" where it is not known.
 	Boot string `json:",omitempty"`
 }
 
@@ -107,7 +107,7 @@ func (c *RestoreRoute) CheckUndo(ctx context.Context, w *target.Target) error {
 	return err
 }
 
-// gone says that our route has ended with the boot in which it was made: what is there
+// gone reports whether our route has ended with the boot in which it was made: what is there
 // now is VirtualBox's and the kernel's.
 func (c *RestoreRoute) gone(ctx context.Context, w *target.Target) bool {
 	now, err := laptop.Boot(ctx, w.Laptop)

@@ -101,8 +101,8 @@ func (c *AddRule) Apply(ctx context.Context, w *target.Target) error {
 }
 
 // bound reports whether VirtualBox listens for the new rule. The port was free a
-// moment ago, under the lock: who listens now and does not prove to be somebody
-// else is VirtualBox.
+// moment ago, under the lock: what listens now and does not turn out to be another
+// machine is VirtualBox.
 func (c *AddRule) bound(ctx context.Context, w *target.Target, vm vbox.VM) (bool, error) {
 	if !vm.State.Live() {
 		return true, nil
@@ -127,7 +127,7 @@ func (c *AddRule) bound(ctx context.Context, w *target.Target, vm vbox.VM) (bool
 }
 
 // Whatever has our name is ours to remove,
-// unless somebody has made another rule of it since.
+// unless another rule has been made of it since.
 func (c *AddRule) Revert(ctx context.Context, w *target.Target) ([]string, error) {
 	vm, exists, err := c.lookUp(ctx, w)
 	if err != nil || !exists {

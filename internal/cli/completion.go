@@ -128,7 +128,7 @@ func (a *app) complete(cmd *cobra.Command) {
 }
 
 // completeMachines are the names in the store; none where it cannot be read, because
-// nobody would see the error.
+// the error would not be seen.
 func (a *app) completeMachines() []string {
 	s, err := a.site()
 	if err != nil {

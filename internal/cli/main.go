@@ -76,7 +76,7 @@ func Main(args []string, stdio IO) int {
 	if err := root.Execute(); err != nil {
 		return a.report(err)
 	}
-	// Who no longer reads has heard enough, as head does: what was done is as it was.
+	// A reader that closes the pipe, as head does, wants no more: what was done is as it was.
 	if err := a.ui.Lost(); err != nil && !errors.Is(err, syscall.EPIPE) {
 		a.ui.Error("writing the result: "+err.Error(), "")
 		return max(a.code, exitProblems)
@@ -146,7 +146,7 @@ Documentation: https://github.com/docker-vpn-helper/docker-vpn-helper`,
 	return root
 }
 
-// instant says that a command waits for nothing and changes nothing. A signal may
+// instant reports whether a command waits for nothing and changes nothing. A signal may
 // end it on the spot, and a shell's prompt may wait for it: to listen for signals
 // would take a tenth of its time.
 func instant(cmd *cobra.Command) bool {

@@ -46,11 +46,11 @@ func (a *app) release() string {
 	return release(a.Version, info)
 }
 
-// unreleased is the version of a build that the linker was told none for.
+// unreleased is the version of a build for which the linker was given none.
 const unreleased = "dev"
 
-// release is the version that the linker was told, else the module's: what `go install
-// …@v1.2.3` builds is not told any.
+// release is the version that the linker was given, else the module's: what `go install
+// …@v1.2.3` builds is given none.
 func release(linked string, info *debug.BuildInfo) string {
 	if linked == unreleased && info != nil && info.Main.Version != "" && info.Main.Version != "(devel)" {
 		return info.Main.Version

@@ -94,7 +94,7 @@ func (c *Client) EnsureServed(ctx context.Context, facts Facts) error {
 	return nil
 }
 
-// TellContainers tells the user what became of the containers that a restart stopped.
+// TellContainers reports what became of the containers that a restart stopped.
 func (c *Client) TellContainers(r Result) {
 	for _, group := range []struct {
 		format string

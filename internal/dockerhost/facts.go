@@ -223,7 +223,7 @@ func number(s string, otherwise int) int {
 func inMessage(s string) string { return text.Shorten(strings.ToValidUTF8(s, "?"), maxQuote) }
 
 // PublicKey is the public half of server-key.pem on the docker host, nil where
-// there is no openssl to tell it.
+// there is no openssl to read it.
 func (f Facts) PublicKey() crypto.PublicKey {
 	block, _ := pem.Decode([]byte(f.KeyPublic))
 	if block == nil {

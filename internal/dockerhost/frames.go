@@ -100,7 +100,7 @@ func firstLine(out []byte) string {
 type variable struct{ name, value string }
 
 // script makes a command of shell text: the text goes over stdin, so it is in
-// nobody's process list.
+// no process list.
 func script(root bool, text string, vars ...variable) host.Cmd {
 	var b bytes.Buffer
 	for _, v := range vars {

@@ -66,7 +66,7 @@ type Answer struct {
 // Chain is what is served, the server's own certificate first.
 func (a Answer) Chain() []*x509.Certificate { return append([]*x509.Certificate{a.Leaf}, a.Sent...) }
 
-// Speaks reports that dockerd answered, whoever's it is.
+// Speaks reports whether a dockerd answered, of this machine or another.
 func (a Answer) Speaks() bool { return a.Leaf != nil && a.PingErr == nil }
 
 // Verified reports that this machine's dockerd answered at its own endpoint. Whether

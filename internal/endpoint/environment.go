@@ -19,7 +19,7 @@ func EnvNames() []string {
 
 // SplitEnv tells apart which of EnvNames are unset or have a value that Environment,
 // or docker-machine env, gives them for a machine of this store or of another one that
-// was named then, and which are somebody else's.
+// was named then, and which were set by something else.
 func SplitEnv(getenv func(string) string, storeDir string) (ours, others []string) {
 	certs, name := getenv("DOCKER_CERT_PATH"), getenv("DOCKER_MACHINE_NAME")
 	machines, machine := filepath.Split(filepath.Clean(certs))
@@ -71,7 +71,7 @@ func (f *Finder) Environment(_ context.Context, e Endpoint) ([]shell.Var, error)
 	return vars, nil
 }
 
-// Recorded is the endpoint as it is written down, unproved; without a record
+// Recorded is the endpoint as it is written down, not verified; without a record
 // the NAT rule's, else the host-only address.
 func (f *Finder) Recorded(ctx context.Context) Endpoint {
 	if r, err := f.Record(ctx); err == nil {

@@ -11,7 +11,7 @@ import (
 type Identity string
 
 // The identities. All machines of a store share one CA and every good
-// certificate names localhost, so only the key or the host-only address tells.
+// certificate names localhost, so only the key or the host-only address identifies a machine.
 const (
 	Unsure Identity = "unsure" // no certificate, or nothing to compare it with
 	Mine   Identity = "mine"

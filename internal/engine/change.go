@@ -7,7 +7,7 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/target"
 )
 
-// Change is one thing that a repair does. It is defined where a journal takes it down.
+// Change is one thing that a repair does. It is defined where a journal records it.
 type Change = journal.Change
 
 // About describes a change.

@@ -10,17 +10,17 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/target"
 )
 
-// Sink is told what happens and asked what may.
+// Sink gets every event, and decides whether a change with a risk may be made.
 type Sink interface {
 	Event(Event)
 	// Confirm asks whether a change with that risk may be made. Nil means yes.
 	Confirm(ctx context.Context, risk string) error
 }
 
-// EventKind says what an Event tells.
+// EventKind is the kind of an Event.
 type EventKind string
 
-// What is told while the engine works.
+// The events while the engine works.
 const (
 	Inspecting EventKind = "inspecting"
 	Inspected  EventKind = "inspected"

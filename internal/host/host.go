@@ -50,7 +50,7 @@ type Laptop interface {
 	// Links lists the network interfaces.
 	Links(ctx context.Context) ([]Link, error)
 	// RouteTo asks the kernel which way a packet to ip would take, without
-	// sending one. errors.ErrUnsupported where only a command can tell (macOS).
+	// sending one. errors.ErrUnsupported where only a command knows (macOS).
 	RouteTo(ctx context.Context, ip netip.Addr) (Route, error)
 	// Processes lists the running programs of every user, for "who is this".
 	Processes(ctx context.Context) ([]Process, error)
@@ -66,7 +66,7 @@ type Laptop interface {
 	Append(ctx context.Context, path string, size int64, data []byte) error
 	// Lock takes the exclusive lock that the file at path stands for, and makes
 	// the file and its directory where needed. It waits until ctx ends; waiting,
-	// if not nil, is called once when somebody else holds the lock.
+	// if not nil, is called once when another process holds the lock.
 	Lock(ctx context.Context, path string, waiting func()) (unlock func(), err error)
 }
 
@@ -130,7 +130,7 @@ func (e *CmdError) Error() string {
 	return fmt.Sprintf("%s: exit status %d: %s", strings.Join(e.Argv, " "), e.Exit, msg)
 }
 
-// ErrNoSudo reports that a command needs root's rights, and that nobody can be
+// ErrNoSudo reports that a command needs root's rights, and that no user can be
 // asked for a password: no terminal, no cached credential.
 var ErrNoSudo = errors.New("needs root, and sudo cannot ask for a password here")
 

@@ -39,7 +39,7 @@ func (l *Local) Links(context.Context) ([]Link, error) {
 	return links, nil
 }
 
-// RouteTo implements Laptop: only `route -n get` can tell.
+// RouteTo implements Laptop: only `route -n get` knows.
 func (l *Local) RouteTo(context.Context, netip.Addr) (Route, error) {
 	return Route{}, errors.ErrUnsupported
 }

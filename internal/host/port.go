@@ -17,7 +17,7 @@ const connectTime = time.Second
 
 // PortUse implements Laptop. It never listens itself, not even for a moment: that
 // moment is when VirtualBox, starting another VM, would find the port taken, and
-// when somebody who looks for VirtualBox there would find us.
+// when a client that looks for VirtualBox there would find us.
 func (l *Local) PortUse(ctx context.Context, port int) (PortUse, error) {
 	ctx, cancel := context.WithTimeout(ctx, connectTime)
 	defer cancel()

@@ -20,7 +20,7 @@ import (
 // A journal is one run's changes, on disk before each of them is applied: a
 // file of JSON lines, 0600, in a directory of 0700. The first line is the
 // Header; each further line either plans a change ("change" is set) or says what
-// became of it; the last says how the run ended. A journal without an end is a
+// became of it; the last is how the run ended. A journal without an end is a
 // run that was killed.
 const schema = 1
 
@@ -105,8 +105,8 @@ func (j *Journal) name(dir string, at time.Time) {
 	j.Path = filepath.Join(dir, j.ID+suffix)
 }
 
-// comeLast renames a journal that would sort before an older one: somebody has set
-// the clock back since, and the newest run must be the one that undo finds.
+// comeLast renames a journal that would sort before an older one: the clock has
+// been set back since, and the newest run must be the one that undo finds.
 func (j *Journal) comeLast(ctx context.Context) error {
 	dir := filepath.Dir(j.Path)
 	names, err := list(ctx, j.laptop, dir)

@@ -53,7 +53,7 @@ const (
 	Other             Cause = "other"
 )
 
-// Error is a connection that failed, with the evidence that tells a rate limit
+// Error is a connection that failed, with the evidence that distinguishes a rate limit
 // from a firewall, and both from a wrong key.
 type Error struct {
 	Stage Stage

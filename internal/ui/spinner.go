@@ -59,7 +59,7 @@ func (u *UI) begin(s step) {
 	}
 }
 
-// Still ends whatever moves: somebody else, such as sudo, is about to use the terminal.
+// Still ends whatever moves: another program, such as sudo, is about to use the terminal.
 func (u *UI) Still() { u.idle(func(step) bool { return true }) }
 
 // idle ends steps.

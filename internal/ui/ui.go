@@ -74,7 +74,7 @@ func New(in io.Reader, out, err io.Writer, getenv func(string) string) *UI {
 	}
 }
 
-// CanPrompt reports whether somebody can be asked: stdin and stderr are a
+// CanPrompt reports whether the user can be asked: stdin and stderr are a
 // terminal; stdout may be a pipe, as in eval "$(docker-vpn-helper fix)".
 func (u *UI) CanPrompt() bool { return u.inTerm && u.errTerm && !u.JSON }
 

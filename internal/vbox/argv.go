@@ -30,7 +30,7 @@ func StartVM(name string) []string         { return []string{"startvm", name, "-
 func ControlVM(name, what string) []string { return []string{"controlvm", name, what} } // "pause", "resume", "savestate"
 
 // AddForward adds f to the NIC in slot (f.Slot is not looked at): live on a VM
-// that somebody holds, in its settings otherwise (VirtualBox manual, "VBoxManage
+// that a process holds, in its settings otherwise (VirtualBox manual, "VBoxManage
 // controlvm" natpf<1-N>, "VBoxManage modifyvm" --natpf<1-N>).
 func AddForward(vm VM, slot int, f Forward) []string {
 	return natpf(vm, slot, f.Rule())

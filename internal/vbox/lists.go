@@ -40,13 +40,13 @@ func ParseVMs(out []byte) ([]VMRef, error) {
 	return refs, nil
 }
 
-// HostOnlyIf is a host-only adapter as `list hostonlyifs` tells it.
+// HostOnlyIf is a host-only adapter as `list hostonlyifs` prints it.
 type HostOnlyIf struct {
 	Name string       // "vboxnet0"
 	Addr netip.Prefix // the laptop's address on it; zero where it has none
 }
 
-// HostOnlyNet is a host-only network (7.x on macOS) as `list hostonlynets` tells it.
+// HostOnlyNet is a host-only network (7.x on macOS) as `list hostonlynets` prints it.
 type HostOnlyNet struct {
 	Name  string
 	Mask  int        // prefix length
@@ -160,7 +160,7 @@ func maskBits(mask string) (int, error) {
 	return 0, fmt.Errorf("network mask %q is not one", mask)
 }
 
-// Version is VirtualBox's, as `VBoxManage --version` tells it.
+// Version is VirtualBox's, as `VBoxManage --version` prints it.
 type Version struct {
 	Major, Minor, Patch int
 	Text                string // all of it: "6.1.28r147628", "5.2.42_Ubuntur137960"

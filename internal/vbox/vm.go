@@ -20,7 +20,7 @@ import (
 	"strings"
 )
 
-// VM is a virtual machine as `showvminfo NAME --machinereadable` tells it.
+// VM is a virtual machine as `showvminfo NAME --machinereadable` prints it.
 type VM struct {
 	Name, UUID  string
 	CfgFile     string // path of the .vbox file on the laptop
@@ -120,7 +120,7 @@ func (vm VM) HostOnlyNIC() (NIC, bool) {
 	return NIC{}, false
 }
 
-// ParseVM reads the output of ShowVM. Lines that belong to nobody, such as the
+// ParseVM reads the output of ShowVM. Other lines, such as the
 // warning that VirtualBox's launcher script prints on stdout when vboxdrv is not
 // loaded, are passed over.
 //
@@ -219,7 +219,7 @@ func (r *vmReader) readNIC(stem string, slot int, value string) {
 }
 
 // first keeps the first value: names are unique in this output, so a second one
-// can only come from somebody's free text.
+// can only come from a user's free text.
 func first(dst *string, v string) {
 	if *dst == "" {
 		*dst = v
