@@ -9,6 +9,7 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/hint"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/laptop"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/routes"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/vbox"
 )
 
 var findings engine.Table
@@ -52,7 +53,7 @@ func (s State) finding() engine.Finding {
 	case j.Verdict == routes.OK && s.Silent && s.Client.Connected:
 		return staleInVPN.Found(s.View.Addr, j.Owner, s.Client.Name)
 	case j.Verdict == routes.OK && s.Silent:
-		return stale.Found(s.View.Addr, j.Owner)
+		return stale.Advising(s.cure()).Found(s.View.Addr, j.Owner)
 	case j.Verdict == routes.OK:
 		return right.Found(s.View.Addr, j.Owner)
 	case j.Verdict == routes.Hijacked && s.Client.Name != "":
@@ -69,12 +70,31 @@ func (s State) finding() engine.Finding {
 		return colliding.Found(j.Evidence)
 	case j.Verdict == routes.Outside:
 		return outside.Found(j.Evidence)
+	case j.Verdict == routes.NoAdapter && s.Recorded && s.NIC != "":
+		return interfaceDown.Advising(s.cure()).Found(j.Evidence)
 	case (j.Verdict == routes.InterfaceDown || j.Verdict == routes.NoAdapter) && !s.VMDown && len(s.Changes()) == 0:
 		return interfaceDown.Advising(nil).Found(j.Evidence) // there is nothing that a repair would do
 	case j.Verdict == routes.InterfaceDown, j.Verdict == routes.NoAdapter:
 		return interfaceDown.Found(j.Evidence)
 	}
 	return unclear.Found(s.View.Addr, j.Evidence)
+}
+
+// cure is what revives a dead route, or an adapter that is gone. While docker works by its
+// recorded endpoint fix looks at nothing that costs time, so the steps stand by themselves.
+func (s State) cure() hint.Hint {
+	j := s.judge()
+	switch {
+	case !s.Recorded:
+		return hint.Fix()
+	case j.Verdict == routes.NoAdapter:
+		return hint.VBoxManage(vbox.IfConfig(s.NIC, s.laptop())...)
+	}
+	var steps hint.Hint
+	for _, step := range routes.ReAdd(s.OS, s.laptop(), j.Adapter, s.laptop().Addr()) {
+		steps = steps.Then(";", hint.Run(append([]string{"sudo"}, step.Argv...)...))
+	}
+	return steps
 }
 
 // A route that a connected VPN owns is reported
@@ -89,6 +109,8 @@ func (s State) Changes() []engine.Change {
 		return []engine.Change{&changes.ConfigureAdapter{Adapter: adapter, Addr: s.laptop()}}
 	}
 	switch {
+	case s.Recorded && (j.Verdict == routes.OK || j.Verdict == routes.NoAdapter):
+		return nil // fix does not look there: see cure
 	case j.Verdict == routes.OK && s.Silent && !s.Client.Connected:
 		// A route that is listed and dead comes alive when it is added again
 		// (kubernetes/minikube#4302).

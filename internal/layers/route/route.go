@@ -25,6 +25,8 @@ type State struct {
 	Client routes.Client `json:"client"`
 	// Silent reports that the route is right and nothing answers behind it.
 	Silent bool `json:"silent"`
+	// Recorded reports that docker works by the recorded endpoint.
+	Recorded bool `json:"endpoint_recorded,omitempty"`
 	// Forbidden reports that the route and the neighbor are right, and that macOS does not
 	// let this program use the local network; App is the application to allow.
 	Forbidden bool   `json:"local_network_denied,omitempty"`
@@ -61,6 +63,9 @@ func inspect(ctx context.Context, w *target.Target) (engine.State, error) {
 		return nil, err
 	}
 	s.View = view
+	if !w.Mode.IsQuick() && !w.Mode.IsRepair() {
+		_, s.Recorded = w.Endpoints.VerifiedRecord(ctx)
+	}
 	verdict := s.judge().Verdict
 	switch {
 	case w.Mode.IsRepair():
