@@ -54,11 +54,16 @@ func Known(manDir string) (Programs, error) {
 	if err != nil || len(pages) == 0 {
 		return p, fmt.Errorf("no man pages in %s: %w", manDir, errors.Join(err, errors.ErrUnsupported))
 	}
+	root, err := ownUsage(filepath.Join(manDir, "docker-vpn-helper.1"))
+	if err != nil {
+		return p, err
+	}
 	for _, page := range pages {
 		u, err := ownUsage(page)
 		if err != nil {
 			return p, err
 		}
+		u.options = append(u.options, root.options...) // which are global
 		p.usages = append(p.usages, u)
 	}
 	return p, nil

@@ -9,7 +9,9 @@ import (
 
 var (
 	synopsis  = regexp.MustCompile(`(?m)^\\fB(docker-vpn-helper[^\\]*?) \[flags\]\\fP`)
-	manOption = regexp.MustCompile(`(?m)^(?:\\fB(-\w)\\fP, )?\\fB(--[\w-]+)\\fP(\[?)=`)
+	manOption = regexp.MustCompile(`(?m)^(?:\\fB(-\w)\\fP, )?\\fB(--[\w-]+)\\fP(?:=\S*)?\n\t(.*)`)
+	// The description names the value.
+	manValue = regexp.MustCompile(`\\fB[A-Z]+\\fR`)
 )
 
 // ownUsage reads one of this program's man pages.
@@ -25,9 +27,9 @@ func ownUsage(page string) (usage, error) {
 	words := strings.Fields(strings.NewReplacer("[", "", "]", "?", " | - | -- COMMAND...", "").Replace(string(m[1])))
 	u := usage{program: words[0], words: words[1:]}
 	for _, o := range manOption.FindAllSubmatch(text, -1) {
-		value := "VALUE"
-		if len(o[3]) > 0 { // a switch
-			value = ""
+		value := ""
+		if manValue.Match(o[3]) {
+			value = "VALUE"
 		}
 		for _, name := range o[1:3] {
 			if len(name) > 0 {
