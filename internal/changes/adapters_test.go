@@ -25,16 +25,16 @@ func (l *lingering) Processes(context.Context) ([]host.Process, error) {
 // The next VBoxSVC makes the adapters anew; another user's is of no concern, and
 // one that never ends is not waited for.
 func TestModuleRestartWaitsForVirtualBoxsServerToEnd(t *testing.T) {
-	w, c := on(t, "x\n-- computer --\nos darwin\n")
+	tgt, c := on(t, "x\n-- computer --\nos darwin\n")
 	l := &lingering{Computer: c, ends: 2}
-	w.Laptop = l
-	if err := (&RestartModules{}).awaitServer(t.Context(), w); err != nil || l.seen != 3 {
+	tgt.Laptop = l
+	if err := (&RestartModules{}).awaitServer(t.Context(), tgt); err != nil || l.seen != 3 {
 		t.Errorf("%v, looked %d times", err, l.seen)
 	}
 	l.ends = 1000
 	now := time.Now()
-	w.Now = func() time.Time { now = now.Add(serverTime / 2); return now }
-	if err := (&RestartModules{}).awaitServer(t.Context(), w); err != nil {
+	tgt.Now = func() time.Time { now = now.Add(serverTime / 2); return now }
+	if err := (&RestartModules{}).awaitServer(t.Context(), tgt); err != nil {
 		t.Error(err)
 	}
 }

@@ -40,8 +40,8 @@ func (c *SetContext) String() string {
 	return fmt.Sprintf("point docker context %s at %s", c.Name, c.Endpoint)
 }
 
-func (c *SetContext) Backup(ctx context.Context, w *target.Target) error {
-	old, current, err := w.Docker.Context(ctx, c.Config, c.Name)
+func (c *SetContext) Backup(ctx context.Context, t *target.Target) error {
+	old, current, err := t.Docker.Context(ctx, c.Config, c.Name)
 	if err != nil {
 		return err
 	}
@@ -49,20 +49,20 @@ func (c *SetContext) Backup(ctx context.Context, w *target.Target) error {
 		return nil
 	}
 	c.OldEndpoint, c.WasCurrent = old.Endpoint, current == c.Name
-	out, err := w.Docker.Run(ctx, c.Config, nil, dockercli.ExportContext(c.Name))
+	out, err := t.Docker.Run(ctx, c.Config, nil, dockercli.ExportContext(c.Name))
 	if err != nil {
 		return fmt.Errorf("saving docker context %s: %w", c.Name, err)
 	}
-	c.Saved = filepath.Join(w.MachineState(), "contexts", rand.Text()+".tar")
-	return host.WriteState(ctx, w.Laptop, c.Saved, out.Stdout)
+	c.Saved = filepath.Join(t.MachineState(), "contexts", rand.Text()+".tar")
+	return host.WriteState(ctx, t.Laptop, c.Saved, out.Stdout)
 }
 
-func (c *SetContext) Apply(ctx context.Context, w *target.Target) error {
+func (c *SetContext) Apply(ctx context.Context, t *target.Target) error {
 	args := dockercli.UpdateContext(c.Name, c.Endpoint, c.Dir)
 	if c.None {
 		args = dockercli.CreateContext(c.Name, "docker-machine's "+c.Machine+", made by docker-vpn-helper", c.Endpoint, c.Dir)
 	}
-	if _, err := w.Docker.Run(ctx, c.Config, nil, args); err != nil {
+	if _, err := t.Docker.Run(ctx, c.Config, nil, args); err != nil {
 		return fmt.Errorf("making docker context %s: %w", c.Name, err)
 	}
 	return nil
@@ -71,29 +71,29 @@ func (c *SetContext) Apply(ctx context.Context, w *target.Target) error {
 // A context that leads elsewhere by now is not ours.
 // docker imports no context over another, so that between removing and importing
 // there is none: one that is gone while its copy is kept is therefore made again.
-func (c *SetContext) Revert(ctx context.Context, w *target.Target) ([]string, error) {
-	now, current, err := w.Docker.Context(ctx, c.Config, c.Name)
+func (c *SetContext) Revert(ctx context.Context, t *target.Target) ([]string, error) {
+	now, current, err := t.Docker.Context(ctx, c.Config, c.Name)
 	if err != nil {
 		return nil, err
 	}
 	switch {
 	case now.Name == "" && c.None:
-		return nil, c.forget(ctx, w)
+		return nil, c.forget(ctx, t)
 	case !c.None && now.Endpoint == c.OldEndpoint && c.OldEndpoint != c.Endpoint:
 		// It is back. Killed just then, it is not yet the current one again.
-		if _, err := w.Laptop.ReadFile(ctx, c.Saved); err == nil && c.WasCurrent && current == defaultContext {
-			if _, err := w.Docker.Run(ctx, c.Config, nil, dockercli.UseContext(c.Name)); err != nil {
+		if _, err := t.Laptop.ReadFile(ctx, c.Saved); err == nil && c.WasCurrent && current == defaultContext {
+			if _, err := t.Docker.Run(ctx, c.Config, nil, dockercli.UseContext(c.Name)); err != nil {
 				return nil, fmt.Errorf("making docker context %s the current one again: %w", c.Name, err)
 			}
 		}
-		return nil, c.forget(ctx, w)
+		return nil, c.forget(ctx, t)
 	case now.Name != "" && now.Endpoint != c.Endpoint:
-		return []string{fmt.Sprintf("docker context %s leads to %s since and stays", c.Name, now.Endpoint)}, c.forget(ctx, w)
+		return []string{fmt.Sprintf("docker context %s leads to %s since and stays", c.Name, now.Endpoint)}, c.forget(ctx, t)
 	case c.None:
-		_, err := w.Docker.Run(ctx, c.Config, nil, dockercli.RemoveContext(c.Name))
+		_, err := t.Docker.Run(ctx, c.Config, nil, dockercli.RemoveContext(c.Name))
 		return nil, err
 	}
-	saved, err := w.Laptop.ReadFile(ctx, c.Saved)
+	saved, err := t.Laptop.ReadFile(ctx, c.Saved)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil // it was put back before
 	}
@@ -109,19 +109,19 @@ func (c *SetContext) Revert(ctx context.Context, w *target.Target) ([]string, er
 		steps = append(steps, dockercli.UseContext(c.Name))
 	}
 	for _, args := range steps {
-		if _, err := w.Docker.Run(ctx, c.Config, saved, args); err != nil {
+		if _, err := t.Docker.Run(ctx, c.Config, saved, args); err != nil {
 			return nil, fmt.Errorf("putting docker context %s back: %w", c.Name, err)
 		}
 	}
-	return nil, c.forget(ctx, w)
+	return nil, c.forget(ctx, t)
 }
 
 // forget removes the copy with the private key in it.
-func (c *SetContext) forget(ctx context.Context, w *target.Target) error {
+func (c *SetContext) forget(ctx context.Context, t *target.Target) error {
 	if c.Saved == "" {
 		return nil
 	}
-	if err := w.Laptop.Remove(ctx, c.Saved); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := t.Laptop.Remove(ctx, c.Saved); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	return nil
@@ -143,20 +143,20 @@ func (c *UseContext) About() engine.About {
 
 func (c *UseContext) String() string { return "make docker context " + c.Name + " the current one" }
 
-func (c *UseContext) Backup(ctx context.Context, w *target.Target) error {
-	_, current, err := w.Docker.Context(ctx, c.Config, c.Name)
+func (c *UseContext) Backup(ctx context.Context, t *target.Target) error {
+	_, current, err := t.Docker.Context(ctx, c.Config, c.Name)
 	c.Previous = current
 	return err
 }
 
-func (c *UseContext) Apply(ctx context.Context, w *target.Target) error {
-	_, err := w.Docker.Run(ctx, c.Config, nil, dockercli.UseContext(c.Name))
+func (c *UseContext) Apply(ctx context.Context, t *target.Target) error {
+	_, err := t.Docker.Run(ctx, c.Config, nil, dockercli.UseContext(c.Name))
 	return err
 }
 
 // Whoever has chosen another context since keeps it.
-func (c *UseContext) Revert(ctx context.Context, w *target.Target) ([]string, error) {
-	all, err := w.Docker.Contexts(ctx, c.Config)
+func (c *UseContext) Revert(ctx context.Context, t *target.Target) ([]string, error) {
+	all, err := t.Docker.Contexts(ctx, c.Config)
 	if err != nil || c.Previous == c.Name {
 		return nil, err
 	}
@@ -169,6 +169,6 @@ func (c *UseContext) Revert(ctx context.Context, w *target.Target) ([]string, er
 			back = c.Previous
 		}
 	}
-	_, err = w.Docker.Run(ctx, c.Config, nil, dockercli.UseContext(back))
+	_, err = t.Docker.Run(ctx, c.Config, nil, dockercli.UseContext(back))
 	return nil, err
 }

@@ -108,14 +108,14 @@ func TestContextsAreTakenBack(t *testing.T) {
 				d := contextWorlds()[name]
 				d.files = map[string]string{}
 				before := d.copy()
-				w := &target.Target{Laptop: d, Docker: dockercli.New(d)}
+				tgt := &target.Target{Laptop: d, Docker: dockercli.New(d)}
 				all := []engine.Change{&changes.SetContext{Machine: "dev", Name: "dev", Endpoint: ours, Dir: "/m"}, &changes.UseContext{Name: "dev"}}
 				for i := range steps {
 					step := all[i/2].Backup
 					if i%2 == 1 {
 						step = all[i/2].Apply
 					}
-					if err := step(t.Context(), w); err != nil {
+					if err := step(t.Context(), tgt); err != nil {
 						t.Fatal(err)
 					}
 				}
@@ -125,7 +125,7 @@ func TestContextsAreTakenBack(t *testing.T) {
 				begun := all[:(steps+1)/2]
 				for range 2 {
 					for i := len(begun) - 1; i >= 0; i-- {
-						revert(t, w, begun[i])
+						revert(t, tgt, begun[i])
 					}
 				}
 				after := d.copy()
@@ -138,7 +138,7 @@ func TestContextsAreTakenBack(t *testing.T) {
 }
 
 // revert takes a change back as a journal would hand it over.
-func revert(t *testing.T, w *target.Target, c engine.Change) {
+func revert(t *testing.T, tgt *target.Target, c engine.Change) {
 	t.Helper()
 	raw, err := json.Marshal(c)
 	if err != nil {
@@ -148,7 +148,7 @@ func revert(t *testing.T, w *target.Target, c engine.Change) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if left, err := again.Revert(t.Context(), w); err != nil || left != nil {
+	if left, err := again.Revert(t.Context(), tgt); err != nil || left != nil {
 		t.Fatal(left, err)
 	}
 }
@@ -163,16 +163,16 @@ func TestOldContextComesBackFromItsCopy(t *testing.T) {
 			d := contextWorlds()["elsewhere_current"]
 			d.files = map[string]string{}
 			before := d.copy()
-			w := &target.Target{Laptop: d, Docker: dockercli.New(d)}
+			tgt := &target.Target{Laptop: d, Docker: dockercli.New(d)}
 			c := &changes.SetContext{Machine: "dev", Name: "dev", Endpoint: ours, Dir: "/m"}
 			for _, step := range []func(context.Context, *target.Target) error{c.Backup, c.Apply} {
-				if err := step(t.Context(), w); err != nil {
+				if err := step(t.Context(), tgt); err != nil {
 					t.Fatal(err)
 				}
 			}
 			leave(&before, d)
 			d.current = "default"
-			revert(t, w, c)
+			revert(t, tgt, c)
 			if diff := cmp.Diff(before, d.copy(), cmp.AllowUnexported(docker{})); diff != "" {
 				t.Error(diff)
 			}
@@ -183,15 +183,15 @@ func TestOldContextComesBackFromItsCopy(t *testing.T) {
 func TestForeignContextStays(t *testing.T) {
 	d := contextWorlds()["none"]
 	d.files = map[string]string{}
-	w := &target.Target{Laptop: d, Docker: dockercli.New(d)}
+	tgt := &target.Target{Laptop: d, Docker: dockercli.New(d)}
 	c := &changes.SetContext{Machine: "dev", Name: "dev", Endpoint: ours, Dir: "/m"}
 	for _, step := range []func(context.Context, *target.Target) error{c.Backup, c.Apply} {
-		if err := step(t.Context(), w); err != nil {
+		if err := step(t.Context(), tgt); err != nil {
 			t.Fatal(err)
 		}
 	}
 	d.contexts["dev"] = "tcp://somebody:1"
-	left, err := c.Revert(t.Context(), w)
+	left, err := c.Revert(t.Context(), tgt)
 	if err != nil || d.contexts["dev"] != "tcp://somebody:1" {
 		t.Fatal(err, d)
 	}

@@ -23,8 +23,8 @@ type file struct {
 }
 
 // restore puts a file of the laptop back as it was, if it still is what we left.
-func restore(ctx context.Context, w *target.Target, path string, old file, ours string) (left []string, err error) {
-	now, err := w.Laptop.ReadFile(ctx, path)
+func restore(ctx context.Context, t *target.Target, path string, old file, ours string) (left []string, err error) {
+	now, err := t.Laptop.ReadFile(ctx, path)
 	gone := errors.Is(err, fs.ErrNotExist)
 	switch {
 	case err != nil && !gone:
@@ -36,9 +36,9 @@ func restore(ctx context.Context, w *target.Target, path string, old file, ours 
 	case gone:
 		return []string{path + " was removed since and is not made again"}, nil
 	case old.none:
-		return nil, w.Laptop.Remove(ctx, path)
+		return nil, t.Laptop.Remove(ctx, path)
 	}
-	return nil, w.Laptop.WriteFile(ctx, path, []byte(old.text), 0o600)
+	return nil, t.Laptop.WriteFile(ctx, path, []byte(old.text), 0o600)
 }
 
 // AddSANs lists names in the machine's config.json, so that every later
@@ -54,22 +54,22 @@ type AddSANs struct {
 // UnlistedNames are the names that config.json should list and does not; none where the
 // file is of an age that has no such list. The error is why it cannot be edited for
 // certain: it is left alone then, which is no reason not to repair.
-func UnlistedNames(ctx context.Context, w *target.Target) (names []string, err error) {
-	for _, n := range w.Endpoints.LastingNames() {
-		if !slices.Contains(w.Machine.ServerCertSANs, n) {
+func UnlistedNames(ctx context.Context, t *target.Target) (names []string, err error) {
+	for _, n := range t.Endpoints.LastingNames() {
+		if !slices.Contains(t.Machine.ServerCertSANs, n) {
 			names = append(names, n)
 		}
 	}
-	if len(names) == 0 || w.Machine.ConfigVersion < 2 || !w.Machine.VirtualBox() {
+	if len(names) == 0 || t.Machine.ConfigVersion < 2 || !t.Machine.VirtualBox() {
 		return nil, nil
 	}
-	_, _, err = (&AddSANs{Path: w.Machine.ConfigPath(), Names: names}).edit(ctx, w)
+	_, _, err = (&AddSANs{Path: t.Machine.ConfigPath(), Names: names}).edit(ctx, t)
 	return names, err
 }
 
 // edit is the file as it is and as it is to be.
-func (c *AddSANs) edit(ctx context.Context, w *target.Target) (data, changed []byte, err error) {
-	if data, err = w.Laptop.ReadFile(ctx, c.Path); err != nil {
+func (c *AddSANs) edit(ctx context.Context, t *target.Target) (data, changed []byte, err error) {
+	if data, err = t.Laptop.ReadFile(ctx, c.Path); err != nil {
 		return nil, nil, err
 	}
 	if changed, err = store.AddSANs(data, c.Names); err != nil {
@@ -86,8 +86,8 @@ func (c *AddSANs) String() string {
 	return fmt.Sprintf("list %s as ServerCertSANs in config.json", strings.Join(c.Names, ", "))
 }
 
-func (c *AddSANs) Backup(ctx context.Context, w *target.Target) error {
-	data, changed, err := c.edit(ctx, w)
+func (c *AddSANs) Backup(ctx context.Context, t *target.Target) error {
+	data, changed, err := c.edit(ctx, t)
 	if err != nil {
 		return err
 	}
@@ -95,18 +95,18 @@ func (c *AddSANs) Backup(ctx context.Context, w *target.Target) error {
 	return nil
 }
 
-func (c *AddSANs) Apply(ctx context.Context, w *target.Target) error {
-	data, changed, err := c.edit(ctx, w)
+func (c *AddSANs) Apply(ctx context.Context, t *target.Target) error {
+	data, changed, err := c.edit(ctx, t)
 	if err != nil || bytes.Equal(changed, data) {
 		return err
 	}
-	return w.Laptop.WriteFile(ctx, c.Path, changed, 0o600)
+	return t.Laptop.WriteFile(ctx, c.Path, changed, 0o600)
 }
 
 // Where docker-machine has written the file
 // anew, only the names that we added are taken out.
-func (c *AddSANs) Revert(ctx context.Context, w *target.Target) ([]string, error) {
-	data, err := w.Laptop.ReadFile(ctx, c.Path)
+func (c *AddSANs) Revert(ctx context.Context, t *target.Target) ([]string, error) {
+	data, err := t.Laptop.ReadFile(ctx, c.Path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil // the machine was removed
 	}
@@ -114,7 +114,7 @@ func (c *AddSANs) Revert(ctx context.Context, w *target.Target) ([]string, error
 		return nil, err
 	}
 	if before, ok := c.Edit.Undo(data); ok {
-		return nil, w.Laptop.WriteFile(ctx, c.Path, before, 0o600)
+		return nil, t.Laptop.WriteFile(ctx, c.Path, before, 0o600)
 	}
 	if !c.applied(data) {
 		return nil, nil
@@ -126,7 +126,7 @@ func (c *AddSANs) Revert(ctx context.Context, w *target.Target) ([]string, error
 	if bytes.Equal(changed, data) {
 		return nil, nil
 	}
-	return nil, w.Laptop.WriteFile(ctx, c.Path, changed, 0o600)
+	return nil, t.Laptop.WriteFile(ctx, c.Path, changed, 0o600)
 }
 
 // applied reports whether the file can have our names: it is not as Backup found it.
@@ -158,8 +158,8 @@ func (c *WriteRecord) url() string {
 	return endpoint.Endpoint{Host: endpoint.Localhost, Port: r.Port}.URL()
 }
 
-func (c *WriteRecord) Backup(ctx context.Context, w *target.Target) error {
-	old, err := w.Laptop.ReadFile(ctx, c.Path)
+func (c *WriteRecord) Backup(ctx context.Context, t *target.Target) error {
+	old, err := t.Laptop.ReadFile(ctx, c.Path)
 	if c.None = errors.Is(err, fs.ErrNotExist); err != nil && !c.None {
 		return err
 	}
@@ -171,10 +171,10 @@ func (c *WriteRecord) Backup(ctx context.Context, w *target.Target) error {
 	return nil
 }
 
-func (c *WriteRecord) Apply(ctx context.Context, w *target.Target) error {
-	return w.Laptop.WriteFile(ctx, c.Path, []byte(c.New), 0o600)
+func (c *WriteRecord) Apply(ctx context.Context, t *target.Target) error {
+	return t.Laptop.WriteFile(ctx, c.Path, []byte(c.New), 0o600)
 }
 
-func (c *WriteRecord) Revert(ctx context.Context, w *target.Target) ([]string, error) {
-	return restore(ctx, w, c.Path, file{text: c.Old, none: c.None}, c.New)
+func (c *WriteRecord) Revert(ctx context.Context, t *target.Target) ([]string, error) {
+	return restore(ctx, t, c.Path, file{text: c.Old, none: c.None}, c.New)
 }

@@ -72,28 +72,28 @@ func (c *RestartModules) String() string { return "restart VirtualBox's kernel m
 // fail: VMs that may not be saved, no root's rights where VMs would be saved first.
 // The error is a *useraction.Required or a *host.SudoError then. Whether a VPN is in the
 // way is for those to ask who plan the change.
-func (c *RestartModules) Backup(ctx context.Context, w *target.Target) error {
-	m, err := w.VirtualBox.Modules(ctx)
+func (c *RestartModules) Backup(ctx context.Context, t *target.Target) error {
+	m, err := t.VirtualBox.Modules(ctx)
 	if err != nil {
 		return err
 	}
-	running, err := w.VirtualBox.RunningVMs(ctx)
+	running, err := t.VirtualBox.RunningVMs(ctx)
 	if err != nil {
 		return err
 	}
-	again := w.Hint(hint.Fix("--stop-vms"))
+	again := t.Hint(hint.Fix("--stop-vms"))
 	if c.Again != "" {
 		again = hint.Shell(c.Again)
 	}
-	save, err := m.MayRestart(running, w.StopVMs, again)
+	save, err := m.MayRestart(running, t.StopVMs, again)
 	if err != nil {
 		return err
 	}
 	c.Steps = m.Steps
-	if w.VM != nil {
-		_, c.answered = w.Endpoints.VerifiedRecord(ctx)
+	if t.VM != nil {
+		_, c.answered = t.Endpoints.VerifiedRecord(ctx)
 	}
-	for _, a := range w.VirtualBox.HostOnlyIfs(ctx) {
+	for _, a := range t.VirtualBox.HostOnlyIfs(ctx) {
 		if a.Addr.IsValid() && !slices.ContainsFunc(c.Adapters, func(b HostOnly) bool { return b.Name == a.Name }) {
 			c.Adapters = append(c.Adapters, HostOnly{Name: a.Name, Addr: a.Addr})
 		}
@@ -101,7 +101,7 @@ func (c *RestartModules) Backup(ctx context.Context, w *target.Target) error {
 	// A new adapter gets the lowest name that is free.
 	slices.SortFunc(c.Adapters, func(a, b HostOnly) int { return cmp.Or(len(a.Name)-len(b.Name), strings.Compare(a.Name, b.Name)) })
 	for _, ref := range save {
-		vm, err := w.VirtualBox.LookUpRef(ctx, ref)
+		vm, err := t.VirtualBox.LookUpRef(ctx, ref)
 		if err != nil {
 			return fmt.Errorf("looking at VM %s: %w", ref.Name, err)
 		}
@@ -112,32 +112,32 @@ func (c *RestartModules) Backup(ctx context.Context, w *target.Target) error {
 	}
 	if len(c.Saved) > 0 {
 		// Before a VM is saved: whether root's rights can be had at all.
-		_, err = w.Laptop.Run(ctx, host.Cmd{Argv: []string{"true"}, Root: true})
+		_, err = t.Laptop.Run(ctx, host.Cmd{Argv: []string{"true"}, Root: true})
 	}
 	return err
 }
 
-func (c *RestartModules) Apply(ctx context.Context, w *target.Target) error {
+func (c *RestartModules) Apply(ctx context.Context, t *target.Target) error {
 	for _, vm := range c.Saved {
-		w.Tell("saving VM %s", vm.Name)
-		if _, err := w.VirtualBox.Run(ctx, vbox.ControlVM(vm.UUID, "savestate")); err != nil {
+		t.Notify("saving VM %s", vm.Name)
+		if _, err := t.VirtualBox.Run(ctx, vbox.ControlVM(vm.UUID, "savestate")); err != nil {
 			return fmt.Errorf("saving VM %s: %w", vm.Name, err)
 		}
 	}
-	w.Forget()
-	if err := c.awaitClosed(ctx, w); err != nil {
+	t.Forget()
+	if err := c.awaitClosed(ctx, t); err != nil {
 		return err
 	}
 	var failed error
 	for _, argv := range c.Steps {
-		if _, failed = w.Laptop.Run(ctx, host.Cmd{Argv: argv, Root: true}); failed != nil {
+		if _, failed = t.Laptop.Run(ctx, host.Cmd{Argv: argv, Root: true}); failed != nil {
 			break
 		}
 	}
 	if errors.Is(failed, host.ErrNoSudo) {
 		return failed
 	}
-	if m, err := w.VirtualBox.Modules(ctx); err == nil && m.Blocked {
+	if m, err := t.VirtualBox.Modules(ctx); err == nil && m.Blocked {
 		required := &useraction.Required{Text: "macOS does not load VirtualBox's kernel extensions, /dev/" + installation.NetCtlDevice + " is still missing: allow them in Privacy & Security, and reboot",
 			Hint: hint.Explain("machine.driver-not-loaded")}
 		if installation.KextsUnsupported(failed) {
@@ -148,17 +148,17 @@ func (c *RestartModules) Apply(ctx context.Context, w *target.Target) error {
 	if failed != nil {
 		return fmt.Errorf("restarting VirtualBox's kernel modules: %w", failed)
 	}
-	if err := c.awaitServer(ctx, w); err != nil {
+	if err := c.awaitServer(ctx, t); err != nil {
 		return err
 	}
 	for _, a := range c.Adapters {
 		// A new adapter has no address. Where VirtualBox refuses to give it one, the
 		// check that follows says so.
-		if err := w.VirtualBox.SetAddress(ctx, a.Name, a.Addr); err != nil {
-			w.Tell("%v", err)
+		if err := t.VirtualBox.SetAddress(ctx, a.Name, a.Addr); err != nil {
+			t.Notify("%v", err)
 		}
 	}
-	if err := c.resume(ctx, w); err != nil {
+	if err := c.resume(ctx, t); err != nil {
 		return err
 	}
 	c.Resumed = true
@@ -166,12 +166,12 @@ func (c *RestartModules) Apply(ctx context.Context, w *target.Target) error {
 }
 
 // awaitClosed waits until no process has the modules open any more.
-func (c *RestartModules) awaitClosed(ctx context.Context, w *target.Target) error {
+func (c *RestartModules) awaitClosed(ctx context.Context, t *target.Target) error {
 	if len(c.Saved) == 0 {
 		return nil
 	}
-	for deadline := w.Now().Add(closeTime); ; {
-		m, err := w.VirtualBox.Modules(ctx)
+	for deadline := t.Now().Add(closeTime); ; {
+		m, err := t.VirtualBox.Modules(ctx)
 		if err != nil {
 			return err
 		}
@@ -184,7 +184,7 @@ func (c *RestartModules) awaitClosed(ctx context.Context, w *target.Target) erro
 		if open == 0 {
 			return nil
 		}
-		if w.Now().After(deadline) {
+		if t.Now().After(deadline) {
 			_, err := m.MayRestart(nil, false, nil)
 			return fmt.Errorf("all VMs are saved, and the kernel modules are still in use after %s: %w", closeTime, err)
 		}
@@ -198,9 +198,9 @@ func (c *RestartModules) awaitClosed(ctx context.Context, w *target.Target) erro
 // it starts and never again, so that those which went with the kernel modules
 // come back with the next one (Host::init in HostImpl.cpp). Where something, such as
 // VirtualBox's window, keeps it alive, SetAddress makes them.
-func (c *RestartModules) awaitServer(ctx context.Context, w *target.Target) error {
-	for deadline := w.Now().Add(serverTime); w.Now().Before(deadline); {
-		all, err := w.Laptop.Processes(ctx)
+func (c *RestartModules) awaitServer(ctx context.Context, t *target.Target) error {
+	for deadline := t.Now().Add(serverTime); t.Now().Before(deadline); {
+		all, err := t.Laptop.Processes(ctx)
 		if err != nil || !slices.ContainsFunc(all, func(p host.Process) bool { return p.Name == installation.Server && !p.Foreign }) {
 			return err
 		}
@@ -212,24 +212,24 @@ func (c *RestartModules) awaitServer(ctx context.Context, w *target.Target) erro
 }
 
 // resume starts every VM that is saved now, as often as it is called.
-func (c *RestartModules) resume(ctx context.Context, w *target.Target) error {
+func (c *RestartModules) resume(ctx context.Context, t *target.Target) error {
 	mine := false
 	var failed []error
 	for _, saved := range c.Saved {
-		resumed, err := w.VirtualBox.Resume(ctx, saved, w.Tell)
+		resumed, err := t.VirtualBox.Resume(ctx, saved, t.Notify)
 		if err != nil {
 			failed = append(failed, err)
 		}
-		mine = mine || resumed && w.VM != nil && saved.Name == w.Machine.VMName && !saved.Paused
+		mine = mine || resumed && t.VM != nil && saved.Name == t.Machine.VMName && !saved.Paused
 	}
 	if len(failed) > 0 {
 		return errors.Join(failed...)
 	}
-	w.Forget()
-	if w.SSH != nil { // modules restart is about no machine
-		w.SSH.Drop() // a connection through a VM that was away is dead
+	t.Forget()
+	if t.SSH != nil { // modules restart is about no machine
+		t.SSH.Drop() // a connection through a VM that was away is dead
 	}
-	for deadline := w.Now().Add(wakeTime); mine && !c.awake(ctx, w) && w.Now().Before(deadline); w.Forget() {
+	for deadline := t.Now().Add(wakeTime); mine && !c.awake(ctx, t) && t.Now().Before(deadline); t.Forget() {
 		if err := host.Sleep(ctx, 200*time.Millisecond); err != nil {
 			return err
 		}
@@ -239,19 +239,19 @@ func (c *RestartModules) resume(ctx context.Context, w *target.Target) error {
 
 // awake reports whether the machine is back: sshd greets, and dockerd answers if it
 // did before.
-func (c *RestartModules) awake(ctx context.Context, w *target.Target) bool {
-	if greets, _ := w.SSH.Greets(ctx); !greets {
+func (c *RestartModules) awake(ctx context.Context, t *target.Target) bool {
+	if greets, _ := t.SSH.Greets(ctx); !greets {
 		return false
 	}
-	_, ok := w.Endpoints.VerifiedRecord(ctx)
+	_, ok := t.Endpoints.VerifiedRecord(ctx)
 	return ok || !c.answered
 }
 
 // Modules that were restarted are as before;
 // VMs that are still saved are not.
-func (c *RestartModules) Revert(ctx context.Context, w *target.Target) ([]string, error) {
+func (c *RestartModules) Revert(ctx context.Context, t *target.Target) ([]string, error) {
 	if c.Resumed {
 		return nil, nil
 	}
-	return nil, c.resume(ctx, w)
+	return nil, c.resume(ctx, t)
 }

@@ -46,23 +46,23 @@ VMState="running"
 
 func on(t *testing.T, transcript string) (*target.Target, *hosttest.Computer) {
 	c := hosttest.New(t, []byte(transcript))
-	w := &target.Target{Laptop: c, Now: time.Now, Tell: t.Logf}
-	w.VirtualBox = virtualbox.New(c, func() bool { return w.Mode.IsRepair() })
-	w.SetMachine(store.Machine{Name: "x", VMName: "x", Driver: "virtualbox"})
-	return w, c
+	tgt := &target.Target{Laptop: c, Now: time.Now, Notify: t.Logf}
+	tgt.VirtualBox = virtualbox.New(c, func() bool { return tgt.Mode.IsRepair() })
+	tgt.SetMachine(store.Machine{Name: "x", VMName: "x", Driver: "virtualbox"})
+	return tgt, c
 }
 
 // Killed after the first VM was saved: what is saved is resumed, once. `modules restart`
 // does so without a machine.
 func TestRevertOfAModuleRestartResumesWhatIsSaved(t *testing.T) {
 	for _, machine := range []bool{true, false} {
-		w, c := on(t, savedVMs)
+		tgt, c := on(t, savedVMs)
 		if !machine {
-			w = &target.Target{Laptop: c, VirtualBox: w.VirtualBox, Now: time.Now, Tell: t.Logf}
+			tgt = &target.Target{Laptop: c, VirtualBox: tgt.VirtualBox, Now: time.Now, Notify: t.Logf}
 		}
 		r := &RestartModules{Saved: []virtualbox.SavedVM{{Name: "a", UUID: "1111"}, {Name: "b", UUID: "2222"}}}
 		for range 2 {
-			if left, err := r.Revert(t.Context(), w); err != nil || len(left) > 0 {
+			if left, err := r.Revert(t.Context(), tgt); err != nil || len(left) > 0 {
 				t.Errorf("%v, %v", left, err)
 			}
 		}
@@ -90,18 +90,18 @@ VMState="saved"
 ` + resumed
 
 func TestRevertOfAModuleRestartWaitsForAVMThatIsBeingSaved(t *testing.T) {
-	w, c := on(t, savingVM)
+	tgt, c := on(t, savingVM)
 	r := &RestartModules{Saved: []virtualbox.SavedVM{{Name: "a", UUID: "1111"}}}
-	left, err := r.Revert(t.Context(), w)
+	left, err := r.Revert(t.Context(), tgt)
 	if started := slices.ContainsFunc(c.Ran(), func(cmd string) bool { return strings.Contains(cmd, "startvm") }); err != nil || !started {
 		t.Errorf("reverted (%v, %v), and the VM stays saved", left, err)
 	}
 }
 
 func TestUndoOfAFinishedModuleRestartDoesNothing(t *testing.T) {
-	w, c := on(t, savedVMs)
+	tgt, c := on(t, savedVMs)
 	r := &RestartModules{Saved: []virtualbox.SavedVM{{Name: "a", UUID: "1111"}}, Resumed: true}
-	if left, err := r.Revert(t.Context(), w); err != nil || len(left) > 0 || len(c.Ran()) > 0 {
+	if left, err := r.Revert(t.Context(), tgt); err != nil || len(left) > 0 || len(c.Ran()) > 0 {
 		t.Errorf("%v, %v, %q", left, err, c.Ran())
 	}
 }
@@ -151,9 +151,9 @@ UNIT
 			if tt.others == "NO UNIT" {
 				tt.others, transcript = "", strings.Replace(running, "UNIT\n", "", 1)
 			}
-			w, c := on(t, strings.Replace(transcript, "PROCESSES", tt.others, 1))
-			w.StopVMs = tt.stopVMs
-			err := (&RestartModules{Again: "again"}).Backup(t.Context(), w)
+			tgt, c := on(t, strings.Replace(transcript, "PROCESSES", tt.others, 1))
+			tgt.StopVMs = tt.stopVMs
+			err := (&RestartModules{Again: "again"}).Backup(t.Context(), tgt)
 			var got *useraction.Required
 			if errors.As(err, &got); !cmp.Equal(tt.want, got) {
 				t.Errorf("%v", err)

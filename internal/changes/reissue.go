@@ -20,7 +20,7 @@ import (
 const kindReissue = "reissue-certificate"
 
 // Reissued reports whether this run has reissued the certificate.
-func Reissued(w *target.Target) bool { return slices.Contains(w.Applied, kindReissue) }
+func Reissued(t *target.Target) bool { return slices.Contains(t.Applied, kindReissue) }
 
 // Reissue signs a new server certificate for the key that the docker host has,
 // puts it in place there and in the store, and restarts dockerd. Certificates are
@@ -65,17 +65,17 @@ func (c *Reissue) String() string {
 }
 
 // Sign has the machine CA sign what is requested.
-func Sign(ctx context.Context, w *target.Target, r certs.Request) (_ []byte, err error) {
-	if r.CA, r.CAKey, err = w.Endpoints.SigningCA(ctx); err != nil {
+func Sign(ctx context.Context, t *target.Target, r certs.Request) (_ []byte, err error) {
+	if r.CA, r.CAKey, err = t.Endpoints.SigningCA(ctx); err != nil {
 		return nil, err
 	}
-	r.Now = w.Now()
+	r.Now = t.Now()
 	return certs.Reissue(r)
 }
 
 // It reads both old copies and signs the new one.
-func (c *Reissue) Backup(ctx context.Context, w *target.Target) error {
-	facts, err := w.Guest.Facts(ctx)
+func (c *Reissue) Backup(ctx context.Context, t *target.Target) error {
+	facts, err := t.Guest.Facts(ctx)
 	if err != nil {
 		return err
 	}
@@ -85,18 +85,18 @@ func (c *Reissue) Backup(ctx context.Context, w *target.Target) error {
 	if facts.ReadOnly {
 		return fmt.Errorf("the directory of %s on %s is read-only", facts.Cert.Path, c.Machine)
 	}
-	if apart := dockerhost.DescribeClockSkew(facts.ClockSkew(w.Now())); apart != "" {
-		w.Tell("[%s] warn: %s: the certificate is made for both", c.Machine, apart)
+	if apart := dockerhost.DescribeClockSkew(facts.ClockSkew(t.Now())); apart != "" {
+		t.Notify("[%s] warn: %s: the certificate is made for both", c.Machine, apart)
 	}
 	if c.NotKept != "" {
-		w.Tell("[%s] warn: docker-machine will not keep the new names: %s", c.Machine, c.NotKept)
+		t.Notify("[%s] warn: docker-machine will not keep the new names: %s", c.Machine, c.NotKept)
 	}
 	// Both go into the journal, which has no secrets.
 	if endpoint.HoldsKey(facts.Cert.Data) {
 		return fmt.Errorf("%s on %s holds a private key as well: put that into a file of its own", facts.Cert.Path, c.Machine)
 	}
 	c.HostPath, c.HostOld = facts.Cert.Path, facts.Cert.Data
-	store, err := w.Laptop.ReadFile(ctx, c.StorePath)
+	store, err := t.Laptop.ReadFile(ctx, c.StorePath)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		c.StoreNone = true
@@ -107,7 +107,7 @@ func (c *Reissue) Backup(ctx context.Context, w *target.Target) error {
 	}
 	c.StoreOld = store
 
-	if c.New, err = Sign(ctx, w, c.Request); err != nil {
+	if c.New, err = Sign(ctx, t, c.Request); err != nil {
 		return fmt.Errorf("signing the new server certificate: %w", err)
 	}
 	c.ID = rand.Text()
@@ -121,26 +121,26 @@ func sudoRefused(machine string, facts dockerhost.Facts) error {
 // The store's copy first, for a store that cannot be
 // written must not cost a restart of dockerd; then the docker host, in one
 // transaction that goes on by itself.
-func (c *Reissue) Apply(ctx context.Context, w *target.Target) error {
-	if err := w.Laptop.WriteFile(ctx, c.StorePath, c.New, 0o600); err != nil {
+func (c *Reissue) Apply(ctx context.Context, t *target.Target) error {
+	if err := t.Laptop.WriteFile(ctx, c.StorePath, c.New, 0o600); err != nil {
 		return fmt.Errorf("writing the store's copy of the server certificate: %w", err)
 	}
-	r, err := c.swap(ctx, w, c.ID, c.HostOld, c.New)
+	r, err := c.swap(ctx, t, c.ID, c.HostOld, c.New)
 	if err != nil {
 		return err
 	}
-	w.Guest.TellContainers(r)
+	t.Guest.ReportContainers(r)
 	if err := r.Err(c.Machine); err != nil {
 		return err
 	}
-	return c.served(ctx, w)
+	return c.served(ctx, t)
 }
 
 // served is nil unless dockerd is seen to serve something else than the new
 // certificate: it has not been restarted then, whatever its init script says.
-func (c *Reissue) served(ctx context.Context, w *target.Target) error {
-	w.Forget()
-	now := w.Endpoints.Ask(ctx, w.Endpoints.Inside()).Leaf
+func (c *Reissue) served(ctx context.Context, t *target.Target) error {
+	t.Forget()
+	now := t.Endpoints.Ask(ctx, t.Endpoints.Inside()).Leaf
 	fresh, err := certs.ParseCert(c.New)
 	if err != nil || now == nil || now.Equal(fresh) {
 		return err
@@ -149,39 +149,39 @@ func (c *Reissue) served(ctx context.Context, w *target.Target) error {
 }
 
 // Half of it is on the docker host.
-func (c *Reissue) CheckUndo(ctx context.Context, w *target.Target) error {
-	if len(c.New) == 0 || w.Machine.Removed || w.VM.Missing(ctx) {
+func (c *Reissue) CheckUndo(ctx context.Context, t *target.Target) error {
+	if len(c.New) == 0 || t.Machine.Removed || t.VM.Missing(ctx) {
 		return nil
 	}
-	facts, err := w.Guest.Facts(ctx)
+	facts, err := t.Guest.Facts(ctx)
 	if err == nil && !facts.Root {
 		err = sudoRefused(c.Machine, facts)
 	}
 	c.Containers = nil
 	if err == nil && bytes.Equal(facts.Cert.Data, c.New) && c.startable(facts) {
-		c.Containers = w.Guest.StoppedByRestart(ctx)
+		c.Containers = t.Guest.StoppedByRestart(ctx)
 	}
 	return err
 }
 
-func (c *Reissue) Revert(ctx context.Context, w *target.Target) ([]string, error) {
+func (c *Reissue) Revert(ctx context.Context, t *target.Target) ([]string, error) {
 	if len(c.New) == 0 {
 		return nil, nil
 	}
-	if w.Machine.Removed {
+	if t.Machine.Removed {
 		return []string{fmt.Sprintf("machine %s is not in the store any more, its certificate stays", c.Machine)}, nil
 	}
-	facts, factsErr := w.Guest.Facts(ctx)
+	facts, factsErr := t.Guest.Facts(ctx)
 	stays := fmt.Sprintf("the certificate of %s stays: dockerd does not start with what %s was before", c.Machine, c.HostPath)
 	if factsErr == nil && bytes.Equal(facts.Cert.Data, c.New) && !c.startable(facts) {
 		return []string{stays}, nil
 	}
-	left, err := restore(ctx, w, c.StorePath, file{text: string(c.StoreOld), none: c.StoreNone}, string(c.New))
+	left, err := restore(ctx, t, c.StorePath, file{text: string(c.StoreOld), none: c.StoreNone}, string(c.New))
 	if err != nil {
 		return left, err
 	}
-	if factsErr != nil && w.VM.Missing(ctx) {
-		return append(left, fmt.Sprintf("VirtualBox has no VM %s any more, its certificate went with it", w.Machine.VMName)), nil
+	if factsErr != nil && t.VM.Missing(ctx) {
+		return append(left, fmt.Sprintf("VirtualBox has no VM %s any more, its certificate went with it", t.Machine.VMName)), nil
 	}
 	if factsErr != nil {
 		return left, fmt.Errorf("asking %s for its certificate: %w", c.Machine, factsErr)
@@ -191,31 +191,31 @@ func (c *Reissue) Revert(ctx context.Context, w *target.Target) ([]string, error
 	}
 	// The transaction of Apply may still be running, or have died halfway: the
 	// same ID waits for it, or finishes it.
-	if running, err := w.Guest.Remembers(ctx, c.ID); err != nil {
+	if running, err := t.Guest.Remembers(ctx, c.ID); err != nil {
 		return left, err
 	} else if running {
-		if _, err := c.swap(ctx, w, c.ID, c.HostOld, c.New); err != nil {
+		if _, err := c.swap(ctx, t, c.ID, c.HostOld, c.New); err != nil {
 			return left, err
 		}
-		w.Forget()
-		if facts, err = w.Guest.Facts(ctx); err != nil {
+		t.Forget()
+		if facts, err = t.Guest.Facts(ctx); err != nil {
 			return left, err
 		}
 	}
 	switch now := facts.Cert.Data; {
 	case bytes.Equal(now, c.HostOld):
-		return left, w.Guest.EnsureServed(ctx, facts)
+		return left, t.Guest.EnsureServed(ctx, facts)
 	case !bytes.Equal(now, c.New):
 		return append(left, fmt.Sprintf("%s on %s was written by somebody else since and stays", c.HostPath, c.Machine)), nil
 	}
-	r, err := c.swap(ctx, w, c.ID+"-back", c.New, c.HostOld)
+	r, err := c.swap(ctx, t, c.ID+"-back", c.New, c.HostOld)
 	if err != nil {
 		return left, err
 	}
-	w.Guest.TellContainers(r)
+	t.Guest.ReportContainers(r)
 	if r.Outcome == dockerhost.RolledBack {
 		// dockerd has refused it, and would again at every other try: the end of the story.
-		return append(left, stays+": "+r.Reason), w.Laptop.WriteFile(ctx, c.StorePath, c.New, 0o600)
+		return append(left, stays+": "+r.Reason), t.Laptop.WriteFile(ctx, c.StorePath, c.New, 0o600)
 	}
 	return left, r.Err(c.Machine)
 }
@@ -227,6 +227,6 @@ func (c *Reissue) startable(facts dockerhost.Facts) bool {
 	return err == nil && (key == nil || certs.SameKey(key, old.PublicKey))
 }
 
-func (c *Reissue) swap(ctx context.Context, w *target.Target, id string, from, to []byte) (dockerhost.Result, error) {
-	return w.Guest.Swap(ctx, dockerhost.Swap{ID: id, Cert: c.HostPath, Old: from, New: to})
+func (c *Reissue) swap(ctx context.Context, t *target.Target, id string, from, to []byte) (dockerhost.Result, error) {
+	return t.Guest.Swap(ctx, dockerhost.Swap{ID: id, Cert: c.HostPath, Old: from, New: to})
 }

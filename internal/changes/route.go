@@ -36,42 +36,42 @@ func (c *RestoreRoute) String() string {
 	return fmt.Sprintf("restore the route %s by %s", c.Net.Masked(), c.Adapter)
 }
 
-func (c *RestoreRoute) Backup(ctx context.Context, w *target.Target) error {
-	view, err := routeNow(ctx, w)
+func (c *RestoreRoute) Backup(ctx context.Context, t *target.Target) error {
+	view, err := routeNow(ctx, t)
 	c.Listed = err == nil && view.RouteErr == nil && view.Route.Link == c.Adapter
-	c.Boot, _ = laptop.Boot(ctx, w.Laptop)
+	c.Boot, _ = laptop.Boot(ctx, t.Laptop)
 	return err
 }
 
-func (c *RestoreRoute) Apply(ctx context.Context, w *target.Target) error {
-	return steps(ctx, w, routes.ReAdd(c.OS, c.Net.Masked(), c.Adapter, c.Net.Addr()))
+func (c *RestoreRoute) Apply(ctx context.Context, t *target.Target) error {
+	return steps(ctx, t, routes.ReAdd(c.OS, c.Net.Masked(), c.Adapter, c.Net.Addr()))
 }
 
 // The route is dropped only while it is the one
 // that we put there. One that was listed before stays, and is listed again where
 // Apply was cut short.
-func (c *RestoreRoute) Revert(ctx context.Context, w *target.Target) ([]string, error) {
-	if c.gone(ctx, w) {
+func (c *RestoreRoute) Revert(ctx context.Context, t *target.Target) ([]string, error) {
+	if c.gone(ctx, t) {
 		return nil, nil
 	}
-	if w.LoadErr != nil {
-		return nil, w.LoadErr // the machine's address is not known
+	if t.LoadErr != nil {
+		return nil, t.LoadErr // the machine's address is not known
 	}
-	view, err := routeNow(ctx, w)
+	view, err := routeNow(ctx, t)
 	if err != nil {
 		return nil, err
 	}
 	switch {
 	case c.Listed && routes.Judge(view).Verdict == routes.Missing:
-		return nil, steps(ctx, w, routes.ReAdd(c.OS, c.Net.Masked(), c.Adapter, c.Net.Addr()))
+		return nil, steps(ctx, t, routes.ReAdd(c.OS, c.Net.Masked(), c.Adapter, c.Net.Addr()))
 	case c.Listed, view.Route.Link != c.Adapter:
 		return nil, nil
 	}
-	out, err := w.Laptop.Run(ctx, c.drop())
+	out, err := t.Laptop.Run(ctx, c.drop())
 	if err == nil {
 		err = routes.Refused(out.Stderr)
 	}
-	if view, again := routeNow(ctx, w); again == nil && view.Route.Link != c.Adapter {
+	if view, again := routeNow(ctx, t); again == nil && view.Route.Link != c.Adapter {
 		err = nil // it is gone, whoever took it
 	}
 	return nil, err
@@ -79,8 +79,8 @@ func (c *RestoreRoute) Revert(ctx context.Context, w *target.Target) ([]string, 
 
 // routeNow is which way packets to the docker host go. Where the laptop does not answer
 // that, nothing is known of our route, and it is an error.
-func routeNow(ctx context.Context, w *target.Target) (routes.View, error) {
-	view, err := w.Network.Route(ctx, w.HostOnlyNet())
+func routeNow(ctx context.Context, t *target.Target) (routes.View, error) {
+	view, err := t.Network.Route(ctx, t.HostOnlyNet())
 	if err == nil {
 		err = view.Unanswered()
 	}
@@ -93,14 +93,14 @@ func (c *RestoreRoute) drop() host.Cmd {
 
 // A route goes only with root's rights. Who may
 // run nothing but the one command can run it by hand before.
-func (c *RestoreRoute) CheckUndo(ctx context.Context, w *target.Target) error {
-	if w.LoadErr != nil && !c.gone(ctx, w) {
-		return w.LoadErr
+func (c *RestoreRoute) CheckUndo(ctx context.Context, t *target.Target) error {
+	if t.LoadErr != nil && !c.gone(ctx, t) {
+		return t.LoadErr
 	}
-	if view, err := routeNow(ctx, w); c.Listed || c.gone(ctx, w) || err != nil || view.Route.Link != c.Adapter {
+	if view, err := routeNow(ctx, t); c.Listed || c.gone(ctx, t) || err != nil || view.Route.Link != c.Adapter {
 		return nil
 	}
-	_, err := w.Laptop.Run(ctx, host.Cmd{Argv: []string{"true"}, Root: true})
+	_, err := t.Laptop.Run(ctx, host.Cmd{Argv: []string{"true"}, Root: true})
 	if errors.Is(err, host.ErrNoSudo) {
 		err = &host.SudoError{Argv: append([]string{"sudo"}, c.drop().Argv...)}
 	}
@@ -109,8 +109,8 @@ func (c *RestoreRoute) CheckUndo(ctx context.Context, w *target.Target) error {
 
 // gone reports whether our route has ended with the boot in which it was made: what is there
 // now is VirtualBox's and the kernel's.
-func (c *RestoreRoute) gone(ctx context.Context, w *target.Target) bool {
-	now, err := laptop.Boot(ctx, w.Laptop)
+func (c *RestoreRoute) gone(ctx context.Context, t *target.Target) bool {
+	now, err := laptop.Boot(ctx, t.Laptop)
 	return c.Boot != "" && err == nil && now != c.Boot
 }
 
@@ -124,9 +124,9 @@ func (c *RestoreRoute) Next() engine.Change {
 	return &ConfigureAdapter{Adapter: c.Adapter, Addr: c.Net, For: c}
 }
 
-func steps(ctx context.Context, w *target.Target, all []routes.Step) error {
+func steps(ctx context.Context, t *target.Target, all []routes.Step) error {
 	for _, s := range all {
-		out, err := w.Laptop.Run(ctx, host.Cmd{Argv: s.Argv, Root: true})
+		out, err := t.Laptop.Run(ctx, host.Cmd{Argv: s.Argv, Root: true})
 		if err == nil {
 			err = routes.Refused(out.Stderr)
 		}
@@ -159,8 +159,8 @@ func (c *ConfigureAdapter) String() string {
 
 func (c *ConfigureAdapter) Backup(context.Context, *target.Target) error { return nil }
 
-func (c *ConfigureAdapter) Apply(ctx context.Context, w *target.Target) error {
-	_, err := w.VirtualBox.Run(ctx, vbox.IfConfig(c.Adapter, c.Addr))
+func (c *ConfigureAdapter) Apply(ctx context.Context, t *target.Target) error {
+	_, err := t.VirtualBox.Run(ctx, vbox.IfConfig(c.Adapter, c.Addr))
 	var complaint *vbox.Error
 	if errors.As(err, &complaint) {
 		c.refused = complaint.Kind == vbox.NetNotAllowed || complaint.Kind == vbox.HostOnlyUnsupported
@@ -179,16 +179,16 @@ func (c *ConfigureAdapter) Next() engine.Change {
 
 // The address is the one that VirtualBox had
 // configured all along, so there is only the route to undo that came with it.
-func (c *ConfigureAdapter) Revert(ctx context.Context, w *target.Target) ([]string, error) {
+func (c *ConfigureAdapter) Revert(ctx context.Context, t *target.Target) ([]string, error) {
 	if c.For == nil {
 		return nil, nil
 	}
-	return c.For.Revert(ctx, w)
+	return c.For.Revert(ctx, t)
 }
 
-func (c *ConfigureAdapter) CheckUndo(ctx context.Context, w *target.Target) error {
+func (c *ConfigureAdapter) CheckUndo(ctx context.Context, t *target.Target) error {
 	if c.For == nil {
 		return nil
 	}
-	return c.For.CheckUndo(ctx, w)
+	return c.For.CheckUndo(ctx, t)
 }

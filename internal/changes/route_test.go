@@ -55,10 +55,10 @@ route 192.168.99.100 vboxnet0 192.168.99.0/24
 	} {
 		t.Run(situation, func(t *testing.T) {
 			c := &routeless{hosttest.New(t, []byte(transcript+"-- "+drop+tt.drop+" --\n")), tt.question}
-			w := &target.Target{Laptop: c, Network: laptop.New(c), VirtualBox: virtualbox.New(c, func() bool { return true })}
-			w.SetMachine(store.Machine{Name: "x", IP: netip.MustParseAddr("192.168.99.100"), HostOnlyCIDR: netip.MustParsePrefix("192.168.99.1/24")})
+			tgt := &target.Target{Laptop: c, Network: laptop.New(c), VirtualBox: virtualbox.New(c, func() bool { return true })}
+			tgt.SetMachine(store.Machine{Name: "x", IP: netip.MustParseAddr("192.168.99.100"), HostOnlyCIDR: netip.MustParsePrefix("192.168.99.1/24")})
 			change := &changes.RestoreRoute{OS: host.Linux, Net: netip.MustParsePrefix("192.168.99.1/24"), Adapter: "vboxnet0"}
-			left, err := change.Revert(t.Context(), w)
+			left, err := change.Revert(t.Context(), tgt)
 			var exit *host.CmdError
 			if _, failed := tt.want.(*host.CmdError); failed != errors.As(err, &exit) || !failed && !errors.Is(err, tt.want) || left != nil {
 				t.Errorf("%v, %v, want %v", left, err, tt.want)
@@ -73,10 +73,10 @@ route 192.168.99.100 vboxnet0 192.168.99.0/24
 // What Backup cannot see it does not write down as not there.
 func TestBackupOfARouteThatCannotBeAskedFor(t *testing.T) {
 	c := &routeless{hosttest.New(t, []byte("-- computer --\nos linux\nlink vboxnet0 - up 192.168.99.1/24\n-- /proc/sys/kernel/random/boot_id --\nabc\n")), 1}
-	w := &target.Target{Laptop: c, Network: laptop.New(c), VirtualBox: virtualbox.New(c, func() bool { return true })}
-	w.SetMachine(store.Machine{Name: "x", IP: netip.MustParseAddr("192.168.99.100")})
+	tgt := &target.Target{Laptop: c, Network: laptop.New(c), VirtualBox: virtualbox.New(c, func() bool { return true })}
+	tgt.SetMachine(store.Machine{Name: "x", IP: netip.MustParseAddr("192.168.99.100")})
 	change := &changes.RestoreRoute{OS: host.Linux, Net: netip.MustParsePrefix("192.168.99.1/24"), Adapter: "vboxnet0"}
-	if err := change.Backup(t.Context(), w); !errors.Is(err, errNoAnswer) {
+	if err := change.Backup(t.Context(), tgt); !errors.Is(err, errNoAnswer) {
 		t.Errorf("%v, want %v", err, errNoAnswer)
 	}
 }

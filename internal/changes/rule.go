@@ -60,40 +60,40 @@ func (c *AddRule) Backup(context.Context, *target.Target) error { return nil }
 // The port is the planned one, or the next that is still
 // free: looking for it and adding the rule happen under one lock. That VirtualBox listens is
 // then verified, for it accepts a rule whose bind fails.
-func (c *AddRule) Apply(ctx context.Context, w *target.Target) error {
-	unlock, err := lockPorts(ctx, w)
+func (c *AddRule) Apply(ctx context.Context, t *target.Target) error {
+	unlock, err := lockPorts(ctx, t)
 	if err != nil {
 		return err
 	}
 	defer unlock()
-	w.Forget()
-	vm, err := w.VM.Info(ctx)
+	t.Forget()
+	vm, err := t.VM.Info(ctx)
 	if err != nil {
 		return err
 	}
-	ports, err := w.VirtualBox.Ports(ctx, vm, w.Network)
+	ports, err := t.VirtualBox.Ports(ctx, vm, t.Network)
 	if err != nil {
 		return err
 	}
 	for try := range bindTries {
 		port, err := ports.Choose(ctx, c.Port, c.Exact)
 		if err != nil {
-			return withPortHint(w, err)
+			return withPortHint(t, err)
 		}
 		c.Port = port
 		if c.Old != nil && try == 0 {
-			if err := w.VirtualBox.DeleteRule(ctx, &vm, c.Old.Slot, c.Old.Name); err != nil {
+			if err := t.VirtualBox.DeleteRule(ctx, &vm, c.Old.Slot, c.Old.Name); err != nil {
 				return err
 			}
 		}
-		if err := w.VirtualBox.AddRule(ctx, &vm, c.Slot, c.rule()); err != nil {
+		if err := t.VirtualBox.AddRule(ctx, &vm, c.Slot, c.rule()); err != nil {
 			return err
 		}
-		if c.Settled, err = c.bound(ctx, w, vm); err != nil || c.Settled {
+		if c.Settled, err = c.bound(ctx, t, vm); err != nil || c.Settled {
 			return err
 		}
 		ports.DidNotBind(c.Port)
-		if err := w.VirtualBox.DeleteRule(ctx, &vm, c.Slot, virtualbox.RuleName); err != nil {
+		if err := t.VirtualBox.DeleteRule(ctx, &vm, c.Slot, virtualbox.RuleName); err != nil {
 			return fmt.Errorf("VirtualBox did not listen on port %d: %w", c.Port, err)
 		}
 	}
@@ -103,21 +103,21 @@ func (c *AddRule) Apply(ctx context.Context, w *target.Target) error {
 // bound reports whether VirtualBox listens for the new rule. The port was free a
 // moment ago, under the lock: what listens now and does not turn out to be another
 // machine is VirtualBox.
-func (c *AddRule) bound(ctx context.Context, w *target.Target, vm vbox.VM) (bool, error) {
+func (c *AddRule) bound(ctx context.Context, t *target.Target, vm vbox.VM) (bool, error) {
 	if !vm.State.Live() {
 		return true, nil
 	}
 	e := endpoint.Endpoint{Host: endpoint.Localhost, Port: c.Port}
-	for deadline := w.Now().Add(bindTime); ; {
-		w.Forget()
-		a := w.Endpoints.Ask(ctx, e)
+	for deadline := t.Now().Add(bindTime); ; {
+		t.Forget()
+		a := t.Endpoints.Ask(ctx, e)
 		if ctx.Err() != nil {
 			return false, context.Cause(ctx)
 		}
 		if a.DialErr == nil {
 			return a.Identity != endpoint.Other, nil
 		}
-		if w.Now().After(deadline) {
+		if t.Now().After(deadline) {
 			return false, nil
 		}
 		if err := host.Sleep(ctx, 20*time.Millisecond); err != nil {
@@ -128,8 +128,8 @@ func (c *AddRule) bound(ctx context.Context, w *target.Target, vm vbox.VM) (bool
 
 // Whatever has our name is ours to remove,
 // unless another rule has been made of it since.
-func (c *AddRule) Revert(ctx context.Context, w *target.Target) ([]string, error) {
-	vm, exists, err := c.lookUp(ctx, w)
+func (c *AddRule) Revert(ctx context.Context, t *target.Target) ([]string, error) {
+	vm, exists, err := c.lookUp(ctx, t)
 	if err != nil || !exists {
 		return nil, err
 	}
@@ -143,26 +143,26 @@ func (c *AddRule) Revert(ctx context.Context, w *target.Target) ([]string, error
 		if want := c.rule(); f.Proto != want.Proto || f.HostIP != want.HostIP || f.GuestPort != want.GuestPort || c.Settled && f.HostPort != want.HostPort {
 			return []string{fmt.Sprintf("NAT rule %s of %s was edited since and stays: %s", f.Name, c.VM, f.Rule())}, nil
 		}
-		if err := w.VirtualBox.DeleteRule(ctx, &vm, f.Slot, f.Name); err != nil {
+		if err := t.VirtualBox.DeleteRule(ctx, &vm, f.Slot, f.Name); err != nil {
 			return nil, err
 		}
 	}
 	if c.Old == nil {
 		return nil, nil
 	}
-	return nil, w.VirtualBox.AddRule(ctx, &vm, c.Old.Slot, *c.Old)
+	return nil, t.VirtualBox.AddRule(ctx, &vm, c.Old.Slot, *c.Old)
 }
 
 // VirtualBox must know the VM's rules.
-func (c *AddRule) CheckUndo(ctx context.Context, w *target.Target) error {
-	_, _, err := c.lookUp(ctx, w)
+func (c *AddRule) CheckUndo(ctx context.Context, t *target.Target) error {
+	_, _, err := c.lookUp(ctx, t)
 	return err
 }
 
 // lookUp asks VirtualBox for the VM. Where the VM is gone, its rules are, too.
-func (c *AddRule) lookUp(ctx context.Context, w *target.Target) (vm vbox.VM, exists bool, err error) {
-	w.Forget()
-	vm, err = w.VirtualBox.LookUpRef(ctx, vbox.VMRef{Name: c.VM, UUID: c.UUID})
+func (c *AddRule) lookUp(ctx context.Context, t *target.Target) (vm vbox.VM, exists bool, err error) {
+	t.Forget()
+	vm, err = t.VirtualBox.LookUpRef(ctx, vbox.VMRef{Name: c.VM, UUID: c.UUID})
 	var complaint *vbox.Error
 	if errors.As(err, &complaint) && complaint.Kind == vbox.NotFound {
 		return vm, false, nil

@@ -39,11 +39,11 @@ nic1="nat"
 			"port 2376 cannot be used for the NAT rule to dockerd: another program listens on it", nil},
 	} {
 		t.Run(name, func(t *testing.T) {
-			w, c := on(t, taken)
-			w.Network = laptop.New(c)
+			tgt, c := on(t, taken)
+			tgt.Network = laptop.New(c)
 			rule := &AddRule{VM: "x", UUID: "1111", Slot: 1, Port: 2376, Exact: tt.exact}
 			got := ""
-			if err := rule.Apply(t.Context(), w); err != nil {
+			if err := rule.Apply(t.Context(), tgt); err != nil {
 				got = err.Error()
 			}
 			ran := slices.DeleteFunc(c.Ran(), func(cmd string) bool { return !strings.Contains(cmd, "natpf") })

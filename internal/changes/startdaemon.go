@@ -22,16 +22,16 @@ func (c *StartDaemon) String() string { return "start dockerd on " + c.Machine }
 
 func (c *StartDaemon) Backup(context.Context, *target.Target) error { return nil }
 
-func (c *StartDaemon) Apply(ctx context.Context, w *target.Target) error {
-	facts, err := w.Guest.Facts(ctx)
+func (c *StartDaemon) Apply(ctx context.Context, t *target.Target) error {
+	facts, err := t.Guest.Facts(ctx)
 	if err != nil {
 		return err
 	}
-	r, err := w.Guest.StartDaemon(ctx, facts)
+	r, err := t.Guest.StartDaemon(ctx, facts)
 	if err != nil {
 		return err
 	}
-	w.Guest.TellContainers(r)
+	t.Guest.ReportContainers(r)
 	return r.Err(c.Machine)
 }
 

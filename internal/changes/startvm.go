@@ -55,28 +55,28 @@ func (c *StartVM) String() string {
 
 func (c *StartVM) Backup(context.Context, *target.Target) error { return nil }
 
-func (c *StartVM) Apply(ctx context.Context, w *target.Target) error {
+func (c *StartVM) Apply(ctx context.Context, t *target.Target) error {
 	var err error
 	switch c.From {
 	case vbox.Paused:
-		_, err = w.VirtualBox.Run(ctx, vbox.ControlVM(w.Machine.VMName, "resume"))
+		_, err = t.VirtualBox.Run(ctx, vbox.ControlVM(t.Machine.VMName, "resume"))
 	case vbox.Starting, vbox.Restoring:
 	default:
-		_, err = w.VirtualBox.Run(ctx, vbox.StartVM(w.Machine.VMName))
+		_, err = t.VirtualBox.Run(ctx, vbox.StartVM(t.Machine.VMName))
 	}
 	if err != nil {
 		return fmt.Errorf("starting VM %s: %w", c.Machine, err)
 	}
-	if ssh, err := c.await(ctx, w); err != nil || !ssh {
+	if ssh, err := c.await(ctx, t); err != nil || !ssh {
 		return err
 	}
 	// dockerd comes up after sshd; that it does not is for its own layer to say.
-	for deadline := w.Now().Add(dockerdTime); w.Now().Before(deadline); {
-		w.Forget()
-		if w.Endpoints.Ask(ctx, w.Endpoints.Inside()).Leaf != nil {
+	for deadline := t.Now().Add(dockerdTime); t.Now().Before(deadline); {
+		t.Forget()
+		if t.Endpoints.Ask(ctx, t.Endpoints.Inside()).Leaf != nil {
 			return nil
 		}
-		if facts, err := w.Guest.Facts(ctx); err != nil || facts.Daemon.PID == 0 {
+		if facts, err := t.Guest.Facts(ctx); err != nil || facts.Daemon.PID == 0 {
 			return nil
 		}
 		if err := host.Sleep(ctx, 250*time.Millisecond); err != nil {
@@ -90,27 +90,27 @@ func (c *StartVM) Apply(ctx context.Context, w *target.Target) error {
 // may be closed. Where neither comes it goes on after a time, which is short if not even
 // VirtualBox listens for sshd, as it does from a VM's start on; the layers above say then
 // what is missing.
-func (c *StartVM) await(ctx context.Context, w *target.Target) (ssh bool, err error) {
-	began := w.Now()
+func (c *StartVM) await(ctx context.Context, t *target.Target) (ssh bool, err error) {
+	began := t.Now()
 	listened := began // when a connection to sshd was last accepted
 	for {
-		w.Forget()
-		vm, err := w.VM.Info(ctx)
+		t.Forget()
+		vm, err := t.VM.Info(ctx)
 		runs, refused := err == nil && vm.State == vbox.Running, false
 		if runs {
-			greets, listens := w.SSH.Greets(ctx)
-			if greets || answers(ctx, w) {
+			greets, listens := t.SSH.Greets(ctx)
+			if greets || answers(ctx, t) {
 				return greets, nil
 			}
 			refused = !listens
 		}
-		now := w.Now()
+		now := t.Now()
 		if !refused {
 			listened = now
 		}
 		switch {
 		case now.Sub(listened) > listenTime, runs && now.Sub(began) > bootTime:
-			w.Tell("[%s] the VM runs, and sshd has not answered for %s: going on without", c.Machine, now.Sub(began).Round(time.Second))
+			t.Notify("[%s] the VM runs, and sshd has not answered for %s: going on without", c.Machine, now.Sub(began).Round(time.Second))
 			return false, nil
 		case now.Sub(began) > bootTime:
 			return false, fmt.Errorf("VM %s was started and does not run after %s", c.Machine, bootTime)
@@ -122,11 +122,11 @@ func (c *StartVM) await(ctx context.Context, w *target.Target) (ssh bool, err er
 }
 
 // answers reports whether a way that is there already leads to dockerd.
-func answers(ctx context.Context, w *target.Target) bool {
+func answers(ctx context.Context, t *target.Target) bool {
 	ctx, cancel := context.WithTimeout(ctx, endpoint.ProbeTime)
 	defer cancel()
-	e := w.Endpoints.Target(ctx)
-	return !e.Planned && w.Endpoints.Ask(ctx, e).Verified()
+	e := t.Endpoints.Target(ctx)
+	return !e.Planned && t.Endpoints.Ask(ctx, e).Verified()
 }
 
 // A started VM is not stopped again.

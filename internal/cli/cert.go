@@ -41,8 +41,8 @@ func (a *app) certCmd() *cobra.Command {
 		Use: "renew [MACHINE]", Short: "Reissue the server certificate and restart dockerd", Args: a.oneMachine,
 		Example: "  docker-vpn-helper cert renew default",
 		RunE: func(_ *cobra.Command, args []string) error {
-			return a.withMachine(args, func(w *target.Target) error {
-				return a.certRenew(siteOf(w), w.Machine.Name, accept)
+			return a.withMachine(args, func(t *target.Target) error {
+				return a.certRenew(siteOf(t), t.Machine.Name, accept)
 			})
 		},
 	}
@@ -70,12 +70,12 @@ type certReport struct {
 	CA       certPlace `json:"ca"`
 }
 
-func (a *app) certShow(w *target.Target) error {
-	c := w.Certificates(a.ctx)
+func (a *app) certShow(t *target.Target) error {
+	c := t.Certificates(a.ctx)
 	if a.ctx.Err() != nil {
 		return a.cause(a.ctx.Err())
 	}
-	r := certReport{Schema: engine.Schema, Machine: w.Machine.Name, Endpoint: c.Answer.Endpoint.URL(),
+	r := certReport{Schema: engine.Schema, Machine: t.Machine.Name, Endpoint: c.Answer.Endpoint.URL(),
 		Served: place(c.Served), Disk: place(c.Disk), Store: place(c.Store), Client: place(c.Client), CA: place(c.CA)}
 	if r.Served.Summary == nil && r.Disk.Summary == nil && r.Store.Summary == nil {
 		a.code = exitUnknown
@@ -146,28 +146,28 @@ func age(c *certs.Summary, now time.Time) string {
 // certRenew is fix --reissue for the certificate's layer alone: what stands between
 // it and a verified connection is looked at, and only a VM that is off is started.
 func (a *app) certRenew(s site, name string, acceptHostKey bool) error {
-	session, err := engine.Begin(a.ctx, a.hard, a.work(s, name, "cert-renew", func(w *target.Target) { w.AcceptHostKey = acceptHostKey }))
+	session, err := engine.Begin(a.ctx, a.hard, a.work(s, name, "cert-renew", func(t *target.Target) { t.AcceptHostKey = acceptHostKey }))
 	if err != nil {
 		return err
 	}
 	defer session.Close()
-	w := session.Target
-	defer w.Enter(mode.Repair())()
-	w.Reissue = true
-	w.Forget()
-	if target := w.Endpoints.Target(a.ctx); target.Planned && a.ctx.Err() == nil {
-		return &exitError{code: exitProblems, message: fmt.Sprintf("machine %q has no NAT rule for dockerd, so a new certificate can't be verified", w.Machine.Name),
-			hint: w.Hint(hint.Fix("--reissue"))}
+	t := session.Target
+	defer t.Enter(mode.Repair())()
+	t.Reissue = true
+	t.Forget()
+	if target := t.Endpoints.Target(a.ctx); target.Planned && a.ctx.Err() == nil {
+		return &exitError{code: exitProblems, message: fmt.Sprintf("machine %q has no NAT rule for dockerd, so a new certificate can't be verified", t.Machine.Name),
+			hint: t.Hint(hint.Fix("--reissue"))}
 	}
 	res, err := session.Fix(a.ctx, a.hard, layers.Only("machine", "ssh", "tls", "daemon"))
 	if err != nil {
 		return err
 	}
 	if !a.ui.JSON {
-		a.ui.Success("[%s] renewed: dockerd answers at %s", w.Machine.Name, w.Endpoint(a.ctx))
+		a.ui.Success("[%s] renewed: dockerd answers at %s", t.Machine.Name, t.Endpoint(a.ctx))
 		return nil
 	}
-	served := place(w.Certificates(a.ctx).Served)
+	served := place(t.Certificates(a.ctx).Served)
 	return a.ui.PrintJSON(struct {
 		Schema   int       `json:"schema"`
 		Machine  string    `json:"machine"`
@@ -175,5 +175,5 @@ func (a *app) certRenew(s site, name string, acceptHostKey bool) error {
 		Served   certPlace `json:"served"`
 		Applied  []string  `json:"applied"`
 		Journal  string    `json:"journal"`
-	}{engine.Schema, w.Machine.Name, w.Endpoint(a.ctx), served, nonNil(res.Applied), res.Journal})
+	}{engine.Schema, t.Machine.Name, t.Endpoint(a.ctx), served, nonNil(res.Applied), res.Journal})
 }

@@ -30,11 +30,11 @@ machine-default for the machine default, because docker reserves that name.`,
   docker --context "$(docker-vpn-helper context default)" info`,
 		Args: a.oneMachine,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.withMachine(args, func(w *target.Target) error {
-				if err := a.contexts(w); err != nil {
+			return a.withMachine(args, func(t *target.Target) error {
+				if err := a.contexts(t); err != nil {
 					return err
 				}
-				return a.context(siteOf(w), w.Machine.Name, wish)
+				return a.context(siteOf(t), t.Machine.Name, wish)
 			})
 		},
 	}
@@ -58,10 +58,10 @@ func (a *app) context(s site, name string, wish dockercontext.Wish) error {
 		return err
 	}
 	defer session.Close()
-	w := session.Target
-	target := w.Endpoints.Target(a.ctx)
-	if err := w.Endpoints.Verify(a.ctx, target); err != nil {
-		return a.notGood(w, err)
+	t := session.Target
+	target := t.Endpoints.Target(a.ctx)
+	if err := t.Endpoints.Verify(a.ctx, target); err != nil {
+		return a.notGood(t, err)
 	}
 	if wish.Ours, err = pointedAt(a.ctx, session); err != nil {
 		return err
@@ -75,7 +75,7 @@ func (a *app) context(s site, name string, wish dockercontext.Wish) error {
 		return a.ui.PrintJSON(contextReport{Schema: engine.Schema, Context: made, Endpoint: target.URL(), Applied: nonNil(res.Applied), Journal: res.Journal})
 	}
 	if over := outranks(a.Getenv, made); wish.Use && over != "" {
-		a.ui.Say("[%s] warn: %s is set in this shell, and outranks the current context: unset %s", w.Machine.Name, over, over)
+		a.ui.Say("[%s] warn: %s is set in this shell, and outranks the current context: unset %s", t.Machine.Name, over, over)
 	}
 	a.ui.Print(made + "\n")
 	return nil
@@ -94,12 +94,12 @@ func outranks(getenv func(string) string, name string) string {
 }
 
 // contexts reports whether docker has contexts at all.
-func (a *app) contexts(w *target.Target) error {
+func (a *app) contexts(t *target.Target) error {
 	config, err := dockercli.ConfigDir(a.Getenv)
 	if err != nil {
 		return err
 	}
-	_, err = w.Docker.Contexts(a.ctx, config)
+	_, err = t.Docker.Contexts(a.ctx, config)
 	var exit *host.CmdError
 	switch {
 	case errors.Is(err, dockercli.ErrMissing):

@@ -23,10 +23,10 @@ const removeTime = 60 * time.Second
 // openOrCreate loads a machine, or creates it if that is asked for by the flag
 // or by a yes typed at a prompt; --yes alone creates nothing.
 func (a *app) openOrCreate(s site, name string, f fixFlags) (*target.Target, error) {
-	w, err := a.open(s, name)
+	t, err := a.open(s, name)
 	var missing *store.NotFoundError
 	if !errors.As(err, &missing) {
-		return w, err
+		return t, err
 	}
 	if f.create || a.ui.CanPrompt() {
 		if err := a.checkPort(a.target(s, dockermachine.Planned(name, s.dir)), f); err != nil {
@@ -69,14 +69,14 @@ func (a *app) create(s site, name string, f fixFlags) error {
 	created := true // by another run, while this one waited
 	work := a.work(s, name, "create", nil)
 	work.Open = func() (*target.Target, error) {
-		w, err := a.open(s, name)
+		t, err := a.open(s, name)
 		var missing *store.NotFoundError
 		if errors.As(err, &missing) {
 			created = false
-			w, err = a.target(s, dockermachine.Planned(name, s.dir)), nil
+			t, err = a.target(s, dockermachine.Planned(name, s.dir)), nil
 		}
-		w.StopVMs = f.stopVMs
-		return w, cmp.Or(err, w.LoadErr)
+		t.StopVMs = f.stopVMs
+		return t, cmp.Or(err, t.LoadErr)
 	}
 	session, err := engine.Begin(a.ctx, a.hard, work)
 	if err != nil {
@@ -113,14 +113,14 @@ func (a *app) create(s site, name string, f fixFlags) error {
 
 // created goes on where docker-machine failed at its very last check and the
 // machine runs all the same (docker/toolbox#744); else what it left is removed.
-func (a *app) created(w *target.Target, machine *dockermachine.CLI, failed error) error {
+func (a *app) created(t *target.Target, machine *dockermachine.CLI, failed error) error {
 	if failed == nil {
 		return nil
 	}
-	name := w.Machine.Name
+	name := t.Machine.Name
 	if a.ctx.Err() == nil {
-		if up, err := w.VM.Running(a.ctx); err == nil && up {
-			if m, err := w.Store.Load(a.ctx, name); err == nil && !m.Unfinished {
+		if up, err := t.VM.Running(a.ctx); err == nil && up {
+			if m, err := t.Store.Load(a.ctx, name); err == nil && !m.Unfinished {
 				a.ui.Say("[%s] %v; its VM runs, so going on with it", name, failed)
 				return nil
 			}

@@ -119,8 +119,8 @@ func (a *app) doctor(s site, names []string, ticket string) error {
 	return a.writeTicket(s, ticket, began, reports)
 }
 
-func (a *app) diagnose(ctx context.Context, w *target.Target) engine.Report {
-	r := engine.Diagnose(ctx, w, layers.All(), a.sink())
+func (a *app) diagnose(ctx context.Context, t *target.Target) engine.Report {
+	r := engine.Diagnose(ctx, t, layers.All(), a.sink())
 	r.Version = a.release()
 	return r
 }

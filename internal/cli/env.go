@@ -46,11 +46,11 @@ Without MACHINE it is $DOCKER_MACHINE_NAME, else the only machine in the store, 
 				return a.unset(s, dialect, noProxy)
 			}
 			if noVerify {
-				if w, target, ok := a.recorded(s, args); ok {
-					return a.printEnv(w, target, dialect, noProxy)
+				if t, target, ok := a.recorded(s, args); ok {
+					return a.printEnv(t, target, dialect, noProxy)
 				}
 			}
-			return a.onMachine(s, args, func(w *target.Target) error { return a.env(w, dialect, noProxy, noVerify) })
+			return a.onMachine(s, args, func(t *target.Target) error { return a.env(t, dialect, noProxy, noVerify) })
 		},
 	}
 	f := cmd.Flags()
@@ -61,23 +61,23 @@ Without MACHINE it is $DOCKER_MACHINE_NAME, else the only machine in the store, 
 	return cmd
 }
 
-func (a *app) env(w *target.Target, dialect shell.Dialect, noProxy, noVerify bool) error {
+func (a *app) env(t *target.Target, dialect shell.Dialect, noProxy, noVerify bool) error {
 	var target endpoint.Endpoint
-	if noVerify && !w.Machine.Unfinished {
-		target = w.Endpoints.Recorded(a.ctx)
+	if noVerify && !t.Machine.Unfinished {
+		target = t.Endpoints.Recorded(a.ctx)
 	} else {
-		target = w.Endpoints.Target(a.ctx)
-		if err := w.Endpoints.Verify(a.ctx, target); err != nil {
-			return a.notGood(w, err)
+		target = t.Endpoints.Target(a.ctx)
+		if err := t.Endpoints.Verify(a.ctx, target); err != nil {
+			return a.notGood(t, err)
 		}
 	}
-	return a.printEnv(w, target, dialect, noProxy)
+	return a.printEnv(t, target, dialect, noProxy)
 }
 
 // recorded is the machine that has an endpoint record, and what that says. config.json
 // is not read: where it is broken docker works all the same, and to parse it would take
 // a tenth of the time for which a new terminal waits.
-func (a *app) recorded(s site, args []string) (w *target.Target, target endpoint.Endpoint, ok bool) {
+func (a *app) recorded(s site, args []string) (t *target.Target, target endpoint.Endpoint, ok bool) {
 	name, err := a.machineName(s, args)
 	if err != nil {
 		return nil, endpoint.Endpoint{}, false
@@ -86,19 +86,19 @@ func (a *app) recorded(s site, args []string) (w *target.Target, target endpoint
 	if !ok {
 		return nil, endpoint.Endpoint{}, false
 	}
-	w = a.target(s, m)
-	r, err := w.Endpoints.Record(a.ctx)
-	return w, endpoint.Endpoint{Host: endpoint.Localhost, Port: r.Port}, err == nil
+	t = a.target(s, m)
+	r, err := t.Endpoints.Record(a.ctx)
+	return t, endpoint.Endpoint{Host: endpoint.Localhost, Port: r.Port}, err == nil
 }
 
-func (a *app) printEnv(w *target.Target, target endpoint.Endpoint, dialect shell.Dialect, noProxy bool) error {
-	vars, err := w.Endpoints.Environment(a.ctx, target)
+func (a *app) printEnv(t *target.Target, target endpoint.Endpoint, dialect shell.Dialect, noProxy bool) error {
+	vars, err := t.Endpoints.Environment(a.ctx, target)
 	if err != nil {
 		return err
 	}
-	usage := append(a.program(), "env", w.Machine.Name)
+	usage := append(a.program(), "env", t.Machine.Name)
 	if noProxy {
-		vars = append(vars, w.Endpoints.NoProxy(target)...)
+		vars = append(vars, t.Endpoints.NoProxy(target)...)
 		usage = append(usage, "--no-proxy")
 	}
 	block, err := shell.Render(dialect, vars, usage)
@@ -110,15 +110,15 @@ func (a *app) printEnv(w *target.Target, target endpoint.Endpoint, dialect shell
 }
 
 // notGood is why docker would not work through an endpoint, or what ended the look at it.
-func (a *app) notGood(w *target.Target, err error) error {
+func (a *app) notGood(t *target.Target, err error) error {
 	if a.interrupted() {
 		return errInterrupted
 	}
-	next := w.Hint(hint.Fix())
+	next := t.Hint(hint.Fix())
 	if errors.Is(err, virtualbox.ErrNotInstalled) {
 		next = hint.Explain("machine.virtualbox-missing")
-	} else if w.Machine.Unfinished {
-		next = w.Hint(hint.CreateAgain(dockermachine.Found(w.Laptop)))
+	} else if t.Machine.Unfinished {
+		next = t.Hint(hint.CreateAgain(dockermachine.Found(t.Laptop)))
 	}
 	return &exitError{code: exitProblems, message: a.cause(err).Error(), hint: next}
 }

@@ -79,23 +79,23 @@ func (a *app) fix(s site, name string, f fixFlags) error {
 	if err != nil {
 		return err
 	}
-	w, err := a.openOrCreate(s, name, f)
+	t, err := a.openOrCreate(s, name, f)
 	if err != nil {
 		return err
 	}
-	defer w.Close()
-	if w.LoadErr != nil {
-		return w.LoadErr
+	defer t.Close()
+	if t.LoadErr != nil {
+		return t.LoadErr
 	}
-	if err := a.checkPort(w, f); err != nil {
+	if err := a.checkPort(t, f); err != nil {
 		return err
 	}
 	if f.dryRun {
-		return a.dryRun(w)
+		return a.dryRun(t)
 	}
 	if !a.ui.JSON {
 		// That the block cannot be printed is to be known before anything is changed.
-		if _, err := a.block(w, endpoint.Endpoint{Host: endpoint.Localhost, Port: store.DefaultEnginePort}, dialect); err != nil {
+		if _, err := a.block(t, endpoint.Endpoint{Host: endpoint.Localhost, Port: store.DefaultEnginePort}, dialect); err != nil {
 			return err
 		}
 	}
@@ -104,15 +104,15 @@ func (a *app) fix(s site, name string, f fixFlags) error {
 		return err
 	}
 	defer session.Close()
-	w = session.Target
+	t = session.Target
 	res, err := a.repair(session)
 	if err == nil {
 		var vars []shell.Var
-		if vars, err = w.Endpoints.Environment(a.ctx, w.Endpoints.Target(a.ctx)); err == nil {
-			return a.printFixed(w, res, vars, dialect)
+		if vars, err = t.Endpoints.Environment(a.ctx, t.Endpoints.Target(a.ctx)); err == nil {
+			return a.printFixed(t, res, vars, dialect)
 		}
 	}
-	err = a.notFix(w, err)
+	err = a.notFix(t, err)
 	if !a.ui.JSON {
 		return err
 	}
@@ -131,57 +131,57 @@ func (a *app) fix(s site, name string, f fixFlags) error {
 }
 
 // block is the environment as the shell reads it.
-func (a *app) block(w *target.Target, e endpoint.Endpoint, dialect shell.Dialect) (string, error) {
-	vars, err := w.Endpoints.Environment(a.ctx, e)
+func (a *app) block(t *target.Target, e endpoint.Endpoint, dialect shell.Dialect) (string, error) {
+	vars, err := t.Endpoints.Environment(a.ctx, e)
 	if err != nil {
 		return "", err
 	}
-	return shell.Render(dialect, vars, append(a.program(), "env", w.Machine.Name))
+	return shell.Render(dialect, vars, append(a.program(), "env", t.Machine.Name))
 }
 
 // repair looks first at what costs nothing. A healthy machine is done then.
 func (a *app) repair(session *engine.Session) (engine.Result, error) {
-	w, all := session.Target, layers.All()
-	if _, ok := w.Endpoints.VerifiedRecord(a.ctx); ok && !w.Reissue && !w.StopVMs {
-		if local, r, ok := engine.Quick(a.ctx, w, all, a.sink()); ok {
+	t, all := session.Target, layers.All()
+	if _, ok := t.Endpoints.VerifiedRecord(a.ctx); ok && !t.Reissue && !t.StopVMs {
+		if local, r, ok := engine.Quick(a.ctx, t, all, a.sink()); ok {
 			if !r.Planned() {
 				return engine.Result{Report: r}, nil
 			}
 			all = local
 		}
 	}
-	w.Forget()
-	go w.Docker.API(a.ctx) // for clientFits, while the repair takes its time
+	t.Forget()
+	go t.Docker.API(a.ctx) // for clientFits, while the repair takes its time
 	return session.Fix(a.ctx, a.hard, all)
 }
 
-func (a *app) printFixed(w *target.Target, res engine.Result, vars []shell.Var, dialect shell.Dialect) error {
+func (a *app) printFixed(t *target.Target, res engine.Result, vars []shell.Var, dialect shell.Dialect) error {
 	if a.ui.JSON {
 		out := fixReport{Report: res.Report, Applied: nonNil(res.Applied), Journal: res.Journal, Env: map[string]string{}}
 		out.Version = a.release()
-		out.Endpoint = w.Endpoint(a.ctx)
+		out.Endpoint = t.Endpoint(a.ctx)
 		for _, v := range vars {
 			out.Env[v.Name] = v.Value
 		}
 		return a.ui.PrintJSON(out)
 	}
-	block, err := shell.Render(dialect, vars, append(a.program(), "env", w.Machine.Name))
+	block, err := shell.Render(dialect, vars, append(a.program(), "env", t.Machine.Name))
 	if err != nil {
 		return err
 	}
 	for _, l := range res.Layers {
 		for _, f := range l.Findings {
 			if f.Status != engine.OK && l.Layer != "env" {
-				a.ui.Say("[%s] %s: %s", w.Machine.Name, f.Status, f.Title)
+				a.ui.Say("[%s] %s: %s", t.Machine.Name, f.Status, f.Title)
 			}
 		}
 	}
-	a.portUnused(w)
+	a.portUnused(t)
 	if len(res.Applied) == 0 {
-		a.ui.Success("[%s] healthy, nothing changed", w.Machine.Name)
+		a.ui.Success("[%s] healthy, nothing changed", t.Machine.Name)
 	} else {
-		a.clientFits(w)
-		a.ui.Success("[%s] repaired: dockerd answers at %s", w.Machine.Name, w.Endpoint(a.ctx))
+		a.clientFits(t)
+		a.ui.Success("[%s] repaired: dockerd answers at %s", t.Machine.Name, t.Endpoint(a.ctx))
 	}
 	a.ui.Print(block)
 	return nil
@@ -189,20 +189,20 @@ func (a *app) printFixed(w *target.Target, res engine.Result, vars []shell.Var, 
 
 // clientFits says so where dockerd answers and the laptop's docker command cannot
 // talk to it: no repair of the machine changes that.
-func (a *app) clientFits(w *target.Target) {
-	for _, l := range engine.Diagnose(a.ctx, w, layers.Only("daemon"), a.sink()).Layers {
+func (a *app) clientFits(t *target.Target) {
+	for _, l := range engine.Diagnose(a.ctx, t, layers.Only("daemon"), a.sink()).Layers {
 		for _, f := range l.Findings {
 			if f.Status == engine.Fail {
-				a.ui.Say("[%s] %s: %s", w.Machine.Name, f.Status, f.Title)
-				a.ui.Say("[%s] hint: %s", w.Machine.Name, f.Hint)
+				a.ui.Say("[%s] %s: %s", t.Machine.Name, f.Status, f.Title)
+				a.ui.Say("[%s] hint: %s", t.Machine.Name, f.Hint)
 			}
 		}
 	}
 }
 
 // dryRun prints the changes of every layer that could be inspected.
-func (a *app) dryRun(w *target.Target) error {
-	r := engine.Diagnose(a.ctx, w, layers.All(), a.sink())
+func (a *app) dryRun(t *target.Target) error {
+	r := engine.Diagnose(a.ctx, t, layers.All(), a.sink())
 	if a.ctx.Err() != nil {
 		return context.Cause(a.ctx)
 	}
@@ -213,19 +213,19 @@ func (a *app) dryRun(w *target.Target) error {
 	}
 	lines, later := plan(r)
 	if f, ok := r.CauseFinding(); ok && len(lines) == 0 && r.Failed() {
-		return a.notFix(w, &engine.VerdictError{Finding: f, Status: engine.Fail})
+		return a.notFix(t, &engine.VerdictError{Finding: f, Status: engine.Fail})
 	}
 	if len(later) > 0 {
 		lines = append(lines, "then re-check: "+strings.Join(later, ", "))
 	}
 	for _, l := range r.Layers {
 		if l.Status == engine.Unknown && len(l.Findings) > 0 {
-			a.ui.Say("[%s] could not check %s: %s", w.Machine.Name, l.Layer, l.Findings[0].Title)
+			a.ui.Say("[%s] could not check %s: %s", t.Machine.Name, l.Layer, l.Findings[0].Title)
 		}
 	}
-	a.portUnused(w)
+	a.portUnused(t)
 	if len(lines) == 0 {
-		a.ui.Say("[%s] nothing to change", w.Machine.Name)
+		a.ui.Say("[%s] nothing to change", t.Machine.Name)
 	}
 	a.ui.Lines(lines...)
 	return nil
@@ -243,9 +243,9 @@ func plan(r engine.Report) (changes, later []string) {
 }
 
 // notFix replaces a hint that is to run fix: this was fix.
-func (a *app) notFix(w *target.Target, err error) error {
+func (a *app) notFix(t *target.Target, err error) error {
 	var verdict *engine.VerdictError
-	if errors.As(err, &verdict) && verdict.Finding.Hint.String() == w.Hint(hint.Fix()).String() {
+	if errors.As(err, &verdict) && verdict.Finding.Hint.String() == t.Hint(hint.Fix()).String() {
 		verdict.Finding.Hint = hint.Explain(verdict.Finding.Code)
 	}
 	return err

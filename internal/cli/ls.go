@@ -140,27 +140,27 @@ func (a *app) nextAfterLs(rows []lsRow) {
 }
 
 func lsLook(ctx context.Context, v view) lsRow {
-	row, w, err := lsRow{Name: v.name}, v.Target, v.err
+	row, t, err := lsRow{Name: v.name}, v.Target, v.err
 	if err == nil {
-		err = w.LoadErr
+		err = t.LoadErr
 	}
 	if err != nil {
 		row.State, row.Problem = "unreadable", err.Error()
 		return row
 	}
-	row.Driver = w.Machine.Driver
-	switch row.State = w.VM.StateText(ctx); row.State {
+	row.Driver = t.Machine.Driver
+	switch row.State = t.VM.StateText(ctx); row.State {
 	case virtualbox.StateUnknown, virtualbox.StateRunning:
 	case virtualbox.StateMissing:
 		row.Problem = "VirtualBox does not know the VM"
 	default:
 		row.Problem = "the VM does not run"
 	}
-	if row.Problem != "" && !w.Machine.Unfinished {
+	if row.Problem != "" && !t.Machine.Unfinished {
 		return row
 	}
-	target := w.Endpoints.Target(ctx)
-	if err := w.Endpoints.Verify(ctx, target); err != nil {
+	target := t.Endpoints.Target(ctx)
+	if err := t.Endpoints.Verify(ctx, target); err != nil {
 		// The row has the machine's name already.
 		named := fmt.Sprintf("machine %q", v.name)
 		row.Problem = strings.NewReplacer(" on "+named, "", " of "+named, "", named, "this machine").Replace(err.Error())

@@ -78,7 +78,7 @@ func (a *app) restartModules(s site, stopVMs bool) error {
 
 // noVPN is nil if no VPN has the route to a machine of the store, or to the
 // network that docker-machine would choose for a new one.
-func (a *app) noVPN(s site, w *target.Target) error {
+func (a *app) noVPN(s site, t *target.Target) error {
 	nets := []laptop.HostOnly{dockermachine.DefaultNetwork()}
 	names, err := s.store.Names(a.ctx)
 	if err != nil {
@@ -86,7 +86,7 @@ func (a *app) noVPN(s site, w *target.Target) error {
 	}
 	for _, name := range names {
 		if m, err := s.store.Load(a.ctx, name); err == nil && m.VirtualBox() && m.IP.IsValid() {
-			nets = append(nets, laptop.HostOnly{Addr: m.IP, Laptop: m.HostOnlyCIDR, Adapter: w.VirtualBox.Machine(m).HostOnlyAdapter})
+			nets = append(nets, laptop.HostOnly{Addr: m.IP, Laptop: m.HostOnlyCIDR, Adapter: t.VirtualBox.Machine(m).HostOnlyAdapter})
 		}
 	}
 	asked := map[netip.Prefix]bool{}
@@ -96,7 +96,7 @@ func (a *app) noVPN(s site, w *target.Target) error {
 			continue
 		}
 		asked[net] = true
-		vpn, err := w.Network.VPNTakes(a.ctx, n)
+		vpn, err := t.Network.VPNTakes(a.ctx, n)
 		if err != nil {
 			return err
 		}

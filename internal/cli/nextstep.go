@@ -18,7 +18,7 @@ import (
 // nextStep is the one thing to do after a diagnosis: the command that fixes the root
 // cause, in the syntax of the calling shell; else the one that makes docker use what
 // works; else the page that explains the cause.
-func (a *app) nextStep(s site, w *target.Target, r engine.Report) ui.Step {
+func (a *app) nextStep(s site, t *target.Target, r engine.Report) ui.Step {
 	f, found := r.Obstacle()
 	if !found {
 		f, found = r.CauseFinding()
@@ -27,8 +27,8 @@ func (a *app) nextStep(s site, w *target.Target, r engine.Report) ui.Step {
 		f = firstWithHint(r, f)
 	}
 	switch {
-	case f.Hint.String() == w.Hint(hint.Fix()).String():
-		return ui.Step{Label: "Fix it:", Command: a.evaluated(s, "fix", w.Machine.Name)}
+	case f.Hint.String() == t.Hint(hint.Fix()).String():
+		return ui.Step{Label: "Fix it:", Command: a.evaluated(s, "fix", t.Machine.Name)}
 	case len(f.Hint) > 0:
 		return ui.Step{Label: "Next:", Command: f.Hint.String()}
 	case found:

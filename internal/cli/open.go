@@ -33,8 +33,8 @@ type site struct {
 }
 
 // siteOf is where a machine is.
-func siteOf(w *target.Target) site {
-	return site{laptop: w.Laptop, store: w.Store, docker: w.Docker, network: w.Network, owners: w.Owners, dir: w.Machine.StoreDir, state: w.StateDir}
+func siteOf(t *target.Target) site {
+	return site{laptop: t.Laptop, store: t.Store, docker: t.Docker, network: t.Network, owners: t.Owners, dir: t.Machine.StoreDir, state: t.StateDir}
 }
 
 // site opens the store. Nothing is created.
@@ -89,23 +89,23 @@ func (a *app) machineName(s site, args []string) (string, error) {
 
 // target is a machine and everything around it.
 func (a *app) target(s site, m store.Machine) *target.Target {
-	w := a.withoutMachine(s)
-	w.SetMachine(m)
-	return w
+	t := a.withoutMachine(s)
+	t.SetMachine(m)
+	return t
 }
 
 // withoutMachine is the laptop and the store, for what is about no machine in particular.
 func (a *app) withoutMachine(s site) *target.Target {
-	w := &target.Target{
+	t := &target.Target{
 		Laptop: s.laptop, Store: s.store, Docker: s.docker, Network: s.network, VirtualBox: s.virtualBox, Owners: s.owners,
 		Getenv: a.Getenv, Now: a.Now, StateDir: s.state,
-		Tell: a.ui.Say,
+		Notify: a.ui.Say,
 	}
-	if w.VirtualBox == nil {
-		w.VirtualBox = virtualbox.New(s.laptop, func() bool { return w.Mode.IsRepair() })
+	if t.VirtualBox == nil {
+		t.VirtualBox = virtualbox.New(s.laptop, func() bool { return t.Mode.IsRepair() })
 	}
-	w.Storage = a.storage
-	return w
+	t.Storage = a.storage
+	return t
 }
 
 // open loads a machine. A config.json that cannot be read is in the Target.
@@ -115,9 +115,9 @@ func (a *app) open(s site, name string) (*target.Target, error) {
 		return a.target(s, m), err
 	}
 	m.Name, m.StoreDir = name, s.dir
-	w := a.target(s, m)
-	w.LoadErr = err
-	return w, nil
+	t := a.target(s, m)
+	t.LoadErr = err
+	return t, nil
 }
 
 // work describes a command that changes a machine. opened, if not nil, sets what the user
@@ -127,14 +127,14 @@ func (a *app) work(s site, name, command string, opened func(*target.Target)) en
 	return engine.Work{
 		Dir: target.MachineState(s.state, s.dir, name), Laptop: s.laptop, Decode: changes.Decode,
 		Open: func() (*target.Target, error) {
-			w, err := a.open(s, name)
+			t, err := a.open(s, name)
 			if err == nil {
-				err = w.LoadErr
+				err = t.LoadErr
 			}
 			if err == nil && opened != nil {
-				opened(w)
+				opened(t)
 			}
-			return w, err
+			return t, err
 		},
 		Command: command, Machine: name, Store: s.dir, Doing: "works on this machine",
 		Sink: a.sink(), Now: a.Now,
@@ -158,15 +158,15 @@ func (a *app) onMachine(s site, args []string, do func(*target.Target) error) er
 	if err != nil {
 		return err
 	}
-	w, err := a.open(s, name)
+	t, err := a.open(s, name)
 	if err != nil {
 		return err
 	}
-	defer w.Close()
-	if w.LoadErr != nil {
-		return w.LoadErr
+	defer t.Close()
+	if t.LoadErr != nil {
+		return t.LoadErr
 	}
-	return do(w)
+	return do(t)
 }
 
 func isConfigError(err error) bool {

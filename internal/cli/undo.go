@@ -198,12 +198,12 @@ func (a *app) undoMachine(s site, name string, all bool) ([]undoRun, error) {
 		return nil, nil // and nowhere a lock has to be made for it
 	}
 	work.Open = func() (*target.Target, error) {
-		w, err := a.open(s, name)
+		t, err := a.open(s, name)
 		if err != nil {
 			// Removed from the store since: what was changed in it went with it.
-			w = a.target(s, store.Machine{Name: name, StoreDir: s.dir, Removed: true})
+			t = a.target(s, store.Machine{Name: name, StoreDir: s.dir, Removed: true})
 		}
-		return w, nil
+		return t, nil
 	}
 	session, err := engine.Lock(a.ctx, work)
 	if err != nil {
@@ -234,17 +234,17 @@ func commands(runs []undoRun) (names []string) {
 
 // shellPointsNowhere reports a DOCKER_HOST of ours in this shell that does not reach the
 // machine any more, and how to unset it.
-func (a *app) shellPointsNowhere(s site, w *target.Target) {
+func (a *app) shellPointsNowhere(s site, t *target.Target) {
 	host := a.Getenv("DOCKER_HOST")
-	ours, _ := endpoint.SplitEnv(a.Getenv, w.Machine.StoreDir)
-	if host == "" || a.Getenv("DOCKER_MACHINE_NAME") != w.Machine.Name || !slices.Contains(ours, "DOCKER_HOST") {
+	ours, _ := endpoint.SplitEnv(a.Getenv, t.Machine.StoreDir)
+	if host == "" || a.Getenv("DOCKER_MACHINE_NAME") != t.Machine.Name || !slices.Contains(ours, "DOCKER_HOST") {
 		return
 	}
-	w.Forget()
-	e := w.Endpoints.Target(a.ctx)
-	if e.URL() == host && w.Endpoints.Verify(a.ctx, e) == nil {
+	t.Forget()
+	e := t.Endpoints.Target(a.ctx)
+	if e.URL() == host && t.Endpoints.Verify(a.ctx, e) == nil {
 		return
 	}
-	a.ui.Say("DOCKER_HOST in this shell is %s, where docker does not reach %s any more. Unset it:", host, w.Machine.Name)
+	a.ui.Say("DOCKER_HOST in this shell is %s, where docker does not reach %s any more. Unset it:", host, t.Machine.Name)
 	a.ui.Command(" ", a.evaluated(s, "env", "--unset"))
 }

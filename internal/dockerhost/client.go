@@ -30,7 +30,7 @@ type Client struct {
 
 	AnswerTime func() time.Duration // for a question to dockerd
 	DaemonWait time.Duration        // for dockerd to come up after a restart; 0 means 90 s
-	Tell       func(format string, args ...any)
+	Notify     func(format string, args ...any)
 
 	facts memo.Of[Facts]
 }
@@ -87,15 +87,15 @@ func (c *Client) EnsureServed(ctx context.Context, facts Facts) error {
 	if err != nil {
 		return err
 	}
-	c.TellContainers(r)
+	c.ReportContainers(r)
 	if r.Outcome != Restarted && r.Outcome != Already {
 		return fmt.Errorf("restarting dockerd on %s: %s", c.Name, cmp.Or(r.Reason, r.Log, string(r.Outcome)))
 	}
 	return nil
 }
 
-// TellContainers reports what became of the containers that a restart stopped.
-func (c *Client) TellContainers(r Result) {
+// ReportContainers reports what became of the containers that a restart stopped.
+func (c *Client) ReportContainers(r Result) {
 	for _, group := range []struct {
 		format string
 		names  []string
@@ -105,7 +105,7 @@ func (c *Client) TellContainers(r Result) {
 		{"[%s] not running any more, start them by hand: %s", r.Failed},
 	} {
 		if len(group.names) > 0 {
-			c.Tell(group.format, c.Name, strings.Join(group.names, ", "))
+			c.Notify(group.format, c.Name, strings.Join(group.names, ", "))
 		}
 	}
 }

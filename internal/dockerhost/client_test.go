@@ -48,7 +48,7 @@ var errLost = errors.New("the connection is lost")
 
 func (a *answers) client() *Client {
 	c := &Client{
-		Name: "default", AnswerTime: func() time.Duration { return time.Second }, Tell: func(string, ...any) {},
+		Name: "default", AnswerTime: func() time.Duration { return time.Second }, Notify: func(string, ...any) {},
 		Host: func(context.Context) (host.Host, error) { return a, nil },
 		Ask:  func(context.Context, host.Cmd) (host.Output, error) { return host.Output{Stdout: []byte(facts)}, nil },
 	}
@@ -141,8 +141,8 @@ func TestTransactionThatTheDockerHostRemembers(t *testing.T) {
 func TestContainersAreReportedInOneOrder(t *testing.T) {
 	for range 20 {
 		var lines []string
-		c := &Client{Name: "default", Tell: func(format string, args ...any) { lines = append(lines, fmt.Sprintf(format, args...)) }}
-		c.TellContainers(Result{Restarted: []string{"db", "web"}, Lost: []string{"tmp"}, Failed: []string{"old: no such image"}})
+		c := &Client{Name: "default", Notify: func(format string, args ...any) { lines = append(lines, fmt.Sprintf(format, args...)) }}
+		c.ReportContainers(Result{Restarted: []string{"db", "web"}, Lost: []string{"tmp"}, Failed: []string{"old: no such image"}})
 		want := []string{
 			"[default] started again: db, web",
 			"[default] gone with the restart (--rm): tmp",

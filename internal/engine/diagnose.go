@@ -41,40 +41,40 @@ type Event struct {
 
 // Diagnose inspects every layer, side by side, and changes nothing. What the
 // layers share they ask the Target, which asks the outside once.
-func Diagnose(ctx context.Context, w *target.Target, layers []Layer, sink Sink) Report {
-	r := Report{Schema: Schema, Machine: w.Machine.Name, Layers: make([]LayerReport, len(layers))}
+func Diagnose(ctx context.Context, t *target.Target, layers []Layer, sink Sink) Report {
+	r := Report{Schema: Schema, Machine: t.Machine.Name, Layers: make([]LayerReport, len(layers))}
 	var wg sync.WaitGroup
 	for i, l := range layers {
 		wg.Go(func() {
-			sink.Event(Event{Kind: Inspecting, Machine: w.Machine.Name, Layer: l.Name})
-			r.Layers[i] = inspect(ctx, w, l)
-			sink.Event(Event{Kind: Inspected, Machine: w.Machine.Name, Layer: l.Name, Report: &r.Layers[i]})
+			sink.Event(Event{Kind: Inspecting, Machine: t.Machine.Name, Layer: l.Name})
+			r.Layers[i] = inspect(ctx, t, l)
+			sink.Event(Event{Kind: Inspected, Machine: t.Machine.Name, Layer: l.Name, Report: &r.Layers[i]})
 		})
 	}
 	wg.Wait()
-	r.Endpoint, r.Address = w.Endpoint(ctx), w.Address(ctx)
+	r.Endpoint, r.Address = t.Endpoint(ctx), t.Address(ctx)
 	r.conclude()
 	return r
 }
 
 // inspect runs one layer. A probe that errors is unknown, neither ok nor fail.
-func inspect(ctx context.Context, w *target.Target, l Layer) LayerReport {
+func inspect(ctx context.Context, t *target.Target, l Layer) LayerReport {
 	r := LayerReport{Layer: l.Name, Findings: []Finding{}, layer: l}
 	start := time.Now()
-	state, err := l.Inspect(ctx, w)
+	state, err := l.Inspect(ctx, t)
 	r.Took = time.Since(start)
 	if err != nil {
 		r.Status = Unknown
 		r.Findings = append(r.Findings, Finding{
 			Code: l.Name + ".unknown", Status: Unknown,
 			Title: fmt.Sprintf("could not tell: %v (after %s)", err, time.Since(start).Round(time.Millisecond)),
-			Hint:  w.Hint(hint.Own("doctor", "-v", hint.Machine)),
+			Hint:  t.Hint(hint.Own("doctor", "-v", hint.Machine)),
 		})
 		return r
 	}
 	r.Observed = state
 	for _, f := range state.Findings() {
-		f.Hint = w.Hint(f.Hint)
+		f.Hint = t.Hint(f.Hint)
 		r.Findings = append(r.Findings, f)
 	}
 	r.Status = r.worst()

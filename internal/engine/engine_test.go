@@ -43,9 +43,9 @@ func found(code string, s Status) facts { return facts{Found: []Finding{{Code: c
 
 // unread is a world whose machine cannot be read: nothing outside is asked.
 func unread() *target.Target {
-	w := &target.Target{LoadErr: errors.New("not there"), Now: time.Now}
-	w.Machine.Name = "default"
-	return w
+	t := &target.Target{LoadErr: errors.New("not there"), Now: time.Now}
+	t.Machine.Name = "default"
+	return t
 }
 
 // laptop has the journals of the tests on its real disk.
@@ -300,7 +300,7 @@ func TestFixRollsBackWhenInterrupted(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	layers := twoLayers(on, &toggle{Name: "a", on: on})
 	inspect := layers[1].Inspect
-	layers[1].Inspect = func(ctx context.Context, w *target.Target) (State, error) { cancel(); return inspect(ctx, w) }
+	layers[1].Inspect = func(ctx context.Context, tgt *target.Target) (State, error) { cancel(); return inspect(ctx, tgt) }
 	_, j, err := fixIn(t, ctx, layers, deaf{})
 	if !errors.Is(err, context.Canceled) || len(on) != 0 || j.End != journal.RolledBack {
 		t.Errorf("err %v, world %v, end %q", err, on, j.End)

@@ -100,14 +100,14 @@ func (s *Session) raise(ctx, hard context.Context) error {
 // Quick inspects only what costs neither a login nor VBoxManage. If the
 // verdict is ok and at most the laptop itself wants changes, it returns the
 // layers that a repair needs to look at; else ok is false, and all are needed.
-func Quick(ctx context.Context, w *target.Target, layers []Layer, sink Sink) (local []Layer, r Report, ok bool) {
+func Quick(ctx context.Context, t *target.Target, layers []Layer, sink Sink) (local []Layer, r Report, ok bool) {
 	for _, l := range layers {
 		if l.Local {
 			local = append(local, l)
 		}
 	}
-	defer w.Enter(mode.Quick())()
-	r = Diagnose(ctx, w, local, sink)
+	defer t.Enter(mode.Quick())()
+	r = Diagnose(ctx, t, local, sink)
 	for _, l := range r.Layers {
 		if len(l.changes) > 0 && !l.layer.LaptopOnly {
 			return nil, r, false

@@ -27,7 +27,7 @@ func (r *run) revertFailed(ctx context.Context, c Change) error {
 // revert undoes the journal's changes, newest first, and writes down each
 // one that is. It goes on after an error, so that as much as possible is as
 // before; the errors name what is left.
-func revert(ctx context.Context, j *journal.Journal, w *target.Target, end journal.End, sink Sink) (left []string, err error) {
+func revert(ctx context.Context, j *journal.Journal, t *target.Target, end journal.End, sink Sink) (left []string, err error) {
 	if err := j.Reopen(ctx); err != nil {
 		return nil, err
 	}
@@ -42,9 +42,9 @@ func revert(ctx context.Context, j *journal.Journal, w *target.Target, end journ
 		if e.Mark == journal.Reverted {
 			continue
 		}
-		sink.Event(Event{Kind: Reverting, Machine: w.Name(), Change: e.Change})
-		kept, err := e.Change.Revert(ctx, w)
-		w.Forget()
+		sink.Event(Event{Kind: Reverting, Machine: t.Name(), Change: e.Change})
+		kept, err := e.Change.Revert(ctx, t)
+		t.Forget()
 		left = append(left, kept...)
 		if err != nil {
 			failed = append(failed, fmt.Errorf("%s: %w", strings.TrimSpace(e.Change.String()), err))

@@ -86,16 +86,16 @@ func (s *Session) mayUndo(ctx context.Context, j *journal.Journal) error {
 
 // mustRun is nil if the VM runs, which a change of the run needs to be undone.
 func (s *Session) mustRun(ctx context.Context) error {
-	w := s.Target
-	if w.LoadErr != nil {
-		return w.LoadErr
+	t := s.Target
+	if t.LoadErr != nil {
+		return t.LoadErr
 	}
-	running, err := w.VM.Running(ctx)
+	running, err := t.VM.Running(ctx)
 	if err != nil {
 		return err
 	}
-	if !running && !w.VM.Missing(ctx) {
-		return &useraction.Required{Text: fmt.Sprintf("machine %q is not running, and undo has to log in to it", w.Machine.Name), Hint: w.StartHint(ctx)}
+	if !running && !t.VM.Missing(ctx) {
+		return &useraction.Required{Text: fmt.Sprintf("machine %q is not running, and undo has to log in to it", t.Machine.Name), Hint: t.StartHint(ctx)}
 	}
 	return nil
 }

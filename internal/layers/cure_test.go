@@ -65,20 +65,20 @@ func plans(r engine.Report) (all []string) {
 	return all
 }
 
-func diagnoseOn(t *testing.T, w *target.Target) engine.Report {
+func diagnoseOn(t *testing.T, tgt *target.Target) engine.Report {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
-	return engine.Diagnose(ctx, w, All(), mute{})
+	return engine.Diagnose(ctx, tgt, All(), mute{})
 }
 
-func repairOn(t *testing.T, w *target.Target) {
+func repairOn(t *testing.T, tgt *target.Target) {
 	t.Helper()
-	w.Mode = mode.RepairWaiting(300 * time.Millisecond)
+	tgt.Mode = mode.RepairWaiting(300 * time.Millisecond)
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
-	work, err := engine.Lock(ctx, engine.Work{Dir: t.TempDir(), Laptop: w.Laptop, Open: func() (*target.Target, error) { return w, nil },
-		Command: "fix", Machine: w.Machine.Name, Sink: mute{}, Now: time.Now})
+	work, err := engine.Lock(ctx, engine.Work{Dir: t.TempDir(), Laptop: tgt.Laptop, Open: func() (*target.Target, error) { return tgt, nil },
+		Command: "fix", Machine: tgt.Machine.Name, Sink: mute{}, Now: time.Now})
 	check(t, err)
 	defer work.Close()
 	if _, err := work.Fix(ctx, ctx, All()); err != nil {

@@ -58,11 +58,11 @@ func readable(name string, inspect func(context.Context, *target.Target) (engine
 	if name == "machine" {
 		return inspect
 	}
-	return func(ctx context.Context, w *target.Target) (engine.State, error) {
-		if w.LoadErr != nil {
+	return func(ctx context.Context, t *target.Target) (engine.State, error) {
+		if t.LoadErr != nil {
 			return unread{}, nil
 		}
-		return inspect(ctx, w)
+		return inspect(ctx, t)
 	}
 }
 

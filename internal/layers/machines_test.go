@@ -151,16 +151,16 @@ func (m transcript) target(t *testing.T, l *laptop, dir string) *target.Target {
 	check(t, err)
 	entry, err := opened.Load(t.Context(), m.value("name", "default"))
 	check(t, err)
-	w := &target.Target{Laptop: l, Store: opened, Getenv: func(string) string { return "" }, Now: time.Now,
-		StateDir: filepath.Join(dir, "state"), Tell: t.Logf, Docker: dockercli.New(l)}
-	w.Network = network.New(l)
-	w.VirtualBox = virtualbox.New(l, func() bool { return w.Mode.IsRepair() })
-	w.SetMachine(entry)
-	w.Guest.DaemonWait = 2 * time.Second
-	_, w.StopVMs = m.entry["stop-vms"]
-	w.Port, _ = strconv.Atoi(m.entry["port"])
-	t.Cleanup(w.Close)
-	return w
+	tgt := &target.Target{Laptop: l, Store: opened, Getenv: func(string) string { return "" }, Now: time.Now,
+		StateDir: filepath.Join(dir, "state"), Notify: t.Logf, Docker: dockercli.New(l)}
+	tgt.Network = network.New(l)
+	tgt.VirtualBox = virtualbox.New(l, func() bool { return tgt.Mode.IsRepair() })
+	tgt.SetMachine(entry)
+	tgt.Guest.DaemonWait = 2 * time.Second
+	_, tgt.StopVMs = m.entry["stop-vms"]
+	tgt.Port, _ = strconv.Atoi(m.entry["port"])
+	t.Cleanup(tgt.Close)
+	return tgt
 }
 
 // unfinished makes of a machine's files what docker-machine create leaves that failed in
@@ -213,10 +213,10 @@ func (m transcript) value(key, otherwise string) string {
 
 func (m transcript) diagnose(t *testing.T) string {
 	t.Helper()
-	w, _ := m.world(t)
+	tgt, _ := m.world(t)
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
-	r := engine.Diagnose(ctx, w, All(), mute{})
+	r := engine.Diagnose(ctx, tgt, All(), mute{})
 	var b strings.Builder
 	for _, l := range r.Layers {
 		fmt.Fprintf(&b, "%s %s", l.Layer, l.Status)
@@ -242,22 +242,22 @@ func (m transcript) diagnose(t *testing.T) string {
 		}
 	}
 	fmt.Fprintf(&b, "cause %s\n", r.Cause)
-	return m.plain(w, b.String())
+	return m.plain(tgt, b.String())
 }
 
 // plain takes out what is another one at each run.
-func (m transcript) plain(w *target.Target, text string) string {
-	return strings.ReplaceAll(text, w.Machine.StoreDir, "STORE")
+func (m transcript) plain(t *target.Target, text string) string {
+	return strings.ReplaceAll(text, t.Machine.StoreDir, "STORE")
 }
 
 func (m transcript) repair(t *testing.T) string {
 	t.Helper()
-	w, c := m.world(t)
-	w.Mode = mode.RepairWaiting(300 * time.Millisecond)
+	tgt, c := m.world(t)
+	tgt.Mode = mode.RepairWaiting(300 * time.Millisecond)
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
-	work, err := engine.Lock(ctx, engine.Work{Dir: t.TempDir(), Laptop: w.Laptop, Open: func() (*target.Target, error) { return w, nil },
-		Command: "fix", Machine: w.Machine.Name, Sink: mute{}, Now: time.Now})
+	work, err := engine.Lock(ctx, engine.Work{Dir: t.TempDir(), Laptop: tgt.Laptop, Open: func() (*target.Target, error) { return tgt, nil },
+		Command: "fix", Machine: tgt.Machine.Name, Sink: mute{}, Now: time.Now})
 	check(t, err)
 	defer work.Close()
 	_, err = work.Fix(ctx, ctx, All())
@@ -277,7 +277,7 @@ func (m transcript) repair(t *testing.T) string {
 	if errors.As(err, &failed) {
 		t.Error("the rollback is incomplete")
 	}
-	return m.plain(w, b.String())
+	return m.plain(tgt, b.String())
 }
 
 // mute is a user who says yes and hears nothing.

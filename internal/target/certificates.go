@@ -23,29 +23,29 @@ type Certificates struct {
 }
 
 // Certificates looks at all places. The docker host's disk costs the one SSH login.
-func (w *Target) Certificates(ctx context.Context) Certificates {
+func (t *Target) Certificates(ctx context.Context) Certificates {
 	var c Certificates
-	c.Store.Cert, c.Store.Err = w.Endpoints.StoreCert(ctx)
-	c.Client.Cert, c.Client.Err = w.Endpoints.ClientCert(ctx)
-	if cas, err := w.Endpoints.CAs(ctx); err == nil {
+	c.Store.Cert, c.Store.Err = t.Endpoints.StoreCert(ctx)
+	c.Client.Cert, c.Client.Err = t.Endpoints.ClientCert(ctx)
+	if cas, err := t.Endpoints.CAs(ctx); err == nil {
 		c.CA.Cert = cas[0]
 	} else {
 		c.CA.Err = err
 	}
-	if running, err := w.VM.Running(ctx); err != nil || !running {
+	if running, err := t.VM.Running(ctx); err != nil || !running {
 		if err == nil {
 			err = errors.New("the VM is not running")
 		}
 		c.Served.Err, c.Disk.Err = err, err
 		return c
 	}
-	c.Answer = w.Endpoints.Served(ctx, w.Endpoints.Target(ctx))
+	c.Answer = t.Endpoints.Served(ctx, t.Endpoints.Target(ctx))
 	if c.Served.Cert = c.Answer.Leaf; c.Served.Cert == nil {
 		c.Served.Err = errors.Join(c.Answer.DialErr, c.Answer.TLSErr)
 	} else if c.Answer.Identity == endpoint.Other {
 		c.Served = Certificate{Err: errors.New(c.Answer.Endpoint.URL() + " answers, and it is not this machine")}
 	}
-	facts, err := w.Guest.Facts(ctx)
+	facts, err := t.Guest.Facts(ctx)
 	if err != nil {
 		c.Disk.Err = err
 		return c

@@ -65,56 +65,56 @@ type Target struct {
 	Owners *memo.Of[map[string]string]
 	// SSH is the way in to the docker host; it outlives Forget.
 	SSH *access.Access
-	// Tell passes on what a wait has to say.
-	Tell func(format string, args ...any)
+	// Notify prints a line of progress, such as what a wait is for.
+	Notify func(format string, args ...any)
 }
 
 // Enter puts the target into a mode until leave is called.
-func (w *Target) Enter(m mode.Mode) (leave func()) {
-	before := w.Mode
-	w.Mode = m
-	return func() { w.Mode = before }
+func (t *Target) Enter(m mode.Mode) (leave func()) {
+	before := t.Mode
+	t.Mode = m
+	return func() { t.Mode = before }
 }
 
 // Forget drops what may have changed. The SSH connection stays.
-func (w *Target) Forget() {
-	if w.VM != nil {
-		w.VM.Forget()
-		w.Guest.Forget()
-		w.Endpoints.Forget()
+func (t *Target) Forget() {
+	if t.VM != nil {
+		t.VM.Forget()
+		t.Guest.Forget()
+		t.Endpoints.Forget()
 	}
 }
 
 // Name is what progress lines call it: the machine's name, or VirtualBox where there is
 // no machine.
-func (w *Target) Name() string { return cmp.Or(w.Machine.Name, "VirtualBox") }
+func (t *Target) Name() string { return cmp.Or(t.Machine.Name, "VirtualBox") }
 
 // Hint is a hint about this machine.
-func (w *Target) Hint(h hint.Hint) hint.Hint {
-	return h.For(w.Storage, w.Machine.Name).Using(func() string { return dockermachine.Program(w.Laptop) })
+func (t *Target) Hint(h hint.Hint) hint.Hint {
+	return h.For(t.Storage, t.Machine.Name).Using(func() string { return dockermachine.Program(t.Laptop) })
 }
 
 // StartHint starts the VM. docker-machine cannot where there is a host-only network in
 // place of an adapter.
-func (w *Target) StartHint(ctx context.Context) hint.Hint {
-	if w.VM.OnHostOnlyNetwork(ctx) {
-		return hint.VBoxManage(vbox.StartVM(w.Machine.VMName)...)
+func (t *Target) StartHint(ctx context.Context) hint.Hint {
+	if t.VM.OnHostOnlyNetwork(ctx) {
+		return hint.VBoxManage(vbox.StartVM(t.Machine.VMName)...)
 	}
-	return w.Hint(hint.DockerMachine("start", hint.Machine))
+	return t.Hint(hint.DockerMachine("start", hint.Machine))
 }
 
 // MachineState is the directory of this machine's journals, lock and host-key pin. Stores
 // may hold machines of the same name, so it is named after both.
-func (w *Target) MachineState() string {
-	return MachineState(w.StateDir, w.Machine.StoreDir, w.Machine.Name)
+func (t *Target) MachineState() string {
+	return MachineState(t.StateDir, t.Machine.StoreDir, t.Machine.Name)
 }
 
 // HostOnlyNet is the docker host on its host-only network, for what asks the laptop's
 // network about it.
-func (w *Target) HostOnlyNet() laptop.HostOnly {
-	return laptop.HostOnly{Addr: w.Machine.IP, Laptop: w.Machine.HostOnlyCIDR, Adapter: w.VM.HostOnlyAdapter}
+func (t *Target) HostOnlyNet() laptop.HostOnly {
+	return laptop.HostOnly{Addr: t.Machine.IP, Laptop: t.Machine.HostOnlyCIDR, Adapter: t.VM.HostOnlyAdapter}
 }
 
 // HostOnly is the host-only address of the docker host; the zero Addr where the
 // machine has none.
-func (w *Target) HostOnly() netip.Addr { return w.Machine.IP }
+func (t *Target) HostOnly() netip.Addr { return t.Machine.IP }

@@ -32,7 +32,7 @@ func (b *box) target() world {
 	b.must(err)
 	w := &target.Target{
 		Laptop: l, Store: s, Network: laptop.New(l), VirtualBox: virtualbox.New(l, func() bool { return true }),
-		Getenv: os.Getenv, Now: time.Now, StateDir: target.StateDir(os.Getenv, home), Mode: mode.Repair(), Tell: b.Logf,
+		Getenv: os.Getenv, Now: time.Now, StateDir: target.StateDir(os.Getenv, home), Mode: mode.Repair(), Notify: b.Logf,
 	}
 	w.SetMachine(m)
 	return world{w, b}

@@ -41,25 +41,25 @@ type State struct {
 // Layer describes it to the engine; it decides for itself whether all is well.
 func Layer(wish Wish) engine.Layer {
 	return engine.Layer{Name: "context", Local: true, LaptopOnly: true, Verdict: true, Findings: findings,
-		Inspect: func(ctx context.Context, w *target.Target) (engine.State, error) { return inspect(ctx, w, wish) }}
+		Inspect: func(ctx context.Context, t *target.Target) (engine.State, error) { return inspect(ctx, t, wish) }}
 }
 
-func inspect(ctx context.Context, w *target.Target, wish Wish) (engine.State, error) {
-	config, err := dockercli.ConfigDir(w.Getenv)
+func inspect(ctx context.Context, t *target.Target, wish Wish) (engine.State, error) {
+	config, err := dockercli.ConfigDir(t.Getenv)
 	if err != nil {
 		return nil, err
 	}
 	s := State{
-		Name: dockercli.ContextName(w.Machine.Name), Want: w.Endpoints.Target(ctx).URL(), Wish: wish, Machine: w.Machine.Name,
-		Dir: w.Machine.CertDir, Config: config,
+		Name: dockercli.ContextName(t.Machine.Name), Want: t.Endpoints.Target(ctx).URL(), Wish: wish, Machine: t.Machine.Name,
+		Dir: t.Machine.CertDir, Config: config,
 	}
-	found, current, err := w.Docker.Context(ctx, config, s.Name)
+	found, current, err := t.Docker.Context(ctx, config, s.Name)
 	if err != nil {
 		return nil, err
 	}
 	s.Exists, s.Endpoint, s.Current = found.Name != "", found.Endpoint, current
 	if s.Exists && s.Endpoint == s.Want {
-		s.Holds, err = w.Docker.ContextHolds(ctx, config, s.Name, w.Machine.CertDir)
+		s.Holds, err = t.Docker.ContextHolds(ctx, config, s.Name, t.Machine.CertDir)
 	}
 	return s, err
 }

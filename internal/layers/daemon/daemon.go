@@ -59,31 +59,31 @@ func Layer() engine.Layer {
 		Findings: findings, Inspect: inspect}
 }
 
-func inspect(ctx context.Context, w *target.Target) (engine.State, error) {
-	s := State{Machine: w.Machine.Name, Endpoint: w.Endpoints.Target(ctx), Identity: endpoint.Unsure,
-		HostOnlyNetwork: !w.Mode.IsQuick() && w.VM.OnHostOnlyNetwork(ctx)}
+func inspect(ctx context.Context, t *target.Target) (engine.State, error) {
+	s := State{Machine: t.Machine.Name, Endpoint: t.Endpoints.Target(ctx), Identity: endpoint.Unsure,
+		HostOnlyNetwork: !t.Mode.IsQuick() && t.VM.OnHostOnlyNetwork(ctx)}
 	if s.Endpoint.Planned || s.Endpoint.Host == "" {
-		running, err := w.VM.Running(ctx)
+		running, err := t.VM.Running(ctx)
 		s.Running = running
 		return s, err
 	}
-	a := w.Endpoints.Ask(ctx, s.Endpoint)
-	s.answered(ctx, w, a)
+	a := t.Endpoints.Ask(ctx, s.Endpoint)
+	s.answered(ctx, t, a)
 	if s.healthy() {
 		s.Running = true
-		err := s.record(ctx, w, a)
-		if err != nil && !w.Mode.IsRepair() {
+		err := s.record(ctx, t, a)
+		if err != nil && !t.Mode.IsRepair() {
 			err = nil // only a repair that records nothing is half of one
 		}
-		if !w.Mode.IsQuick() && !w.Mode.IsRepair() {
+		if !t.Mode.IsQuick() && !t.Mode.IsRepair() {
 			// What it cannot tell is no reason to doubt a dockerd that answers.
-			if api, err := w.Docker.API(ctx); err == nil {
+			if api, err := t.Docker.API(ctx); err == nil {
 				s.Client = api.String()
 			}
 		}
 		return s, err
 	}
-	running, err := w.VM.Running(ctx)
+	running, err := t.VM.Running(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -91,7 +91,7 @@ func inspect(ctx context.Context, w *target.Target) (engine.State, error) {
 		return s, nil
 	}
 	// Only the docker host itself can tell a dead dockerd from a dead path.
-	facts, err := w.Guest.Facts(ctx)
+	facts, err := t.Guest.Facts(ctx)
 	switch {
 	case err != nil && ctx.Err() != nil:
 		return nil, errors.Join(context.Cause(ctx), err)
@@ -99,14 +99,14 @@ func inspect(ctx context.Context, w *target.Target) (engine.State, error) {
 	case facts.Daemon.PID == 0:
 		s.Down, s.Log = true, facts.Log
 		s.Startable = facts.Root && facts.Init != "" && facts.Client
-	case !facts.Listens(w.Machine.DaemonPort()):
+	case !facts.Listens(t.Machine.DaemonPort()):
 		s.Elsewhere = facts.Port()
 	}
 	return s, nil
 }
 
 // answered is what came from the endpoint, and from whom.
-func (s *State) answered(ctx context.Context, w *target.Target, a endpoint.Answer) {
+func (s *State) answered(ctx context.Context, t *target.Target, a endpoint.Answer) {
 	s.Identity, s.API = a.Identity, a.API
 	switch {
 	case a.DialErr != nil:
@@ -122,25 +122,25 @@ func (s *State) answered(ctx context.Context, w *target.Target, a endpoint.Answe
 	if a.Leaf == nil {
 		return
 	}
-	if err := w.Endpoints.CheckTrust(ctx, a); err != nil {
+	if err := t.Endpoints.CheckTrust(ctx, a); err != nil {
 		s.Untrusted = err.Error()
 	}
 	if a.Identity == endpoint.Other {
-		s.OtherMachine = w.Endpoints.MachineBehind(ctx, a)
+		s.OtherMachine = t.Endpoints.MachineBehind(ctx, a)
 	}
 }
 
 // record compares the endpoint record with a verified answer. Where no NAT rule leads
 // there, there is nothing to record.
-func (s *State) record(ctx context.Context, w *target.Target, a endpoint.Answer) error {
-	if a.Endpoint.Host != endpoint.Localhost || w.Mode.IsQuick() || !w.Machine.VirtualBox() {
+func (s *State) record(ctx context.Context, t *target.Target, a endpoint.Answer) error {
+	if a.Endpoint.Host != endpoint.Localhost || t.Mode.IsQuick() || !t.Machine.VirtualBox() {
 		return nil
 	}
-	vm, err := w.VM.Info(ctx)
+	vm, err := t.VM.Info(ctx)
 	if err != nil {
 		return err
 	}
-	rules := w.VM.DaemonRules(vm)
+	rules := t.VM.DaemonRules(vm)
 	i := slices.IndexFunc(rules, func(f vbox.Forward) bool { return f.HostPort == a.Endpoint.Port })
 	if i < 0 {
 		return nil // a tunnel that another program made
@@ -149,8 +149,8 @@ func (s *State) record(ctx context.Context, w *target.Target, a endpoint.Answer)
 	if err != nil {
 		return err
 	}
-	s.RecordPath = w.Machine.RecordPath()
-	if old, err := w.Laptop.ReadFile(ctx, s.RecordPath); err != nil || !bytes.Equal(old, text) {
+	s.RecordPath = t.Machine.RecordPath()
+	if old, err := t.Laptop.ReadFile(ctx, s.RecordPath); err != nil || !bytes.Equal(old, text) {
 		s.Record = string(text)
 	}
 	return nil

@@ -41,19 +41,19 @@ func Layer() engine.Layer {
 	return engine.Layer{Name: "env", Local: true, Findings: findings, Inspect: inspect}
 }
 
-func inspect(ctx context.Context, w *target.Target) (engine.State, error) {
-	target := w.Endpoints.Target(ctx)
+func inspect(ctx context.Context, t *target.Target) (engine.State, error) {
+	target := t.Endpoints.Target(ctx)
 	s := State{
-		Host: w.Getenv("DOCKER_HOST"), CertPath: w.Getenv("DOCKER_CERT_PATH"),
-		Verify: w.Getenv("DOCKER_TLS_VERIFY"), Machine: w.Getenv("DOCKER_MACHINE_NAME"),
-		Context:  w.Getenv("DOCKER_CONTEXT"),
-		WantHost: target.URL(), WantCert: w.Machine.CertDir,
-		Unfinished: w.Machine.Unfinished, OS: w.Laptop.OS(),
+		Host: t.Getenv("DOCKER_HOST"), CertPath: t.Getenv("DOCKER_CERT_PATH"),
+		Verify: t.Getenv("DOCKER_TLS_VERIFY"), Machine: t.Getenv("DOCKER_MACHINE_NAME"),
+		Context:  t.Getenv("DOCKER_CONTEXT"),
+		WantHost: target.URL(), WantCert: t.Machine.CertDir,
+		Unfinished: t.Machine.Unfinished, OS: t.Laptop.OS(),
 	}
-	if !w.Mode.IsQuick() && !w.Mode.IsRepair() {
-		s.NoClient = !w.Docker.Installed()
+	if !t.Mode.IsQuick() && !t.Mode.IsRepair() {
+		s.NoClient = !t.Docker.Installed()
 	}
-	s.Proxy = captures(w.Getenv, target.Host)
+	s.Proxy = captures(t.Getenv, target.Host)
 	return s, nil
 }
 

@@ -55,12 +55,12 @@ func Layer() engine.Layer {
 	return engine.Layer{Name: "forward", Needs: []string{"machine"}, Ground: true, Findings: findings, Inspect: inspect}
 }
 
-func inspect(ctx context.Context, w *target.Target) (engine.State, error) {
-	s := State{Applies: w.Machine.VirtualBox(), Guest: w.Machine.DaemonPort(), Demanded: w.Port != 0}
+func inspect(ctx context.Context, t *target.Target) (engine.State, error) {
+	s := State{Applies: t.Machine.VirtualBox(), Guest: t.Machine.DaemonPort(), Demanded: t.Port != 0}
 	if !s.Applies {
 		return s, nil
 	}
-	vm, err := w.VM.Info(ctx)
+	vm, err := t.VM.Info(ctx)
 	var complaint *vbox.Error
 	if errors.As(err, &complaint) && complaint.Kind == vbox.NotFound {
 		s.NoVM = true
@@ -73,10 +73,10 @@ func inspect(ctx context.Context, w *target.Target) (engine.State, error) {
 	slot, ok := vm.NATSlot()
 	if s.Slot, s.NoNAT = slot, !ok; s.NoNAT {
 		s.Slot, s.Live = slotForNAT(vm), vm.State.Live()
-		s.HostOnlyWorks = !s.Demanded && w.Endpoints.Ask(ctx, w.Endpoints.HostOnly()).Verified()
+		s.HostOnlyWorks = !s.Demanded && t.Endpoints.Ask(ctx, t.Endpoints.HostOnly()).Verified()
 		return s, nil
 	}
-	s.Rules = w.VM.DaemonRules(vm)
+	s.Rules = t.VM.DaemonRules(vm)
 	for _, r := range vm.Forwards {
 		if r.Proto == "tcp" && r.GuestPort == s.Guest && !vbox.Loopback(r.HostIP) {
 			s.Open = append(s.Open, r)
@@ -86,24 +86,24 @@ func inspect(ctx context.Context, w *target.Target) (engine.State, error) {
 		}
 	}
 	if len(s.Rules) > 0 && s.Running {
-		if s.TakenBy, err = takenBy(ctx, w, vm, s.Rules[0]); err != nil {
+		if s.TakenBy, err = takenBy(ctx, t, vm, s.Rules[0]); err != nil {
 			return nil, err
 		}
 	}
 	if len(s.Rules) > 0 && s.TakenBy == "" {
 		return s, nil
 	}
-	s.HostOnlyWorks = !w.Mode.IsRepair() && w.Endpoints.Ask(ctx, w.Endpoints.HostOnly()).Verified()
-	err = s.choosePort(ctx, w, vm)
-	if err != nil && ctx.Err() != nil && !w.Mode.IsRepair() {
+	s.HostOnlyWorks = !t.Mode.IsRepair() && t.Endpoints.Ask(ctx, t.Endpoints.HostOnly()).Verified()
+	err = s.choosePort(ctx, t, vm)
+	if err != nil && ctx.Err() != nil && !t.Mode.IsRepair() {
 		err = nil // what is wrong is known; which port a rule would get, other VMs have not said in time
 	}
 	return s, err
 }
 
 // choosePort finds the port for a rule that has to be added.
-func (s *State) choosePort(ctx context.Context, w *target.Target, vm vbox.VM) (err error) {
-	s.Port, err = changes.ChoosePort(ctx, w, vm)
+func (s *State) choosePort(ctx context.Context, t *target.Target, vm vbox.VM) (err error) {
+	s.Port, err = changes.ChoosePort(ctx, t, vm)
 	var none *virtualbox.PortError
 	if errors.As(err, &none) {
 		s.NoPort, s.NextPort = none.Text, none.Next
@@ -115,31 +115,31 @@ func (s *State) choosePort(ctx context.Context, w *target.Target, vm vbox.VM) (e
 // takenBy names who answers on the rule's port when it is not this VM. An
 // answer with this machine's certificate settles it; else the listener's name
 // does, for VirtualBox accepts a rule whose bind has failed.
-func takenBy(ctx context.Context, w *target.Target, vm vbox.VM, rule vbox.Forward) (string, error) {
-	answer := w.Endpoints.Ask(ctx, endpoint.Endpoint{Host: endpoint.Localhost, Port: rule.HostPort})
+func takenBy(ctx context.Context, t *target.Target, vm vbox.VM, rule vbox.Forward) (string, error) {
+	answer := t.Endpoints.Ask(ctx, endpoint.Endpoint{Host: endpoint.Localhost, Port: rule.HostPort})
 	if answer.Identity == endpoint.Mine {
 		return "", nil
 	}
 	if answer.DialErr != nil {
-		use, err := w.Laptop.PortUse(ctx, rule.HostPort)
+		use, err := t.Laptop.PortUse(ctx, rule.HostPort)
 		if err != nil || use == host.PortTaken {
 			return "", err
 		}
 		return "nobody (VirtualBox has the rule and does not listen)", nil
 	}
 	if answer.Identity == endpoint.Other {
-		if name := w.Endpoints.MachineBehind(ctx, answer); name != "" {
+		if name := t.Endpoints.MachineBehind(ctx, answer); name != "" {
 			return "machine " + name, nil
 		}
 	}
-	listeners, err := w.Network.Listeners(ctx, rule.HostPort)
+	listeners, err := t.Network.Listeners(ctx, rule.HostPort)
 	if err != nil {
 		return "", nil // who it is stays unknown; dockerd's rung says what it is not
 	}
 	for _, l := range reached(listeners) {
 		switch {
 		case l.Command == "": // not told to this user; VBoxHeadless is none's to look into where it is setuid root
-		case installation.IsProcess(l.Command), hungUp(answer.TLSErr) && servesVM(ctx, w, vm, rule, l):
+		case installation.IsProcess(l.Command), hungUp(answer.TLSErr) && servesVM(ctx, t, vm, rule, l):
 			return "", nil
 		default:
 			return fmt.Sprintf("%s (pid %d)", l.Command, l.PID), nil
@@ -169,12 +169,12 @@ func hungUp(err error) bool {
 
 // servesVM reports whether a listener also listens for another rule of the VM: it is what
 // runs the VM then, by whatever name.
-func servesVM(ctx context.Context, w *target.Target, vm vbox.VM, rule vbox.Forward, l routes.Listener) bool {
+func servesVM(ctx context.Context, t *target.Target, vm vbox.VM, rule vbox.Forward, l routes.Listener) bool {
 	for _, f := range vm.Forwards {
 		if f.Proto != "tcp" || f.HostPort == rule.HostPort {
 			continue
 		}
-		listeners, err := w.Network.Listeners(ctx, f.HostPort)
+		listeners, err := t.Network.Listeners(ctx, f.HostPort)
 		if err == nil && slices.ContainsFunc(reached(listeners), func(o routes.Listener) bool { return o.PID == l.PID || o.Command == l.Command }) {
 			return true
 		}

@@ -88,31 +88,31 @@ func Layer() engine.Layer {
 	return engine.Layer{Name: "machine", Ground: true, Findings: findings, Inspect: inspect}
 }
 
-func inspect(ctx context.Context, w *target.Target) (engine.State, error) {
+func inspect(ctx context.Context, t *target.Target) (engine.State, error) {
 	s := State{
-		Name: w.Machine.Name, Driver: w.Machine.Driver, VirtualBox: w.Machine.VirtualBox(),
+		Name: t.Machine.Name, Driver: t.Machine.Driver, VirtualBox: t.Machine.VirtualBox(),
 	}
-	if w.LoadErr != nil {
-		s.ConfigErr = w.LoadErr.Error()
+	if t.LoadErr != nil {
+		s.ConfigErr = t.LoadErr.Error()
 		return s, nil
 	}
-	s.CustomInstall = w.Machine.CustomInstall
+	s.CustomInstall = t.Machine.CustomInstall
 	if !s.VirtualBox || s.CustomInstall {
 		return s, nil
 	}
-	vm, err := w.VM.Info(ctx)
+	vm, err := t.VM.Info(ctx)
 	var complaint *vbox.Error
 	switch {
 	case errors.Is(err, virtualbox.ErrNotInstalled):
-		s.NoVBoxManage, s.AppleSilicon = true, laptop.AppleSilicon(ctx, w.Laptop)
-		_, s.Proven = w.Endpoints.VerifiedRecord(ctx)
+		s.NoVBoxManage, s.AppleSilicon = true, laptop.AppleSilicon(ctx, t.Laptop)
+		_, s.Proven = t.Endpoints.VerifiedRecord(ctx)
 		return s, nil
-	case w.Machine.Unfinished:
-		s.unfinished(ctx, w, vm, err)
+	case t.Machine.Unfinished:
+		s.unfinished(ctx, t, vm, err)
 		return s, nil
 	case errors.As(err, &complaint) && complaint.Kind == vbox.NotFound:
 		s.Missing = true
-		s.search(ctx, w)
+		s.search(ctx, t)
 		return s, nil
 	case errors.As(err, &complaint) && complaint.Kind == vbox.KernelDriver:
 		s.NoDriver = true
@@ -122,29 +122,29 @@ func inspect(ctx context.Context, w *target.Target) (engine.State, error) {
 	}
 	s.VM, s.UUID = vm.State, vm.UUID
 	if vm.State == vbox.Running {
-		if s.NATAddress = w.VM.NATAddress(ctx); s.NATAddress || w.VM.AddressMoved(ctx) {
-			s.Now, s.Known = w.VM.GuestAddr(ctx), w.HostOnly()
+		if s.NATAddress = t.VM.NATAddress(ctx); s.NATAddress || t.VM.AddressMoved(ctx) {
+			s.Now, s.Known = t.VM.GuestAddr(ctx), t.HostOnly()
 		}
-		s.HostOnlyNetwork = w.VM.OnHostOnlyNetwork(ctx)
-		if w.Mode.IsRepair() {
+		s.HostOnlyNetwork = t.VM.OnHostOnlyNetwork(ctx)
+		if t.Mode.IsRepair() {
 			return s, nil // the rest is advice
 		}
 	}
-	s.virtualBox(ctx, w, vm)
+	s.virtualBox(ctx, t, vm)
 	return s, nil
 }
 
 // has reports whether an interface of the laptop has an address.
-func has(ctx context.Context, w *target.Target, addr netip.Prefix) bool {
-	links, err := w.Laptop.Links(ctx)
+func has(ctx context.Context, t *target.Target, addr netip.Prefix) bool {
+	links, err := t.Laptop.Links(ctx)
 	return err == nil && slices.ContainsFunc(links, func(l host.Link) bool { return slices.Contains(l.Addrs, addr) })
 }
 
 // unfinished looks for what the machine lacks, and for a docker-machine that may still be
 // creating it.
-func (s *State) unfinished(ctx context.Context, w *target.Target, vm vbox.VM, err error) {
+func (s *State) unfinished(ctx context.Context, t *target.Target, vm vbox.VM, err error) {
 	s.Unfinished, s.VM, s.UUID = true, vm.State, vm.UUID
-	s.DockerMachine = dockermachine.Found(w.Laptop)
+	s.DockerMachine = dockermachine.Found(t.Laptop)
 	s.Lacks = []string{"config.json has no address and no SSH port", "there is no server certificate"}
 	var complaint *vbox.Error
 	_, hostOnly := vm.HostOnlyNIC()
@@ -161,7 +161,7 @@ func (s *State) unfinished(ctx context.Context, w *target.Target, vm vbox.VM, er
 			s.Lacks = append(s.Lacks, lack.text)
 		}
 	}
-	procs, _ := w.Laptop.Processes(ctx)
+	procs, _ := t.Laptop.Processes(ctx)
 	for _, p := range procs {
 		if p.Name == "docker-machine" && !p.Foreign {
 			s.Creator = p.PID
@@ -170,13 +170,13 @@ func (s *State) unfinished(ctx context.Context, w *target.Target, vm vbox.VM, er
 }
 
 // search looks for what became of a VM that VirtualBox does not know.
-func (s *State) search(ctx context.Context, w *target.Target) {
-	s.Settings = w.VM.SettingsFile(ctx)
-	refs, err := w.VirtualBox.VMs(ctx)
+func (s *State) search(ctx context.Context, t *target.Target) {
+	s.Settings = t.VM.SettingsFile(ctx)
+	refs, err := t.VirtualBox.VMs(ctx)
 	if err != nil {
 		return
 	}
-	record, _ := w.Endpoints.Record(ctx)
+	record, _ := t.Endpoints.Record(ctx)
 	for _, r := range refs {
 		if r.Inaccessible() && (s.Unreadable == "" || r.UUID == record.VMUUID) {
 			s.Unreadable = r.UUID
@@ -185,7 +185,7 @@ func (s *State) search(ctx context.Context, w *target.Target) {
 	if s.Settings == "" {
 		return // no VM process can be this machine's
 	}
-	procs, err := w.Laptop.Processes(ctx)
+	procs, err := t.Laptop.Processes(ctx)
 	if err != nil {
 		return
 	}
@@ -197,42 +197,42 @@ func (s *State) search(ctx context.Context, w *target.Target) {
 }
 
 // virtualBox looks at what this VirtualBox would refuse, now or at the VM's next start.
-func (s *State) virtualBox(ctx context.Context, w *target.Target, vm vbox.VM) {
-	v, err := w.VirtualBox.Version(ctx)
+func (s *State) virtualBox(ctx context.Context, t *target.Target, vm vbox.VM) {
+	v, err := t.VirtualBox.Version(ctx)
 	if err != nil {
 		return // a VBoxManage that cannot say its version has said all else
 	}
 	s.Version = v.String()
 	if vm.State != vbox.Running && v.AtLeast(7, 0, 0) {
-		if s.AppleSilicon = laptop.AppleSilicon(ctx, w.Laptop); s.AppleSilicon {
+		if s.AppleSilicon = laptop.AppleSilicon(ctx, t.Laptop); s.AppleSilicon {
 			return
 		}
 	}
 	nic, onAdapter := vm.HostOnlyNIC()
 	onAdapter = onAdapter && nic.Attachment == "hostonly"
-	if onAdapter && w.Laptop.OS() == host.Darwin && v.AtLeast(7, 0, 0) {
+	if onAdapter && t.Laptop.OS() == host.Darwin && v.AtLeast(7, 0, 0) {
 		s.OldAdapter, s.Slot = true, nic.Slot
-		if s.Laptop = w.VM.LaptopAddr(); vm.State != vbox.Running {
-			s.Networks, err = w.VirtualBox.HostOnlyNets(ctx)
+		if s.Laptop = t.VM.LaptopAddr(); vm.State != vbox.Running {
+			s.Networks, err = t.VirtualBox.HostOnlyNets(ctx)
 			s.NoNetworks = err != nil
 		}
 	}
 	if onAdapter && !s.OldAdapter {
-		addr := w.VM.LaptopAddr()
-		if allow, forbidden := w.VirtualBox.Forbids(ctx, addr); forbidden {
-			s.Refused, s.Allow, s.Kept = addr, allow, has(ctx, w, addr)
+		addr := t.VM.LaptopAddr()
+		if allow, forbidden := t.VirtualBox.Forbids(ctx, addr); forbidden {
+			s.Refused, s.Allow, s.Kept = addr, allow, has(ctx, t, addr)
 		}
 	}
 	if vm.State == vbox.Running {
 		return
 	}
-	if s.NoDriver, err = w.VirtualBox.ModulesUnloaded(ctx); err != nil || !s.NoDriver {
+	if s.NoDriver, err = t.VirtualBox.ModulesUnloaded(ctx); err != nil || !s.NoDriver {
 		return
 	}
-	if m, err := w.VirtualBox.Modules(ctx); err == nil {
+	if m, err := t.VirtualBox.Modules(ctx); err == nil {
 		s.NoModules = m.NoRestart
 	}
-	if addr := w.VM.LaptopAddr(); onAdapter && nic.HostOnly != "" && addr.IsValid() {
+	if addr := t.VM.LaptopAddr(); onAdapter && nic.HostOnly != "" && addr.IsValid() {
 		s.Adapters = []changes.HostOnly{{Name: nic.HostOnly, Addr: addr}}
 	}
 }

@@ -46,84 +46,84 @@ func Layer() engine.Layer {
 	return engine.Layer{Name: "route", Needs: []string{"machine"}, Local: true, LaptopOnly: true, Optional: true, Findings: findings, Inspect: inspect}
 }
 
-func inspect(ctx context.Context, w *target.Target) (engine.State, error) {
-	s := State{Applies: w.Machine.VirtualBox() && w.HostOnly().IsValid(), OS: w.Laptop.OS()}
+func inspect(ctx context.Context, t *target.Target) (engine.State, error) {
+	s := State{Applies: t.Machine.VirtualBox() && t.HostOnly().IsValid(), OS: t.Laptop.OS()}
 	if !s.Applies {
-		s.NoAddress = w.Machine.VirtualBox()
+		s.NoAddress = t.Machine.VirtualBox()
 		return s, nil
 	}
-	if s.Applies = w.Mode.IsQuick() || !w.VM.Bridged(ctx); !s.Applies {
+	if s.Applies = t.Mode.IsQuick() || !t.VM.Bridged(ctx); !s.Applies {
 		return s, nil
 	}
-	if s.NATAddress = !w.Mode.IsQuick() && w.VM.NATAddress(ctx); s.NATAddress {
+	if s.NATAddress = !t.Mode.IsQuick() && t.VM.NATAddress(ctx); s.NATAddress {
 		return s, nil
 	}
-	view, err := w.Network.Route(ctx, w.HostOnlyNet())
+	view, err := t.Network.Route(ctx, t.HostOnlyNet())
 	if err != nil {
 		return nil, err
 	}
 	s.View = view
-	if !w.Mode.IsQuick() && !w.Mode.IsRepair() {
-		_, s.Recorded = w.Endpoints.VerifiedRecord(ctx)
+	if !t.Mode.IsQuick() && !t.Mode.IsRepair() {
+		_, s.Recorded = t.Endpoints.VerifiedRecord(ctx)
 	}
 	verdict := s.judge().Verdict
 	switch {
-	case w.Mode.IsRepair():
+	case t.Mode.IsRepair():
 		// A route that is right is verified by an answer; a tunnel's name is advice.
-		if verdict == routes.OK && running(ctx, w) && !w.Endpoints.HostOnlyAnswers(ctx) {
-			s.silent(ctx, w)
+		if verdict == routes.OK && running(ctx, t) && !t.Endpoints.HostOnlyAnswers(ctx) {
+			s.silent(ctx, t)
 		}
-	case w.Mode.IsQuick():
+	case t.Mode.IsQuick():
 		return s, nil // the rest costs time
 	case verdict == routes.Hijacked:
-		s.Client = w.Network.VPN(ctx, view)
-	case verdict == routes.OK && w.Endpoints.HostOnlySilent(ctx):
+		s.Client = t.Network.VPN(ctx, view)
+	case verdict == routes.OK && t.Endpoints.HostOnlySilent(ctx):
 		// Nobody answers from a VM that is off. Where that cannot be asked, the silence stands.
-		if up, err := w.VM.Running(ctx); err == nil && !up {
+		if up, err := t.VM.Running(ctx); err == nil && !up {
 			s.VMDown = true
 		} else {
-			s.silent(ctx, w)
+			s.silent(ctx, t)
 		}
 	}
 	if verdict == routes.NoAdapter || verdict == routes.InterfaceDown {
-		s.adapter(ctx, w)
+		s.adapter(ctx, t)
 	}
 	return s, nil
 }
 
 // silent looks at why nothing answers. A docker host that has another address
 // now cannot, whatever the route is like.
-func (s *State) silent(ctx context.Context, w *target.Target) {
-	if s.Forbidden = s.forbidden(ctx, w); s.Forbidden {
-		s.App = w.Network.App(ctx)
+func (s *State) silent(ctx context.Context, t *target.Target) {
+	if s.Forbidden = s.forbidden(ctx, t); s.Forbidden {
+		s.App = t.Network.App(ctx)
 		return
 	}
-	if s.Silent = w.Mode.IsQuick() || !w.VM.AddressMoved(ctx); s.Silent {
-		s.Client = w.Network.VPN(ctx, s.View)
+	if s.Silent = t.Mode.IsQuick() || !t.VM.AddressMoved(ctx); s.Silent {
+		s.Client = t.Network.VPN(ctx, s.View)
 	}
 }
 
 // forbidden reports whether macOS keeps this program from the local network. A VPN may
 // refuse packets in the same way, and a neighbor that does not answer must not be taken
 // for it, also where the kernel has found that out only now.
-func (s *State) forbidden(ctx context.Context, w *target.Target) bool {
-	if s.View.NoNeighbor || !w.Network.AsksForLocalNetwork(ctx) || !w.Endpoints.HostOnlyForbidden(ctx) {
+func (s *State) forbidden(ctx context.Context, t *target.Target) bool {
+	if s.View.NoNeighbor || !t.Network.AsksForLocalNetwork(ctx) || !t.Endpoints.HostOnlyForbidden(ctx) {
 		return false
 	}
-	view, err := w.Network.Route(ctx, w.HostOnlyNet())
-	return err == nil && !view.NoNeighbor && !w.Network.VPN(ctx, s.View).Connected
+	view, err := t.Network.Route(ctx, t.HostOnlyNet())
+	return err == nil && !view.NoNeighbor && !t.Network.VPN(ctx, s.View).Connected
 }
 
 // adapter asks for what the VM is attached to. An adapter that no VM uses need
 // not be there, nor be up.
-func (s *State) adapter(ctx context.Context, w *target.Target) {
-	if w.Mode.IsQuick() {
+func (s *State) adapter(ctx context.Context, t *target.Target) {
+	if t.Mode.IsQuick() {
 		return
 	}
-	if s.VMDown = !running(ctx, w); s.VMDown {
+	if s.VMDown = !running(ctx, t); s.VMDown {
 		return
 	}
-	s.NIC = w.VM.HostOnlyAdapter(ctx)
+	s.NIC = t.VM.HostOnlyAdapter(ctx)
 }
 
 func (s State) SkippedBecause() string {
@@ -142,11 +142,11 @@ func (s State) BlockedBy() string {
 
 // running reports whether somebody can be there to answer. A frugal repair has had
 // dockerd's answer already.
-func running(ctx context.Context, w *target.Target) bool {
-	if w.Mode.IsQuick() {
+func running(ctx context.Context, t *target.Target) bool {
+	if t.Mode.IsQuick() {
 		return true
 	}
-	up, err := w.VM.Running(ctx)
+	up, err := t.VM.Running(ctx)
 	return up && err == nil
 }
 

@@ -21,11 +21,11 @@ import (
 const ruleName = "ssh"
 
 // rule looks for the NAT rule to sshd. Where VirtualBox cannot be asked nothing is known.
-func (s *State) rule(ctx context.Context, w *target.Target) {
-	if !w.Machine.VirtualBox() {
+func (s *State) rule(ctx context.Context, t *target.Target) {
+	if !t.Machine.VirtualBox() {
 		return
 	}
-	vm, err := w.VM.Info(ctx)
+	vm, err := t.VM.Info(ctx)
 	if err != nil {
 		return
 	}
@@ -47,21 +47,21 @@ func (s State) ruleMissing() string {
 }
 
 // forwarding finds out with what a NAT rule to sshd can be added.
-func (s *State) forwarding(ctx context.Context, w *target.Target) {
+func (s *State) forwarding(ctx context.Context, t *target.Target) {
 	if s.Unfinished {
-		s.DockerMachine = dockermachine.Found(w.Laptop)
+		s.DockerMachine = dockermachine.Found(t.Laptop)
 		return
 	}
 	vm := s.VM
 	if old, found := oldRule(vm); found {
 		vm.Forwards = slices.DeleteFunc(slices.Clone(vm.Forwards), func(f vbox.Forward) bool { return f == old })
 	}
-	ports, err := w.VirtualBox.Ports(ctx, vm, w.Network)
+	ports, err := t.VirtualBox.Ports(ctx, vm, t.Network)
 	if err != nil {
 		return
 	}
 	// docker-machine knows the port of config.json.
-	s.FreePort, err = ports.FirstUsable(ctx, cmp.Or(w.Machine.SSHPort, 50022))
+	s.FreePort, err = ports.FirstUsable(ctx, cmp.Or(t.Machine.SSHPort, 50022))
 	if err != nil {
 		s.FreePort = 0
 	}
@@ -99,15 +99,15 @@ func (s State) forward(otherwise hint.Hint) hint.Hint {
 
 // restartable reports whether docker-machine can restart the VM. With VirtualBox 7 on
 // macOS, where there are no host-only adapters, it cannot start one.
-func restartable(ctx context.Context, w *target.Target) bool {
-	v, err := w.VirtualBox.Version(ctx)
-	return err == nil && !(w.Laptop.OS() == host.Darwin && v.AtLeast(7, 0, 0))
+func restartable(ctx context.Context, t *target.Target) bool {
+	v, err := t.VirtualBox.Version(ctx)
+	return err == nil && !(t.Laptop.OS() == host.Darwin && v.AtLeast(7, 0, 0))
 }
 
 // viaDockerMachine reports whether docker-machine ssh logs in where we did. It goes to
 // config.json's port of 127.0.0.1, and without one to port 22, the laptop's own sshd
 // (docker/machine b170508b, libmachine/drivers/base.go).
-func viaDockerMachine(w *target.Target, addresses []access.Address) bool {
-	addr := net.JoinHostPort("127.0.0.1", strconv.Itoa(w.Machine.SSHPort))
-	return !w.Machine.VirtualBox() || slices.Contains(addresses, access.Address{Addr: addr, NAT: true})
+func viaDockerMachine(t *target.Target, addresses []access.Address) bool {
+	addr := net.JoinHostPort("127.0.0.1", strconv.Itoa(t.Machine.SSHPort))
+	return !t.Machine.VirtualBox() || slices.Contains(addresses, access.Address{Addr: addr, NAT: true})
 }

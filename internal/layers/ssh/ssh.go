@@ -77,42 +77,42 @@ func Layer() engine.Layer {
 	return engine.Layer{Name: "ssh", Needs: []string{"machine"}, Findings: findings, Inspect: inspect}
 }
 
-func inspect(ctx context.Context, w *target.Target) (engine.State, error) {
-	s := State{KeyPath: w.Machine.SSHKeyPath, User: w.Machine.SSHUser, Unfinished: w.Machine.Unfinished}
-	if running, err := w.VM.Running(ctx); err != nil {
+func inspect(ctx context.Context, t *target.Target) (engine.State, error) {
+	s := State{KeyPath: t.Machine.SSHKeyPath, User: t.Machine.SSHUser, Unfinished: t.Machine.Unfinished}
+	if running, err := t.VM.Running(ctx); err != nil {
 		return nil, err
 	} else if !running {
 		s.NotRunning = true
 		return s, nil
 	}
-	if s.NoSSH = !w.SSH.Exists(); s.NoSSH {
+	if s.NoSSH = !t.SSH.Exists(); s.NoSSH {
 		return s, nil
 	}
-	s.Addresses = w.SSH.Addresses(ctx)
-	s.ViaDockerMachine = viaDockerMachine(w, s.Addresses)
-	if s.NotAsked = w.Mode.IsRepair() && !w.SSH.Tried(); s.NotAsked {
+	s.Addresses = t.SSH.Addresses(ctx)
+	s.ViaDockerMachine = viaDockerMachine(t, s.Addresses)
+	if s.NotAsked = t.Mode.IsRepair() && !t.SSH.Tried(); s.NotAsked {
 		return s, nil
 	}
-	s.KeyMode = openTo(ctx, w)
-	if s.rule(ctx, w); len(s.Addresses) == 0 {
-		if s.OtherErr, s.NoDirect = w.SSH.NoAddress(ctx), w.SSH.NoDirect(ctx); s.NoRule {
-			s.forwarding(ctx, w)
+	s.KeyMode = openTo(ctx, t)
+	if s.rule(ctx, t); len(s.Addresses) == 0 {
+		if s.OtherErr, s.NoDirect = t.SSH.NoAddress(ctx), t.SSH.NoDirect(ctx); s.NoRule {
+			s.forwarding(ctx, t)
 		}
 		return s, nil
 	}
-	stop := w.Endpoints.AskAhead(ctx)
-	c, err := w.SSH.Client(ctx)
+	stop := t.Endpoints.AskAhead(ctx)
+	c, err := t.SSH.Client(ctx)
 	stop()
 	if err != nil {
-		s.failed(ctx, w, err)
+		s.failed(ctx, t, err)
 		return s, nil
 	}
-	s.Login, s.Greeting, s.Weak = w.SSH.Login(), c.Greeting().Ident, c.Greeting().Weak
-	if w.Mode.IsRepair() {
+	s.Login, s.Greeting, s.Weak = t.SSH.Login(), c.Greeting().Ident, c.Greeting().Weak
+	if t.Mode.IsRepair() {
 		return s, nil // what a repair needs of the docker host, its layer has asked
 	}
-	facts, err := w.Guest.Facts(ctx)
-	s.Login = w.SSH.Login()
+	facts, err := t.Guest.Facts(ctx)
+	s.Login = t.SSH.Login()
 	if err != nil {
 		s.FactsErr, s.Error = err, err.Error()
 		return s, nil
@@ -122,7 +122,7 @@ func inspect(ctx context.Context, w *target.Target) (engine.State, error) {
 }
 
 // failed looks for what tells a ban from an sshd that is not well.
-func (s *State) failed(ctx context.Context, w *target.Target, err error) {
+func (s *State) failed(ctx context.Context, t *target.Target, err error) {
 	s.Error = err.Error()
 	switch {
 	case errors.As(err, &s.HeldBack):
@@ -133,38 +133,38 @@ func (s *State) failed(ctx context.Context, w *target.Target, err error) {
 	}
 	address := s.address()
 	if s.Err.Stage == sshhost.StageDial && (address.NAT || s.NoRule) {
-		s.forwarding(ctx, w)
+		s.forwarding(ctx, t)
 	}
 	if !s.silent() {
 		return
 	}
-	s.Answered, s.AnsweredBefore = w.SSH.LastAnswer(ctx, s.Addresses)
-	s.DirectDaemon = w.Endpoints.HostOnlyAlive(ctx)
+	s.Answered, s.AnsweredBefore = t.SSH.LastAnswer(ctx, s.Addresses)
+	s.DirectDaemon = t.Endpoints.HostOnlyAlive(ctx)
 	if address.NAT {
-		s.Restartable = restartable(ctx, w)
-		target := w.Endpoints.Target(ctx)
-		s.DaemonAnswers = !target.Planned && w.Endpoints.Ask(ctx, target).Leaf != nil
+		s.Restartable = restartable(ctx, t)
+		target := t.Endpoints.Target(ctx)
+		s.DaemonAnswers = !target.Planned && t.Endpoints.Ask(ctx, target).Leaf != nil
 		if s.DirectDaemon {
 			// Where the docker host gives no sign of life, a VPN has the way.
-			s.Direct = w.SSH.ProbeDirect(ctx, s.Addresses)
+			s.Direct = t.SSH.ProbeDirect(ctx, s.Addresses)
 		}
 	}
 	if s.limited() {
 		// An address that others are answered at is no sshd that was restarted.
 		sure := s.Direct.Ident != "" || s.Err.Stage == sshhost.StageDial
-		w.SSH.RecordCut(ctx, address, sure, s.Err.Cause == sshhost.Timeout)
+		t.SSH.RecordCut(ctx, address, sure, s.Err.Cause == sshhost.Timeout)
 	}
 }
 
 // openTo is the mode of the private key if others may read it: ssh, and with it
 // docker-machine, does not use such a key (ssh(1), FILES).
-func openTo(ctx context.Context, w *target.Target) fs.FileMode {
-	entries, err := w.Laptop.ReadDir(ctx, filepath.Dir(w.Machine.SSHKeyPath))
+func openTo(ctx context.Context, t *target.Target) fs.FileMode {
+	entries, err := t.Laptop.ReadDir(ctx, filepath.Dir(t.Machine.SSHKeyPath))
 	if err != nil {
 		return 0
 	}
 	for _, e := range entries {
-		if e.Name() != filepath.Base(w.Machine.SSHKeyPath) || !e.Type().IsRegular() {
+		if e.Name() != filepath.Base(t.Machine.SSHKeyPath) || !e.Type().IsRegular() {
 			continue
 		}
 		if info, err := e.Info(); err == nil && info.Mode().Perm()&0o077 != 0 {

@@ -50,15 +50,15 @@ func (s State) due() bool {
 
 // tryReissue finds out what a new certificate in the place of old takes. It signs one and
 // throws it away.
-func tryReissue(ctx context.Context, w *target.Target, s State, old *x509.Certificate) Reissue {
-	r := Reissue{Request: certs.Request{Old: old, PublicKey: old.PublicKey, Names: s.Want}, StorePath: w.Machine.ServerCert}
+func tryReissue(ctx context.Context, t *target.Target, s State, old *x509.Certificate) Reissue {
+	r := Reissue{Request: certs.Request{Old: old, PublicKey: old.PublicKey, Names: s.Want}, StorePath: t.Machine.ServerCert}
 	if s.Facts != nil {
 		r.Request.RemoteNow = s.Facts.Now
 		if key := s.Facts.PublicKey(); key != nil {
 			r.Request.PublicKey = key
 		}
 	}
-	if _, err := changes.Sign(ctx, w, r.Request); err != nil {
+	if _, err := changes.Sign(ctx, t, r.Request); err != nil {
 		if !errors.As(err, &r.Refused) || !r.Refused.OfCA() {
 			r.Refused = &certs.Problem{Kind: certs.CAUnusable, Text: err.Error(), Err: err}
 		}
@@ -67,12 +67,12 @@ func tryReissue(ctx context.Context, w *target.Target, s State, old *x509.Certif
 	if s.impossible() != "" {
 		return r
 	}
-	if !w.Mode.IsQuick() {
-		r.Containers = w.Guest.StoppedByRestart(ctx)
+	if !t.Mode.IsQuick() {
+		r.Containers = t.Guest.StoppedByRestart(ctx)
 	}
-	r.ConfigPath = w.Machine.ConfigPath()
+	r.ConfigPath = t.Machine.ConfigPath()
 	var err error
-	if r.Unlisted, err = changes.UnlistedNames(ctx, w); err != nil {
+	if r.Unlisted, err = changes.UnlistedNames(ctx, t); err != nil {
 		r.NotEditable = err.Error()
 	}
 	return r

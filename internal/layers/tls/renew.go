@@ -46,25 +46,25 @@ func (s State) caEnded() bool {
 // clientRefused reports whether docker needs another client certificate.
 func (s State) clientRefused() bool { return s.ClientRejected != "" || s.ClientUnusable != "" }
 
-func shared(ctx context.Context, w *target.Target, s State) Shared {
+func shared(ctx context.Context, t *target.Target, s State) Shared {
 	if !s.caEnded() && !s.clientRefused() {
 		return Shared{}
 	}
-	m := w.Machine
+	m := t.Machine
 	f := Shared{Dir: filepath.Dir(m.CACert), ClientCert: m.ClientCert, ClientKey: m.ClientKey, MachineDir: m.CertDir}
-	if ca, err := w.Endpoints.ReadCert(ctx, m.CACert); err == nil {
+	if ca, err := t.Endpoints.ReadCert(ctx, m.CACert); err == nil {
 		f.NewCA = true
-		for _, p := range certs.CheckCA(ca, nil, w.Now()) {
+		for _, p := range certs.CheckCA(ca, nil, t.Now()) {
 			f.NewCA = f.NewCA && !ended(&p)
 		}
 	}
-	f.client(ctx, w)
+	f.client(ctx, t)
 	if s.caEnded() && !f.NewCA {
-		f.Machines = sharers(ctx, w)
+		f.Machines = sharers(ctx, t)
 	}
 	s.Shared = f
 	if s.renews() {
-		if v, err := dockermachine.Installed(ctx, w.Laptop); err == nil && !v.RenewsClientCerts() {
+		if v, err := dockermachine.Installed(ctx, t.Laptop); err == nil && !v.RenewsClientCerts() {
 			f.TooOld = v.String()
 		}
 	}
@@ -72,8 +72,8 @@ func shared(ctx context.Context, w *target.Target, s State) Shared {
 }
 
 // client reads the shared client certificate.
-func (f *Shared) client(ctx context.Context, w *target.Target) {
-	certPEM, err := w.Laptop.ReadFile(ctx, f.ClientCert)
+func (f *Shared) client(ctx context.Context, t *target.Target) {
+	certPEM, err := t.Laptop.ReadFile(ctx, f.ClientCert)
 	if err != nil {
 		return
 	}
@@ -81,19 +81,19 @@ func (f *Shared) client(ctx context.Context, w *target.Target) {
 	if err != nil {
 		return
 	}
-	f.ClientEnded = w.Now().After(chain[0].NotAfter)
-	keyPEM, _ := w.Laptop.ReadFile(ctx, f.ClientKey) // without it they are no pair
+	f.ClientEnded = t.Now().After(chain[0].NotAfter)
+	keyPEM, _ := t.Laptop.ReadFile(ctx, f.ClientKey) // without it they are no pair
 	_, unpaired := tls.X509KeyPair(certPEM, keyPEM)
-	roots, err := w.Endpoints.CAs(ctx)
+	roots, err := t.Endpoints.CAs(ctx)
 	if err != nil || unpaired != nil {
 		return
 	}
-	f.judge(roots, chain, w)
+	f.judge(roots, chain, t)
 }
 
-func (f *Shared) judge(roots, chain []*x509.Certificate, w *target.Target) {
+func (f *Shared) judge(roots, chain []*x509.Certificate, t *target.Target) {
 	f.Client = summary(chain[0])
-	if causes := certs.JudgeClient(roots, chain, w.Now()).Causes; len(causes) > 0 {
+	if causes := certs.JudgeClient(roots, chain, t.Now()).Causes; len(causes) > 0 {
 		f.ClientProblem = &causes[0]
 	}
 }
@@ -101,15 +101,15 @@ func (f *Shared) judge(roots, chain []*x509.Certificate, w *target.Target) {
 // sharers are the other machines of the store that have the machine CA's certificates.
 // docker-machine cannot give any to one without a driver, and refuses the whole command if
 // it cannot read one of the machines.
-func sharers(ctx context.Context, w *target.Target) []string {
-	names, err := w.Store.Names(ctx)
+func sharers(ctx context.Context, t *target.Target) []string {
+	names, err := t.Store.Names(ctx)
 	if err != nil {
 		return nil
 	}
 	var others []string
 	for _, name := range names {
-		m, err := w.Store.Load(ctx, name)
-		if err == nil && name != w.Machine.Name && m.CACert == w.Machine.CACert && m.Driver != "none" {
+		m, err := t.Store.Load(ctx, name)
+		if err == nil && name != t.Machine.Name && m.CACert == t.Machine.CACert && m.Driver != "none" {
 			others = append(others, name)
 		}
 	}

@@ -70,12 +70,12 @@ func Layer() engine.Layer {
 	return engine.Layer{Name: "tls", Needs: []string{"machine"}, Local: true, Findings: findings, Inspect: inspect}
 }
 
-func inspect(ctx context.Context, w *target.Target) (engine.State, error) {
-	s := State{Machine: w.Machine.Name, Requested: w.Reissue && !changes.Reissued(w)}
-	target := w.Endpoints.Target(ctx)
-	s.Need, s.Want = w.Endpoints.CertNames(ctx, target)
-	if !w.Mode.IsQuick() {
-		running, err := w.VM.Running(ctx)
+func inspect(ctx context.Context, t *target.Target) (engine.State, error) {
+	s := State{Machine: t.Machine.Name, Requested: t.Reissue && !changes.Reissued(t)}
+	target := t.Endpoints.Target(ctx)
+	s.Need, s.Want = t.Endpoints.CertNames(ctx, target)
+	if !t.Mode.IsQuick() {
+		running, err := t.VM.Running(ctx)
 		if err != nil {
 			return nil, err
 		}
@@ -83,43 +83,43 @@ func inspect(ctx context.Context, w *target.Target) (engine.State, error) {
 			return s, nil
 		}
 	}
-	answer := w.Endpoints.Served(ctx, target)
-	if (w.Mode.IsQuick() || w.Mode.IsRepair()) && answer.Verified() {
-		if good := s.withoutLogin(ctx, w, answer); good.fine() {
+	answer := t.Endpoints.Served(ctx, target)
+	if (t.Mode.IsQuick() || t.Mode.IsRepair()) && answer.Verified() {
+		if good := s.withoutLogin(ctx, t, answer); good.fine() {
 			return good, nil
 		}
 	}
-	if !w.Mode.IsQuick() {
-		facts, err := w.Guest.Facts(ctx)
+	if !t.Mode.IsQuick() {
+		facts, err := t.Guest.Facts(ctx)
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
 		}
 		if s.FactsErr = err; err == nil {
 			s.Facts = &facts
 		}
-		s.SSHDown = err != nil && !access.Skipped(err) && w.SSH.Exists()
+		s.SSHDown = err != nil && !access.Skipped(err) && t.SSH.Exists()
 	}
-	chain := s.look(ctx, w, answer)
+	chain := s.look(ctx, t, answer)
 	if s.due() && len(chain) > 0 {
-		s.Reissue = tryReissue(ctx, w, s, chain[0])
+		s.Reissue = tryReissue(ctx, t, s, chain[0])
 	}
-	s.HostOnlyNetwork = !w.Mode.IsQuick() && w.VM.OnHostOnlyNetwork(ctx)
-	s.Shared = shared(ctx, w, s)
+	s.HostOnlyNetwork = !t.Mode.IsQuick() && t.VM.OnHostOnlyNetwork(ctx)
+	s.Shared = shared(ctx, t, s)
 	return s, nil
 }
 
 // withoutLogin is what can be known without the docker host's disk: a repair for which that
 // is enough does not log in.
-func (s State) withoutLogin(ctx context.Context, w *target.Target, answer endpoint.Answer) State {
-	cas, err := w.Endpoints.CAs(ctx)
+func (s State) withoutLogin(ctx context.Context, t *target.Target, answer endpoint.Answer) State {
+	cas, err := t.Endpoints.CAs(ctx)
 	if err != nil {
 		return s
 	}
 	s.served(answer)
-	if own, err := w.Endpoints.StoreCert(ctx); err == nil {
+	if own, err := t.Endpoints.StoreCert(ctx); err == nil {
 		s.Store = summary(own)
 	}
-	s.judge(w, cas, answer.Chain())
+	s.judge(t, cas, answer.Chain())
 	return s
 }
 
@@ -128,19 +128,19 @@ func (s State) fine() bool { return s.Served != nil && !s.due() && len(s.Verdict
 
 // look compares what is served with the copies of it, and judges it. chain is what it has
 // judged, nil if there was nothing to judge, or nothing to judge it by.
-func (s *State) look(ctx context.Context, w *target.Target, answer endpoint.Answer) (chain []*x509.Certificate) {
+func (s *State) look(ctx context.Context, t *target.Target, answer endpoint.Answer) (chain []*x509.Certificate) {
 	if s.Other = answer.Identity == endpoint.Other; !s.Other && answer.Leaf != nil {
 		chain = answer.Chain()
 		s.served(answer)
 	}
-	roots, rootsErr := w.Endpoints.CAs(ctx)
-	s.client(ctx, w, roots, answer)
+	roots, rootsErr := t.Endpoints.CAs(ctx)
+	s.client(ctx, t, roots, answer)
 	if s.Facts != nil {
-		if disk := s.disk(w); chain == nil {
+		if disk := s.disk(t); chain == nil {
 			chain = disk
 		}
 	}
-	if own, err := w.Endpoints.StoreCert(ctx); err == nil {
+	if own, err := t.Endpoints.StoreCert(ctx); err == nil {
 		s.Store = summary(own)
 		if chain == nil && s.Broken != "" {
 			chain = []*x509.Certificate{own} // what dockerd had before the file was broken
@@ -158,7 +158,7 @@ func (s *State) look(ctx context.Context, w *target.Target, answer endpoint.Answ
 			s.ForeignCA = !slices.ContainsFunc(theirs, func(c *x509.Certificate) bool { return slices.ContainsFunc(roots, c.Equal) })
 		}
 	}
-	s.judge(w, roots, chain)
+	s.judge(t, roots, chain)
 	return chain
 }
 
@@ -167,26 +167,26 @@ func (s *State) served(answer endpoint.Answer) {
 }
 
 // client reads docker's own certificate, and what dockerd made of it.
-func (s *State) client(ctx context.Context, w *target.Target, roots []*x509.Certificate, answer endpoint.Answer) {
+func (s *State) client(ctx context.Context, t *target.Target, roots []*x509.Certificate, answer endpoint.Answer) {
 	if err := answer.Rejected(); err != nil {
 		s.ClientRejected = err.Error()
 	}
 	if err := answer.ClientUnusable(); err != nil {
 		s.ClientUnusable = err.Error()
 	}
-	own, err := w.Endpoints.ClientCert(ctx)
+	own, err := t.Endpoints.ClientCert(ctx)
 	if err != nil {
 		return // docker cannot use it either: ClientUnusable
 	}
 	s.Client = summary(own)
-	if causes := certs.JudgeClient(roots, []*x509.Certificate{own}, w.Now()).Causes; len(roots) > 0 && len(causes) > 0 {
+	if causes := certs.JudgeClient(roots, []*x509.Certificate{own}, t.Now()).Causes; len(roots) > 0 && len(causes) > 0 {
 		s.ClientProblem = &causes[0]
 	}
 }
 
 // disk reads the chain on the docker host's disk; nil if there is none.
-func (s *State) disk(w *target.Target) []*x509.Certificate {
-	s.ClockSkew = s.Facts.ClockSkew(w.Now())
+func (s *State) disk(t *target.Target) []*x509.Certificate {
+	s.ClockSkew = s.Facts.ClockSkew(t.Now())
 	file := s.Facts.Cert
 	disk, err := certs.ParseCert(file.Data)
 	switch {
@@ -210,18 +210,18 @@ func (s *State) disk(w *target.Target) []*x509.Certificate {
 	return nil
 }
 
-func (s *State) judge(w *target.Target, roots, chain []*x509.Certificate) {
+func (s *State) judge(t *target.Target, roots, chain []*x509.Certificate) {
 	name := ""
 	if len(s.Need) > 0 {
 		name = s.Need[0]
 	}
-	s.Verdict = certs.Judge(roots, chain, name, w.Now())
+	s.Verdict = certs.Judge(roots, chain, name, t.Now())
 	for _, p := range certs.MissingNames(chain[0], s.Want) {
 		if !slices.Contains(s.Need, p.Name) {
 			s.Missing = append(s.Missing, p.Name)
 		}
 	}
-	s.Renewable = certs.Renewable(chain[0], s.Verdict.Root, w.Now())
+	s.Renewable = certs.Renewable(chain[0], s.Verdict.Root, t.Now())
 }
 
 func summary(c *x509.Certificate) *certs.Summary {
