@@ -24,7 +24,7 @@ func Page(code string) (text string, ok bool) {
 	return text, ok
 }
 
-// Codes are the codes that have a page, in the order of the ladder.
+// Codes are the codes that have a page, in the order of the layers.
 func Codes() []string {
 	var codes []string
 	each(func(c, _ string) bool {

@@ -32,7 +32,7 @@ func restore(ctx context.Context, t *target.Target, path string, old file, ours 
 	case gone && old.none, !gone && !old.none && string(now) == old.text:
 		return nil, nil
 	case !gone && string(now) != ours:
-		return []string{path + " was written by somebody else since and stays"}, nil
+		return []string{path + " was changed by another program since, and stays"}, nil
 	case gone:
 		return []string{path + " was removed since and is not made again"}, nil
 	case old.none:

@@ -206,7 +206,7 @@ func (c *Reissue) Revert(ctx context.Context, t *target.Target) ([]string, error
 	case bytes.Equal(now, c.HostOld):
 		return left, t.Guest.EnsureServed(ctx, facts)
 	case !bytes.Equal(now, c.New):
-		return append(left, fmt.Sprintf("%s on %s was written by somebody else since and stays", c.HostPath, c.Machine)), nil
+		return append(left, fmt.Sprintf("%s on %s was changed by another program since, and stays", c.HostPath, c.Machine)), nil
 	}
 	r, err := c.swap(ctx, t, c.ID+"-back", c.New, c.HostOld)
 	if err != nil {

@@ -72,7 +72,7 @@ func (a *app) writeTicket(s site, path string, began time.Time, reports []engine
 		}
 		return err
 	}
-	a.ui.Say("report written to %s: its first lines say what was replaced; read it before you send it", path)
+	a.ui.Say("report written to %s: its first lines list what was replaced; read it before you send it", path)
 	return nil
 }
 

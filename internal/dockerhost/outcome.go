@@ -80,7 +80,7 @@ func (r Result) Err(machine string) error {
 	case Unchanged:
 		return fmt.Errorf("the new certificate could not be written on %s: %s", machine, r.Reason)
 	case Moved:
-		return fmt.Errorf("the server certificate on %s was changed by somebody else meanwhile", machine)
+		return fmt.Errorf("the server certificate on %s was changed by another program meanwhile", machine)
 	case Interrupted:
 		return fmt.Errorf("what was begun on %s did not come to its end: %s", machine, r.Reason)
 	case RolledBack:

@@ -120,7 +120,7 @@ func (f *Finder) Verify(ctx context.Context, e Endpoint) error {
 		return fmt.Errorf("no answer from dockerd on machine %q at %s: %w", f.Machine.Name, e.URL(), a.PingErr)
 	}
 	if a.Identity != Mine {
-		return errors.New("nothing in the store proves that " + e.URL() + " is this machine")
+		return errors.New("nothing in the store identifies " + e.URL() + " as this machine")
 	}
 	return nil
 }

@@ -38,7 +38,7 @@ type answer struct {
 	err   error
 }
 
-var errUnresponsive = errors.New("VBoxManage does not come to an end: VirtualBox's service has hung")
+var errUnresponsive = errors.New("VBoxManage is hanging: VirtualBox's service does not answer")
 
 // unresponsive is the error once VirtualBox is given up: the list of VMs has timed
 // out, or as many questions in a row as run side by side. One VM that hangs is no sign

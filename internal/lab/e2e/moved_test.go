@@ -64,7 +64,7 @@ func TestUndoAfterDockerMachineRegeneratedCertificates(t *testing.T) {
 	s.rewrite(func(c map[string]any) { c["Driver"].(map[string]any)["Memory"] = 4096 })
 	pid := s.vm.DockerdPID()
 
-	s.undone(0, "machines/default/server.pem was written by somebody else since and stays", "/var/lib/boot2docker/server.pem on default was written by somebody else since and stays")
+	s.undone(0, "machines/default/server.pem was changed by another program since, and stays", "/var/lib/boot2docker/server.pem on default was changed by another program since, and stays")
 	s.same("dockerd's PID", pid, s.vm.DockerdPID())
 	disk, err := s.vm.ReadFile("/var/lib/boot2docker/server.pem")
 	s.must(err)

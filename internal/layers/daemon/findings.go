@@ -21,7 +21,7 @@ var (
 	otherMachine    = findings.Fail("daemon.other-machine", "%s answers as %s", hint.Fix())
 	notDocker       = findings.Fail("daemon.not-docker", "something that is not dockerd answers at %s: %s", hint.Fix())
 	untrusted       = findings.Fail("daemon.untrusted", "docker would not trust %s: %s", hint.Fix())
-	identityUnknown = findings.Unknown("daemon.identity-unknown", "dockerd answers at %s, and nothing in the store proves that it is this machine's",
+	identityUnknown = findings.Unknown("daemon.identity-unknown", "dockerd answers at %s, but nothing in the store identifies it as this machine's",
 		hint.DockerMachine("regenerate-certs", hint.Machine))
 	apiTooOld = findings.Fail("daemon.api-too-old",
 		"dockerd speaks API %s, and the docker command on this laptop (API %s) none older than %s", nil)

@@ -125,7 +125,7 @@ func takenBy(ctx context.Context, t *target.Target, vm vbox.VM, rule vbox.Forwar
 		if err != nil || use == host.PortTaken {
 			return "", err
 		}
-		return "nobody (VirtualBox has the rule and does not listen)", nil
+		return "no program (VirtualBox has the rule and does not listen)", nil
 	}
 	if answer.Identity == endpoint.Other {
 		if name := t.Endpoints.MachineBehind(ctx, answer); name != "" {

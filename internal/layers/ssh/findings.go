@@ -18,7 +18,7 @@ var findings engine.Table
 // A login that worked, and what is wrong all the same.
 var (
 	noSSH          = findings.OK("ssh.ok", "the driver has no SSH")
-	loggedIn       = findings.OK("ssh.ok", "logged in once at %s")
+	loggedIn       = findings.OK("ssh.ok", "SSH login works (%s)")
 	weakAlgorithms = findings.Warn("ssh.weak-algorithms", "logged in to %s (%s) with outdated algorithms: %s", page("weak-algorithms"))
 	smallPackets   = findings.Warn("ssh.large-packets-lost", "logged in to %s with small packets only: larger ones are lost on the way, without a word%s", page("large-packets-lost"))
 	largeLost      = findings.Fail("ssh.large-packets-lost",
@@ -39,7 +39,7 @@ var (
 	ruleMissing    = findings.Fail("ssh.rule-missing", "%s, and %s", page("rule-missing"))
 	keyUnusable    = findings.Fail("ssh.auth-failed", "the machine's SSH key %s: %v", page("auth-failed"))
 	rateLimited    = findings.Fail("ssh.rate-limited", "%v; %s", page("rate-limited"))
-	heldBack       = findings.Fail("ssh.rate-limited", "somebody counts logins: %v", page("rate-limited"))
+	heldBack       = findings.Fail("ssh.rate-limited", "SSH logins are being rate-limited: %v", page("rate-limited"))
 	refused        = findings.Fail("ssh.refused", "%v%s", page("refused"))
 	sshdNotRunning = findings.Fail("ssh.refused", "%s refuses connections to port 22: sshd is not running in the VM", page("refused"))
 	timedOut       = findings.Fail("ssh.timeout", "%v%s", page("timeout"))

@@ -57,9 +57,9 @@ func (s State) limited() bool {
 
 func (s State) whyLimited() string {
 	if s.Direct.Ident != "" {
-		return fmt.Sprintf("%s answers at once (%s): this way in is banned, somebody counts logins", s.Direct.Addr, s.Direct.Ident)
+		return fmt.Sprintf("%s answers at once (%s): SSH logins to this address are being rate-limited", s.Direct.Addr, s.Direct.Ident)
 	}
-	return fmt.Sprintf("it answered %s ago and dockerd still does: somebody counts logins", round(s.Answered))
+	return fmt.Sprintf("it answered %s ago and dockerd still does: SSH logins are being rate-limited", round(s.Answered))
 }
 
 func (s State) before() string {

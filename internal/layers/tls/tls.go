@@ -205,7 +205,7 @@ func (s *State) disk(t *target.Target) []*x509.Certificate {
 	case file.Found:
 		s.Broken = fmt.Sprintf("%s on the docker host holds no certificate that can be read (%v)", file.Path, errors.Unwrap(err))
 	case file.Error == "" && file.From != "default":
-		s.Broken = fmt.Sprintf("there is no %s on the docker host, which dockerd is told to use", file.Path)
+		s.Broken = fmt.Sprintf("there is no %s on the docker host, which dockerd is configured to use", file.Path)
 	}
 	return nil
 }
