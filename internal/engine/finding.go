@@ -59,6 +59,11 @@ func (t *Table) Warn(code, title string, h hint.Hint) Definition {
 	return t.Add(Definition{Code: code, Status: Warn, Title: title, Hint: h})
 }
 
+// Aside adds a row about what is worth reporting, and never the cause.
+func (t *Table) Aside(code, title string, h hint.Hint) Definition {
+	return t.Add(Definition{Code: code, Status: Warn, Weight: Aside, Title: title, Hint: h})
+}
+
 // Unknown adds a row about what could not be found out.
 func (t *Table) Unknown(code, title string, h hint.Hint) Definition {
 	return t.Add(Definition{Code: code, Status: Unknown, Title: title, Hint: h})

@@ -79,15 +79,13 @@ var findings engine.Table
 
 var (
 	pointsHere     = findings.OK("env.ok", "DOCKER_HOST is %s")
-	unset          = findings.Add(engine.Definition{Code: "env.unset", Status: engine.Warn, Weight: engine.Aside, Title: "DOCKER_HOST is not set in this shell"})
-	contextDecides = findings.Add(engine.Definition{Code: "env.points-elsewhere", Status: engine.Warn, Weight: engine.Aside,
-		Title: "DOCKER_CONTEXT=%s decides what docker talks to"})
-	otherHost     = findings.Warn("env.points-elsewhere", "DOCKER_HOST is %s, the endpoint is %s", nil)
-	withoutTLS    = findings.Warn("env.points-elsewhere", "DOCKER_TLS_VERIFY is not set: docker would talk to dockerd without TLS", nil)
-	otherCerts    = findings.Warn("env.points-elsewhere", "DOCKER_CERT_PATH is %q, the machine's certificates are in %s", nil)
-	proxyCaptures = findings.Warn("env.proxy-captures", "%s is set and no_proxy does not name the endpoint: curl and Python clients would ask the proxy", nil)
-	clientMissing = findings.Add(engine.Definition{Code: "env.client-missing", Status: engine.Warn, Weight: engine.Aside,
-		Title: "there is no docker command on this laptop", Hint: hint.Explain("env.client-missing")})
+	unset          = findings.Aside("env.unset", "DOCKER_HOST is not set in this shell", nil)
+	contextDecides = findings.Aside("env.points-elsewhere", "DOCKER_CONTEXT=%s decides what docker talks to", nil)
+	otherHost      = findings.Warn("env.points-elsewhere", "DOCKER_HOST is %s, the endpoint is %s", nil)
+	withoutTLS     = findings.Warn("env.points-elsewhere", "DOCKER_TLS_VERIFY is not set: docker would talk to dockerd without TLS", nil)
+	otherCerts     = findings.Warn("env.points-elsewhere", "DOCKER_CERT_PATH is %q, the machine's certificates are in %s", nil)
+	proxyCaptures  = findings.Warn("env.proxy-captures", "%s is set and no_proxy does not name the endpoint: curl and Python clients would ask the proxy", nil)
+	clientMissing  = findings.Aside("env.client-missing", "there is no docker command on this laptop", hint.Explain("env.client-missing"))
 )
 
 func (s State) Findings() []engine.Finding {

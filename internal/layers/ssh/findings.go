@@ -28,7 +28,7 @@ var (
 	noCommands   = findings.Fail("ssh.no-commands", "logged in as %s, and the docker host runs no commands for it: %s", page("no-commands"))
 	couldNotAsk  = findings.Unknown("ssh.unknown", "logged in, and could not ask: %v", page("unknown"))
 	sudoRefused  = findings.Fail("ssh.sudo-refused", "logged in as %s, and sudo is refused: %s", page("sudo-refused"))
-	keyReadable  = findings.Add(engine.Definition{Code: "ssh.key-permissions", Status: engine.Warn, Weight: engine.Aside, Title: "%s is open to others (%04o): ssh and docker-machine refuse to use it"})
+	keyReadable  = findings.Aside("ssh.key-permissions", "%s is open to others (%04o): ssh and docker-machine refuse to use it", nil)
 	skippedSmall = findings.Warn("ssh.large-packets-lost", "not logged in again: only small packets came through lately", page("large-packets-lost"))
 	skippedWeak  = findings.Warn("ssh.weak-algorithms", "not logged in again: a login needed outdated algorithms lately", page("weak-algorithms"))
 )

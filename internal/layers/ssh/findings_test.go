@@ -111,7 +111,7 @@ func TestWhichItIs(t *testing.T) {
 			if diff := cmp.Diff(tt.want, f[0].Code+" "+string(f[0].Status)); diff != "" {
 				t.Errorf("%s\n%s", diff, f[0].Title)
 			}
-			if !strings.Contains(f[0].Title, tt.title) {
+			if !strings.Contains(f[0].Title, tt.title) || strings.Contains(f[0].Title, "%!") {
 				t.Errorf("title %q lacks %q", f[0].Title, tt.title)
 			}
 		})

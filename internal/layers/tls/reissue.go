@@ -100,8 +100,8 @@ func (s State) impossible() string {
 	return ""
 }
 
-// impossibleHint: the ssh layer knows what to do about a login that fails, and cert renew
-// does not look at it.
+// impossibleHint is what to do about that. About a login that fails doctor reports more:
+// cert renew, which may have asked, does not inspect the ssh layer.
 func (s State) impossibleHint() hint.Hint {
 	switch {
 	case s.FactsErr == nil:

@@ -3,7 +3,6 @@ package tls
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"path/filepath"
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/certs"
@@ -88,10 +87,6 @@ func (f *Shared) client(ctx context.Context, t *target.Target) {
 	if err != nil || unpaired != nil {
 		return
 	}
-	f.judge(roots, chain, t)
-}
-
-func (f *Shared) judge(roots, chain []*x509.Certificate, t *target.Target) {
 	f.Client = summary(chain[0])
 	if causes := certs.JudgeClient(roots, chain, t.Now()).Causes; len(causes) > 0 {
 		f.ClientProblem = &causes[0]

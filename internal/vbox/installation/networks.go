@@ -101,9 +101,9 @@ func Allow(p netip.Prefix, conf NetworksConf) Allowance {
 
 // Hint adds the line.
 func (a Allowance) Hint() hint.Hint {
-	print := hint.Run("echo", a.Line)
+	add := hint.Run("echo", a.Line)
 	if a.Begins {
-		print = hint.Run("printf", `\n%s\n`, a.Line)
+		add = hint.Run("printf", `\n%s\n`, a.Line)
 	}
-	return hint.Run("sudo", "mkdir", "-p", "/etc/vbox").Then("&&", print).Then("|", hint.Run("sudo", "tee", "-a", NetworksConfPath))
+	return hint.Run("sudo", "mkdir", "-p", "/etc/vbox").Then("&&", add).Then("|", hint.Run("sudo", "tee", "-a", NetworksConfPath))
 }
