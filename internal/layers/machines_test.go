@@ -21,6 +21,7 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/fakestore"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/hosttest"
 	network "github.com/docker-vpn-helper/docker-vpn-helper/internal/laptop"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/memo"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/mode"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/store"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/target"
@@ -36,7 +37,7 @@ import (
 //	          sshport, user, names (the served certificate's), settings (the VM's
 //	          settings file is there), unfinished (docker-machine create failed), config
 //	          (JSON that is merged into config.json), no-certificates (the machine's
-//	          directory has none), and fix's port and stop-vms. Behind an address that the computer has "open",
+//	          directory has none), by-hand (the store has the files that docker needs alone), and fix's port and stop-vms. Behind an address that the computer has "open",
 //	          sshd answers on port 22 and sshport, dockerd elsewhere.
 //	doctor    a line for each layer, its status and codes, its changes behind
 //	          "+", and the cause
@@ -141,6 +142,9 @@ func (m transcript) laptop(t *testing.T, c *hosttest.Computer) (*laptop, string)
 	if _, ok := m.entry["unfinished"]; ok {
 		unfinished(t, made.Dir)
 	}
+	if _, ok := m.entry["by-hand"]; ok {
+		byHand(t, dir, made.Dir)
+	}
 	return &laptop{Computer: c, t: t, real: dir, guest: serve(t, s, made), sshPort: m.value("sshport", "50022")}, dir
 }
 
@@ -152,7 +156,7 @@ func (m transcript) target(t *testing.T, l *laptop, dir string) *target.Target {
 	entry, err := opened.Load(t.Context(), m.value("name", "default"))
 	check(t, err)
 	tgt := &target.Target{Laptop: l, Store: opened, Getenv: func(string) string { return "" }, Now: time.Now,
-		StateDir: filepath.Join(dir, "state"), Notify: t.Logf, Docker: dockercli.New(l)}
+		StateDir: filepath.Join(dir, "state"), Owners: &memo.Of[map[string]string]{}, Notify: t.Logf, Docker: dockercli.New(l)}
 	tgt.Network = network.New(l)
 	tgt.VirtualBox = virtualbox.New(l, func() bool { return tgt.Mode.IsRepair() })
 	tgt.SetMachine(entry)
@@ -161,6 +165,16 @@ func (m transcript) target(t *testing.T, l *laptop, dir string) *target.Target {
 	tgt.Port, _ = strconv.Atoi(m.entry["port"])
 	t.Cleanup(tgt.Close)
 	return tgt
+}
+
+// byHand leaves of a store what docker needs to use a docker host that was set up without
+// docker-machine: ca.pem, cert.pem and key.pem.
+func byHand(t *testing.T, dir, machine string) {
+	t.Helper()
+	check(t, os.RemoveAll(filepath.Join(dir, "certs")))
+	for _, f := range []string{"server.pem", "server-key.pem", "id_rsa", "id_rsa.pub"} {
+		check(t, os.RemoveAll(filepath.Join(machine, f)))
+	}
 }
 
 // unfinished makes of a machine's files what docker-machine create leaves that failed in
