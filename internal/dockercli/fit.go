@@ -63,7 +63,8 @@ func Judge(client, daemon, min API) (Fit, API) {
 }
 
 // ClientFloor is the oldest API that a client of that newest API goes down to:
-// 1.44 from docker 29.0, API 1.52, on (moby/moby#51119). Before 1.25 (docker 1.13)
+// 1.44 in docker 29.0 to 29.2, API 1.52 and 1.53 (moby/moby#51119), 1.40 since (#52067).
+// Before 1.25 (docker 1.13)
 // nothing was negotiated (moby/moby#27745), so that the daemon has to be as new as
 // the client.
 func ClientFloor(client API) API {
@@ -72,19 +73,23 @@ func ClientFloor(client API) API {
 		return client
 	case client.Less(API{1, 52}):
 		return API{1, 12}
+	case client.Less(API{1, 54}):
+		return API{1, 44}
 	}
-	return API{1, 44}
+	return API{1, 40}
 }
 
 // daemonFloor is the oldest API that a daemon of that newest API accepts, unless
-// DOCKER_MIN_API_VERSION says otherwise: 1.24 from Docker 25.0, API 1.44, on, 1.44 from
-// 29.0, API 1.52, on (docs.docker.com, Engine API version history).
+// DOCKER_MIN_API_VERSION says otherwise: 1.24 from Docker 25.0, API 1.44, on; 1.44 in 29.0
+// to 29.2, API 1.52 and 1.53; 1.40 since (moby/moby#51186, #52067).
 func daemonFloor(daemon API) API {
 	switch {
 	case daemon.Less(API{1, 44}):
 		return API{1, 12}
 	case daemon.Less(API{1, 52}):
 		return API{1, 24}
+	case daemon.Less(API{1, 54}):
+		return API{1, 44}
 	}
-	return API{1, 44}
+	return API{1, 40}
 }

@@ -88,15 +88,20 @@ func (v *VM) install(id Identity) error {
 	})
 }
 
-// otherDocker gives the docker host the docker and the dockerd that are in the directory
-// DVH_DOCKER, in place of this machine's: /var/tmp/docker29, but not below /tmp or /run, which
-// are the docker host's own.
+// OtherDocker is a directory with docker, dockerd and perhaps runc that take the place of this
+// machine's, on the laptop and the docker hosts; "" if there is none. It may be /var/tmp/docker29,
+// but not below /tmp or /run, which are a docker host's own.
+func OtherDocker() string { return os.Getenv("DVH_DOCKER") }
+
 func otherDocker(image string) error {
-	from := os.Getenv("DVH_DOCKER")
+	from := OtherDocker()
 	if from == "" {
 		return nil
 	}
-	for name, dir := range map[string]string{"docker": "usr/bin", "dockerd": "usr/sbin"} {
+	for name, dir := range map[string]string{"docker": "usr/bin", "dockerd": "usr/sbin", "runc": "usr/sbin"} {
+		if _, err := os.Stat(filepath.Join(from, name)); err != nil {
+			continue
+		}
 		to := filepath.Join(image, dir, name)
 		if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
 			return err
