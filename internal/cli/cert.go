@@ -24,9 +24,7 @@ func (a *app) certCmd() *cobra.Command {
 		Short: "Show or renew the machine's server certificate",
 		Example: `  docker-vpn-helper cert show default
   docker-vpn-helper cert renew default`,
-		Args: func(cmd *cobra.Command, args []string) error {
-			return a.unknownSubcommand(cmd, args)
-		},
+		Args: a.unknownSubcommand,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	var accept bool

@@ -41,20 +41,9 @@ Without MACHINE it is $DOCKER_MACHINE_NAME, else the only machine in the store, 
 					return err
 				}
 			}
-			names := args
-			if all {
-				if len(args) > 0 {
-					return a.noMachine("--all", args)
-				}
-				if names, err = a.machines(s); err != nil {
-					return err
-				}
-			} else {
-				name, err := a.machineName(s, args)
-				if err != nil {
-					return err
-				}
-				names = []string{name}
+			names, err := a.machineNames(s, args, all, a.machines)
+			if err != nil {
+				return err
 			}
 			return a.doctor(s, names, ticket)
 		},

@@ -128,6 +128,18 @@ Documentation: https://github.com/docker-vpn-helper/docker-vpn-helper`,
 	root.SetUsageFunc(func(c *cobra.Command) error { return usageText(c.OutOrStderr(), c, a.ui.Columns()) })
 	root.CompletionOptions.DisableDefaultCmd = true
 	root.SetFlagErrorFunc(a.flagError)
+	root.Flags().BoolVar(&version, "version", false, "print the version")
+	a.globalFlags(root)
+	root.SetHelpFunc(a.help(root.HelpFunc()))
+	root.SetHelpCommand(a.helpCmd())
+	root.AddCommand(a.commands()...)
+	if a.completing() {
+		a.complete(root)
+	}
+	return root
+}
+
+func (a *app) globalFlags(root *cobra.Command) {
 	f := root.PersistentFlags()
 	f.StringVarP(&a.storage, "storage-path", "s", "", "use the machine store in `DIR` (default $MACHINE_STORAGE_PATH, else ~/.docker/machine)")
 	f.BoolVar(&a.ui.JSON, "json", false, "print one JSON object and nothing else")
@@ -136,14 +148,6 @@ Documentation: https://github.com/docker-vpn-helper/docker-vpn-helper`,
 	f.BoolVarP(&a.yes, "yes", "y", false, "confirm every change")
 	f.DurationVar(&a.timeout, "timeout", 0, "give up and roll back after `DURATION`, such as 90s or 2m (default none)")
 	f.StringVar(&a.color, "color", string(ui.Auto), "color the output `WHEN`: auto, always, never")
-	root.Flags().BoolVar(&version, "version", false, "print the version")
-	root.SetHelpFunc(a.help(root.HelpFunc()))
-	root.SetHelpCommand(a.helpCmd())
-	root.AddCommand(a.commands()...)
-	if a.completing() {
-		a.complete(root)
-	}
-	return root
 }
 
 // instant reports whether a command waits for nothing and changes nothing. A signal may

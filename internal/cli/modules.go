@@ -19,10 +19,8 @@ func (a *app) modulesCmd() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "modules COMMAND",
 		Short: "Restart VirtualBox's kernel modules",
-		Args: func(cmd *cobra.Command, args []string) error {
-			return a.unknownSubcommand(cmd, args)
-		},
-		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		Args:  a.unknownSubcommand,
+		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	var stopVMs bool
 	restart := &cobra.Command{

@@ -87,6 +87,18 @@ func (a *app) machineName(s site, args []string) (string, error) {
 	return name, store.ValidName(name)
 }
 
+// machineNames are every machine with --all, else the one that machineName finds.
+func (a *app) machineNames(s site, args []string, all bool, every func(site) ([]string, error)) ([]string, error) {
+	switch {
+	case all && len(args) > 0:
+		return nil, a.noMachine("--all", args)
+	case all:
+		return every(s)
+	}
+	name, err := a.machineName(s, args)
+	return []string{name}, err
+}
+
 // target is a machine and everything around it.
 func (a *app) target(s site, m store.Machine) *target.Target {
 	t := a.withoutMachine(s)

@@ -30,24 +30,13 @@ Without MACHINE it is $DOCKER_MACHINE_NAME, else the only machine in the store, 
   docker-vpn-helper undo --all`,
 		Args: a.oneMachine,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if all && len(args) > 0 {
-				return a.noMachine("--all", args)
-			}
 			s, err := a.site()
 			if err != nil {
 				return err
 			}
-			var names []string
-			if all {
-				if names, err = a.journaled(s); err != nil {
-					return err
-				}
-			} else {
-				name, err := a.machineName(s, args)
-				if err != nil {
-					return err
-				}
-				names = []string{name}
+			names, err := a.machineNames(s, args, all, a.journaled)
+			if err != nil {
+				return err
 			}
 			if list {
 				return a.undoList(s, names)
