@@ -50,60 +50,6 @@ type Judgement struct {
 	Evidence string  `json:"evidence"`          // in words, for a finding's title
 }
 
-// Net is the network that the machine's address is in: the laptop's there, else the /24
-// around Addr, which is what docker-machine makes unless told otherwise
-// (--virtualbox-hostonly-cidr).
-func (v View) Net() netip.Prefix {
-	if p, ok := v.Laptop(); ok {
-		return p.Masked()
-	}
-	p, _ := v.Addr.Prefix(24)
-	return p
-}
-
-// Laptop is the laptop's own address in the network that the machine's address is in:
-// HostOnly, or that of the adapter, which may have been given another one since. ok is
-// false where neither is in that network, or nothing is known.
-func (v View) Laptop() (p netip.Prefix, ok bool) {
-	if v.HostOnly.IsValid() && v.HostOnly.Contains(v.Addr) {
-		return v.HostOnly, true
-	}
-	for _, l := range v.Links {
-		if !isHostOnlyName(l.Name) || numbered(v.Adapter, "vboxnet") && l.Name != v.Adapter {
-			continue
-		}
-		for _, p := range l.Addrs {
-			if p.Contains(v.Addr) {
-				return p, true
-			}
-		}
-	}
-	return netip.Prefix{}, false
-}
-
-// outside is what is said where the machine's address is in no network of the laptop's
-// adapter: the VM has it from elsewhere, and no route leads to it.
-func (v View) outside(adapter host.Link) (evidence string, is bool) {
-	if _, ok := v.Laptop(); ok || !v.HostOnly.IsValid() {
-		return "", false
-	}
-	for _, p := range adapter.Addrs {
-		if !p.Addr().Is4() {
-			continue
-		}
-		for _, l := range v.Links {
-			if l.Name != adapter.Name && isHostOnlyName(l.Name) && onNet(l, v.Net()) {
-				return fmt.Sprintf("the VM is on %s (%s), and its address %s is of %s's network: another network's DHCP server gave it out",
-					adapter.Name, p, v.Addr, l.Name), true
-			}
-		}
-		return fmt.Sprintf("the VM's address %s is outside %s's network %s: it is a static address, or another network's DHCP server gave it out",
-			v.Addr, adapter.Name, p.Masked()), true
-	}
-	return fmt.Sprintf("the VM's address %s is outside the host-only network %s: it is a static address, or another network's DHCP server gave it out",
-		v.Addr, v.HostOnly.Masked()), true
-}
-
 // Unanswered is why it is not known which way the packets go; nil where the laptop has
 // answered, be it that there is no way.
 func (v View) Unanswered() error {
