@@ -43,7 +43,7 @@ func (c *AddRule) rule() vbox.Forward {
 }
 
 func (c *AddRule) About() engine.About {
-	return engine.About{Kind: "add-nat-rule", Doing: fmt.Sprintf("adding NAT rule 127.0.0.1:%d → guest %d", c.Port, c.rule().GuestPort)}
+	return engine.About{Kind: "add-nat-rule", Doing: fmt.Sprintf("adding NAT rule 127.0.0.1:%d -> guest %d", c.Port, c.rule().GuestPort)}
 }
 
 func (c *AddRule) String() string {
