@@ -18,7 +18,7 @@ import (
 )
 
 func (a *app) undoCmd() *cobra.Command {
-	var list, all bool
+	var list, all, dryRun bool
 	cmd := &cobra.Command{
 		Use:   "undo [MACHINE]",
 		Short: "Undo the most recent repair",
@@ -27,6 +27,7 @@ where a change cannot be reverted now, it does nothing and prints why.
 
 Without MACHINE it is $DOCKER_MACHINE_NAME, else the only machine in the store, else "default".`,
 		Example: `  docker-vpn-helper undo default
+  docker-vpn-helper undo --dry-run default
   docker-vpn-helper undo --all`,
 		Args: a.oneMachine,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -41,10 +42,14 @@ Without MACHINE it is $DOCKER_MACHINE_NAME, else the only machine in the store, 
 			if list {
 				return a.undoList(s, names)
 			}
+			if dryRun {
+				return a.undoDryRun(s, names, all)
+			}
 			return a.undo(s, names, all)
 		},
 	}
 	cmd.Flags().BoolVar(&list, "list", false, "list the recorded repairs without undoing any")
+	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "list the changes that would be undone, without undoing any")
 	cmd.Flags().BoolVar(&all, "all", false, "undo every repair, on every machine")
 	return cmd
 }
@@ -119,6 +124,58 @@ func (a *app) undoList(s site, names []string) error {
 	}
 	a.ui.Lines(lines...)
 	return nil
+}
+
+// undoDryRun lists what undo would revert, newest change first.
+func (a *app) undoDryRun(s site, names []string, all bool) error {
+	runs := []undoRun{}
+	for _, name := range names {
+		if err := a.known(s, name); err != nil {
+			return err
+		}
+		journals, err := a.work(s, name, "undo", nil).Journals(a.ctx)
+		if err != nil {
+			return err
+		}
+		undone := 0
+		for _, j := range slices.Backward(journals) {
+			if !j.Live() || undone > 0 && !all && !j.Unfinished() {
+				continue
+			}
+			undone++
+			run := describe(name, j)
+			run.Changes = remaining(j)
+			runs = append(runs, run)
+		}
+	}
+	if a.ui.JSON {
+		return a.ui.PrintJSON(struct {
+			Schema int       `json:"schema"`
+			Runs   []undoRun `json:"would_undo"`
+		}{engine.Schema, runs})
+	}
+	var lines []string
+	for _, r := range runs {
+		for _, c := range r.Changes {
+			lines = append(lines, fmt.Sprintf("[%s] would undo: %s", r.Machine, c))
+		}
+	}
+	if len(lines) == 0 {
+		a.ui.Say("nothing to undo")
+	}
+	a.ui.Lines(lines...)
+	return nil
+}
+
+// remaining are the changes of a run that have not been reverted, newest first.
+func remaining(j *journal.Journal) []string {
+	changes := []string{}
+	for _, e := range slices.Backward(j.Entries) {
+		if e.Mark != journal.Reverted {
+			changes = append(changes, e.Change.String())
+		}
+	}
+	return changes
 }
 
 func (a *app) undo(s site, names []string, all bool) error {

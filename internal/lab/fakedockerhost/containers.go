@@ -36,7 +36,7 @@ func AddContainer(dir, name, restart string) error {
 	d := &engine{file: filepath.Join(dir, "containers.json")}
 	all := d.load()
 	sum := sha256.Sum256([]byte(dir + name))
-	c := Container{ID: hex.EncodeToString(sum[:]), Name: name, Image: "busybox", Restart: restart, Running: true, Started: time.Now().UTC().Add(-2 * time.Hour)}
+	c := Container{ID: hex.EncodeToString(sum[:]), Name: name, Image: "busybox", Restart: restart, Running: true, Started: time.Now().UTC()}
 	if restart == "rm" {
 		c.Restart, c.Remove = "no", true
 	}
