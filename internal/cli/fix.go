@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strconv"
 	"strings"
 
@@ -18,9 +19,9 @@ import (
 )
 
 type fixFlags struct {
-	dryRun, create, reissue, stopVMs, acceptHostKey bool
-	port                                            int
-	shell                                           string
+	all, dryRun, create, reissue, stopVMs, acceptHostKey bool
+	port                                                 int
+	shell                                                string
 }
 
 func (a *app) fixCmd() *cobra.Command {
@@ -34,15 +35,25 @@ is rolled back; undo reverts one that has succeeded.
 
 Without MACHINE it is $DOCKER_MACHINE_NAME, else the only machine in the store, else "default".`,
 		Example: `  eval "$(docker-vpn-helper fix default)"
-  docker-vpn-helper fix --dry-run default`,
+  docker-vpn-helper fix --dry-run default
+  docker-vpn-helper fix --all --timeout 5m`,
 		Args: a.oneMachine,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if cmd.Flags().Changed("port") && (f.port < 1 || f.port > 65535) {
 				return misused(a.corrected(strconv.Itoa(f.port), strconv.Itoa(store.DefaultEnginePort)), "--port takes a number from 1 to 65535, not %d", f.port)
 			}
+			if f.all && len(args) > 0 {
+				return a.noMachine("--all", args)
+			}
+			if f.all && (f.create || cmd.Flags().Changed("port")) {
+				return misused(hint.Own("fix", "--all"), "--all takes neither --create nor --port")
+			}
 			s, err := a.site()
 			if err != nil {
 				return err
+			}
+			if f.all {
+				return a.fixAll(s, f)
 			}
 			name, err := a.machineName(s, args)
 			if err != nil {
@@ -52,6 +63,7 @@ Without MACHINE it is $DOCKER_MACHINE_NAME, else the only machine in the store, 
 		},
 	}
 	fl := cmd.Flags()
+	fl.BoolVar(&f.all, "all", false, "repair every machine that runs, and print no shell variables")
 	fl.BoolVar(&f.dryRun, "dry-run", false, "print the changes without making them")
 	fl.BoolVar(&f.create, "create", false, "create the machine if the store has none of that name")
 	fl.IntVar(&f.port, "port", 0, "forward `PORT` of 127.0.0.1 if a NAT rule is added (default 2376 or the next free one)")
@@ -91,9 +103,9 @@ func (a *app) fix(s site, name string, f fixFlags) error {
 		return err
 	}
 	if f.dryRun {
-		return a.dryRun(t)
+		return a.dryRun(t, f.all)
 	}
-	if !a.ui.JSON {
+	if !a.ui.JSON && !f.all {
 		// That the block cannot be printed is to be known before anything is changed.
 		if _, err := a.block(t, endpoint.Endpoint{Host: endpoint.Localhost, Port: store.DefaultEnginePort}, dialect); err != nil {
 			return err
@@ -109,7 +121,7 @@ func (a *app) fix(s site, name string, f fixFlags) error {
 	if err == nil {
 		var vars []shell.Var
 		if vars, err = t.Endpoints.Environment(a.ctx, t.Endpoints.Target(a.ctx)); err == nil {
-			return a.printFixed(t, res, vars, dialect)
+			return a.printFixed(t, res, vars, dialect, !f.all)
 		}
 	}
 	err = a.notFix(t, err)
@@ -155,7 +167,7 @@ func (a *app) repair(session *engine.Session) (engine.Result, error) {
 	return session.Fix(a.ctx, a.hard, all)
 }
 
-func (a *app) printFixed(t *target.Target, res engine.Result, vars []shell.Var, dialect shell.Dialect) error {
+func (a *app) printFixed(t *target.Target, res engine.Result, vars []shell.Var, dialect shell.Dialect, block bool) error {
 	if a.ui.JSON {
 		out := fixReport{Report: res.Report, Applied: nonNil(res.Applied), Journal: res.Journal, Env: map[string]string{}}
 		out.Version = a.release()
@@ -164,10 +176,6 @@ func (a *app) printFixed(t *target.Target, res engine.Result, vars []shell.Var, 
 			out.Env[v.Name] = v.Value
 		}
 		return a.ui.PrintJSON(out)
-	}
-	block, err := shell.Render(dialect, vars, append(a.program(), "env", t.Machine.Name))
-	if err != nil {
-		return err
 	}
 	for _, l := range res.Layers {
 		for _, f := range l.Findings {
@@ -183,7 +191,14 @@ func (a *app) printFixed(t *target.Target, res engine.Result, vars []shell.Var, 
 		a.clientFits(t)
 		a.ui.Success("[%s] repaired: dockerd answers at %s", t.Machine.Name, t.Endpoint(a.ctx))
 	}
-	a.ui.Print(block)
+	if !block {
+		return nil
+	}
+	text, err := shell.Render(dialect, vars, append(a.program(), "env", t.Machine.Name))
+	if err != nil {
+		return err
+	}
+	a.ui.Print(text)
 	return nil
 }
 
@@ -201,7 +216,7 @@ func (a *app) clientFits(t *target.Target) {
 }
 
 // dryRun prints the changes of every layer that could be inspected.
-func (a *app) dryRun(t *target.Target) error {
+func (a *app) dryRun(t *target.Target, named bool) error {
 	r := engine.Diagnose(a.ctx, t, layers.All(), a.sink())
 	if a.ctx.Err() != nil {
 		return context.Cause(a.ctx)
@@ -226,6 +241,11 @@ func (a *app) dryRun(t *target.Target) error {
 	a.portUnused(t)
 	if len(lines) == 0 {
 		a.ui.Say("[%s] nothing to change", t.Machine.Name)
+	}
+	for i, line := range lines {
+		if named {
+			lines[i] = fmt.Sprintf("[%s] %s", t.Machine.Name, line)
+		}
 	}
 	a.ui.Lines(lines...)
 	return nil

@@ -1,0 +1,68 @@
+package cli
+
+import (
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/engine"
+)
+
+// fixAll repairs the machines that run, one after the other, and prints no environment. A
+// machine that cannot be repaired keeps no other from it; the highest exit code counts.
+func (a *app) fixAll(s site, f fixFlags) error {
+	names, err := a.machines(s)
+	if err != nil {
+		return err
+	}
+	worst := exitOK
+	for _, name := range names {
+		code := exitOK
+		reason, err := a.notRunning(s, name)
+		switch {
+		case err == nil && reason != "":
+			err = a.skipped(name, reason)
+		case err == nil:
+			a.code = exitOK
+			err = a.fix(s, name, f)
+			code = a.code // of a dry run
+		}
+		if a.ctx.Err() != nil {
+			return a.cause(a.ctx.Err())
+		}
+		if err != nil {
+			code = a.report(err)
+		}
+		worst = max(worst, code)
+	}
+	a.code = worst
+	return nil
+}
+
+// notRunning is why a machine is not for fix --all, empty if its VM runs.
+func (a *app) notRunning(s site, name string) (reason string, err error) {
+	t, err := a.open(s, name)
+	if err != nil {
+		return "", err
+	}
+	defer t.Close()
+	if t.LoadErr != nil {
+		return "", t.LoadErr
+	}
+	if !t.Machine.VirtualBox() {
+		return "", nil
+	}
+	running, err := t.VM.Running(a.ctx)
+	if err == nil && !running {
+		reason = "its VM is not running"
+	}
+	return reason, err
+}
+
+func (a *app) skipped(name, reason string) error {
+	if a.ui.JSON {
+		return a.ui.PrintJSON(struct {
+			Schema  int    `json:"schema"`
+			Machine string `json:"machine"`
+			Skipped string `json:"skipped"`
+		}{engine.Schema, name, reason})
+	}
+	a.ui.Say("[%s] skipped: %s", name, reason)
+	return nil
+}
