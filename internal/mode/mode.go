@@ -8,14 +8,12 @@ import "time"
 const repairPatience = 10 * time.Second
 
 // Mode is what a run is for. It never changes; a run that goes on to something else gets
-// another one. The zero value is Diagnose.
+// another one. The zero value is a diagnosis: it asks everything that is answered in time,
+// and changes nothing.
 type Mode struct {
 	quick    bool
 	patience time.Duration
 }
-
-// Diagnose asks everything that is answered in time, and changes nothing.
-func Diagnose() Mode { return Mode{} }
 
 // Quick asks only what costs neither a login nor VBoxManage: it is for a machine that is
 // probably healthy.
