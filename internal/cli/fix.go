@@ -67,7 +67,6 @@ Without MACHINE it is $DOCKER_MACHINE_NAME, else the only machine in the store, 
 	fl.BoolVar(&f.dryRun, "dry-run", false, "print the changes without making them")
 	fl.BoolVar(&f.create, "create", false, "create the machine if the store has none of that name")
 	fl.IntVar(&f.port, "port", 0, "forward `PORT` of 127.0.0.1 if a NAT rule is added (default 2376 or the next free one)")
-	fl.Lookup("port").DefValue = "" // 0 is not a port
 	fl.BoolVar(&f.reissue, "reissue", false, "reissue the server certificate even if it is valid")
 	fl.BoolVar(&f.stopVMs, "stop-vms", false, "save and resume running VMs where kernel modules must be restarted")
 	fl.BoolVar(&f.acceptHostKey, "accept-host-key", false, "accept a changed SSH host key")
