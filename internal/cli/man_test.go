@@ -33,7 +33,7 @@ func TestManPagesAreFresh(t *testing.T) {
 		t.Fatal(err)
 	}
 	fix.Flags().Lookup("port").DefValue = "" // cobra/doc would print 0, which is not a port
-	root.DisableAutoGenTag = true // a date would make every page stale tomorrow
+	root.DisableAutoGenTag = true            // a date would make every page stale tomorrow
 	fresh := t.TempDir()
 	if err := doc.GenManTree(root, &doc.GenManHeader{Section: "1", Source: "docker-vpn-helper", Manual: "docker-vpn-helper", Date: &time.Time{}}, fresh); err != nil {
 		t.Fatal(err)
