@@ -13,7 +13,7 @@ func TestRuleIsMissingWhileOtherVMsAreNotTold(t *testing.T) {
 	tgt, _ := readMachine(t, "testdata/other_vms_hang.txtar").world(t)
 	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 	defer cancel()
-	for _, l := range engine.Diagnose(ctx, tgt, All(), mute{}).Layers {
+	for _, l := range engine.Diagnose(ctx, tgt, All(), agrees{}).Layers {
 		if l.Layer == "forward" && (len(l.Findings) != 1 || l.Findings[0].Code != "forward.rule-missing") {
 			t.Errorf("%s: %v", l.Status, l.Findings)
 		}

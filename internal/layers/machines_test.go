@@ -176,9 +176,7 @@ func (m transcript) value(key, otherwise string) string {
 func (m transcript) diagnose(t *testing.T) string {
 	t.Helper()
 	tgt, _ := m.world(t)
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
-	defer cancel()
-	r := engine.Diagnose(ctx, tgt, All(), mute{})
+	r := diagnoseOn(t, tgt)
 	var b strings.Builder
 	for _, l := range r.Layers {
 		fmt.Fprintf(&b, "%s %s", l.Layer, l.Status)
@@ -215,14 +213,7 @@ func (m transcript) plain(t *target.Target, text string) string {
 func (m transcript) repair(t *testing.T) string {
 	t.Helper()
 	tgt, c := m.world(t)
-	tgt.Mode = mode.RepairWaiting(300 * time.Millisecond)
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
-	defer cancel()
-	work, err := engine.Lock(ctx, engine.Work{Dir: t.TempDir(), Laptop: tgt.Laptop, Open: func() (*target.Target, error) { return tgt, nil },
-		Command: "fix", Machine: tgt.Machine.Name, Sink: mute{}, Now: time.Now})
-	check(t, err)
-	defer work.Close()
-	_, err = work.Fix(ctx, ctx, All())
+	err := repairOn(t, tgt)
 	var b strings.Builder
 	for _, cmd := range c.Ran() {
 		words := strings.Fields(cmd)
@@ -242,11 +233,33 @@ func (m transcript) repair(t *testing.T) string {
 	return m.plain(tgt, b.String())
 }
 
-// mute is a user who says yes and hears nothing.
-type mute struct{}
+// diagnoseOn is doctor on a target.
+func diagnoseOn(t *testing.T, tgt *target.Target) engine.Report {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	return engine.Diagnose(ctx, tgt, All(), agrees{})
+}
 
-func (mute) Event(engine.Event)                    {}
-func (mute) Confirm(context.Context, string) error { return nil }
+// repairOn is fix on a target.
+func repairOn(t *testing.T, tgt *target.Target) error {
+	t.Helper()
+	tgt.Mode = mode.RepairWaiting(300 * time.Millisecond)
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	work, err := engine.Lock(ctx, engine.Work{Dir: t.TempDir(), Laptop: tgt.Laptop, Open: func() (*target.Target, error) { return tgt, nil },
+		Command: "fix", Machine: tgt.Machine.Name, Sink: agrees{}, Now: time.Now})
+	check(t, err)
+	defer work.Close()
+	_, err = work.Fix(ctx, ctx, All())
+	return err
+}
+
+// agrees is a sink that confirms every change and shows nothing.
+type agrees struct{}
+
+func (agrees) Event(engine.Event)                    {}
+func (agrees) Confirm(context.Context, string) error { return nil }
 
 func compareText(t *testing.T, what, want, got string) {
 	t.Helper()

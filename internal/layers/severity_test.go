@@ -25,7 +25,7 @@ func TestNothingFailsWhileDockerWorks(t *testing.T) {
 		if name == "daemon" || name == "context" {
 			continue // the verdict itself; not a layer of doctor
 		}
-		r := engine.Diagnose(t.Context(), &target.Target{LoadErr: errors.New("not asked")}, withFindings(name, code), mute{})
+		r := engine.Diagnose(t.Context(), &target.Target{LoadErr: errors.New("not asked")}, withFindings(name, code), agrees{})
 		if r.Status != engine.Warn || r.Verdict != engine.OK || r.Failed() {
 			t.Errorf("%s: %s, docker %s", code, r.Status, r.Verdict)
 		}
