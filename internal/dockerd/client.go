@@ -21,7 +21,7 @@ type Client struct {
 	known   bool
 }
 
-// New makes a client that dials as it is told.
+// New returns a client whose connections dial makes.
 func New(dial func(context.Context) (net.Conn, error)) *Client {
 	return &Client{http: http.Client{Transport: &http.Transport{
 		DialContext:       func(ctx context.Context, _, _ string) (net.Conn, error) { return dial(ctx) },

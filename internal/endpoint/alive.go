@@ -22,9 +22,8 @@ func (f *Finder) HostOnlySilent(ctx context.Context) bool {
 		errors.As(a.DialErr, &timeout) && timeout.Timeout()
 }
 
-// unreachable reports whether the laptop's own kernel says that nothing is there: it has
-// no neighbor of that address, remembers that it had none (EHOSTDOWN on macOS), or may
-// not look for one.
+// unreachable reports whether err is the laptop's own kernel's: no neighbor has that
+// address, it remembers that none had (EHOSTDOWN on macOS), or it may not look for one.
 func unreachable(err error) bool {
 	return errors.Is(err, syscall.EHOSTUNREACH) || errors.Is(err, syscall.EHOSTDOWN) ||
 		errors.Is(err, syscall.ENETUNREACH) || errors.Is(err, syscall.ENETDOWN)

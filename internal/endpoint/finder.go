@@ -28,7 +28,8 @@ type Config struct {
 	// may be asked.
 	Patience func() time.Duration
 	Quick    func() bool
-	// Port is the port that a new NAT rule would get.
+	// Port is where the search for a new NAT rule's port begins. Where it is taken, the rule
+	// gets a later one.
 	Port   func() int
 	Now    func() time.Time
 	Getenv func(string) string

@@ -19,7 +19,7 @@ const (
 )
 
 // identify compares a served certificate with what the store knows of the
-// machine: the key of its own server.pem, or its host-only address by name.
+// machine: the key of its own server.pem, or a certificate that names its host-only address.
 func (f *Finder) identify(ctx context.Context, leaf *x509.Certificate) Identity {
 	own, err := f.StoreCert(ctx)
 	if err == nil && certs.SameKey(own.PublicKey, leaf.PublicKey) {

@@ -37,7 +37,9 @@ func (f *Finder) CertNames(ctx context.Context, target Endpoint) (need, want []s
 	if target.Host != "" {
 		need = []string{target.Host}
 	}
-	want = f.LastingNames()
+	if f.Machine.VirtualBox() && (f.Quick() || !f.VM.WithoutNAT(ctx)) { // else the address is all
+		want = f.LastingNames()
+	}
 	if ip := f.Machine.IP; ip.IsValid() && (f.Quick() || !f.VM.NATAddress(ctx)) {
 		want = append(want, ip.String())
 	}
@@ -46,9 +48,6 @@ func (f *Finder) CertNames(ctx context.Context, target Endpoint) (need, want []s
 	}
 	if !f.Quick() && f.VM.AddressMoved(ctx) {
 		want = append(want, f.VM.GuestAddr(ctx).String())
-	}
-	if !f.Machine.VirtualBox() || !f.Quick() && f.VM.WithoutNAT(ctx) {
-		return need, want[2:] // nothing is forwarded: the address is all
 	}
 	return need, want
 }

@@ -47,7 +47,7 @@ func TestOptionalLayerDoesNotStopTheRepair(t *testing.T) {
 	b := &toggle{Name: "b", on: on}
 	layers := optional(twoLayers(on, &toggle{Name: "a", on: on, fail: true, idle: true}, b))
 	if r, _, _ = fixIn(t, t.Context(), layers, deaf{}); !cmp.Equal(r.Applied, []string{"set b"}) {
-		t.Errorf("applied %q: the next rung was not climbed", r.Applied)
+		t.Errorf("applied %q: the stronger alternative was not tried", r.Applied)
 	}
 }
 

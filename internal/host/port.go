@@ -44,8 +44,8 @@ func (l *Local) PortUse(ctx context.Context, port int) (PortUse, error) {
 // only the kernel knows: Linux has a setting (ip(7), ip_unprivileged_port_start), and
 // macOS asks for root on 127.0.0.1, not on 0.0.0.0 (apple/container#1985). Hence the very
 // address of the rule, and by the user whose VM VirtualBox runs.
-// With SO_REUSEADDR a socket that does not listen is in nobody's way who sets it
-// too, as VirtualBox does (Linux, socket(7)).
+// With SO_REUSEADDR our socket, which does not listen, does not keep another one that has
+// the option, such as VirtualBox's, from the port (Linux, socket(7)).
 func bindable(port int) error {
 	syscall.ForkLock.RLock()
 	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM, 0)

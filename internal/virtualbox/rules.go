@@ -12,23 +12,20 @@ import (
 // RuleName is the name of our NAT rule.
 const RuleName = "docker-vpn-helper"
 
-// DaemonRules are those NAT rules of the VM that lead from a loopback port to dockerd:
-// ours first, then those that 127.0.0.1 reaches, which is what the endpoint means.
+// DaemonRules are those NAT rules of the VM that lead from a port of 127.0.0.1 to dockerd,
+// ours first. A rule on another loopback address is none: docker is given localhost.
 func (m *Machine) DaemonRules(vm vbox.VM) []vbox.Forward {
 	var rules []vbox.Forward
 	for _, f := range vm.Forwards {
-		if f.Proto == "tcp" && f.GuestPort == m.entry.DaemonPort() && f.HostPort != 0 && (f.HostIP == "" || vbox.Loopback(f.HostIP)) {
+		if f.Proto == "tcp" && f.GuestPort == m.entry.DaemonPort() && f.HostPort != 0 && slices.Contains([]string{"", "127.0.0.1", "localhost"}, f.HostIP) {
 			rules = append(rules, f)
 		}
 	}
 	rank := func(f vbox.Forward) int {
-		switch {
-		case f.Name == RuleName:
+		if f.Name == RuleName {
 			return 0
-		case f.HostIP == "" || f.HostIP == "127.0.0.1" || f.HostIP == "localhost":
-			return 1
 		}
-		return 2
+		return 1
 	}
 	slices.SortStableFunc(rules, func(a, b vbox.Forward) int { return rank(a) - rank(b) })
 	return rules

@@ -21,7 +21,7 @@ import (
 )
 
 // installed is a file that only the chroot of scripts/realvbox has. The tests remove what
-// VirtualBox keeps in root's home directory, which must not be anybody's.
+// VirtualBox keeps in root's home directory. Elsewhere that would be a user's own.
 const installed = "/installed"
 
 func TestMain(m *testing.M) {

@@ -30,7 +30,7 @@ type State struct {
 	NoNAT   bool           `json:"no_nat"`
 	Live    bool           `json:"live"`            // the VM has to be stopped before an adapter is attached
 	Rules   []vbox.Forward `json:"rules,omitempty"` // rules that lead to dockerd, the adopted one first
-	Open    []vbox.Forward `json:"open,omitempty"`  // of these, rules that listen on other addresses than loopback
+	Open    []vbox.Forward `json:"open,omitempty"`  // rules that lead to dockerd and listen on other addresses than loopback
 	// TakenBy is who listens on the rule's port instead of VirtualBox; empty if nobody does.
 	TakenBy string `json:"taken_by,omitempty"`
 	// HostOnlyWorks reports that dockerd answers at the host-only address, without any rule.
@@ -134,11 +134,11 @@ func takenBy(ctx context.Context, t *target.Target, vm vbox.VM, rule vbox.Forwar
 	}
 	listeners, err := t.Network.Listeners(ctx, rule.HostPort)
 	if err != nil {
-		return "", nil // who it is stays unknown; dockerd's rung says what it is not
+		return "", nil // which program it is stays unknown; the daemon layer finds out whether it is dockerd
 	}
 	for _, l := range reached(listeners) {
 		switch {
-		case l.Command == "": // not told to this user; VBoxHeadless is none's to look into where it is setuid root
+		case l.Command == "": // the kernel hides it from this user: VBoxHeadless may be setuid root
 		case installation.IsProcess(l.Command), hungUp(answer.TLSErr) && servesVM(ctx, t, vm, rule, l):
 			return "", nil
 		default:
