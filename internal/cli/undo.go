@@ -137,12 +137,10 @@ func (a *app) undoDryRun(s site, names []string, all bool) error {
 		if err != nil {
 			return err
 		}
-		undone := 0
-		for _, j := range slices.Backward(journals) {
-			if !j.Live() || undone > 0 && !all && !j.Unfinished() {
-				continue
+		for _, j := range engine.ToUndo(journals, all) {
+			if !j.Live() {
+				continue // only its end is missing
 			}
-			undone++
 			run := describe(name, j)
 			run.Changes = remaining(j)
 			runs = append(runs, run)

@@ -24,10 +24,7 @@ func (s *Session) Undo(ctx context.Context, all bool) (undone []UndoneRun, err e
 	if err != nil {
 		return nil, err
 	}
-	for _, j := range slices.Backward(journals) {
-		if !j.Unfinished() && (!j.Live() || len(undone) > 0 && !all) {
-			continue
-		}
+	for _, j := range ToUndo(journals, all) {
 		if err := s.mayUndo(ctx, j); err != nil {
 			return undone, err
 		}
@@ -41,6 +38,22 @@ func (s *Session) Undo(ctx context.Context, all bool) (undone []UndoneRun, err e
 		}
 	}
 	return undone, nil
+}
+
+// ToUndo picks the runs that Undo undoes out of all, which are oldest first: the newest one
+// first. A run whose changes are reverted already is among them if only its end is missing.
+func ToUndo(journals []*journal.Journal, all bool) (chosen []*journal.Journal) {
+	live := 0
+	for _, j := range slices.Backward(journals) {
+		if !j.Unfinished() && (!j.Live() || live > 0 && !all) {
+			continue
+		}
+		chosen = append(chosen, j)
+		if j.Live() {
+			live++
+		}
+	}
+	return chosen
 }
 
 // RefusedError is why a run cannot be undone as a whole. None of it was.
