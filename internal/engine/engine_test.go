@@ -51,10 +51,10 @@ func unread() *target.Target {
 // laptop has the journals of the tests on its real disk.
 var laptop = host.NewLocal(host.Sudo{})
 
-type deaf struct{}
+type silent struct{}
 
-func (deaf) Event(Event)                           {}
-func (deaf) Confirm(context.Context, string) error { return nil }
+func (silent) Event(Event)                           {}
+func (silent) Confirm(context.Context, string) error { return nil }
 
 func TestReportNamesTheCauseAndHidesItsSymptoms(t *testing.T) {
 	outranking := found("daemon.other-machine", Fail)
@@ -113,7 +113,7 @@ func TestReportNamesTheCauseAndHidesItsSymptoms(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			r := Diagnose(t.Context(), unread(), tt.layers, deaf{})
+			r := Diagnose(t.Context(), unread(), tt.layers, silent{})
 			states := map[string]string{}
 			for _, l := range r.Layers {
 				states[l.Layer] = string(l.Status)
@@ -135,7 +135,7 @@ func TestReportNamesTheCauseAndHidesItsSymptoms(t *testing.T) {
 
 func TestProbeThatErrorsIsUnknown(t *testing.T) {
 	l := Layer{Name: "route", Inspect: func(context.Context, *target.Target) (State, error) { return nil, errors.New("no such device") }}
-	r := Diagnose(t.Context(), unread(), []Layer{l}, deaf{})
+	r := Diagnose(t.Context(), unread(), []Layer{l}, silent{})
 	f := r.Layers[0].Findings[0]
 	if r.Status != Unknown || f.Code != "route.unknown" || !strings.Contains(f.Title, "no such device") {
 		t.Errorf("got %s, %+v", r.Status, f)
@@ -210,7 +210,7 @@ func fixIn(t *testing.T, ctx context.Context, layers []Layer, sink Sink) (Result
 
 func TestFixAppliesRungByRungAndJournals(t *testing.T) {
 	on := map[string]bool{}
-	r, j, err := fixIn(t, t.Context(), twoLayers(on, &toggle{Name: "a", on: on}, &toggle{Name: "b", on: on}), deaf{})
+	r, j, err := fixIn(t, t.Context(), twoLayers(on, &toggle{Name: "a", on: on}, &toggle{Name: "b", on: on}), silent{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -242,7 +242,7 @@ func TestCauseBehindItsOwnSymptom(t *testing.T) {
 	r := Diagnose(t.Context(), unread(), []Layer{
 		{Name: "tls", Inspect: state("daemon")},
 		{Name: "daemon", Needs: []string{"tls"}, Verdict: true, Inspect: state("", Finding{Code: "daemon.unreachable", Status: Fail})},
-	}, deaf{})
+	}, silent{})
 	got := []string{r.Cause, string(r.Layers[0].Status), r.Layers[0].BlockedBy, string(r.Layers[1].Status), r.Layers[1].BlockedBy}
 	if diff := cmp.Diff([]string{"daemon.unreachable", "blocked", "daemon", "fail", ""}, got); diff != "" {
 		t.Error(diff)
@@ -260,7 +260,7 @@ func (s blockedState) BlockedBy() string   { return s.by }
 
 func TestFixRollsBackWhatItDid(t *testing.T) {
 	on := map[string]bool{}
-	r, j, err := fixIn(t, t.Context(), twoLayers(on, &toggle{Name: "a", on: on}, &toggle{Name: "b", on: on, fail: true}), deaf{})
+	r, j, err := fixIn(t, t.Context(), twoLayers(on, &toggle{Name: "a", on: on}, &toggle{Name: "b", on: on, fail: true}), silent{})
 	if err == nil || !strings.Contains(err.Error(), "disk is full") || !r.RolledBack || len(on) != 0 || j.End != journal.RolledBack {
 		t.Errorf("err %v, rolled back %v, world %v, end %q", err, r.RolledBack, on, j.End)
 	}
@@ -269,7 +269,7 @@ func TestFixRollsBackWhatItDid(t *testing.T) {
 func TestFixEscalatesWhereAChangeDidNotHelp(t *testing.T) {
 	on := map[string]bool{}
 	strong := &toggle{Name: "strong", on: on}
-	r, _, err := fixIn(t, t.Context(), twoLayers(on, &toggle{Name: "gentle", on: on, idle: true, next: strong}), deaf{})
+	r, _, err := fixIn(t, t.Context(), twoLayers(on, &toggle{Name: "gentle", on: on, idle: true, next: strong}), silent{})
 	if diff := cmp.Diff([]string{"set gentle", "set strong"}, r.Applied); err != nil || diff != "" {
 		t.Error(err, diff)
 	}
@@ -277,13 +277,13 @@ func TestFixEscalatesWhereAChangeDidNotHelp(t *testing.T) {
 
 func TestFixGivesUpOnAChangeThatNeverHelps(t *testing.T) {
 	on := map[string]bool{}
-	_, _, err := fixIn(t, t.Context(), twoLayers(on, &toggle{Name: "a", on: on, idle: true}), deaf{})
+	_, _, err := fixIn(t, t.Context(), twoLayers(on, &toggle{Name: "a", on: on, idle: true}), silent{})
 	if err == nil || !strings.Contains(err.Error(), "done, and still needed") {
 		t.Error(err)
 	}
 }
 
-type refusing struct{ deaf }
+type refusing struct{ silent }
 
 func (refusing) Confirm(context.Context, string) error { return errors.New("no") }
 
@@ -301,7 +301,7 @@ func TestFixRollsBackWhenInterrupted(t *testing.T) {
 	layers := twoLayers(on, &toggle{Name: "a", on: on})
 	inspect := layers[1].Inspect
 	layers[1].Inspect = func(ctx context.Context, tgt *target.Target) (State, error) { cancel(); return inspect(ctx, tgt) }
-	_, j, err := fixIn(t, ctx, layers, deaf{})
+	_, j, err := fixIn(t, ctx, layers, silent{})
 	if !errors.Is(err, context.Canceled) || len(on) != 0 || j.End != journal.RolledBack {
 		t.Errorf("err %v, world %v, end %q", err, on, j.End)
 	}
@@ -337,7 +337,7 @@ func TestJournalOfAKilledRunIsTakenBack(t *testing.T) {
 		t.Fatalf("%+v %v", all, err)
 	}
 	for range 2 {
-		if _, err := revert(t.Context(), all[0], unread(), journal.RolledBack, deaf{}); err != nil {
+		if _, err := revert(t.Context(), all[0], unread(), journal.RolledBack, silent{}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -351,7 +351,7 @@ func TestJournalOfAKilledRunIsTakenBack(t *testing.T) {
 // that is: issue 3.
 func TestAnUndoThatDidNotEndIsUnfinished(t *testing.T) {
 	on := map[string]bool{}
-	s := session(t, work(t, laptop, on, deaf{}))
+	s := session(t, work(t, laptop, on, silent{}))
 	if _, err := s.Fix(t.Context(), t.Context(), twoLayers(on, &toggle{Name: "a", on: on})); err != nil || newest(t, s).Unfinished() {
 		t.Fatal(err)
 	}

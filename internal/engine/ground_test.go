@@ -20,7 +20,7 @@ func TestNothingIsRepairedAboveAHopelessMachine(t *testing.T) {
 		layer("forward", rule, needs("machine")),
 		layer("daemon", found("daemon.unreachable", Fail), needs("machine"), verdictLayer),
 	}
-	r, j, err := fixIn(t, t.Context(), layers, deaf{})
+	r, j, err := fixIn(t, t.Context(), layers, silent{})
 	var verdict *VerdictError
 	if !errors.As(err, &verdict) || verdict.Finding.Code != "machine.missing" || len(r.Applied) > 0 || len(j.Entries) > 0 || len(on) > 0 {
 		t.Errorf("%v, applied %q, journal %+v, world %v", err, r.Applied, j.Entries, on)
@@ -29,14 +29,14 @@ func TestNothingIsRepairedAboveAHopelessMachine(t *testing.T) {
 		t.Errorf("the report says %s, %s", r.Cause, r.Status)
 	}
 	var planned []string
-	for _, l := range Diagnose(t.Context(), unread(), layers, deaf{}).Layers {
+	for _, l := range Diagnose(t.Context(), unread(), layers, silent{}).Layers {
 		planned = append(planned, l.Changes...)
 	}
 	if diff := cmp.Diff([]string(nil), planned); diff != "" {
 		t.Error(diff)
 	}
 	// What a rollback stands on may be gone for good: that is its changes' business.
-	w := work(t, laptop, on, deaf{})
+	w := work(t, laptop, on, silent{})
 	w.Ground = layers[:1]
 	if err := session(t, w).raise(t.Context(), t.Context()); err != nil {
 		t.Error(err)
@@ -56,7 +56,7 @@ func TestJournalOfWhatAResumeNeedsIsClosed(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			on := map[string]bool{}
-			w := work(t, laptop, on, deaf{})
+			w := work(t, laptop, on, silent{})
 			w.Ground = twoLayers(on, &toggle{Name: "modules", on: on, fail: tt.fails})[:1]
 			s := session(t, w)
 			if err := s.raise(t.Context(), t.Context()); (err != nil) != tt.fails {

@@ -30,7 +30,7 @@ func (d *failingDisk) Append(ctx context.Context, path string, size int64, data 
 func TestFixRollsBackWhereItsJournalCannotBeWritten(t *testing.T) {
 	for line := 1; line <= 4; line++ { // the first two of the five are written in one step
 		on := map[string]bool{}
-		s := session(t, work(t, &failingDisk{laptop, line}, on, deaf{}))
+		s := session(t, work(t, &failingDisk{laptop, line}, on, silent{}))
 		r, err := s.Fix(t.Context(), t.Context(), twoLayers(on, &toggle{Name: "a", on: on}, &toggle{Name: "b", on: on}))
 		if err == nil || !r.RolledBack || len(on) != 0 {
 			t.Errorf("line %d: err %v, rolled back %v, world %v", line, err, r.RolledBack, on)
@@ -43,5 +43,34 @@ func TestFixRollsBackWhereItsJournalCannotBeWritten(t *testing.T) {
 		if diff := cmp.Diff(1, len(files)); err != nil || diff != "" {
 			t.Errorf("line %d: files in the directory: %s %v", line, diff, err)
 		}
+	}
+}
+
+// A change that the journal cannot take down is not announced: nothing of it happens.
+func TestNoChangeIsAnnouncedThatTheJournalRefuses(t *testing.T) {
+	on := map[string]bool{}
+	sink := &announced{}
+	w := work(t, laptop, on, sink)
+	if err := os.WriteFile(journal.Dir(w.Dir), nil, 0o600); err != nil { // a file in the directory's place
+		t.Fatal(err)
+	}
+	s := &Session{Work: w, Target: unread()}
+	if _, err := s.Fix(t.Context(), t.Context(), twoLayers(on, &toggle{Name: "a", on: on}, &toggle{Name: "b", on: on})); err == nil {
+		t.Error("no error")
+	}
+	if len(sink.changes) > 0 || len(on) > 0 {
+		t.Errorf("announced %q, changed %v", sink.changes, on)
+	}
+}
+
+// announced records the changes that are announced.
+type announced struct {
+	silent
+	changes []string
+}
+
+func (s *announced) Event(e Event) {
+	if e.Kind == Applying {
+		s.changes = append(s.changes, e.Change.String())
 	}
 }

@@ -22,7 +22,7 @@ func optional(layers []Layer) []Layer {
 func TestOptionalLayerEscalatesWhereAChangeFails(t *testing.T) {
 	on := map[string]bool{}
 	strong := &toggle{Name: "strong", on: on}
-	r, j, err := fixIn(t, t.Context(), optional(twoLayers(on, &toggle{Name: "gentle", on: on, fail: true, next: strong})), deaf{})
+	r, j, err := fixIn(t, t.Context(), optional(twoLayers(on, &toggle{Name: "gentle", on: on, fail: true, next: strong})), silent{})
 	if diff := cmp.Diff([]string{"set strong"}, r.Applied); err != nil || diff != "" {
 		t.Error(err, diff)
 	}
@@ -34,26 +34,26 @@ func TestOptionalLayerEscalatesWhereAChangeFails(t *testing.T) {
 // Where nothing helps, the rest is repaired all the same, and the verdict decides.
 func TestOptionalLayerDoesNotStopTheRepair(t *testing.T) {
 	on := map[string]bool{"other": true} // what makes the verdict ok
-	r, _, err := fixIn(t, t.Context(), optional(twoLayers(on, &toggle{Name: "a", on: on, idle: true})), deaf{})
+	r, _, err := fixIn(t, t.Context(), optional(twoLayers(on, &toggle{Name: "a", on: on, idle: true})), silent{})
 	if err != nil || r.Cause != "a.missing" || r.Status != Warn || r.RolledBack {
 		t.Errorf("%v, %+v", err, r)
 	}
 	on = map[string]bool{}
-	r, _, err = fixIn(t, t.Context(), optional(twoLayers(on, &toggle{Name: "a", on: on, idle: true})), deaf{})
+	r, _, err = fixIn(t, t.Context(), optional(twoLayers(on, &toggle{Name: "a", on: on, idle: true})), silent{})
 	var verdict *VerdictError
 	if !errors.As(err, &verdict) || verdict.Finding.Code != "a.missing" || !r.RolledBack {
 		t.Errorf("%v, %+v", err, r)
 	}
 	b := &toggle{Name: "b", on: on}
 	layers := optional(twoLayers(on, &toggle{Name: "a", on: on, fail: true, idle: true}, b))
-	if r, _, _ = fixIn(t, t.Context(), layers, deaf{}); !cmp.Equal(r.Applied, []string{"set b"}) {
+	if r, _, _ = fixIn(t, t.Context(), layers, silent{}); !cmp.Equal(r.Applied, []string{"set b"}) {
 		t.Errorf("applied %q: the stronger alternative was not tried", r.Applied)
 	}
 }
 
 func TestApplyTakesAllBackOnAFailure(t *testing.T) {
 	on := map[string]bool{}
-	s := session(t, work(t, laptop, on, deaf{}))
+	s := session(t, work(t, laptop, on, silent{}))
 	r, err := s.Apply(t.Context(), t.Context(), []Change{&toggle{Name: "a", on: on}, &toggle{Name: "b", on: on, fail: true}})
 	if err == nil || !r.RolledBack || len(on) != 0 || newest(t, s).End != journal.RolledBack {
 		t.Errorf("%v, rolled back %v, world %v, end %q", err, r.RolledBack, on, newest(t, s).End)
@@ -81,7 +81,7 @@ func TestFixGivesUpOnAChangeThatIsPlannedAnewEachTime(t *testing.T) {
 		s.Planned = []Change{&restless{toggle{Name: fmt.Sprint(n), on: map[string]bool{}}}}
 		return s, nil
 	}}
-	_, _, err := fixIn(t, t.Context(), []Layer{l}, deaf{})
+	_, _, err := fixIn(t, t.Context(), []Layer{l}, silent{})
 	if err == nil || !strings.Contains(err.Error(), "done, and still needed") || n > maxAttempts+1 {
 		t.Errorf("%v after %d inspections", err, n)
 	}

@@ -109,15 +109,16 @@ func (r *run) apply(ctx context.Context, c Change) (begun bool, err error) {
 	if about.Permanent != "" {
 		return true, r.applyPermanent(ctx, c)
 	}
-	// What Backup refuses was never begun, and what it finds belongs to the news.
+	// What Backup or the journal refuses is never begun, nor announced. What Backup finds
+	// belongs to the announcement.
 	if err := c.Backup(ctx, r.Target); err != nil {
 		return false, err
 	}
-	r.event(Event{Kind: Applying, Change: c})
 	seq, err := r.journal.Plan(ctx, c)
 	if err != nil {
 		return false, err
 	}
+	r.event(Event{Kind: Applying, Change: c})
 	err = c.Apply(ctx, r.Target)
 	if !about.Inert || err != nil {
 		r.Target.Forget()
