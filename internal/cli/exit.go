@@ -142,7 +142,11 @@ func (a *app) wrongUsage(err error) *exitError {
 	)
 	switch {
 	case errors.As(err, &missing) && len(missing.Known) == 0:
-		return &exitError{code: exitUsage, hint: a.firstMachine(missing.Name)}
+		obstacle, next := a.firstMachine(missing.Name)
+		if obstacle != "" {
+			obstacle = missing.Error() + ", and " + obstacle
+		}
+		return &exitError{code: exitUsage, message: obstacle, hint: next}
 	case errors.As(err, &missing):
 		return &exitError{code: exitUsage, hint: a.machineHint(missing.Name, missing.Known)}
 	case errors.As(err, &name):

@@ -44,12 +44,13 @@ func (a *app) next(h hint.Hint) {
 	}
 }
 
-// firstMachine is what to run where the store has no machine: it needs docker-machine.
-func (a *app) firstMachine(name string) hint.Hint {
+// firstMachine is what to run where the store has no machine, and what keeps one from being
+// made now: that takes docker-machine.
+func (a *app) firstMachine(name string) (obstacle string, next hint.Hint) {
 	if laptop := a.Laptop(host.Sudo{}); !dockermachine.Found(laptop) {
-		return dockermachine.InstallHint(laptop.OS())
+		return dockermachine.NotInstalled(laptop.OS()), dockermachine.InstallHint(laptop.OS())
 	}
-	return hint.Own("fix", "--create", name)
+	return "", hint.Own("fix", "--create", name)
 }
 
 // existing is the path, or the nearest directory above it that exists.

@@ -36,6 +36,16 @@ func TestNextStepWhereSomethingIsMissing(t *testing.T) {
 	}
 }
 
+// Why docker-machine is to be installed stands before the command that does it.
+func TestNextStepWithoutDockerMachine(t *testing.T) {
+	for _, line := range []string{"doctor", "ls", "env", "fix"} {
+		_, _, stderr := run(t, homeWith(t), line, onlyProgram, "")
+		if !strings.Contains(stderr, "is empty, and docker-machine is not installed") || !strings.Contains(stderr, "sudo curl -fLo /usr/local/bin/docker-machine ") {
+			t.Errorf("%s: %s", line, stderr)
+		}
+	}
+}
+
 func TestLsPrintsWhatIsAskedFor(t *testing.T) {
 	home := homeWith(t, "default", "two")
 	for line, want := range map[string]string{"ls -q": "default\ntwo\n", "ls --format '{{.Name}}/{{.Driver}}'": "default/generic\ntwo/generic\n", "ls -q --json": `{"schema":1,"names":["default","two"]}` + "\n"} {

@@ -66,8 +66,12 @@ func (a *app) site() (site, error) {
 func (a *app) machines(s site) ([]string, error) {
 	names, err := s.store.Names(a.ctx)
 	if err == nil && len(names) == 0 && !a.ui.JSON {
-		a.ui.Say("The store %s is empty.", s.store.Dir())
-		a.next(a.firstMachine("default"))
+		obstacle, next := a.firstMachine("default")
+		if obstacle != "" {
+			obstacle = ", and " + obstacle
+		}
+		a.ui.Say("The store %s is empty%s.", s.store.Dir(), obstacle)
+		a.next(next)
 	}
 	return names, err
 }

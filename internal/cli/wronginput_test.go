@@ -15,14 +15,17 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
 )
 
-// bareLaptop has files and docker-machine, and no other program.
-type bareLaptop struct{ host.Laptop }
+// bareLaptop has files and one program, docker-machine unless a test says otherwise.
+type bareLaptop struct {
+	host.Laptop
+	program string
+}
 
 func (bareLaptop) OS() string { return "linux" }
 
-func (bareLaptop) LookPath(name string, _ ...string) (string, error) {
-	if name == "docker-machine" {
-		return "/usr/local/bin/docker-machine", nil
+func (l bareLaptop) LookPath(name string, _ ...string) (string, error) {
+	if name == l.program {
+		return "/usr/local/bin/" + name, nil
 	}
 	return "", fs.ErrNotExist
 }
@@ -31,16 +34,19 @@ func (bareLaptop) Run(context.Context, host.Cmd) (host.Output, error) {
 	return host.Output{}, errors.New("not installed")
 }
 
+// onlyProgram is the variable with which a test gives the laptop another program.
+const onlyProgram = "ONLY_PROGRAM"
+
 // run is one invocation on a laptop with the machines default, two and Web01.
 func run(t *testing.T, home, line string, env ...string) (code int, stdout, stderr string) {
 	t.Helper()
 	var out, errs bytes.Buffer
-	vars := map[string]string{"HOME": home, "SHELL": "/bin/bash"}
+	vars := map[string]string{"HOME": home, "SHELL": "/bin/bash", onlyProgram: "docker-machine"}
 	for i := 0; i < len(env); i += 2 {
 		vars[env[i]] = env[i+1]
 	}
 	code = Main(words(t, line), IO{Stdin: strings.NewReader(""), Stdout: &out, Stderr: &errs, Getenv: func(k string) string { return vars[k] },
-		Signals: func() <-chan os.Signal { return nil }, Laptop: func(s host.Sudo) host.Laptop { return bareLaptop{host.NewLocal(s)} }, Now: time.Now, Version: "test"})
+		Signals: func() <-chan os.Signal { return nil }, Laptop: func(s host.Sudo) host.Laptop { return bareLaptop{host.NewLocal(s), vars[onlyProgram]} }, Now: time.Now, Version: "test"})
 	return code, out.String(), errs.String()
 }
 
