@@ -42,7 +42,7 @@ func ParseRouteGet(out []byte) (host.Route, []string, error) {
 	if gw, err := netip.ParseAddr(field["gateway"]); err == nil { // else a name or link#N
 		route.Gateway = gw.WithZone("")
 	}
-	flags := strings.FieldsFunc(strings.Trim(field["flags"], "<>"), func(r rune) bool { return r == ',' })
+	flags := strings.FieldsFunc(field["flags"], func(r rune) bool { return strings.ContainsRune("<,>", r) })
 	var err error
 	if route.Dst, err = getDst(field["destination"], field["mask"], flags); err != nil {
 		return host.Route{}, nil, fmt.Errorf("reading route get: %w", err)

@@ -75,6 +75,7 @@ func FuzzParseRouteGet(f *testing.F) {
 	f.Add("destination: default\nmask: default\ngateway: 192.168.1.1\ninterface: en0\nflags: <UP>\n")
 	f.Add("destination: 192.168.99.0\nmask: 255.255.255.0\ninterface: utun0\nflags: <UP,WASCLONED>\n")
 	f.Add("destination: 192.168.99.0\nmask: 0xffffff00\ninterface: utun0\n")
+	f.Add("destination: 10.0.0.1\ninterface: en0\nflags: ,<UP>\n")
 	f.Add("destination: fe80::1%en0\ninterface: utun0\n")
 	f.Fuzz(func(t *testing.T, out string) {
 		r, flags, err := ParseRouteGet([]byte(out))
