@@ -64,6 +64,7 @@ func TestWhoMayImportWhom(t *testing.T) {
 	// a part → all packages of the module that it may import
 	parts := map[string][]string{
 		"internal/memo":    {},
+		"internal/relay":   {},
 		"internal/journal": {"internal/host", "internal/target"},
 		"internal/laptop":  {"internal/host", "internal/memo", "internal/routes"},
 		"internal/dockermachine": {"internal/hint", "internal/host", "internal/laptop", "internal/routes", "internal/shell", "internal/store", "internal/useraction",
