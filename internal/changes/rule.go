@@ -5,10 +5,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
+	"strconv"
 	"time"
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/endpoint"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/engine"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/hint"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/store"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/target"
@@ -28,9 +31,9 @@ type AddRule struct {
 	VM, UUID string
 	Slot     int // the NIC that is attached to NAT
 	Port     int // on 127.0.0.1; the next free one if it is taken when the rule is added
-	// Exact is true where it has to be that port: the user has asked for it.
-	Exact bool `json:",omitempty"`
-	Guest int  `json:",omitempty"` // dockerd's port in the VM; 0 is docker-machine's
+	// Demanded reports that --port asked for that port: no other will do.
+	Demanded bool `json:"Exact,omitempty"`
+	Guest    int  `json:",omitempty"` // dockerd's port in the VM; 0 is docker-machine's
 	// Old is the rule of our own name that this one takes the place of, whatever it
 	// says: VirtualBox has no two rules of one name.
 	Old *vbox.Forward `json:",omitempty"`
@@ -61,7 +64,9 @@ func (c *AddRule) Backup(context.Context, *target.Target) error { return nil }
 // free: looking for it and adding the rule happen under one lock. That VirtualBox listens is
 // then verified, for it accepts a rule whose bind fails.
 func (c *AddRule) Apply(ctx context.Context, t *target.Target) error {
-	unlock, err := lockPorts(ctx, t)
+	unlock, err := t.Laptop.Lock(ctx, filepath.Join(t.StateDir, "ports.lock"), func() { // one for all stores
+		t.Notify("waiting for another docker-vpn-helper that is choosing a port")
+	})
 	if err != nil {
 		return err
 	}
@@ -71,14 +76,18 @@ func (c *AddRule) Apply(ctx context.Context, t *target.Target) error {
 	if err != nil {
 		return err
 	}
-	ports, err := t.VirtualBox.Ports(ctx, vm, t.Network)
+	ports, err := t.VirtualBox.FindPorts(ctx, vm, t.Network)
 	if err != nil {
 		return err
 	}
 	for try := range bindTries {
-		port, err := ports.Choose(ctx, c.Port, c.Exact)
+		port, err := ports.Choose(ctx, c.Port, c.Demanded)
 		if err != nil {
-			return withPortHint(t, err)
+			var unusable *virtualbox.PortError
+			if errors.As(err, &unusable) && unusable.Next != 0 {
+				unusable.Hint = t.Hint(hint.Fix("--port", strconv.Itoa(unusable.Next)))
+			}
+			return err
 		}
 		c.Port = port
 		if c.Old != nil && try == 0 {

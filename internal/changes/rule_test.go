@@ -28,20 +28,20 @@ nic1="nat"
 -- $ ss -Hltnp 'sport = :2376' --
 `
 	for name, tt := range map[string]struct {
-		exact bool
-		want  AddRule
-		err   string
-		ran   []string
+		demanded bool
+		want     AddRule
+		err      string
+		ran      []string
 	}{
 		"any_will_do": {false, AddRule{VM: "x", UUID: "1111", Slot: 1, Port: 2377, Settled: true}, "",
 			[]string{"$ VBoxManage modifyvm x --natpf1 docker-vpn-helper,tcp,127.0.0.1,2377,,2376"}},
-		"the_user_has_asked_for_it": {true, AddRule{VM: "x", UUID: "1111", Slot: 1, Port: 2376, Exact: true},
+		"the_user_has_asked_for_it": {true, AddRule{VM: "x", UUID: "1111", Slot: 1, Port: 2376, Demanded: true},
 			"port 2376 cannot be used for the NAT rule to dockerd: another program listens on it", nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			tgt, c := on(t, taken)
 			tgt.Network = laptop.New(c)
-			rule := &AddRule{VM: "x", UUID: "1111", Slot: 1, Port: 2376, Exact: tt.exact}
+			rule := &AddRule{VM: "x", UUID: "1111", Slot: 1, Port: 2376, Demanded: tt.demanded}
 			got := ""
 			if err := rule.Apply(t.Context(), tgt); err != nil {
 				got = err.Error()

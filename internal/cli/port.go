@@ -4,7 +4,6 @@ import (
 	"errors"
 	"strconv"
 
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/changes"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/hint"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/target"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/virtualbox"
@@ -13,11 +12,21 @@ import (
 // checkPort refuses a --port that the NAT rule cannot have, before anything is changed.
 func (a *app) checkPort(t *target.Target, f fixFlags) error {
 	f.wish(t)
-	err := changes.CheckPort(a.ctx, t)
+	if f.port == 0 || !t.Machine.VirtualBox() {
+		return nil
+	}
+	if e, ok := t.Endpoints.VerifiedRecord(a.ctx); ok && e.Port == f.port {
+		return nil
+	}
+	err := t.VM.CheckPort(a.ctx, f.port, t.Network)
 	t.Forget()
 	var unusable *virtualbox.PortError
-	if errors.As(err, &unusable) && f.create && unusable.Next != 0 {
-		unusable.Hint = t.Hint(hint.Fix("--create", "--port", strconv.Itoa(unusable.Next)))
+	if errors.As(err, &unusable) && unusable.Next != 0 {
+		flags := []string{"--port", strconv.Itoa(unusable.Next)}
+		if f.create {
+			flags = append([]string{"--create"}, flags...)
+		}
+		unusable.Hint = t.Hint(hint.Fix(flags...))
 	}
 	return a.cause(err)
 }

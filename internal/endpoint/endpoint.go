@@ -1,6 +1,7 @@
 package endpoint
 
 import (
+	"cmp"
 	"context"
 	"crypto/x509"
 	"errors"
@@ -26,13 +27,14 @@ type Endpoint struct {
 	// Inside reaches the port from within the docker host, through SSH: it shows what dockerd
 	// serves when no way from the laptop does. docker itself cannot use it.
 	Inside bool `json:"inside,omitempty"`
-	// Planned reports that nothing leads there yet: a repair would make it so.
+	// Planned reports that nothing leads there yet: a repair would make it so. Port is 0
+	// then, except from Goal.
 	Planned bool `json:"planned,omitempty"`
 }
 
 // URL is the value for DOCKER_HOST; empty where no endpoint is known.
 func (e Endpoint) URL() string {
-	if e.Host == "" {
+	if e.Host == "" || e.Port == 0 {
 		return ""
 	}
 	return "tcp://" + net.JoinHostPort(e.Host, strconv.Itoa(e.Port))
@@ -157,8 +159,19 @@ func (f *Finder) Target(ctx context.Context) Endpoint {
 		if e := f.HostOnly(); (!f.repairing() || !forwards) && f.Ask(ctx, e).Verified() {
 			return e, nil
 		}
-		return Endpoint{Host: Localhost, Port: f.Port(), Planned: true}, nil
+		return Endpoint{Host: Localhost, Planned: true}, nil
 	})
+	return e
+}
+
+// Goal is Target, and where that is planned, with the port that the plan has: dockerd's own
+// where no port can be planned. To choose it, VirtualBox is asked about every VM.
+func (f *Finder) Goal(ctx context.Context) Endpoint {
+	e := f.Target(ctx)
+	if e.Planned && !f.Quick() {
+		port, _ := f.RulePort(ctx)
+		e.Port = cmp.Or(port, store.DefaultEnginePort)
+	}
 	return e
 }
 

@@ -28,11 +28,10 @@ type Config struct {
 	// may be asked.
 	Patience func() time.Duration
 	Quick    func() bool
-	// Port is where the search for a new NAT rule's port begins. Where it is taken, the rule
-	// gets a later one.
-	Port   func() int
-	Now    func() time.Time
-	Getenv func(string) string
+	// RulePort is the port that a new NAT rule to dockerd would get.
+	RulePort func(context.Context) (int, error)
+	Now      func() time.Time
+	Getenv   func(string) string
 	// Owners are the store's machines by the hash of their server's public key. Many
 	// machines share them.
 	Owners *memo.Of[map[string]string]

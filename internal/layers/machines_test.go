@@ -177,6 +177,7 @@ func (m transcript) diagnose(t *testing.T) string {
 	t.Helper()
 	tgt, _ := m.world(t)
 	r := diagnoseOn(t, tgt)
+	planHasEndpointsPort(t, r)
 	var b strings.Builder
 	for _, l := range r.Layers {
 		fmt.Fprintf(&b, "%s %s", l.Layer, l.Status)

@@ -26,7 +26,7 @@ func (t *Target) SetMachine(m store.Machine) {
 		Laptop: t.Laptop, Store: t.Store, Machine: m, VM: t.VM, DockerHost: t.SSH.Host, SSHAlive: t.SSH.Alive,
 		Patience: func() time.Duration { return t.Mode.Patience() },
 		Quick:    func() bool { return t.Mode.IsQuick() },
-		Port:     func() int { return t.PreferredPort() },
+		RulePort: func(ctx context.Context) (int, error) { return t.VM.RulePort(ctx, t.Port, t.Network) },
 		Now:      t.Now, Getenv: t.Getenv, Owners: t.Owners,
 	})
 	t.Guest = &dockerhost.Client{
@@ -59,7 +59,7 @@ func (t *Target) Endpoint(ctx context.Context) string {
 	if t.LoadErr != nil || t.Machine.Unfinished {
 		return ""
 	}
-	return t.Endpoints.Target(ctx).URL()
+	return t.Endpoints.Goal(ctx).URL()
 }
 
 // Address is where docker finds dockerd today, or would if nothing were wrong: unlike

@@ -33,9 +33,6 @@ type Flags struct {
 	Storage       string // the store's directory as -s gives it; "" without -s
 }
 
-// PreferredPort is the host port from which a search for one begins.
-func (f Flags) PreferredPort() int { return cmp.Or(f.Port, store.DefaultEnginePort) }
-
 // Target is one machine and everything around it.
 type Target struct {
 	Laptop  host.Laptop

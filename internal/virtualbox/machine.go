@@ -21,6 +21,7 @@ type Machine struct {
 	entry      store.Machine
 	info       memo.Of[vbox.VM]
 	guestAddr  memo.Of[netip.Addr]
+	rulePort   memo.ByKey[int, int] // by the port that is demanded
 }
 
 // Info asks VirtualBox about the VM.
@@ -32,6 +33,7 @@ func (m *Machine) Info(ctx context.Context) (vbox.VM, error) {
 func (m *Machine) Forget() {
 	m.info.Forget()
 	m.guestAddr.Forget()
+	m.rulePort.Forget()
 }
 
 // Running reports whether the VM runs. A machine of another driver is taken to.

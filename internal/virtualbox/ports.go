@@ -1,8 +1,11 @@
 package virtualbox
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/hint"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
@@ -18,8 +21,8 @@ const (
 	sparePort = 20000
 )
 
-// Ports finds the host ports of 127.0.0.1 that a new NAT rule of one VM can have.
-type Ports struct {
+// PortFinder finds the host ports of 127.0.0.1 that a new NAT rule of one VM can have.
+type PortFinder struct {
 	virtualBox *Manager
 	network    *laptop.Network
 	claims     map[int]string // by port: why it cannot be used although it may be free
@@ -36,10 +39,53 @@ type PortError struct {
 
 func (e *PortError) Error() string { return e.Text }
 
-// Ports asks which ports the NAT rules of all VMs have: a VM that is off will listen
+// RulePort is the port that a new NAT rule to dockerd gets: the demanded one and no other,
+// or, where demanded is 0, the first usable one from dockerd's own on. The error is a
+// *PortError where there is none. All who ask get the same answer, until Forget.
+func (m *Machine) RulePort(ctx context.Context, demanded int, network *laptop.Network) (int, error) {
+	return m.rulePort.Get(ctx, demanded, func() (int, error) {
+		vm, err := m.Info(ctx)
+		if err != nil {
+			return 0, err
+		}
+		return m.choosePort(ctx, vm, demanded, network)
+	})
+}
+
+func (m *Machine) choosePort(ctx context.Context, vm vbox.VM, demanded int, network *laptop.Network) (int, error) {
+	ports, err := m.virtualBox.FindPorts(ctx, vm, network)
+	if err != nil {
+		return 0, err
+	}
+	return ports.Choose(ctx, cmp.Or(demanded, store.DefaultEnginePort), demanded != 0)
+}
+
+// CheckPort is a *PortError if the NAT rule to dockerd cannot have the demanded port, and
+// nil where it has it already. What keeps VirtualBox from answering is no such error: a
+// repair reports that itself.
+func (m *Machine) CheckPort(ctx context.Context, demanded int, network *laptop.Network) error {
+	vm, _ := m.Info(ctx) // without one, other VMs' rules and listeners can be in the way all the same
+	for _, f := range m.DaemonRules(vm) {
+		if f.HostPort != demanded {
+			continue
+		}
+		if vm.State.Live() {
+			return nil // it is VirtualBox that listens
+		}
+		vm.Forwards = slices.DeleteFunc(slices.Clone(vm.Forwards), func(g vbox.Forward) bool { return g == f })
+	}
+	_, err := m.choosePort(ctx, vm, demanded, network)
+	var unusable *PortError
+	if errors.As(err, &unusable) || ctx.Err() != nil {
+		return err
+	}
+	return nil
+}
+
+// FindPorts asks which ports the NAT rules of all VMs have: a VM that is off will listen
 // later. vm's own rule of our name does not count, for it is replaced.
-func (v *Manager) Ports(ctx context.Context, vm vbox.VM, network *laptop.Network) (*Ports, error) {
-	p := &Ports{virtualBox: v, network: network, claims: map[int]string{}}
+func (v *Manager) FindPorts(ctx context.Context, vm vbox.VM, network *laptop.Network) (*PortFinder, error) {
+	p := &PortFinder{virtualBox: v, network: network, claims: map[int]string{}}
 	for _, f := range vm.Forwards {
 		if f.Name != RuleName && f.Proto == "tcp" {
 			p.claims[f.HostPort] = fmt.Sprintf("NAT rule %q of this VM uses it", f.Name)
@@ -70,15 +116,14 @@ func (v *Manager) Ports(ctx context.Context, vm vbox.VM, network *laptop.Network
 }
 
 // DidNotBind excludes a port: VirtualBox accepts rules whose bind fails.
-func (p *Ports) DidNotBind(port int) {
+func (p *PortFinder) DidNotBind(port int) {
 	p.claims[port] = "VirtualBox added a NAT rule for it and did not listen"
 }
 
 // Choose chooses a port for the rule to dockerd: the first usable one from port on, or,
-// where the user has asked for that one, only port itself. The error is a *PortError
-// where there is none.
-func (p *Ports) Choose(ctx context.Context, port int, only bool) (int, error) {
-	if !only {
+// where it is demanded, port and no other. The error is a *PortError where there is none.
+func (p *PortFinder) Choose(ctx context.Context, port int, demanded bool) (int, error) {
+	if !demanded {
 		found, err := p.FirstUsable(ctx, port)
 		if found != 0 || err != nil {
 			return found, err
@@ -97,7 +142,7 @@ func (p *Ports) Choose(ctx context.Context, port int, only bool) (int, error) {
 
 // FirstUsable is the first port from one on that a new rule can have; 0 if there is none
 // near it.
-func (p *Ports) FirstUsable(ctx context.Context, from int) (int, error) {
+func (p *PortFinder) FirstUsable(ctx context.Context, from int) (int, error) {
 	for port := from; port < from+portRange && port <= 65535; port++ {
 		why, err := p.obstacle(ctx, port)
 		if err != nil {
@@ -113,7 +158,7 @@ func (p *Ports) FirstUsable(ctx context.Context, from int) (int, error) {
 const listening = "another program listens on it"
 
 // obstacle is why a new rule cannot have a port; "" if it can.
-func (p *Ports) obstacle(ctx context.Context, port int) (string, error) {
+func (p *PortFinder) obstacle(ctx context.Context, port int) (string, error) {
 	if why := p.claims[port]; why != "" {
 		return why, nil
 	}
@@ -130,7 +175,7 @@ func (p *Ports) obstacle(ctx context.Context, port int) (string, error) {
 }
 
 // listener is listening with the program's name, where this user may see it.
-func (p *Ports) listener(ctx context.Context, port int) string {
+func (p *PortFinder) listener(ctx context.Context, port int) string {
 	all, _ := p.network.Listeners(ctx, port)
 	for _, l := range all {
 		if l.Command != "" {
@@ -141,7 +186,7 @@ func (p *Ports) listener(ctx context.Context, port int) string {
 }
 
 // noPort is a *PortError whose Next is looked for from one port on.
-func (p *Ports) noPort(ctx context.Context, text string, from int) error {
+func (p *PortFinder) noPort(ctx context.Context, text string, from int) error {
 	next, err := p.FirstUsable(ctx, max(from, store.DefaultEnginePort))
 	if next == 0 && err == nil && from != sparePort {
 		next, err = p.FirstUsable(ctx, sparePort)

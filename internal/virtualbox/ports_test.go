@@ -45,26 +45,26 @@ func TestPortForANewRule(t *testing.T) {
 		{Name: RuleName, Proto: "tcp", HostPort: 2381, GuestPort: 2376},
 	}}
 	for situation, tt := range map[string]struct {
-		port int
-		only bool
-		want choice
+		port     int
+		demanded bool
+		want     choice
 	}{
 		"free": {2376, false, choice{Port: 2376}},
 		"the_next_that_no_program_and_no_rule_has": {2377, false, choice{Port: 2380}},
 		"our_own_rule_is_replaced":                 {2381, true, choice{Port: 2381}},
-		"only_one_that_a_program_has":              {2377, true, choice{Next: 2380, Problem: "port 2377 cannot be used for the NAT rule to dockerd: node (PID 42) listens on it"}},
-		"only_one_that_a_rule_of_the_vm_has":       {2378, true, choice{Next: 2380, Problem: `port 2378 cannot be used for the NAT rule to dockerd: NAT rule "ssh" of this VM uses it`}},
-		"only_one_that_a_vm_which_is_off_has":      {2379, true, choice{Next: 2380, Problem: `port 2379 cannot be used for the NAT rule to dockerd: NAT rule "web" of VM "other" uses it`}},
-		"only_one_that_is_roots":                   {22, true, choice{Next: 2376, Problem: "port 22 cannot be used for the NAT rule to dockerd: this user may not listen on it"}},
+		"demanded_one_that_a_program_has":          {2377, true, choice{Next: 2380, Problem: "port 2377 cannot be used for the NAT rule to dockerd: node (PID 42) listens on it"}},
+		"demanded_one_that_a_rule_of_the_vm_has":   {2378, true, choice{Next: 2380, Problem: `port 2378 cannot be used for the NAT rule to dockerd: NAT rule "ssh" of this VM uses it`}},
+		"demanded_one_that_a_vm_which_is_off_has":  {2379, true, choice{Next: 2380, Problem: `port 2379 cannot be used for the NAT rule to dockerd: NAT rule "web" of VM "other" uses it`}},
+		"demanded_one_that_is_roots":               {22, true, choice{Next: 2376, Problem: "port 22 cannot be used for the NAT rule to dockerd: this user may not listen on it"}},
 	} {
 		t.Run(situation, func(t *testing.T) {
 			v, c := on(t, ports)
-			p, err := v.Ports(t.Context(), vm, laptop.New(c))
+			p, err := v.FindPorts(t.Context(), vm, laptop.New(c))
 			if err != nil {
 				t.Fatal(err)
 			}
 			got := choice{}
-			got.Port, err = p.Choose(t.Context(), tt.port, tt.only)
+			got.Port, err = p.Choose(t.Context(), tt.port, tt.demanded)
 			var unusable *PortError
 			if errors.As(err, &unusable) {
 				got.Next, got.Problem = unusable.Next, unusable.Text
@@ -80,7 +80,7 @@ func TestPortForANewRule(t *testing.T) {
 
 func TestPortThatVirtualBoxDidNotBind(t *testing.T) {
 	v, c := on(t, ports)
-	p, err := v.Ports(t.Context(), vbox.VM{UUID: "1111"}, laptop.New(c))
+	p, err := v.FindPorts(t.Context(), vbox.VM{UUID: "1111"}, laptop.New(c))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -96,7 +96,7 @@ func TestPortThatVirtualBoxDidNotBind(t *testing.T) {
 
 func TestNoPortIsLeft(t *testing.T) {
 	v, c := on(t, ports)
-	p, err := v.Ports(t.Context(), vbox.VM{UUID: "1111"}, laptop.New(c))
+	p, err := v.FindPorts(t.Context(), vbox.VM{UUID: "1111"}, laptop.New(c))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -28,7 +28,8 @@ type State struct {
 	// NoClient reports that there is no docker command at all.
 	NoClient bool `json:"no_docker_command"`
 
-	WantHost string `json:"want_host"`
+	// WantHost is looked up only where DOCKER_HOST is set.
+	WantHost string `json:"want_host,omitempty"`
 	WantCert string `json:"want_cert_path"`
 	// Unfinished reports that the machine has no environment yet.
 	Unfinished bool   `json:"-"`
@@ -46,9 +47,12 @@ func inspect(ctx context.Context, t *target.Target) (engine.State, error) {
 	s := State{
 		Host: t.Getenv("DOCKER_HOST"), CertPath: t.Getenv("DOCKER_CERT_PATH"),
 		Verify: t.Getenv("DOCKER_TLS_VERIFY"), Machine: t.Getenv("DOCKER_MACHINE_NAME"),
-		Context:  t.Getenv("DOCKER_CONTEXT"),
-		WantHost: target.URL(), WantCert: t.Machine.CertDir,
+		Context:    t.Getenv("DOCKER_CONTEXT"),
+		WantCert:   t.Machine.CertDir,
 		Unfinished: t.Machine.Unfinished, OS: t.Laptop.OS(),
+	}
+	if s.Host != "" {
+		s.WantHost = t.Endpoints.Goal(ctx).URL()
 	}
 	if !t.Mode.IsQuick() && !t.Mode.IsRepair() {
 		s.NoClient = !t.Docker.Installed()

@@ -95,5 +95,5 @@ func (s State) Changes() []engine.Change {
 	if s.Port == 0 {
 		return nil
 	}
-	return []engine.Change{&changes.AddRule{VM: s.VM, UUID: s.UUID, Slot: s.Slot, Port: s.Port, Exact: s.Demanded, Guest: s.Guest, Old: s.Old}}
+	return []engine.Change{&changes.AddRule{VM: s.VM, UUID: s.UUID, Slot: s.Slot, Port: s.Port, Demanded: s.Demanded, Guest: s.Guest, Old: s.Old}}
 }

@@ -10,7 +10,6 @@ import (
 	"slices"
 	"syscall"
 
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/changes"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/endpoint"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/engine"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
@@ -94,7 +93,7 @@ func inspect(ctx context.Context, t *target.Target) (engine.State, error) {
 		return s, nil
 	}
 	s.HostOnlyWorks = !t.Mode.IsRepair() && t.Endpoints.Ask(ctx, t.Endpoints.HostOnly()).Verified()
-	err = s.choosePort(ctx, t, vm)
+	err = s.choosePort(ctx, t)
 	if err != nil && ctx.Err() != nil && !t.Mode.IsRepair() {
 		err = nil // what is wrong is known; which port a rule would get, other VMs have not said in time
 	}
@@ -102,8 +101,8 @@ func inspect(ctx context.Context, t *target.Target) (engine.State, error) {
 }
 
 // choosePort finds the port for a rule that has to be added.
-func (s *State) choosePort(ctx context.Context, t *target.Target, vm vbox.VM) (err error) {
-	s.Port, err = changes.ChoosePort(ctx, t, vm)
+func (s *State) choosePort(ctx context.Context, t *target.Target) (err error) {
+	s.Port, err = t.VM.RulePort(ctx, t.Port, t.Network)
 	var none *virtualbox.PortError
 	if errors.As(err, &none) {
 		s.NoPort, s.NextPort = none.Text, none.Next

@@ -22,7 +22,7 @@ func TestFindingsAndChanges(t *testing.T) {
 	}
 	add := &changes.AddRule{VM: "default", UUID: "1111", Slot: 1, Port: 2377, Guest: 2376}
 	wanted, replacing := *add, *add
-	wanted.Exact, replacing.Old = true, &ours
+	wanted.Demanded, replacing.Old = true, &ours
 	missing := engine.Finding{Code: "forward.rule-missing", Status: engine.Fail, Title: "no NAT rule for guest port 2376", Hint: hint.Fix()}
 	unneeded, beside := missing, missing
 	unneeded.Status, unneeded.Title = engine.Warn, missing.Title+": dockerd answers at the host-only address, until a VPN takes it away"

@@ -56,7 +56,7 @@ func (s *State) forwarding(ctx context.Context, t *target.Target) {
 	if old, found := oldRule(vm); found {
 		vm.Forwards = slices.DeleteFunc(slices.Clone(vm.Forwards), func(f vbox.Forward) bool { return f == old })
 	}
-	ports, err := t.VirtualBox.Ports(ctx, vm, t.Network)
+	ports, err := t.VirtualBox.FindPorts(ctx, vm, t.Network)
 	if err != nil {
 		return
 	}
