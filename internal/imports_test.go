@@ -76,6 +76,7 @@ func TestWhoMayImportWhom(t *testing.T) {
 		"internal/text":       {},
 		"internal/endpoint":   {"internal/certs", "internal/dockerd", "internal/host", "internal/memo", "internal/shell", "internal/store", "internal/vbox", "internal/virtualbox"},
 		"internal/access":     {"internal/dockerhost", "internal/host", "internal/memo", "internal/sshhost", "internal/store", "internal/text", "internal/vbox", "internal/virtualbox"},
+		"internal/ports":      {"internal/dockerd"},
 		"internal/dockercli":  {"internal/host", "internal/memo"},
 		"internal/dockerhost": {"internal/certs", "internal/dockerd", "internal/host", "internal/memo", "internal/shell", "internal/text"},
 	}
@@ -108,5 +109,5 @@ func within(path, base string) bool { return path == base || strings.HasPrefix(p
 
 // pure packages turn text into values and values into text.
 func pure(from string) bool {
-	return slices.Contains([]string{"internal/vbox", "internal/vbox/installation", "internal/routes", "internal/certs", "internal/shell", "internal/hint"}, from)
+	return slices.Contains([]string{"internal/vbox", "internal/vbox/installation", "internal/routes", "internal/certs", "internal/shell", "internal/hint", "internal/ports"}, from)
 }

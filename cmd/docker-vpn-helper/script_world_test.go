@@ -281,12 +281,24 @@ func dockerd(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(embedded.Await("dockerd to be gone", func() bool { return fakedockerhost.DaemonPID(dir) == 0 }))
 }
 
-// container is "container MACHINE NAME POLICY": one that runs.
+// container is "container MACHINE NAME POLICY [PORT…]": one that runs, with published ports
+// as docker run -p takes them. "! container MACHINE NAME" removes it.
 func container(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) != 3 {
-		ts.Fatalf("usage: container MACHINE NAME POLICY")
+	if neg && len(args) != 2 || !neg && len(args) < 3 {
+		ts.Fatalf("usage: container MACHINE NAME POLICY [PORT…], or ! container MACHINE NAME")
 	}
-	ts.Check(fakedockerhost.AddContainer(world(ts).GuestDir(args[0]), args[1], args[2]))
+	dir := world(ts).GuestDir(args[0])
+	if neg {
+		ts.Check(fakedockerhost.RemoveContainer(dir, args[1]))
+		return
+	}
+	var published []fakedockerhost.Port
+	for _, spec := range args[3:] {
+		p, err := fakedockerhost.ParsePort(spec)
+		ts.Check(err)
+		published = append(published, p)
+	}
+	ts.Check(fakedockerhost.AddContainer(dir, args[1], args[2], published...))
 }
 
 // forward is "forward NAME RULE", RULE as VBoxManage takes it, on adapter 1.

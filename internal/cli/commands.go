@@ -22,6 +22,7 @@ func (a *app) all() []command {
 		{[]string{"context"}, a.contextCmd},
 		{[]string{"cert"}, a.certCmd},
 		{[]string{"modules"}, a.modulesCmd},
+		{[]string{"ports"}, a.portsCmd},
 		{[]string{"ls", "list"}, a.lsCmd},
 		{[]string{"explain"}, a.explainCmd},
 		{[]string{"shell-init"}, a.shellInitCmd},

@@ -35,10 +35,23 @@ type Info struct {
 	LiveRestoreEnabled bool
 }
 
-// Container is a running container.
+// Container is a running container, or one that is about to be started again.
 type Container struct {
-	ID    string   `json:"Id"`
-	Names []string // "/web"
+	ID         string   `json:"Id"`
+	Names      []string // "/web"
+	State      string   // "running", "paused", "restarting"; "" from a daemon before Docker 1.13
+	Ports      []PortBinding
+	Labels     map[string]string
+	HostConfig struct{ NetworkMode string }
+}
+
+// PortBinding is a port of a container as GET /containers/json has it. What is not
+// published has no PublicPort.
+type PortBinding struct {
+	IP          string
+	PrivatePort int
+	PublicPort  int
+	Type        string // "tcp", "udp", "sctp"
 }
 
 // Name is the container's name as people know it.

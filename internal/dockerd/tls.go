@@ -106,6 +106,9 @@ func Handshake(ctx context.Context, conn net.Conn, t TLS) (*Seen, error) {
 	return s, nil
 }
 
+// Conn is the encrypted connection, for requests to the API.
+func (s *Seen) Conn() net.Conn { return s.conn }
+
 // explain tells the ways apart in which a TLS connection fails.
 func explain(ctx context.Context, err error) error {
 	// The connection's deadline is the context's, and may pass a moment before it.

@@ -28,17 +28,25 @@ type Container struct {
 	Paused bool `json:"paused,omitempty"`
 	// Remove is docker run --rm: gone as soon as it is stopped.
 	Remove bool `json:"remove,omitempty"`
+	// Ports are published. A running container has a program that answers at each.
+	Ports []Port `json:"ports,omitempty"`
+	// HostNetwork is docker run --network host.
+	HostNetwork bool `json:"host_network,omitempty"`
 }
 
 // AddContainer puts a running container into an installed guest: restart is its
-// restart policy, or "rm" for one that is removed when it stops.
-func AddContainer(dir, name, restart string) error {
+// restart policy, or "rm" for one that is removed when it stops, or "host" for one on the
+// docker host's own network.
+func AddContainer(dir, name, restart string, ports ...Port) error {
 	d := &engine{file: filepath.Join(dir, "containers.json")}
 	all := d.load()
 	sum := sha256.Sum256([]byte(dir + name))
-	c := Container{ID: hex.EncodeToString(sum[:]), Name: name, Image: "busybox", Restart: restart, Running: true, Started: time.Now().UTC()}
-	if restart == "rm" {
+	c := Container{ID: hex.EncodeToString(sum[:]), Name: name, Image: "busybox", Restart: restart, Running: true, Started: time.Now().UTC(), Ports: ports}
+	switch restart {
+	case "rm":
 		c.Restart, c.Remove = "no", true
+	case "host":
+		c.Restart, c.HostNetwork = "no", true
 	}
 	all = append(all, c)
 	return d.save(all)
@@ -102,9 +110,14 @@ func (d *engine) list(allFlag string) []map[string]any {
 		if !c.Running && allFlag != "1" && allFlag != "true" {
 			continue
 		}
+		network := "default"
+		if c.HostNetwork {
+			network = "host"
+		}
 		out = append(out, map[string]any{
 			"Id": c.ID, "Names": []string{"/" + c.Name}, "Image": c.Image, "ImageID": "sha256:" + c.ID, "Command": "sleep 1d",
-			"Created": c.Started.Unix(), "State": c.state(), "Status": c.status(), "Ports": []any{},
+			"Created": c.Started.Unix(), "State": c.state(), "Status": c.status(), "Ports": c.bindings(),
+			"HostConfig": map[string]any{"NetworkMode": network},
 		})
 	}
 	return out

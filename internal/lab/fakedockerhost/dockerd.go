@@ -75,6 +75,7 @@ func dockerd(dir string, args []string) int {
 		return fatal(err)
 	}
 	d := &engine{dir: dir, spec: spec, file: filepath.Join(dir, "containers.json"), liveRestore: o.liveRestore}
+	d.published = newPublisher(d)
 	servers, err := d.listen(o)
 	if err != nil {
 		return fatal(err)
@@ -85,6 +86,7 @@ func dockerd(dir string, args []string) int {
 		}
 		count(dir, "daemon-starts", time.Now().UTC().Format(time.RFC3339Nano)+" "+strconv.Itoa(os.Getpid()))
 	}
+	go d.published.run()
 	_ = os.WriteFile(filepath.Join(dir, "run", "ready"), []byte(strconv.Itoa(os.Getpid())), 0o600)
 	logLine("info", "API listen on "+strings.Join(o.hosts, " "))
 	<-term

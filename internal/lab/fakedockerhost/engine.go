@@ -17,6 +17,7 @@ type engine struct {
 	spec        Spec
 	file        string // containers
 	liveRestore bool
+	published   *publisher
 	mu          sync.Mutex
 }
 
@@ -49,6 +50,8 @@ func (d *engine) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		answer(w, d.info())
 	case path == "/containers/json":
 		answer(w, d.list(r.URL.Query().Get("all")))
+	case path == "/events":
+		d.published.events(w, r)
 	case len(parts) == 3 && parts[0] == "containers":
 		d.container(w, r, parts[1], parts[2])
 	default:

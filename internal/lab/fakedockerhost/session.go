@@ -116,7 +116,7 @@ func (g *Guest) environ(user string) []string {
 	return []string{
 		"PATH=" + g.path("bin"), "HOME=" + g.path("root", "home", user), "USER=" + user, "LOGNAME=" + user,
 		"SHELL=/bin/sh", "LANG=C", "LC_ALL=C", "TMPDIR=" + g.path("root", "tmp"),
-		"DVH_GUEST=" + g.dir, "DVH_GUEST_EXE=" + g.exe,
+		"SSH_CONNECTION=10.0.2.2 50000 10.0.2.15 22", "DVH_GUEST=" + g.dir, "DVH_GUEST_EXE=" + g.exe,
 	}
 }
 

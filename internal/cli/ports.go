@@ -1,0 +1,125 @@
+package cli
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"net/netip"
+	"strconv"
+
+	"github.com/spf13/cobra"
+
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/dockerd"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/engine"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/hint"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/ports"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/target"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/vbox"
+)
+
+func (a *app) portsCmd() *cobra.Command {
+	return &cobra.Command{
+		Use:   "ports [MACHINE]",
+		Short: "List published ports and where the laptop reaches them",
+		Long: `ports lists the published ports of all running containers: where each one listens on the
+docker host, and where the laptop reaches it. Nothing is changed.
+
+Without MACHINE it is $DOCKER_MACHINE_NAME, else the only machine in the store, else "default".`,
+		Example: `  docker-vpn-helper ports default
+  docker-vpn-helper ports --json default`,
+		Args: a.oneMachine,
+		RunE: func(_ *cobra.Command, args []string) error { return a.withMachine(args, a.ports) },
+	}
+}
+
+// portRow is one published port of ports --json.
+type portRow struct {
+	Container string `json:"container"`
+	Protocol  string `json:"protocol"` // "" where docker lists no ports
+	HostIP    string `json:"host_ip"`
+	HostPort  int    `json:"host_port"`
+	Reach     string `json:"reach"` // "" where the laptop does not reach it
+	Reason    string `json:"reason"`
+}
+
+func (a *app) ports(t *target.Target) error {
+	ctx, cancel := context.WithTimeout(a.ctx, doctorTime)
+	defer cancel()
+	published, err := a.published(ctx, t)
+	if err != nil {
+		return err
+	}
+	ways := waysTo(ctx, t)
+	rows, away := make([]portRow, 0, len(published)), false
+	for _, p := range published {
+		row := portRow{Container: p.Container, Protocol: p.Protocol, HostPort: p.HostPort}
+		if p.HostIP.IsValid() {
+			row.HostIP = p.HostIP.String()
+		}
+		row.Reach, row.Reason = ways.Reach(p)
+		away = away || row.Reach == "" && p.Obstacle == ""
+		rows = append(rows, row)
+	}
+	if a.ui.JSON {
+		return a.ui.PrintJSON(struct {
+			Schema int       `json:"schema"`
+			Host   string    `json:"host"`
+			Ports  []portRow `json:"ports"`
+		}{engine.Schema, "machine:" + t.Machine.Name, rows})
+	}
+	if len(rows) == 0 {
+		a.ui.Say("[%s] no running container publishes a port", t.Machine.Name)
+		return nil
+	}
+	table := make([][]string, len(rows))
+	for i, r := range rows {
+		port := "-"
+		if r.Protocol != "" {
+			port = strconv.Itoa(r.HostPort) + "/" + r.Protocol
+		}
+		reach := r.Reach
+		if reach == "" {
+			reach = "- (" + r.Reason + ")"
+		}
+		table[i] = []string{r.Container, port, dash(r.HostIP), reach}
+	}
+	a.ui.Table([]string{"CONTAINER", "PORT", "LISTENS ON", "REACH"}, table)
+	return nil
+}
+
+// published asks dockerd for the published ports. A docker host that is off, or does not
+// answer, is an error with exit status 4.
+func (a *app) published(ctx context.Context, t *target.Target) ([]ports.Published, error) {
+	if running, err := t.VM.Running(ctx); err == nil && !running {
+		text := fmt.Sprintf("machine %q is not running (%s)", t.Machine.Name, cmp.Or(t.VM.StateText(ctx), "unknown"))
+		return nil, &exitError{code: exitUnknown, message: text, hint: t.StartHint(ctx)}
+	}
+	list, err := dockerd.New(t.Endpoints.Dial).Containers(ctx)
+	switch {
+	case a.interrupted():
+		return nil, errInterrupted
+	case err != nil:
+		text := fmt.Sprintf("listing the containers of machine %q: %v", t.Machine.Name, err)
+		return nil, &exitError{code: exitUnknown, message: text, hint: t.Hint(hint.Own("doctor", hint.Machine))}
+	}
+	return ports.Of(list), nil
+}
+
+// waysTo looks at how the laptop reaches ports of the docker host.
+func waysTo(ctx context.Context, t *target.Target) ports.Ways {
+	w := ports.Ways{NoWay: "the host-only address is out of reach, and nothing forwards it"}
+	if t.Endpoints.Ask(ctx, t.Endpoints.HostOnly()).Verified() {
+		w.HostOnly = t.HostOnly()
+	}
+	vm, err := t.VM.Info(ctx)
+	if !t.Machine.VirtualBox() || err != nil {
+		return w
+	}
+	for _, f := range vm.Forwards {
+		here := f.HostIP == "" || f.HostIP == netip.IPv4Unspecified().String() || vbox.Loopback(f.HostIP)
+		if here && f.HostPort != 0 {
+			w.Rules = append(w.Rules, ports.Rule{Protocol: f.Proto, HostPort: f.HostPort, GuestPort: f.GuestPort})
+		}
+	}
+	return w
+}
