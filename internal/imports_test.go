@@ -41,7 +41,7 @@ func packages(t *testing.T, goos string) []listed {
 
 // TestWhoMayImportWhom holds the tree to its layout: see docs/design.md.
 func TestWhoMayImportWhom(t *testing.T) {
-	// what is imported → the only packages (and those below them) that may
+	// what is imported -> the only packages (and those below them) that may
 	only := map[string][]string{
 		"os/exec":                           {"internal/host", "internal/lab"},
 		"github.com/docker/machine":         {"internal/store"},
@@ -61,7 +61,7 @@ func TestWhoMayImportWhom(t *testing.T) {
 		module + "/internal/lab":            {"internal/lab"},
 		module + "/internal/layers/machine": {"internal/layers"},
 	}
-	// a part → all packages of the module that it may import
+	// a part -> all packages of the module that it may import
 	parts := map[string][]string{
 		"internal/memo":    {},
 		"internal/relay":   {},

@@ -21,7 +21,7 @@ import (
 // docker is a laptop with nothing but docker's contexts and a few files.
 type docker struct {
 	host.Laptop
-	contexts map[string]string // name → endpoint
+	contexts map[string]string // name -> endpoint
 	current  string
 	files    map[string]string
 }

@@ -30,7 +30,7 @@ func unwanted(t *testing.T) (all []phrase) {
 		if line == "" || strings.HasPrefix(line, "#") {
 			continue
 		}
-		words, instead, found := strings.Cut(line, "→")
+		words, instead, found := strings.Cut(line, "->")
 		if !found {
 			t.Fatalf("docs/words.txt: %q has no arrow", line)
 		}

@@ -92,7 +92,7 @@ func TestWhatStandsInTheWayOfCreating(t *testing.T) {
 			useraction.Required{Text: "docker-machine creates no machine with VirtualBox 7.0.8r156879 on macOS: it needs host-only adapters, of which there are only networks now",
 				Hint: hint.Explain("machine.adapter-unsupported")}},
 		"a_vpn": {strings.Replace(linux, "route 192.168.99.100 vboxnet0", "link tun0 tun up 10.8.0.2/24\nroute 192.168.99.100 tun0", 1),
-			useraction.Required{Text: "192.168.99.0/24 leaves by tun0, a tunnel: disconnect from the VPN and run again: again", Hint: hint.Shell("again")}},
+			useraction.Required{Text: "traffic to 192.168.99.0/24 goes into tun0, a VPN tunnel: disconnect from the VPN and run again: again", Hint: hint.Shell("again")}},
 		"networks_conf": {strings.Replace(linux, "6.1.26r145957", "6.1.28r147628", 1),
 			useraction.Required{Text: "VirtualBox 6.1.28r147628 refuses 192.168.99.1/24 on a host-only adapter: /etc/vbox/networks.conf does not allow it",
 				Hint: installation.Allowance{Line: "* 192.168.56.0/21 192.168.99.0/24"}.Hint()}},

@@ -65,7 +65,7 @@ func TestReportNamesTheCauseAndHidesItsSymptoms(t *testing.T) {
 		layers []Layer
 		cause  string
 		status Status
-		states map[string]string // layer → status, or status:blocked_by
+		states map[string]string // layer -> status, or status:blocked_by
 	}{
 		"all_well": {
 			[]Layer{layer("machine", found("machine.ok", OK)), layer("daemon", found("daemon.ok", OK), verdictLayer)},

@@ -100,7 +100,7 @@ func (l LayerReport) hopeless() (f Finding, ok bool) {
 // conclude hides what other layers explain, softens what does not matter while
 // the verdict is ok, and sets status and cause.
 func (r *Report) conclude() {
-	root := map[string]string{} // failed or blocked layer → the layer that explains it
+	root := map[string]string{} // failed or blocked layer -> the layer that explains it
 	r.Verdict = Unknown
 	for i := range r.Layers {
 		l := &r.Layers[i]

@@ -158,6 +158,9 @@ func (r *run) finish(ctx, hard context.Context, err error) (Result, error) {
 		err = j.Close(ctx, journal.Done)
 	}
 	res := Result{Applied: r.applied, Journal: j.File()}
+	if len(j.Entries) == 0 && len(r.applied) == 0 {
+		err = unchanged(err)
+	}
 	if err == nil || len(j.Entries) == 0 {
 		return res, Cause(ctx, err)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"path/filepath"
 	"slices"
 	"time"
@@ -66,7 +67,7 @@ func Lock(ctx context.Context, w Work) (*Session, error) {
 		w.note("waiting for another docker-vpn-helper that " + w.Doing)
 	})
 	if err != nil {
-		return nil, Cause(ctx, err)
+		return nil, Cause(ctx, unchanged(err))
 	}
 	s := &Session{Work: w, unlock: unlock}
 	if s.Target, err = w.Open(); err != nil {
@@ -74,6 +75,15 @@ func Lock(ctx context.Context, w Work) (*Session, error) {
 		return nil, err
 	}
 	return s, nil
+}
+
+// unchanged completes the error of a file, such as a state directory that cannot be
+// written, that came before the first change.
+func unchanged(err error) error {
+	if path := (*fs.PathError)(nil); errors.As(err, &path) {
+		return fmt.Errorf("%w; nothing was changed", err)
+	}
+	return err
 }
 
 // Close ends the session's connections and gives the lock back.
@@ -134,7 +144,7 @@ func (s *Session) Resume(ctx, hard context.Context) error {
 		if name == "" {
 			name = j.Interrupted()
 		}
-		s.note(fmt.Sprintf("an earlier %s did not finish: taking it back first", name))
+		s.note(fmt.Sprintf("an earlier %s did not finish: rolling it back first", name))
 		if j.NeedsDockerHost() {
 			if err := s.raise(ctx, hard); err != nil {
 				return Cause(ctx, err)

@@ -101,9 +101,9 @@ func TestBeginRollsBackWhatDidNotFinish(t *testing.T) {
 		t.Error("the rollback is over, and the machine is still in a repair")
 	}
 	if diff := cmp.Diff([]string{
-		"an earlier undo did not finish: taking it back first", "undoing set record",
-		"an earlier fix did not finish: taking it back first", "inspecting machine", "undoing set certificate", "undoing set rule",
-		"an earlier fix did not finish: taking it back first", "undoing set context",
+		"an earlier undo did not finish: rolling it back first", "undoing set record",
+		"an earlier fix did not finish: rolling it back first", "inspecting machine", "undoing set certificate", "undoing set rule",
+		"an earlier fix did not finish: rolling it back first", "undoing set context",
 	}, sink.lines); diff != "" {
 		t.Error(diff)
 	}
@@ -144,8 +144,8 @@ func TestBeginRollsBackOtherWorkFirst(t *testing.T) {
 		}
 	}
 	if diff := cmp.Diff([]string{
-		"an earlier modules restart did not finish: taking it back first", "undoing set modules",
-		"an earlier fix did not finish: taking it back first", "undoing set rule",
+		"an earlier modules restart did not finish: rolling it back first", "undoing set modules",
+		"an earlier fix did not finish: rolling it back first", "undoing set rule",
 	}, sink.lines); diff != "" {
 		t.Error(diff)
 	}

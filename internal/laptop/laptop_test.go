@@ -36,8 +36,8 @@ func dockerHost() HostOnly {
 func TestWhoHasTheRoute(t *testing.T) {
 	for situation, tt := range map[string]struct{ transcript, want string }{
 		"the_host_only_adapter": {linux("vboxnet0", ""), ""},
-		"a_tunnel":              {linux("tun0", ""), "192.168.99.0/24 leaves by tun0, a tunnel"},
-		"a_vpn_that_is_known":   {linux("tun0", "process 81 openvpn\n"), "192.168.99.0/24 leaves by tun0 (OpenVPN)"},
+		"a_tunnel":              {linux("tun0", ""), "traffic to 192.168.99.0/24 goes into tun0, a VPN tunnel"},
+		"a_vpn_that_is_known":   {linux("tun0", "process 81 openvpn\n"), "traffic to 192.168.99.0/24 goes into tun0 (OpenVPN)"},
 		"a_vpn_that_would_take_it": {linux("vboxnet0", "-- $ /opt/cisco/anyconnect/bin/vpn state --\n  >> state: Connected\n"),
 			"Cisco AnyConnect / Secure Client is connected (vpn state: Connected)"},
 	} {

@@ -27,9 +27,9 @@ func (n *Network) VPNTakes(ctx context.Context, to HostOnly) (string, error) {
 	owner := owner(view)
 	switch client := n.VPN(ctx, view); {
 	case routes.Tunnel(owner) && client.Name != "":
-		return fmt.Sprintf("%s leaves by %s (%s)", view.Net(), owner.Name, client.Name), nil
+		return fmt.Sprintf("traffic to %s goes into %s (%s)", view.Net(), owner.Name, client.Name), nil
 	case routes.Tunnel(owner):
-		return fmt.Sprintf("%s leaves by %s, a tunnel", view.Net(), owner.Name), nil
+		return fmt.Sprintf("traffic to %s goes into %s, a VPN tunnel", view.Net(), owner.Name), nil
 	case client.Connected && client.TakesLocal:
 		return client.Name + " is connected (" + client.How + ")", nil
 	}

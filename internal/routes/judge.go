@@ -92,21 +92,21 @@ func Judge(v View) Judgement {
 	case hasAdapter && owner.Name == adapter.Name && !adapter.Up:
 		return say(InterfaceDown, "%s is down", adapter.Name)
 	case hasAdapter && owner.Name == adapter.Name:
-		return say(OK, "%s leaves by %s", v.Addr, adapter.Name)
+		return say(OK, "traffic to %s goes through %s", v.Addr, adapter.Name)
 	case outside && v.Links != nil:
 		return say(Outside, "%s", elsewhere)
 
 	case asked && Tunnel(owner):
-		return say(Hijacked, "%s leaves by %s%s", v.Net(), owner.Name, notBy(adapter))
+		return say(Hijacked, "traffic to %s goes into %s%s", v.Net(), owner.Name, notBy(adapter))
 	case asked:
-		return say(Colliding, "%s leaves by %s, which has that network too%s", v.Addr, owner.Name, notBy(adapter))
+		return say(Colliding, "traffic to %s goes into %s%s: %[2]s has the same network", v.Addr, owner.Name, notBy(adapter))
 
 	case !hasAdapter && v.Links == nil && Tunnel(owner):
-		return say(Hijacked, "%s leaves by %s", v.Addr, owner.Name)
+		return say(Hijacked, "traffic to %s goes into %s", v.Addr, owner.Name)
 	case !hasAdapter && v.Links == nil:
-		return say(Unknown, "%s leaves by %s; this laptop's interfaces could not be listed", v.Addr, orNothing(owner))
+		return say(Unknown, "traffic to %s goes into %s; this laptop's interfaces could not be listed", v.Addr, orNothing(owner))
 	case !hasAdapter:
-		return say(NoAdapter, "no host-only adapter for %s; %s leaves by %s", v.Net(), v.Addr, orNothing(owner))
+		return say(NoAdapter, "no host-only adapter for %s; traffic to %s goes into %s", v.Net(), v.Addr, orNothing(owner))
 	case !adapter.Up:
 		return say(InterfaceDown, "%s is down", adapter.Name)
 	case !onNet(adapter, v.Net()):
@@ -115,9 +115,9 @@ func Judge(v View) Judgement {
 	case noRoute:
 		return say(Missing, "no route to %s", v.Net())
 	case Tunnel(owner):
-		return say(Hijacked, "%s leaves by %s%s", v.Net(), owner.Name, notBy(adapter))
+		return say(Hijacked, "traffic to %s goes into %s%s", v.Net(), owner.Name, notBy(adapter))
 	default:
-		return say(Missing, "no route to %s by %s; packets leave by %s", v.Net(), adapter.Name, owner.Name)
+		return say(Missing, "no route to %s through %s; traffic goes into %s", v.Net(), adapter.Name, owner.Name)
 	}
 }
 
@@ -238,7 +238,7 @@ func notBy(adapter host.Link) string {
 	if adapter.Name == "" {
 		return ""
 	}
-	return ", not " + adapter.Name
+	return " instead of " + adapter.Name
 }
 
 func orNothing(owner host.Link) string {

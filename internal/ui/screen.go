@@ -71,13 +71,13 @@ func (u *UI) utf8(terminal bool) bool {
 	return false
 }
 
-// plain spells our own arrow, and clean's mark, for a terminal without them. What
-// came from outside is left as it is.
+// plain spells clean's mark for a terminal without it. What came from outside is left
+// as it is.
 func (u *UI) plain(text string, terminal bool) string {
 	if u.utf8(terminal) {
 		return text
 	}
-	return strings.ReplaceAll(strings.ReplaceAll(text, "→", "->"), "�", "?")
+	return strings.ReplaceAll(text, "�", "?")
 }
 
 // clean keeps what came from outside (names, error texts) from moving the

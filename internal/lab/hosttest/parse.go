@@ -69,7 +69,7 @@ import (
 
 // scene is what a computer has and answers, from some moment on.
 type scene struct {
-	facts    map[string][][]string // kind → the fields of each line
+	facts    map[string][][]string // kind -> the fields of each line
 	files    map[string]file
 	commands map[string]*command // by key
 }

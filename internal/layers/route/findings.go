@@ -16,18 +16,19 @@ var findings engine.Table
 
 var (
 	noNetwork      = findings.OK("route.ok", "no host-only network to reach")
-	right          = findings.OK("route.ok", "%s leaves by %s")
+	right          = findings.OK("route.ok", "traffic to %s goes through %s")
 	addressUnknown = findings.Unknown("route.unknown", "the VM's host-only address is unknown: config.json has none", nil)
-	unclear        = findings.Unknown("route.unknown", "could not tell which way %s leaves: %s", nil)
+	unclear        = findings.Unknown("route.unknown", "could not tell which way traffic to %s goes: %s", nil)
 
 	denied = findings.Warn("route.local-network-denied",
-		"macOS does not let %s use the local network: %s cannot be reached (no route to host, at once), although it leaves by %s; allow it in System Settings > Privacy & Security > Local Network",
+		"macOS does not let %[1]s use the local network: connections to %[2]s fail at once (no route to host), although the route through %[3]s is right; allow %[1]s in System Settings > Privacy & Security > Local Network",
 		hint.Run("open", laptop.LocalNetworkSettings))
-	staleInVPN    = findings.Warn("route.stale", "%s leaves by %s, and nothing answers there while %s is connected", nil)
-	stale         = findings.Warn("route.stale", "%s leaves by %s, and nothing answers there", hint.Fix())
-	hijacked      = findings.Warn("route.hijacked", "%s leaves by %s, not %s", nil)
-	noRoute       = findings.Warn("route.missing", "there is no route to %s, neither by %s nor by default", hint.Fix())
-	missing       = findings.Warn("route.missing", "%s leaves by %s, %s, not %s", hint.Fix())
+	staleInVPN    = findings.Warn("route.stale", "traffic to %s goes through %s, and nothing answers there while %s is connected", nil)
+	stale         = findings.Warn("route.stale", "traffic to %s goes through %s, and nothing answers there", hint.Fix())
+	hijacked      = findings.Warn("route.hijacked", "VPN: %s goes into %s instead of %s", nil)
+	harmless      = findings.Warn("route.hijacked", "VPN: %s goes into %s instead of %s; harmless while the NAT rule works", nil)
+	noRoute       = findings.Warn("route.missing", "no route to %s, neither through %s nor by default", hint.Fix())
+	missing       = findings.Warn("route.missing", "traffic to %s goes into %s (%s) instead of %s", hint.Fix())
 	colliding     = findings.Warn("route.colliding", "%s", nil)
 	outside       = findings.Warn("route.address-outside", "%s", hint.Explain("route.address-outside"))
 	interfaceDown = findings.Warn("route.interface-down", "%s", hint.Fix())
@@ -56,10 +57,10 @@ func (s State) finding() engine.Finding {
 		return stale.Advising(s.cure()).Found(s.View.Addr, j.Owner)
 	case j.Verdict == routes.OK:
 		return right.Found(s.View.Addr, j.Owner)
-	case j.Verdict == routes.Hijacked && s.Client.Name != "":
-		return hijacked.Found(s.View.Addr, j.Owner+" ("+s.Client.Name+")", adapter)
+	case j.Verdict == routes.Hijacked && s.NATWorks:
+		return harmless.Found(s.View.Addr, s.tunnel(), adapter)
 	case j.Verdict == routes.Hijacked:
-		return hijacked.Found(s.View.Addr, j.Owner, adapter)
+		return hijacked.Found(s.View.Addr, s.tunnel(), adapter)
 	case j.Verdict == routes.Missing && j.Owner == "":
 		return noRoute.Found(s.View.Addr, adapter)
 	case j.Verdict == routes.Missing && s.View.Route.Dst.Bits() > 0:
@@ -78,6 +79,15 @@ func (s State) finding() engine.Finding {
 		return interfaceDown.Found(j.Evidence)
 	}
 	return unclear.Found(s.View.Addr, j.Evidence)
+}
+
+// tunnel is the VPN's interface, with the VPN client's name where it is known.
+func (s State) tunnel() string {
+	name := s.judge().Owner
+	if s.Client.Name != "" {
+		name += " (" + s.Client.Name + ")"
+	}
+	return name
 }
 
 // cure is what revives a dead route, or an adapter that is gone. While docker works by its

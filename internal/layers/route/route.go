@@ -6,6 +6,7 @@ import (
 	"context"
 	"net/netip"
 
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/endpoint"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/engine"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/routes"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/target"
@@ -27,6 +28,8 @@ type State struct {
 	Silent bool `json:"silent"`
 	// Recorded reports that docker works by the recorded endpoint.
 	Recorded bool `json:"endpoint_recorded,omitempty"`
+	// NATWorks reports that docker works through the NAT rule all the same.
+	NATWorks bool `json:"nat_works,omitempty"`
 	// Forbidden reports that the route and the neighbor are right, and that macOS does not
 	// let this program use the local network; App is the application to allow.
 	Forbidden bool   `json:"local_network_denied,omitempty"`
@@ -67,6 +70,7 @@ func inspect(ctx context.Context, t *target.Target) (engine.State, error) {
 		_, s.Recorded = t.Endpoints.VerifiedRecord(ctx)
 	}
 	verdict := s.judge().Verdict
+	s.NATWorks = verdict == routes.Hijacked && worksByNAT(ctx, t)
 	switch {
 	case t.Mode.IsRepair():
 		// A route that is right is verified by an answer; a tunnel's name is advice.
@@ -89,6 +93,16 @@ func inspect(ctx context.Context, t *target.Target) (engine.State, error) {
 		s.adapter(ctx, t)
 	}
 	return s, nil
+}
+
+// worksByNAT reports whether docker works through the NAT rule. A repair asks only the
+// endpoint that it has recorded.
+func worksByNAT(ctx context.Context, t *target.Target) bool {
+	e, ok := t.Endpoints.VerifiedRecord(ctx)
+	if !ok && !t.Mode.IsRepair() && !t.Mode.IsQuick() {
+		e = t.Endpoints.Target(ctx)
+	}
+	return e.Host == endpoint.Localhost && t.Endpoints.Verify(ctx, e) == nil
 }
 
 // silent looks at why nothing answers. A docker host that has another address
