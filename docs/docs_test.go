@@ -25,13 +25,19 @@ func TestEveryCodeHasAPageOfItsOwn(t *testing.T) {
 	}
 }
 
-// TestAFaultSaysWhatToRun: a page for something wrong ends in a command, or in
-// another page.
+// incurable are the codes of machines that nothing can be done about.
+var incurable = []string{"machine.driver-unsupported", "machine.without-docker"}
+
+// TestAFaultSaysWhatToRun: a page for something wrong has a command, or another page, and
+// what shows that the fault is gone.
 func TestAFaultSaysWhatToRun(t *testing.T) {
 	for _, code := range Codes() {
 		page, _ := Page(code)
 		if !strings.HasSuffix(code, ".ok") && !strings.Contains(page, "Run") && !strings.Contains(page, "See ") {
 			t.Errorf("%s does not say what to run:\n%s", code, page)
+		}
+		if _, kind, _ := strings.Cut(code, "."); strings.Contains(page, "Run") && kind != "unknown" && !slices.Contains(incurable, code) && !strings.Contains(page, "\nVerify: ") {
+			t.Errorf("%s does not say how to verify that it is gone:\n%s", code, page)
 		}
 	}
 }

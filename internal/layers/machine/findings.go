@@ -37,11 +37,9 @@ var (
 	notRunning    = findings.Fail("machine.not-running", "VM is %s", hint.Fix())
 
 	rangeRefused   = findings.Warn("machine.range-refused", "VirtualBox %s refuses %s on a host-only adapter: %s does not allow it", nil)
-	addressChanged = findings.Warn("machine.address-changed", "the docker host has the address %s now; config.json still has %s", askAddress)
-	natAddress     = findings.Warn("machine.address-changed", "config.json has %s, the address of VirtualBox's NAT, which reaches nothing from outside the VM%s", askAddress)
+	addressChanged = findings.Warn("machine.address-changed", "the docker host has the address %s now; config.json still has %s", hint.Explain("machine.address-changed"))
+	natAddress     = findings.Warn("machine.address-changed", "config.json has %s, the address of VirtualBox's NAT, which reaches nothing from outside the VM%s", hint.Explain("machine.address-changed"))
 )
-
-var askAddress = hint.DockerMachine("ip", hint.Machine)
 
 // listInFull prints why VirtualBox cannot read settings: showvminfo of 7.2 prints "The
 // object functionality is limited".
@@ -106,9 +104,6 @@ func (s State) address() engine.Finding {
 		wrong, evidence = natAddress, []any{s.Known, fmt.Sprintf("; the docker host has the address %s", s.Now)}
 	case s.NATAddress:
 		wrong, evidence = natAddress, []any{s.Known, ""}
-	}
-	if s.HostOnlyNetwork { // of which docker-machine knows nothing
-		wrong.Hint = hint.Explain("machine.address-changed")
 	}
 	return wrong.Found(evidence...)
 }

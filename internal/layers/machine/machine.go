@@ -79,8 +79,6 @@ type State struct {
 	Known netip.Addr `json:"address_known,omitzero"`
 	// NATAddress reports that Known is an address of VirtualBox's NAT.
 	NATAddress bool `json:"nat_address,omitempty"`
-	// HostOnlyNetwork reports that the VM is on a host-only network, not an adapter.
-	HostOnlyNetwork bool `json:"on_host_only_network,omitempty"`
 }
 
 // Layer describes it to the engine.
@@ -125,7 +123,6 @@ func inspect(ctx context.Context, t *target.Target) (engine.State, error) {
 		if s.NATAddress = t.VM.NATAddress(ctx); s.NATAddress || t.VM.AddressMoved(ctx) {
 			s.Now, s.Known = t.VM.GuestAddr(ctx), t.HostOnly()
 		}
-		s.HostOnlyNetwork = t.VM.OnHostOnlyNetwork(ctx)
 		if t.Mode.IsRepair() {
 			return s, nil // the rest is advice
 		}
