@@ -77,6 +77,7 @@ func TestWhoMayImportWhom(t *testing.T) {
 		"internal/endpoint":   {"internal/certs", "internal/dockerd", "internal/host", "internal/memo", "internal/shell", "internal/store", "internal/vbox", "internal/virtualbox"},
 		"internal/access":     {"internal/dockerhost", "internal/host", "internal/memo", "internal/sshhost", "internal/store", "internal/text", "internal/vbox", "internal/virtualbox"},
 		"internal/ports":      {"internal/dockerd"},
+		"internal/follow":     {"internal/access", "internal/dockerd", "internal/host", "internal/ports", "internal/relay"},
 		"internal/dockercli":  {"internal/host", "internal/memo"},
 		"internal/dockerhost": {"internal/certs", "internal/dockerd", "internal/host", "internal/memo", "internal/shell", "internal/text"},
 	}

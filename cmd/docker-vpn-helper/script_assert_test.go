@@ -6,7 +6,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -148,6 +150,26 @@ func containers(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	slices.Sort(got)
 	expect(ts, neg, "containers on "+args[0], got, args[1:])
+}
+
+// fetch is "fetch HOST:PORT TEXT": HTTP there answers TEXT. "! fetch HOST:PORT" gets no answer.
+func fetch(ts *testscript.TestScript, neg bool, args []string) {
+	if neg && len(args) != 1 || !neg && len(args) != 2 {
+		ts.Fatalf("usage: fetch HOST:PORT TEXT, or ! fetch HOST:PORT")
+	}
+	client := http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
+	r, err := client.Get("http://" + args[0] + "/")
+	if neg {
+		if err == nil {
+			ts.Fatalf("%s answers %s", args[0], r.Status)
+		}
+		return
+	}
+	ts.Check(err)
+	defer r.Body.Close()
+	body, err := io.ReadAll(r.Body)
+	ts.Check(err)
+	expect(ts, false, args[0], strings.TrimSpace(string(body)), args[1])
 }
 
 // called is "called TEXT": an outside command was called with TEXT in its line,

@@ -11,6 +11,7 @@ import (
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/dockerd"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/engine"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/follow"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/hint"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/ports"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/target"
@@ -18,7 +19,7 @@ import (
 )
 
 func (a *app) portsCmd() *cobra.Command {
-	return &cobra.Command{
+	cmd := &cobra.Command{
 		Use:   "ports [MACHINE]",
 		Short: "List published ports and where the laptop reaches them",
 		Long: `ports lists the published ports of all running containers: where each one listens on the
@@ -30,6 +31,8 @@ Without MACHINE it is $DOCKER_MACHINE_NAME, else the only machine in the store, 
 		Args: a.oneMachine,
 		RunE: func(_ *cobra.Command, args []string) error { return a.withMachine(args, a.ports) },
 	}
+	cmd.AddCommand(a.portsFollowCmd())
+	return cmd
 }
 
 // portRow is one published port of ports --json.
@@ -108,6 +111,9 @@ func (a *app) published(ctx context.Context, t *target.Target) ([]ports.Publishe
 // waysTo looks at how the laptop reaches ports of the docker host.
 func waysTo(ctx context.Context, t *target.Target) ports.Ways {
 	w := ports.Ways{NoWay: "the host-only address is out of reach, and nothing forwards it"}
+	if run, ok := follow.Current(ctx, t.Laptop, t.MachineState()); ok {
+		w.Followed = run.Followed()
+	}
 	if t.Endpoints.Ask(ctx, t.Endpoints.HostOnly()).Verified() {
 		w.HostOnly = t.HostOnly()
 	}

@@ -29,6 +29,15 @@ func New(dial func(context.Context) (net.Conn, error)) *Client {
 	}}}
 }
 
+// Kept is the client with one connection for all its questions, until Close.
+func (c *Client) Kept() *Client {
+	c.http.Transport.(*http.Transport).DisableKeepAlives = false
+	return c
+}
+
+// Close closes the connection that a client has kept.
+func (c *Client) Close() { c.http.CloseIdleConnections() }
+
 // Info is what matters here of GET /info.
 type Info struct {
 	ServerVersion      string

@@ -19,17 +19,28 @@ import (
 // login user's rights. Errors are an *Error in StageSession; errors.Is knows
 // syscall.ECONNREFUSED and fs.ErrPermission where the server names the reason.
 func (c *Client) DialContext(ctx context.Context, network, addr string) (net.Conn, error) {
+	ch, reqs, err := c.openTo(ctx, network, addr)
+	if err != nil {
+		return nil, err
+	}
+	go ssh.DiscardRequests(reqs)
+	go io.Copy(io.Discard, ch.Stderr())
+	return connOf(ch), nil
+}
+
+// openTo opens the channel of DialContext.
+func (c *Client) openTo(ctx context.Context, network, addr string) (ssh.Channel, <-chan *ssh.Request, error) {
 	var kind string
 	var payload []byte
 	switch network {
 	case "tcp":
 		h, p, err := net.SplitHostPort(addr)
 		if err != nil {
-			return nil, fmt.Errorf("ssh: dialing %s: %w", addr, err)
+			return nil, nil, fmt.Errorf("ssh: dialing %s: %w", addr, err)
 		}
 		port, err := strconv.ParseUint(p, 10, 16)
 		if err != nil {
-			return nil, fmt.Errorf("ssh: dialing %s: %w", addr, err)
+			return nil, nil, fmt.Errorf("ssh: dialing %s: %w", addr, err)
 		}
 		kind = "direct-tcpip" // RFC 4254, section 7.2
 		payload = ssh.Marshal(struct {
@@ -46,7 +57,7 @@ func (c *Client) DialContext(ctx context.Context, network, addr string) (net.Con
 			Zero     uint32
 		}{addr, "", 0})
 	default:
-		return nil, fmt.Errorf("ssh: dialing %s: %w", network, net.UnknownNetworkError(network))
+		return nil, nil, fmt.Errorf("ssh: dialing %s: %w", network, net.UnknownNetworkError(network))
 	}
 	ch, reqs, err := c.open(ctx, kind, payload)
 	if err != nil {
@@ -54,11 +65,9 @@ func (c *Client) DialContext(ctx context.Context, network, addr string) (net.Con
 		if refusal, ok := errors.AsType[*ssh.OpenChannelError](err); ok {
 			e.Cause, e.Err = refusedChannel(refusal)
 		}
-		return nil, e
+		return nil, nil, e
 	}
-	go ssh.DiscardRequests(reqs)
-	go io.Copy(io.Discard, ch.Stderr())
-	return connOf(ch), nil
+	return ch, reqs, nil
 }
 
 // connOf is a channel as a connection with deadlines, which x/crypto's own channels do

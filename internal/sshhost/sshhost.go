@@ -64,6 +64,7 @@ type Client struct {
 	mu   sync.Mutex
 	uid  int // of the login user; -1 until known
 	lost error
+	done chan struct{} // closed when lost is set
 }
 
 var _ host.Host = (*Client)(nil)
@@ -118,7 +119,7 @@ func Dial(ctx context.Context, cfg Config) (*Client, error) {
 		return nil, a.classify(ctx, err)
 	}
 	tcp.liftDeadlines()
-	c := &Client{conn: conn, tcp: tcp, addr: cfg.Addr, greeting: a.greeting(conn), uid: -1}
+	c := &Client{conn: conn, tcp: tcp, addr: cfg.Addr, greeting: a.greeting(conn), uid: -1, done: make(chan struct{})}
 	if cfg.User == "root" {
 		c.uid = 0
 	}
@@ -152,10 +153,16 @@ func (c *Client) Lost() error {
 	return c.lost
 }
 
+// Done is closed when the connection has ended.
+func (c *Client) Done() <-chan struct{} { return c.done }
+
 func (c *Client) setLost(err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.lost = cmp.Or(c.lost, err)
+	if c.lost == nil {
+		c.lost = err
+		close(c.done)
+	}
 }
 
 // SignOfLife is Error.What of CheckAlive.

@@ -1,0 +1,171 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/follow"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/hint"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/target"
+)
+
+// followFlags are the user's wishes for a run.
+type followFlags struct {
+	bind  string
+	remap bool
+}
+
+func (a *app) portsFollowCmd() *cobra.Command {
+	var f followFlags
+	cmd := &cobra.Command{
+		Use:   "follow [MACHINE]",
+		Short: "Keep published ports on localhost, as long as it runs",
+		Long: `follow puts every published TCP port of a running container on 127.0.0.1 and ::1 of the
+laptop, at the same number, and takes it away when the container stops. It prints one line
+a change. Connections go through one SSH connection, which no VPN can cut.
+
+While the docker host is away, ports stay reserved and connections are reset; follow
+connects again by itself. Ctrl-C ends it, and removes every port.`,
+		Example: `  docker-vpn-helper ports follow default
+  docker-vpn-helper ports follow --remap default`,
+		Args: a.oneMachine,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			var bind netip.Addr
+			if cmd.Flags().Changed("bind") {
+				var err error
+				if bind, err = netip.ParseAddr(f.bind); err != nil {
+					return misused(a.corrected(f.bind, "127.0.0.1"), "--bind takes an IP address, not %q", f.bind)
+				}
+			}
+			return a.withMachine(args, func(t *target.Target) error { return a.portsFollow(t, bind, f.remap) })
+		},
+	}
+	cmd.Flags().StringVar(&f.bind, "bind", "", "listen on `ADDR` instead of 127.0.0.1 and ::1; other computers may then reach the ports")
+	cmd.Flags().BoolVar(&f.remap, "remap", false, "where a port of the laptop is taken, use the next free one")
+	return cmd
+}
+
+func (a *app) portsFollow(t *target.Target, bind netip.Addr, remap bool) error {
+	if !t.SSH.Exists() {
+		return &exitError{code: exitUsage, message: fmt.Sprintf("machine %q has no SSH, which ports follow needs", t.Machine.Name),
+			hint: t.Hint(hint.Own("ports", hint.Machine))}
+	}
+	keeper, err := follow.Begin(a.ctx, t.Laptop, t.MachineState(), follow.Status{PID: os.Getpid(), Since: a.Now()})
+	var other *follow.RunningError
+	if errors.As(err, &other) {
+		return &exitError{code: exitProblems, message: fmt.Sprintf("machine %q: %v", t.Machine.Name, other), hint: t.Hint(hint.Own("ports", hint.Machine))}
+	}
+	if err != nil {
+		return a.cause(err)
+	}
+	defer func() { _ = keeper.Close() }()
+	ctx, cancel := context.WithCancel(a.ctx)
+	defer cancel()
+	go func() {
+		select {
+		case <-host.Hangup(a.Stdout):
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	follow.New(follow.Config{
+		Name:   t.Machine.Name,
+		Docker: dockerOf(t), Login: loginOf(t),
+		Listen: listenOn(t.Laptop), Holder: holderOf(t), OS: t.Laptop.OS(),
+		Bind: bind, Remap: remap,
+		Notify: a.ui.Say,
+		Report: func(e follow.Event) {
+			keeper.Note(e, a.Now())
+			a.printEvent(e)
+			if a.ui.Lost() != nil {
+				cancel()
+			}
+		},
+	}).Run(ctx)
+	return nil
+}
+
+// printEvent prints one line.
+func (a *app) printEvent(e follow.Event) {
+	if a.ui.JSON {
+		_ = a.ui.PrintJSON(e)
+		return
+	}
+	subject := e.Container
+	if e.Protocol != "" {
+		subject = fmt.Sprintf("%d/%s %s", e.Port, e.Protocol, e.Container)
+	}
+	switch e.Kind {
+	case follow.Add:
+		a.ui.Lines(fmt.Sprintf("+ %s %s", subject, e.Reach))
+	case follow.Remove:
+		a.ui.Lines("- " + subject)
+	case follow.Problem:
+		a.ui.Lines(fmt.Sprintf("! %s: %s", subject, e.Reason))
+	}
+}
+
+// dockerOf connects to the machine's dockerd. What was found out before is forgotten when
+// that fails: a VM that was restarted may have other ports.
+func dockerOf(t *target.Target) func(context.Context) (net.Conn, error) {
+	return func(ctx context.Context) (net.Conn, error) {
+		conn, err := t.Endpoints.Dial(ctx)
+		if err != nil {
+			t.Forget()
+		}
+		return conn, err
+	}
+}
+
+func loginOf(t *target.Target) func(context.Context) (follow.Remote, error) {
+	first := true
+	return func(ctx context.Context) (follow.Remote, error) {
+		if !first {
+			t.SSH.Drop()
+			t.VM.Forget()
+		}
+		first = false
+		c, err := t.SSH.Client(ctx)
+		if err != nil {
+			return nil, err
+		}
+		return c, nil
+	}
+}
+
+// listenOn listens on the laptop. macOS lets 127.0.0.1:5000 have two listeners where the
+// first one is at every address, so that who answers there is asked before.
+func listenOn(l host.Laptop) func(network, addr string) (net.Listener, error) {
+	return func(network, addr string) (net.Listener, error) {
+		at, err := netip.ParseAddrPort(addr)
+		if l.OS() == host.Darwin && err == nil && network == "tcp4" {
+			if use, err := l.PortUse(context.Background(), int(at.Port())); err == nil && use == host.PortTaken {
+				return nil, syscall.EADDRINUSE
+			}
+		}
+		return host.Listen(network, addr)
+	}
+}
+
+// holderOf names the program that listens on a port, where this user may see it.
+func holderOf(t *target.Target) func(context.Context, int) string {
+	return func(ctx context.Context, port int) string {
+		all, _ := t.Network.Listeners(ctx, port)
+		var names []string
+		for _, l := range all {
+			if name := fmt.Sprintf("%s (PID %d)", l.Command, l.PID); l.Command != "" && !strings.Contains(strings.Join(names, " "), name) {
+				names = append(names, name)
+			}
+		}
+		return strings.Join(names, ", ")
+	}
+}

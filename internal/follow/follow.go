@@ -1,0 +1,155 @@
+// Package follow keeps the laptop's listeners equal to the published ports of a docker
+// host's running containers, for as long as it runs: dockerd's events, a list of the
+// containers after each, and connections relayed over one SSH connection.
+package follow
+
+import (
+	"context"
+	"net"
+	"net/netip"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/ports"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/relay"
+)
+
+// Remote is the docker host, logged in to.
+type Remote interface {
+	host.Host
+	// Open connects as seen from the docker host.
+	Open(ctx context.Context, network, addr string) (relay.Stream, error)
+	// CheckAlive is nil if the docker host still answers.
+	CheckAlive(ctx context.Context) error
+	// Done is closed when the connection has ended.
+	Done() <-chan struct{}
+	Close()
+}
+
+// Config is how to reach the docker host and the laptop.
+type Config struct {
+	Name string // of the docker host, for messages
+	// Docker connects to dockerd's API, and Login logs in anew each time.
+	Docker func(context.Context) (net.Conn, error)
+	Login  func(context.Context) (Remote, error)
+	// Listen listens on the laptop; network is "tcp4", "tcp6" or "tcp".
+	Listen func(network, addr string) (net.Listener, error)
+	// Holder names the program that listens on a port: "node (PID 4711)"; "" if unknown.
+	Holder func(ctx context.Context, port int) string
+	OS     string // of the laptop, as host.Laptop names it
+	// Bind is the one address to listen on; the zero Addr is 127.0.0.1 and ::1.
+	Bind netip.Addr
+	// Remap takes the next free port of the laptop where a port is taken.
+	Remap bool
+	// Report gets what has changed, one event at a time.
+	Report func(Event)
+	// Notify passes on what a wait is for.
+	Notify func(format string, args ...any)
+}
+
+// Kind is what has become of a published port.
+type Kind string
+
+// The kinds of event.
+const (
+	Add     Kind = "add"
+	Remove  Kind = "remove"
+	Problem Kind = "problem"
+)
+
+// Event is one change. Its JSON is that of "ports follow".
+type Event struct {
+	Kind      Kind   `json:"event"`
+	Port      int    `json:"port"`     // the published port; 0 where docker lists none
+	Protocol  string `json:"protocol"` // "" where docker lists no port
+	Container string `json:"container"`
+	Reach     string `json:"reach"`  // "localhost:8080"; Add only
+	Reason    string `json:"reason"` // Problem only
+}
+
+// Follower is one run.
+type Follower struct {
+	Config
+	tunnel  tunnel
+	changed chan struct{} // asks for another list
+
+	mu       sync.Mutex // of the rest, and of Report
+	forwards map[ports.Key]*forward
+	problems map[Event]bool // those that are reported and still there
+	closed   bool
+}
+
+// New is a Follower that has not begun.
+func New(c Config) *Follower {
+	f := &Follower{Config: c, changed: make(chan struct{}, 1), forwards: map[ports.Key]*forward{}, problems: map[Event]bool{}}
+	f.tunnel = tunnel{login: c.Login, notify: c.Notify, name: c.Name, wake: make(chan struct{}, 1), tried: make(chan struct{})}
+	return f
+}
+
+// Run follows until ctx ends. Then every listener is closed and every connection reset.
+func (f *Follower) Run(ctx context.Context) {
+	var wg sync.WaitGroup
+	watching := make(chan struct{}, 1) // asks for a new subscription
+	wg.Go(func() {
+		f.tunnel.keep(ctx, func() { poke(watching) })
+	})
+	wg.Go(func() { f.watch(ctx, watching) })
+	wg.Go(func() { noticeSleep(ctx, func() { poke(watching); f.tunnel.check(ctx) }) })
+	<-ctx.Done()
+	f.closeAll()
+	wg.Wait()
+}
+
+// poke asks for something that is done once however often it is asked for.
+func poke(c chan<- struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}
+
+const (
+	// lookEvery is how often the clock is looked at, and jump what it may lose meanwhile.
+	lookEvery = 5 * time.Second
+	jump      = 5 * time.Second
+)
+
+// noticeSleep calls woken after the laptop has slept: the clock on the wall has gone on
+// then, and the monotonic one has not. Connections may be dead without a word.
+func noticeSleep(ctx context.Context, woken func()) {
+	last := time.Now()
+	for host.Sleep(ctx, lookEvery) == nil {
+		now := time.Now()
+		if now.Round(0).Sub(last.Round(0))-now.Sub(last) > jump {
+			woken()
+		}
+		last = now
+	}
+}
+
+// backoff is how long to wait before the next of a row of attempts.
+type backoff struct{ attempts int }
+
+const (
+	firstWait = 250 * time.Millisecond
+	maxWait   = 15 * time.Second
+)
+
+func (b *backoff) next() time.Duration {
+	b.attempts++
+	return min(firstWait<<min(b.attempts-1, 10), maxWait)
+}
+
+func (b *backoff) reset() { b.attempts = 0 }
+
+// sorted are the keys of a map in their order.
+func sorted[V any](m map[ports.Key]V) []ports.Key {
+	keys := make([]ports.Key, 0, len(m))
+	for k := range m {
+		keys = append(keys, k)
+	}
+	slices.SortFunc(keys, func(a, b ports.Key) int { return compareKeys(a, b) })
+	return keys
+}

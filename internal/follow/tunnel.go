@@ -1,0 +1,156 @@
+package follow
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/access"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/relay"
+)
+
+const (
+	// loginTime bounds one login with the first command, openTime a connection to a container.
+	loginTime = 20 * time.Second
+	openTime  = 30 * time.Second
+	// aliveTime is how long the docker host may take for a sign of life.
+	aliveTime = 2 * time.Second
+)
+
+var errAway = errors.New("the docker host is away")
+
+// tunnel is the SSH connection, which is made again when it is lost.
+type tunnel struct {
+	name   string
+	login  func(context.Context) (Remote, error)
+	notify func(format string, args ...any)
+	wake   chan struct{} // asks for an attempt now
+	tried  chan struct{} // closed when the first attempt has ended
+
+	mu     sync.Mutex
+	remote Remote     // nil while the docker host is away
+	own    netip.Addr // its own address, not loopback; zero if unknown
+}
+
+// keep logs in, and again whenever the connection is lost. again is called after each login
+// but the first: other connections may have been lost as well.
+func (t *tunnel) keep(ctx context.Context, again func()) {
+	var wait backoff
+	first, told := true, false
+	for ctx.Err() == nil {
+		r, err := t.connect(ctx)
+		if first {
+			close(t.tried)
+		}
+		if err == nil {
+			if told {
+				t.notify("[%s] logged in again", t.name)
+			}
+			if !first {
+				again()
+			}
+			wait.reset()
+			first, told = false, false
+			select {
+			case <-r.Done():
+			case <-ctx.Done():
+			}
+			t.set(nil, netip.Addr{})
+			r.Close()
+			continue
+		}
+		first = false
+		pause := wait.next()
+		var held *access.HeldBackError
+		if errors.As(err, &held) {
+			pause = max(pause, held.Wait)
+		}
+		if !told && ctx.Err() == nil {
+			t.notify("[%s] the docker host is away, trying again: %v", t.name, err)
+			told = true
+		}
+		timer := time.NewTimer(pause)
+		select {
+		case <-ctx.Done():
+		case <-timer.C:
+		case <-t.wake:
+			if held != nil {
+				_ = host.Sleep(ctx, held.Wait)
+			}
+		}
+		timer.Stop()
+	}
+}
+
+// connect logs in and runs one command: sshd before OpenSSH 9.8 sends small packets late
+// (Nagle's algorithm) until it has run one. The command asks for the docker host's own
+// address, where connections do not go through docker's proxy.
+func (t *tunnel) connect(ctx context.Context) (Remote, error) {
+	ctx, cancel := context.WithTimeout(ctx, loginTime)
+	defer cancel()
+	r, err := t.login(ctx)
+	if err != nil {
+		return nil, err
+	}
+	// "client_ip client_port server_ip server_port" (ssh(1), SSH_CONNECTION)
+	out, err := r.Run(ctx, host.Cmd{Argv: []string{"sh", "-c", `echo "$SSH_CONNECTION"`}})
+	select {
+	case <-r.Done():
+		r.Close()
+		return nil, fmt.Errorf("running a command on %s: %w", t.name, errors.Join(err, errAway))
+	default: // where no command can be run, connections can be made all the same
+	}
+	var own netip.Addr
+	if words := strings.Fields(string(out.Stdout)); len(words) >= 3 {
+		own, _ = netip.ParseAddr(words[len(words)-2])
+	}
+	t.set(r, own.Unmap())
+	return r, nil
+}
+
+func (t *tunnel) set(r Remote, own netip.Addr) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.remote, t.own = r, own
+}
+
+func (t *tunnel) current() (Remote, netip.Addr) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.remote, t.own
+}
+
+// open connects from the docker host; addr gets its own address. While the docker host is
+// away it fails at once.
+func (t *tunnel) open(ctx context.Context, addr func(own netip.Addr) string) (relay.Stream, error) {
+	ctx, cancel := context.WithTimeout(ctx, openTime)
+	defer cancel()
+	select {
+	case <-t.tried:
+	case <-ctx.Done():
+	}
+	r, own := t.current()
+	if r == nil {
+		return nil, errAway
+	}
+	return r.Open(ctx, "tcp", addr(own))
+}
+
+// check drops a connection that gives no sign of life.
+func (t *tunnel) check(ctx context.Context) {
+	r, _ := t.current()
+	if r == nil {
+		poke(t.wake)
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, aliveTime)
+	defer cancel()
+	if r.CheckAlive(ctx) != nil {
+		r.Close()
+	}
+}
