@@ -78,6 +78,7 @@ func TestWhoMayImportWhom(t *testing.T) {
 		"internal/access":     {"internal/dockerhost", "internal/host", "internal/memo", "internal/sshhost", "internal/store", "internal/text", "internal/vbox", "internal/virtualbox"},
 		"internal/ports":      {"internal/dockerd"},
 		"internal/follow":     {"internal/access", "internal/dockerd", "internal/host", "internal/ports", "internal/relay"},
+		"internal/userssh":    {"internal/host", "internal/memo", "internal/sshhost"},
 		"internal/dockercli":  {"internal/host", "internal/memo"},
 		"internal/dockerhost": {"internal/certs", "internal/dockerd", "internal/host", "internal/memo", "internal/shell", "internal/text"},
 	}

@@ -41,7 +41,7 @@ func (c *SetContext) String() string {
 }
 
 func (c *SetContext) Backup(ctx context.Context, t *target.Target) error {
-	old, current, err := t.Docker.Context(ctx, c.Config, c.Name)
+	old, current, err := t.DockerCLI.Context(ctx, c.Config, c.Name)
 	if err != nil {
 		return err
 	}
@@ -49,11 +49,11 @@ func (c *SetContext) Backup(ctx context.Context, t *target.Target) error {
 		return nil
 	}
 	c.OldEndpoint, c.WasCurrent = old.Endpoint, current == c.Name
-	out, err := t.Docker.Run(ctx, c.Config, nil, dockercli.ExportContext(c.Name))
+	out, err := t.DockerCLI.Run(ctx, c.Config, nil, dockercli.ExportContext(c.Name))
 	if err != nil {
 		return fmt.Errorf("saving docker context %s: %w", c.Name, err)
 	}
-	c.Saved = filepath.Join(t.MachineState(), "contexts", rand.Text()+".tar")
+	c.Saved = filepath.Join(t.State(), "contexts", rand.Text()+".tar")
 	return host.WriteState(ctx, t.Laptop, c.Saved, out.Stdout)
 }
 
@@ -62,7 +62,7 @@ func (c *SetContext) Apply(ctx context.Context, t *target.Target) error {
 	if c.None {
 		args = dockercli.CreateContext(c.Name, "docker-machine's "+c.Machine+", made by docker-vpn-helper", c.Endpoint, c.Dir)
 	}
-	if _, err := t.Docker.Run(ctx, c.Config, nil, args); err != nil {
+	if _, err := t.DockerCLI.Run(ctx, c.Config, nil, args); err != nil {
 		return fmt.Errorf("making docker context %s: %w", c.Name, err)
 	}
 	return nil
@@ -72,7 +72,7 @@ func (c *SetContext) Apply(ctx context.Context, t *target.Target) error {
 // docker imports no context over another, so that between removing and importing
 // there is none: one that is gone while its copy is kept is therefore made again.
 func (c *SetContext) Revert(ctx context.Context, t *target.Target) ([]string, error) {
-	now, current, err := t.Docker.Context(ctx, c.Config, c.Name)
+	now, current, err := t.DockerCLI.Context(ctx, c.Config, c.Name)
 	if err != nil {
 		return nil, err
 	}
@@ -82,7 +82,7 @@ func (c *SetContext) Revert(ctx context.Context, t *target.Target) ([]string, er
 	case !c.None && now.Endpoint == c.OldEndpoint && c.OldEndpoint != c.Endpoint:
 		// It is back. Killed just then, it is not yet the current one again.
 		if _, err := t.Laptop.ReadFile(ctx, c.Saved); err == nil && c.WasCurrent && current == defaultContext {
-			if _, err := t.Docker.Run(ctx, c.Config, nil, dockercli.UseContext(c.Name)); err != nil {
+			if _, err := t.DockerCLI.Run(ctx, c.Config, nil, dockercli.UseContext(c.Name)); err != nil {
 				return nil, fmt.Errorf("making docker context %s the current one again: %w", c.Name, err)
 			}
 		}
@@ -90,7 +90,7 @@ func (c *SetContext) Revert(ctx context.Context, t *target.Target) ([]string, er
 	case now.Name != "" && now.Endpoint != c.Endpoint:
 		return []string{fmt.Sprintf("docker context %s leads to %s since and stays", c.Name, now.Endpoint)}, c.forget(ctx, t)
 	case c.None:
-		_, err := t.Docker.Run(ctx, c.Config, nil, dockercli.RemoveContext(c.Name))
+		_, err := t.DockerCLI.Run(ctx, c.Config, nil, dockercli.RemoveContext(c.Name))
 		return nil, err
 	}
 	saved, err := t.Laptop.ReadFile(ctx, c.Saved)
@@ -109,7 +109,7 @@ func (c *SetContext) Revert(ctx context.Context, t *target.Target) ([]string, er
 		steps = append(steps, dockercli.UseContext(c.Name))
 	}
 	for _, args := range steps {
-		if _, err := t.Docker.Run(ctx, c.Config, saved, args); err != nil {
+		if _, err := t.DockerCLI.Run(ctx, c.Config, saved, args); err != nil {
 			return nil, fmt.Errorf("putting docker context %s back: %w", c.Name, err)
 		}
 	}
@@ -144,19 +144,19 @@ func (c *UseContext) About() engine.About {
 func (c *UseContext) String() string { return "make docker context " + c.Name + " the current one" }
 
 func (c *UseContext) Backup(ctx context.Context, t *target.Target) error {
-	_, current, err := t.Docker.Context(ctx, c.Config, c.Name)
+	_, current, err := t.DockerCLI.Context(ctx, c.Config, c.Name)
 	c.Previous = current
 	return err
 }
 
 func (c *UseContext) Apply(ctx context.Context, t *target.Target) error {
-	_, err := t.Docker.Run(ctx, c.Config, nil, dockercli.UseContext(c.Name))
+	_, err := t.DockerCLI.Run(ctx, c.Config, nil, dockercli.UseContext(c.Name))
 	return err
 }
 
 // Whoever has chosen another context since keeps it.
 func (c *UseContext) Revert(ctx context.Context, t *target.Target) ([]string, error) {
-	all, err := t.Docker.Contexts(ctx, c.Config)
+	all, err := t.DockerCLI.Contexts(ctx, c.Config)
 	if err != nil || c.Previous == c.Name {
 		return nil, err
 	}
@@ -169,6 +169,6 @@ func (c *UseContext) Revert(ctx context.Context, t *target.Target) ([]string, er
 			back = c.Previous
 		}
 	}
-	_, err = t.Docker.Run(ctx, c.Config, nil, dockercli.UseContext(back))
+	_, err = t.DockerCLI.Run(ctx, c.Config, nil, dockercli.UseContext(back))
 	return nil, err
 }

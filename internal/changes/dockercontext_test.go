@@ -108,7 +108,7 @@ func TestContextsAreTakenBack(t *testing.T) {
 				d := contextWorlds()[name]
 				d.files = map[string]string{}
 				before := d.copy()
-				tgt := &target.Target{Laptop: d, Docker: dockercli.New(d)}
+				tgt := &target.Target{Laptop: d, DockerCLI: dockercli.New(d)}
 				all := []engine.Change{&changes.SetContext{Machine: "dev", Name: "dev", Endpoint: ours, Dir: "/m"}, &changes.UseContext{Name: "dev"}}
 				for i := range steps {
 					step := all[i/2].Backup
@@ -163,7 +163,7 @@ func TestOldContextComesBackFromItsCopy(t *testing.T) {
 			d := contextWorlds()["elsewhere_current"]
 			d.files = map[string]string{}
 			before := d.copy()
-			tgt := &target.Target{Laptop: d, Docker: dockercli.New(d)}
+			tgt := &target.Target{Laptop: d, DockerCLI: dockercli.New(d)}
 			c := &changes.SetContext{Machine: "dev", Name: "dev", Endpoint: ours, Dir: "/m"}
 			for _, step := range []func(context.Context, *target.Target) error{c.Backup, c.Apply} {
 				if err := step(t.Context(), tgt); err != nil {
@@ -183,7 +183,7 @@ func TestOldContextComesBackFromItsCopy(t *testing.T) {
 func TestForeignContextStays(t *testing.T) {
 	d := contextWorlds()["none"]
 	d.files = map[string]string{}
-	tgt := &target.Target{Laptop: d, Docker: dockercli.New(d)}
+	tgt := &target.Target{Laptop: d, DockerCLI: dockercli.New(d)}
 	c := &changes.SetContext{Machine: "dev", Name: "dev", Endpoint: ours, Dir: "/m"}
 	for _, step := range []func(context.Context, *target.Target) error{c.Backup, c.Apply} {
 		if err := step(t.Context(), tgt); err != nil {

@@ -14,6 +14,14 @@ func (a *app) oneMachine(cmd *cobra.Command, args []string) error {
 	return misused(a.without(args[1:]...), "%s takes one machine, not %s", cmd.Name(), strings.Join(args, " "))
 }
 
+// oneHost allows at most one argument, a HOST.
+func (a *app) oneHost(cmd *cobra.Command, args []string) error {
+	if len(args) <= 1 {
+		return nil
+	}
+	return misused(a.without(args[1:]...), "%s takes one docker host, not %s", cmd.Name(), strings.Join(args, " "))
+}
+
 func (a *app) noArgs(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
@@ -23,5 +31,5 @@ func (a *app) noArgs(cmd *cobra.Command, args []string) error {
 
 // noMachine is the wrong usage of a flag that is about no machine or about all of them.
 func (a *app) noMachine(flag string, args []string) error {
-	return misused(a.without(args...), "%s takes no machine", flag)
+	return misused(a.without(append([]string{"-H", "--host", a.host}, args...)...), "%s takes no machine", flag)
 }

@@ -98,12 +98,16 @@ func (a *app) completing() bool {
 // complete lets every command that takes a machine, and every flag that takes
 // one of a few words, complete it.
 func (a *app) complete(cmd *cobra.Command) {
-	if strings.Contains(cmd.Use, "[MACHINE]") && cmd.ValidArgsFunction == nil {
+	if any := strings.Contains(cmd.Use, "[HOST]"); (any || strings.Contains(cmd.Use, "[MACHINE]")) && cmd.ValidArgsFunction == nil {
+		complete := a.completeMachines
+		if any {
+			complete = a.completeHosts
+		}
 		cmd.ValidArgsFunction = func(_ *cobra.Command, args []string, begun string) ([]string, cobra.ShellCompDirective) {
 			if len(args) > 0 {
 				return nil, cobra.ShellCompDirectiveNoFileComp
 			}
-			return beginning(a.completeMachines(), begun), cobra.ShellCompDirectiveNoFileComp
+			return beginning(complete(), begun), cobra.ShellCompDirectiveNoFileComp
 		}
 	}
 	if cmd.Runnable() && cmd.ValidArgs == nil && cmd.ValidArgsFunction == nil {
@@ -126,6 +130,9 @@ func (a *app) complete(cmd *cobra.Command) {
 		a.complete(sub)
 	}
 }
+
+// completeHosts are the docker hosts that can be listed. A colon would break a word in bash.
+func (a *app) completeHosts() []string { return append(a.completeMachines(), "local") }
 
 // completeMachines are the names in the store; none where it cannot be read, because
 // the error would not be seen.

@@ -99,7 +99,7 @@ func (a *app) contexts(t *target.Target) error {
 	if err != nil {
 		return err
 	}
-	_, err = t.Docker.Contexts(a.ctx, config)
+	_, err = t.DockerCLI.Contexts(a.ctx, config)
 	var exit *host.CmdError
 	switch {
 	case errors.Is(err, dockercli.ErrMissing):

@@ -17,20 +17,25 @@ import (
 // doctorTime bounds a diagnosis; a layer that is not done by then is unknown.
 const doctorTime = 5 * time.Second
 
+// doctorKinds are the docker hosts that can be diagnosed.
+func doctorKinds() []target.Kind { return []target.Kind{target.Machine} }
+
 func (a *app) doctorCmd() *cobra.Command {
 	var all bool
 	var ticket string
 	cmd := &cobra.Command{
-		Use:   "doctor [MACHINE]",
+		Use:   "doctor [HOST]",
 		Short: "Diagnose the connection without changing anything",
 		Long: `doctor inspects each layer between docker and dockerd, and changes nothing. The last line
 is the one command to run next.
 
-Without MACHINE it is $DOCKER_MACHINE_NAME, else the only machine in the store, else "default".`,
+HOST is ` + target.Usage(doctorKinds()...) + `. Without it, it is
+$DOCKER_MACHINE_NAME, else the only machine in the store, else "default"; where the store
+has no machine, what docker itself uses now.`,
 		Example: `  docker-vpn-helper doctor default
   docker-vpn-helper doctor --all --json
   docker-vpn-helper doctor --report ticket.txt default`,
-		Args: a.oneMachine,
+		Args: a.oneHost,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			s, err := a.site()
 			if err != nil {
@@ -41,11 +46,11 @@ Without MACHINE it is $DOCKER_MACHINE_NAME, else the only machine in the store, 
 					return err
 				}
 			}
-			names, err := a.machineNames(s, args, all, a.machines)
+			refs, err := a.hostRefs(s, args, all, a.allMachines, doctorKinds()...)
 			if err != nil {
 				return err
 			}
-			return a.doctor(s, names, ticket)
+			return a.doctor(s, refs, ticket)
 		},
 	}
 	cmd.Flags().BoolVar(&all, "all", false, "diagnose every machine in the store")
@@ -53,9 +58,9 @@ Without MACHINE it is $DOCKER_MACHINE_NAME, else the only machine in the store, 
 	return cmd
 }
 
-// doctor diagnoses machines side by side and prints them in their order, each
+// doctor diagnoses docker hosts side by side and prints them in their order, each
 // as soon as those before it are done. ticket is the file for a report, or empty.
-func (a *app) doctor(s site, names []string, ticket string) error {
+func (a *app) doctor(s site, refs []target.Ref, ticket string) error {
 	began := a.Now()
 	var reports []engine.Report
 	type result struct {
@@ -80,9 +85,9 @@ func (a *app) doctor(s site, names []string, ticket string) error {
 		}
 		return r
 	}
-	err := lookAtAll(a, s, names, look, func(r result) error {
+	err := lookAtAll(a, s, refs, look, func(r result) error {
 		var removed *store.NotFoundError
-		if errors.As(r.err, &removed) && len(names) > 1 {
+		if errors.As(r.err, &removed) && len(refs) > 1 {
 			return nil // since the list was read
 		}
 		if r.err != nil {

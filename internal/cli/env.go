@@ -40,7 +40,7 @@ Without MACHINE it is $DOCKER_MACHINE_NAME, else the only machine in the store, 
 				return err
 			}
 			if unset {
-				if len(args) > 0 {
+				if a.names(args) {
 					return a.noMachine("--unset", args)
 				}
 				return a.unset(s, dialect, noProxy)

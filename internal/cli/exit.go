@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"slices"
 
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/dockercli"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/dockerhost"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/dockermachine"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/engine"
@@ -14,6 +15,7 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/shell"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/store"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/target"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/ui"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/useraction"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/vbox"
@@ -139,8 +141,14 @@ func (a *app) wrongUsage(err error) *exitError {
 		name    *store.NameError
 		config  *store.ConfigError
 		dialect *shell.UnknownError
+		ref     *target.RefError
+		context *dockercli.NoContextError
 	)
 	switch {
+	case errors.As(err, &ref):
+		return &exitError{code: exitUsage, hint: a.helpOf(a.cmd)}
+	case errors.As(err, &context):
+		return &exitError{code: exitUsage, hint: hint.Run("docker", "context", "ls")}
 	case errors.As(err, &missing) && len(missing.Known) == 0:
 		obstacle, next := a.firstMachine(missing.Name)
 		if obstacle != "" {

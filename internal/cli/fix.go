@@ -42,7 +42,7 @@ Without MACHINE it is $DOCKER_MACHINE_NAME, else the only machine in the store, 
 			if cmd.Flags().Changed("port") && (f.port < 1 || f.port > 65535) {
 				return misused(a.corrected(strconv.Itoa(f.port), strconv.Itoa(store.DefaultEnginePort)), "--port takes a number from 1 to 65535, not %d", f.port)
 			}
-			if f.all && len(args) > 0 {
+			if f.all && a.names(args) {
 				return a.noMachine("--all", args)
 			}
 			if f.all && (f.create || cmd.Flags().Changed("port")) {
@@ -162,7 +162,7 @@ func (a *app) repair(session *engine.Session) (engine.Result, error) {
 		}
 	}
 	t.Forget()
-	go t.Docker.API(a.ctx) // for clientFits, while the repair takes its time
+	go t.DockerCLI.API(a.ctx) // for clientFits, while the repair takes its time
 	return session.Fix(a.ctx, a.hard, all)
 }
 

@@ -84,7 +84,7 @@ func (a *app) ls(s site, row *template.Template) error {
 	}
 	rows := make([]lsRow, 0, len(names))
 	defer a.ui.Busy("", fmt.Sprintf("looking at %d machines", len(names)))()
-	err = lookAtAll(a, s, names, lsLook, func(r lsRow) error {
+	err = lookAtAll(a, s, machineRefs(names), lsLook, func(r lsRow) error {
 		rows = append(rows, r)
 		return nil
 	})

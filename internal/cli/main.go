@@ -40,10 +40,12 @@ type app struct {
 	args []string
 
 	storage string
+	host    string // -H
 	color   string
 	yes     bool
 	timeout time.Duration
 
+	cmd    *cobra.Command  // the one that runs
 	ctx    context.Context // ends with the first signal, or with --timeout
 	hard   context.Context // ends with the second signal
 	cancel context.CancelFunc
@@ -142,6 +144,7 @@ Documentation: https://github.com/docker-vpn-helper/docker-vpn-helper`,
 func (a *app) globalFlags(root *cobra.Command) {
 	f := root.PersistentFlags()
 	f.StringVarP(&a.storage, "storage-path", "s", "", "use the machine store in `DIR` (default $MACHINE_STORAGE_PATH, else ~/.docker/machine)")
+	f.StringVarP(&a.host, "host", "H", "", "work on the docker host `HOST`, where it is not the last argument")
 	f.BoolVar(&a.ui.JSON, "json", false, "print one JSON object and nothing else")
 	a.ui.JSON = wantsJSON(a.args)
 	f.BoolVarP(&a.ui.Verbose, "verbose", "v", false, "log each step to stderr")
@@ -166,6 +169,12 @@ func instant(cmd *cobra.Command) bool {
 
 // checkGlobals checks the global flags.
 func (a *app) checkGlobals(cmd *cobra.Command) error {
+	a.cmd = cmd
+	if f := cmd.Flags().Lookup("host"); f.Changed && a.host == "" {
+		return misused(a.helpOf(cmd), "--host is empty: it takes a docker host")
+	} else if f.Changed && !takesHost(cmd) {
+		return misused(a.helpOf(cmd), "%s works on no docker host", cmd.Name())
+	}
 	c, err := ui.ParseColor(a.color)
 	if err != nil {
 		return misused(a.nearestOf(a.color, []string{string(ui.Auto), string(ui.Always), string(ui.Never)}, a.corrected(a.color, string(ui.Auto))), "%v", err)
@@ -182,6 +191,11 @@ func (a *app) checkGlobals(cmd *cobra.Command) error {
 		a.ctx, a.cancel = context.WithTimeoutCause(a.ctx, a.timeout, errTimeout)
 	}
 	return nil
+}
+
+// takesHost reports whether a command works on a docker host: its usage says so.
+func takesHost(cmd *cobra.Command) bool {
+	return strings.Contains(cmd.Use, "MACHINE") || strings.Contains(cmd.Use, "HOST")
 }
 
 // wantsJSON reports whether the caller asked for JSON, even where the command line

@@ -22,20 +22,29 @@ const (
 	lendAfter = 150 * time.Millisecond
 )
 
-// view is a machine that is looked at, or why it cannot be.
+// view is a docker host that is looked at, or why it cannot be.
 type view struct {
 	*target.Target
-	name string
+	name string // HOST as a user writes it
 	err  error
 }
 
-// lookAtAll looks at machines side by side, and hands over each result in their
+// machineRefs are machines of the store.
+func machineRefs(names []string) []target.Ref {
+	refs := make([]target.Ref, len(names))
+	for i, name := range names {
+		refs[i] = target.Ref{Kind: target.Machine, Name: name}
+	}
+	return refs
+}
+
+// lookAtAll looks at docker hosts side by side, and hands over each result in their
 // order, as soon as those before it are done. A machine's turn does not come before
 // VirtualBox has said what it knows of it: its time runs from then on.
-func lookAtAll[T any](a *app, s site, names []string, look func(context.Context, view) T, hand func(T) error) error {
+func lookAtAll[T any](a *app, s site, refs []target.Ref, look func(context.Context, view) T, hand func(T) error) error {
 	atOnce := busyPerProcessor * host.Processors()
 	loading, busy, open := make(chan struct{}, atOnce), make(chan struct{}, atOnce), make(chan struct{}, openAtOnce)
-	results := make([]chan T, len(names))
+	results := make([]chan T, len(refs))
 	for i := range results {
 		results[i] = make(chan T, 1)
 	}
@@ -44,7 +53,7 @@ func lookAtAll[T any](a *app, s site, names []string, look func(context.Context,
 	defer wg.Wait()
 	defer stop()
 	var allVMsAsked <-chan struct{} // nil for a single machine
-	if len(names) > 1 {
+	if len(refs) > 1 {
 		s.network = laptop.ForManyMachines(s.laptop)
 		s.virtualBox = virtualbox.New(s.laptop, func() bool { return false })
 		allVMsAsked = s.virtualBox.Prefetch(ctx, doctorTime)
@@ -55,11 +64,11 @@ func lookAtAll[T any](a *app, s site, names []string, look func(context.Context,
 		return look(ctx, v)
 	}
 	wg.Go(func() {
-		for i, name := range names {
+		for i, ref := range refs {
 			loading <- struct{}{}
 			wg.Go(func() {
-				v := view{name: name}
-				v.Target, v.err = a.open(s, name)
+				v := view{name: ref.Arg()}
+				v.Target, v.err = a.openHost(s, ref)
 				<-loading
 				if v.err == nil {
 					defer v.Close()

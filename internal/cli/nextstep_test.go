@@ -20,7 +20,6 @@ func TestNextStepWhereSomethingIsMissing(t *testing.T) {
 		{empty, "doctor --all", "Next: docker-vpn-helper fix --create default"},
 		{empty, "ls", "Next: docker-vpn-helper fix --create default"},
 		{empty, "env", "hint: docker-vpn-helper fix --create default"},
-		{empty, "undo", "hint: docker-vpn-helper fix --create default"},
 		{empty, "cert show", "hint: docker-vpn-helper fix --create default"},
 		{empty, "fix --create --dry-run", "Next: docker-vpn-helper fix --create default"},
 		{machines, "ls", "Next: docker-vpn-helper doctor --all"},

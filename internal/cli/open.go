@@ -34,7 +34,7 @@ type site struct {
 
 // siteOf is where a machine is.
 func siteOf(t *target.Target) site {
-	return site{laptop: t.Laptop, store: t.Store, docker: t.Docker, network: t.Network, owners: t.Owners, dir: t.Machine.StoreDir, state: t.StateDir}
+	return site{laptop: t.Laptop, store: t.Store, docker: t.DockerCLI, network: t.Network, owners: t.Owners, dir: t.Machine.StoreDir, state: t.StateDir}
 }
 
 // site opens the store. Nothing is created.
@@ -76,31 +76,16 @@ func (a *app) machines(s site) ([]string, error) {
 	return names, err
 }
 
-// machineName is the one that the arguments, the environment or the store name.
-func (a *app) machineName(s site, args []string) (string, error) {
-	name := ""
-	if len(args) > 0 {
-		name = args[0]
-	} else {
-		names, err := s.store.Names(a.ctx)
-		if err != nil {
-			return "", err
-		}
-		name = store.Default(a.Getenv, names)
-	}
-	return name, store.ValidName(name)
+// allMachines are those of the store.
+func (a *app) allMachines(s site) ([]target.Ref, error) {
+	names, err := a.machines(s)
+	return machineRefs(names), err
 }
 
-// machineNames are every machine with --all, else the one that machineName finds.
-func (a *app) machineNames(s site, args []string, all bool, every func(site) ([]string, error)) ([]string, error) {
-	switch {
-	case all && len(args) > 0:
-		return nil, a.noMachine("--all", args)
-	case all:
-		return every(s)
-	}
-	name, err := a.machineName(s, args)
-	return []string{name}, err
+// machineName is the machine that the argument, -H, the environment or the store names.
+func (a *app) machineName(s site, args []string) (string, error) {
+	ref, err := a.hostRef(s, args, target.Machine)
+	return ref.Name, err
 }
 
 // target is a machine and everything around it.
@@ -113,7 +98,7 @@ func (a *app) target(s site, m store.Machine) *target.Target {
 // withoutMachine is the laptop and the store, for what is about no machine in particular.
 func (a *app) withoutMachine(s site) *target.Target {
 	t := &target.Target{
-		Laptop: s.laptop, Store: s.store, Docker: s.docker, Network: s.network, VirtualBox: s.virtualBox, Owners: s.owners,
+		Laptop: s.laptop, Store: s.store, DockerCLI: s.docker, Network: s.network, VirtualBox: s.virtualBox, Owners: s.owners,
 		Getenv: a.Getenv, Now: a.Now, StateDir: s.state,
 		Notify: a.ui.Say,
 	}
@@ -124,26 +109,26 @@ func (a *app) withoutMachine(s site) *target.Target {
 	return t
 }
 
-// open loads a machine. A config.json that cannot be read is in the Target.
+// open opens a machine. A config.json that cannot be read is in the Target.
 func (a *app) open(s site, name string) (*target.Target, error) {
-	m, err := s.store.Load(a.ctx, name)
-	if !isConfigError(err) {
-		return a.target(s, m), err
-	}
-	m.Name, m.StoreDir = name, s.dir
-	t := a.target(s, m)
-	t.LoadErr = err
-	return t, nil
+	return a.openHost(s, target.Ref{Kind: target.Machine, Name: name})
 }
 
 // work describes a command that changes a machine. opened, if not nil, sets what the user
 // wants in the machine before anything is rolled back.
 func (a *app) work(s site, name, command string, opened func(*target.Target)) engine.Work {
 	modules := a.modulesWork(s)
+	w := a.hostWork(s, target.Ref{Kind: target.Machine, Name: name}, target.MachineState(s.state, s.dir, name), command, opened)
+	w.Ground, w.First = layers.Only("machine"), &modules
+	return w
+}
+
+// hostWork describes a command that changes a docker host; dir is Target.State of it.
+func (a *app) hostWork(s site, ref target.Ref, dir, command string, opened func(*target.Target)) engine.Work {
 	return engine.Work{
-		Dir: target.MachineState(s.state, s.dir, name), Laptop: s.laptop, Decode: changes.Decode,
+		Dir: dir, Laptop: s.laptop, Decode: changes.Decode,
 		Open: func() (*target.Target, error) {
-			t, err := a.open(s, name)
+			t, err := a.openHost(s, ref)
 			if err == nil {
 				err = t.LoadErr
 			}
@@ -152,9 +137,8 @@ func (a *app) work(s site, name, command string, opened func(*target.Target)) en
 			}
 			return t, err
 		},
-		Command: command, Machine: name, Store: s.dir, Doing: "works on this machine",
+		Command: command, Machine: ref.Arg(), Store: s.dir, Doing: "works on this machine",
 		Sink: a.sink(), Now: a.Now,
-		Ground: layers.Only("machine"), First: &modules,
 	}
 }
 
@@ -170,19 +154,7 @@ func (a *app) withMachine(args []string, do func(*target.Target) error) error {
 }
 
 func (a *app) onMachine(s site, args []string, do func(*target.Target) error) error {
-	name, err := a.machineName(s, args)
-	if err != nil {
-		return err
-	}
-	t, err := a.open(s, name)
-	if err != nil {
-		return err
-	}
-	defer t.Close()
-	if t.LoadErr != nil {
-		return t.LoadErr
-	}
-	return do(t)
+	return a.onHost(s, args, do, target.Machine)
 }
 
 func isConfigError(err error) bool {

@@ -111,7 +111,7 @@ func (a *app) published(ctx context.Context, t *target.Target) ([]ports.Publishe
 // waysTo looks at how the laptop reaches ports of the docker host.
 func waysTo(ctx context.Context, t *target.Target) ports.Ways {
 	w := ports.Ways{NoWay: "the host-only address is out of reach, and nothing forwards it"}
-	if run, ok := follow.Current(ctx, t.Laptop, t.MachineState()); ok {
+	if run, ok := follow.Current(ctx, t.Laptop, t.State()); ok {
 		w.Followed = run.Followed()
 	}
 	if t.Endpoints.Ask(ctx, t.Endpoints.HostOnly()).Verified() {

@@ -59,7 +59,7 @@ func (a *app) portsFollow(t *target.Target, bind netip.Addr, remap bool) error {
 		return &exitError{code: exitUsage, message: fmt.Sprintf("machine %q has no SSH, which ports follow needs", t.Machine.Name),
 			hint: t.Hint(hint.Own("ports", hint.Machine))}
 	}
-	keeper, err := follow.Begin(a.ctx, t.Laptop, t.MachineState(), follow.Status{PID: os.Getpid(), Since: a.Now()})
+	keeper, err := follow.Begin(a.ctx, t.Laptop, t.State(), follow.Status{PID: os.Getpid(), Since: a.Now()})
 	var other *follow.RunningError
 	if errors.As(err, &other) {
 		return &exitError{code: exitProblems, message: fmt.Sprintf("machine %q: %v", t.Machine.Name, other), hint: t.Hint(hint.Own("ports", hint.Machine))}

@@ -20,53 +20,71 @@ import (
 func (a *app) undoCmd() *cobra.Command {
 	var list, all, dryRun bool
 	cmd := &cobra.Command{
-		Use:   "undo [MACHINE]",
+		Use:   "undo [HOST]",
 		Short: "Undo the most recent repair",
 		Long: `undo reverts what the newest run changed, newest change first. It is all-or-nothing:
 where a change cannot be reverted now, it does nothing and prints why.
 
-Without MACHINE it is $DOCKER_MACHINE_NAME, else the only machine in the store, else "default".`,
+Without HOST it is $DOCKER_MACHINE_NAME, else the only machine in the store, else "default";
+where the store has no machine, what docker itself uses now.`,
 		Example: `  docker-vpn-helper undo default
   docker-vpn-helper undo --dry-run default
   docker-vpn-helper undo --all`,
-		Args: a.oneMachine,
+		Args: a.oneHost,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			s, err := a.site()
 			if err != nil {
 				return err
 			}
-			names, err := a.machineNames(s, args, all, a.journaled)
+			refs, err := a.hostRefs(s, args, all, a.journaled, target.AllKinds()...)
 			if err != nil {
 				return err
 			}
 			if list {
-				return a.undoList(s, names)
+				return a.undoList(s, refs)
 			}
 			if dryRun {
-				return a.undoDryRun(s, names, all)
+				return a.undoDryRun(s, refs, all)
 			}
-			return a.undo(s, names, all)
+			return a.undo(s, refs, all)
 		},
 	}
 	cmd.Flags().BoolVar(&list, "list", false, "list the recorded repairs without undoing any")
 	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "list the changes that would be undone, without undoing any")
-	cmd.Flags().BoolVar(&all, "all", false, "undo every repair, on every machine")
+	cmd.Flags().BoolVar(&all, "all", false, "undo every repair, on every docker host")
 	return cmd
 }
 
-// journaled names the machines of the store that have a journal, whether or not they
-// are still in the store.
-func (a *app) journaled(s site) ([]string, error) {
-	dir := filepath.Join(target.StoreState(s.state, s.dir), "machines")
-	machines, err := s.laptop.ReadDir(a.ctx, dir)
+// journaled names the docker hosts that have a journal: machines of the store, whether or not
+// they are still in it, and all others.
+func (a *app) journaled(s site) (refs []target.Ref, err error) {
+	machines, err := a.withJournal(s, filepath.Join(target.StoreState(s.state, s.dir), "machines"))
+	if err != nil {
+		return nil, err
+	}
+	hosts, err := a.withJournal(s, target.HostsState(s.state))
+	if err != nil {
+		return nil, err
+	}
+	refs = machineRefs(machines)
+	for _, dir := range hosts {
+		if ref, err := target.RefOfState(dir); err == nil {
+			refs = append(refs, ref)
+		}
+	}
+	return refs, nil
+}
+
+// withJournal lists the directories in dir that have journals.
+func (a *app) withJournal(s site, dir string) (names []string, err error) {
+	entries, err := s.laptop.ReadDir(a.ctx, dir)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("listing journals: %w", err)
 	}
-	var names []string
-	for _, m := range machines {
-		switch _, err := s.laptop.ReadDir(a.ctx, journal.Dir(filepath.Join(dir, m.Name()))); {
+	for _, e := range entries {
+		switch _, err := s.laptop.ReadDir(a.ctx, journal.Dir(filepath.Join(dir, e.Name()))); {
 		case err == nil:
-			names = append(names, m.Name())
+			names = append(names, e.Name())
 		case !errors.Is(err, fs.ErrNotExist):
 			return nil, fmt.Errorf("listing journals: %w", err)
 		}
@@ -76,7 +94,8 @@ func (a *app) journaled(s site) ([]string, error) {
 
 // undoRun is one journal in undo's output.
 type undoRun struct {
-	Machine string      `json:"machine"`
+	Machine string      `json:"machine"` // HOST as a user writes it
+	Host    string      `json:"host"`
 	ID      string      `json:"id"`
 	Command string      `json:"command"`
 	End     journal.End `json:"end"`
@@ -84,22 +103,23 @@ type undoRun struct {
 	Left    []string    `json:"left,omitempty"`
 }
 
-func describe(machine string, j *journal.Journal) undoRun {
-	return undoRun{Machine: machine, ID: j.ID, Command: j.Command, End: j.End, Changes: j.Changes()}
+func describe(ref target.Ref, j *journal.Journal) undoRun {
+	return undoRun{Machine: ref.Arg(), Host: ref.String(), ID: j.ID, Command: j.Command, End: j.End, Changes: j.Changes()}
 }
 
-func (a *app) undoList(s site, names []string) error {
+func (a *app) undoList(s site, refs []target.Ref) error {
 	runs := []undoRun{}
-	for _, name := range names {
-		if err := a.known(s, name); err != nil {
+	for _, ref := range refs {
+		work, err := a.undoWork(s, ref)
+		if err != nil {
 			return err
 		}
-		journals, err := a.work(s, name, "undo", nil).Journals(a.ctx)
+		journals, err := work.Journals(a.ctx)
 		if err != nil {
 			a.ui.Say("%v", err)
 		}
 		for _, j := range journals {
-			runs = append(runs, describe(name, j))
+			runs = append(runs, describe(ref, j))
 		}
 	}
 	if a.ui.JSON {
@@ -127,13 +147,14 @@ func (a *app) undoList(s site, names []string) error {
 }
 
 // undoDryRun lists what undo would revert, newest change first.
-func (a *app) undoDryRun(s site, names []string, all bool) error {
+func (a *app) undoDryRun(s site, refs []target.Ref, all bool) error {
 	runs := []undoRun{}
-	for _, name := range names {
-		if err := a.known(s, name); err != nil {
+	for _, ref := range refs {
+		work, err := a.undoWork(s, ref)
+		if err != nil {
 			return err
 		}
-		journals, err := a.work(s, name, "undo", nil).Journals(a.ctx)
+		journals, err := work.Journals(a.ctx)
 		if err != nil {
 			return err
 		}
@@ -141,7 +162,7 @@ func (a *app) undoDryRun(s site, names []string, all bool) error {
 			if !j.Live() {
 				continue // only its end is missing
 			}
-			run := describe(name, j)
+			run := describe(ref, j)
 			run.Changes = remaining(j)
 			runs = append(runs, run)
 		}
@@ -176,21 +197,21 @@ func remaining(j *journal.Journal) []string {
 	return changes
 }
 
-func (a *app) undo(s site, names []string, all bool) error {
+func (a *app) undo(s site, refs []target.Ref, all bool) error {
 	if err := engine.RollBackUnfinished(a.ctx, a.hard, a.modulesWork(s)); err != nil {
 		return err
 	}
 	done := []undoRun{}
 	var failed *exitError
-	for _, name := range names {
-		runs, err := a.undoMachine(s, name, all)
+	for _, ref := range refs {
+		runs, err := a.undoHost(s, ref, all)
 		done = append(done, runs...)
 		if err == nil {
 			continue
 		}
-		// One machine that is off keeps no other from being undone.
+		// One docker host that is off keeps no other from being undone.
 		e := a.classify(err)
-		if len(names) == 1 || a.ctx.Err() != nil {
+		if len(refs) == 1 || a.ctx.Err() != nil {
 			return e
 		}
 		if !a.ui.JSON {
@@ -233,21 +254,37 @@ func (a *app) known(s site, name string) error {
 	return err
 }
 
-func (a *app) undoMachine(s site, name string, all bool) ([]undoRun, error) {
-	if err := a.known(s, name); err != nil {
-		return nil, err
+// undoWork is the work of undo on a docker host.
+func (a *app) undoWork(s site, ref target.Ref) (engine.Work, error) {
+	if ref.Kind != target.Machine {
+		t, err := a.openHost(s, ref)
+		if err != nil {
+			return engine.Work{}, err
+		}
+		return a.hostWork(s, ref, t.State(), "undo", nil), nil
 	}
-	work := a.work(s, name, "undo", nil)
-	if _, err := s.laptop.ReadDir(a.ctx, journal.Dir(work.Dir)); errors.Is(err, fs.ErrNotExist) {
-		return nil, nil // and nowhere a lock has to be made for it
+	if err := a.known(s, ref.Name); err != nil {
+		return engine.Work{}, err
 	}
+	work := a.work(s, ref.Name, "undo", nil)
 	work.Open = func() (*target.Target, error) {
-		t, err := a.open(s, name)
+		t, err := a.openHost(s, ref)
 		if err != nil {
 			// Removed from the store since: what was changed in it went with it.
-			t = a.target(s, store.Machine{Name: name, StoreDir: s.dir, Removed: true})
+			t = a.target(s, store.Machine{Name: ref.Name, StoreDir: s.dir, Removed: true})
 		}
 		return t, nil
+	}
+	return work, nil
+}
+
+func (a *app) undoHost(s site, ref target.Ref, all bool) ([]undoRun, error) {
+	work, err := a.undoWork(s, ref)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := s.laptop.ReadDir(a.ctx, journal.Dir(work.Dir)); errors.Is(err, fs.ErrNotExist) {
+		return nil, nil // and nowhere a lock has to be made for it
 	}
 	session, err := engine.Lock(a.ctx, work)
 	if err != nil {
@@ -257,12 +294,12 @@ func (a *app) undoMachine(s site, name string, all bool) ([]undoRun, error) {
 	undone, err := session.Undo(a.ctx, all)
 	var runs []undoRun
 	for _, u := range undone {
-		run := describe(name, u.Journal)
+		run := describe(ref, u.Journal)
 		run.Left = u.Left
 		runs = append(runs, run)
 	}
 	if !a.ui.JSON && err == nil && len(runs) > 0 {
-		a.ui.Success("[%s] undone: %s", name, strings.Join(commands(runs), ", "))
+		a.ui.Success("[%s] undone: %s", ref.Arg(), strings.Join(commands(runs), ", "))
 		a.shellPointsNowhere(s, session.Target)
 	}
 	return runs, err
@@ -279,6 +316,9 @@ func commands(runs []undoRun) (names []string) {
 // shellPointsNowhere reports a DOCKER_HOST of ours in this shell that does not reach the
 // machine any more, and how to unset it.
 func (a *app) shellPointsNowhere(s site, t *target.Target) {
+	if t.Kind != target.Machine {
+		return
+	}
 	host := a.Getenv("DOCKER_HOST")
 	ours, _ := endpoint.SplitEnv(a.Getenv, t.Machine.StoreDir)
 	if host == "" || a.Getenv("DOCKER_MACHINE_NAME") != t.Machine.Name || !slices.Contains(ours, "DOCKER_HOST") {

@@ -42,13 +42,13 @@ type Event struct {
 // Diagnose inspects every layer, side by side, and changes nothing. What the
 // layers share they ask the Target, which asks the outside once.
 func Diagnose(ctx context.Context, t *target.Target, layers []Layer, sink Sink) Report {
-	r := Report{Schema: Schema, Machine: t.Machine.Name, Layers: make([]LayerReport, len(layers))}
+	r := Report{Schema: Schema, Machine: t.Machine.Name, Host: t.Ref.String(), Layers: make([]LayerReport, len(layers))}
 	var wg sync.WaitGroup
 	for i, l := range layers {
 		wg.Go(func() {
-			sink.Event(Event{Kind: Inspecting, Machine: t.Machine.Name, Layer: l.Name})
+			sink.Event(Event{Kind: Inspecting, Machine: t.Name(), Layer: l.Name})
 			r.Layers[i] = inspect(ctx, t, l)
-			sink.Event(Event{Kind: Inspected, Machine: t.Machine.Name, Layer: l.Name, Report: &r.Layers[i]})
+			sink.Event(Event{Kind: Inspected, Machine: t.Name(), Layer: l.Name, Report: &r.Layers[i]})
 		})
 	}
 	wg.Wait()

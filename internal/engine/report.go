@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"slices"
 	"time"
 )
@@ -13,7 +14,8 @@ const Schema = 1
 type Report struct {
 	Schema   int           `json:"schema"`
 	Version  string        `json:"version"`
-	Machine  string        `json:"machine"`
+	Machine  string        `json:"machine"` // "" for a docker host that is no machine
+	Host     string        `json:"host"`    // HOST in full: "machine:default"
 	Status   Status        `json:"status"`
 	Endpoint string        `json:"endpoint"`
 	Cause    string        `json:"cause"`
@@ -43,6 +45,9 @@ type LayerReport struct {
 	changes []Change
 	layer   Layer
 }
+
+// Name is the docker host as a user writes it.
+func (r Report) Name() string { return cmp.Or(r.Machine, r.Host) }
 
 // Failed reports whether anything is fail.
 func (r Report) Failed() bool { return r.Status == Fail }

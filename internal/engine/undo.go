@@ -8,6 +8,7 @@ import (
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/journal"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/mode"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/target"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/useraction"
 )
 
@@ -97,9 +98,12 @@ func (s *Session) mayUndo(ctx context.Context, j *journal.Journal) error {
 	return nil
 }
 
-// mustRun is nil if the VM runs, which a change of the run needs to be undone.
+// mustRun is nil if the VM of a machine runs, which a change of the run needs to be undone.
 func (s *Session) mustRun(ctx context.Context) error {
 	t := s.Target
+	if t.Kind != target.Machine {
+		return nil // what reverts there finds out
+	}
 	if t.LoadErr != nil {
 		return t.LoadErr
 	}

@@ -155,7 +155,7 @@ func (m transcript) target(t *testing.T, l *laptop, dir string) *target.Target {
 	entry, err := opened.Load(t.Context(), m.value("name", "default"))
 	check(t, err)
 	tgt := &target.Target{Laptop: l, Store: opened, Getenv: func(string) string { return "" }, Now: time.Now,
-		StateDir: filepath.Join(dir, "state"), Owners: &memo.Of[map[string]string]{}, Notify: t.Logf, Docker: dockercli.New(l)}
+		StateDir: filepath.Join(dir, "state"), Owners: &memo.Of[map[string]string]{}, Notify: t.Logf, DockerCLI: dockercli.New(l)}
 	tgt.Network = network.New(l)
 	tgt.VirtualBox = virtualbox.New(l, func() bool { return tgt.Mode.IsRepair() })
 	tgt.SetMachine(entry)

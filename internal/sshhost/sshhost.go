@@ -189,14 +189,14 @@ func (c *Client) keepAlive(ctx context.Context) error {
 // watch notices a connection that has ended: NAT tables and VPNs drop idle connections
 // without a word to either end.
 func (c *Client) watch(every time.Duration) {
-	ended := make(chan error, 1)
-	go func() { ended <- c.conn.Wait() }()
+	closed := make(chan error, 1)
+	go func() { closed <- c.conn.Wait() }()
 	tick := time.NewTicker(every)
 	defer tick.Stop()
 	for {
 		select {
-		case err := <-ended:
-			c.setLost(cmp.Or(err, errors.New("the server ended the connection")))
+		case err := <-closed:
+			c.setLost(ended(err))
 			return
 		case <-tick.C:
 		}
@@ -208,6 +208,9 @@ func (c *Client) watch(every time.Duration) {
 		cancel()
 	}
 }
+
+// ended is why a connection ended.
+func ended(err error) error { return cmp.Or(err, errors.New("the server ended the connection")) }
 
 // sessionError describes an error on an established connection. what is what was being
 // done.

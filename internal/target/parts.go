@@ -3,6 +3,8 @@ package target
 import (
 	"context"
 	"crypto/x509"
+	"errors"
+	"net"
 	"time"
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/access"
@@ -13,10 +15,10 @@ import (
 
 // SetMachine makes the Target one of a machine, with the parts that only a machine has.
 func (t *Target) SetMachine(m store.Machine) {
-	t.Machine = m
+	t.Ref, t.Kind, t.Machine = Ref{Machine, m.Name}, Machine, m
 	t.VM = t.VirtualBox.Machine(m)
 	t.SSH = access.New(access.Config{
-		Laptop: t.Laptop, Machine: m, VM: t.VM, StateDir: t.StateDir, MachineDir: t.MachineState(), Now: t.Now,
+		Laptop: t.Laptop, Machine: m, VM: t.VM, StateDir: t.StateDir, MachineDir: t.State(), Now: t.Now,
 		Patience:       func() time.Duration { return t.Mode.Patience() },
 		AcceptHostKey:  func() bool { return t.AcceptHostKey },
 		DockerdAnswers: func(ctx context.Context) bool { return t.Endpoints.DockerdAnswers(ctx) },
@@ -36,6 +38,22 @@ func (t *Target) SetMachine(m store.Machine) {
 		AnswerTime:     func() time.Duration { return max(endpoint.ProbeTime, t.Mode.Patience()) },
 		Notify:         t.Notify,
 	}
+	t.Host = lazily(t.SSH.Host)
+	t.Docker = t.dialMachine
+}
+
+// dialMachine connects to the machine's dockerd: by the endpoint that docker should use,
+// else by its socket over SSH.
+func (t *Target) dialMachine(ctx context.Context) (net.Conn, error) {
+	conn, err := t.Endpoints.Dial(ctx)
+	if err == nil {
+		return conn, nil
+	}
+	facts, sshErr := t.Guest.Facts(ctx)
+	if sshErr != nil {
+		return nil, errors.Join(err, sshErr)
+	}
+	return t.Host.DialContext(ctx, "unix", facts.Socket())
 }
 
 // PrepareRollback makes the way to the docker host ready for a rollback, which has
@@ -46,16 +64,25 @@ func (t *Target) PrepareRollback(ctx context.Context) {
 	}
 }
 
-// Close ends the SSH connection, if there is one.
+// Close ends the connection to the docker host, if there is one.
 func (t *Target) Close() {
 	if t.SSH != nil {
 		t.SSH.Close()
+	}
+	if t.UserSSH != nil {
+		t.UserSSH.Close()
 	}
 }
 
 // Endpoint is the endpoint that docker should use, as text; "" where config.json cannot
 // be read, and where nothing could be made to lead to the machine.
 func (t *Target) Endpoint(ctx context.Context) string {
+	switch t.Kind {
+	case Local:
+		return "unix://" + t.Socket
+	case SSH, TCP:
+		return t.key
+	}
 	if t.LoadErr != nil || t.Machine.Unfinished {
 		return ""
 	}
@@ -65,6 +92,9 @@ func (t *Target) Endpoint(ctx context.Context) string {
 // Address is where docker finds dockerd today, or would if nothing were wrong: unlike
 // Endpoint, never one that a repair has yet to make. "" where there is none.
 func (t *Target) Address(ctx context.Context) string {
+	if t.Kind != Machine {
+		return t.Endpoint(ctx)
+	}
 	if t.LoadErr != nil || t.Machine.Unfinished {
 		return ""
 	}

@@ -3,6 +3,7 @@ package target
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"net/url"
 	"path/filepath"
 )
 
@@ -30,4 +31,22 @@ func StoreState(stateDir, storeDir string) string {
 // MachineState is the part of the state directory that belongs to one machine.
 func MachineState(stateDir, storeDir, machine string) string {
 	return filepath.Join(StoreState(stateDir, storeDir), "machines", machine)
+}
+
+// HostsState has the directories of all docker hosts that are no machines.
+func HostsState(stateDir string) string { return filepath.Join(stateDir, "hosts") }
+
+// HostState is the part of the state directory that belongs to such a docker host. key is a
+// HOST: "local", "ssh://me@host", or "context:colima" where no other form names it.
+func HostState(stateDir, key string) string {
+	return filepath.Join(HostsState(stateDir), url.PathEscape(key))
+}
+
+// RefOfState is the docker host of a directory in HostsState.
+func RefOfState(dir string) (Ref, error) {
+	key, err := url.PathUnescape(dir)
+	if err != nil {
+		return Ref{}, err
+	}
+	return Parse(key, func(string) bool { return false })
 }

@@ -1,11 +1,12 @@
-// Package target is what the layers inspect and the changes change: one machine,
-// the laptop, and the docker host behind it. What several layers need to know is
-// asked once and shared: the VM, the docker host's facts, what answers where.
+// Package target is what HOST names: what the layers inspect and the changes change, the
+// laptop and one docker host. What several layers need to know is asked once and shared:
+// the VM, the docker host's facts, what answers where.
 package target
 
 import (
 	"cmp"
 	"context"
+	"net"
 	"net/netip"
 	"time"
 
@@ -20,6 +21,7 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/memo"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/mode"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/store"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/userssh"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/vbox"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/virtualbox"
 )
@@ -33,16 +35,33 @@ type Flags struct {
 	Storage       string // the store's directory as -s gives it; "" without -s
 }
 
-// Target is one machine and everything around it.
+// Target is one docker host and everything around it.
 type Target struct {
+	// Ref is what the user named, Kind how the docker host is reached: never Context.
+	Ref  Ref
+	Kind Kind
+	// Context is the docker context whose endpoint this is, if one was named.
+	Context string
+	// Host runs commands on the docker host and connects from there. Nothing is logged in to
+	// before its first use. It is nil where no command can run there: tcp://, and a dockerd
+	// behind a unix socket on macOS, which is in a VM.
+	Host host.Host
+	// Docker connects to the docker host's API.
+	Docker func(context.Context) (net.Conn, error)
+	// Socket is the path of dockerd's socket, on this computer or on the docker host of
+	// ssh://. TCP and UserSSH are what their forms need, zero for others.
+	Socket  string
+	TCP     TCPEndpoint
+	UserSSH *userssh.Login
+
 	Laptop  host.Laptop
 	Store   *store.Store
 	Machine store.Machine
-	// Network, VirtualBox and Docker are the laptop's, VM and Guest the machine's; these
+	// Network, VirtualBox and DockerCLI are the laptop's, VM and Guest the machine's; these
 	// are nil where there is no machine.
 	Network    *laptop.Network
 	VirtualBox *virtualbox.Manager
-	Docker     *dockercli.CLI
+	DockerCLI  *dockercli.CLI
 	VM         *virtualbox.Machine
 	Guest      *dockerhost.Client
 	Endpoints  *endpoint.Finder
@@ -64,6 +83,8 @@ type Target struct {
 	SSH *access.Access
 	// Notify prints a line of progress, such as what a wait is for.
 	Notify func(format string, args ...any)
+
+	key string // of the state directory of a docker host that is no machine
 }
 
 // Enter puts the target into a mode until leave is called.
@@ -82,14 +103,17 @@ func (t *Target) Forget() {
 	}
 }
 
-// Name is what progress lines call it: the machine's name, or VirtualBox where there is
-// no machine.
-func (t *Target) Name() string { return cmp.Or(t.Machine.Name, "VirtualBox") }
+// Name is what progress lines call it: HOST as a user writes it, or VirtualBox where there
+// is no docker host.
+func (t *Target) Name() string { return cmp.Or(t.hostArg(), "VirtualBox") }
 
-// Hint is a hint about this machine.
+// Hint is a hint about this docker host.
 func (t *Target) Hint(h hint.Hint) hint.Hint {
-	return h.For(t.Storage, t.Machine.Name).Using(func() string { return dockermachine.Program(t.Laptop) })
+	return h.For(t.Storage, t.hostArg()).Using(func() string { return dockermachine.Program(t.Laptop) })
 }
+
+// hostArg is HOST in a command line; "" where there is no docker host.
+func (t *Target) hostArg() string { return cmp.Or(t.Ref.Arg(), t.Machine.Name) }
 
 // StartHint starts the VM. docker-machine cannot where there is a host-only network in
 // place of an adapter.
@@ -100,9 +124,13 @@ func (t *Target) StartHint(ctx context.Context) hint.Hint {
 	return t.Hint(hint.DockerMachine("start", hint.Machine))
 }
 
-// MachineState is the directory of this machine's journals, lock and host-key pin. Stores
-// may hold machines of the same name, so it is named after both.
-func (t *Target) MachineState() string {
+// State is the directory of this docker host's journals and lock, and of a machine's
+// host-key pin. Stores may hold machines of the same name, so that a machine's is named
+// after both. A docker context has that of its endpoint.
+func (t *Target) State() string {
+	if t.Kind != Machine {
+		return HostState(t.StateDir, t.key)
+	}
 	return MachineState(t.StateDir, t.Machine.StoreDir, t.Machine.Name)
 }
 

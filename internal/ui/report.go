@@ -117,7 +117,7 @@ func (u *UI) headline(b *strings.Builder, r engine.Report) {
 	if r.Address != "" {
 		verdict += " at " + clean(r.Address)
 	}
-	name := clean(r.Machine)
+	name := clean(r.Name())
 	lines := Wrap(verdict, u.width(u.out)-columnsOf(name)-2)
 	fmt.Fprintf(b, "%s  %s\n", p(color.Bold, name), p(colour, lines[0]))
 	for _, line := range lines[1:] {

@@ -54,7 +54,7 @@ func (w world) addRule() *changes.AddRule {
 func (w world) fixed() {
 	w.box.Helper()
 	ctx := w.box.Context()
-	j := journal.New(w.Laptop, journal.Dir(w.MachineState()), journal.Header{Command: "fix", Machine: "default", Store: w.Machine.StoreDir, Started: time.Now()})
+	j := journal.New(w.Laptop, journal.Dir(w.State()), journal.Header{Command: "fix", Machine: "default", Store: w.Machine.StoreDir, Started: time.Now()})
 	rule := w.addRule()
 	seq, err := j.Plan(ctx, rule)
 	w.box.must(err)

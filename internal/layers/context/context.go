@@ -53,13 +53,13 @@ func inspect(ctx context.Context, t *target.Target, wish Wish) (engine.State, er
 		Name: dockercli.ContextName(t.Machine.Name), Want: t.Endpoints.Target(ctx).URL(), Wish: wish, Machine: t.Machine.Name,
 		Dir: t.Machine.CertDir, Config: config,
 	}
-	found, current, err := t.Docker.Context(ctx, config, s.Name)
+	found, current, err := t.DockerCLI.Context(ctx, config, s.Name)
 	if err != nil {
 		return nil, err
 	}
 	s.Exists, s.Endpoint, s.Current = found.Name != "", found.Endpoint, current
 	if s.Exists && s.Endpoint == s.Want {
-		s.Holds, err = t.Docker.ContextHolds(ctx, config, s.Name, t.Machine.CertDir)
+		s.Holds, err = t.DockerCLI.ContextHolds(ctx, config, s.Name, t.Machine.CertDir)
 	}
 	return s, err
 }

@@ -77,7 +77,7 @@ func inspect(ctx context.Context, t *target.Target) (engine.State, error) {
 		}
 		if !t.Mode.IsQuick() && !t.Mode.IsRepair() {
 			// What it cannot tell is no reason to doubt a dockerd that answers.
-			if api, err := t.Docker.API(ctx); err == nil {
+			if api, err := t.DockerCLI.API(ctx); err == nil {
 				s.Client = api.String()
 			}
 		}

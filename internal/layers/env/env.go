@@ -55,7 +55,7 @@ func inspect(ctx context.Context, t *target.Target) (engine.State, error) {
 		s.WantHost = t.Endpoints.Goal(ctx).URL()
 	}
 	if !t.Mode.IsQuick() && !t.Mode.IsRepair() {
-		s.NoClient = !t.Docker.Installed()
+		s.NoClient = !t.DockerCLI.Installed()
 	}
 	s.Proxy = captures(t.Getenv, target.Host)
 	return s, nil

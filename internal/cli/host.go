@@ -1,0 +1,113 @@
+package cli
+
+import (
+	"slices"
+
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/store"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/target"
+)
+
+// onHost opens the docker host that the argument, -H or the default names. kinds are the
+// forms of HOST that the command takes.
+func (a *app) onHost(s site, args []string, do func(*target.Target) error, kinds ...target.Kind) error {
+	ref, err := a.hostRef(s, args, kinds...)
+	if err != nil {
+		return err
+	}
+	t, err := a.openHost(s, ref)
+	if err != nil {
+		return err
+	}
+	defer t.Close()
+	if t.LoadErr != nil {
+		return t.LoadErr
+	}
+	return do(t)
+}
+
+// hostRefs are every docker host with --all, which is what every lists, else the one that
+// hostRef finds.
+func (a *app) hostRefs(s site, args []string, all bool, every func(site) ([]target.Ref, error), kinds ...target.Kind) ([]target.Ref, error) {
+	switch {
+	case all && a.names(args):
+		return nil, a.noMachine("--all", args)
+	case all:
+		return every(s)
+	}
+	ref, err := a.hostRef(s, args, kinds...)
+	return []target.Ref{ref}, err
+}
+
+// names reports whether the command line names a docker host.
+func (a *app) names(args []string) bool { return len(args) > 0 || a.host != "" }
+
+// openHost opens a docker host. Nothing is connected to yet.
+func (a *app) openHost(s site, ref target.Ref) (*target.Target, error) {
+	t := a.withoutMachine(s)
+	err := t.Open(a.ctx, ref)
+	return t, err
+}
+
+// hostRef is what the argument or -H names, else the default. A docker host of a form that
+// the command does not take is wrong usage.
+func (a *app) hostRef(s site, args []string, kinds ...target.Kind) (target.Ref, error) {
+	var refs []target.Ref
+	if a.host != "" {
+		args = append(slices.Clone(args), a.host)
+	}
+	for _, text := range args {
+		ref, err := a.parseHost(s, text, kinds)
+		if err != nil {
+			return ref, err
+		}
+		if refs = append(refs, ref); ref != refs[0] {
+			return ref, misused(a.without(args[0]), "two docker hosts are named: %s and %s", refs[0].Arg(), ref.Arg())
+		}
+	}
+	if len(refs) == 0 {
+		return a.defaultHost(s, kinds)
+	}
+	return refs[0], nil
+}
+
+// parseHost reads a HOST. Where only machines are taken, a bare name is one.
+func (a *app) parseHost(s site, text string, kinds []target.Kind) (target.Ref, error) {
+	var listing error
+	ref, err := target.Parse(text, func(name string) bool {
+		if !slices.Contains(kinds, target.Local) {
+			return true
+		}
+		var names []string
+		names, listing = s.store.Names(a.ctx)
+		return slices.Contains(names, name)
+	})
+	switch {
+	case listing != nil:
+		return ref, listing
+	case err == nil && !slices.Contains(kinds, ref.Kind):
+		return ref, misused(a.helpOf(a.cmd), "%s takes %s, not %s", a.cmd.Name(), target.Usage(kinds...), text)
+	}
+	return ref, err
+}
+
+// defaultHost is the docker host that is meant where none is named: a machine; where the
+// store has none, and the command does not need one, what docker itself uses now.
+func (a *app) defaultHost(s site, kinds []target.Kind) (target.Ref, error) {
+	names, err := s.store.Names(a.ctx)
+	if err != nil {
+		return target.Ref{}, err
+	}
+	named := a.Getenv("DOCKER_MACHINE_NAME") != "" || a.Getenv("B2D_MACHINE_NAME") != ""
+	if len(names) > 0 || named || !slices.Contains(kinds, target.Local) {
+		name := store.Default(a.Getenv, names)
+		return target.Ref{Kind: target.Machine, Name: name}, store.ValidName(name)
+	}
+	ref, because := target.InUse(a.ctx, a.withoutMachine(s))
+	if !slices.Contains(kinds, ref.Kind) {
+		return ref, misused(a.helpOf(a.cmd), "the store has no machine, and %s names %s: %s takes %s", because, ref.Arg(), a.cmd.Name(), target.Usage(kinds...))
+	}
+	if !a.ui.JSON {
+		a.ui.Say("The store has no machine: this is what docker uses now, %s (%s)", ref.Arg(), because)
+	}
+	return ref, nil
+}

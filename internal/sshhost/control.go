@@ -1,0 +1,33 @@
+package sshhost
+
+import (
+	"context"
+	"net"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+)
+
+// Control is a connection over the socket of an OpenSSH ControlMaster, which has logged
+// in: ssh's own program keeps the keys, the user's configuration and the keepalives. addr
+// is how errors name the other end. conn is closed on an error.
+func Control(ctx context.Context, conn net.Conn, addr string) (*Client, error) {
+	type opened struct {
+		conn  ssh.Conn
+		chans <-chan ssh.NewChannel
+		reqs  <-chan *ssh.Request
+	}
+	o, err := await(ctx, func() (opened, error) {
+		c, chans, reqs, err := ssh.NewControlClientConn(conn)
+		return opened{c, chans, reqs}, err
+	}, nil)
+	if err != nil {
+		conn.Close()
+		return nil, &Error{Stage: StageSession, Cause: causeOf(ctx, err), Addr: addr, What: "asking the ControlMaster for a connection", Err: err}
+	}
+	c := &Client{conn: o.conn, tcp: &observedConn{Conn: conn, start: time.Now(), released: true}, addr: addr, uid: -1}
+	go ssh.DiscardRequests(o.reqs)
+	go rejectChannels(o.chans)
+	go func() { c.setLost(ended(o.conn.Wait())) }()
+	return c, nil
+}

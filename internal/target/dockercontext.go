@@ -1,0 +1,97 @@
+package target
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/dockercli"
+)
+
+var contextForm = form{
+	kind: Context, prefix: "context:", usage: "context:NAME",
+	parse: func(name string) (string, error) {
+		if name == "" {
+			return "", &RefError{"context:", "it has no name"}
+		}
+		return name, nil
+	},
+	open: func(ctx context.Context, t *Target, name string) error {
+		if name == dockercli.DefaultContext {
+			return t.openEnvironment(ctx)
+		}
+		c, err := dockercli.ReadContext(ctx, t.Laptop, dockerConfig(t.Getenv), name)
+		if err != nil {
+			return err
+		}
+		t.Context = name
+		err = t.openURL(ctx, c.Host, func(addr string) TCPEndpoint {
+			return TCPEndpoint{Addr: addr, TLS: len(c.Files) > 0 || c.SkipVerify, CertDir: c.TLSDir, SkipVerify: c.SkipVerify}
+		})
+		if t.Kind == Local && t.Socket != DefaultSocket {
+			t.key = "context:" + name // no other form names that socket
+		}
+		return err
+	},
+}
+
+// ErrNoForm is a docker endpoint that no form of HOST stands for, such as a named pipe.
+var ErrNoForm = errors.New("docker-vpn-helper does not know this kind of endpoint")
+
+// openURL opens what a DOCKER_HOST or a context's endpoint names. tcp is the endpoint for
+// an address.
+func (t *Target) openURL(ctx context.Context, url string, tcp func(addr string) TCPEndpoint) error {
+	scheme, rest, _ := strings.Cut(url, "://")
+	switch {
+	case scheme == "unix" && rest != "":
+		t.setSocket(rest)
+	case scheme == "ssh":
+		return sshForm.open(ctx, t, rest)
+	case scheme == "tcp":
+		addr, err := parseTCP(rest, tcp("").TLS)
+		if err != nil {
+			return err
+		}
+		t.setTCP(tcp(addr))
+	default:
+		return fmt.Errorf("%s: %w", url, ErrNoForm)
+	}
+	return nil
+}
+
+// openEnvironment opens what docker's context "default" is: DOCKER_HOST, else the local
+// socket. DOCKER_TLS_VERIFY and DOCKER_TLS, set to anything, are TLS with and without
+// verification of the server (docker/cli, cli/flags/options.go).
+func (t *Target) openEnvironment(ctx context.Context) error {
+	url := t.Getenv("DOCKER_HOST")
+	if url == "" {
+		return localForm.open(ctx, t, "")
+	}
+	verify := t.Getenv("DOCKER_TLS_VERIFY") != ""
+	return t.openURL(ctx, url, func(addr string) TCPEndpoint {
+		e := TCPEndpoint{Addr: addr, TLS: verify || t.Getenv("DOCKER_TLS") != "", SkipVerify: !verify}
+		if e.CertDir = t.Getenv("DOCKER_CERT_PATH"); e.CertDir == "" {
+			e.CertDir = dockerConfig(t.Getenv)
+		}
+		return e
+	})
+}
+
+// InUse is what docker itself uses now, and what says so: DOCKER_HOST, DOCKER_CONTEXT, the
+// current context, the local socket (docker/cli, cli/command/cli.go, resolveContextName).
+func InUse(ctx context.Context, t *Target) (r Ref, because string) {
+	name := t.Getenv("DOCKER_CONTEXT")
+	switch url := t.Getenv("DOCKER_HOST"); {
+	case strings.HasPrefix(url, "unix://"):
+		return Ref{Kind: Local}, "DOCKER_HOST"
+	case url != "":
+		return Ref{Context, dockercli.DefaultContext}, "DOCKER_HOST"
+	case name != "":
+		return Ref{Context, name}, "DOCKER_CONTEXT"
+	}
+	if name = dockercli.CurrentContext(ctx, t.Laptop, dockerConfig(t.Getenv)); name != dockercli.DefaultContext {
+		return Ref{Context, name}, "docker's current context"
+	}
+	return Ref{Kind: Local}, "docker's default"
+}
