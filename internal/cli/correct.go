@@ -91,6 +91,8 @@ func (a *app) unknownCommand(name string) error {
 	switch {
 	case slices.Contains(dockerMachineVerbs, verb):
 		return a.dockerMachineDoes(name, verb)
+	case strings.TrimLeft(verb, "-") == "dry-run":
+		return misused(a.instead(name, "fix", "--dry-run"), "unknown command %q: it is a flag of fix and undo", name)
 	case verb == "create":
 		return misused(a.instead(name, "fix", "--create"), "unknown command %q: a machine is created by fix --create", name)
 	case verb == "regenerate-certs":
@@ -130,7 +132,11 @@ func (a *app) argumentsAfter(name string) []string {
 
 // dockerMachineDoes is wrong usage: docker-machine has the command.
 func (a *app) dockerMachineDoes(name, verb string) error {
-	if computer := a.Laptop(host.Sudo{}); !dockermachine.Found(computer) {
+	computer := a.Laptop(host.Sudo{})
+	switch found := dockermachine.Found(computer); {
+	case !found && (verb == "status" || verb == "active"):
+		return misused(a.corrected(name, "doctor"), "unknown command %q", name)
+	case !found:
 		return misused(dockermachine.InstallHint(computer.OS()), "docker-machine does that (docker-machine %s); %s", verb, dockermachine.NotInstalled(computer.OS()))
 	}
 	line := append([]string{verb}, a.args[slices.Index(a.args, name)+1:]...)

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/hint"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/store"
 )
 
@@ -43,14 +44,14 @@ func (a *app) flagError(cmd *cobra.Command, err error) error {
 // flagSynonyms are flags of other programs for ours.
 var flagSynonyms = map[string]string{
 	"-n": "--dry-run", "-a": "--all", "-D": "--verbose", "--debug": "--verbose", "--force": "--yes", "-f": "--yes", "--storage": "--storage-path",
-	"--output": "--json", "--check": "--dry-run", "--simulate": "--dry-run", "--assume-yes": "--yes", "--colour": "--color",
+	"-V": "--version", "--output": "--json", "--check": "--dry-run", "--simulate": "--dry-run", "--assume-yes": "--yes", "--colour": "--color",
 }
 
 // unknownFlag is a flag that a command does not have. letters is what stood behind a
 // single dash, empty behind two.
 func (a *app) unknownFlag(cmd *cobra.Command, name, letters string) error {
-	if word := a.dockerMachineVerb(cmd); word != "" {
-		return a.unknownCommand(word)
+	if err := a.misplacedWord(cmd, "--"+name); err != nil {
+		return err
 	}
 	typed, otherwise := "--"+name, a.helpOf(cmd)
 	if letters != "" {
@@ -73,10 +74,64 @@ func (a *app) unknownFlag(cmd *cobra.Command, name, letters string) error {
 	}
 	for _, c := range a.all() {
 		if other := c.build(); other.Flags().Lookup(name) != nil && letters == "" && slices.Contains(a.args, cmd.Name()) {
-			return misused(a.corrected(cmd.Name(), other.Name()), "%s has no flag %s, but %s has", cmd.Name(), typed, other.Name())
+			return misused(a.asCommand(cmd, other.Name()), "%s has no flag %s, but %s has", cmd.Name(), typed, other.Name())
 		}
 	}
 	return misused(otherwise, "unknown flag %s", typed)
+}
+
+// misplacedWord is wrong usage that comes before an unknown flag: the command itself is not
+// one of ours, or stands behind its flag. nil if neither is so.
+func (a *app) misplacedWord(cmd *cobra.Command, flag string) error {
+	if word := a.dockerMachineVerb(cmd); word != "" {
+		return a.unknownCommand(word)
+	}
+	var words []string
+	for _, arg := range a.args {
+		if !strings.HasPrefix(arg, "-") {
+			words = append(words, arg)
+		}
+	}
+	switch {
+	case len(words) == 0:
+	case cmd.HasParent() && cmd.HasSubCommands() && len(words) > 1:
+		return a.unknownSubcommand(cmd, words[1:])
+	case !cmd.HasParent() && a.args[0] == words[0]:
+		return a.unknownCommand(words[0])
+	case !cmd.HasParent():
+		for _, c := range a.all() {
+			if c.names[0] == words[0] && slices.Contains(flagsOf(c.build()), flag) {
+				return misused(hint.Own(append(words, flag)...), "%s belongs behind %s", flag, words[0])
+			}
+		}
+	}
+	return nil
+}
+
+// asCommand is this command line with another command in the place of one.
+func (a *app) asCommand(cmd *cobra.Command, name string) hint.Hint {
+	line := a.args
+	for _, word := range strings.Fields(cmd.CommandPath())[1:] {
+		i := slices.Index(line, word)
+		line = slices.Concat(line[:i], line[i+1:])
+	}
+	if cmd.Name() == "renew" && name == "fix" {
+		line = slices.Concat([]string{"--reissue"}, line)
+	}
+	return hint.Own(append([]string{name}, line...)...)
+}
+
+// singleDash is wrong usage of docker-machine's -storage-path, which here is -s with the
+// value torage-path; nil if the command line has none.
+func (a *app) singleDash() error {
+	for _, arg := range a.args {
+		if flag, _, _ := strings.Cut(arg, "="); flag == "-storage-path" {
+			return misused(a.corrected(flag, "--storage-path"), "-storage-path needs two dashes")
+		} else if arg == "--" {
+			break
+		}
+	}
+	return nil
 }
 
 // dockerMachineVerb is the command of docker-machine's that the command line has in the

@@ -28,7 +28,8 @@ func (a *app) explainCmd() *cobra.Command {
 	return &cobra.Command{
 		Use:   "explain [CODE | - | -- COMMAND...]",
 		Short: "Explain a finding's code, or an error message",
-		Long: `explain CODE prints what a finding means, what causes it, and what to run.
+		Long: `explain CODE prints what a finding means, what causes it, and what to run;
+explain alone lists the codes.
 explain - does the same for an error message of docker, docker-machine, ssh,
 VBoxManage, docker-compose, curl or minikube, which it reads from standard input.
 explain -- COMMAND runs the command, passes its input and output through, and
@@ -58,6 +59,9 @@ An unrecognized message ends with exit status 4. Nothing is sent over the networ
 			switch {
 			case cmd.ArgsLenAtDash() == 0:
 				return a.explainCommand(args)
+			case len(args) == 0 && a.ui.CanPrompt():
+				a.ui.Lines(docs.Codes()...)
+				return nil
 			case len(args) == 0 || args[0] == "-":
 				return a.explainInput()
 			case strings.ContainsAny(args[0], " \t\n"):
@@ -70,9 +74,15 @@ An unrecognized message ends with exit status 4. Nothing is sent over the networ
 
 func (a *app) explainCode(code string) error {
 	code = strings.ToLower(code)
+	if e, ok := explain.ByID(code); ok {
+		return a.showEntry(e, "", nil)
+	}
 	page, ok := docs.Page(code)
 	if !ok {
-		like := nearest(code, docs.Codes(), 3)
+		if all := codesOf(code); len(all) > 0 {
+			return misused(hint.Explain(all[0]), "%s has these codes: %s", strings.TrimSuffix(code, "."), strings.Join(all, ", "))
+		}
+		like := nearest(code, append(docs.Codes(), messageNames()...), 3)
 		switch len(like) {
 		case 0:
 			return misused(hint.Own("doctor"), "no finding has the code %q", code)
@@ -91,6 +101,26 @@ func (a *app) explainCode(code string) error {
 	}
 	a.ui.Page(code, page)
 	return nil
+}
+
+// codesOf are the codes of what is wrong with a layer.
+func codesOf(layer string) (all []string) {
+	prefix := strings.TrimSuffix(layer, ".") + "."
+	for _, code := range docs.Codes() {
+		if strings.HasPrefix(code, prefix) && !strings.HasSuffix(code, ".ok") {
+			all = append(all, code)
+		}
+	}
+	return all
+}
+
+// messageNames are the names of the error messages that explain knows.
+func messageNames() []string {
+	var all []string
+	for _, e := range explain.All() {
+		all = append(all, e.ID)
+	}
+	return all
 }
 
 // pageFor returns a page with its commands for one machine.
@@ -182,13 +212,27 @@ type explanation struct {
 // explainText explains a message; command is what printed it, nil if that is unknown.
 func (a *app) explainText(text string, command *ran) error {
 	e, ok := explain.Find(text)
+	rest := false
 	if !ok {
-		message := "unrecognized error message"
+		e, ok = explain.FindRest(text)
+		rest = ok
+	}
+	if !ok {
+		message := "unrecognized error message (it must be whole, from the first word)"
 		if command != nil {
 			message = command.failure
 		}
 		return &exitError{code: exitUnknown, message: message, hint: hint.Own("doctor")}
 	}
+	if rest {
+		e.Means = "If docker printed this about dockerd, and not about an image: " + e.Means
+	}
+	return a.showEntry(e, text, command)
+}
+
+// showEntry prints what is known of a message; command is what printed it, nil if that is
+// unknown.
+func (a *app) showEntry(e explain.Entry, text string, command *ran) error {
 	e = e.On(explain.Laptop{
 		System: a.Laptop(host.Sudo{}).OS(), Machine: a.likelyMachine(), Program: a.command(), HostOnlyNetworks: sync.OnceValue(a.hasHostOnlyNetworks),
 	}, text)

@@ -82,6 +82,9 @@ func (a *app) ls(s site, row *template.Template) error {
 	if err != nil {
 		return err
 	}
+	if len(names) == 0 && row == nil && !a.ui.JSON {
+		return nil
+	}
 	rows := make([]lsRow, 0, len(names))
 	defer a.ui.Busy("", fmt.Sprintf("looking at %d machines", len(names)))()
 	err = lookAtAll(a, s, machineRefs(names), lsLook, func(r lsRow) error {

@@ -3,6 +3,7 @@ package cli
 import (
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 )
@@ -39,7 +40,7 @@ func TestNextStepWhereSomethingIsMissing(t *testing.T) {
 func TestNextStepWithoutDockerMachine(t *testing.T) {
 	for _, line := range []string{"doctor", "ls", "env", "fix"} {
 		_, _, stderr := run(t, homeWith(t), line, onlyProgram, "")
-		if !strings.Contains(stderr, "is empty, and docker-machine is not installed") || !strings.Contains(stderr, "sudo curl -fLo /usr/local/bin/docker-machine ") {
+		if !regexp.MustCompile(`(is empty|does not exist), and docker-machine is not installed`).MatchString(stderr) || !strings.Contains(stderr, "sudo curl -fLo /usr/local/bin/docker-machine ") {
 			t.Errorf("%s: %s", line, stderr)
 		}
 	}

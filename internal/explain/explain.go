@@ -80,6 +80,29 @@ func Find(text string) (e Entry, ok bool) {
 	return Entry{}, false
 }
 
+// beginnings are what the last half of docker's own line may begin with, where the first
+// half, which names dockerd's URL, was not pasted.
+var beginnings = []string{"x509:", "tls:", "remote error: tls:", "http: server gave"}
+
+// FindRest is Find for one line of docker's whose first half is missing: it is read as
+// an answer from dockerd.
+func FindRest(text string) (e Entry, ok bool) {
+	text = strings.TrimSpace(text)
+	if strings.Contains(text, "\n") || !slices.ContainsFunc(beginnings, func(b string) bool { return strings.HasPrefix(text, b) }) {
+		return Entry{}, false
+	}
+	return Find(`error during connect: Get "https://192.168.99.100:2376/v1.40/info": ` + text)
+}
+
+// ByID returns the entry of a name.
+func ByID(id string) (Entry, bool) {
+	i := slices.IndexFunc(All(), func(e Entry) bool { return e.ID == id })
+	if i < 0 {
+		return Entry{}, false
+	}
+	return All()[i], true
+}
+
 // fits reports whether one of the two forms of a text has one of the patterns, and
 // neither has a sign of something else.
 func (e Entry) fits(patterns []pattern, spaced, joined string) bool {

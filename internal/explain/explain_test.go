@@ -212,6 +212,27 @@ func TestOtherTextsAreNotExplained(t *testing.T) {
 	}
 }
 
+// People paste the last half of docker's line. What a registry or another server prints
+// just so stays unexplained.
+func TestTheRestOfALine(t *testing.T) {
+	for text, want := range map[string]string{
+		"x509: certificate signed by unknown authority":        "docker.cert-unknown-authority",
+		" x509: certificate has expired or is not yet valid\n": "docker.cert-expired",
+		"tls: failed to verify certificate: x509: certificate signed by unknown authority (possibly because of \"crypto/rsa: verification error\" while trying to verify candidate authority certificate \"ann\")": "docker.cert-unknown-authority",
+		"remote error: tls: unknown certificate authority":                                      "docker.client-cert-rejected",
+		"remote error: tls: bad certificate":                                                    "docker.client-cert-rejected",
+		"http: server gave HTTP response to HTTPS client":                                       "docker.not-tls",
+		"dial tcp 127.0.0.1:5432: connect: connection refused":                                  "",
+		"net/http: TLS handshake timeout":                                                       "",
+		"http: TLS handshake error from 192.168.99.1:54321: remote error: tls: bad certificate": "",
+		"x509: certificate signed by unknown authority\nhelm failed":                            "",
+	} {
+		if e, _ := FindRest(text); e.ID != want {
+			t.Errorf("%q: %q, want %q", text, e.ID, want)
+		}
+	}
+}
+
 func TestEntriesAreComplete(t *testing.T) {
 	all := All()
 	samples := 0

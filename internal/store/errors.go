@@ -23,10 +23,15 @@ type NotFoundError struct {
 	Name  string
 	Dir   string   // the store
 	Known []string // the machines that it has
+	// NoStore reports that the store's directory does not exist.
+	NoStore bool
 }
 
 func (e *NotFoundError) Error() string {
-	if len(e.Known) == 0 {
+	switch {
+	case e.NoStore:
+		return fmt.Sprintf("no machine %q: the store %s does not exist", e.Name, e.Dir)
+	case len(e.Known) == 0:
 		return fmt.Sprintf("no machine %q: the store %s is empty", e.Name, e.Dir)
 	}
 	return fmt.Sprintf("no machine %q in the store %s; available: %s", e.Name, e.Dir, strings.Join(e.Known, ", "))

@@ -73,7 +73,8 @@ func (s *Store) Load(ctx context.Context, name string) (Machine, error) {
 	beside, err := s.laptop.ReadDir(ctx, dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		known, _ := s.Names(ctx)
-		return Machine{}, &NotFoundError{Name: name, Dir: s.dir, Known: known}
+		_, err := s.laptop.ReadDir(ctx, s.dir)
+		return Machine{}, &NotFoundError{Name: name, Dir: s.dir, Known: known, NoStore: errors.Is(err, fs.ErrNotExist)}
 	}
 	if err != nil {
 		return Machine{}, &ConfigError{Path: path, Err: err}

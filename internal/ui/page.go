@@ -81,6 +81,9 @@ func (u *UI) prose(text string, columns int, lead, indent string, p func(color.A
 	var b strings.Builder
 	for i, part := range strings.Split(text, "`") {
 		if i%2 == 1 { // between backticks
+			if quoted(part) && p(color.FgCyan, part) == part {
+				part = "'" + part + "'" // without color nothing else sets it off
+			}
 			part = codeWord + strings.Join(strings.Fields(part), " "+codeWord)
 		}
 		b.WriteString(part)
@@ -104,6 +107,12 @@ func (u *UI) prose(text string, columns int, lead, indent string, p func(color.A
 		out.WriteString("\n")
 	}
 	return out.String()
+}
+
+// quoted reports whether a command or a message would run into the prose around it. A file's
+// name, or a finding's code, does not.
+func quoted(code string) bool {
+	return strings.Contains(code, " ") || !strings.ContainsAny(code, "./_-")
 }
 
 // codeWord marks a word that stood between backticks, until it is written. It is a
