@@ -15,16 +15,16 @@ type command struct {
 // all are the commands, in the order in which help lists their kinds.
 func (a *app) all() []command {
 	return []command{
-		{[]string{"fix"}, a.fixCmd},
 		{[]string{"doctor"}, a.doctorCmd},
-		{[]string{"env"}, a.envCmd},
+		{[]string{"fix"}, a.fixCmd},
 		{[]string{"undo"}, a.undoCmd},
+		{[]string{"env"}, a.envCmd},
+		{[]string{"ls", "list"}, a.lsCmd},
+		{[]string{"explain"}, a.explainCmd},
 		{[]string{"context"}, a.contextCmd},
 		{[]string{"cert"}, a.certCmd},
 		{[]string{"modules"}, a.modulesCmd},
 		{[]string{"ports"}, a.portsCmd},
-		{[]string{"ls", "list"}, a.lsCmd},
-		{[]string{"explain"}, a.explainCmd},
 		{[]string{"shell-init"}, a.shellInitCmd},
 		{[]string{"completion"}, a.completionCmd},
 		{[]string{"version"}, a.versionCmd},

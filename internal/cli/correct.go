@@ -150,7 +150,7 @@ func (a *app) unknownSubcommand(cmd *cobra.Command, args []string) error {
 	for _, sub := range cmd.Commands() {
 		names = append(names, sub.Name())
 	}
-	want, first := strings.Join(names, " or "), hint.Own(cmd.Name(), names[len(names)-1])
+	want, first := strings.Join(names, " or "), hint.Own(cmd.Name(), names[0])
 	if len(args) == 0 {
 		return misused(first, "%s takes %s", cmd.Name(), want)
 	}

@@ -30,10 +30,13 @@ func (a *app) explainCmd() *cobra.Command {
 		Short: "Explain a finding's code, or an error message",
 		Long: `explain CODE prints what a finding means, what causes it, and what to run;
 explain alone lists the codes.
+
 explain - does the same for an error message of docker, docker-machine, ssh,
 VBoxManage, docker-compose, curl or minikube, which it reads from standard input.
+
 explain -- COMMAND runs the command, passes its input and output through, and
 explains its error message if it fails: exit status 1; 0 if it succeeds.
+
 An unrecognized message ends with exit status 4. Nothing is sent over the network.`,
 		Example: `  docker-vpn-helper explain route.hijacked
   docker ps 2>&1 | docker-vpn-helper explain -

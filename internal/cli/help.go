@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/engine"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/ui"
 )
 
 func (a *app) helpCmd() *cobra.Command {
@@ -41,6 +42,7 @@ func (a *app) help(text func(*cobra.Command, []string)) func(*cobra.Command, []s
 		var b bytes.Buffer
 		out := cmd.OutOrStdout()
 		cmd.SetOut(&b)
+		cmd.Long = reflowed(cmd.Long, a.ui.Columns())
 		text(cmd, args)
 		cmd.SetOut(out)
 		if !a.ui.JSON {
@@ -54,6 +56,20 @@ func (a *app) help(text func(*cobra.Command, []string)) func(*cobra.Command, []s
 			a.code = a.report(err)
 		}
 	}
+}
+
+// maxHelp is the widest that help's prose gets.
+const maxHelp = 90
+
+// reflowed breaks the paragraphs of a text anew for the screen's width. Indented lines stay.
+func reflowed(text string, columns int) string {
+	paragraphs := strings.Split(text, "\n\n")
+	for i, p := range paragraphs {
+		if !strings.HasPrefix(p, " ") && !strings.Contains(p, "\n ") {
+			paragraphs[i] = strings.Join(ui.Wrap(strings.Join(strings.Fields(p), " "), min(columns, maxHelp)), "\n")
+		}
+	}
+	return strings.Join(paragraphs, "\n\n")
 }
 
 // unknownHelp is wrong usage of help: about has no subcommand rest.

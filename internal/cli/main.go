@@ -102,6 +102,7 @@ $DOCKER_MACHINE_NAME, else the only machine in the store, else "default".
 
 Exit status: 0 healthy or repaired, 1 problems found or rolled back, 2 wrong usage,
 3 you must act first, 4 could not tell, 5 rollback incomplete, 130 interrupted.
+
 Documentation: https://github.com/docker-vpn-helper/docker-vpn-helper`,
 		Example: `  docker-vpn-helper doctor
   eval "$(docker-vpn-helper fix default)"
@@ -132,12 +133,13 @@ Documentation: https://github.com/docker-vpn-helper/docker-vpn-helper`,
 	root.SetErr(a.Stderr)
 	root.SetUsageFunc(func(c *cobra.Command) error { return usageText(c.OutOrStderr(), c, a.ui.Columns()) })
 	root.CompletionOptions.DisableDefaultCmd = true
+	cobra.EnableCommandSorting = false // what most people need comes first
 	root.SetFlagErrorFunc(a.flagError)
 	root.Flags().BoolVar(&version, "version", false, "print the version")
 	a.globalFlags(root)
 	root.SetHelpFunc(a.help(root.HelpFunc()))
-	root.SetHelpCommand(a.helpCmd())
 	root.AddCommand(a.commands()...)
+	root.SetHelpCommand(a.helpCmd())
 	if a.completing() {
 		a.complete(root)
 	}
