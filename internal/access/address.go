@@ -82,7 +82,7 @@ func (a *Access) forwarded(ctx context.Context) string {
 	case errors.As(err, &complaint) && complaint.Kind == vbox.NotFound, a.Machine.SSHPort == 0:
 		return ""
 	}
-	return net.JoinHostPort("127.0.0.1", strconv.Itoa(a.Machine.SSHPort))
+	return net.JoinHostPort(host.Loopback, strconv.Itoa(a.Machine.SSHPort))
 }
 
 // loopbackIP is where a rule that listens on loopback, or everywhere, is reached.
@@ -90,7 +90,7 @@ func loopbackIP(f vbox.Forward) string {
 	if ip, err := netip.ParseAddr(f.HostIP); err == nil && ip.IsLoopback() {
 		return ip.String()
 	}
-	return "127.0.0.1"
+	return host.Loopback
 }
 
 // name is the docker host's own address, or the name that stands in its place; "" where

@@ -155,7 +155,7 @@ type Summary struct {
 }
 
 // Summarize describes a certificate. The lists are never nil.
-func Summarize(cert *x509.Certificate) Summary {
+func Summarize(cert *x509.Certificate) *Summary {
 	sum := sha256.Sum256(cert.Raw)
 	usages := []string{}
 	for _, u := range cert.ExtKeyUsage {
@@ -168,7 +168,7 @@ func Summarize(cert *x509.Certificate) Summary {
 			usages = append(usages, "any")
 		}
 	}
-	return Summary{
+	return &Summary{
 		Subject: cert.Subject.String(), Issuer: cert.Issuer.String(), Serial: cert.SerialNumber.Text(16),
 		Names: append([]string{}, NamesOf(cert)...), NotBefore: cert.NotBefore.UTC(), NotAfter: cert.NotAfter.UTC(),
 		Usages: usages, CA: cert.IsCA, Key: keyText(cert.PublicKey), KeySHA256: PublicKeyHash(cert.PublicKey),

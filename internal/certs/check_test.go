@@ -182,7 +182,7 @@ func TestSummary(t *testing.T) {
 		c.IPAddresses = append(c.IPAddresses, net.ParseIP("::1"))
 	})
 	got := Summarize(leaf)
-	want := Summary{
+	want := &Summary{
 		Subject: "O=me.default", Issuer: "O=me", Serial: "7", Names: []string{"localhost", "192.168.99.100", "::1"},
 		NotBefore: now().Add(-100 * day), NotAfter: now().Add(980 * day), Usages: []string{"server", "client"},
 		Key: "RSA 1024", KeySHA256: PublicKeyHash(leaf.PublicKey), Signature: "ECDSA-SHA256", Fingerprint: got.Fingerprint,

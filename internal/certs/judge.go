@@ -169,14 +169,6 @@ func (r role) chainProblems(chain []*x509.Certificate, now time.Time) []Problem 
 	return append(problems, r.leafProblems(chain[0], now)...)
 }
 
-// caName is what a text calls a CA.
-func caName(ca *x509.Certificate, root bool) string {
-	if root {
-		return machineCA
-	}
-	return fmt.Sprintf("the intermediate CA %q", ca.Subject)
-}
-
 // unfit is why a CA that has signed the certificate below it may not have; place is
 // how many are below it.
 func (r role) unfit(ca *x509.Certificate, place int, root bool) error {

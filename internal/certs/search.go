@@ -73,3 +73,11 @@ func (s *search) why(leaf *x509.Certificate) Problem {
 	}
 	return Problem{Kind: WrongCA, Text: text}
 }
+
+// caName is what a text calls a CA.
+func caName(ca *x509.Certificate, root bool) string {
+	if root {
+		return machineCA
+	}
+	return fmt.Sprintf("the intermediate CA %q", ca.Subject)
+}

@@ -42,7 +42,7 @@ type AddRule struct {
 }
 
 func (c *AddRule) rule() vbox.Forward {
-	return vbox.Forward{Slot: c.Slot, Name: virtualbox.RuleName, Proto: "tcp", HostIP: "127.0.0.1", HostPort: c.Port, GuestPort: cmp.Or(c.Guest, store.DefaultEnginePort)}
+	return vbox.Forward{Slot: c.Slot, Name: virtualbox.RuleName, Proto: "tcp", HostIP: host.Loopback, HostPort: c.Port, GuestPort: cmp.Or(c.Guest, store.DefaultEnginePort)}
 }
 
 func (c *AddRule) About() engine.About {
@@ -116,7 +116,7 @@ func (c *AddRule) bound(ctx context.Context, t *target.Target, vm vbox.VM) (bool
 	if !vm.State.Live() {
 		return true, nil
 	}
-	e := endpoint.Endpoint{Host: endpoint.Localhost, Port: c.Port}
+	e := endpoint.Forwarded(c.Port)
 	for deadline := t.Now().Add(bindTime); ; {
 		t.Forget()
 		a := t.Endpoints.Ask(ctx, e)

@@ -93,8 +93,7 @@ func place(c target.Certificate) certPlace {
 		}
 		return certPlace{Error: text}
 	}
-	s := certs.Summarize(c.Cert)
-	return certPlace{Summary: &s}
+	return certPlace{Summary: certs.Summarize(c.Cert)}
 }
 
 // fields are one block a place; a certificate that has been shown is not shown again.

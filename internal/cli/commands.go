@@ -35,7 +35,7 @@ func (a *app) all() []command {
 // shell prompt may wait for it; else all of them.
 func (a *app) commands() []*cobra.Command {
 	var built []*cobra.Command
-	for _, c := range a.all() {
+	for _, c := range a.table {
 		if len(a.args) > 0 && slices.Contains(c.names, a.args[0]) {
 			return []*cobra.Command{c.build()}
 		}

@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 
@@ -11,55 +10,6 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/hint"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
 )
-
-// misused is wrong usage with the command line that was probably meant.
-func misused(meant hint.Hint, format string, args ...any) error {
-	return &exitError{code: exitUsage, message: fmt.Sprintf(format, args...), hint: meant}
-}
-
-// corrected is this very command line with one word replaced: an argument, a flag, or
-// a flag's value.
-func (a *app) corrected(word, by string) hint.Hint {
-	line := slices.Clone(a.args)
-	for i, arg := range line {
-		flag, value, _ := strings.Cut(arg, "=")
-		switch {
-		case arg == word:
-			line[i] = by
-		case flag == word:
-			line[i] = by + "=" + value
-		case !strings.HasPrefix(arg, "-") || value != word || value == "":
-			continue
-		case by == "true":
-			line[i] = flag
-		case by == "false":
-			line[i] = flag + "=" + by
-		default:
-			line = slices.Replace(line, i, i+1, flag, by)
-		}
-		return a.line(line)
-	}
-	return nil
-}
-
-// line is a command line of this program.
-func (a *app) line(args []string) hint.Hint {
-	return hint.Run(append([]string{"docker-vpn-helper"}, args...)...)
-}
-
-// without is this very command line without some of its arguments.
-func (a *app) without(args ...string) hint.Hint {
-	line := slices.Clone(a.args)
-	for _, arg := range args {
-		for i := len(line) - 1; i >= 0; i-- {
-			if line[i] == arg {
-				line = slices.Delete(line, i, i+1)
-				break
-			}
-		}
-	}
-	return a.line(line)
-}
 
 // helpOf is the help of a command, or of the program if it is nil.
 func (a *app) helpOf(cmd *cobra.Command) hint.Hint {
@@ -99,7 +49,7 @@ func (a *app) unknownCommand(name string) error {
 		return misused(a.instead(name, "cert", "renew"), "unknown command %q: a certificate is renewed by cert renew", name)
 	}
 	var names []string
-	for _, c := range a.all() {
+	for _, c := range a.table {
 		names = append(names, c.names...)
 		if slices.Contains(synonyms[c.names[0]], verb) {
 			return misused(a.corrected(name, c.names[0]), "unknown command %q", name)
@@ -117,17 +67,6 @@ func (a *app) nearestOf(word string, all []string, otherwise hint.Hint) hint.Hin
 		}
 	}
 	return otherwise
-}
-
-// instead is another command with the arguments of this one.
-func (a *app) instead(name string, command ...string) hint.Hint {
-	return hint.Own(append(command, a.argumentsAfter(name)...)...)
-}
-
-// argumentsAfter are the arguments after a word, flags left out.
-func (a *app) argumentsAfter(name string) []string {
-	after := a.args[slices.Index(a.args, name)+1:]
-	return slices.DeleteFunc(slices.Clone(after), func(s string) bool { return strings.HasPrefix(s, "-") })
 }
 
 // dockerMachineDoes is wrong usage: docker-machine has the command.

@@ -72,7 +72,7 @@ func (a *app) unknownFlag(cmd *cobra.Command, name, letters string) error {
 	if near := nearest("--"+strings.TrimLeft(typed, "-"), flags, 1); len(near) > 0 && len(typed) > 2 {
 		return misused(a.corrected(typed, near[0]), "unknown flag %s", typed)
 	}
-	for _, c := range a.all() {
+	for _, c := range a.table {
 		if other := c.build(); other.Flags().Lookup(name) != nil && letters == "" && slices.Contains(a.args, cmd.Name()) {
 			return misused(a.asCommand(cmd, other.Name()), "%s has no flag %s, but %s has", cmd.Name(), typed, other.Name())
 		}

@@ -88,7 +88,7 @@ func (a *app) recorded(s site, args []string) (t *target.Target, target endpoint
 	}
 	t = a.target(s, m)
 	r, err := t.Endpoints.Record(a.ctx)
-	return t, endpoint.Endpoint{Host: endpoint.Localhost, Port: r.Port}, err == nil
+	return t, endpoint.Forwarded(r.Port), err == nil
 }
 
 func (a *app) printEnv(t *target.Target, target endpoint.Endpoint, dialect shell.Dialect, noProxy bool) error {

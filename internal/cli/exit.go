@@ -5,11 +5,9 @@ import (
 	"context"
 	"errors"
 	"io/fs"
-	"slices"
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/dockercli"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/dockerhost"
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/dockermachine"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/engine"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/hint"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
@@ -22,46 +20,11 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/virtualbox"
 )
 
-// The exit codes; docs/design.md has the table.
-const (
-	exitOK          = 0
-	exitProblems    = 1
-	exitUsage       = 2
-	exitUserAction  = 3
-	exitUnknown     = 4
-	exitIncomplete  = 5
-	exitInterrupted = 130
-)
-
-var (
-	errInterrupted = errors.New("interrupted")
-	errTimeout     = errors.New("timed out (--timeout)")
-)
-
-// exitError is an error that knows its exit code and its hint.
-type exitError struct {
-	code    int
-	message string
-	hint    hint.Hint
-	// shown reports that the result, on stdout, has the error in it already.
-	shown bool
-	// changes is what would have been done.
-	changes []string
-}
-
-func (e *exitError) Error() string { return e.message }
-
 // jsonFailure is the form of any failure with --json.
 type jsonFailure struct {
 	Schema  int        `json:"schema"`
 	Error   *jsonError `json:"error"`
 	Changes []string   `json:"changes,omitempty"`
-}
-
-type jsonError struct {
-	Message string `json:"message"`
-	Hint    string `json:"hint"`
-	Exit    int    `json:"exit"`
 }
 
 // report shows an error and returns its exit code.
@@ -75,10 +38,6 @@ func (a *app) report(err error) int {
 		a.ui.Error(e.message, e.hint.String())
 	}
 	return e.code
-}
-
-func (e *exitError) json() *jsonError {
-	return &jsonError{Message: e.message, Hint: e.hint.String(), Exit: e.code}
 }
 
 // classify turns any error into one with an exit code.
@@ -215,47 +174,4 @@ func (a *app) failedRepair(err error) *exitError {
 		return &exitError{hint: hint.Run("ls", "-ld", a.existing(path.Path))}
 	}
 	return nil
-}
-
-// command is a command line of this program that works when pasted.
-func (a *app) command(args ...string) string { return hint.Own(args...).For(a.storage, "").String() }
-
-// again is this very command line with more flags.
-func (a *app) again(flags ...string) hint.Hint {
-	line := append([]string{"docker-vpn-helper"}, a.args...)
-	end := len(line)
-	if dash := slices.Index(line, "--"); dash >= 0 {
-		end = dash // what follows is no flag
-	}
-	return hint.Run(slices.Insert(line, end, flags...)...)
-}
-
-func (a *app) cause(err error) error { return engine.Cause(a.ctx, err) }
-
-func nonNil(s []string) []string {
-	if s == nil {
-		return []string{}
-	}
-	return s
-}
-
-// interrupted reports whether a signal has come; the end of --timeout is none.
-func (a *app) interrupted() bool { return errors.Is(context.Cause(a.ctx), errInterrupted) }
-
-// program is this program and its global flags, the beginning of a command line.
-func (a *app) program() shell.Usage {
-	if a.storage != "" {
-		return shell.Usage{"docker-vpn-helper", "-s", a.storage}
-	}
-	return shell.Usage{"docker-vpn-helper"}
-}
-
-// newHostOnlyHint makes a host-only adapter, or the network that VirtualBox 7 on macOS has
-// in its place, with the addresses that docker-machine gives out unless told otherwise.
-func (a *app) newHostOnlyHint() hint.Hint {
-	args := vbox.CreateHostOnlyIf()
-	if a.Laptop(host.Sudo{}).OS() == host.Darwin && a.hasHostOnlyNetworks() {
-		args = vbox.AddHostOnlyNet("docker-machine", dockermachine.DefaultNetwork().Laptop)
-	}
-	return hint.VBoxManage(args...)
 }

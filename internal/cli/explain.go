@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -20,8 +19,6 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/shell"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/store"
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/vbox"
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/vbox/installation"
 )
 
 func (a *app) explainCmd() *cobra.Command {
@@ -268,24 +265,6 @@ func (a *app) entryPage(e explain.Entry) string {
 		fmt.Fprintf(&b, "\nMore: `%s`\n", hint.Explain(e.Code))
 	}
 	return b.String() + "\nSource: " + e.Source
-}
-
-// hasHostOnlyNetworks reports whether VirtualBox on this Mac is 7 or later. Where there
-// is none, advice is for the adapters that docker-machine knows.
-func (a *app) hasHostOnlyNetworks() bool {
-	laptop := a.Laptop(host.Sudo{})
-	path, err := laptop.LookPath("VBoxManage", installation.Paths(laptop.OS())...)
-	if err != nil {
-		return false
-	}
-	ctx, cancel := context.WithTimeout(a.ctx, 2*time.Second)
-	defer cancel()
-	out, err := laptop.Run(ctx, host.Cmd{Argv: append([]string{path}, vbox.ShowVersion()...)})
-	if err != nil {
-		return false
-	}
-	v, err := vbox.ParseVersion(out.Stdout)
-	return err == nil && v.AtLeast(7, 0, 0)
 }
 
 // likelyMachine is the machine that advice is for. A store that cannot be read does

@@ -41,13 +41,6 @@ func (a *app) hostRefs(s site, args []string, all bool, every func(site) ([]targ
 // names reports whether the command line names a docker host.
 func (a *app) names(args []string) bool { return len(args) > 0 || a.host != "" }
 
-// openHost opens a docker host. Nothing is connected to yet.
-func (a *app) openHost(s site, ref target.Ref) (*target.Target, error) {
-	t := a.withoutMachine(s)
-	err := t.Open(a.ctx, ref)
-	return t, err
-}
-
 // hostRef is what the argument or -H names, else the default. A docker host of a form that
 // the command does not take is wrong usage.
 func (a *app) hostRef(s site, args []string, kinds ...target.Kind) (target.Ref, error) {

@@ -36,8 +36,9 @@ type IO struct {
 // app is one invocation.
 type app struct {
 	IO
-	ui   *ui.UI
-	args []string
+	ui    *ui.UI
+	args  []string
+	table []command // every command, to build one and to correct what was typed
 
 	storage string
 	host    string // -H
@@ -138,6 +139,7 @@ Documentation: https://github.com/docker-vpn-helper/docker-vpn-helper`,
 	root.Flags().BoolVar(&version, "version", false, "print the version")
 	a.globalFlags(root)
 	root.SetHelpFunc(a.help(root.HelpFunc()))
+	a.table = a.all()
 	root.AddCommand(a.commands()...)
 	root.SetHelpCommand(a.helpCmd())
 	if a.completing() {

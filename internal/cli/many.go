@@ -29,15 +29,6 @@ type view struct {
 	err  error
 }
 
-// machineRefs are machines of the store.
-func machineRefs(names []string) []target.Ref {
-	refs := make([]target.Ref, len(names))
-	for i, name := range names {
-		refs[i] = target.Ref{Kind: target.Machine, Name: name}
-	}
-	return refs
-}
-
 // lookAtAll looks at docker hosts side by side, and hands over each result in their
 // order, as soon as those before it are done. A machine's turn does not come before
 // VirtualBox has said what it knows of it: its time runs from then on.

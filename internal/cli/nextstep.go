@@ -1,11 +1,13 @@
 package cli
 
 import (
+	"context"
 	"errors"
 	"io/fs"
 	"path/filepath"
 	"slices"
 	"syscall"
+	"time"
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/dockermachine"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/engine"
@@ -13,6 +15,8 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/target"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/ui"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/vbox"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/virtualbox"
 )
 
 // nextStep is the one thing to do after a diagnosis: the command that fixes the root
@@ -82,4 +86,23 @@ func firstWithHint(r engine.Report, otherwise engine.Finding) engine.Finding {
 		}
 	}
 	return otherwise
+}
+
+// hasHostOnlyNetworks reports whether VirtualBox on this Mac is 7 or later. Where there
+// is none, advice is for the adapters that docker-machine knows.
+func (a *app) hasHostOnlyNetworks() bool {
+	ctx, cancel := context.WithTimeout(a.ctx, 2*time.Second)
+	defer cancel()
+	v, err := virtualbox.New(a.Laptop(host.Sudo{}), func() bool { return false }).Version(ctx)
+	return err == nil && v.AtLeast(7, 0, 0)
+}
+
+// newHostOnlyHint makes a host-only adapter, or the network that VirtualBox 7 on macOS has
+// in its place, with the addresses that docker-machine gives out unless told otherwise.
+func (a *app) newHostOnlyHint() hint.Hint {
+	args := vbox.CreateHostOnlyIf()
+	if a.Laptop(host.Sudo{}).OS() == host.Darwin && a.hasHostOnlyNetworks() {
+		args = vbox.AddHostOnlyNet("docker-machine", dockermachine.DefaultNetwork().Laptop)
+	}
+	return hint.VBoxManage(args...)
 }

@@ -172,3 +172,19 @@ func (a *app) modulesWork(s site) engine.Work {
 		Sink: a.sink(), Now: a.Now,
 	}
 }
+
+// openHost opens a docker host. Nothing is connected to yet.
+func (a *app) openHost(s site, ref target.Ref) (*target.Target, error) {
+	t := a.withoutMachine(s)
+	err := t.Open(a.ctx, ref)
+	return t, err
+}
+
+// machineRefs are machines of the store.
+func machineRefs(names []string) []target.Ref {
+	refs := make([]target.Ref, len(names))
+	for i, name := range names {
+		refs[i] = target.Ref{Kind: target.Machine, Name: name}
+	}
+	return refs
+}

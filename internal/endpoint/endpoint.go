@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/dockerd"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/store"
 )
 
@@ -32,6 +33,9 @@ type Endpoint struct {
 	Planned bool `json:"planned,omitempty"`
 }
 
+// Forwarded is the endpoint that a NAT rule at the laptop's port makes.
+func Forwarded(port int) Endpoint { return Endpoint{Host: Localhost, Port: port} }
+
 // URL is the value for DOCKER_HOST; empty where no endpoint is known.
 func (e Endpoint) URL() string {
 	if e.Host == "" || e.Port == 0 {
@@ -43,11 +47,11 @@ func (e Endpoint) URL() string {
 // addr is what is dialled: localhost may be ::1 first, or missing from the hosts
 // file (boot2docker#392), and a NAT rule listens on IPv4.
 func (e Endpoint) addr() string {
-	host := e.Host
-	if host == Localhost {
-		host = "127.0.0.1"
+	ip := e.Host
+	if ip == Localhost {
+		ip = host.Loopback
 	}
-	return net.JoinHostPort(host, strconv.Itoa(e.Port))
+	return net.JoinHostPort(ip, strconv.Itoa(e.Port))
 }
 
 // Answer is what an endpoint answered.
@@ -132,7 +136,7 @@ func (f *Finder) VerifiedRecord(ctx context.Context) (Endpoint, bool) {
 	if err != nil {
 		return Endpoint{}, false
 	}
-	e := Endpoint{Host: Localhost, Port: r.Port}
+	e := Forwarded(r.Port)
 	return e, f.Ask(ctx, e).Verified()
 }
 
@@ -153,7 +157,7 @@ func (f *Finder) Target(ctx context.Context) Endpoint {
 		if vm, err := f.VM.Info(ctx); err == nil {
 			_, forwards = vm.NATSlot()
 			if rules := f.VM.DaemonRules(vm); len(rules) > 0 {
-				return Endpoint{Host: Localhost, Port: rules[0].HostPort}, nil
+				return Forwarded(rules[0].HostPort), nil
 			}
 		}
 		if e := f.HostOnly(); (!f.repairing() || !forwards) && f.Ask(ctx, e).Verified() {

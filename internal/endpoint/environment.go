@@ -75,12 +75,12 @@ func (f *Finder) Environment(_ context.Context, e Endpoint) ([]shell.Var, error)
 // the NAT rule's, else the host-only address.
 func (f *Finder) Recorded(ctx context.Context) Endpoint {
 	if r, err := f.Record(ctx); err == nil {
-		return Endpoint{Host: Localhost, Port: r.Port}
+		return Forwarded(r.Port)
 	}
 	if f.Machine.VirtualBox() {
 		if vm, err := f.VM.Info(ctx); err == nil {
 			if rules := f.VM.DaemonRules(vm); len(rules) > 0 {
-				return Endpoint{Host: Localhost, Port: rules[0].HostPort}
+				return Forwarded(rules[0].HostPort)
 			}
 		}
 	}

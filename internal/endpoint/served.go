@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/certs"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
 )
 
 // Served is dockerd's answer by the first way that shows a certificate: the
@@ -64,4 +65,4 @@ func (f *Finder) CheckTrust(ctx context.Context, a Answer) error {
 
 // LastingNames are written to config.json with a reissue, so that every later
 // docker-machine regenerate-certs keeps them.
-func (f *Finder) LastingNames() []string { return []string{Localhost, "127.0.0.1"} }
+func (f *Finder) LastingNames() []string { return []string{Localhost, host.Loopback} }

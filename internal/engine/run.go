@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"time"
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
@@ -179,4 +180,13 @@ func (r *run) finish(ctx, hard context.Context, err error) (Result, error) {
 		r.note("rolled back: everything is as before")
 	}
 	return res, Cause(ctx, err)
+}
+
+// unchanged completes the error of a file, such as a state directory that cannot be
+// written, that came before the first change.
+func unchanged(err error) error {
+	if path := (*fs.PathError)(nil); errors.As(err, &path) {
+		return fmt.Errorf("%w; nothing was changed", err)
+	}
+	return err
 }

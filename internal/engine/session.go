@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"path/filepath"
 	"slices"
 	"time"
@@ -75,15 +74,6 @@ func Lock(ctx context.Context, w Work) (*Session, error) {
 		return nil, err
 	}
 	return s, nil
-}
-
-// unchanged completes the error of a file, such as a state directory that cannot be
-// written, that came before the first change.
-func unchanged(err error) error {
-	if path := (*fs.PathError)(nil); errors.As(err, &path) {
-		return fmt.Errorf("%w; nothing was changed", err)
-	}
-	return err
 }
 
 // Close ends the session's connections and gives the lock back.

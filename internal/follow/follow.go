@@ -102,14 +102,6 @@ func (f *Follower) Run(ctx context.Context) {
 	wg.Wait()
 }
 
-// poke asks for something that is done once however often it is asked for.
-func poke(c chan<- struct{}) {
-	select {
-	case c <- struct{}{}:
-	default:
-	}
-}
-
 const (
 	// lookEvery is how often the clock is looked at, and jump what it may lose meanwhile.
 	lookEvery = 5 * time.Second
@@ -128,21 +120,6 @@ func noticeSleep(ctx context.Context, woken func()) {
 		last = now
 	}
 }
-
-// backoff is how long to wait before the next of a row of attempts.
-type backoff struct{ attempts int }
-
-const (
-	firstWait = 250 * time.Millisecond
-	maxWait   = 15 * time.Second
-)
-
-func (b *backoff) next() time.Duration {
-	b.attempts++
-	return min(firstWait<<min(b.attempts-1, 10), maxWait)
-}
-
-func (b *backoff) reset() { b.attempts = 0 }
 
 // sorted are the keys of a map in their order.
 func sorted[V any](m map[ports.Key]V) []ports.Key {

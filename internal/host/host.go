@@ -46,7 +46,7 @@ type Laptop interface {
 	// exists of the absolute paths in also.
 	LookPath(name string, also ...string) (string, error)
 	// PortUse reports whether this user could listen on 127.0.0.1:port right now.
-	PortUse(ctx context.Context, port int) (PortUse, error)
+	PortUse(ctx context.Context, port int) (PortState, error)
 	// Links lists the network interfaces.
 	Links(ctx context.Context) ([]Link, error)
 	// RouteTo asks the kernel which way a packet to ip would take, without
@@ -70,13 +70,13 @@ type Laptop interface {
 	Lock(ctx context.Context, path string, waiting func()) (unlock func(), err error)
 }
 
-// PortUse is what keeps a port from being listened on, if anything does.
-type PortUse string
+// PortState is what keeps a port from being listened on, if anything does.
+type PortState string
 
 const (
-	PortFree       PortUse = "free"
-	PortTaken      PortUse = "taken"      // a program listens on it
-	PortPrivileged PortUse = "privileged" // the operating system does not let this user have it
+	PortFree       PortState = "free"
+	PortTaken      PortState = "taken"      // a program listens on it
+	PortPrivileged PortState = "privileged" // the operating system does not let this user have it
 )
 
 // Cmd is one command. There is no shell in between: Argv is what the program gets.

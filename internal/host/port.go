@@ -11,6 +11,9 @@ import (
 	"time"
 )
 
+// Loopback is the laptop's own address that NAT rules listen on.
+const Loopback = "127.0.0.1"
+
 // connectTime is how long a listener on loopback may take to accept a connection. One
 // that takes longer is there all the same.
 const connectTime = time.Second
@@ -18,10 +21,10 @@ const connectTime = time.Second
 // PortUse implements Laptop. It never listens itself, not even for a moment: that
 // moment is when VirtualBox, starting another VM, would find the port taken, and
 // when a client that looks for VirtualBox there would find us.
-func (l *Local) PortUse(ctx context.Context, port int) (PortUse, error) {
+func (l *Local) PortUse(ctx context.Context, port int) (PortState, error) {
 	ctx, cancel := context.WithTimeout(ctx, connectTime)
 	defer cancel()
-	conn, err := l.DialContext(ctx, "tcp4", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
+	conn, err := l.DialContext(ctx, "tcp4", net.JoinHostPort(Loopback, strconv.Itoa(port)))
 	if err == nil {
 		return PortTaken, conn.Close()
 	}

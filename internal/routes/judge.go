@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"strings"
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
 )
@@ -170,64 +169,10 @@ func (v View) Ambiguous() bool {
 	return len(holder)+len(onIt)+len(bare) > 1
 }
 
-// physical says that the name is that of a network card or Wi-Fi, on macOS or Linux.
-func physical(l host.Link) bool {
-	return numbered(l.Name, "en") || numbered(l.Name, "eth") || strings.HasPrefix(l.Name, "enp") ||
-		strings.HasPrefix(l.Name, "eno") || strings.HasPrefix(l.Name, "ens") || strings.HasPrefix(l.Name, "enx") ||
-		strings.HasPrefix(l.Name, "wl") || l.Kind == "bond" || l.Kind == "team" || l.Kind == "vlan"
-}
-
-func (v View) link(name string) host.Link {
-	for _, l := range v.Links {
-		if l.Name == name {
-			return l
-		}
-	}
-	return host.Link{Name: name}
-}
-
 // own says that some link of the laptop has the machine's address.
 func (v View) own() bool {
 	for _, l := range v.Links {
 		if holds(l, v.Addr) {
-			return true
-		}
-	}
-	return false
-}
-
-func holds(l host.Link, a netip.Addr) bool {
-	for _, p := range l.Addrs {
-		if p.Addr() == a {
-			return true
-		}
-	}
-	return false
-}
-
-func onNet(l host.Link, net netip.Prefix) bool {
-	for _, p := range l.Addrs {
-		if net.Contains(p.Addr()) {
-			return true
-		}
-	}
-	return false
-}
-
-// claims says that the link's own network is the host-only network or a part of
-// it that has the machine's address.
-func claims(l host.Link, v View) bool {
-	for _, p := range l.Addrs {
-		if p.Contains(v.Addr) && p.Bits() >= v.Net().Bits() {
-			return true
-		}
-	}
-	return false
-}
-
-func hasIPv4(l host.Link) bool {
-	for _, p := range l.Addrs {
-		if p.Addr().Is4() {
 			return true
 		}
 	}
@@ -246,4 +191,15 @@ func orNothing(owner host.Link) string {
 		return "nothing"
 	}
 	return owner.Name
+}
+
+// claims says that the link's own network is the host-only network or a part of
+// it that has the machine's address.
+func claims(l host.Link, v View) bool {
+	for _, p := range l.Addrs {
+		if p.Contains(v.Addr) && p.Bits() >= v.Net().Bits() {
+			return true
+		}
+	}
+	return false
 }

@@ -269,3 +269,7 @@ func first(values ...string) string {
 	}
 	return ""
 }
+
+func tooLarge(size int64) error {
+	return fmt.Errorf("has %d bytes, more than %d: that is no machine's configuration", size, maxConfig)
+}

@@ -143,10 +143,6 @@ func readable(e fs.DirEntry) error {
 	return nil
 }
 
-func tooLarge(size int64) error {
-	return fmt.Errorf("has %d bytes, more than %d: that is no machine's configuration", size, maxConfig)
-}
-
 // relocate turns the paths of config.json into those of files that are there. A
 // path that leads nowhere belongs to a store that has since been moved (a home
 // directory renamed, MACHINE_STORAGE_PATH): the file of the same name in the

@@ -5,7 +5,6 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"sync"
 	"unicode"
 )
 
@@ -51,14 +50,6 @@ var (
 	homes     = expr(`(?i)((?:/Users|/home|\\Users)[/\\]+)([^/\\\s:"',;<>]+)`)
 )
 
-// expression is a regular expression that is compiled when it is needed: whatever
-// this program does at its start, a shell's prompt waits for.
-type expression = func() *regexp.Regexp
-
-func expr(s string) expression {
-	return sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(s) })
-}
-
 // Redact takes secrets, user names, public and hardware addresses and the laptop's
 // name out of a text, and whatever would act on a terminal. The same thing gets
 // the same mark everywhere, so that the text still makes sense.
@@ -92,63 +83,6 @@ func Redact(text string, p Private) (string, []Replaced) {
 		{"public addresses", "<public-N>", len(r.marks["public"])},
 		{"hardware addresses", "<mac-N>", len(r.marks["mac"])},
 	}
-}
-
-type redactor struct {
-	text             string
-	marks            map[string]map[string]string // kind → thing → mark
-	secrets, removed int
-}
-
-// What is replaced stands between these until the end, so that no later step takes a
-// mark for a name. printable has left none of them.
-const opening, closing = "\x02", "\x03"
-
-func mark(name string) string { return opening + name + closing }
-
-func finish(text string) string { return strings.NewReplacer(opening, "<", closing, ">").Replace(text) }
-
-// numbered is the mark of a thing; key is the same for every way to write it.
-func (r *redactor) numbered(kind, key string) string {
-	if r.marks[kind] == nil {
-		r.marks[kind] = map[string]string{}
-	}
-	m, ok := r.marks[kind][key]
-	if !ok {
-		m = mark(fmt.Sprintf("%s-%d", kind, len(r.marks[kind])+1))
-		r.marks[kind][key] = m
-	}
-	return m
-}
-
-func (r *redactor) secret() string {
-	r.secrets++
-	return mark("secret")
-}
-
-// replace puts something else in place of each match; matches do not reach across marks.
-func (r *redactor) replace(re expression, with func(groups []string) string) {
-	r.edit(func(s string) string {
-		return re().ReplaceAllStringFunc(s, func(m string) string { return with(re().FindStringSubmatch(m)) })
-	})
-}
-
-// edit changes what stands between the marks.
-func (r *redactor) edit(change func(string) string) {
-	var b strings.Builder
-	for rest := r.text; rest != ""; {
-		plain, after, found := strings.Cut(rest, opening)
-		if plain != "" {
-			b.WriteString(change(plain))
-		}
-		if !found {
-			break
-		}
-		name, after, _ := strings.Cut(after, closing)
-		b.WriteString(mark(name))
-		rest = after
-	}
-	r.text = b.String()
 }
 
 // names replaces what people and the laptop are called.

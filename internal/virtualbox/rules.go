@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/vbox"
 )
 
@@ -17,7 +18,7 @@ const RuleName = "docker-vpn-helper"
 func (m *Machine) DaemonRules(vm vbox.VM) []vbox.Forward {
 	var rules []vbox.Forward
 	for _, f := range vm.Forwards {
-		if f.Proto == "tcp" && f.GuestPort == m.entry.DaemonPort() && f.HostPort != 0 && slices.Contains([]string{"", "127.0.0.1", "localhost"}, f.HostIP) {
+		if f.Proto == "tcp" && f.GuestPort == m.entry.DaemonPort() && f.HostPort != 0 && slices.Contains([]string{"", host.Loopback, "localhost"}, f.HostIP) {
 			rules = append(rules, f)
 		}
 	}

@@ -164,7 +164,7 @@ func (l *laptop) RouteTo(_ context.Context, ip netip.Addr) (host.Route, error) {
 
 // PortUse implements host.Laptop. As on macOS and on most Linux laptops, only root has the
 // ports below 1024; the test may be run by root.
-func (l *laptop) PortUse(ctx context.Context, port int) (host.PortUse, error) {
+func (l *laptop) PortUse(ctx context.Context, port int) (host.PortState, error) {
 	w, err := l.world()
 	if err != nil {
 		return "", err

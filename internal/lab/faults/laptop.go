@@ -145,7 +145,7 @@ func (l *Laptop) LookPath(name string, also ...string) (string, error) {
 }
 
 // PortUse implements host.Laptop.
-func (l *Laptop) PortUse(ctx context.Context, port int) (host.PortUse, error) {
+func (l *Laptop) PortUse(ctx context.Context, port int) (host.PortState, error) {
 	if err := l.wait(ctx); err != nil {
 		return "", fmt.Errorf("trying port %d: %w", port, err)
 	}

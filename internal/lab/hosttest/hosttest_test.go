@@ -42,7 +42,7 @@ func TestTranscriptBehavesLikeTheComputer(t *testing.T) {
 
 	free, _ := c.PortUse(ctx, 2376)
 	taken, _ := c.PortUse(ctx, 2377)
-	same(t, "ports of the scene", []host.PortUse{host.PortFree, host.PortTaken}, []host.PortUse{free, taken})
+	same(t, "ports of the scene", []host.PortState{host.PortFree, host.PortTaken}, []host.PortState{free, taken})
 	if _, err := c.RouteTo(ctx, netip.MustParseAddr("192.168.99.100")); !errors.Is(err, errors.ErrUnsupported) {
 		t.Errorf("route: %v", err)
 	}

@@ -53,8 +53,8 @@ func failed(network string, why syscall.Errno) error {
 }
 
 // PortUse implements host.Laptop.
-func (c *Computer) PortUse(_ context.Context, port int) (host.PortUse, error) {
-	for _, use := range []host.PortUse{host.PortTaken, host.PortPrivileged} {
+func (c *Computer) PortUse(_ context.Context, port int) (host.PortState, error) {
+	for _, use := range []host.PortState{host.PortTaken, host.PortPrivileged} {
 		for _, f := range c.facts(string(use)) {
 			if f[0] == strconv.Itoa(port) {
 				return use, nil

@@ -145,7 +145,7 @@ func sameHost(a, b string) bool {
 
 // loopback gives the names of the laptop itself one spelling.
 func loopback(name string) string {
-	if name == "127.0.0.1" || name == "::1" {
+	if name == host.Loopback || name == "::1" {
 		return endpoint.Localhost
 	}
 	return name

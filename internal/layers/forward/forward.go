@@ -115,7 +115,7 @@ func (s *State) choosePort(ctx context.Context, t *target.Target) (err error) {
 // answer with this machine's certificate settles it; else the listener's name
 // does, for VirtualBox accepts a rule whose bind has failed.
 func takenBy(ctx context.Context, t *target.Target, vm vbox.VM, rule vbox.Forward) (string, error) {
-	answer := t.Endpoints.Ask(ctx, endpoint.Endpoint{Host: endpoint.Localhost, Port: rule.HostPort})
+	answer := t.Endpoints.Ask(ctx, endpoint.Forwarded(rule.HostPort))
 	if answer.Identity == endpoint.Mine {
 		return "", nil
 	}

@@ -89,7 +89,7 @@ func (s State) forward(otherwise hint.Hint) hint.Hint {
 		return otherwise
 	}
 	var next hint.Hint
-	rule := vbox.Forward{Name: ruleName, Proto: "tcp", HostIP: "127.0.0.1", HostPort: s.FreePort, GuestPort: 22}
+	rule := vbox.Forward{Name: ruleName, Proto: "tcp", HostIP: host.Loopback, HostPort: s.FreePort, GuestPort: 22}
 	if old, found := oldRule(s.VM); found {
 		rule.Name = old.Name
 		next = hint.VBoxManage(vbox.DeleteForward(s.VM, old.Slot, old.Name)...)
@@ -108,6 +108,6 @@ func restartable(ctx context.Context, t *target.Target) bool {
 // config.json's port of 127.0.0.1, and without one to port 22, the laptop's own sshd
 // (docker/machine b170508b, libmachine/drivers/base.go).
 func viaDockerMachine(t *target.Target, addresses []access.Address) bool {
-	addr := net.JoinHostPort("127.0.0.1", strconv.Itoa(t.Machine.SSHPort))
+	addr := net.JoinHostPort(host.Loopback, strconv.Itoa(t.Machine.SSHPort))
 	return !t.Machine.VirtualBox() || slices.Contains(addresses, access.Address{Addr: addr, NAT: true})
 }

@@ -87,7 +87,7 @@ func (f *Shared) client(ctx context.Context, t *target.Target) {
 	if err != nil || unpaired != nil {
 		return
 	}
-	f.Client = summary(chain[0])
+	f.Client = certs.Summarize(chain[0])
 	if causes := certs.JudgeClient(roots, chain, t.Now()).Causes; len(causes) > 0 {
 		f.ClientProblem = &causes[0]
 	}

@@ -117,7 +117,7 @@ func (s State) withoutLogin(ctx context.Context, t *target.Target, answer endpoi
 	}
 	s.served(answer)
 	if own, err := t.Endpoints.StoreCert(ctx); err == nil {
-		s.Store = summary(own)
+		s.Store = certs.Summarize(own)
 	}
 	s.judge(t, cas, answer.Chain())
 	return s
@@ -141,7 +141,7 @@ func (s *State) look(ctx context.Context, t *target.Target, answer endpoint.Answ
 		}
 	}
 	if own, err := t.Endpoints.StoreCert(ctx); err == nil {
-		s.Store = summary(own)
+		s.Store = certs.Summarize(own)
 		if chain == nil && s.Broken != "" {
 			chain = []*x509.Certificate{own} // what dockerd had before the file was broken
 		}
@@ -163,7 +163,7 @@ func (s *State) look(ctx context.Context, t *target.Target, answer endpoint.Answ
 }
 
 func (s *State) served(answer endpoint.Answer) {
-	s.Served, s.NoClientAuth = summary(answer.Leaf), answer.NoClientAuth
+	s.Served, s.NoClientAuth = certs.Summarize(answer.Leaf), answer.NoClientAuth
 }
 
 // client reads docker's own certificate, and what dockerd made of it.
@@ -178,7 +178,7 @@ func (s *State) client(ctx context.Context, t *target.Target, roots []*x509.Cert
 	if err != nil {
 		return // docker cannot use it either: ClientUnusable
 	}
-	s.Client = summary(own)
+	s.Client = certs.Summarize(own)
 	if causes := certs.JudgeClient(roots, []*x509.Certificate{own}, t.Now()).Causes; len(roots) > 0 && len(causes) > 0 {
 		s.ClientProblem = &causes[0]
 	}
@@ -191,7 +191,7 @@ func (s *State) disk(t *target.Target) []*x509.Certificate {
 	disk, err := certs.ParseCert(file.Data)
 	switch {
 	case err == nil:
-		s.Disk = summary(disk)
+		s.Disk = certs.Summarize(disk)
 		key := s.Facts.PublicKey()
 		s.KeyMismatch = key != nil && !certs.SameKey(key, disk.PublicKey)
 		chain := []*x509.Certificate{disk}
@@ -222,9 +222,4 @@ func (s *State) judge(t *target.Target, roots, chain []*x509.Certificate) {
 		}
 	}
 	s.Renewable = certs.Renewable(chain[0], s.Verdict.Root, t.Now())
-}
-
-func summary(c *x509.Certificate) *certs.Summary {
-	s := certs.Summarize(c)
-	return &s
 }
