@@ -7,7 +7,6 @@ import (
 	"context"
 	"net"
 	"net/netip"
-	"slices"
 	"sync"
 	"time"
 
@@ -119,14 +118,4 @@ func noticeSleep(ctx context.Context, woken func()) {
 		}
 		last = now
 	}
-}
-
-// sorted are the keys of a map in their order.
-func sorted[V any](m map[ports.Key]V) []ports.Key {
-	keys := make([]ports.Key, 0, len(m))
-	for k := range m {
-		keys = append(keys, k)
-	}
-	slices.SortFunc(keys, func(a, b ports.Key) int { return compareKeys(a, b) })
-	return keys
 }

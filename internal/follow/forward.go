@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"net"
 	"net/netip"
+	"slices"
 	"strconv"
 	"sync"
 	"syscall"
@@ -284,4 +285,14 @@ func reset(conn net.Conn) {
 		_ = tcp.SetLinger(0)
 	}
 	conn.Close()
+}
+
+// sorted are the keys of a map in their order.
+func sorted[V any](m map[ports.Key]V) []ports.Key {
+	keys := make([]ports.Key, 0, len(m))
+	for k := range m {
+		keys = append(keys, k)
+	}
+	slices.SortFunc(keys, func(a, b ports.Key) int { return compareKeys(a, b) })
+	return keys
 }
