@@ -104,3 +104,22 @@ func (a *app) defaultHost(s site, kinds []target.Kind) (target.Ref, error) {
 	}
 	return ref, nil
 }
+
+// machineName is the machine that the argument, -H, the environment or the store names.
+func (a *app) machineName(s site, args []string) (string, error) {
+	ref, err := a.hostRef(s, args, target.Machine)
+	return ref.Name, err
+}
+
+// withMachine opens the machine that the arguments name.
+func (a *app) withMachine(args []string, do func(*target.Target) error) error {
+	s, err := a.site()
+	if err != nil {
+		return err
+	}
+	return a.onMachine(s, args, do)
+}
+
+func (a *app) onMachine(s site, args []string, do func(*target.Target) error) error {
+	return a.onHost(s, args, do, target.Machine)
+}

@@ -82,12 +82,6 @@ func (a *app) allMachines(s site) ([]target.Ref, error) {
 	return machineRefs(names), err
 }
 
-// machineName is the machine that the argument, -H, the environment or the store names.
-func (a *app) machineName(s site, args []string) (string, error) {
-	ref, err := a.hostRef(s, args, target.Machine)
-	return ref.Name, err
-}
-
 // target is a machine and everything around it.
 func (a *app) target(s site, m store.Machine) *target.Target {
 	t := a.withoutMachine(s)
@@ -143,19 +137,6 @@ func (a *app) hostWork(s site, ref target.Ref, dir, command string, opened func(
 }
 
 func (a *app) sink() ui.Sink { return ui.Sink{UI: a.ui, Yes: a.yes} }
-
-// withMachine opens the machine that the arguments name.
-func (a *app) withMachine(args []string, do func(*target.Target) error) error {
-	s, err := a.site()
-	if err != nil {
-		return err
-	}
-	return a.onMachine(s, args, do)
-}
-
-func (a *app) onMachine(s site, args []string, do func(*target.Target) error) error {
-	return a.onHost(s, args, do, target.Machine)
-}
 
 func isConfigError(err error) bool {
 	var c *store.ConfigError
