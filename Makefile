@@ -18,7 +18,7 @@ all: build
 
 help:
 	@echo 'make build            build bin/docker-vpn-helper'
-	@echo 'make demo             watch a broken machine being repaired; needs no VirtualBox, no root (2 minutes)'
+	@echo 'make demo             watch a broken machine being repaired; needs no VirtualBox, no root (1 minute)'
 	@echo 'make test             run the tests (10 minutes)'
 	@echo 'make install          install the program, man pages and completions into PREFIX (/usr/local)'
 	@echo 'make uninstall        remove them again'
@@ -52,13 +52,14 @@ test: need-go
 e2e: need-go
 	scripts/debian-packages
 	$(GO) test -tags e2e -count=1 -timeout 30m ./internal/lab/e2e/...
-	$(GO) test -tags e2e -count=1 -timeout 30m ./internal/ui ./internal/lab/screens
+	$(GO) test -tags e2e -count=1 -timeout 30m ./internal/ui ./internal/lab/screens ./internal/firewall
 
 # What make e2e does a tenth of: repairs that are killed, cut off and powered off
 # at random instants, and the slowest hostile hosts; every fault of the matrix, and all fixtures.
 soak: need-go
 	scripts/debian-packages
 	DVH_SOAK=all $(GO) test -tags e2e -count=1 -timeout 180m -v -run '^TestSoak|^TestHostile|^TestHomeFull' ./internal/lab/e2e/...
+	DVH_SOAK=all $(GO) test -tags e2e -count=1 -timeout 180m -v -run '^TestKernel' ./internal/firewall
 	DVH_FAULTS=all $(GO) test -count=1 -timeout 180m -parallel 6 -v ./internal/lab/faults/... ./internal/lab/fixtures/...
 
 # VirtualBox itself, in a chroot that Debian's package is installed into (root on Debian, some
@@ -67,8 +68,8 @@ realvbox: need-go
 	scripts/realvbox $(TESTFLAGS)
 
 demo: need-go
-	@echo 'Compiling the demo (a minute the first time) ...'
-	@CGO_ENABLED=0 $(GO) build -trimpath -o bin/demo ./internal/lab/cmd/demo
+	@echo 'Compiling the demo (up to a minute the first time) ...'
+	@$(GO) build -o bin/demo ./internal/lab/cmd/demo
 	@bin/demo
 
 bench: need-go
@@ -84,7 +85,7 @@ lint: need-go
 	@unformatted=$$(gofmt -l cmd internal); if [ -n "$$unformatted" ]; then echo "gofmt: $$unformatted" >&2; exit 1; fi
 	$(GO) vet ./...
 	GOOS=darwin $(GO) vet ./...
-	$(GO) vet -tags e2e,realvbox ./internal/lab/...
+	$(GO) vet -tags e2e,realvbox ./internal/lab/... ./internal/firewall
 	$(GO) run $(STATICCHECK) -tags e2e,realvbox ./...
 	$(MAKE) deadcode
 
@@ -114,8 +115,6 @@ man: need-go
 # Installing builds nothing, because sudo may not find Go: run make before.
 install:
 	@test -x bin/docker-vpn-helper || { echo "run 'make' first (without sudo), then '$(MAKE) install' again" >&2; exit 1; }
-	@d='$(DESTDIR)$(PREFIX)/bin'; while [ ! -e "$$d" ]; do d=$$(dirname "$$d"); done; [ -w "$$d" ] || \
-	  { echo "$$d cannot be written: use 'sudo $(MAKE) install', or '$(MAKE) install PREFIX=$$HOME/.local'" >&2; exit 1; }
 	install -d '$(DESTDIR)$(PREFIX)/bin' '$(DESTDIR)$(MANDIR)' '$(DESTDIR)$(BASHDIR)' '$(DESTDIR)$(ZSHDIR)' '$(DESTDIR)$(FISHDIR)'
 	install -m 0755 bin/docker-vpn-helper '$(DESTDIR)$(PREFIX)/bin/docker-vpn-helper'
 	install -m 0644 docs/man/*.1 '$(DESTDIR)$(MANDIR)/'

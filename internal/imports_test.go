@@ -80,6 +80,8 @@ func TestWhoMayImportWhom(t *testing.T) {
 		"internal/follow":     {"internal/access", "internal/dockerd", "internal/host", "internal/ports", "internal/relay"},
 		"internal/userssh":    {"internal/host", "internal/memo", "internal/sshhost"},
 		"internal/dockercli":  {"internal/host", "internal/memo"},
+		"internal/netfilter":  {},
+		"internal/firewall":   {"internal/dockerhost", "internal/firewall/writer", "internal/host", "internal/netfilter", "internal/netfilter/nft"},
 		"internal/dockerhost": {"internal/certs", "internal/dockerd", "internal/host", "internal/memo", "internal/shell", "internal/text"},
 	}
 	for _, goos := range []string{"linux", "darwin"} {
@@ -111,5 +113,5 @@ func within(path, base string) bool { return path == base || strings.HasPrefix(p
 
 // pure packages turn text into values and values into text.
 func pure(from string) bool {
-	return slices.Contains([]string{"internal/vbox", "internal/vbox/installation", "internal/routes", "internal/certs", "internal/shell", "internal/hint", "internal/ports"}, from)
+	return slices.Contains([]string{"internal/vbox", "internal/vbox/installation", "internal/routes", "internal/certs", "internal/shell", "internal/hint", "internal/ports", "internal/netfilter", "internal/netfilter/nft", "internal/firewall/writer"}, from)
 }

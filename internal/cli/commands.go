@@ -25,6 +25,7 @@ func (a *app) all() []command {
 		{[]string{"cert"}, a.certCmd},
 		{[]string{"modules"}, a.modulesCmd},
 		{[]string{"ports"}, a.portsCmd},
+		{[]string{"reach"}, a.reachCmd},
 		{[]string{"shell-init"}, a.shellInitCmd},
 		{[]string{"completion"}, a.completionCmd},
 		{[]string{"version"}, a.versionCmd},

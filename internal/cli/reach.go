@@ -1,0 +1,186 @@
+package cli
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/engine"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/firewall"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/firewall/writer"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/hint"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/target"
+)
+
+// reachTime bounds the questions to the docker host.
+const reachTime = 30 * time.Second
+
+func (a *app) reachCmd() *cobra.Command {
+	var from string
+	cmd := &cobra.Command{
+		Use:   "reach TARGET [-H HOST]",
+		Short: "Find out which rule of a packet filter keeps packets from a container",
+		Long: `reach follows a packet through the docker host to a container, and the answer back, and
+prints every rule that drops it: chain, number and text, and the script and unit that wrote
+it. It evaluates the rules as they are, of iptables, ip6tables, ebtables and nftables.
+Nothing is sent and nothing is changed.
+
+TARGET is a container, CONTAINER:PORT with a port inside it, PORT or PORT/udp of the docker
+host, or a container's own address. The packet comes from a client outside (public), in the
+docker host's private network (lan), on the docker host itself (local), in another container
+(container:NAME), or at an address.
+
+It needs root on the docker host. Exit status: 0 reachable, 1 blocked, 4 a rule decides that
+cannot be evaluated.`,
+		Example: `  docker-vpn-helper reach web2
+  docker-vpn-helper reach 8080 -H local --from lan
+  docker-vpn-helper reach web2:80 --from container:web1 --json`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			switch len(args) {
+			case 0:
+				return misused(a.helpOf(cmd), "reach takes a container or a port")
+			case 1:
+				return nil
+			}
+			return misused(a.without(args[1:]...), "reach takes one target, not %s", strings.Join(args, " "))
+		},
+		RunE: func(_ *cobra.Command, args []string) error { return a.reach(args[0], from) },
+	}
+	cmd.Flags().StringVar(&from, "from", firewall.FromPublic, "where the packet comes `FROM`: public, lan, local, container:NAME or an address")
+	return cmd
+}
+
+func (a *app) reach(what, from string) error {
+	s, err := a.site()
+	if err != nil {
+		return err
+	}
+	return a.onHost(s, nil, func(t *target.Target) error {
+		if t.Host == nil {
+			return &exitError{code: exitUsage, message: "the packet filters of " + t.Name() + " are in a VM, which this computer cannot ask", hint: hint.Own("reach", "--help")}
+		}
+		if t.Kind == target.Machine {
+			if running, err := t.VM.Running(a.ctx); err == nil && !running {
+				text := fmt.Sprintf("machine %q is not running (%s)", t.Machine.Name, cmp.Or(t.VM.StateText(a.ctx), "unknown"))
+				return &exitError{code: exitUnknown, message: text, hint: t.StartHint(a.ctx)}
+			}
+		}
+		return a.reachOn(t, what, from)
+	}, target.Machine, target.Local, target.SSH)
+}
+
+// reachReport is what reach --json prints.
+type reachReport struct {
+	Schema int    `json:"schema"`
+	Host   string `json:"host"`
+	*firewall.Answer
+}
+
+// reachOn asks one docker host and prints the answer.
+func (a *app) reachOn(t *target.Target, what, from string) error {
+	ctx, cancel := context.WithTimeout(a.ctx, reachTime)
+	defer cancel()
+	facts, err := firewall.Collect(ctx, t.Host, a.dockerSocket(t))
+	if err != nil {
+		return a.reachFailed(t, err)
+	}
+	answer, err := facts.Reach(what, from)
+	if err != nil {
+		return a.reachFailed(t, err)
+	}
+	a.code = map[firewall.Verdict]int{firewall.Reachable: exitOK, firewall.Blocked: exitProblems, firewall.Unknown: exitUnknown}[answer.Verdict]
+	if a.ui.JSON {
+		return a.ui.PrintJSON(reachReport{engine.Schema, t.Ref.String(), answer})
+	}
+	a.printReach(answer)
+	return nil
+}
+
+// dockerSocket is where dockerd listens on the docker host.
+func (a *app) dockerSocket(t *target.Target) string {
+	if path, ok := strings.CutPrefix(a.Getenv("DOCKER_HOST"), "unix://"); ok && t.Kind == target.Local && path != "" {
+		return path
+	}
+	return firewall.DefaultSocket
+}
+
+// reachFailed is an error of the docker host or of the command line, with its exit status.
+func (a *app) reachFailed(t *target.Target, err error) error {
+	var wrong *firewall.TargetError
+	switch {
+	case a.interrupted():
+		return errInterrupted
+	case errors.As(err, &wrong):
+		e := &exitError{code: exitUsage, message: wrong.Text, hint: hint.Own("reach", "--help")}
+		if len(wrong.Known) > 0 {
+			e.message += ": there are " + strings.Join(wrong.Known, ", ")
+		}
+		return e
+	case errors.Is(err, host.ErrNoSudo):
+		return &exitError{code: exitUserAction, message: "reading packet filters needs root on " + t.Name() + ", and sudo asks for a password there", hint: a.asRoot(t)}
+	}
+	return &exitError{code: exitUnknown, message: err.Error(), hint: t.Hint(hint.Own("doctor", hint.Machine))}
+}
+
+// asRoot is this command line with root's rights on the docker host.
+func (a *app) asRoot(t *target.Target) hint.Hint {
+	switch t.Kind {
+	case target.Local:
+		return hint.Run(append([]string{"sudo", "docker-vpn-helper"}, a.args...)...)
+	case target.SSH:
+		at := strings.TrimPrefix(t.Ref.Arg(), "ssh://")
+		if i := strings.LastIndex(at, "@"); i >= 0 {
+			at = at[i+1:]
+		}
+		return a.corrected(t.Ref.Arg(), "ssh://root@"+at)
+	}
+	return t.Hint(hint.DockerMachine("ssh", hint.Machine, "sudo", "true"))
+}
+
+func (a *app) printReach(r *firewall.Answer) {
+	lines := []string{fmt.Sprintf("%s from %s: %s", r.Target, r.From, r.Verdict)}
+	for _, o := range r.Obstacles {
+		lines = append(lines, "  ✗ "+o.String())
+		if o.WrittenBy != nil {
+			lines = append(lines, "      written by "+writtenBy(*o.WrittenBy))
+		}
+	}
+	for _, d := range r.Doubts {
+		at := d.Place.String()
+		if d.Tool == "" {
+			at = d.Text
+		}
+		lines = append(lines, "  ? "+at, "      "+d.Why)
+	}
+	for _, n := range r.Notes {
+		lines = append(lines, "  ! "+n)
+	}
+	if a.ui.Verbose || r.Verdict == firewall.Reachable {
+		lines = append(lines, "Way:")
+		for _, h := range r.Path {
+			lines = append(lines, "  "+h.At+": "+h.What)
+		}
+	}
+	a.ui.Lines(lines...)
+}
+
+// writtenBy is what wrote a rule, for people.
+func writtenBy(s writer.Source) string {
+	var parts []string
+	if s.File != "" {
+		parts = append(parts, fmt.Sprintf("%s line %d", s.File, s.Line))
+	}
+	if s.Program != "" {
+		parts = append(parts, s.Program)
+	}
+	if s.Unit != "" {
+		parts = append(parts, "("+s.Unit+")")
+	}
+	return strings.Join(parts, " ")
+}

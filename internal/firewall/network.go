@@ -1,0 +1,314 @@
+package firewall
+
+import (
+	"encoding/hex"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfilter"
+)
+
+// parseLinks reads `ip -o link` and `ip -o addr`. A name "eth0@if5" is that of eth0.
+func parseLinks(links, addresses []string) []Link {
+	var all []Link
+	for _, line := range links {
+		fields := strings.Fields(line)
+		if len(fields) < 2 {
+			continue
+		}
+		index, err := strconv.Atoi(strings.TrimSuffix(fields[0], ":"))
+		if err != nil {
+			continue
+		}
+		name, _, _ := strings.Cut(strings.TrimSuffix(fields[1], ":"), "@")
+		l := Link{Index: index, Name: name}
+		for i := 2; i+1 < len(fields); i++ {
+			switch {
+			case fields[i] == "master":
+				l.Master = fields[i+1]
+			case strings.HasPrefix(fields[i], "link/"):
+				l.MAC = fields[i+1]
+			}
+		}
+		all = append(all, l)
+	}
+	for _, line := range addresses {
+		fields := strings.Fields(line)
+		if len(fields) < 4 || fields[2] != "inet" && fields[2] != "inet6" {
+			continue
+		}
+		p, err := parsePrefix(fields[3])
+		if err != nil {
+			continue
+		}
+		for i := range all {
+			if all[i].Name == strings.TrimSuffix(fields[1], ":") {
+				all[i].Addresses = append(all[i].Addresses, p)
+			}
+		}
+	}
+	return all
+}
+
+// parsePrefix reads "10.0.0.1/24" and "10.0.0.1".
+func parsePrefix(s string) (netip.Prefix, error) {
+	if strings.Contains(s, "/") {
+		return netip.ParsePrefix(s)
+	}
+	a, err := netip.ParseAddr(s)
+	if err != nil {
+		return netip.Prefix{}, err
+	}
+	return netip.PrefixFrom(a, a.BitLen()), nil
+}
+
+// Route is a line of the routing tables.
+type Route struct {
+	Dst    netip.Prefix
+	Link   string
+	Via    netip.Addr
+	Table  string // "main", "local" …
+	Type   string // "unicast", "local", "unreachable", "blackhole" …
+	Metric int
+}
+
+var routeTypes = []string{"unicast", "local", "broadcast", "multicast", "anycast", "unreachable", "blackhole", "prohibit", "throw", "nat"}
+
+// parseRoutes reads `ip route show table all`.
+func parseRoutes(lines []string, family netfilter.Family) []Route {
+	var all []Route
+	for _, line := range lines {
+		fields := strings.Fields(line)
+		if len(fields) == 0 {
+			continue
+		}
+		if fields[0] == "nexthop" { // the first of several ways stands for all
+			if n := len(all); n > 0 && all[n-1].Link == "" {
+				all[n-1].options(fields[1:])
+			}
+			continue
+		}
+		r := Route{Table: "main", Type: "unicast"}
+		if slices.Contains(routeTypes, fields[0]) && len(fields) > 1 {
+			r.Type, fields = fields[0], fields[1:]
+		}
+		if fields[0] == "default" {
+			r.Dst = netip.PrefixFrom(netip.IPv4Unspecified(), 0)
+			if family == netfilter.IPv6 {
+				r.Dst = netip.PrefixFrom(netip.IPv6Unspecified(), 0)
+			}
+		} else {
+			p, err := parsePrefix(fields[0])
+			if err != nil {
+				continue
+			}
+			r.Dst = p
+		}
+		r.options(fields[1:])
+		all = append(all, r)
+	}
+	return all
+}
+
+func (r *Route) options(fields []string) {
+	for i := 0; i+1 < len(fields); i++ {
+		switch fields[i] {
+		case "dev":
+			r.Link = fields[i+1]
+		case "via":
+			r.Via, _ = netip.ParseAddr(fields[i+1])
+		case "table":
+			r.Table = fields[i+1]
+		case "metric":
+			r.Metric, _ = strconv.Atoi(fields[i+1])
+		}
+	}
+}
+
+// PolicyRule is a line of `ip rule`. Selectors that are not read are in Other.
+type PolicyRule struct {
+	Family   netfilter.Family
+	From     netip.Prefix // the zero value stands for all
+	To       netip.Prefix
+	Link     string // incoming
+	Table    string
+	Suppress int    // routes of at most this length do not count; -1 for none
+	Other    string // "fwmark 0x1"
+}
+
+func parsePolicyRules(lines []string, family netfilter.Family) []PolicyRule {
+	var all []PolicyRule
+	for _, line := range lines {
+		_, text, ok := strings.Cut(line, ":")
+		if !ok {
+			continue
+		}
+		r := PolicyRule{Family: family, Suppress: -1}
+		fields := strings.Fields(text)
+		for i := 0; i < len(fields); i++ {
+			next := ""
+			if i+1 < len(fields) {
+				next = fields[i+1]
+			}
+			switch fields[i] {
+			case "from", "to":
+				p, err := parsePrefix(next)
+				switch {
+				case next == "all":
+				case err != nil:
+					r.Other += fields[i] + " " + next + " "
+				case fields[i] == "from":
+					r.From = p
+				default:
+					r.To = p
+				}
+				i++
+			case "iif":
+				r.Link = next
+				i++
+			case "lookup":
+				r.Table = next
+				i++
+			case "suppress_prefixlength":
+				r.Suppress, _ = strconv.Atoi(next)
+				i++
+			case "proto", "priority":
+				i++
+			default:
+				r.Other += fields[i] + " "
+			}
+		}
+		all = append(all, r)
+	}
+	return all
+}
+
+// Way is the route of a packet; doubt is a policy rule that might choose another one.
+func (f *Facts) Way(src, dst netip.Addr, in string) (best *Route, doubt string) {
+	family := netfilter.IPv6
+	if dst.Is4() {
+		family = netfilter.IPv4
+	}
+	rules := slices.DeleteFunc(slices.Clone(f.Rules), func(r PolicyRule) bool { return r.Family != family })
+	if len(rules) == 0 {
+		rules = []PolicyRule{{Table: "local", Suppress: -1}, {Table: "main", Suppress: -1}, {Table: "default", Suppress: -1}}
+	}
+	for _, rule := range rules {
+		if rule.From.IsValid() && !rule.From.Contains(src) || rule.To.IsValid() && !rule.To.Contains(dst) || rule.Link != "" && rule.Link != in || rule.Table == "" {
+			continue
+		}
+		r := f.lookUp(rule.Table, dst)
+		if r == nil || r.Dst.Bits() <= rule.Suppress || r.Type == "throw" {
+			continue
+		}
+		if rule.Other != "" {
+			doubt = "ip rule: " + strings.TrimSpace(rule.Other) + " lookup " + rule.Table
+			continue
+		}
+		return r, doubt
+	}
+	return nil, doubt
+}
+
+// lookUp is the longest match in one table.
+func (f *Facts) lookUp(table string, dst netip.Addr) *Route {
+	var best *Route
+	for i := range f.Routes {
+		r := &f.Routes[i]
+		if r.Table != table || !r.Dst.Contains(dst) {
+			continue
+		}
+		if best == nil || r.Dst.Bits() > best.Dst.Bits() || r.Dst.Bits() == best.Dst.Bits() && r.Metric < best.Metric {
+			best = r
+		}
+	}
+	return best
+}
+
+// parseNeighbors reads `ip neigh`.
+func parseNeighbors(lines []string) []Neighbor {
+	var all []Neighbor
+	for _, line := range lines {
+		fields := strings.Fields(line)
+		if len(fields) < 4 {
+			continue
+		}
+		a, err := netip.ParseAddr(fields[0])
+		if err != nil {
+			continue
+		}
+		n := Neighbor{Addr: a, State: fields[len(fields)-1]}
+		for i := 1; i+1 < len(fields); i++ {
+			if fields[i] == "dev" {
+				n.Link = fields[i+1]
+			}
+		}
+		all = append(all, n)
+	}
+	return all
+}
+
+// States of a socket in /proc/net/tcp and udp (include/net/tcp_states.h).
+const (
+	tcpListen = "0A"
+	udpOpen   = "07"
+)
+
+// parseListeners reads lines of /proc/PID/net/{tcp,tcp6,udp,udp6} with the file's name in front
+// of each, by process. The process "self" is 0.
+func parseListeners(lines []string) map[int][]Listener {
+	all := map[int][]Listener{}
+	for _, line := range lines {
+		path, text, ok := strings.Cut(line, ":")
+		parts := strings.Split(path, "/")
+		fields := strings.Fields(text)
+		if !ok || len(parts) < 5 || len(fields) < 4 {
+			continue
+		}
+		pid, _ := strconv.Atoi(parts[2])
+		udp := strings.HasPrefix(parts[4], "udp")
+		if fields[3] != tcpListen && !udp || udp && fields[3] != udpOpen {
+			continue
+		}
+		address, portText, ok := strings.Cut(fields[1], ":")
+		port, err := strconv.ParseUint(portText, 16, 16)
+		a, okAddr := kernelAddr(address)
+		if !ok || err != nil || !okAddr {
+			continue
+		}
+		all[pid] = append(all[pid], Listener{UDP: udp, Addr: a, Port: int(port)})
+	}
+	return all
+}
+
+// kernelAddr reads an address as /proc/net/tcp has it: 32-bit words of a little-endian
+// computer, in hexadecimal digits.
+func kernelAddr(s string) (netip.Addr, bool) {
+	b, err := hex.DecodeString(s)
+	if err != nil || len(b) != 4 && len(b) != 16 {
+		return netip.Addr{}, false
+	}
+	for i := 0; i < len(b); i += 4 {
+		slices.Reverse(b[i : i+4])
+	}
+	return netip.AddrFromSlice(b)
+}
+
+// portsOf reads lines "/proc/PID/root/sys/class/net/eth0/iflink:7": the index of the docker
+// host's end, by process.
+func portsOf(lines []string) map[int][]int {
+	all := map[int][]int{}
+	for _, line := range lines {
+		path, index, ok := strings.Cut(line, ":")
+		parts := strings.Split(path, "/")
+		n, err := strconv.Atoi(strings.TrimSpace(index))
+		if !ok || err != nil || len(parts) < 9 || parts[7] == "lo" {
+			continue
+		}
+		pid, _ := strconv.Atoi(parts[2])
+		all[pid] = append(all[pid], n)
+	}
+	return all
+}

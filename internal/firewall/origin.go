@@ -1,0 +1,246 @@
+package firewall
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfilter"
+)
+
+// Origins of packets.
+const (
+	FromPublic = "public"
+	FromLocal  = "local"
+	FromLAN    = "lan"
+)
+
+// Addresses that stand for any client outside. They are in no network that filters refuse as
+// such; no packet is sent to them.
+var (
+	outside4 = netip.MustParseAddr("101.102.103.104")
+	outside6 = netip.MustParseAddr("2a0a:1234:5678::1")
+)
+
+// start sends the packets from an origin to a goal.
+func (t *tracer) start(g goal, from string) error {
+	switch {
+	case g.container == nil:
+		t.blocked(InDocker, "nothing is published on port %d of the docker host", g.port)
+		return nil
+	case g.container.PID == 0:
+		t.blocked(InDocker, "container %s does not run", g.container.Name)
+		return nil
+	case g.container.Mode == "none":
+		t.blocked(InDocker, "container %s has no network", g.container.Name)
+		return nil
+	}
+	if name, ok := strings.CutPrefix(from, "container:"); ok {
+		return t.fromContainer(g, name)
+	}
+	if from == FromLocal {
+		return t.fromLocal(g)
+	}
+	link, src, err := t.origin(from)
+	if err != nil {
+		return err
+	}
+	if g.direct.IsValid() {
+		t.received(t.newPacket(link, src, g.direct, g.proto(), g.port))
+		return nil
+	}
+	if g.published == nil {
+		t.unpublished(g)
+		return nil
+	}
+	dst := g.published.HostIP
+	if dst.IsUnspecified() {
+		dst = t.addressOn(link, src)
+	}
+	switch {
+	case dst.IsLoopback():
+		t.blocked(InDocker, "the port is published on %s only, where nothing from outside comes", dst)
+	case !dst.IsValid():
+		return &TargetError{Text: fmt.Sprintf("interface %s has no address of the same family as %s", link, src)}
+	default:
+		t.received(t.newPacket(link, src, dst, g.proto(), g.published.HostPort))
+	}
+	return nil
+}
+
+func (t *tracer) unpublished(g goal) {
+	if g.container.Mode == "host" {
+		t.blocked(InDocker, "container %s is in the docker host's own network: what listens there is the docker host's", g.container.Name)
+		return
+	}
+	if g.port == 0 {
+		t.blocked(InDocker, "container %s publishes no port", g.container.Name)
+		return
+	}
+	t.blocked(InDocker, "container %s does not publish port %d", g.container.Name, g.port)
+}
+
+// fromLocal is a client on the docker host itself.
+func (t *tracer) fromLocal(g goal) error {
+	switch {
+	case g.direct.IsValid():
+		t.sent(t.newPacket("", netip.Addr{}, g.direct, g.proto(), g.port))
+	case g.published != nil:
+		dst := g.published.HostIP
+		if dst.IsUnspecified() {
+			dst = netip.AddrFrom4([4]byte{127, 0, 0, 1})
+		}
+		t.sent(t.newPacket("", dst, dst, g.proto(), g.published.HostPort))
+	case g.port != 0 && len(g.container.Addresses) > 0:
+		t.sent(t.newPacket("", netip.Addr{}, g.container.Addresses[0].Addr, g.proto(), g.port))
+	default:
+		t.unpublished(g)
+	}
+	return nil
+}
+
+// origin is the interface that packets from an origin come in by, and their source.
+func (t *tracer) origin(from string) (link string, src netip.Addr, err error) {
+	if a, err := netip.ParseAddr(from); err == nil {
+		r, _ := t.Way(netip.Addr{}, a, "")
+		if r == nil || r.Link == "" {
+			return "", a, &TargetError{Text: fmt.Sprintf("the docker host has no route to %s", a)}
+		}
+		return r.Link, a, nil
+	}
+	public := ""
+	for _, outside := range []netip.Addr{outside4, outside6} {
+		if r, _ := t.Way(netip.Addr{}, outside, ""); r != nil && r.Link != "" && r.Type == "unicast" {
+			public = r.Link
+			if from == FromPublic {
+				return r.Link, outside, nil
+			}
+			break
+		}
+	}
+	switch from {
+	case FromPublic:
+		return "", src, &TargetError{Text: "the docker host has no default route: --from takes lan or an address then"}
+	case FromLAN:
+		return t.lan(public)
+	}
+	return "", src, &TargetError{Text: fmt.Sprintf("%q is no origin", from), Known: []string{FromPublic, FromLocal, FromLAN, "container:NAME"}}
+}
+
+// lan is a client in a network that the docker host is connected to, other than docker's.
+// One that does not have the default route comes first.
+func (t *tracer) lan(public string) (link string, src netip.Addr, err error) {
+	for _, alsoPublic := range []bool{false, true} {
+		for _, l := range t.Links {
+			if l.Name == "lo" || l.Master != "" || t.bridged(l.Name) != nil || (l.Name == public) != alsoPublic || strings.HasPrefix(l.Name, "docker") {
+				continue
+			}
+			for _, p := range l.Addresses {
+				if p.Addr().Is4() && p.Bits() < 31 && (p.Addr().IsPrivate() || !alsoPublic) {
+					return l.Name, neighborOf(p), nil
+				}
+			}
+		}
+	}
+	return "", src, &TargetError{Text: "the docker host is in no private network: --from takes an address instead"}
+}
+
+// neighborOf is another address of the same network.
+func neighborOf(p netip.Prefix) netip.Addr {
+	if a := p.Addr().Next(); p.Contains(a) && p.Contains(a.Next()) {
+		return a
+	}
+	return p.Addr().Prev()
+}
+
+// fromContainer is a client in another container: over the bridge where both are on it, else
+// by the published port.
+func (t *tracer) fromContainer(g goal, name string) error {
+	i := slices.IndexFunc(t.Containers, func(c Container) bool { return c.Name == name })
+	if i < 0 {
+		return &TargetError{Text: fmt.Sprintf("no container is called %q", name), Known: t.names()}
+	}
+	client := &t.Containers[i]
+	if client.PID == 0 {
+		return &TargetError{Text: fmt.Sprintf("container %s does not run", name)}
+	}
+	for _, a := range client.Addresses {
+		for _, b := range g.container.Addresses {
+			if n := t.network(a.Network); n != nil && a.Network == b.Network && n.Bridge != "" && a.Addr.Is4() && b.Addr.Is4() {
+				t.across(client, a, b, n.Bridge, g)
+				return nil
+			}
+		}
+	}
+	if g.published == nil && !g.direct.IsValid() {
+		t.unpublished(g)
+		return nil
+	}
+	for _, a := range client.Addresses {
+		n := t.network(a.Network)
+		if n == nil || n.Bridge == "" || !a.Addr.Is4() {
+			continue
+		}
+		dst, port := g.direct, g.port
+		if g.published != nil {
+			dst, port = t.addressOn(n.Bridge, a.Addr), g.published.HostPort
+			if !g.published.HostIP.IsUnspecified() {
+				dst = g.published.HostIP
+			}
+		}
+		t.received(t.newPacket(n.Bridge, a.Addr, dst, g.proto(), port))
+		return nil
+	}
+	return &TargetError{Text: fmt.Sprintf("container %s is on no bridge of the docker host", name)}
+}
+
+// across sends a packet from one port of a bridge to another.
+func (t *tracer) across(client *Container, a, b Address, bridge string, g goal) {
+	from, to := t.portOn(client, bridge), t.portOn(g.container, bridge)
+	forth := func(p netfilter.Packet) netfilter.Packet {
+		p.Bridge, p.In, p.Out, p.SrcMAC, p.DstMAC = bridge, from, to, a.MAC, b.MAC
+		return p
+	}
+	back := func(p netfilter.Packet) netfilter.Packet {
+		p.Bridge, p.In, p.Out, p.SrcMAC, p.DstMAC = bridge, to, from, b.MAC, a.MAC
+		return p
+	}
+	port := g.port
+	if port == 0 && len(g.container.Listeners) > 0 {
+		port = g.container.Listeners[0].Port
+	}
+	question := forth(netfilter.Packet{Family: netfilter.ARP, ARPOp: 1, Src: a.Addr, Dst: b.Addr, Mark: netfilter.NoMark})
+	question.DstMAC = broadcastMAC
+	t.hop("bridge "+bridge, "ARP: who has %s, asks %s", b.Addr, a.Addr)
+	t.frame(netfilter.Forward, Neighbors, question)
+	t.frame(netfilter.Forward, Neighbors, back(netfilter.Packet{Family: netfilter.ARP, ARPOp: 2, Src: b.Addr, Dst: a.Addr, Mark: netfilter.NoMark}))
+	p := t.newPacket(bridge, a.Addr, b.Addr, g.proto(), port)
+	t.hop("bridge "+bridge, "%s", describe(&p))
+	t.bridgedIP(p, forth, bridge)
+	t.inside(g.container, p)
+	t.bridgedIP(reply(p, bridge), back, bridge)
+}
+
+// bridgedIP sends a packet across a bridge: through ebtables, and where br_netfilter is on
+// through iptables as well.
+func (t *tracer) bridgedIP(p netfilter.Packet, frame func(netfilter.Packet) netfilter.Packet, bridge string) {
+	t.frame(netfilter.Forward, L3, frame(p))
+	if !t.bridgeFilter(p.Family) {
+		return
+	}
+	t.hook(netfilter.Prerouting, L3, &p)
+	p.Out = bridge
+	t.hook(netfilter.Forward, L3, &p)
+	t.hook(netfilter.Postrouting, L3, &p)
+}
+
+// portOn is the docker host's end of a container's interface on a bridge.
+func (t *tracer) portOn(c *Container, bridge string) string {
+	for _, port := range c.Ports {
+		if l := t.Link(port); l != nil && l.Master == bridge {
+			return port
+		}
+	}
+	return ""
+}

@@ -1,0 +1,131 @@
+package firewall
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfilter"
+)
+
+// Verdict is whether a packet gets to the container.
+type Verdict string
+
+// The verdicts.
+const (
+	Reachable Verdict = "reachable"
+	Blocked   Verdict = "blocked"
+	Unknown   Verdict = "unknown"
+)
+
+// Answer is what Reach found out.
+type Answer struct {
+	Target    string     `json:"target"` // "web2:80/tcp"
+	From      string     `json:"from"`
+	Verdict   Verdict    `json:"verdict"`
+	Obstacles []Obstacle `json:"obstacles"`
+	Doubts    []Doubt    `json:"doubts"`
+	Path      []Hop      `json:"path"`
+	Notes     []string   `json:"notes"`
+}
+
+// Reach follows a packet from an origin to a target: "CONTAINER", "CONTAINER:PORT", "PORT",
+// "PORT/udp" or an address of a container, which is then the packet's own destination.
+func (f *Facts) Reach(target, from string) (*Answer, error) {
+	if !f.Docker {
+		return nil, fmt.Errorf("%w: %s", errNoDocker, f.DockerSaid)
+	}
+	goals, err := f.goals(target)
+	if err != nil {
+		return nil, err
+	}
+	a := &Answer{Target: target, From: from, Obstacles: []Obstacle{}, Doubts: []Doubt{}, Path: []Hop{}, Notes: []string{}}
+	for _, g := range goals {
+		family := netfilter.IPv4
+		t := &tracer{Facts: f, target: g.container, skip: map[netfilter.Place]bool{}}
+		t.env = f.Env(family)
+		if err := t.start(g, from); err != nil {
+			return nil, err
+		}
+		a.add(t)
+	}
+	for _, u := range f.Unread {
+		a.Doubts = append(a.Doubts, Doubt{Place: netfilter.Place{Text: u}, Why: "its rules cannot be evaluated"})
+	}
+	switch {
+	case len(a.Obstacles) > 0:
+		a.Verdict = Blocked
+	case len(a.Doubts) > 0:
+		a.Verdict = Unknown
+	default:
+		a.Verdict = Reachable
+	}
+	f.suspicions(a)
+	return a, nil
+}
+
+func (a *Answer) add(t *tracer) {
+	for _, o := range t.obstacles {
+		if !slices.ContainsFunc(a.Obstacles, func(other Obstacle) bool { return other.Place == o.Place }) {
+			a.Obstacles = append(a.Obstacles, o)
+		}
+	}
+	for _, d := range t.doubts {
+		if !slices.Contains(a.Doubts, d) {
+			a.Doubts = append(a.Doubts, d)
+		}
+	}
+	for _, n := range t.notes {
+		if !slices.Contains(a.Notes, n) {
+			a.Notes = append(a.Notes, n)
+		}
+	}
+	a.Path = append(a.Path, t.path...)
+}
+
+// suspicions are notes on what looks wrong around the packet's way.
+func (f *Facts) suspicions(a *Answer) {
+	backends := map[netfilter.Backend]bool{}
+	jump, user := false, false
+	for _, t := range f.Tables {
+		if t.Tool == netfilter.IPTables {
+			for _, c := range t.Chains {
+				if len(c.Rules) > 0 {
+					backends[t.Backend] = true
+				}
+				for _, r := range c.Rules {
+					jump = jump || r.Target.Call == "DOCKER-USER"
+				}
+				user = user || c.Name == "DOCKER-USER" && len(c.Rules) > 1
+			}
+		}
+	}
+	if backends[netfilter.NFTables] && backends[netfilter.Legacy] {
+		a.Notes = append(a.Notes, "iptables rules are in both backends, nft and legacy, and both act")
+	}
+	if user && !jump {
+		a.Notes = append(a.Notes, "DOCKER-USER has rules, but FORWARD does not call it: they act on nothing")
+	}
+	if a.Verdict == Blocked && !f.dockerRules() {
+		a.Notes = append(a.Notes, "docker's own rules are missing: dockerd runs with --iptables=false, or something has flushed them since; restarting docker writes them again")
+	}
+}
+
+// dockerRules reports whether docker has rules for forwarding.
+func (f *Facts) dockerRules() bool {
+	for _, t := range f.Tables {
+		if strings.HasPrefix(t.Name, "docker-bridges") {
+			return true
+		}
+		c := t.Chain("FORWARD")
+		if t.Name != "filter" || c == nil {
+			continue
+		}
+		for _, r := range c.Rules {
+			if strings.HasPrefix(r.Target.Call, "DOCKER") && r.Target.Call != "DOCKER-USER" {
+				return true
+			}
+		}
+	}
+	return false
+}

@@ -1,0 +1,297 @@
+package firewall
+
+import (
+	"cmp"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/firewall/writer"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfilter"
+)
+
+// Layer is what an obstacle is part of.
+type Layer string
+
+// The layers. L3 are the packets themselves, Neighbors ARP and IPv6's neighbor discovery,
+// without which no packet leaves for the container.
+const (
+	L3        Layer = "l3"
+	Neighbors Layer = "arp"
+	Routing   Layer = "route"
+	InDocker  Layer = "docker"
+	Inside    Layer = "container"
+)
+
+// Obstacle is something that keeps packets from the container, or its answers from the client.
+type Obstacle struct {
+	Layer Layer `json:"layer"`
+	netfilter.Place
+	WrittenBy *writer.Source `json:"written_by,omitempty"`
+	// Text without a rule is in Place.Text.
+	rule bool
+}
+
+// String is one line for people.
+func (o Obstacle) String() string {
+	if !o.rule {
+		return o.Text
+	}
+	return o.Place.String()
+}
+
+// Hop is one step of the packet's way.
+type Hop struct {
+	At   string           `json:"at"`             // "nat PREROUTING", "bridge br-net"
+	What string           `json:"what"`           // "DNAT to 172.17.0.2:80"
+	By   *netfilter.Place `json:"rule,omitempty"` // what decided, where a chain did and that is known
+}
+
+// Doubt is a rule of which it cannot be known whether it applies, where that decides.
+type Doubt struct {
+	netfilter.Place
+	Why string `json:"why"`
+}
+
+// tracer follows one packet, and its answer, over the docker host. It goes on behind every
+// obstacle, as if that were not there.
+type tracer struct {
+	*Facts
+	target    *Container
+	env       *netfilter.Env
+	skip      map[netfilter.Place]bool
+	obstacles []Obstacle
+	path      []Hop
+	doubts    []Doubt
+	notes     []string
+}
+
+func (t *tracer) hop(at, format string, args ...any) {
+	t.path = append(t.path, Hop{At: at, What: fmt.Sprintf(format, args...)})
+}
+
+func (t *tracer) note(format string, args ...any) {
+	if n := fmt.Sprintf(format, args...); !slices.Contains(t.notes, n) {
+		t.notes = append(t.notes, n)
+	}
+}
+
+// decided is a hop through a chain.
+func (t *tracer) decided(way *netfilter.Passage, format string, args ...any) {
+	t.hop(hookName(way.Chain), format, args...)
+	if len(way.Endings) == 1 {
+		t.path[len(t.path)-1].By = &way.Endings[0].Place
+	}
+}
+
+// blocked adds an obstacle that is no rule.
+func (t *tracer) blocked(layer Layer, format string, args ...any) {
+	o := Obstacle{Layer: layer, Place: netfilter.Place{Text: fmt.Sprintf(format, args...)}}
+	if !slices.ContainsFunc(t.obstacles, func(other Obstacle) bool { return other.Text == o.Text }) {
+		t.obstacles = append(t.obstacles, o)
+	}
+}
+
+// doubt adds something that decides and is not known.
+func (t *tracer) doubt(p netfilter.Place, why string) {
+	d := Doubt{Place: p, Why: why}
+	if !slices.Contains(t.doubts, d) {
+		t.doubts = append(t.doubts, d)
+	}
+}
+
+// chains are the base chains of a packet's family at a hook, in the order in which they are
+// called.
+func (t *tracer) chains(hook netfilter.Hook, p *netfilter.Packet) []*netfilter.Chain {
+	families := []string{"bridge"}
+	if p.Bridge == "" {
+		families = []string{string(p.Family), "inet"}
+	}
+	var all []*netfilter.Chain
+	for _, table := range t.Tables {
+		if !slices.Contains(families, table.Family) {
+			continue
+		}
+		for _, c := range table.Chains {
+			if c.Hook == hook {
+				all = append(all, c)
+			}
+		}
+	}
+	slices.SortStableFunc(all, func(a, b *netfilter.Chain) int { return cmp.Compare(a.Priority, b.Priority) })
+	return all
+}
+
+// conntrackPriority is that of conntrack's own hook (include/uapi/linux/netfilter_ipv4.h).
+const conntrackPriority = -200
+
+// maxObstacles bounds how many rules of one chain are passed over.
+const maxObstacles = 64
+
+// hook sends the packet through all chains of a hook, and changes it as they do.
+func (t *tracer) hook(hook netfilter.Hook, layer Layer, p *netfilter.Packet) {
+	side := netfilter.Destination
+	if hook == netfilter.Postrouting || hook == netfilter.Input {
+		side = netfilter.Source
+	}
+	for _, c := range t.chains(hook, p) {
+		if c.Type == netfilter.NATType && (p.Conn.State != netfilter.New || p.Conn.Bound[side]) {
+			continue // translated by conntrack, without a look at the rules
+		}
+		seen := *p
+		early := c.Priority < conntrackPriority && p.Bridge == "" && (hook == netfilter.Prerouting || hook == netfilter.Output)
+		if early {
+			seen.Conn.State = netfilter.Invalid
+		}
+		way := t.through(c, layer, seen)
+		p.Mark, p.Conn.Mark = way.Packet.Mark, way.Packet.Conn.Mark
+		if way.Packet.Conn.State == netfilter.Untracked || way.Packet.Conn.State == "" {
+			p.Conn.State = way.Packet.Conn.State
+		}
+		if c.Type == netfilter.NATType {
+			t.translate(p, way)
+		}
+	}
+	p.Conn.Bound[side] = p.Bridge == ""
+}
+
+// through sends the packet through one chain, again and again, until nothing drops it.
+func (t *tracer) through(c *netfilter.Chain, layer Layer, p netfilter.Packet) *netfilter.Passage {
+	var way *netfilter.Passage
+	for range maxObstacles {
+		way = netfilter.Through(c, p, t.env, t.skip)
+		switch way.Verdict() {
+		case netfilter.Accept:
+			if way.Endings[0].NAT == nil {
+				t.decided(way, "ACCEPT by %s", way.Endings[0].Place)
+			}
+			return way
+		case netfilter.Unsure:
+			for _, e := range way.Endings {
+				if e.Verdict == netfilter.Unsure {
+					why := "what it does with the packet is not known"
+					if e.Rule != nil && e.Rule.Note != "" {
+						why = e.Rule.Note
+					}
+					t.doubt(e.Place, why)
+				}
+			}
+			for _, r := range way.Doubts {
+				t.doubt(r.Place(), "whether it applies depends on what is not known")
+			}
+			return way
+		}
+		first := way.Endings[0].Place
+		for _, e := range way.Endings {
+			t.skip[e.Place] = true
+		}
+		t.decided(way, "DROP by %s", first)
+		source := t.Writers.Of(first)
+		o := Obstacle{Layer: layer, Place: first, rule: true}
+		if source != (writer.Source{}) {
+			o.WrittenBy = &source
+		}
+		t.obstacles = append(t.obstacles, o)
+	}
+	return way
+}
+
+func hookName(c *netfilter.Chain) string { return c.Table.Name + " " + c.Name }
+
+// translate does what a nat chain has decided.
+func (t *tracer) translate(p *netfilter.Packet, way *netfilter.Passage) {
+	var nats []*netfilter.Translation
+	for _, e := range way.Endings {
+		if !slices.ContainsFunc(nats, func(n *netfilter.Translation) bool { return n == e.NAT || n != nil && e.NAT != nil && *n == *e.NAT }) {
+			nats = append(nats, e.NAT)
+		}
+	}
+	if len(nats) != 1 {
+		for _, e := range way.Endings {
+			t.doubt(e.Place, "whether it applies depends on what is not known")
+		}
+		return
+	}
+	n := nats[0]
+	if n == nil {
+		return
+	}
+	before := *p
+	addr, port := &p.Dst, &p.DstPort
+	link := p.In
+	if n.Side == netfilter.Source {
+		addr, port, link = &p.Src, &p.SrcPort, p.Out
+	}
+	if n.Own {
+		*addr = t.addressOn(link, *addr)
+	} else if n.To.Addr().IsValid() {
+		*addr = n.To.Addr()
+	}
+	if n.To.Port() != 0 {
+		*port = int(n.To.Port())
+	}
+	p.Conn.Bound[n.Side] = true
+	// The kernel calls a connection translated only if its addresses changed.
+	if n.Side == netfilter.Source {
+		p.Conn.SNAT = before.Src != p.Src || before.SrcPort != p.SrcPort
+		p.Conn.Answer.Dst = netip.AddrPortFrom(p.Src, uint16(p.SrcPort))
+		t.decided(way, "source becomes %s by %s", p.Src, way.Endings[0].Place)
+		return
+	}
+	p.Conn.DNAT = before.Dst != p.Dst || before.DstPort != p.DstPort
+	p.Conn.Answer.Src = netip.AddrPortFrom(p.Dst, uint16(p.DstPort))
+	t.decided(way, "DNAT to %s by %s", p.Conn.Answer.Src, way.Endings[0].Place)
+}
+
+// addressOn is the first address of an interface, of the same family as like.
+func (f *Facts) addressOn(link string, like netip.Addr) netip.Addr {
+	if l := f.Link(link); l != nil {
+		for _, p := range l.Addresses {
+			if p.Addr().Is4() == like.Is4() && !p.Addr().IsLinkLocalUnicast() {
+				return p.Addr()
+			}
+		}
+	}
+	return netip.Addr{}
+}
+
+// local reports whether an address is the docker host's own.
+func (t *tracer) local(a netip.Addr) bool { return t.env.AddrType(a, "") == "LOCAL" }
+
+// forwarding is the sysctl that lets packets through.
+func (t *tracer) forwarding(p *netfilter.Packet) {
+	name := "net.ipv4.ip_forward"
+	if p.Family == netfilter.IPv6 {
+		name = "net.ipv6.conf.all.forwarding"
+	}
+	if t.Sysctl[name] == "0" {
+		t.blocked(Routing, "%s is 0: the docker host forwards no packets", name)
+	}
+}
+
+// way is the route of a packet; nil, and an obstacle, where there is none.
+func (t *tracer) way(p *netfilter.Packet) *Route {
+	r, doubt := t.Way(p.Src, p.Dst, p.In)
+	if doubt != "" {
+		t.doubt(netfilter.Place{Text: doubt}, "it may choose another route")
+	}
+	if r == nil || slices.Contains([]string{"unreachable", "blackhole", "prohibit"}, r.Type) {
+		t.blocked(Routing, "no route to %s", p.Dst)
+		return nil
+	}
+	return r
+}
+
+func endpoint(a netip.Addr, port int) string {
+	if port == 0 {
+		return a.String()
+	}
+	return netip.AddrPortFrom(a, uint16(port)).String()
+}
+
+// describe is a packet for people.
+func describe(p *netfilter.Packet) string {
+	protocol := map[int]string{netfilter.TCP: "tcp", netfilter.UDP: "udp", netfilter.ICMP: "icmp", netfilter.ICMPv6: "icmpv6"}[p.Proto]
+	return strings.TrimSpace(fmt.Sprintf("%s %s -> %s", protocol, endpoint(p.Src, p.SrcPort), endpoint(p.Dst, p.DstPort)))
+}

@@ -1,0 +1,236 @@
+package firewall
+
+import (
+	"net/netip"
+	"slices"
+
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfilter"
+)
+
+// received sends a packet from outside the docker host, or from one of its bridges, through
+// it, and the answer back.
+func (t *tracer) received(p netfilter.Packet) {
+	t.hop("in by "+p.In, "%s", describe(&p))
+	t.hook(netfilter.Prerouting, L3, &p)
+	if t.local(p.Dst) {
+		t.toHost(p)
+		return
+	}
+	r := t.way(&p)
+	if r == nil {
+		return
+	}
+	t.forwarding(&p)
+	p.Out = r.Link
+	if p.TTL > 1 {
+		p.TTL--
+	}
+	t.hook(netfilter.Forward, L3, &p)
+	t.hook(netfilter.Postrouting, L3, &p)
+	back, ok := t.toContainer(p)
+	if !ok {
+		return
+	}
+	t.answer(&back)
+	back.Out = p.In
+	t.hook(netfilter.Forward, L3, &back)
+	t.hook(netfilter.Postrouting, L3, &back)
+	t.hop("out by "+back.Out, "%s", describe(&back))
+}
+
+// answer is the first part of an answer's way: from the bridge to where it is routed.
+func (t *tracer) answer(back *netfilter.Packet) {
+	t.hook(netfilter.Prerouting, L3, back)
+	if back.Conn.SNAT {
+		back.Dst, back.DstPort = back.Conn.Orig.Src.Addr(), int(back.Conn.Orig.Src.Port())
+	}
+}
+
+// toHost sends a packet to a socket of the docker host: docker-proxy's.
+func (t *tracer) toHost(p netfilter.Packet) {
+	t.hook(netfilter.Input, L3, &p)
+	if !t.proxied(p) {
+		return
+	}
+	t.hop("docker-proxy", "takes %s and connects to %s", endpoint(p.Dst, p.DstPort), t.target.Name)
+	t.fromProxy(p)
+	back := reply(p, "")
+	back.Out = p.In
+	t.hook(netfilter.Output, L3, &back)
+	t.hook(netfilter.Postrouting, L3, &back)
+}
+
+// proxied reports whether docker-proxy takes the packet.
+func (t *tracer) proxied(p netfilter.Packet) bool {
+	listens := slices.ContainsFunc(t.Listeners, func(l Listener) bool {
+		a := l.Addr.Unmap()
+		return l.UDP == (p.Proto == netfilter.UDP) && l.Port == p.DstPort && (a == p.Dst || a.IsUnspecified() && (a.Is6() || p.Dst.Is4()))
+	})
+	if !listens {
+		t.blocked(InDocker, "no DNAT rule is for %s, and no docker-proxy listens there", describe(&p))
+		return false
+	}
+	if t.target == nil || !t.target.publishes(p) {
+		t.blocked(InDocker, "port %d of the docker host does not lead to the container", p.DstPort)
+		return false
+	}
+	return true
+}
+
+// publishes reports whether the port that the packet is for is one of the container's.
+func (c *Container) publishes(p netfilter.Packet) bool {
+	return slices.ContainsFunc(c.Published, func(o Published) bool { return o.HostPort == p.DstPort && o.UDP == (p.Proto == netfilter.UDP) })
+}
+
+// fromProxy is docker-proxy's own connection to the container, always by IPv4 where the
+// container has an IPv4 address.
+func (t *tracer) fromProxy(p netfilter.Packet) {
+	for _, o := range t.target.Published {
+		if o.HostPort != p.DstPort || o.UDP != (p.Proto == netfilter.UDP) {
+			continue
+		}
+		for _, a := range t.target.Addresses {
+			if a.Addr.Is4() {
+				t.sent(t.newPacket("", netip.Addr{}, a.Addr, p.Proto, o.Port))
+				return
+			}
+		}
+	}
+}
+
+// sent sends a packet of the docker host's own, and the answer back.
+func (t *tracer) sent(p netfilter.Packet) {
+	r := t.way(&p)
+	if r == nil {
+		return
+	}
+	p.Out = r.Link
+	if r.Type == "local" {
+		p.Out = "lo"
+	}
+	if !p.Src.IsValid() {
+		p.Src = t.sourceFor(r, p.Dst)
+		p.Conn.Orig.Src = netip.AddrPortFrom(p.Src, uint16(p.SrcPort))
+		p.Conn.Answer.Dst = p.Conn.Orig.Src
+	}
+	before := p.Dst
+	t.hop("from the docker host", "%s", describe(&p))
+	t.hook(netfilter.Output, L3, &p)
+	if p.Dst != before {
+		if r = t.way(&p); r == nil {
+			return
+		}
+		if p.Out = r.Link; r.Type == "local" {
+			p.Out = "lo"
+		}
+	}
+	t.hook(netfilter.Postrouting, L3, &p)
+	if p.Out == "lo" {
+		p.In, p.Out = "lo", ""
+		t.hook(netfilter.Prerouting, L3, &p)
+		t.toHost(p)
+		return
+	}
+	back, ok := t.toContainer(p)
+	if !ok {
+		return
+	}
+	t.answer(&back)
+	t.hook(netfilter.Input, L3, &back)
+}
+
+// sourceFor is the address from which the docker host itself sends.
+func (t *tracer) sourceFor(r *Route, dst netip.Addr) netip.Addr {
+	if l := t.Link(r.Link); l != nil {
+		for _, p := range l.Addresses {
+			if p.Contains(dst) {
+				return p.Addr()
+			}
+		}
+	}
+	if r.Type == "local" {
+		return dst
+	}
+	return t.addressOn(r.Link, dst)
+}
+
+// toContainer hands a packet over to the bridge that it leaves by, and returns the answer;
+// ok is false where none can come.
+func (t *tracer) toContainer(p netfilter.Packet) (back netfilter.Packet, ok bool) {
+	c := t.owner(p.Dst)
+	network := t.bridged(p.Out)
+	switch {
+	case c == nil:
+		t.blocked(InDocker, "the packet ends at %s, which is no running container's address", endpoint(p.Dst, p.DstPort))
+		return back, false
+	case t.target != nil && c.Name != t.target.Name:
+		t.blocked(InDocker, "the packet goes to container %s at %s instead of %s", c.Name, endpoint(p.Dst, p.DstPort), t.target.Name)
+		return back, false
+	}
+	f := t.frames(c, p, network)
+	if network != nil {
+		t.neighbor(f, p)
+		frame := f.toPort(p)
+		t.frame(netfilter.Output, L3, frame)
+	}
+	t.hop("container "+c.Name, "gets %s", describe(&p))
+	t.inside(c, p)
+	back = reply(p, p.Out)
+	if network != nil {
+		frame := f.fromPort(back)
+		t.frame(netfilter.Brouting, L3, frame)
+		t.frame(netfilter.Input, L3, frame)
+	}
+	return back, true
+}
+
+// inside looks for what listens in the container.
+func (t *tracer) inside(c *Container, p netfilter.Packet) {
+	ok, loopback := c.listens(p.Proto == netfilter.UDP, p.Dst, p.DstPort)
+	protocol := "tcp"
+	if p.Proto == netfilter.UDP {
+		protocol = "udp"
+	}
+	switch {
+	case ok:
+	case loopback.IsValid():
+		t.blocked(Inside, "in container %s port %d/%s is open on %s only, where nothing from outside comes", c.Name, p.DstPort, protocol, loopback)
+	default:
+		t.blocked(Inside, "in container %s nothing listens on port %d/%s", c.Name, p.DstPort, protocol)
+	}
+}
+
+// reply is the answer to a packet, which comes back by the interface in.
+func reply(p netfilter.Packet, in string) netfilter.Packet {
+	back := p
+	back.Src, back.Dst, back.SrcPort, back.DstPort = p.Dst, p.Src, p.DstPort, p.SrcPort
+	back.In, back.Out = in, ""
+	back.Flags = netfilter.SYN | netfilter.ACK
+	back.SrcMAC, back.DstMAC = "", ""
+	back.Mark = netfilter.NoMark
+	back.Conn.Reply = true
+	if p.Conn.State == netfilter.New {
+		back.Conn.State = netfilter.Established
+	}
+	return back
+}
+
+// newPacket is the first packet of a connection.
+func (t *tracer) newPacket(in string, src, dst netip.Addr, proto, port int) netfilter.Packet {
+	p := netfilter.Packet{
+		Family: netfilter.IPv4, In: in, Src: src, Dst: dst, Proto: proto, SrcPort: clientPort, DstPort: port, Mark: netfilter.NoMark,
+	}
+	if dst.Is6() {
+		p.Family = netfilter.IPv6
+	}
+	if proto == netfilter.TCP {
+		p.Flags = netfilter.SYN
+	}
+	p.Conn = netfilter.Conn{State: netfilter.New, Mark: netfilter.NoMark}
+	p.Conn.Orig = netfilter.Tuple{Src: netip.AddrPortFrom(src, clientPort), Dst: netip.AddrPortFrom(dst, uint16(port))}
+	p.Conn.Answer = netfilter.Tuple{Src: p.Conn.Orig.Dst, Dst: p.Conn.Orig.Src}
+	return p
+}
+
+// clientPort is the source port of the packets here: one that a client's kernel chooses.
+const clientPort = 50123

@@ -1,0 +1,290 @@
+package writer
+
+import (
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfilter"
+)
+
+// lineOf is the last line of a file that writes a rule, 0 if none does. Of several the last
+// one has been run last.
+func lineOf(name string, lines []string, p netfilter.Place) int {
+	want := ruleOf(p)
+	found, table := 0, ""
+	for i := 0; i < len(lines); i++ {
+		at, line := i+1, strings.TrimSpace(lines[i])
+		for strings.HasSuffix(line, `\`) && i+1 < len(lines) {
+			i++
+			line = strings.TrimSuffix(line, `\`) + " " + strings.TrimSpace(lines[i])
+		}
+		switch {
+		case line == "" || line[0] == '#':
+			continue
+		case line[0] == '*' && !strings.Contains(line, " "):
+			table = line[1:]
+			continue
+		case line == "COMMIT":
+			table = ""
+			continue
+		case line[0] == ':' && table != "":
+			fields := strings.Fields(line[1:])
+			if p.Number == 0 && len(fields) > 1 && table == p.Table && fields[0] == p.Chain && "policy "+fields[1] == p.Text && rulesFor(name, p.Tool) {
+				found = at
+			}
+			continue
+		}
+		for _, c := range commands(line) {
+			if c.saved && (table == "" && !ufwFile(name) || !rulesFor(name, p.Tool)) {
+				continue
+			}
+			if c.saved && table != "" {
+				c.table = table
+			}
+			if c.writes(p, want) {
+				found = at
+			}
+		}
+	}
+	return found
+}
+
+// rulesFor reports whether a file of saved rules may be one of that tool, by its name.
+func rulesFor(name string, tool netfilter.Tool) bool {
+	six := strings.Contains(name, "6")
+	switch tool {
+	case netfilter.IPTables:
+		return !six
+	case netfilter.IP6Tables:
+		return six || !strings.HasPrefix(name, "/etc/")
+	}
+	return strings.Contains(name, "ebt")
+}
+
+// ufwFile reports whether a file has rules in front of which ufw puts the table.
+func ufwFile(name string) bool { return strings.HasPrefix(name, "/etc/ufw/") }
+
+// command is one call of a tool in a script, or a line of saved rules.
+type command struct {
+	tool  string // "" where a variable stands for it
+	saved bool
+	table string
+	rest  []string // options, from the one that names the chain
+}
+
+// commands finds the calls in a line, also those in quotes behind "sh -c".
+func commands(line string) []command {
+	if strings.HasPrefix(line, "-A ") || strings.HasPrefix(line, "-I ") {
+		return []command{{saved: true, table: "filter", rest: split(line)[0]}}
+	}
+	var all []command
+	for _, words := range split(line) {
+		for i, w := range words {
+			if strings.Contains(w, " ") && strings.Contains(w, "tables") {
+				all = append(all, commands(w)...)
+			}
+			base := path.Base(w)
+			variable := strings.HasPrefix(w, "$")
+			if !variable && !slices.ContainsFunc([]string{"iptables", "ip6tables", "ebtables"}, func(t string) bool {
+				return base == t || strings.HasPrefix(base, t+"-") && !strings.Contains(base, "save") && !strings.Contains(base, "restore")
+			}) {
+				continue
+			}
+			c := command{tool: strings.TrimSuffix(strings.TrimSuffix(base, "-nft"), "-legacy"), table: "filter", rest: words[i+1:]}
+			if variable {
+				c.tool = ""
+			}
+			all = append(all, c)
+			break
+		}
+	}
+	return all
+}
+
+// split splits a line into commands and their words as a shell does, roughly: quotes are
+// taken off, and ; & | end a command.
+func split(line string) [][]string {
+	var all [][]string
+	var words []string
+	var word strings.Builder
+	quote, has := byte(0), false
+	endWord := func() {
+		if has {
+			words = append(words, word.String())
+		}
+		word.Reset()
+		has = false
+	}
+	endCommand := func() {
+		endWord()
+		if len(words) > 0 {
+			all = append(all, words)
+		}
+		words = nil
+	}
+	for i := 0; i < len(line); i++ {
+		switch c := line[i]; {
+		case quote != 0 && c == quote:
+			quote = 0
+		case quote != 0:
+			word.WriteByte(c)
+		case c == '"' || c == '\'':
+			quote, has = c, true
+		case c == ' ' || c == '\t':
+			endWord()
+		case c == ';' || c == '&' || c == '|':
+			endCommand()
+		case c == '#' && !has:
+			i = len(line)
+		default:
+			word.WriteByte(c)
+			has = true
+		}
+	}
+	endCommand()
+	if all == nil {
+		all = [][]string{{}}
+	}
+	return all
+}
+
+// writes reports whether a command makes the rule at p, or sets its chain's policy.
+func (c command) writes(p netfilter.Place, want []string) bool {
+	if c.tool != "" && c.tool != string(p.Tool) {
+		return false
+	}
+	table, options, chain, verb := c.table, []string(nil), "", ""
+	for i := 0; i < len(c.rest); i++ {
+		w := c.rest[i]
+		next := func() string {
+			if i++; i < len(c.rest) {
+				return c.rest[i]
+			}
+			return ""
+		}
+		switch w {
+		case "-t", "--table":
+			table = next()
+		case "-w", "--wait":
+			if i+1 < len(c.rest) && strings.Trim(c.rest[i+1], "0123456789") == "" {
+				i++
+			}
+		case "-A", "--append", "-I", "--insert", "-P", "--policy":
+			verb, chain = strings.TrimLeft(w, "-")[:1], next()
+			if (verb == "I" || verb == "i") && i+1 < len(c.rest) && strings.Trim(c.rest[i+1], "0123456789") == "" {
+				i++
+			}
+		default:
+			options = append(options, w)
+		}
+	}
+	if table != p.Table || !fits(chain, p.Chain) {
+		return false
+	}
+	switch {
+	case p.Number == 0:
+		return strings.EqualFold(verb, "P") && len(options) == 1 && "policy "+options[0] == p.Text
+	case !strings.EqualFold(verb, "A") && !strings.EqualFold(verb, "I"):
+		return false
+	}
+	return sameOptions(normal(options), want)
+}
+
+// ruleOf are the options of a rule in the form that normal gives them.
+func ruleOf(p netfilter.Place) []string {
+	return normal(split(p.Text)[0])
+}
+
+var shortNames = map[string]string{
+	"--protocol": "-p", "--proto": "-p", "--source": "-s", "--src": "-s", "--destination": "-d", "--dst": "-d", "--in-interface": "-i", "--out-interface": "-o",
+	"--jump": "-j", "--goto": "-g", "--match": "-m", "--source-port": "--sport", "--destination-port": "--dport", "--source-ports": "--sports",
+	"--destination-ports": "--dports", "--state": "--ctstate", "--arp-opcode": "--arp-op", "--ip-source": "--ip-src", "--ip-destination": "--ip-dst",
+	"--ip-protocol": "--ip-proto", "--set-mark": "--set-xmark",
+}
+
+// normal groups the words of a rule into options with their arguments, written in one way,
+// and sorts them: a user need not write what iptables-save prints.
+func normal(words []string) []string {
+	var all []string
+	not := ""
+	for i := 0; i < len(words); i++ {
+		w := words[i]
+		switch {
+		case w == "!":
+			not = "! "
+		case w == "--syn":
+			all = append(all, not+"--tcp-flags FIN,SYN,RST,ACK SYN")
+			not = ""
+		case strings.HasPrefix(w, "-") && len(w) > 1 && (w[1] < '0' || w[1] > '9'):
+			if short := shortNames[w]; short != "" {
+				w = short
+			}
+			all = append(all, not+w)
+			not = ""
+		case len(all) > 0:
+			if not != "" { // ebtables: the "!" stands behind the option
+				all[len(all)-1] = not + all[len(all)-1]
+				not = ""
+			}
+			all[len(all)-1] += " " + value(w)
+		}
+	}
+	all = slices.DeleteFunc(all, func(o string) bool {
+		return slices.Contains([]string{"-m tcp", "-m udp", "-m icmp", "-m state", "-m conntrack", "-m comment", "-m icmp6"}, o) || strings.HasPrefix(o, "--reject-with icmp-port-unreachable") || strings.HasPrefix(o, "--comment ")
+	})
+	slices.Sort(all)
+	return all
+}
+
+// value writes an argument in one way: lists are sorted, a single address has no mask.
+func value(w string) string {
+	w = strings.TrimSuffix(strings.TrimSuffix(w, "/32"), "/128")
+	if strings.Contains(w, ",") {
+		parts := strings.Split(w, ",")
+		slices.Sort(parts)
+		w = strings.Join(parts, ",")
+	}
+	return w
+}
+
+// sameOptions compares two rules; a shell variable in the first fits every argument.
+func sameOptions(written, want []string) bool {
+	if len(written) != len(want) {
+		return false
+	}
+	rest := slices.Clone(want)
+	for _, w := range written {
+		i := slices.IndexFunc(rest, func(r string) bool { return fits(w, r) })
+		if i < 0 {
+			return false
+		}
+		rest = slices.Delete(rest, i, i+1)
+	}
+	return true
+}
+
+// fits reports whether a word of a script can stand for text: "$x" and "${x}" in it for
+// anything.
+func fits(word, text string) bool {
+	before, after, variable := strings.Cut(word, "$")
+	if !variable {
+		return word == text
+	}
+	if !strings.HasPrefix(text, before) {
+		return false
+	}
+	end := strings.IndexFunc(after, func(r rune) bool {
+		return !strings.ContainsRune("{}_abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789", r)
+	})
+	if end < 0 {
+		return true
+	}
+	rest := text[len(before):]
+	for i := 0; i <= len(rest); i++ {
+		if fits(after[end:], rest[i:]) {
+			return true
+		}
+	}
+	return false
+}

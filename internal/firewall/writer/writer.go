@@ -1,0 +1,192 @@
+// Package writer finds out what wrote a rule of a packet filter: the line of a script or of
+// a file with saved rules, and the unit that runs or loads it. It is pure; a docker host's
+// files come in as text.
+package writer
+
+import (
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfilter"
+)
+
+// Source is what wrote a rule. What is not known is zero.
+type Source struct {
+	Unit    string `json:"unit,omitempty"`    // "secure-firewall.service"
+	File    string `json:"file,omitempty"`    // "/opt/secure_firewall.sh"
+	Line    int    `json:"line,omitempty"`    // from 1
+	Program string `json:"program,omitempty"` // "docker", "ufw", "firewalld" …: a program that names its chains itself
+}
+
+// Files are the files of a docker host that may have written rules.
+type Files struct {
+	units []exec
+	files map[string][]string
+	order []string
+}
+
+// exec is an Exec line of a unit.
+type exec struct {
+	unit    string
+	file    string // of the unit or its drop-in
+	command string
+	enabled bool
+}
+
+// New reads the units: lines are "FILE:ExecStart=…", and enabled are the links of enabled
+// units.
+func New(lines, enabled []string) Files {
+	f := Files{files: map[string][]string{}}
+	on := map[string]bool{}
+	for _, link := range enabled {
+		on[path.Base(link)] = true
+	}
+	for _, line := range lines {
+		file, text, ok := strings.Cut(line, ":")
+		_, command, ok2 := strings.Cut(text, "=")
+		if !ok || !ok2 {
+			continue
+		}
+		unit := path.Base(file)
+		if dir := path.Base(path.Dir(file)); strings.HasSuffix(dir, ".service.d") {
+			unit = strings.TrimSuffix(dir, ".d")
+		}
+		f.units = append(f.units, exec{unit: unit, file: file, command: strings.TrimLeft(command, " \t-@:+!"), enabled: on[unit]})
+	}
+	slices.SortStableFunc(f.units, func(a, b exec) int {
+		switch {
+		case a.enabled == b.enabled:
+			return 0
+		case a.enabled:
+			return -1
+		}
+		return 1
+	})
+	return f
+}
+
+// Add adds a file by its lines.
+func (f *Files) Add(name string, lines []string) {
+	if _, there := f.files[name]; !there {
+		f.order = append(f.order, name)
+		slices.Sort(f.order)
+	}
+	f.files[name] = lines
+}
+
+// Of finds what wrote the rule, or set the policy, at a place.
+func (f *Files) Of(p netfilter.Place) Source {
+	var best Source
+	for _, name := range f.order {
+		line := lineOf(name, f.files[name], p)
+		if line == 0 {
+			continue
+		}
+		s := Source{File: name, Line: line, Unit: f.unitOf(name)}
+		if best.File == "" || best.Unit == "" && s.Unit != "" {
+			best = s
+		}
+	}
+	if best.File != "" {
+		return best
+	}
+	return ofProgram(p)
+}
+
+// unitOf is the unit that runs a script, or loads a file: by its Exec lines, directly or by
+// way of scripts that name the file; else by a convention.
+func (f *Files) unitOf(file string) string {
+	if unit := f.namedBy(file, map[string]bool{}); unit != "" {
+		return unit
+	}
+	for prefix, unit := range loaders {
+		if strings.HasPrefix(file, prefix) {
+			return unit
+		}
+	}
+	return ""
+}
+
+// loaders are the units that load files which no Exec line names.
+var loaders = map[string]string{
+	"/etc/rc.local": "rc-local.service", "/etc/rc.d/rc.local": "rc-local.service",
+	"/etc/iptables/rules.v": "netfilter-persistent.service", "/etc/sysconfig/iptables": "iptables.service", "/etc/sysconfig/ip6tables": "ip6tables.service",
+	"/etc/ufw/": "ufw.service", "/etc/firewalld/": "firewalld.service", "/etc/nftables": "nftables.service", "/etc/sysconfig/nftables": "nftables.service",
+	"/etc/network/": "networking.service", "/etc/NetworkManager/dispatcher.d/": "NetworkManager-dispatcher.service",
+	"/etc/networkd-dispatcher/": "networkd-dispatcher.service", "/etc/cron": "cron.service", "/var/spool/cron/": "cron.service",
+	"/etc/wireguard/": "wg-quick@.service",
+}
+
+func (f *Files) namedBy(file string, seen map[string]bool) string {
+	if seen[file] {
+		return ""
+	}
+	seen[file] = true
+	for _, u := range f.units {
+		if u.file == file || mentions(u.command, file) {
+			return u.unit
+		}
+	}
+	for _, name := range f.order {
+		if name == file || !slices.ContainsFunc(f.files[name], func(line string) bool { return mentions(line, file) || sources(line, name, file) }) {
+			continue
+		}
+		if unit := f.namedBy(name, seen); unit != "" {
+			return unit
+		}
+	}
+	return ""
+}
+
+// mentions reports whether a line has a path as a whole word.
+func mentions(line, file string) bool {
+	for rest := line; ; {
+		i := strings.Index(rest, file)
+		if i < 0 {
+			return false
+		}
+		after := rest[i+len(file):]
+		if (i == 0 || !strings.ContainsRune(pathRunes, rune(rest[i-1]))) && (after == "" || !strings.ContainsRune(pathRunes, rune(after[0]))) {
+			return true
+		}
+		rest = after
+	}
+}
+
+const pathRunes = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./-"
+
+// sources reports whether a line of the script called by sources file, which is beside it.
+func sources(line, by, file string) bool {
+	fields := strings.Fields(line)
+	return len(fields) >= 2 && (fields[0] == "." || fields[0] == "source") &&
+		path.Dir(by) == path.Dir(file) && path.Base(strings.Trim(fields[len(fields)-1], `"'`)) == path.Base(file)
+}
+
+// ofProgram is the program whose chains bear such a name.
+func ofProgram(p netfilter.Place) Source {
+	for _, known := range []struct{ prefix, program, unit string }{
+		{"DOCKER-USER", "", ""}, // for the user's own rules
+		{"DOCKER", "docker", "docker.service"},
+		{"ufw", "ufw", "ufw.service"},
+		{"LIBVIRT_", "libvirt", "libvirtd.service"},
+		{"f2b-", "fail2ban", "fail2ban.service"},
+		{"KUBE-", "kube-proxy", ""},
+		{"CATTLE", "rancher", ""},
+		{"cali-", "calico", ""},
+		{"FWDI_", "firewalld", "firewalld.service"}, {"FWDO_", "firewalld", "firewalld.service"}, {"IN_", "firewalld", "firewalld.service"},
+		{"FWD_", "firewalld", "firewalld.service"}, {"PRE_", "firewalld", "firewalld.service"}, {"POST_", "firewalld", "firewalld.service"},
+		{"INPUT_ZONES", "firewalld", "firewalld.service"}, {"FORWARD_", "firewalld", "firewalld.service"},
+	} {
+		if strings.HasPrefix(p.Chain, known.prefix) {
+			return Source{Program: known.program, Unit: known.unit}
+		}
+	}
+	switch {
+	case p.Tool == netfilter.NFT && p.Table == "firewalld":
+		return Source{Program: "firewalld", Unit: "firewalld.service"}
+	case p.Tool == netfilter.NFT && strings.HasPrefix(p.Table, "docker-"):
+		return Source{Program: "docker", Unit: "docker.service"}
+	}
+	return Source{}
+}

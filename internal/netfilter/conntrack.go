@@ -1,0 +1,112 @@
+package netfilter
+
+import (
+	"net/netip"
+	"slices"
+)
+
+// Conntrack matches what conntrack knows of a packet's connection. Each field that is not
+// zero must hold. The kernel's own comparison is net/netfilter/xt_conntrack.c.
+type Conntrack struct {
+	States    []string // NEW …, DNAT, SNAT
+	NotStates bool
+	Reply     *bool
+	Status    []string // EXPECTED, SEEN_REPLY, ASSURED, CONFIRMED, NONE
+	NotStatus bool
+	Proto     int
+	NotProto  bool
+	Nets      []TupleNet
+	Ports     []TuplePorts
+}
+
+// End is one of the four ends of a connection.
+type End int
+
+// The ends: of the first packet as it came, and of a reply to it.
+const (
+	OrigSrc End = iota
+	OrigDst
+	AnswerSrc
+	AnswerDst
+)
+
+func (e End) of(c *Conn) netip.AddrPort {
+	return [...]netip.AddrPort{c.Orig.Src, c.Orig.Dst, c.Answer.Src, c.Answer.Dst}[e]
+}
+
+// TupleNet matches the address at one end of a connection.
+type TupleNet struct {
+	End End
+	Net netip.Prefix
+	Not bool
+}
+
+// TuplePorts matches the port at one end of a connection.
+type TuplePorts struct {
+	End   End
+	Ports [2]int
+	Not   bool
+}
+
+// Holds implements Match.
+func (m Conntrack) Holds(p *Packet, _ *Env) Truth {
+	c := &p.Conn
+	result := Yes
+	if c.State == "" {
+		return Maybe
+	}
+	if len(m.States) > 0 {
+		is := slices.Contains(m.States, string(c.State)) || !untracked(p) && (c.DNAT && slices.Contains(m.States, "DNAT") || c.SNAT && slices.Contains(m.States, "SNAT"))
+		if is == m.NotStates {
+			return No
+		}
+	}
+	if untracked(p) {
+		return Sure(len(m.States) > 0) // the kernel looks no further
+	}
+	if m.Reply != nil && *m.Reply != c.Reply {
+		return No
+	}
+	if m.Proto != 0 && (m.Proto == p.Proto) == m.NotProto {
+		return No
+	}
+	for _, n := range m.Nets {
+		a := n.End.of(c).Addr()
+		if !a.IsValid() {
+			result = min(result, Maybe)
+		} else if n.Net.Contains(a) == n.Not {
+			return No
+		}
+	}
+	for _, n := range m.Ports {
+		port := int(n.End.of(c).Port())
+		if port == 0 {
+			result = min(result, Maybe)
+		} else if (port >= n.Ports[0] && port <= n.Ports[1]) == n.Not {
+			return No
+		}
+	}
+	if len(m.Status) > 0 {
+		s := m.statusHolds(c)
+		if m.NotStatus {
+			s = s.Not()
+		}
+		result = min(result, s)
+	}
+	return result
+}
+
+// statusHolds compares with what a connection is after its first packets: a new one has no
+// status, and is not confirmed before its first packet leaves the host. NONE stands for no bit at
+// all, so that nothing ever has it.
+func (m Conntrack) statusHolds(c *Conn) Truth {
+	switch {
+	case c.State == New:
+		return No
+	case slices.Contains(m.Status, "SEEN_REPLY"), slices.Contains(m.Status, "CONFIRMED"):
+		return Yes
+	case slices.Contains(m.Status, "ASSURED"):
+		return Maybe
+	}
+	return No
+}

@@ -1,0 +1,98 @@
+package netfilter
+
+import (
+	"fmt"
+	"net/netip"
+	"strings"
+)
+
+// conntrackModule reads the options of the modules conntrack and state.
+func conntrackModule(all []option) (Conntrack, error) {
+	var m Conntrack
+	for _, o := range all {
+		arg, err := o.arg()
+		if err == nil {
+			err = m.option(o, arg)
+		}
+		if err == errUnknown {
+			return m, err
+		}
+		if err != nil {
+			return m, fmt.Errorf("%s: %w", o.name, err)
+		}
+	}
+	return m, nil
+}
+
+func (m *Conntrack) option(o option, arg string) error {
+	switch o.name {
+	case "--ctstate", "--state":
+		m.States, m.NotStates = strings.Split(arg, ","), o.not
+		return nil
+	case "--ctstatus":
+		m.Status, m.NotStatus = strings.Split(arg, ","), o.not
+		return nil
+	case "--ctdir":
+		reply := arg == "REPLY"
+		if !reply && arg != "ORIGINAL" {
+			return fmt.Errorf("%q is no direction", shorten(arg))
+		}
+		reply = reply != o.not
+		m.Reply = &reply
+		return nil
+	case "--ctproto":
+		m.Proto, m.NotProto = protocolNumber(arg), o.not
+		return nil
+	}
+	for i, name := range []string{"orig", "repl"} {
+		for j, side := range []string{"src", "dst"} {
+			end := End(2*i + j)
+			switch o.name {
+			case "--ct" + name + side:
+				return m.network(end, arg, o.not)
+			case "--ct" + name + side + "port":
+				ranges, err := portRanges(strings.ReplaceAll(arg, "-", ":"))
+				if err != nil || len(ranges) != 1 {
+					return fmt.Errorf("%q is no port", shorten(arg))
+				}
+				m.Ports = append(m.Ports, TuplePorts{End: end, Ports: ranges[0], Not: o.not})
+				return nil
+			}
+		}
+	}
+	return errUnknown
+}
+
+func (m *Conntrack) network(end End, arg string, not bool) error {
+	family := IPv4
+	if strings.Contains(arg, ":") {
+		family = IPv6
+	}
+	read, err := addressMatch(family, Source, arg)
+	if err != nil {
+		return err
+	}
+	a, ok := read.(Address)
+	if !ok {
+		return errUnknown
+	}
+	m.Nets = append(m.Nets, TupleNet{End: end, Net: a.Net, Not: not})
+	return nil
+}
+
+// parseEndpoint reads "192.0.2.1", "192.0.2.1:80", ":80" and "[2001:db8::1]:80". Ranges are
+// not read: which of their addresses a connection gets, the kernel decides.
+func parseEndpoint(s string) (netip.AddrPort, bool) {
+	if a, err := netip.ParseAddr(strings.Trim(s, "[]")); err == nil {
+		return netip.AddrPortFrom(a, 0), true
+	}
+	if port, ok := strings.CutPrefix(s, ":"); ok {
+		r, err := portRanges(port)
+		if err == nil && len(r) == 1 && r[0][0] == r[0][1] {
+			return netip.AddrPortFrom(netip.Addr{}, uint16(r[0][0])), true
+		}
+		return netip.AddrPort{}, false
+	}
+	to, err := netip.ParseAddrPort(s)
+	return to, err == nil
+}

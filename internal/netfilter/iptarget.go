@@ -1,0 +1,131 @@
+package netfilter
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+)
+
+// bystanders are targets after which the next rule decides.
+var bystanders = []string{
+	"LOG", "NFLOG", "ULOG", "TRACE", "CHECKSUM", "TCPMSS", "TCPOPTSTRIP", "CLASSIFY", "DSCP", "TOS", "ECN", "TTL", "HL", "AUDIT",
+	"RATEEST", "LED", "SET", "IDLETIMER", "SECMARK", "CONNSECMARK", "TEE", "HMARK",
+}
+
+// ipTarget reads a target of iptables and its options. What is none of its own targets is
+// a chain; see Table.resolve.
+func ipTarget(r *Rule, o option, rest []option) error {
+	name, err := o.arg()
+	if err != nil {
+		return err
+	}
+	t := &r.Target
+	switch name {
+	case "ACCEPT":
+		t.Verdict = Accept
+	case "DROP", "REJECT":
+		t.Verdict = Drop
+	case "RETURN":
+		t.Verdict = Return
+	case "QUEUE", "NFQUEUE", "TPROXY", "SYNPROXY", "NETMAP":
+		t.Verdict, r.Note = Unsure, "what "+name+" does with the packet is not known"
+	case "DNAT", "SNAT", "MASQUERADE", "REDIRECT":
+		return natTarget(r, name, rest)
+	case "MARK", "CONNMARK":
+		t.Change, err = markTarget(name, rest)
+		return err
+	case "CT":
+		if len(rest) > 0 && rest[0].name == "--notrack" {
+			t.Change = Untrack{}
+		}
+	case "NOTRACK":
+		t.Change = Untrack{}
+	default:
+		if !slices.Contains(bystanders, name) {
+			t.Call, t.Goto = name, o.name == "-g"
+		}
+	}
+	return nil
+}
+
+func natTarget(r *Rule, name string, rest []option) error {
+	nat := &Translation{Side: Destination, Own: name == "MASQUERADE" || name == "REDIRECT"}
+	if name == "SNAT" || name == "MASQUERADE" {
+		nat.Side = Source
+	}
+	r.Target = Target{Verdict: Accept, NAT: nat}
+	for _, o := range rest {
+		switch o.name {
+		case "--to-destination", "--to-source", "--to-ports":
+		default:
+			continue // --random, --persistent
+		}
+		arg, err := o.arg()
+		if err != nil {
+			return err
+		}
+		if o.name == "--to-ports" {
+			arg = ":" + arg
+		}
+		to, ok := parseEndpoint(arg)
+		if !ok || nat.To != (netip.AddrPort{}) {
+			if nat.Side == Source {
+				continue // no rule behind it sees the source
+			}
+			r.Target, r.Note = Target{Verdict: Unsure}, "which address "+name+" chooses is not known"
+			return nil
+		}
+		nat.To = to
+	}
+	return nil
+}
+
+// markTarget reads MARK and CONNMARK. The savers print --set-xmark, --save-mark and
+// --restore-mark.
+func markTarget(name string, rest []option) (Change, error) {
+	connection := name == "CONNMARK"
+	copying, masks := "", map[string]uint32{"--nfmask": ^uint32(0), "--ctmask": ^uint32(0)}
+	for _, o := range rest {
+		if o.name == "--save-mark" || o.name == "--restore-mark" {
+			copying = o.name
+			continue
+		}
+		arg, err := o.arg()
+		if err != nil {
+			return nil, err
+		}
+		value, mask, err := numberAndMask(arg)
+		if err != nil {
+			return nil, err
+		}
+		switch o.name {
+		case "--set-xmark":
+			return SetMark{connection, value, mask}, nil
+		case "--set-mark":
+			return SetMark{connection, value, mask | value}, nil
+		case "--and-mark":
+			return SetMark{connection, 0, ^value}, nil
+		case "--or-mark":
+			return SetMark{connection, value, value}, nil
+		case "--xor-mark":
+			return SetMark{connection, value, 0}, nil
+		case "--nfmask", "--ctmask":
+			masks[o.name] = value
+		case "--mask":
+			masks["--nfmask"], masks["--ctmask"] = value, value
+		default:
+			return SpoilMark{}, nil
+		}
+	}
+	switch copying {
+	case "--save-mark":
+		return CopyMark{Save: true, From: masks["--nfmask"], Set: masks["--ctmask"]}, nil
+	case "--restore-mark":
+		return CopyMark{From: masks["--ctmask"], Set: masks["--nfmask"]}, nil
+	}
+	if strings.HasPrefix(name, "CONN") || len(rest) > 0 {
+		return nil, fmt.Errorf("%s without what it sets", name)
+	}
+	return SpoilMark{}, nil
+}

@@ -1,0 +1,227 @@
+package nft
+
+import (
+	"encoding/json"
+	"strings"
+
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfilter"
+)
+
+// expression reads the left side of a comparison, and returns its text.
+func (s statements) expression(raw json.RawMessage) (field, string, bool) {
+	var e struct {
+		Meta    *struct{ Key string }
+		Payload *struct{ Protocol, Field string }
+		CT      *struct{ Key, Dir, Family string }
+		FIB     *struct {
+			Result string
+			Flags  json.RawMessage
+		}
+		Concat []json.RawMessage
+	}
+	if json.Unmarshal(raw, &e) != nil {
+		return nil, compact(raw), false
+	}
+	switch {
+	case e.Meta != nil:
+		f, ok := metaFields[e.Meta.Key]
+		return f, "meta " + e.Meta.Key, ok
+	case e.Payload != nil:
+		f, ok := payloadFields[e.Payload.Protocol+" "+e.Payload.Field]
+		return f, e.Payload.Protocol + " " + e.Payload.Field, ok
+	case e.CT != nil:
+		name := strings.TrimSpace(e.CT.Dir + " " + strings.TrimSpace(e.CT.Family+" "+e.CT.Key))
+		f, ok := ctFields[strings.TrimSpace(e.CT.Dir+" "+e.CT.Key)]
+		return f, "ct " + name, ok
+	case e.FIB != nil:
+		f, ok := fibField(e.FIB.Result, compact(e.FIB.Flags))
+		return f, "fib " + compact(e.FIB.Flags) + " " + e.FIB.Result, ok
+	case e.Concat != nil:
+		return s.concat(e.Concat)
+	}
+	return nil, compact(raw), false
+}
+
+// compact is JSON without what makes it long.
+func compact(raw json.RawMessage) string {
+	return strings.NewReplacer(`"`, "", "{", "(", "}", ")").Replace(string(raw))
+}
+
+func (s statements) concat(parts []json.RawMessage) (field, string, bool) {
+	var fields []field
+	var texts []string
+	for _, p := range parts {
+		f, text, ok := s.expression(p)
+		if !ok {
+			return nil, text, false
+		}
+		fields, texts = append(fields, f), append(texts, text)
+	}
+	return func(p *netfilter.Packet, e *netfilter.Env) (v value, ok, unknown bool) {
+		for _, f := range fields {
+			one, has, maybe := f(p, e)
+			if maybe {
+				return value{}, false, true
+			}
+			if !has {
+				return value{}, false, false
+			}
+			v.list = append(v.list, one)
+		}
+		return v, true, false
+	}, strings.Join(texts, " . "), true
+}
+
+func has(v value) (value, bool, bool)     { return v, true, false }
+func hasNot() (value, bool, bool)         { return value{}, false, false }
+func cannotKnow() (value, bool, bool)     { return value{}, false, true }
+func name(s string) (value, bool, bool)   { return has(value{text: s}) }
+func number(n uint64) (value, bool, bool) { return has(value{number: n}) }
+
+var protocols = map[int]string{netfilter.TCP: "tcp", netfilter.UDP: "udp", netfilter.ICMP: "icmp", netfilter.ICMPv6: "ipv6-icmp"}
+
+func protocol(p *netfilter.Packet, _ *netfilter.Env) (value, bool, bool) {
+	if p.Family == netfilter.ARP {
+		return hasNot()
+	}
+	v := value{text: protocols[p.Proto], number: uint64(p.Proto)}
+	if p.Proto == netfilter.ICMPv6 {
+		v.list = []value{{text: "icmpv6"}}
+	}
+	return has(v)
+}
+
+func mark(b netfilter.Bits) (value, bool, bool) {
+	if b.Known != ^uint32(0) {
+		return cannotKnow()
+	}
+	return number(uint64(b.Value))
+}
+
+var metaFields = map[string]field{
+	"iifname": func(p *netfilter.Packet, _ *netfilter.Env) (value, bool, bool) { return interfaceName(p.In) },
+	"oifname": func(p *netfilter.Packet, _ *netfilter.Env) (value, bool, bool) { return interfaceName(p.Out) },
+	"iif":     func(p *netfilter.Packet, _ *netfilter.Env) (value, bool, bool) { return interfaceName(p.In) },
+	"oif":     func(p *netfilter.Packet, _ *netfilter.Env) (value, bool, bool) { return interfaceName(p.Out) },
+	"ibrname": func(p *netfilter.Packet, _ *netfilter.Env) (value, bool, bool) { return interfaceName(p.Bridge) },
+	"obrname": func(p *netfilter.Packet, _ *netfilter.Env) (value, bool, bool) { return interfaceName(p.Bridge) },
+	"l4proto": protocol,
+	"mark":    func(p *netfilter.Packet, _ *netfilter.Env) (value, bool, bool) { return mark(p.Mark) },
+	"nfproto": func(p *netfilter.Packet, _ *netfilter.Env) (value, bool, bool) {
+		return name(map[netfilter.Family]string{netfilter.IPv4: "ipv4", netfilter.IPv6: "ipv6"}[p.Family])
+	},
+	"protocol": func(p *netfilter.Packet, _ *netfilter.Env) (value, bool, bool) { return name(string(p.Family)) },
+}
+
+func interfaceName(n string) (value, bool, bool) {
+	if n == "" {
+		return hasNot()
+	}
+	return name(n)
+}
+
+// ofFamily is a field that only packets of one family have.
+func ofFamily(f netfilter.Family, get field) field {
+	return func(p *netfilter.Packet, e *netfilter.Env) (value, bool, bool) {
+		if p.Family != f {
+			return hasNot()
+		}
+		return get(p, e)
+	}
+}
+
+func source(p *netfilter.Packet, _ *netfilter.Env) (value, bool, bool) {
+	return has(value{addr: p.Src})
+}
+func destination(p *netfilter.Packet, _ *netfilter.Env) (value, bool, bool) {
+	return has(value{addr: p.Dst})
+}
+
+func port(proto int, destination bool) field {
+	return func(p *netfilter.Packet, _ *netfilter.Env) (value, bool, bool) {
+		if !p.HasPorts() || proto != 0 && p.Proto != proto {
+			return hasNot()
+		}
+		if destination {
+			return number(uint64(p.DstPort))
+		}
+		return number(uint64(p.SrcPort))
+	}
+}
+
+var payloadFields = map[string]field{
+	"ip saddr": ofFamily(netfilter.IPv4, source), "ip daddr": ofFamily(netfilter.IPv4, destination),
+	"ip6 saddr": ofFamily(netfilter.IPv6, source), "ip6 daddr": ofFamily(netfilter.IPv6, destination),
+	"ip protocol": ofFamily(netfilter.IPv4, protocol), "ip6 nexthdr": ofFamily(netfilter.IPv6, protocol),
+	"arp saddr ip": ofFamily(netfilter.ARP, source), "arp daddr ip": ofFamily(netfilter.ARP, destination),
+	"tcp sport": port(netfilter.TCP, false), "tcp dport": port(netfilter.TCP, true),
+	"udp sport": port(netfilter.UDP, false), "udp dport": port(netfilter.UDP, true),
+	"th sport": port(0, false), "th dport": port(0, true),
+	"ether type": func(p *netfilter.Packet, _ *netfilter.Env) (value, bool, bool) { return name(string(p.Family)) },
+	"arp operation": ofFamily(netfilter.ARP, func(p *netfilter.Packet, _ *netfilter.Env) (value, bool, bool) {
+		return has(value{text: map[int]string{1: "request", 2: "reply"}[p.ARPOp], number: uint64(p.ARPOp)})
+	}),
+}
+
+// tracked is a field that only packets with a connection have.
+func tracked(get func(c *netfilter.Conn) (value, bool, bool)) field {
+	return func(p *netfilter.Packet, _ *netfilter.Env) (value, bool, bool) {
+		switch p.Conn.State {
+		case "":
+			return cannotKnow()
+		case netfilter.Invalid, netfilter.Untracked:
+			return hasNot()
+		}
+		return get(&p.Conn)
+	}
+}
+
+var ctFields = map[string]field{
+	"state": func(p *netfilter.Packet, _ *netfilter.Env) (value, bool, bool) {
+		if p.Conn.State == "" {
+			return cannotKnow()
+		}
+		return name(strings.ToLower(string(p.Conn.State)))
+	},
+	"status": tracked(func(c *netfilter.Conn) (value, bool, bool) {
+		v := value{text: "none"}
+		for text, is := range map[string]bool{"dnat": c.DNAT, "snat": c.SNAT, "seen-reply": c.State != netfilter.New, "confirmed": c.State != netfilter.New} {
+			if is {
+				v.list = append(v.list, value{text: text})
+			}
+		}
+		return has(v)
+	}),
+	"direction": tracked(func(c *netfilter.Conn) (value, bool, bool) {
+		if c.Reply {
+			return has(value{text: "reply", number: 1})
+		}
+		return has(value{text: "original"})
+	}),
+	"mark":               tracked(func(c *netfilter.Conn) (value, bool, bool) { return mark(c.Mark) }),
+	"original proto-dst": tracked(func(c *netfilter.Conn) (value, bool, bool) { return number(uint64(c.Orig.Dst.Port())) }),
+	"original proto-src": tracked(func(c *netfilter.Conn) (value, bool, bool) { return number(uint64(c.Orig.Src.Port())) }),
+	"original daddr":     tracked(func(c *netfilter.Conn) (value, bool, bool) { return has(value{addr: c.Orig.Dst.Addr()}) }),
+	"original saddr":     tracked(func(c *netfilter.Conn) (value, bool, bool) { return has(value{addr: c.Orig.Src.Addr()}) }),
+}
+
+// fibField is the type of an address in the routing table.
+func fibField(result, flags string) (field, bool) {
+	destination := strings.Contains(flags, "daddr")
+	if result != "type" || strings.Contains(flags, "mark") {
+		return nil, false
+	}
+	return func(p *netfilter.Packet, e *netfilter.Env) (value, bool, bool) {
+		link, a := "", p.Src
+		switch {
+		case strings.Contains(flags, "iif"):
+			link = p.In
+		case strings.Contains(flags, "oif"):
+			link = p.Out
+		}
+		if destination {
+			a = p.Dst
+		}
+		return name(strings.ToLower(e.AddrType(a, link)))
+	}, true
+}

@@ -1,0 +1,143 @@
+// Package nft reads what `nft -j list ruleset` prints into the values of package netfilter.
+// The format is libnftables-json(5).
+package nft
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfilter"
+)
+
+// object is one object of the list: exactly one field is set.
+type object struct {
+	Table *struct{ Family, Name string }
+	Chain *struct {
+		Family, Table, Name, Type, Hook, Policy string
+		Prio                                    int
+	}
+	Rule *struct {
+		Family, Table, Chain string
+		Expr                 []map[string]json.RawMessage
+	}
+	Set *setObject
+	Map *setObject
+}
+
+type setObject struct {
+	Family, Table, Name string
+	Elem                []json.RawMessage
+	Flags               json.RawMessage
+}
+
+// families are those whose packets are evaluated.
+var families = map[string]bool{"ip": true, "ip6": true, "inet": true, "bridge": true}
+
+// Parse reads the JSON. Tables for which skip is true are left out.
+func Parse(data []byte, skip func(family, name string) bool) ([]*netfilter.Table, error) {
+	var list struct{ Nftables []json.RawMessage }
+	if err := json.Unmarshal(data, &list); err != nil {
+		return nil, fmt.Errorf("nft's list of rules is no JSON that can be read: %w", err)
+	}
+	p := parser{tables: map[string]*netfilter.Table{}, sets: map[string]*setObject{}}
+	var objects []object
+	for i, raw := range list.Nftables {
+		var o object
+		if err := json.Unmarshal(raw, &o); err != nil {
+			return nil, fmt.Errorf("nft's list of rules, object %d: %w", i+1, err)
+		}
+		for _, s := range []*setObject{o.Set, o.Map} {
+			if s != nil {
+				p.sets[s.Family+" "+s.Table+" "+s.Name] = s
+			}
+		}
+		objects = append(objects, o)
+	}
+	for _, o := range objects {
+		if err := p.tableOrChain(o, skip); err != nil {
+			return nil, err
+		}
+	}
+	for _, o := range objects {
+		if o.Rule == nil {
+			continue
+		}
+		t := p.tables[o.Rule.Family+" "+o.Rule.Table]
+		if t == nil {
+			continue
+		}
+		c := t.Chain(o.Rule.Chain)
+		if c == nil {
+			return nil, fmt.Errorf("nft's list of rules: table %s has no chain %s", t.Name, o.Rule.Chain)
+		}
+		p.rule(c, o.Rule.Expr)
+	}
+	return p.ordered, nil
+}
+
+type parser struct {
+	tables  map[string]*netfilter.Table
+	ordered []*netfilter.Table
+	sets    map[string]*setObject
+}
+
+func (p *parser) tableOrChain(o object, skip func(family, name string) bool) error {
+	if o.Table != nil && families[o.Table.Family] && !skip(o.Table.Family, o.Table.Name) {
+		t := &netfilter.Table{Tool: netfilter.NFT, Backend: netfilter.NFTables, Family: o.Table.Family, Name: o.Table.Name}
+		p.tables[t.Family+" "+t.Name] = t
+		p.ordered = append(p.ordered, t)
+	}
+	if o.Chain == nil {
+		return nil
+	}
+	t := p.tables[o.Chain.Family+" "+o.Chain.Table]
+	if t == nil {
+		return nil
+	}
+	c, err := t.NewChain(o.Chain.Name)
+	if err != nil {
+		return fmt.Errorf("nft's list of rules: %w", err)
+	}
+	c.Policy = netfilter.Return
+	if o.Chain.Hook != "" {
+		c.Hook, c.Priority, c.Type, c.Policy = netfilter.Hook(o.Chain.Hook), o.Chain.Prio, netfilter.ChainType(o.Chain.Type), netfilter.Accept
+		if o.Chain.Policy == "drop" {
+			c.Policy = netfilter.Drop
+		}
+	}
+	return nil
+}
+
+// rule adds the rules that stand for one of nft's: a verdict map is one rule for each of
+// its elements, all with the same number and text.
+func (p *parser) rule(c *netfilter.Chain, exprs []map[string]json.RawMessage) {
+	number := 1
+	if n := len(c.Rules); n > 0 {
+		number = c.Rules[n-1].Number + 1
+	}
+	s := statements{parser: p, family: c.Table.Family, table: c.Table.Name}
+	r := &netfilter.Rule{Chain: c, Number: number}
+	var texts []string
+	var more []*netfilter.Rule
+	for _, e := range exprs {
+		for kind, raw := range e {
+			text := ""
+			if kind == "vmap" {
+				text, more = s.verdictMap(r, raw)
+			} else {
+				text = s.statement(r, kind, raw)
+			}
+			if text != "" {
+				texts = append(texts, text)
+			}
+		}
+	}
+	if more == nil {
+		more = []*netfilter.Rule{r}
+	}
+	for _, m := range more {
+		m.Text = strings.Join(texts, " ")
+		c.Rules = append(c.Rules, m)
+	}
+}

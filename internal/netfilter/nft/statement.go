@@ -1,0 +1,393 @@
+package nft
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/netip"
+	"strconv"
+	"strings"
+
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfilter"
+)
+
+// statements reads the statements of one rule.
+type statements struct {
+	*parser
+	family, table string
+}
+
+// bystanders are statements after which the rest of the rule goes on.
+var bystanders = map[string]bool{
+	"counter": true, "log": true, "notrack": true, "ct helper": true, "flow": true, "dup": true, "meter": true,
+	"comment": true, "ct timeout": true, "ct expectation": true, "last": true,
+}
+
+// statement adds one statement to a rule and returns its text.
+func (s statements) statement(r *netfilter.Rule, kind string, raw json.RawMessage) string {
+	t := &r.Target
+	switch kind {
+	case "match":
+		m, text := s.match(raw)
+		r.Matches = append(r.Matches, m)
+		return text
+	case "accept":
+		t.Verdict = netfilter.Accept
+	case "drop", "reject":
+		t.Verdict = netfilter.Drop
+	case "return":
+		t.Verdict = netfilter.Return
+	case "continue":
+	case "jump", "goto":
+		var to struct{ Target string }
+		_ = json.Unmarshal(raw, &to)
+		t.Call, t.Goto = to.Target, kind == "goto"
+		return kind + " " + to.Target
+	case "dnat", "snat", "masquerade", "redirect":
+		return s.nat(r, kind, raw)
+	case "mangle":
+		t.Change = s.mangle(raw)
+		return "mangle " + compact(raw)
+	case "notrack":
+		t.Change = netfilter.Untrack{}
+	case "limit", "quota", "ct count", "set", "xt":
+		r.Matches = append(r.Matches, netfilter.Unknown{Text: kind})
+		return kind + " " + compact(raw)
+	case "counter":
+		return "counter"
+	default:
+		if !bystanders[kind] {
+			t.Verdict, r.Note = netfilter.Unsure, "what "+kind+" does with the packet is not known"
+		}
+	}
+	return kind
+}
+
+func (s statements) nat(r *netfilter.Rule, kind string, raw json.RawMessage) string {
+	var to struct {
+		Addr, Port json.RawMessage
+		Family     string
+	}
+	_ = json.Unmarshal(raw, &to)
+	nat := &netfilter.Translation{Side: netfilter.Destination, Own: kind == "masquerade" || kind == "redirect"}
+	if kind == "snat" || kind == "masquerade" {
+		nat.Side = netfilter.Source
+	}
+	r.Target = netfilter.Target{Verdict: netfilter.Accept, NAT: nat}
+	var addr netip.Addr
+	port, text := 0, kind
+	if len(to.Addr) > 0 {
+		a, ok := address(to.Addr)
+		if !ok && nat.Side == netfilter.Destination {
+			r.Target, r.Note = netfilter.Target{Verdict: netfilter.Unsure}, "which address "+kind+" chooses is not known"
+			return kind + " to " + compact(to.Addr)
+		}
+		addr = a
+		text += " to " + compact(to.Addr)
+	}
+	if len(to.Port) > 0 {
+		if json.Unmarshal(to.Port, &port) != nil && nat.Side == netfilter.Destination {
+			r.Target, r.Note = netfilter.Target{Verdict: netfilter.Unsure}, "which port "+kind+" chooses is not known"
+		}
+		text += ":" + compact(to.Port)
+	}
+	nat.To = netip.AddrPortFrom(addr, uint16(port))
+	return text
+}
+
+func address(raw json.RawMessage) (netip.Addr, bool) {
+	var s string
+	if json.Unmarshal(raw, &s) != nil {
+		return netip.Addr{}, false
+	}
+	a, err := netip.ParseAddr(s)
+	return a, err == nil
+}
+
+// mangle reads only marks; other changes decide nothing here.
+func (s statements) mangle(raw json.RawMessage) netfilter.Change {
+	var m struct{ Key, Value json.RawMessage }
+	_ = json.Unmarshal(raw, &m)
+	key, text, _ := s.expression(m.Key)
+	if text != "meta mark" && text != "ct mark" {
+		return nil
+	}
+	var value uint32
+	if key == nil || json.Unmarshal(m.Value, &value) != nil {
+		return netfilter.SpoilMark{}
+	}
+	return netfilter.SetMark{Connection: text == "ct mark", Value: value, Mask: ^uint32(0)}
+}
+
+// verdictMap reads "iifname vmap { … }": one rule for each element, in the order of the
+// list. Elements of a map do not overlap.
+func (s statements) verdictMap(head *netfilter.Rule, raw json.RawMessage) (string, []*netfilter.Rule) {
+	var v struct{ Key, Data json.RawMessage }
+	_ = json.Unmarshal(raw, &v)
+	field, text, ok := s.expression(v.Key)
+	elements, known := s.elements(v.Data)
+	text += " vmap " + compact(v.Data)
+	if !ok || !known {
+		head.Target, head.Note = netfilter.Target{Verdict: netfilter.Unsure}, "the map cannot be read"
+		return text, nil
+	}
+	rules := []*netfilter.Rule{}
+	for _, e := range elements {
+		var pair [2]json.RawMessage
+		if json.Unmarshal(e, &pair) != nil {
+			head.Target, head.Note = netfilter.Target{Verdict: netfilter.Unsure}, "the map cannot be read"
+			return text, nil
+		}
+		r := &netfilter.Rule{Chain: head.Chain, Number: head.Number, Matches: append(head.Matches[:len(head.Matches):len(head.Matches)], s.is(field, pair[0]))}
+		var verdict map[string]json.RawMessage
+		_ = json.Unmarshal(pair[1], &verdict)
+		for kind, raw := range verdict {
+			s.statement(r, kind, raw)
+		}
+		rules = append(rules, r)
+	}
+	return text, rules
+}
+
+// elements are those of a set in the rule, or of one with a name.
+func (s statements) elements(raw json.RawMessage) ([]json.RawMessage, bool) {
+	var inline struct{ Set json.RawMessage }
+	if json.Unmarshal(raw, &inline) == nil && inline.Set != nil {
+		var many []json.RawMessage
+		if json.Unmarshal(inline.Set, &many) == nil {
+			return many, true
+		}
+		return []json.RawMessage{inline.Set}, true
+	}
+	var name string
+	if json.Unmarshal(raw, &name) != nil || !strings.HasPrefix(name, "@") {
+		return nil, false
+	}
+	named := s.sets[s.family+" "+s.table+" "+name[1:]]
+	if named == nil {
+		return nil, false
+	}
+	return named.Elem, true
+}
+
+// field is what an expression takes from a packet: text, or the number that one has; ok
+// is false where the packet does not have it, unknown where it cannot be known.
+type field func(p *netfilter.Packet, e *netfilter.Env) (v value, ok, unknown bool)
+
+// value is what a field of a packet is.
+type value struct {
+	text   string
+	number uint64
+	addr   netip.Addr
+	list   []value // of a concatenation, or all names that fit
+}
+
+// match reads a comparison.
+func (s statements) match(raw json.RawMessage) (netfilter.Match, string) {
+	var m struct {
+		Op          string
+		Left, Right json.RawMessage
+	}
+	_ = json.Unmarshal(raw, &m)
+	f, text, ok := s.expression(m.Left)
+	op := m.Op
+	if op == "==" || op == "in" {
+		op = ""
+	} else {
+		op = " " + op
+	}
+	text += op + " " + compact(m.Right)
+	if !ok {
+		return netfilter.Unknown{Text: text}, text
+	}
+	switch m.Op {
+	case "==", "in", "":
+		return s.is(f, m.Right), text
+	case "!=":
+		return differs{f, s.is(f, m.Right)}, text
+	case "<", ">", "<=", ">=":
+		var n uint64
+		if json.Unmarshal(m.Right, &n) != nil {
+			return netfilter.Unknown{Text: text}, text
+		}
+		return compares{f, m.Op, n}, text
+	}
+	return netfilter.Unknown{Text: text}, text
+}
+
+// differs is "!=": a packet that does not have the field does not match either.
+type differs struct {
+	field field
+	same  netfilter.Match
+}
+
+// Holds implements netfilter.Match.
+func (d differs) Holds(p *netfilter.Packet, e *netfilter.Env) netfilter.Truth {
+	if _, ok, unknown := d.field(p, e); !ok && !unknown {
+		return netfilter.No
+	}
+	return d.same.Holds(p, e).Not()
+}
+
+type compares struct {
+	field field
+	op    string
+	n     uint64
+}
+
+// Holds implements netfilter.Match.
+func (c compares) Holds(p *netfilter.Packet, e *netfilter.Env) netfilter.Truth {
+	v, ok, unknown := c.field(p, e)
+	switch {
+	case unknown:
+		return netfilter.Maybe
+	case !ok:
+		return netfilter.No
+	}
+	return netfilter.Sure(map[string]bool{"<": v.number < c.n, ">": v.number > c.n, "<=": v.number <= c.n, ">=": v.number >= c.n}[c.op])
+}
+
+// is compares a field with a value, a prefix, a range, a list or a set.
+func (s statements) is(f field, right json.RawMessage) netfilter.Match {
+	test, ok := s.test(right)
+	if !ok {
+		return netfilter.Unknown{Text: compact(right)}
+	}
+	return equals{f, test}
+}
+
+type equals struct {
+	field field
+	test  func(value) bool
+}
+
+// Holds implements netfilter.Match.
+func (m equals) Holds(p *netfilter.Packet, e *netfilter.Env) netfilter.Truth {
+	v, ok, unknown := m.field(p, e)
+	switch {
+	case unknown:
+		return netfilter.Maybe
+	case !ok:
+		return netfilter.No
+	}
+	return netfilter.Sure(m.test(v))
+}
+
+// test reads the right side of a comparison.
+func (s statements) test(raw json.RawMessage) (func(value) bool, bool) {
+	var text string
+	if json.Unmarshal(raw, &text) == nil {
+		if strings.HasPrefix(text, "@") {
+			elements, ok := s.elements(raw)
+			if !ok {
+				return nil, false
+			}
+			return s.anyOf(elements)
+		}
+		return plainTest(text), true
+	}
+	var n uint64
+	if json.Unmarshal(raw, &n) == nil {
+		return func(v value) bool { return v.number == n }, true
+	}
+	var list []json.RawMessage
+	if json.Unmarshal(raw, &list) == nil {
+		return s.anyOf(list)
+	}
+	var o struct {
+		Prefix *struct {
+			Addr string
+			Len  int
+		}
+		Range  []json.RawMessage
+		Set    json.RawMessage
+		Concat []json.RawMessage
+		Elem   *struct{ Val json.RawMessage }
+	}
+	if json.Unmarshal(raw, &o) != nil {
+		return nil, false
+	}
+	switch {
+	case o.Prefix != nil:
+		p, err := netip.ParsePrefix(fmt.Sprintf("%s/%d", o.Prefix.Addr, o.Prefix.Len))
+		return func(v value) bool { return p.Masked().Contains(v.addr) }, err == nil
+	case len(o.Range) == 2:
+		return rangeTest(o.Range)
+	case o.Set != nil:
+		elements, _ := s.elements(raw)
+		return s.anyOf(elements)
+	case o.Elem != nil:
+		return s.test(o.Elem.Val)
+	case o.Concat != nil:
+		return s.concatTest(o.Concat)
+	}
+	return nil, false
+}
+
+// plainTest compares with a word: an address, a name, "*" at the end of an interface's.
+func plainTest(text string) func(value) bool {
+	a, err := netip.ParseAddr(text)
+	return func(v value) bool {
+		if err == nil {
+			return v.addr == a
+		}
+		for _, one := range append(v.list, v) {
+			start, wild := strings.CutSuffix(text, "*")
+			if one.text == text || wild && strings.HasPrefix(one.text, start) {
+				return true
+			}
+		}
+		n, err := strconv.ParseUint(text, 0, 32)
+		return err == nil && v.number == n && v.text == ""
+	}
+}
+
+func rangeTest(ends []json.RawMessage) (func(value) bool, bool) {
+	var n [2]uint64
+	if json.Unmarshal(ends[0], &n[0]) == nil && json.Unmarshal(ends[1], &n[1]) == nil {
+		return func(v value) bool { return n[0] <= v.number && v.number <= n[1] }, true
+	}
+	from, ok1 := address(ends[0])
+	to, ok2 := address(ends[1])
+	return func(v value) bool { return v.addr.IsValid() && from.Compare(v.addr) <= 0 && v.addr.Compare(to) <= 0 }, ok1 && ok2
+}
+
+func (s statements) anyOf(list []json.RawMessage) (func(value) bool, bool) {
+	var tests []func(value) bool
+	for _, e := range list {
+		t, ok := s.test(e)
+		if !ok {
+			return nil, false
+		}
+		tests = append(tests, t)
+	}
+	return func(v value) bool {
+		for _, t := range tests {
+			if t(v) {
+				return true
+			}
+		}
+		return false
+	}, true
+}
+
+func (s statements) concatTest(parts []json.RawMessage) (func(value) bool, bool) {
+	var tests []func(value) bool
+	for _, e := range parts {
+		t, ok := s.test(e)
+		if !ok {
+			return nil, false
+		}
+		tests = append(tests, t)
+	}
+	return func(v value) bool {
+		if len(v.list) != len(tests) {
+			return false
+		}
+		for i, t := range tests {
+			if !t(v.list[i]) {
+				return false
+			}
+		}
+		return true
+	}, true
+}

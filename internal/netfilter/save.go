@@ -1,0 +1,226 @@
+package netfilter
+
+import (
+	"bufio"
+	"bytes"
+	"fmt"
+	"strings"
+)
+
+// dialect is what the savers' formats differ in.
+type dialect struct {
+	family string
+	// rule reads a rule's options into r.
+	rule func(r *Rule, all []option) error
+	// base are the built-in chains by table and name.
+	base func(table, chain string) (Hook, int, ChainType, bool)
+}
+
+// maxLine bounds a line of a ruleset.
+const maxLine = 1 << 20
+
+// ParseSave reads what a saver prints: iptables-save, ip6tables-save or ebtables-save, of
+// either backend. Lines that begin with "#" are comments. Errors name the line.
+func ParseSave(tool Tool, backend Backend, data []byte) ([]*Table, error) {
+	d, err := dialectOf(tool)
+	if err != nil {
+		return nil, err
+	}
+	p := &saveParser{dialect: d, tool: tool, backend: backend}
+	lines := bufio.NewScanner(bytes.NewReader(data))
+	lines.Buffer(nil, maxLine)
+	n := 0
+	for lines.Scan() {
+		n++
+		if err := p.line(strings.TrimSpace(lines.Text())); err != nil {
+			return nil, fmt.Errorf("%s-save of the %s backend, line %d: %w", tool, backend, n, err)
+		}
+	}
+	if err := lines.Err(); err != nil {
+		return nil, fmt.Errorf("%s-save of the %s backend, line %d: %w", tool, backend, n+1, err)
+	}
+	for _, t := range p.tables {
+		t.resolve()
+	}
+	return p.tables, nil
+}
+
+func dialectOf(tool Tool) (dialect, error) {
+	switch tool {
+	case IPTables:
+		return dialect{family: "ip", rule: ipRule(IPv4), base: ipBase}, nil
+	case IP6Tables:
+		return dialect{family: "ip6", rule: ipRule(IPv6), base: ipBase}, nil
+	case EBTables:
+		return dialect{family: "bridge", rule: frameRule, base: frameBase}, nil
+	}
+	return dialect{}, fmt.Errorf("%s has no format of its own for saved rules", tool)
+}
+
+type saveParser struct {
+	dialect
+	tool    Tool
+	backend Backend
+	tables  []*Table
+	table   *Table // nil outside
+}
+
+func (p *saveParser) line(s string) error {
+	switch {
+	case s == "" || s[0] == '#':
+		return nil
+	case s[0] == '*':
+		return p.newTable(strings.TrimSpace(s[1:]))
+	case p.table == nil:
+		return fmt.Errorf("%q is in no table", shorten(s))
+	case s == "COMMIT":
+		p.table = nil
+		return nil
+	case s[0] == ':':
+		return p.newChain(s[1:])
+	}
+	if s[0] == '[' { // counters, as with -c
+		_, rest, ok := strings.Cut(s, "] ")
+		if !ok {
+			return fmt.Errorf("%q: the counters have no end", shorten(s))
+		}
+		s = rest
+	}
+	rest, ok := strings.CutPrefix(s, "-A ")
+	if !ok {
+		return fmt.Errorf("%q is neither a table, a chain nor a rule", shorten(s))
+	}
+	return p.newRule(strings.TrimSpace(rest))
+}
+
+func (p *saveParser) newTable(name string) error {
+	if name == "" {
+		return fmt.Errorf("a table without a name")
+	}
+	for _, t := range p.tables {
+		if t.Name == name {
+			return fmt.Errorf("table %s is there twice", shorten(name))
+		}
+	}
+	p.table = &Table{Tool: p.tool, Backend: p.backend, Family: p.family, Name: name}
+	p.tables = append(p.tables, p.table)
+	return nil
+}
+
+func (p *saveParser) newChain(s string) error {
+	fields := strings.Fields(s)
+	if len(fields) < 2 {
+		return fmt.Errorf("a chain takes a name and a policy, not %q", shorten(s))
+	}
+	c, err := p.table.NewChain(fields[0])
+	if err != nil {
+		return err
+	}
+	switch fields[1] {
+	case "ACCEPT":
+		c.Policy = Accept
+	case "DROP":
+		c.Policy = Drop
+	case "-", "RETURN":
+		c.Policy = Return
+	default:
+		return fmt.Errorf("chain %s has the policy %q", shorten(c.Name), shorten(fields[1]))
+	}
+	if hook, priority, kind, ok := p.base(p.table.Name, c.Name); ok {
+		c.Hook, c.Priority, c.Type = hook, priority, kind
+		if c.Policy == Return {
+			c.Policy = Accept
+		}
+	}
+	return nil
+}
+
+func (p *saveParser) newRule(s string) error {
+	name, rest, _ := strings.Cut(s, " ")
+	c := p.table.Chain(name)
+	if c == nil {
+		return fmt.Errorf("a rule is for chain %q, which table %s does not have", shorten(name), p.table.Name)
+	}
+	rest = strings.TrimSpace(rest)
+	split, err := words(rest)
+	if err != nil {
+		return err
+	}
+	all, err := options(split)
+	if err != nil {
+		return err
+	}
+	r := &Rule{Chain: c, Number: len(c.Rules) + 1, Text: rest}
+	if err := p.rule(r, all); err != nil {
+		return fmt.Errorf("rule %q: %w", shorten(rest), err)
+	}
+	c.Rules = append(c.Rules, r)
+	return nil
+}
+
+// resolve notes which rules call chains that are not there: an extension that is not known
+// looks the same.
+func (t *Table) resolve() {
+	for _, c := range t.Chains {
+		for _, r := range c.Rules {
+			if r.Target.Call != "" && t.Chain(r.Target.Call) == nil {
+				r.Note = "the target " + r.Target.Call + " is not known"
+			}
+		}
+	}
+}
+
+// Priorities of the tables' hooks (include/uapi/linux/netfilter_ipv4.h, netfilter_bridge.h).
+const (
+	prioRaw      = -300
+	prioMangle   = -150
+	prioDNAT     = -100
+	prioFilter   = 0
+	prioSecurity = 50
+	prioSNAT     = 100
+
+	prioBrouting     = -300
+	prioBridgeDNAT   = -300
+	prioBridgeFilter = -200
+	prioBridgeOther  = 200 // the filter chain and the nat chain of frames that the host sends
+	prioBridgeSNAT   = 300
+)
+
+func ipBase(table, chain string) (Hook, int, ChainType, bool) {
+	hook, ok := map[string]Hook{"PREROUTING": Prerouting, "INPUT": Input, "FORWARD": Forward, "OUTPUT": Output, "POSTROUTING": Postrouting}[chain]
+	if !ok {
+		return "", 0, "", false
+	}
+	kind, priority := FilterType, prioFilter
+	switch table {
+	case "raw":
+		priority = prioRaw
+	case "mangle":
+		priority = prioMangle
+	case "security":
+		priority = prioSecurity
+	case "nat":
+		kind, priority = NATType, prioDNAT
+		if hook == Input || hook == Postrouting {
+			priority = prioSNAT
+		}
+	}
+	return hook, priority, kind, true
+}
+
+func frameBase(table, chain string) (Hook, int, ChainType, bool) {
+	type place struct{ table, chain string }
+	at, ok := map[place]struct {
+		hook     Hook
+		priority int
+	}{
+		{"broute", "BROUTING"}: {Brouting, prioBrouting},
+		{"nat", "PREROUTING"}:  {Prerouting, prioBridgeDNAT},
+		{"nat", "OUTPUT"}:      {Output, prioBridgeOther - 100},
+		{"nat", "POSTROUTING"}: {Postrouting, prioBridgeSNAT},
+		{"filter", "INPUT"}:    {Input, prioBridgeFilter},
+		{"filter", "FORWARD"}:  {Forward, prioBridgeFilter},
+		{"filter", "OUTPUT"}:   {Output, prioBridgeOther},
+	}[place{table, chain}]
+	return at.hook, at.priority, FilterType, ok
+}

@@ -1,0 +1,174 @@
+package netfilter
+
+import "slices"
+
+const (
+	// maxSteps bounds how many rules are looked at for one packet at one hook. Chains that
+	// call each other twice each would take for ever, in the kernel as well.
+	maxSteps = 1 << 18
+	// maxDepth bounds how deep chains call each other; the kernel refuses loops.
+	maxDepth = 64
+)
+
+// Ending is one way in which a packet's passage through a base chain may end.
+type Ending struct {
+	Verdict Verdict // Accept, Drop or Unsure
+	Place   Place
+	Rule    *Rule // nil for a policy
+	NAT     *Translation
+}
+
+// Passage is a packet's passage through one base chain.
+type Passage struct {
+	Chain *Chain
+	// Endings are all ways in which it may end, in the order of the rules. There is one
+	// if every match on the way is known.
+	Endings []Ending
+	// Doubts are the rules that may or may not match, and made a difference.
+	Doubts []*Rule
+	// Packet is the packet behind the chain, with its marks.
+	Packet Packet
+}
+
+// Verdict is the passage's verdict if all endings agree, else Unsure.
+func (p *Passage) Verdict() Verdict {
+	v := p.Endings[0].Verdict
+	for _, e := range p.Endings[1:] {
+		if e.Verdict != v {
+			return Unsure
+		}
+	}
+	return v
+}
+
+// Through sends a packet through a base chain. Rules and chains' policies in skip are as if they
+// were not there: a policy then accepts.
+func Through(c *Chain, p Packet, e *Env, skip map[Place]bool) *Passage {
+	w := &walk{packet: p, env: e, skip: skip, passage: &Passage{Chain: c}}
+	if w.chain(c, 0, true) {
+		w.end(Ending{Verdict: c.Policy, Place: c.place()})
+	}
+	if len(w.passage.Endings) == 1 && w.passage.Endings[0].Verdict != Unsure {
+		w.passage.Doubts = nil
+	}
+	w.passage.Packet = w.packet
+	return w.passage
+}
+
+type walk struct {
+	packet  Packet
+	env     *Env
+	skip    map[Place]bool
+	passage *Passage
+	steps   int
+}
+
+// end notes one more ending, unless it is there already.
+func (w *walk) end(e Ending) {
+	if e.Rule == nil && w.skip[e.Place] {
+		e.Verdict = Accept
+	}
+	if !slices.Contains(w.passage.Endings, e) {
+		w.passage.Endings = append(w.passage.Endings, e)
+	}
+}
+
+// chain sends the packet through a chain, and reports whether it may come back to the
+// caller. sure reports that all packets take this way, so that their marks are known.
+func (w *walk) chain(c *Chain, depth int, sure bool) (back bool) {
+	if depth > maxDepth {
+		w.end(Ending{Verdict: Unsure, Place: c.place()})
+		return false
+	}
+	for _, r := range c.Rules {
+		if w.steps++; w.steps > maxSteps {
+			w.end(Ending{Verdict: Unsure, Place: r.Place(), Rule: r})
+			return false
+		}
+		holds := w.holds(r)
+		if holds == No {
+			continue
+		}
+		before := len(w.passage.Endings)
+		stops, returns := w.fire(r, depth, sure && holds == Yes)
+		if holds == Maybe && (returns || len(w.passage.Endings) > before) {
+			w.doubt(r)
+		}
+		back = back || returns
+		sure = sure && !returns
+		if stops && holds == Yes {
+			return back
+		}
+	}
+	if c.Hook == "" && c.Policy != Return {
+		w.end(Ending{Verdict: c.Policy, Place: c.place()})
+		return back
+	}
+	return true
+}
+
+// fire does what a rule does with a packet that it matches: stops reports that none goes on
+// to the next rule, returns that some go back to the caller.
+func (w *walk) fire(r *Rule, depth int, sure bool) (stops, returns bool) {
+	t := r.Target
+	switch {
+	case t.Call != "":
+		called := r.Chain.Table.Chain(t.Call)
+		if called == nil {
+			w.end(Ending{Verdict: Unsure, Place: r.Place(), Rule: r})
+			return true, false
+		}
+		back := w.chain(called, depth+1, sure)
+		if t.Goto {
+			return true, back
+		}
+		return !back, false
+	case t.Verdict == Return:
+		return true, true
+	case t.Verdict != Continue:
+		w.change(t.Change, sure)
+		w.end(Ending{Verdict: t.Verdict, Place: r.Place(), Rule: r, NAT: t.NAT})
+		return true, false
+	}
+	w.change(t.Change, sure)
+	return false, false
+}
+
+// change changes the packet. What only some of the packets get is not known afterwards.
+func (w *walk) change(c Change, sure bool) {
+	if c == nil {
+		return
+	}
+	before := w.packet
+	c.Apply(&w.packet)
+	if sure {
+		return
+	}
+	p := &w.packet
+	p.Mark.Known &^= p.Mark.Value ^ before.Mark.Value | ^before.Mark.Known
+	p.Conn.Mark.Known &^= p.Conn.Mark.Value ^ before.Conn.Mark.Value | ^before.Conn.Mark.Known
+	if p.Conn.State != before.Conn.State {
+		p.Conn.State = ""
+	}
+}
+
+// holds is whether all matches of a rule hold.
+func (w *walk) holds(r *Rule) Truth {
+	all := Yes
+	for _, m := range r.Matches {
+		all = min(all, m.Holds(&w.packet, w.env))
+		if all == No {
+			return No
+		}
+	}
+	if w.skip[r.Place()] {
+		return No
+	}
+	return all
+}
+
+func (w *walk) doubt(r *Rule) {
+	if !slices.Contains(w.passage.Doubts, r) {
+		w.passage.Doubts = append(w.passage.Doubts, r)
+	}
+}

@@ -1,0 +1,97 @@
+package netfilter
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// words splits a rule as iptables-save and ebtables-save write it: at spaces, with texts in
+// double quotes, in which a backslash stands before a quote.
+func words(line string) ([]string, error) {
+	var all []string
+	for line = strings.TrimLeft(line, " \t"); line != ""; line = strings.TrimLeft(line, " \t") {
+		if line[0] != '"' {
+			end := strings.IndexAny(line, " \t")
+			if end < 0 {
+				end = len(line)
+			}
+			all, line = append(all, line[:end]), line[end:]
+			continue
+		}
+		var word strings.Builder
+		i := 1
+		for ; i < len(line) && line[i] != '"'; i++ {
+			if line[i] == '\\' && i+1 < len(line) {
+				i++
+			}
+			word.WriteByte(line[i])
+		}
+		if i >= len(line) {
+			return nil, fmt.Errorf("a quoted text has no end: %s", shorten(line))
+		}
+		all, line = append(all, word.String()), line[i+1:]
+	}
+	return all, nil
+}
+
+// shorten makes a line fit into an error message.
+func shorten(s string) string {
+	const room = 80
+	if len(s) > room {
+		return s[:room] + "…"
+	}
+	return s
+}
+
+// option is an option of a rule with its arguments.
+type option struct {
+	name string
+	not  bool
+	args []string
+}
+
+// isOption reports whether a word is an option: "--dport", "-j". A number such as -1 is none.
+func isOption(w string) bool {
+	return len(w) > 1 && w[0] == '-' && (w[1] < '0' || w[1] > '9')
+}
+
+// freeText are options whose argument may look like an option or a "!".
+var freeText = []string{"--comment", "--log-prefix", "--nflog-prefix", "--string", "--hex-string", "--name", "--hashlimit-name", "--ulog-prefix"}
+
+// options groups words. The "!" that negates an option stands before it (iptables), or
+// before its argument (ebtables).
+func options(words []string) ([]option, error) {
+	var all []option
+	not := false
+	for i := 0; i < len(words); i++ {
+		w := words[i]
+		switch {
+		case isOption(w):
+			all = append(all, option{name: w, not: not})
+			not = false
+			if slices.Contains(freeText, w) && i+1 < len(words) {
+				i++
+				all[len(all)-1].args = []string{words[i]}
+			}
+		case w == "!" && i+1 < len(words) && isOption(words[i+1]):
+			not = true
+		case len(all) == 0:
+			return nil, fmt.Errorf("%q stands before the first option", shorten(w))
+		case w == "!":
+			all[len(all)-1].not = true
+		default:
+			last := &all[len(all)-1]
+			last.args = append(last.args, w)
+		}
+	}
+	return all, nil
+}
+
+// arg is the option's one argument.
+func (o option) arg() (string, error) {
+	if len(o.args) != 1 {
+		return "", fmt.Errorf("%s takes one argument, not %d", o.name, len(o.args))
+	}
+	return o.args[0], nil
+}
