@@ -76,8 +76,8 @@ func (c *AddSANs) Apply(ctx context.Context, t *target.Target) error {
 	return t.Laptop.WriteFile(ctx, c.Path, changed, 0o600)
 }
 
-// Where docker-machine has written the file
-// anew, only the names that we added are taken out.
+// Revert restores the file. Where docker-machine has written it anew since, it only
+// removes the names that Apply added.
 func (c *AddSANs) Revert(ctx context.Context, t *target.Target) ([]string, error) {
 	data, err := t.Laptop.ReadFile(ctx, c.Path)
 	if errors.Is(err, fs.ErrNotExist) {

@@ -68,9 +68,9 @@ func (c *SetContext) Apply(ctx context.Context, t *target.Target) error {
 	return nil
 }
 
-// A context that leads elsewhere by now is not ours.
-// docker imports no context over another, so that between removing and importing
-// there is none: one that is gone while its copy is kept is therefore made again.
+// Revert restores the context, or removes the one that Apply made. One that leads
+// elsewhere since stays. docker imports no context over another one, so there is none
+// for a moment: where it is missing and its copy is still there, it is imported again.
 func (c *SetContext) Revert(ctx context.Context, t *target.Target) ([]string, error) {
 	now, current, err := t.DockerCLI.Context(ctx, c.Config, c.Name)
 	if err != nil {
@@ -154,7 +154,8 @@ func (c *UseContext) Apply(ctx context.Context, t *target.Target) error {
 	return err
 }
 
-// Whoever has chosen another context since keeps it.
+// Revert makes the previous context the current one again, unless another one has been
+// chosen since.
 func (c *UseContext) Revert(ctx context.Context, t *target.Target) ([]string, error) {
 	all, err := t.DockerCLI.Contexts(ctx, c.Config)
 	if err != nil || c.Previous == c.Name {

@@ -68,10 +68,9 @@ func (c *RestartModules) About() engine.About {
 
 func (c *RestartModules) String() string { return "restart VirtualBox's kernel modules" }
 
-// It refuses, with nothing touched, what would
-// fail: VMs that may not be saved, no root's rights where VMs would be saved first.
-// The error is a *useraction.Required or a *host.SudoError then. Whether a VPN is in the
-// way is for those to ask who plan the change.
+// Backup refuses what Apply could not finish, before anything is touched: the error is a
+// *useraction.Required where VMs may not be saved, a *host.SudoError where root's rights
+// are missing. It does not ask whether a VPN is in the way: the plan depends on that.
 func (c *RestartModules) Backup(ctx context.Context, t *target.Target) error {
 	m, err := t.VirtualBox.Modules(ctx)
 	if err != nil {
@@ -247,8 +246,7 @@ func (c *RestartModules) awake(ctx context.Context, t *target.Target) bool {
 	return ok || !c.answered
 }
 
-// Modules that were restarted are as before;
-// VMs that are still saved are not.
+// Revert resumes the VMs that are still saved. Restarted modules are as they were.
 func (c *RestartModules) Revert(ctx context.Context, t *target.Target) ([]string, error) {
 	if c.Resumed {
 		return nil, nil

@@ -73,7 +73,7 @@ func Sign(ctx context.Context, t *target.Target, r certs.Request) (_ []byte, err
 	return certs.Reissue(r)
 }
 
-// It reads both old copies and signs the new one.
+// Backup reads both old copies of the certificate and signs the new one.
 func (c *Reissue) Backup(ctx context.Context, t *target.Target) error {
 	facts, err := t.Guest.Facts(ctx)
 	if err != nil {
@@ -118,9 +118,9 @@ func sudoRefused(machine string, facts dockerhost.Facts) error {
 	return fmt.Errorf("sudo is refused on %s: %s", machine, facts.SudoError)
 }
 
-// The store's copy first, for a store that cannot be
-// written must not cost a restart of dockerd; then the docker host, in one
-// transaction that goes on by itself.
+// Apply writes the store's copy first: a store that cannot be written must not cost a
+// restart of dockerd. Then it changes the docker host in one transaction, which goes on
+// there without us.
 func (c *Reissue) Apply(ctx context.Context, t *target.Target) error {
 	if err := t.Laptop.WriteFile(ctx, c.StorePath, c.New, 0o600); err != nil {
 		return fmt.Errorf("writing the store's copy of the server certificate: %w", err)
@@ -137,7 +137,7 @@ func (c *Reissue) Apply(ctx context.Context, t *target.Target) error {
 }
 
 // served is nil unless dockerd is seen to serve something else than the new
-// certificate: it has not been restarted then, whatever its init script says.
+// certificate: it has not been restarted then, although its init script reported success.
 func (c *Reissue) served(ctx context.Context, t *target.Target) error {
 	t.Forget()
 	now := t.Endpoints.Ask(ctx, t.Endpoints.Inside()).Leaf
@@ -148,7 +148,8 @@ func (c *Reissue) served(ctx context.Context, t *target.Target) error {
 	return fmt.Errorf("dockerd on %s has not been restarted: it serves another certificate than the one on its disk", c.Machine)
 }
 
-// Half of it is on the docker host.
+// CheckUndo is an error where the docker host cannot be reached, or lets us change nothing.
+// It looks up which containers the restart would stop.
 func (c *Reissue) CheckUndo(ctx context.Context, t *target.Target) error {
 	if len(c.New) == 0 || t.Machine.Removed || t.VM.Missing(ctx) {
 		return nil
@@ -164,6 +165,12 @@ func (c *Reissue) CheckUndo(ctx context.Context, t *target.Target) error {
 	return err
 }
 
+// Revert puts the old certificate back in both places. On the docker host it depends on
+// what is there now:
+//   - a transaction of Apply that has not ended: it is finished first, forwards
+//   - the old certificate: dockerd must serve it
+//   - the new one: a transaction swaps it back
+//   - another one: it stays
 func (c *Reissue) Revert(ctx context.Context, t *target.Target) ([]string, error) {
 	if len(c.New) == 0 {
 		return nil, nil
@@ -186,14 +193,14 @@ func (c *Reissue) Revert(ctx context.Context, t *target.Target) ([]string, error
 	if factsErr != nil {
 		return left, fmt.Errorf("asking %s for its certificate: %w", c.Machine, factsErr)
 	}
-	if !facts.Root { // what is on its disk cannot be told then
+	if !facts.Root { // its files cannot be read
 		return left, sudoRefused(c.Machine, facts)
 	}
-	// The transaction of Apply may still be running, or have died halfway: the
-	// same ID waits for it, or finishes it.
-	if running, err := t.Guest.Remembers(ctx, c.ID); err != nil {
+	if known, err := t.Guest.Remembers(ctx, c.ID); err != nil {
 		return left, err
-	} else if running {
+	} else if known {
+		// It may still be running, or have died halfway. Whatever its outcome, the facts
+		// show which certificate is there afterwards.
 		if _, err := c.swap(ctx, t, c.ID, c.HostOld, c.New); err != nil {
 			return left, err
 		}
@@ -214,7 +221,7 @@ func (c *Reissue) Revert(ctx context.Context, t *target.Target) ([]string, error
 	}
 	t.Guest.ReportContainers(r)
 	if r.Outcome == dockerhost.RolledBack {
-		// dockerd has refused it, and would again at every other try: the end of the story.
+		// dockerd has refused the old certificate, and would again: the new one stays.
 		return append(left, stays+": "+r.Reason), t.Laptop.WriteFile(ctx, c.StorePath, c.New, 0o600)
 	}
 	return left, r.Err(c.Machine)

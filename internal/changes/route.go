@@ -47,9 +47,8 @@ func (c *RestoreRoute) Apply(ctx context.Context, t *target.Target) error {
 	return steps(ctx, t, routes.ReAdd(c.OS, c.Net.Masked(), c.Adapter, c.Net.Addr()))
 }
 
-// The route is dropped only while it is the one
-// that we put there. One that was listed before stays, and is listed again where
-// Apply was cut short.
+// Revert drops the route while it is still the one that Apply added. A route that was there
+// before stays, and is added again where Apply was cut short.
 func (c *RestoreRoute) Revert(ctx context.Context, t *target.Target) ([]string, error) {
 	if c.gone(ctx, t) {
 		return nil, nil
@@ -91,8 +90,8 @@ func (c *RestoreRoute) drop() host.Cmd {
 	return host.Cmd{Argv: routes.Drop(c.OS, c.Net.Masked(), c.Adapter), Root: true}
 }
 
-// A route goes only with root's rights. Who may
-// run nothing but the one command can run it by hand before.
+// CheckUndo is an error where root's rights, which dropping the route needs, are missing. It
+// names the command, which the user can run by hand first.
 func (c *RestoreRoute) CheckUndo(ctx context.Context, t *target.Target) error {
 	if t.LoadErr != nil && !c.gone(ctx, t) {
 		return t.LoadErr
@@ -114,8 +113,8 @@ func (c *RestoreRoute) gone(ctx context.Context, t *target.Target) bool {
 	return c.Boot != "" && err == nil && now != c.Boot
 }
 
-// Setting the adapter's address anew makes
-// VirtualBox and the kernel bring the route back themselves.
+// Next sets the adapter's address anew, whereupon VirtualBox and the kernel bring the route
+// back themselves.
 func (c *RestoreRoute) Next() engine.Change {
 	if !strings.HasPrefix(c.Adapter, "vboxnet") {
 		// The bridge of a host-only network (VirtualBox 7 on macOS) is not VBoxManage's to configure.
@@ -168,8 +167,8 @@ func (c *ConfigureAdapter) Apply(ctx context.Context, t *target.Target) error {
 	return err
 }
 
-// What VirtualBox refuses by its own rules, it
-// refuses after a restart of its modules too.
+// Next restarts the modules, unless VirtualBox has refused the address by its own rules: it
+// would again.
 func (c *ConfigureAdapter) Next() engine.Change {
 	if c.refused {
 		return nil
@@ -177,8 +176,7 @@ func (c *ConfigureAdapter) Next() engine.Change {
 	return &RestartModules{Adapters: []HostOnly{{Name: c.Adapter, Addr: c.Addr}}}
 }
 
-// The address is the one that VirtualBox had
-// configured all along, so there is only the route to undo that came with it.
+// Revert drops the route. The address stays: VirtualBox had it configured all along.
 func (c *ConfigureAdapter) Revert(ctx context.Context, t *target.Target) ([]string, error) {
 	if c.For == nil {
 		return nil, nil

@@ -34,10 +34,10 @@ type AddRule struct {
 	// Demanded reports that --port asked for that port: no other will do.
 	Demanded bool `json:"Exact,omitempty"`
 	Guest    int  `json:",omitempty"` // dockerd's port in the VM; 0 is docker-machine's
-	// Old is the rule of our own name that this one takes the place of, whatever it
-	// says: VirtualBox has no two rules of one name.
+	// Old is the rule of our own name that this one replaces: VirtualBox has no two rules
+	// of one name.
 	Old *vbox.Forward `json:",omitempty"`
-	// Settled reports that Port is the port that the rule has got.
+	// Settled reports that the rule was added at Port, and that VirtualBox listens there.
 	Settled bool `json:",omitempty"`
 }
 
@@ -57,12 +57,12 @@ func (c *AddRule) String() string {
 	return fmt.Sprintf("%s NAT rule %s (127.0.0.1:%d -> guest %d)", verb, virtualbox.RuleName, c.Port, c.rule().GuestPort)
 }
 
-// The plan itself says what was there.
+// Backup has nothing to read: the plan has the rule that was there, Old.
 func (c *AddRule) Backup(context.Context, *target.Target) error { return nil }
 
-// The port is the planned one, or the next that is still
-// free: looking for it and adding the rule happen under one lock. That VirtualBox listens is
-// then verified, for it accepts a rule whose bind fails.
+// Apply adds the rule at the planned port, or at the next one that is still free: one lock
+// covers the search and the rule. Then it verifies that VirtualBox listens, because
+// VirtualBox accepts rules whose bind fails.
 func (c *AddRule) Apply(ctx context.Context, t *target.Target) error {
 	unlock, err := t.Laptop.Lock(ctx, filepath.Join(t.StateDir, "ports.lock"), func() { // one for all stores
 		t.Notify("waiting for another docker-vpn-helper that is choosing a port")
@@ -135,8 +135,7 @@ func (c *AddRule) bound(ctx context.Context, t *target.Target, vm vbox.VM) (bool
 	}
 }
 
-// Whatever has our name is ours to remove,
-// unless another rule has been made of it since.
+// Revert removes the rule of our name, unless it has been edited since, and adds the old one.
 func (c *AddRule) Revert(ctx context.Context, t *target.Target) ([]string, error) {
 	vm, exists, err := c.lookUp(ctx, t)
 	if err != nil || !exists {
@@ -162,7 +161,7 @@ func (c *AddRule) Revert(ctx context.Context, t *target.Target) ([]string, error
 	return nil, t.VirtualBox.AddRule(ctx, &vm, c.Old.Slot, *c.Old)
 }
 
-// VirtualBox must know the VM's rules.
+// CheckUndo is an error where VirtualBox does not list the VM's rules.
 func (c *AddRule) CheckUndo(ctx context.Context, t *target.Target) error {
 	_, _, err := c.lookUp(ctx, t)
 	return err

@@ -35,5 +35,5 @@ func (c *StartDaemon) Apply(ctx context.Context, t *target.Target) error {
 	return r.Err(c.Machine)
 }
 
-// A started dockerd is not stopped again.
+// Revert does nothing: a dockerd that was started is not stopped again.
 func (c *StartDaemon) Revert(context.Context, *target.Target) ([]string, error) { return nil, nil }

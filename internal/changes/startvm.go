@@ -70,7 +70,7 @@ func (c *StartVM) Apply(ctx context.Context, t *target.Target) error {
 	if ssh, err := c.await(ctx, t); err != nil || !ssh {
 		return err
 	}
-	// dockerd comes up after sshd; that it does not is for its own layer to say.
+	// dockerd comes up after sshd. Where it does not, layer daemon reports it.
 	for deadline := t.Now().Add(dockerdTime); t.Now().Before(deadline); {
 		t.Forget()
 		if t.Endpoints.Ask(ctx, t.Endpoints.Inside()).Leaf != nil {
@@ -86,10 +86,10 @@ func (c *StartVM) Apply(ctx context.Context, t *target.Target) error {
 	return nil
 }
 
-// await waits until sshd greets, or dockerd answers, which is what it is all for: SSH
-// may be closed. Where neither comes it goes on after a time, which is short if not even
-// VirtualBox listens for sshd, as it does from a VM's start on; the layers above say then
-// what is missing.
+// await waits until sshd greets; dockerd's answer is as good, because SSH may be closed.
+// After bootTime it goes on without either, and the layers above report what is missing.
+// VirtualBox listens for sshd from the VM's start on: where it does not, listenTime is
+// enough.
 func (c *StartVM) await(ctx context.Context, t *target.Target) (ssh bool, err error) {
 	began := t.Now()
 	listened := began // when a connection to sshd was last accepted
@@ -129,5 +129,5 @@ func answers(ctx context.Context, t *target.Target) bool {
 	return !e.Planned && t.Endpoints.Ask(ctx, e).Verified()
 }
 
-// A started VM is not stopped again.
+// Revert does nothing: a VM that was started is not stopped again.
 func (c *StartVM) Revert(context.Context, *target.Target) ([]string, error) { return nil, nil }

@@ -74,7 +74,7 @@ func (a *app) env(t *target.Target, dialect shell.Dialect, noProxy, noVerify boo
 	return a.printEnv(t, target, dialect, noProxy)
 }
 
-// recorded is the machine that has an endpoint record, and what that says. config.json
+// recorded is the machine that has an endpoint record, and the recorded endpoint. config.json
 // is not read: where it is broken docker works all the same, and to parse it would take
 // a tenth of the time for which a new terminal waits.
 func (a *app) recorded(s site, args []string) (t *target.Target, target endpoint.Endpoint, ok bool) {
@@ -123,9 +123,8 @@ func (a *app) notGood(t *target.Target, err error) error {
 	return &exitError{code: exitProblems, message: a.cause(err).Error(), hint: next}
 }
 
-// unset undoes what env sets. What the variables were before is not known, so
-// that those which still have a value of env's are removed, and any other is somebody
-// else's and stays.
+// unset undoes what env sets. What the variables were before is not known: those that still
+// have a value of env's are removed, any other stays.
 func (a *app) unset(s site, dialect shell.Dialect, noProxy bool) error {
 	ours, others := endpoint.SplitEnv(a.Getenv, s.store.Dir())
 	var vars []shell.Var

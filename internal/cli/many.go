@@ -31,7 +31,7 @@ type view struct {
 
 // lookAtAll looks at docker hosts side by side, and hands over each result in their
 // order, as soon as those before it are done. A machine's turn does not come before
-// VirtualBox has said what it knows of it: its time runs from then on.
+// VirtualBox has answered about it: its time runs from then on.
 func lookAtAll[T any](a *app, s site, refs []target.Ref, look func(context.Context, view) T, hand func(T) error) error {
 	atOnce := busyPerProcessor * host.Processors()
 	loading, busy, open := make(chan struct{}, atOnce), make(chan struct{}, atOnce), make(chan struct{}, openAtOnce)

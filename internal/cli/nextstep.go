@@ -98,7 +98,7 @@ func (a *app) hasHostOnlyNetworks() bool {
 }
 
 // newHostOnlyHint makes a host-only adapter, or the network that VirtualBox 7 on macOS has
-// in its place, with the addresses that docker-machine gives out unless told otherwise.
+// in its place, with the addresses that docker-machine gives out by default.
 func (a *app) newHostOnlyHint() hint.Hint {
 	args := vbox.CreateHostOnlyIf()
 	if a.Laptop(host.Sudo{}).OS() == host.Darwin && a.hasHostOnlyNetworks() {

@@ -142,8 +142,8 @@ func (a *app) printFixed(t *target.Target, res engine.Result, vars []shell.Var, 
 	return nil
 }
 
-// clientFits says so where dockerd answers and the laptop's docker command cannot
-// talk to it: no repair of the machine changes that.
+// clientFits warns where dockerd answers and the laptop's docker command is too old or too
+// new for it: no repair of the machine changes that.
 func (a *app) clientFits(t *target.Target) {
 	for _, l := range engine.Diagnose(a.ctx, t, layers.Only("daemon"), a.sink()).Layers {
 		for _, f := range l.Findings {

@@ -6,7 +6,7 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/shell"
 )
 
-// shellUsage is what help says of --shell.
+// shellUsage is the help text of --shell.
 const shellUsage = "print for the shell `NAME` (default: the calling shell)"
 
 // dialect is what a block is written in: --json is one, and comes before the shell's.

@@ -60,7 +60,7 @@ func (a *app) ticketFile(s site, path string) (string, error) {
 	return abs, nil
 }
 
-// writeTicket writes what was found, and what the laptop says of itself.
+// writeTicket writes what was found, and facts about the laptop.
 func (a *app) writeTicket(s site, path string, began time.Time, reports []engine.Report) error {
 	t := ticket.Ticket{Version: a.release(), Made: began, Took: a.Now().Sub(began), Reports: reports, Sections: a.laptopSections(s)}
 	text := t.Text(a.private(s, reports))
@@ -114,7 +114,7 @@ func (a *app) ask(s site, tool string, also, args []string) string {
 	if err != nil {
 		return tool + " is not installed"
 	}
-	// Without a daemon: docker asks one for its own version too where it is told of one.
+	// Without DOCKER_HOST: with one, docker asks the daemon for its version as well.
 	out, err := s.laptop.Run(ctx, host.Cmd{Argv: append([]string{path}, args...), Env: []string{"DOCKER_HOST"}})
 	text := strings.TrimSpace(string(out.Stdout))
 	var exit *host.CmdError

@@ -10,7 +10,7 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/ui"
 )
 
-// usageText is what help says below a command's description: examples first, since
+// usageText is what help prints below a command's description: examples first, since
 // that is what most people look for.
 // Lines are broken to fit columns.
 func usageText(w io.Writer, c *cobra.Command, columns int) error {

@@ -25,7 +25,7 @@ type Signs struct {
 	Owner host.Link   // who has the machine's address
 	Links []host.Link // all of the laptop's
 	Keys  []string    // keys of the dynamic store, from ParseScutilKeys
-	// Interfaces are the interface names that keys tell, from ParseScutilShows.
+	// Interfaces are the interface names of the keys, from ParseScutilShows.
 	Interfaces map[string]string
 	Services   []Service      // from ParseNCList
 	Cisco      string         // from ParseCiscoState
@@ -109,13 +109,13 @@ func (s Signs) tunnels(key string) (names []string) {
 	return names
 }
 
-// another says that the key belongs to another tunnel than the one that has the route.
+// another reports whether the key belongs to another tunnel than the one that has the route.
 func (s Signs) another(key string) bool {
 	names := s.tunnels(key)
 	return Tunnel(s.Owner) && len(names) > 0 && !slices.Contains(names, s.Owner.Name)
 }
 
-// dead says that the tunnel of the key is gone: GlobalProtect's key may outlive it.
+// dead reports whether the tunnel of the key is gone: GlobalProtect's key may outlive it.
 func (s Signs) dead(key string) bool {
 	names := s.tunnels(key)
 	return s.Links != nil && len(names) > 0 && !slices.ContainsFunc(s.Links, func(l host.Link) bool { return l.Up && slices.Contains(names, l.Name) })
@@ -130,10 +130,10 @@ func byKey(key string) (clientSign, bool) {
 	return clientSign{}, false
 }
 
-// up says that the service is a VPN that is connected.
+// up reports whether the service is a VPN that is connected.
 func (s Service) up() bool { return s.VPN() && s.Status == "Connected" }
 
-// has says that the key of the dynamic store is this service's.
+// has reports whether a key of the dynamic store is this service's.
 func (s Service) has(key string) bool { return s.UUID != "" && strings.Contains(key, "/"+s.UUID+"/") }
 
 func (s Service) client() Client {
@@ -194,8 +194,8 @@ func linkClients() []clientSign {
 	}
 }
 
-// processClients: those that run only while connected first. The names are from
-// public process lists, not from the vendors' manuals: advice, not fact.
+// processClients are the names of VPN clients' processes, those first that run only while
+// connected. They are from public process lists, not from the vendors' manuals.
 func processClients() []clientSign {
 	return []clientSign{
 		{"openconnect", "openconnect", true},

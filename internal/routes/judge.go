@@ -68,9 +68,8 @@ func Judge(v View) Judgement {
 		j.Verdict, j.Evidence = verdict, fmt.Sprintf(format, args...)
 		return j
 	}
-	// Whether anything at all on this laptop stands for the host-only network
-	// comes before who has the packets now, unless somebody asked for that very
-	// network: then that is what is in the way.
+	// A missing adapter is the finding whatever other interface the packets leave by, unless
+	// that interface has a route to this very network: then that route is in the way.
 	asked := v.RouteErr == nil && (v.Route.Dst.IsValid() && v.Route.Dst.Bits() >= v.Net().Bits() || claims(owner, v))
 	noRoute := errors.Is(v.RouteErr, ErrNoRoute)
 	elsewhere, outside := v.outside(adapter)
@@ -169,7 +168,7 @@ func (v View) Ambiguous() bool {
 	return len(holder)+len(onIt)+len(bare) > 1
 }
 
-// own says that some link of the laptop has the machine's address.
+// own reports whether some link of the laptop has the machine's address.
 func (v View) own() bool {
 	for _, l := range v.Links {
 		if holds(l, v.Addr) {
@@ -193,7 +192,7 @@ func orNothing(owner host.Link) string {
 	return owner.Name
 }
 
-// claims says that the link's own network is the host-only network or a part of
+// claims reports whether the link's own network is the host-only network or a part of
 // it that has the machine's address.
 func claims(l host.Link, v View) bool {
 	for _, p := range l.Addrs {

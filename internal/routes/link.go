@@ -43,7 +43,7 @@ func hasIPv4(l host.Link) bool {
 	return false
 }
 
-// physical says that the name is that of a network card or Wi-Fi, on macOS or Linux.
+// physical reports whether the name is that of a network card or Wi-Fi, on macOS or Linux.
 func physical(l host.Link) bool {
 	return numbered(l.Name, "en") || numbered(l.Name, "eth") || strings.HasPrefix(l.Name, "enp") ||
 		strings.HasPrefix(l.Name, "eno") || strings.HasPrefix(l.Name, "ens") || strings.HasPrefix(l.Name, "enx") ||

@@ -12,13 +12,13 @@ import (
 
 // Listener is a process that listens on a TCP port of the laptop.
 type Listener struct {
-	PID     int            `json:"pid,omitempty"`     // 0 where another user's process is not told
+	PID     int            `json:"pid,omitempty"`     // 0 where another user's process is hidden
 	Command string         `json:"command,omitempty"` // the executable's name, perhaps cut
 	Addr    netip.AddrPort `json:"addr"`              // [::] where it is "any address" of either family
 }
 
 // ListenerArgv asks who listens on a port, 0 for all ports: lsof on macOS, ss on Linux; nil where
-// neither is there. Other users' processes are told to root only. lsof exits
+// neither is there. Other users' processes are listed for root only. lsof exits
 // with 1 where nothing listens.
 func ListenerArgv(os string, port int) []string {
 	switch {

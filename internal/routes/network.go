@@ -38,7 +38,7 @@ func (v View) Laptop() (p netip.Prefix, ok bool) {
 	return netip.Prefix{}, false
 }
 
-// outside is what is said where the machine's address is in no network of the laptop's
+// outside is the evidence where the machine's address is in no network of the laptop's
 // adapter: the VM has it from elsewhere, and no route leads to it.
 func (v View) outside(adapter host.Link) (evidence string, is bool) {
 	if _, ok := v.Laptop(); ok || !v.HostOnly.IsValid() {

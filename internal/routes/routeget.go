@@ -21,7 +21,7 @@ var ErrRejected = errors.New("a route refuses packets to it")
 // or either: this is the kernel's own decision, with names in full. The second
 // value is the flags, "UP", "GATEWAY" … A route through a tunnel has no gateway
 // line. Dst is zero where the kernel answers with a host route that it cloned for
-// this one address (WASCLONED): what it was cloned from is not told. Errors: ErrNoRoute, ErrRejected (the route is returned with it), or that
+// this one address (WASCLONED): what it was cloned from is not printed. Errors: ErrNoRoute, ErrRejected (the route is returned with it), or that
 // the text is of another form.
 func ParseRouteGet(out []byte) (host.Route, []string, error) {
 	field := map[string]string{}

@@ -52,7 +52,7 @@ func ParseScutilShow(out []byte) (map[string]string, bool) {
 }
 
 // ParseScutilShows reads the answers to several `show KEY` in one session, in
-// their order: what each key says of InterfaceName, "" where there is none.
+// their order: each key's InterfaceName, "" where it has none.
 func ParseScutilShows(out []byte) []string {
 	var links []string
 	var block []byte

@@ -12,8 +12,8 @@ type ErrorKind string
 
 const (
 	NotFound            ErrorKind = "vm-unknown"           // no such VM, for this user at least
-	NotRunning          ErrorKind = "vm-not-running"       // controlvm on a VM that nobody holds
-	Locked              ErrorKind = "vm-locked"            // modifyvm on a VM that somebody holds
+	NotRunning          ErrorKind = "vm-not-running"       // controlvm on a VM that has no process
+	Locked              ErrorKind = "vm-locked"            // modifyvm on a VM that another process has locked
 	NotReady            ErrorKind = "not-ready"            // between two states: worth a retry
 	ruleExists          ErrorKind = "rule-exists"          // a NAT rule of that name
 	portExists          ErrorKind = "port-exists"          // another NAT rule of the VM has that host port

@@ -55,7 +55,6 @@ type HostOnlyNet struct {
 	Off   bool // it has been disabled
 }
 
-// Has reports whether an address is in the network.
 // Gives reports whether a VM on the network finds the laptop at addr there.
 func (n HostOnlyNet) Gives(addr netip.Prefix) bool {
 	return !n.Off && n.Lower == addr.Addr() && n.Mask == addr.Bits()

@@ -25,7 +25,7 @@ type VM struct {
 	Name, UUID  string
 	CfgFile     string // path of the .vbox file on the laptop
 	State       State
-	SessionName string    // who holds it: "headless", "GUI/Qt"; "" where nobody does or VirtualBox does not say
+	SessionName string    // what runs it: "headless", "GUI/Qt"; "" where nothing does or VirtualBox prints none
 	NICs        []NIC     // the enabled ones, by slot
 	Forwards    []Forward // by slot, then as VirtualBox orders them: by name
 }
@@ -181,7 +181,7 @@ func (r *vmReader) read(key, value string) error {
 		first(&r.vm.CfgFile, unescape(value))
 	case "VMState":
 		first((*string)(&r.vm.State), bare(value))
-	case "SessionName", "SessionType": // 4.x says SessionType
+	case "SessionName", "SessionType": // so in 4.x
 		first(&r.vm.SessionName, bare(value))
 	}
 	if strings.HasPrefix(key, "Forwarding(") {

@@ -16,9 +16,9 @@ import (
 // Wish is what the context is to be.
 type Wish struct {
 	Use   bool // the current one, too
-	Force bool // also if it leads to somebody else's endpoint
-	// Ours are the endpoints that earlier runs have pointed it at: a context that
-	// leads to one of them is not somebody else's.
+	Force bool // also if it leads to an endpoint that no run has pointed it at
+	// Ours are the endpoints that earlier runs have pointed it at: one that leads there may
+	// be changed.
 	Ours []string
 }
 
@@ -64,7 +64,7 @@ func inspect(ctx context.Context, t *target.Target, wish Wish) (engine.State, er
 	return s, err
 }
 
-// foreign says that the context leads where we have never pointed it.
+// foreign reports whether the context leads where no run has pointed it.
 func (s State) foreign() bool {
 	return s.Exists && s.Endpoint != s.Want && !s.Wish.Force && !slices.Contains(s.Wish.Ours, s.Endpoint)
 }

@@ -1,5 +1,5 @@
 // Package daemon is the verdict, end to end: TLS, the Docker API and the
-// machine's identity through the endpoint that docker is told.
+// machine's identity through the endpoint that docker is given.
 package daemon
 
 import (
@@ -35,7 +35,7 @@ type State struct {
 	// Untrusted is why a docker client would not accept the certificate.
 	Untrusted string `json:"untrusted,omitempty"`
 	// Client is the newest API of the laptop's docker command; empty where it was
-	// not asked, or does not say.
+	// not asked, or prints none.
 	Client string `json:"client_api,omitempty"`
 	// Down reports that the docker host runs no dockerd, Startable that it can be told to
 	// start one, Log is the last line of dockerd's log.
@@ -76,7 +76,7 @@ func inspect(ctx context.Context, t *target.Target) (engine.State, error) {
 			err = nil // only a repair that records nothing is half of one
 		}
 		if !t.Mode.IsQuick() && !t.Mode.IsRepair() {
-			// What it cannot tell is no reason to doubt a dockerd that answers.
+			// A failure here is no reason to doubt a dockerd that answers.
 			if api, err := t.DockerCLI.API(ctx); err == nil {
 				s.Client = api.String()
 			}

@@ -1,5 +1,5 @@
-// Package env is the layer nearest to the user: what the calling shell tells
-// docker to talk to.
+// Package env is the layer nearest to the user: which daemon the calling shell's variables
+// make docker use.
 package env
 
 import (

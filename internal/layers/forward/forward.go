@@ -30,7 +30,7 @@ type State struct {
 	Live    bool           `json:"live"`            // the VM has to be stopped before an adapter is attached
 	Rules   []vbox.Forward `json:"rules,omitempty"` // rules that lead to dockerd, the adopted one first
 	Open    []vbox.Forward `json:"open,omitempty"`  // rules that lead to dockerd and listen on other addresses than loopback
-	// TakenBy is who listens on the rule's port instead of VirtualBox; empty if nobody does.
+	// TakenBy names what listens on the rule's port instead of VirtualBox; "" if nothing does.
 	TakenBy string `json:"taken_by,omitempty"`
 	// HostOnlyWorks reports that dockerd answers at the host-only address, without any rule.
 	HostOnlyWorks bool `json:"host_only_works"`
@@ -95,7 +95,7 @@ func inspect(ctx context.Context, t *target.Target) (engine.State, error) {
 	s.HostOnlyWorks = !t.Mode.IsRepair() && t.Endpoints.Ask(ctx, t.Endpoints.HostOnly()).Verified()
 	err = s.choosePort(ctx, t)
 	if err != nil && ctx.Err() != nil && !t.Mode.IsRepair() {
-		err = nil // what is wrong is known; which port a rule would get, other VMs have not said in time
+		err = nil // the rule is missing; the port that it would get could not be found in time
 	}
 	return s, err
 }
@@ -111,9 +111,9 @@ func (s *State) choosePort(ctx context.Context, t *target.Target) (err error) {
 	return err
 }
 
-// takenBy names who answers on the rule's port when it is not this VM. An
-// answer with this machine's certificate settles it; else the listener's name
-// does, for VirtualBox accepts a rule whose bind has failed.
+// takenBy names what answers on the rule's port where that is not this VM; "" where it is.
+// This machine's certificate decides; without one the listener's name does, because
+// VirtualBox accepts rules whose bind fails.
 func takenBy(ctx context.Context, t *target.Target, vm vbox.VM, rule vbox.Forward) (string, error) {
 	answer := t.Endpoints.Ask(ctx, endpoint.Forwarded(rule.HostPort))
 	if answer.Identity == endpoint.Mine {

@@ -197,7 +197,7 @@ func (s *State) search(ctx context.Context, t *target.Target) {
 func (s *State) virtualBox(ctx context.Context, t *target.Target, vm vbox.VM) {
 	v, err := t.VirtualBox.Version(ctx)
 	if err != nil {
-		return // a VBoxManage that cannot say its version has said all else
+		return // where even this fails, the finding about VBoxManage is enough
 	}
 	s.Version = v.String()
 	if vm.State != vbox.Running && v.AtLeast(7, 0, 0) {

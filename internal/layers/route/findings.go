@@ -107,8 +107,8 @@ func (s State) cure() hint.Hint {
 	return steps
 }
 
-// A route that a connected VPN owns is reported
-// and never fought: the client would put it back at once.
+// Changes leaves a route alone that a connected VPN owns: its client would put it back at
+// once.
 func (s State) Changes() []engine.Change {
 	if !s.Applies || s.VMDown || s.NATAddress {
 		return nil

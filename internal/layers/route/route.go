@@ -82,7 +82,7 @@ func inspect(ctx context.Context, t *target.Target) (engine.State, error) {
 	case verdict == routes.Hijacked:
 		s.Client = t.Network.VPN(ctx, view)
 	case verdict == routes.OK && t.Endpoints.HostOnlySilent(ctx):
-		// Nobody answers from a VM that is off. Where that cannot be asked, the silence stands.
+		// A VM that is off explains the silence. Where its state is unknown, the route may be at fault.
 		if up, err := t.VM.Running(ctx); err == nil && !up {
 			s.VMDown = true
 		} else {
@@ -154,8 +154,7 @@ func (s State) BlockedBy() string {
 	return ""
 }
 
-// running reports whether somebody can be there to answer. A frugal repair has had
-// dockerd's answer already.
+// running reports whether the VM runs. In quick mode dockerd has answered already.
 func running(ctx context.Context, t *target.Target) bool {
 	if t.Mode.IsQuick() {
 		return true
@@ -166,8 +165,8 @@ func running(ctx context.Context, t *target.Target) bool {
 
 func (s State) judge() routes.Judgement { return routes.Judge(s.View) }
 
-// laptop is the laptop's own address in the host-only network; where nothing
-// tells it, the first one, which docker-machine and VirtualBox take.
+// laptop is the laptop's own address in the host-only network. Where it is not known it is
+// the network's first one, which docker-machine and VirtualBox take.
 func (s State) laptop() netip.Prefix {
 	if p, ok := s.View.Laptop(); ok {
 		return p

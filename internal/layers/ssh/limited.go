@@ -39,17 +39,16 @@ func (s State) limited() bool {
 	timedOut := s.Err.Cause == sshhost.Timeout
 	switch {
 	case s.Direct.Ident != "":
-		// It answers another source address, and the way in carries other things.
+		// It answers another source address, and the NAT forwards other connections.
 		return s.DaemonAnswers
 	case s.Err.Stage == sshhost.StageDial:
 		// No answer to a SYN is never sshd's doing, and the address is alive.
 		return s.AnsweredBefore && s.DirectDaemon
 	case !s.address().NAT:
-		// Somebody accepts and hangs up, which is not what a dead sshd does; one that
-		// accepts and keeps silent hangs.
+		// A dead sshd accepts no connection, and one that hangs does not close it.
 		return !timedOut && s.AnsweredBefore
 	case timedOut && !s.Direct.Connected && !s.Direct.Refused && !s.DirectDaemon:
-		// A VPN has the other way, so nothing can be learnt there.
+		// A VPN has the host-only address: nothing can be learnt there.
 		return s.AnsweredBefore && s.DaemonAnswers
 	}
 	return false

@@ -37,7 +37,7 @@ type State struct {
 	Error    string                `json:"error,omitempty"` // Err or another, as text
 	OtherErr error                 `json:"-"`
 
-	// What else is known where a login failed before sshd had said a word. Direct
+	// What else is known where a login failed before sshd had sent anything. Direct
 	// is what it does at the host-only address; Answered is how long ago it did.
 	Direct         access.Probe  `json:"direct,omitzero"`
 	AnsweredBefore bool          `json:"answered_before,omitempty"`
@@ -121,7 +121,7 @@ func inspect(ctx context.Context, t *target.Target) (engine.State, error) {
 	return s, nil
 }
 
-// failed looks for what tells a ban from an sshd that is not well.
+// failed collects the facts that distinguish a ban from an sshd that is broken.
 func (s *State) failed(ctx context.Context, t *target.Target, err error) {
 	s.Error = err.Error()
 	switch {
@@ -191,5 +191,5 @@ func (s State) BlockedBy() string {
 	return ""
 }
 
-// What closes SSH is never ours to change.
+// Changes is empty: nothing that closes SSH is changed by a repair.
 func (State) Changes() []engine.Change { return nil }

@@ -182,7 +182,7 @@ func (s State) renews() bool {
 	return s.clientRefused() && s.Shared.Client != nil && s.Shared.ClientProblem != nil && s.Shared.ClientProblem.Kind == certs.Expired
 }
 
-// tooOld is why docker-machine cannot do what the hint says.
+// tooOld is why docker-machine is too old for the hint.
 func (s State) tooOld() string {
 	if s.Shared.TooOld == "" {
 		return ""
