@@ -62,7 +62,7 @@ func (a *app) classify(err error) *exitError {
 func (a *app) endedRun(err error) *exitError {
 	var (
 		refused  *engine.RefusedError
-		journal  *engine.UnreadableError
+		unread   *engine.UnreadableError
 		rollback *engine.RollbackError
 	)
 	switch {
@@ -77,10 +77,10 @@ func (a *app) endedRun(err error) *exitError {
 			next = hint.Own("doctor", refused.Machine)
 		}
 		return &exitError{code: inner.code, message: "nothing was undone: " + inner.message, hint: next}
-	case errors.As(err, &journal) && journal.Machine == "":
+	case errors.As(err, &unread) && unread.Machine == "":
 		return &exitError{code: exitIncomplete, hint: hint.VBoxManage("list", "vms", "--long")}
-	case errors.As(err, &journal):
-		return &exitError{code: exitIncomplete, hint: hint.Own("undo", "--list", journal.Machine)}
+	case errors.As(err, &unread):
+		return &exitError{code: exitIncomplete, hint: hint.Own("undo", "--list", unread.Machine)}
 	case errors.As(err, &rollback) && rollback.Machine == "": // the kernel modules belong to no machine
 		return &exitError{code: exitIncomplete, message: rollback.Error(), hint: hint.Own("modules", "restart")}
 	case errors.As(err, &rollback):

@@ -77,14 +77,14 @@ func (a *app) restartModules(s site, stopVMs bool) error {
 // noVPN is nil if no VPN has the route to a machine of the store, or to the
 // network that docker-machine would choose for a new one.
 func (a *app) noVPN(s site, t *target.Target) error {
-	nets := []laptop.HostOnly{dockermachine.DefaultNetwork()}
+	nets := []laptop.Destination{dockermachine.DefaultNetwork()}
 	names, err := s.store.Names(a.ctx)
 	if err != nil {
 		return err
 	}
 	for _, name := range names {
 		if m, err := s.store.Load(a.ctx, name); err == nil && m.VirtualBox() && m.IP.IsValid() {
-			nets = append(nets, laptop.HostOnly{Addr: m.IP, Laptop: m.HostOnlyCIDR, Adapter: t.VirtualBox.Machine(m).HostOnlyAdapter})
+			nets = append(nets, laptop.Destination{Addr: m.IP, Laptop: m.HostOnlyCIDR, Adapter: t.VirtualBox.Machine(m).HostOnlyAdapter})
 		}
 	}
 	asked := map[netip.Prefix]bool{}

@@ -39,8 +39,8 @@ func New(h host.Laptop, s *store.Store, v *virtualbox.Manager, n *laptop.Network
 // DefaultNetwork is the host-only network of the machines that docker-machine creates:
 // 192.168.99.1/24, from whose 100 on VirtualBox gives out addresses (docker/machine
 // b170508b, drivers/virtualbox/virtualbox.go).
-func DefaultNetwork() laptop.HostOnly {
-	return laptop.HostOnly{Addr: netip.MustParseAddr("192.168.99.100"), Laptop: netip.MustParsePrefix("192.168.99.1/24")}
+func DefaultNetwork() laptop.Destination {
+	return laptop.Destination{Addr: netip.MustParseAddr("192.168.99.100"), Laptop: netip.MustParsePrefix("192.168.99.1/24")}
 }
 
 // Planned is a machine as docker-machine would create it.

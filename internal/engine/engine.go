@@ -40,7 +40,8 @@ func (s Status) rank() int {
 }
 
 // State is what a layer's inspection found: a plain struct of facts, marshalled
-// as the report's "observed". Its methods are pure.
+// as the report's "observed". Its methods are pure and know no mode: what a mode leaves out,
+// Inspect does not fill in. Several findings may stand side by side, also with an ok.
 type State interface {
 	Findings() []Finding
 	Changes() []Change
@@ -68,8 +69,8 @@ type Layer struct {
 	Local bool
 	// LaptopOnly reports that the layer's changes concern the laptop alone.
 	LaptopOnly bool
-	// Verdict marks the one layer that decides whether all is well.
-	Verdict bool
+	// Decides marks the one layer that decides whether all is well.
+	Decides bool
 	// Optional reports that a repair goes on where this layer's changes fail or do
 	// not help: the next stronger one is tried, and what is wrong stays a finding.
 	Optional bool

@@ -37,7 +37,7 @@ func layer(name string, found facts, edit ...func(*Layer)) Layer {
 }
 
 func needs(names ...string) func(*Layer) { return func(l *Layer) { l.Needs = names } }
-func verdictLayer(l *Layer)              { l.Verdict = true }
+func verdictLayer(l *Layer)              { l.Decides = true }
 
 func found(code string, s Status) facts { return facts{Found: []Finding{{Code: code, Status: s}}} }
 
@@ -193,7 +193,7 @@ func twoLayers(on map[string]bool, changes ...*toggle) []Layer {
 			return s, nil
 		}})
 	}
-	return append(layers, Layer{Name: "daemon", Verdict: true, Inspect: func(context.Context, *target.Target) (State, error) {
+	return append(layers, Layer{Name: "daemon", Decides: true, Inspect: func(context.Context, *target.Target) (State, error) {
 		if len(on) < len(changes) {
 			return found("daemon.unreachable", Fail), nil
 		}
@@ -241,7 +241,7 @@ func TestCauseBehindItsOwnSymptom(t *testing.T) {
 	}
 	r := Diagnose(t.Context(), unread(), []Layer{
 		{Name: "tls", Inspect: state("daemon")},
-		{Name: "daemon", Needs: []string{"tls"}, Verdict: true, Inspect: state("", Finding{Code: "daemon.unreachable", Status: Fail})},
+		{Name: "daemon", Needs: []string{"tls"}, Decides: true, Inspect: state("", Finding{Code: "daemon.unreachable", Status: Fail})},
 	}, silent{})
 	got := []string{r.Cause, string(r.Layers[0].Status), r.Layers[0].BlockedBy, string(r.Layers[1].Status), r.Layers[1].BlockedBy}
 	if diff := cmp.Diff([]string{"daemon.unreachable", "blocked", "daemon", "fail", ""}, got); diff != "" {
@@ -337,7 +337,7 @@ func TestJournalOfAKilledRunIsTakenBack(t *testing.T) {
 		t.Fatalf("%+v %v", all, err)
 	}
 	for range 2 {
-		if _, err := revert(t.Context(), all[0], unread(), journal.RolledBack, silent{}); err != nil {
+		if _, err := (&Session{Work: Work{Sink: silent{}}, Target: unread()}).revert(t.Context(), all[0], journal.RolledBack); err != nil {
 			t.Fatal(err)
 		}
 	}

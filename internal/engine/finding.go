@@ -12,7 +12,7 @@ type Weight int
 const (
 	// Plain findings: the first in the layers' order is the cause.
 	Plain Weight = iota
-	// Aside: worth saying, never the cause.
+	// Aside: worth reporting, never the cause: acting on it alone repairs nothing.
 	Aside
 	// Outranks: the cause whatever else is wrong, and never hidden by another
 	// layer's failure.
@@ -21,8 +21,8 @@ const (
 
 // Finding is one thing that an inspection found.
 type Finding struct {
-	// Code is stable, "layer.noun-adjective"; docs/troubleshooting.md has a
-	// heading for each.
+	// Code is stable: the layer's name, a point, and what is wrong, as "route.hijacked".
+	// docs/troubleshooting.md has a heading for each.
 	Code   string `json:"code"`
 	Status Status `json:"status"`
 	// Title states the fact in the present tense, with the evidence in it.

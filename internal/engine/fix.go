@@ -88,7 +88,7 @@ func (s *Session) Apply(ctx, hard context.Context, changes []Change) (Result, er
 // for no verdict. It is a run of its own, with a journal that ends.
 func (s *Session) raise(ctx, hard context.Context) error {
 	r := s.newRun()
-	err := r.bringUp(ctx, s.Ground)
+	err := r.bringUp(ctx, s.RaiseFirst)
 	var hopeless *VerdictError
 	if errors.As(err, &hopeless) {
 		err = nil // each change knows how much of it can be undone all the same
@@ -132,7 +132,7 @@ func verdict(r Report) error {
 // not tell during the repair was left out, such as the record of the endpoint.
 func (r Report) stillPlanned() error {
 	for _, l := range r.Layers {
-		if l.layer.Verdict && len(l.changes) > 0 {
+		if l.layer.Decides && len(l.changes) > 0 {
 			return fmt.Errorf("not done, and still needed: %s", l.changes[0])
 		}
 	}

@@ -127,7 +127,7 @@ func (r *Report) conclude() {
 		case Blocked:
 			root[l.Layer] = l.BlockedBy
 		}
-		if l.layer.Verdict {
+		if l.layer.Decides {
 			r.Verdict = l.Status
 		}
 	}

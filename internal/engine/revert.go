@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/journal"
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/target"
 )
 
 // revertFailed reverts c, the newest change, which was not finished.
@@ -24,10 +23,11 @@ func (r *run) revertFailed(ctx context.Context, c Change) error {
 	return j.Update(ctx, e.Seq, journal.Reverted)
 }
 
-// revert undoes the journal's changes, newest first, and writes down each
-// one that is. It goes on after an error, so that as much as possible is as
-// before; the errors name what is left.
-func revert(ctx context.Context, j *journal.Journal, t *target.Target, end journal.End, sink Sink) (left []string, err error) {
+// revert undoes a run's changes, newest first, and writes down each one that is. left names
+// what had to stay. It goes on after an error, so that as much as possible is as before; the
+// errors name what is not.
+func (s *Session) revert(ctx context.Context, j *journal.Journal, end journal.End) (left []string, err error) {
+	t := s.Target
 	if err := j.Reopen(ctx); err != nil {
 		return nil, err
 	}
@@ -42,7 +42,7 @@ func revert(ctx context.Context, j *journal.Journal, t *target.Target, end journ
 		if e.Mark == journal.Reverted {
 			continue
 		}
-		sink.Event(Event{Kind: Reverting, Machine: t.Name(), Change: e.Change})
+		s.Sink.Event(Event{Kind: Reverting, Machine: t.Name(), Change: e.Change})
 		kept, err := e.Change.Revert(ctx, t)
 		t.Forget()
 		left = append(left, kept...)
@@ -53,6 +53,9 @@ func revert(ctx context.Context, j *journal.Journal, t *target.Target, end journ
 		if err := j.Update(ctx, e.Seq, journal.Reverted); err != nil {
 			failed = append(failed, err)
 		}
+	}
+	for _, l := range left {
+		s.note("left as it is: " + l)
 	}
 	if len(failed) > 0 {
 		return left, errors.Join(failed...)
@@ -68,15 +71,6 @@ func Cause(ctx context.Context, err error) error {
 		return context.Cause(ctx)
 	}
 	return err
-}
-
-// revert undoes a run and names what it had to leave.
-func (s *Session) revert(ctx context.Context, j *journal.Journal, end journal.End) (left []string, err error) {
-	left, err = revert(ctx, j, s.Target, end, s.Sink)
-	for _, l := range left {
-		s.note("left as it is: " + l)
-	}
-	return left, err
 }
 
 func (w Work) note(text string) { w.Sink.Event(Event{Kind: Note, Machine: w.Machine, Text: text}) }

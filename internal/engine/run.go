@@ -23,7 +23,7 @@ type run struct {
 	applied []string
 }
 
-// newRun is the one place that opens a new journal.
+// newRun is the one place that makes a new journal; its file comes with the first change.
 func (s *Session) newRun() *run {
 	head := journal.Header{Command: s.Command, Machine: s.Machine, Store: s.Store, Started: s.Now()}
 	return &run{Session: s, journal: journal.New(s.Laptop, journal.Dir(s.Dir), head)}
@@ -83,7 +83,7 @@ func (r *run) applyPlan(ctx context.Context, l Layer, planned []Change, tried []
 			continue
 		}
 		var required *useraction.Required
-		if !l.Optional || ctx.Err() != nil || errors.Is(err, host.ErrNoSudo) || l.Verdict && errors.As(err, &required) {
+		if !l.Optional || ctx.Err() != nil || errors.Is(err, host.ErrNoSudo) || l.Decides && errors.As(err, &required) {
 			return tried, err
 		}
 		text := fmt.Sprintf("%s: %v", c, err)

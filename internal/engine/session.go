@@ -33,8 +33,8 @@ type Work struct {
 	Sink         Sink
 	Now          func() time.Time
 
-	// Ground are the layers that must be up before anything is undone on the docker host.
-	Ground []Layer
+	// RaiseFirst are the layers that must be up before anything is undone on the docker host.
+	RaiseFirst []Layer
 	// First is other work, whose unfinished runs are rolled back before those of this one.
 	First *Work
 }
@@ -47,20 +47,22 @@ type Session struct {
 }
 
 // Begin takes the lock, opens the machine and rolls back what earlier runs did not
-// finish. hard ends a rollback before its time.
+// finish: a killed run is never completed. ctx ends that too; hard, which ends with the
+// second signal, is for rollbacks of what is done meanwhile.
 func Begin(ctx, hard context.Context, w Work) (*Session, error) {
 	s, err := Lock(ctx, w)
 	if err != nil {
 		return nil, err
 	}
-	if err := s.Resume(ctx, hard); err != nil {
+	if err := s.RollBackUnfinished(ctx, hard); err != nil {
 		s.Close()
 		return nil, err
 	}
 	return s, nil
 }
 
-// Lock waits until no other session works on the same, and opens the machine.
+// Lock waits until no other session works on the same, and opens the machine. It rolls
+// nothing back: Undo treats unfinished runs as it treats others.
 func Lock(ctx context.Context, w Work) (*Session, error) {
 	unlock, err := w.Laptop.Lock(ctx, filepath.Join(w.Dir, "lock"), func() {
 		w.note("waiting for another docker-vpn-helper that " + w.Doing)
@@ -114,8 +116,8 @@ func RollBackUnfinished(ctx, hard context.Context, w Work) error {
 	return nil
 }
 
-// Resume rolls back the runs that did not finish, newest first.
-func (s *Session) Resume(ctx, hard context.Context) error {
+// RollBackUnfinished rolls back the runs that did not finish, newest first.
+func (s *Session) RollBackUnfinished(ctx, hard context.Context) error {
 	defer s.Target.Enter(mode.Repair())()
 	if s.First != nil {
 		if err := RollBackUnfinished(ctx, hard, *s.First); err != nil {
@@ -132,7 +134,7 @@ func (s *Session) Resume(ctx, hard context.Context) error {
 		}
 		name := s.Title
 		if name == "" {
-			name = j.Interrupted()
+			name = j.UnfinishedCommand()
 		}
 		s.note(fmt.Sprintf("an earlier %s did not finish: rolling it back first", name))
 		if j.NeedsDockerHost() {

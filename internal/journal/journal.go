@@ -47,8 +47,8 @@ const (
 // End is how a run ended.
 type End string
 
-// The ends of a run. Open is a run that was killed, or whose rollback failed;
-// Undoing is one whose undo was killed, or failed.
+// The ends of a run. Open is none: the run goes on, was killed, or its rollback failed.
+// Undoing is an undo that goes on, was killed or failed.
 const (
 	Open       End = ""
 	Done       End = "done"
@@ -252,8 +252,8 @@ func (j *Journal) File() string {
 	return j.Path
 }
 
-// Interrupted names what did not finish: the command that was run, or undo.
-func (j *Journal) Interrupted() string {
+// UnfinishedCommand names what did not finish: the command that was run, or undo.
+func (j *Journal) UnfinishedCommand() string {
 	if j.End == Undoing {
 		return "undo"
 	}

@@ -29,8 +29,8 @@ link tun0 tun up 10.8.0.2/24
 route 192.168.99.100 ` + link + " 192.168.99.0/24\n" + rest
 }
 
-func dockerHost() HostOnly {
-	return HostOnly{Addr: netip.MustParseAddr("192.168.99.100"), Laptop: netip.MustParsePrefix("192.168.99.1/24")}
+func dockerHost() Destination {
+	return Destination{Addr: netip.MustParseAddr("192.168.99.100"), Laptop: netip.MustParsePrefix("192.168.99.1/24")}
 }
 
 func TestWhoHasTheRoute(t *testing.T) {
@@ -115,11 +115,11 @@ func TestVirtualBoxIsAskedForTheAdapterOnlyWhereTwoFit(t *testing.T) {
 	to.Adapter = func(context.Context) string { asked++; return "vboxnet1" }
 	one := New(hosttest.New(t, []byte(linux("vboxnet0", ""))))
 	two := New(hosttest.New(t, []byte(linux("vboxnet0", "link vboxnet1 - up 192.168.99.1/24\n"))))
-	if view, err := one.Route(t.Context(), to); err != nil || view.Adapter != "" || asked != 0 {
-		t.Errorf("one adapter: %q, asked %d times, %v", view.Adapter, asked, err)
+	if view, err := one.Route(t.Context(), to); err != nil || view.Named != "" || asked != 0 {
+		t.Errorf("one adapter: %q, asked %d times, %v", view.Named, asked, err)
 	}
-	if view, err := two.Route(t.Context(), to); err != nil || view.Adapter != "vboxnet1" || asked != 1 {
-		t.Errorf("two adapters: %q, asked %d times, %v", view.Adapter, asked, err)
+	if view, err := two.Route(t.Context(), to); err != nil || view.Named != "vboxnet1" || asked != 1 {
+		t.Errorf("two adapters: %q, asked %d times, %v", view.Named, asked, err)
 	}
 }
 

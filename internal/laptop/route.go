@@ -11,8 +11,8 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/routes"
 )
 
-// HostOnly is a docker host on its host-only network.
-type HostOnly struct {
+// Destination is a docker host on its host-only network.
+type Destination struct {
 	Addr   netip.Addr   // the docker host's
 	Laptop netip.Prefix // the laptop's there; zero where unknown
 	// Adapter asks VirtualBox for the adapter of that network, "" where it has none. It
@@ -22,8 +22,8 @@ type HostOnly struct {
 
 // Route asks which way a packet to the docker host would take. Where the kernel cannot
 // be asked directly (macOS), `route -n get` decides.
-func (n *Network) Route(ctx context.Context, to HostOnly) (routes.View, error) {
-	view := routes.View{Addr: to.Addr, HostOnly: to.Laptop}
+func (n *Network) Route(ctx context.Context, to Destination) (routes.View, error) {
+	view := routes.View{Addr: to.Addr, LaptopAddr: to.Laptop}
 	var err error
 	if view.Links, err = n.host.Links(ctx); err != nil {
 		return view, err
@@ -47,11 +47,11 @@ func (n *Network) Route(ctx context.Context, to HostOnly) (routes.View, error) {
 	case refused(view.RouteErr):
 		view.RouteErr = routes.ErrRejected
 	}
-	if !view.HostOnly.IsValid() {
-		view.HostOnly = adapterAddr(view)
+	if !view.LaptopAddr.IsValid() {
+		view.LaptopAddr = adapterAddr(view)
 	}
 	if view.Ambiguous() && to.Adapter != nil {
-		view.Adapter = to.Adapter(ctx)
+		view.Named = to.Adapter(ctx)
 	}
 	return view, nil
 }

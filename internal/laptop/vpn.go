@@ -19,7 +19,7 @@ func (n *Network) VPN(ctx context.Context, view routes.View) routes.Client {
 
 // VPNTakes is a sentence on the VPN that has the route to the docker host, or would have
 // it as soon as there is one; "" where none does.
-func (n *Network) VPNTakes(ctx context.Context, to HostOnly) (string, error) {
+func (n *Network) VPNTakes(ctx context.Context, to Destination) (string, error) {
 	view, err := n.Route(ctx, to)
 	if err != nil {
 		return "", err

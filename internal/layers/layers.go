@@ -48,7 +48,7 @@ func Only(names ...string) []engine.Layer {
 // BeforeCreate is the one layer that has to carry before there is a machine.
 func BeforeCreate() []engine.Layer {
 	l := route.Layer()
-	l.Verdict = true
+	l.Decides = true
 	return []engine.Layer{l}
 }
 

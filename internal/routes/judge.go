@@ -1,3 +1,6 @@
+// Package routes reads routing tables and interface lists, and decides who has
+// a machine's address. It runs nothing: texts and values in, values and argument
+// lists out.
 package routes
 
 import (
@@ -10,12 +13,14 @@ import (
 
 // View is what is known of the way to a machine's address.
 type View struct {
-	Addr     netip.Addr   `json:"addr"`              // the machine's host-only address
-	HostOnly netip.Prefix `json:"host_only"`         // the laptop's address there, 192.168.99.1/24; zero where unknown
-	Adapter  string       `json:"adapter,omitempty"` // the host-only adapter's name if VirtualBox told it; "" where unknown
-	Links    []host.Link  `json:"links"`             // nil where unknown
-	Route    host.Route   `json:"route"`             // the kernel's answer for Addr
-	RouteErr error        `json:"-"`                 // ErrNoRoute, ErrRejected, or why there is no answer
+	Addr       netip.Addr   `json:"addr"`      // the machine's host-only address
+	LaptopAddr netip.Prefix `json:"host_only"` // the laptop's address there, 192.168.99.1/24; zero where unknown
+	// Named is the host-only adapter as VirtualBox names it, which is asked only where the
+	// view is Ambiguous; "" otherwise.
+	Named    string      `json:"adapter,omitempty"`
+	Links    []host.Link `json:"links"` // nil where unknown
+	Route    host.Route  `json:"route"` // the kernel's answer for Addr
+	RouteErr error       `json:"-"`     // ErrNoRoute, ErrRejected, or why there is no answer
 	// NoNeighbor reports that nothing has answered the kernel's neighbor lookup (ARP) lately.
 	NoNeighbor bool `json:"no_neighbor,omitempty"`
 }
@@ -125,12 +130,12 @@ func Judge(v View) Judgement {
 // one of VirtualBox's that has no IPv4 address at all.
 func (v View) adapter() (host.Link, bool) {
 	for _, l := range v.Links {
-		if v.Adapter != "" && l.Name == v.Adapter {
+		if v.Named != "" && l.Name == v.Named {
 			return l, true
 		}
 	}
 	switch holder, onIt, bare := v.candidates(); {
-	case len(holder) > 0 && (len(onIt) == 0 || v.HostOnly.Contains(v.Addr)):
+	case len(holder) > 0 && (len(onIt) == 0 || v.LaptopAddr.Contains(v.Addr)):
 		return holder[0], true
 	case len(onIt) > 0:
 		return onIt[0], true
@@ -143,11 +148,11 @@ func (v View) adapter() (host.Link, bool) {
 // candidates are the links that may stand for the host-only network, best first.
 func (v View) candidates() (holder, onIt, bare []host.Link) {
 	for _, l := range v.Links {
-		if Tunnel(l) || (v.Adapter != "" && !isHostOnlyName(l.Name)) {
+		if Tunnel(l) || (v.Named != "" && !isHostOnlyName(l.Name)) {
 			continue
 		}
 		switch {
-		case v.HostOnly.IsValid() && holds(l, v.HostOnly.Addr()) && !physical(l):
+		case v.LaptopAddr.IsValid() && holds(l, v.LaptopAddr.Addr()) && !physical(l):
 			holder = append(holder, l)
 		case isHostOnlyName(l.Name) && onNet(l, v.Net()):
 			onIt = append(onIt, l)
@@ -161,7 +166,7 @@ func (v View) candidates() (holder, onIt, bare []host.Link) {
 // Ambiguous reports that only VirtualBox can tell which of several adapters the VM
 // is on: two may have the same address, the VM's own none, or one of another network.
 func (v View) Ambiguous() bool {
-	if v.HostOnly.IsValid() && !v.HostOnly.Contains(v.Addr) {
+	if v.LaptopAddr.IsValid() && !v.LaptopAddr.Contains(v.Addr) {
 		return true
 	}
 	holder, onIt, bare := v.candidates()

@@ -22,11 +22,11 @@ func (v View) Net() netip.Prefix {
 // HostOnly, or that of the adapter, which may have been given another one since. ok is
 // false where neither is in that network, or nothing is known.
 func (v View) Laptop() (p netip.Prefix, ok bool) {
-	if v.HostOnly.IsValid() && v.HostOnly.Contains(v.Addr) {
-		return v.HostOnly, true
+	if v.LaptopAddr.IsValid() && v.LaptopAddr.Contains(v.Addr) {
+		return v.LaptopAddr, true
 	}
 	for _, l := range v.Links {
-		if !isHostOnlyName(l.Name) || numbered(v.Adapter, "vboxnet") && l.Name != v.Adapter {
+		if !isHostOnlyName(l.Name) || numbered(v.Named, "vboxnet") && l.Name != v.Named {
 			continue
 		}
 		for _, p := range l.Addrs {
@@ -41,7 +41,7 @@ func (v View) Laptop() (p netip.Prefix, ok bool) {
 // outside is the evidence where the machine's address is in no network of the laptop's
 // adapter: the VM has it from elsewhere, and no route leads to it.
 func (v View) outside(adapter host.Link) (evidence string, is bool) {
-	if _, ok := v.Laptop(); ok || !v.HostOnly.IsValid() {
+	if _, ok := v.Laptop(); ok || !v.LaptopAddr.IsValid() {
 		return "", false
 	}
 	for _, p := range adapter.Addrs {
@@ -58,5 +58,5 @@ func (v View) outside(adapter host.Link) (evidence string, is bool) {
 			v.Addr, adapter.Name, p.Masked()), true
 	}
 	return fmt.Sprintf("the VM's address %s is outside the host-only network %s: it is a static address, or another network's DHCP server gave it out",
-		v.Addr, v.HostOnly.Masked()), true
+		v.Addr, v.LaptopAddr.Masked()), true
 }

@@ -1,6 +1,3 @@
-// Package routes reads routing tables and interface lists, and decides who has
-// a machine's address. It runs nothing: texts and values in, values and argument
-// lists out.
 package routes
 
 import (

@@ -136,8 +136,8 @@ func (t *Target) State() string {
 
 // HostOnlyNet is the docker host on its host-only network, for what asks the laptop's
 // network about it.
-func (t *Target) HostOnlyNet() laptop.HostOnly {
-	return laptop.HostOnly{Addr: t.Machine.IP, Laptop: t.Machine.HostOnlyCIDR, Adapter: t.VM.HostOnlyAdapter}
+func (t *Target) HostOnlyNet() laptop.Destination {
+	return laptop.Destination{Addr: t.Machine.IP, Laptop: t.Machine.HostOnlyCIDR, Adapter: t.VM.HostOnlyAdapter}
 }
 
 // HostOnly is the host-only address of the docker host; the zero Addr where the

@@ -33,7 +33,7 @@
 // "computer" holds facts, one a line: os NAME; path PROGRAM FILE; link NAME KIND
 // up|down [PREFIX…], KIND "-" where it is not known; route IP LINK DST [GATEWAY];
 // process PID NAME [ARGS…], foreign for another user's; ancestor NAME, the parent first; taken PORT; privileged
-// PORT; and // what a connection meets, open|refused|silent|down|unreachable ADDRESS:PORT, PORT
+// PORT; and what a connection meets, open|refused|silent|down|unreachable ADDRESS:PORT, PORT
 // "*" for all others; down and unreachable are EHOSTDOWN and EHOSTUNREACH, at once. What is
 // not listed refuses.
 //

@@ -40,7 +40,7 @@ type State struct {
 
 // Layer describes it to the engine; it decides for itself whether all is well.
 func Layer(wish Wish) engine.Layer {
-	return engine.Layer{Name: "context", Local: true, LaptopOnly: true, Verdict: true, Findings: findings,
+	return engine.Layer{Name: "context", Local: true, LaptopOnly: true, Decides: true, Findings: findings,
 		Inspect: func(ctx context.Context, t *target.Target) (engine.State, error) { return inspect(ctx, t, wish) }}
 }
 

@@ -55,7 +55,7 @@ type State struct {
 
 // Layer describes it to the engine.
 func Layer() engine.Layer {
-	return engine.Layer{Name: "daemon", Needs: []string{"machine", "forward", "tls"}, Local: true, LaptopOnly: true, Verdict: true,
+	return engine.Layer{Name: "daemon", Needs: []string{"machine", "forward", "tls"}, Local: true, LaptopOnly: true, Decides: true,
 		Findings: findings, Inspect: inspect}
 }
 

@@ -23,19 +23,20 @@ var (
 	denied = findings.Warn("route.local-network-denied",
 		"macOS does not let %[1]s use the local network: connections to %[2]s fail at once (no route to host), although the route through %[3]s is right; allow %[1]s in System Settings > Privacy & Security > Local Network",
 		hint.Run("open", laptop.LocalNetworkSettings))
-	staleInVPN    = findings.Warn("route.stale", "traffic to %s goes through %s, and nothing answers there while %s is connected", nil)
-	stale         = findings.Warn("route.stale", "traffic to %s goes through %s, and nothing answers there", hint.Fix())
-	hijacked      = findings.Warn("route.hijacked", "VPN: %s goes into %s instead of %s", nil)
-	harmless      = findings.Warn("route.hijacked", "VPN: %s goes into %s instead of %s; harmless while the NAT rule works", nil)
-	noRoute       = findings.Warn("route.missing", "no route to %s, neither through %s nor by default", hint.Fix())
-	missing       = findings.Warn("route.missing", "traffic to %s goes into %s (%s) instead of %s", hint.Fix())
+	staleInVPN = findings.Warn("route.stale", "traffic to %s goes through %s, and nothing answers there while %s is connected", nil)
+	stale      = findings.Warn("route.stale", "traffic to %s goes through %s, and nothing answers there", hint.Fix())
+	hijacked   = findings.Warn("route.hijacked", "VPN: %s goes into %s instead of %s", nil)
+	harmless   = findings.Warn("route.hijacked", "VPN: %s goes into %s instead of %s; harmless while the NAT rule works", nil)
+	noRoute    = findings.Warn("route.missing", "no route to %s, neither through %s nor by default", hint.Fix())
+	missing    = findings.Warn("route.missing", "traffic to %s goes into %s (%s) instead of %s", hint.Fix())
+	// The evidence of these three is a whole sentence of routes.Judge.
 	colliding     = findings.Warn("route.colliding", "%s", nil)
 	outside       = findings.Warn("route.address-outside", "%s", hint.Explain("route.address-outside"))
 	interfaceDown = findings.Warn("route.interface-down", "%s", hint.Fix())
 )
 
 func (s State) Findings() []engine.Finding {
-	if s.NATAddress && !s.NoAddress {
+	if s.NATAddress {
 		return nil
 	}
 	return []engine.Finding{s.finding()}
@@ -98,10 +99,10 @@ func (s State) cure() hint.Hint {
 	case !s.Recorded:
 		return hint.Fix()
 	case j.Verdict == routes.NoAdapter:
-		return hint.VBoxManage(vbox.IfConfig(s.NIC, s.laptop())...)
+		return hint.VBoxManage(vbox.IfConfig(s.NIC, s.laptopAddr())...)
 	}
 	var steps hint.Hint
-	for _, step := range routes.ReAdd(s.OS, s.laptop(), j.Adapter, s.laptop().Addr()) {
+	for _, step := range routes.ReAdd(s.OS, s.laptopAddr(), j.Adapter, s.laptopAddr().Addr()) {
 		steps = steps.Then(";", hint.Run(append([]string{"sudo"}, step.Argv...)...))
 	}
 	return steps
@@ -114,9 +115,9 @@ func (s State) Changes() []engine.Change {
 		return nil
 	}
 	j := s.judge()
-	restore := []engine.Change{&changes.RestoreRoute{OS: s.OS, Net: s.laptop(), Adapter: j.Adapter}}
+	restore := []engine.Change{&changes.RestoreRoute{OS: s.OS, Net: s.laptopAddr(), Adapter: j.Adapter}}
 	configure := func(adapter string) []engine.Change {
-		return []engine.Change{&changes.ConfigureAdapter{Adapter: adapter, Addr: s.laptop()}}
+		return []engine.Change{&changes.ConfigureAdapter{Adapter: adapter, Addr: s.laptopAddr()}}
 	}
 	switch {
 	case s.Recorded && (j.Verdict == routes.OK || j.Verdict == routes.NoAdapter):

@@ -90,7 +90,7 @@ func inspect(ctx context.Context, t *target.Target) (engine.State, error) {
 		}
 	}
 	if verdict == routes.NoAdapter || verdict == routes.InterfaceDown {
-		s.adapter(ctx, t)
+		s.lookUpNIC(ctx, t)
 	}
 	return s, nil
 }
@@ -128,9 +128,9 @@ func (s *State) forbidden(ctx context.Context, t *target.Target) bool {
 	return err == nil && !view.NoNeighbor && !t.Network.VPN(ctx, s.View).Connected
 }
 
-// adapter asks for what the VM is attached to. An adapter that no VM uses need
-// not be there, nor be up.
-func (s *State) adapter(ctx context.Context, t *target.Target) {
+// lookUpNIC asks for the adapter that the VM is attached to. While the VM is off its adapter
+// need not be there, nor be up: VMDown is the reason then.
+func (s *State) lookUpNIC(ctx context.Context, t *target.Target) {
 	if t.Mode.IsQuick() {
 		return
 	}
@@ -165,9 +165,9 @@ func running(ctx context.Context, t *target.Target) bool {
 
 func (s State) judge() routes.Judgement { return routes.Judge(s.View) }
 
-// laptop is the laptop's own address in the host-only network. Where it is not known it is
+// laptopAddr is the laptop's own address in the host-only network. Where it is not known it is
 // the network's first one, which docker-machine and VirtualBox take.
-func (s State) laptop() netip.Prefix {
+func (s State) laptopAddr() netip.Prefix {
 	if p, ok := s.View.Laptop(); ok {
 		return p
 	}

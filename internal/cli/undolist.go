@@ -1,0 +1,115 @@
+package cli
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/engine"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/journal"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/target"
+)
+
+// undoRun is one journal in undo's output.
+type undoRun struct {
+	Machine string      `json:"machine"` // HOST as a user writes it
+	Host    string      `json:"host"`
+	ID      string      `json:"id"`
+	Command string      `json:"command"`
+	End     journal.End `json:"end"`
+	Changes []string    `json:"changes"`
+	Left    []string    `json:"left,omitempty"`
+}
+
+func describe(ref target.Ref, j *journal.Journal) undoRun {
+	return undoRun{Machine: ref.Arg(), Host: ref.String(), ID: j.ID, Command: j.Command, End: j.End, Changes: j.Changes()}
+}
+
+func (a *app) undoList(s site, refs []target.Ref) error {
+	runs := []undoRun{}
+	for _, ref := range refs {
+		work, err := a.undoWork(s, ref)
+		if err != nil {
+			return err
+		}
+		journals, err := work.Journals(a.ctx)
+		if err != nil {
+			a.ui.Say("%v", err)
+		}
+		for _, j := range journals {
+			runs = append(runs, describe(ref, j))
+		}
+	}
+	if a.ui.JSON {
+		return a.ui.PrintJSON(struct {
+			Schema int       `json:"schema"`
+			Runs   []undoRun `json:"runs"`
+		}{engine.Schema, runs})
+	}
+	var lines []string
+	for _, r := range runs {
+		end := string(r.End)
+		if r.End == journal.Open || r.End == journal.Undoing {
+			end = "not finished"
+		}
+		lines = append(lines, fmt.Sprintf("%s  %s  %s", r.Machine, r.ID, end))
+		for _, c := range r.Changes {
+			lines = append(lines, "    "+c)
+		}
+	}
+	if len(runs) == 0 {
+		a.ui.Say("No repairs recorded")
+	}
+	a.ui.Lines(lines...)
+	return nil
+}
+
+// undoDryRun lists what undo would revert, newest change first.
+func (a *app) undoDryRun(s site, refs []target.Ref, all bool) error {
+	runs := []undoRun{}
+	for _, ref := range refs {
+		work, err := a.undoWork(s, ref)
+		if err != nil {
+			return err
+		}
+		journals, err := work.Journals(a.ctx)
+		if err != nil {
+			return err
+		}
+		for _, j := range engine.ToUndo(journals, all) {
+			if !j.Live() {
+				continue // only its end is missing
+			}
+			run := describe(ref, j)
+			run.Changes = remaining(j)
+			runs = append(runs, run)
+		}
+	}
+	if a.ui.JSON {
+		return a.ui.PrintJSON(struct {
+			Schema int       `json:"schema"`
+			Runs   []undoRun `json:"would_undo"`
+		}{engine.Schema, runs})
+	}
+	var lines []string
+	for _, r := range runs {
+		for _, c := range r.Changes {
+			lines = append(lines, fmt.Sprintf("[%s] would undo: %s", r.Machine, c))
+		}
+	}
+	if len(lines) == 0 {
+		a.ui.Say("nothing to undo")
+	}
+	a.ui.Lines(lines...)
+	return nil
+}
+
+// remaining are the changes of a run that have not been reverted, newest first.
+func remaining(j *journal.Journal) []string {
+	changes := []string{}
+	for _, e := range slices.Backward(j.Entries) {
+		if e.Mark != journal.Reverted {
+			changes = append(changes, e.Change.String())
+		}
+	}
+	return changes
+}
