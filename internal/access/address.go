@@ -49,7 +49,8 @@ func (a *Access) NoAddress(ctx context.Context) error {
 	return errors.New(a.NoDirect(ctx))
 }
 
-// NoDirect is why sshd cannot be reached at the docker host's own address.
+// NoDirect is why sshd cannot be reached at the docker host's own address. It is right only
+// where Addresses has none.
 func (a *Access) NoDirect(ctx context.Context) string {
 	switch name := a.name(); {
 	case name == "":

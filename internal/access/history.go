@@ -69,7 +69,8 @@ func (a *Access) recordConnection(ctx context.Context, address Address) (began t
 	return began
 }
 
-// recordOutcome records how the connection that began then ended.
+// recordOutcome records the outcome of the connection that was begun at began: err, or how it
+// logged in.
 func (a *Access) recordOutcome(ctx context.Context, began time.Time, how Login, err error) {
 	var failed *sshhost.Error
 	answered := err == nil || errors.As(err, &failed) && failed.Ident != ""
@@ -219,10 +220,11 @@ func (h history) lastAnswer() (time.Time, bool) {
 	return time.Time{}, false
 }
 
-// cutLately reports whether this docker host, or something before it, has cut us off.
+// cutLately reports whether this docker host, or something before it, has cut us off. prune
+// drops a cut-off that is too long ago.
 func (h history) cutLately() bool { return !h.Cut.IsZero() }
 
-// cutOff reports whether nothing was answered since.
+// cutOff reports whether it has cut us off, and has answered nothing since.
 func (h history) cutOff() bool {
 	if len(h.Connections) == 0 || !h.cutLately() {
 		return false

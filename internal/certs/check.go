@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -164,9 +165,5 @@ func listed(names []string) string {
 	if len(names) == 0 {
 		return "nothing"
 	}
-	text := names[0]
-	for _, n := range names[1:] {
-		text += ", " + n
-	}
-	return text
+	return strings.Join(names, ", ")
 }

@@ -33,7 +33,7 @@ func (n *Network) askListeners(ctx context.Context, port int) ([]routes.Listener
 		return nil, errors.ErrUnsupported
 	}
 	out, err := n.host.Run(ctx, host.Cmd{Argv: argv})
-	var exit *host.CmdError
+	var exit *host.CmdError // lsof exits with 1 where no program listens
 	if err != nil && !(errors.As(err, &exit) && exit.Exit == 1 && len(out.Stdout) == 0) {
 		return nil, err
 	}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
 )
@@ -175,12 +176,7 @@ func (v View) Ambiguous() bool {
 
 // own reports whether some link of the laptop has the machine's address.
 func (v View) own() bool {
-	for _, l := range v.Links {
-		if holds(l, v.Addr) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(v.Links, func(l host.Link) bool { return holds(l, v.Addr) })
 }
 
 func notBy(adapter host.Link) string {
@@ -200,10 +196,5 @@ func orNothing(owner host.Link) string {
 // claims reports whether the link's own network is the host-only network or a part of
 // it that has the machine's address.
 func claims(l host.Link, v View) bool {
-	for _, p := range l.Addrs {
-		if p.Contains(v.Addr) && p.Bits() >= v.Net().Bits() {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(l.Addrs, func(p netip.Prefix) bool { return p.Contains(v.Addr) && p.Bits() >= v.Net().Bits() })
 }

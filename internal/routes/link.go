@@ -2,11 +2,13 @@ package routes
 
 import (
 	"net/netip"
+	"slices"
 	"strings"
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
 )
 
+// link is the laptop's link of that name, without anything else where it has none.
 func (v View) link(name string) host.Link {
 	for _, l := range v.Links {
 		if l.Name == name {
@@ -16,31 +18,18 @@ func (v View) link(name string) host.Link {
 	return host.Link{Name: name}
 }
 
+// holds reports whether a is an address of the link itself.
 func holds(l host.Link, a netip.Addr) bool {
-	for _, p := range l.Addrs {
-		if p.Addr() == a {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(l.Addrs, func(p netip.Prefix) bool { return p.Addr() == a })
 }
 
+// onNet reports whether the link has an address in a network.
 func onNet(l host.Link, net netip.Prefix) bool {
-	for _, p := range l.Addrs {
-		if net.Contains(p.Addr()) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(l.Addrs, func(p netip.Prefix) bool { return net.Contains(p.Addr()) })
 }
 
 func hasIPv4(l host.Link) bool {
-	for _, p := range l.Addrs {
-		if p.Addr().Is4() {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(l.Addrs, func(p netip.Prefix) bool { return p.Addr().Is4() })
 }
 
 // physical reports whether the name is that of a network card or Wi-Fi, on macOS or Linux.

@@ -142,7 +142,8 @@ type exit struct {
 	killed string
 }
 
-// exitOf reads a session's requests to their end.
+// exitOf reads a session's requests to their end: the exit status is one of them. It is -1
+// where none comes.
 func exitOf(reqs <-chan *ssh.Request) exit {
 	e := exit{status: -1}
 	for r := range reqs {

@@ -128,7 +128,7 @@ func (u *UI) headline(b *strings.Builder, r engine.Report) {
 // rows are the lines of a report.
 func (u *UI) rows(r engine.Report) []row {
 	var out []row
-	marked := r.Status == engine.Warn // then the cause is no emergency
+	marked := r.Status == engine.Warn // the cause is marked once, and that of a warning not at all
 	for _, l := range r.Layers {
 		switch l.Status {
 		case engine.Blocked:

@@ -23,7 +23,7 @@ func (r VMRef) Inaccessible() bool {
 
 // ParseVMs reads lines of the form "NAME" {UUID}. The name is printed as it is,
 // quotation marks and braces included; a VM whose settings cannot be read is
-// called noName. otherError lines are warnings and passed over.
+// called noName. Lines that do not begin with a quotation mark are warnings, and skipped.
 func ParseVMs(out []byte) ([]VMRef, error) {
 	var refs []VMRef
 	for line := range strings.Lines(string(out)) {

@@ -24,8 +24,7 @@ func (v *Manager) HostOnlyIfs(ctx context.Context) []vbox.HostOnlyIf {
 	return ifs
 }
 
-// HostOnlyNets are the host-only networks that VirtualBox has (7.x on macOS). Where it does
-// not answer none is known.
+// HostOnlyNets are the host-only networks that VirtualBox has (7.x on macOS).
 func (v *Manager) HostOnlyNets(ctx context.Context) (nets []vbox.HostOnlyNet, err error) {
 	out, err := v.Run(ctx, vbox.ListHostOnlyNets())
 	if err != nil {
