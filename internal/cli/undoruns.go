@@ -6,6 +6,7 @@ import (
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/engine"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/journal"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/store"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/target"
 )
 
@@ -112,4 +113,41 @@ func remaining(j *journal.Journal) []string {
 		}
 	}
 	return changes
+}
+
+// known is nil for a machine of the store, and for one that has been removed from
+// it since something was journaled.
+func (a *app) known(s site, name string) error {
+	_, err := s.store.Load(a.ctx, name)
+	if err == nil || isConfigError(err) {
+		return nil
+	}
+	if _, e := s.laptop.ReadDir(a.ctx, journal.Dir(target.MachineState(s.state, s.dir, name))); e == nil {
+		return nil
+	}
+	return err
+}
+
+// undoWork is the work of undo on a docker host.
+func (a *app) undoWork(s site, ref target.Ref) (engine.Work, error) {
+	if ref.Kind != target.Machine {
+		t, err := a.openHost(s, ref)
+		if err != nil {
+			return engine.Work{}, err
+		}
+		return a.hostWork(s, ref, t.State(), "undo", nil), nil
+	}
+	if err := a.known(s, ref.Name); err != nil {
+		return engine.Work{}, err
+	}
+	work := a.work(s, ref.Name, "undo", nil)
+	work.Open = func() (*target.Target, error) {
+		t, err := a.openHost(s, ref)
+		if err != nil {
+			// Removed from the store since: what was changed in it went with it.
+			t = a.target(s, store.Machine{Name: ref.Name, StoreDir: s.dir, Removed: true})
+		}
+		return t, nil
+	}
+	return work, nil
 }
