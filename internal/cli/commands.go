@@ -23,6 +23,7 @@ func (a *app) all() []command {
 		{[]string{"explain"}, a.explainCmd},
 		{[]string{"context"}, a.contextCmd},
 		{[]string{"cert"}, a.certCmd},
+		{[]string{"proxy"}, a.proxyCmd},
 		{[]string{"modules"}, a.modulesCmd},
 		{[]string{"ports"}, a.portsCmd},
 		{[]string{"reach"}, a.reachCmd},

@@ -51,6 +51,7 @@ type app struct {
 	hard   context.Context // ends with the second signal
 	cancel context.CancelFunc
 	listen func()
+	hangup chan struct{} // gets each SIGHUP, where that is no request to stop
 	code   int
 }
 
@@ -64,7 +65,14 @@ func Main(args []string, stdio IO) int {
 	a.listen = func() {
 		signals := a.Signals()
 		go func() {
-			for range signals {
+			for signal := range signals {
+				if signal == syscall.SIGHUP && a.hangup != nil {
+					select {
+					case a.hangup <- struct{}{}:
+					default: // one is waiting already
+					}
+					continue
+				}
 				if ctx.Err() != nil {
 					stopHard(errInterrupted)
 				}
@@ -123,6 +131,9 @@ Documentation: https://github.com/docker-vpn-helper/docker-vpn-helper`,
 			return cmd.Help()
 		},
 		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
+			if cmd.Annotations[reloads] != "" {
+				a.hangup = make(chan struct{}, 1)
+			}
 			if !instant(cmd) {
 				a.listen()
 			}
@@ -159,6 +170,9 @@ func (a *app) globalFlags(root *cobra.Command) {
 	f.DurationVar(&a.timeout, "timeout", 0, "give up and roll back after `DURATION`, such as 90s or 2m (default none)")
 	f.StringVar(&a.color, "color", string(ui.Auto), "color the output `WHEN`: auto, always, never")
 }
+
+// reloads is the annotation of a command that SIGHUP does not stop.
+const reloads = "reloads"
 
 // instant reports whether a command waits for nothing and changes nothing. A signal may
 // end it on the spot, and a shell's prompt may wait for it: to listen for signals

@@ -1,0 +1,86 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/certs"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/engine"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/proxy"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/target"
+)
+
+// proxyCheck is one line of proxy --check.
+type proxyCheck struct {
+	Name   string `json:"name"`
+	OK     bool   `json:"ok"`
+	Detail string `json:"detail"`
+}
+
+// checkTime bounds proxy --check, a login included.
+const checkTime = 20 * time.Second
+
+func (a *app) checkProxy(f *proxyFlags, t *target.Target, credentials *proxy.Credentials) error {
+	ctx, cancel := context.WithTimeout(a.ctx, checkTime)
+	defer cancel()
+	var checks []proxyCheck
+	add := func(name, good string, err error) bool {
+		c := proxyCheck{Name: name, OK: err == nil, Detail: good}
+		if err != nil {
+			c.Detail, a.code = err.Error(), exitProblems
+		}
+		checks = append(checks, c)
+		return c.OK
+	}
+	leaf := credentials.Server
+	add("certificates", fmt.Sprintf("the server certificate names %s, until %s", strings.Join(certs.NamesOf(leaf), ", "), leaf.NotAfter.Format(time.DateOnly)), nil)
+	note, err := canListen(f.listen)
+	add("address", note, err)
+	version, err := proxy.Ping(ctx, t.DockerStream)
+	if add("socket", "dockerd answers, API "+version, err) {
+		add("half-close", "the answer comes after the client has ended its direction", selfTest(ctx, t, a.Now()))
+	}
+	if a.ctx.Err() != nil {
+		return a.cause(a.ctx.Err())
+	}
+	if a.ui.JSON {
+		return a.ui.PrintJSON(struct {
+			Schema int          `json:"schema"`
+			Host   string       `json:"host"`
+			Checks []proxyCheck `json:"checks"`
+		}{engine.Schema, t.Ref.String(), checks})
+	}
+	for _, c := range checks {
+		verdict := "ok"
+		if !c.OK {
+			verdict = "failed"
+		}
+		a.ui.Print(fmt.Sprintf("%-6s %-12s %s\n", verdict, c.Name, c.Detail))
+	}
+	return nil
+}
+
+// canListen reports whether the proxy could listen. On a port in use it may do so already.
+func canListen(addr string) (note string, err error) {
+	l, err := host.Listen("tcp", addr)
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		return addr + " is in use, perhaps by this proxy", nil
+	case err != nil:
+		return "", fmt.Errorf("%s: %w", addr, err)
+	}
+	return addr + " is free", l.Close()
+}
+
+func selfTest(ctx context.Context, t *target.Target, now time.Time) error {
+	l, err := host.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	return proxy.SelfTest(ctx, l, t.DockerStream, now)
+}
