@@ -36,7 +36,8 @@ import (
 //	          sshport, user, names (the served certificate's), settings (the VM's
 //	          settings file is there), unfinished (docker-machine create failed), config
 //	          (JSON that is merged into config.json), no-certificates (the machine's
-//	          directory has none), by-hand (the store has the files that docker needs alone), and fix's port and stop-vms. Behind an address that the computer has "open",
+//	          directory has none), by-hand (the store has the files that docker needs alone), any-use (the served
+//	          certificate has no extended key usage), and fix's port and stop-vms. Behind an address that the computer has "open",
 //	          sshd answers on port 22 and sshport, dockerd elsewhere.
 //	doctor    a line for each layer, its status and codes, its changes behind
 //	          "+", and the cause
@@ -123,6 +124,7 @@ func (m transcript) laptop(t *testing.T, c *hosttest.Computer) (*laptop, string)
 	if names := m.entry["names"]; names != "" {
 		o.Names = strings.Split(names, ",")
 	}
+	_, o.AnyUse = m.entry["any-use"]
 	made, err := s.Add(o)
 	check(t, err)
 	if _, ok := m.entry["settings"]; ok {

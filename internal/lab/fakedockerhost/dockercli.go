@@ -98,26 +98,33 @@ func (c *dockerClient) run(verb string, args []string) error {
 		if c.format == "" {
 			c.format = "{{json .}}"
 		}
-		for _, name := range c.names {
+		return c.each(func(name string) error {
 			var v map[string]any
 			if err := c.call(http.MethodGet, "/containers/"+name+"/json", &v); err != nil {
 				return err
 			}
-			if err := c.print(v); err != nil {
-				return err
-			}
-		}
-		return nil
+			return c.print(v)
+		})
 	case "start", "stop", "kill", "pause", "unpause":
-		for _, name := range c.names {
-			if err := c.call(http.MethodPost, "/containers/"+name+"/"+verb, nil); err != nil {
-				return err
+		return c.each(func(name string) error {
+			err := c.call(http.MethodPost, "/containers/"+name+"/"+verb, nil)
+			if err == nil {
+				fmt.Fprintln(c.out, name)
 			}
-			fmt.Fprintln(c.out, name)
-		}
-		return nil
+			return err
+		})
 	}
 	return fmt.Errorf("docker: '%s' is not a docker command", verb)
+}
+
+// each does the work for every container. As with docker 20.10 and 28.2, one that fails does
+// not keep the others from it.
+func (c *dockerClient) each(work func(name string) error) error {
+	var failed error
+	for _, name := range c.names {
+		failed = errors.Join(failed, work(name))
+	}
+	return failed
 }
 
 func (c *dockerClient) parse(args []string) {

@@ -160,6 +160,9 @@ func TestContainersOverARestart(t *testing.T) {
 	if out, _ := w.sh("docker inspect -f '{{.HostConfig.RestartPolicy.Name}} {{.State.Running}}' web job", ""); out != "always true\nno false\n" {
 		t.Error(out)
 	}
+	if out, exit := w.sh("docker inspect -f '{{.State.Running}}' web nosuch job 2>/dev/null", ""); out != "true\nfalse\n" || exit == 0 {
+		t.Errorf("exit %d: %s", exit, out)
+	}
 }
 
 func TestSavedGuestGoesOn(t *testing.T) {

@@ -79,6 +79,8 @@ type ServerOptions struct {
 	Names []string
 	// NotBefore and NotAfter default to five minutes ago and 1080 days later.
 	NotBefore, NotAfter time.Time
+	// AnyUse leaves out the extended key usage, as openssl does unless it is given one.
+	AnyUse bool
 }
 
 // Server issues a server certificate for key.
@@ -87,7 +89,9 @@ func (a *Authority) Server(key crypto.Signer, o ServerOptions) (*Leaf, error) {
 	if err != nil {
 		return nil, err
 	}
-	tmpl.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}
+	if !o.AnyUse {
+		tmpl.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}
+	}
 	for _, name := range o.Names {
 		if ip := net.ParseIP(name); ip != nil {
 			tmpl.IPAddresses = append(tmpl.IPAddresses, ip)

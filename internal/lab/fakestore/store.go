@@ -65,6 +65,8 @@ type Options struct {
 	// Names are the server certificate's; default IP and localhost, as
 	// docker-machine has made them since 0.5.0 (libmachine/provision/utils.go).
 	Names []string
+	// AnyUse is that of ServerOptions.
+	AnyUse bool
 	// SANs are the ServerCertSANs in config.json.
 	SANs []string
 	// NotBefore and NotAfter of the server certificate; zero for the usual.
@@ -106,7 +108,7 @@ func (s *Store) Add(o Options) (*Machine, error) {
 	if o.ServerCA != nil {
 		ca = o.ServerCA
 	}
-	so := ServerOptions{Org: "lab." + o.Name, Names: o.Names, NotBefore: o.NotBefore, NotAfter: o.NotAfter}
+	so := ServerOptions{Org: "lab." + o.Name, Names: o.Names, NotBefore: o.NotBefore, NotAfter: o.NotAfter, AnyUse: o.AnyUse}
 	m := &Machine{Options: o, Dir: filepath.Join(s.Dir, "machines", o.Name), SSHKey: sshKey.(*rsa.PrivateKey), CACertPEM: s.CA.CertPEM}
 	if m.Server, err = ca.Server(serverKey, so); err != nil {
 		return nil, fmt.Errorf("making the server certificate of %s: %w", o.Name, err)
