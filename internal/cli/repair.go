@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"regexp"
 	"strings"
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/endpoint"
@@ -155,6 +156,29 @@ func (a *app) clientFits(t *target.Target) {
 	}
 }
 
+// elapsed is how long it took until a layer's inspection failed.
+var elapsed = regexp.MustCompile(` \(after [\d.]+m?s\)$`)
+
+// unchecked are the reasons why layers could not be checked, with the layers of each.
+func unchecked(r engine.Report) (lines []string) {
+	var reasons []string
+	names := map[string][]string{}
+	for _, l := range r.Layers {
+		if l.Status != engine.Unknown || len(l.Findings) == 0 {
+			continue
+		}
+		reason := elapsed.ReplaceAllString(strings.TrimPrefix(l.Findings[0].Title, "could not tell: "), "")
+		if names[reason] == nil {
+			reasons = append(reasons, reason)
+		}
+		names[reason] = append(names[reason], l.Layer)
+	}
+	for _, reason := range reasons {
+		lines = append(lines, fmt.Sprintf("could not check %s: %s", strings.Join(names[reason], ", "), reason))
+	}
+	return lines
+}
+
 // dryRun prints the changes of every layer that could be inspected.
 func (a *app) dryRun(t *target.Target, named bool) error {
 	r := engine.Diagnose(a.ctx, t, layers.All(), a.sink())
@@ -173,10 +197,8 @@ func (a *app) dryRun(t *target.Target, named bool) error {
 	if len(later) > 0 {
 		lines = append(lines, "then re-check: "+strings.Join(later, ", "))
 	}
-	for _, l := range r.Layers {
-		if l.Status == engine.Unknown && len(l.Findings) > 0 {
-			a.ui.Say("[%s] could not check %s: %s", t.Machine.Name, l.Layer, l.Findings[0].Title)
-		}
+	for _, line := range unchecked(r) {
+		a.ui.Say("[%s] %s", t.Machine.Name, line)
 	}
 	a.portUnused(t)
 	if len(lines) == 0 {

@@ -53,6 +53,7 @@ var commands = []string{
 	"echo something else | docker-vpn-helper explain -",
 	"docker-vpn-helper doctr",
 	"docker-vpn-helper doctor defualt",
+	"docker-vpn-helper fix defualt", // never offers to create: a machine has a similar name
 	"docker-vpn-helper fix --port abc default",
 	"docker-vpn-helper undo --list default",
 	"docker-vpn-helper undo --yes default",
