@@ -233,6 +233,20 @@ func TestTheRestOfALine(t *testing.T) {
 	}
 }
 
+// docker-machine prints its name before each line of a driver's.
+func TestFramesDoNotCount(t *testing.T) {
+	for _, e := range All() {
+		for _, sample := range e.samples {
+			for _, frame := range []string{"(default) ", "(dev-2) DBG | "} {
+				framed := frame + strings.ReplaceAll(strings.TrimRight(sample, "\n"), "\n", "\n"+frame)
+				if got, _ := Find(framed); got.ID != e.ID {
+					t.Errorf("%s is explained as %q with the frame:\n%s", e.ID, got.ID, framed)
+				}
+			}
+		}
+	}
+}
+
 func TestEntriesAreComplete(t *testing.T) {
 	all := All()
 	samples := 0

@@ -27,8 +27,12 @@ func plain(text string) string {
 	if strings.ContainsRune(text, '\x1b') {
 		text = controlSequence.ReplaceAllString(text, "")
 	}
-	return unquoted(text)
+	return machineFrame.ReplaceAllString(unquoted(text), "")
 }
+
+// machineFrame is what docker-machine begins the lines of a driver with, so that a sentence over
+// several lines has it in its middle.
+var machineFrame = regexp.MustCompile(`(?m)^\([A-Za-z0-9][A-Za-z0-9.-]*\) (?:DBG \| )?`)
 
 // utf8 decodes UTF-16 with a byte order mark, which PowerShell's > writes to a file.
 func utf8(text string) string {
