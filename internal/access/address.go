@@ -73,14 +73,13 @@ func (a *Access) forwarded(ctx context.Context) string {
 		return ""
 	}
 	vm, err := a.VM.Info(ctx)
-	var complaint *vbox.Error
 	switch {
 	case err == nil:
 		if rule, ok := virtualbox.SSHRule(vm); ok {
 			return net.JoinHostPort(loopbackIP(rule), strconv.Itoa(rule.HostPort))
 		}
 		return ""
-	case errors.As(err, &complaint) && complaint.Kind == vbox.NotFound, a.Machine.SSHPort == 0:
+	case vbox.KindOf(err) == vbox.NotFound, a.Machine.SSHPort == 0:
 		return ""
 	}
 	return net.JoinHostPort(host.Loopback, strconv.Itoa(a.Machine.SSHPort))

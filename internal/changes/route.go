@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/engine"
@@ -160,10 +161,7 @@ func (c *ConfigureAdapter) Backup(context.Context, *target.Target) error { retur
 
 func (c *ConfigureAdapter) Apply(ctx context.Context, t *target.Target) error {
 	_, err := t.VirtualBox.Run(ctx, vbox.IfConfig(c.Adapter, c.Addr))
-	var complaint *vbox.Error
-	if errors.As(err, &complaint) {
-		c.refused = complaint.Kind == vbox.NetNotAllowed || complaint.Kind == vbox.HostOnlyUnsupported
-	}
+	c.refused = slices.Contains([]vbox.ErrorKind{vbox.NetNotAllowed, vbox.HostOnlyUnsupported}, vbox.KindOf(err))
 	return err
 }
 

@@ -171,8 +171,7 @@ func (c *AddRule) CheckUndo(ctx context.Context, t *target.Target) error {
 func (c *AddRule) lookUp(ctx context.Context, t *target.Target) (vm vbox.VM, exists bool, err error) {
 	t.Forget()
 	vm, err = t.VirtualBox.LookUpRef(ctx, vbox.VMRef{Name: c.VM, UUID: c.UUID})
-	var complaint *vbox.Error
-	if errors.As(err, &complaint) && complaint.Kind == vbox.NotFound {
+	if vbox.KindOf(err) == vbox.NotFound {
 		return vm, false, nil
 	}
 	return vm, err == nil, err

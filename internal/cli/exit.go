@@ -150,7 +150,6 @@ func (a *app) userAction(err error) *exitError {
 func (a *app) failedRepair(err error) *exitError {
 	var (
 		verdict *engine.VerdictError
-		vb      *vbox.Error
 		down    *dockerhost.DaemonDown
 		path    *fs.PathError
 		port    *virtualbox.PortError
@@ -162,13 +161,13 @@ func (a *app) failedRepair(err error) *exitError {
 		return &exitError{code: exitUnknown, hint: verdict.Finding.Hint}
 	case errors.As(err, &verdict):
 		return &exitError{hint: verdict.Finding.Hint}
-	case errors.As(err, &vb) && vb.Kind == vbox.KernelDriver:
+	case vbox.KindOf(err) == vbox.KernelDriver:
 		return &exitError{hint: hint.Own("modules", "restart")}
-	case errors.As(err, &vb) && vb.Kind == vbox.HostOnlyMissing:
+	case vbox.KindOf(err) == vbox.HostOnlyMissing:
 		return &exitError{hint: a.newHostOnlyHint()}
 	case errors.Is(err, virtualbox.ErrNotInstalled):
 		return &exitError{code: exitUserAction, hint: hint.Explain("machine.virtualbox-missing")}
-	case errors.As(err, &vb), errors.As(err, &down):
+	case vbox.KindOf(err) != "", errors.As(err, &down):
 		return &exitError{hint: hint.Own("doctor")}
 	case errors.As(err, &path):
 		return &exitError{hint: hint.Run("ls", "-ld", a.existing(path.Path))}

@@ -158,11 +158,10 @@ func (c *CLI) checkAddress(ctx context.Context) error {
 // ours: Remove would delete it after a creation that failed.
 func (c *CLI) checkName(ctx context.Context, name string) error {
 	_, err := c.virtualBox.LookUp(ctx, name)
-	var complaint *vbox.Error
 	switch {
 	case err == nil:
 		return &useraction.Required{Text: fmt.Sprintf("VirtualBox has a VM %q already, and the store has no machine of that name", name), Hint: hint.VBoxManage("list", "vms")}
-	case errors.As(err, &complaint) && (complaint.Kind == vbox.NotFound || complaint.Kind == vbox.KernelDriver):
+	case vbox.KindOf(err) == vbox.NotFound, vbox.KindOf(err) == vbox.KernelDriver:
 		return nil
 	}
 	return err

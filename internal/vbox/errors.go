@@ -77,6 +77,14 @@ func firstError(text string) string {
 	return fallback
 }
 
+// KindOf is the kind of VBoxManage's complaint in err; "" where it is another error, or none.
+func KindOf(err error) ErrorKind {
+	if e, ok := errors.AsType[*Error](err); ok {
+		return e.Kind
+	}
+	return ""
+}
+
 // Classify reads VBoxManage's complaint. The first row that fits decides: the
 // texts of "Details" and "Context" lines are the same in every language, the
 // codes are spelled E_… on Windows and NS_ERROR_… elsewhere where XPCOM has a

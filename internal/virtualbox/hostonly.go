@@ -56,8 +56,7 @@ func (v *Manager) Forbids(ctx context.Context, addr netip.Prefix) (allow install
 // VirtualBox's choice, and under another one it would be of no use to the VM.
 func (v *Manager) SetAddress(ctx context.Context, adapter string, addr netip.Prefix) error {
 	_, err := v.Run(ctx, vbox.IfConfig(adapter, addr))
-	var complaint *vbox.Error
-	if !errors.As(err, &complaint) || complaint.Kind != vbox.HostOnlyMissing {
+	if vbox.KindOf(err) != vbox.HostOnlyMissing {
 		return err
 	}
 	out, created := v.Run(ctx, vbox.CreateHostOnlyIf())

@@ -2,7 +2,6 @@ package virtualbox
 
 import (
 	"context"
-	"errors"
 	"io/fs"
 	"net/netip"
 	"path"
@@ -57,10 +56,7 @@ func (m *Machine) Missing(ctx context.Context) bool {
 	return notFound(err)
 }
 
-func notFound(err error) bool {
-	var complaint *vbox.Error
-	return errors.As(err, &complaint) && complaint.Kind == vbox.NotFound
-}
+func notFound(err error) bool { return vbox.KindOf(err) == vbox.NotFound }
 
 // What StateText may be besides VirtualBox's other words.
 const (

@@ -2,7 +2,6 @@ package virtualbox
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 
@@ -74,8 +73,7 @@ func (v *Manager) DeleteRule(ctx context.Context, vm *vbox.VM, slot int, name st
 // They are made anew where the VM's state turns out to have changed.
 func (v *Manager) changeRules(ctx context.Context, vm *vbox.VM, args func() []string) error {
 	_, err := v.Run(ctx, args())
-	var complaint *vbox.Error
-	if !errors.As(err, &complaint) || complaint.Kind != vbox.Locked && complaint.Kind != vbox.NotRunning {
+	if kind := vbox.KindOf(err); kind != vbox.Locked && kind != vbox.NotRunning {
 		return err
 	}
 	now, lookErr := v.LookUpRef(ctx, vbox.VMRef{Name: vm.Name, UUID: vm.UUID})

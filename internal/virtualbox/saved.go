@@ -2,7 +2,6 @@ package virtualbox
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -26,8 +25,7 @@ func (v *Manager) Resume(ctx context.Context, s SavedVM, notify func(string, ...
 			vm, err = v.LookUp(ctx, s.UUID)
 		}
 	}
-	var complaint *vbox.Error
-	if errors.As(err, &complaint) && complaint.Kind == vbox.NotFound {
+	if notFound(err) {
 		return false, nil
 	}
 	if err != nil {

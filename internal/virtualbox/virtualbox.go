@@ -126,8 +126,7 @@ func (v *Manager) LookUpRef(ctx context.Context, ref vbox.VMRef) (vbox.VM, error
 		return v.LookUp(ctx, ref.Name)
 	}
 	vm, err := v.LookUp(ctx, ref.UUID)
-	var complaint *vbox.Error
-	if errors.As(err, &complaint) && ref.Name != "" && !ref.Inaccessible() {
+	if vbox.KindOf(err) != "" && ref.Name != "" && !ref.Inaccessible() {
 		if named, again := v.LookUp(ctx, ref.Name); again == nil && named.UUID == ref.UUID {
 			return named, nil
 		}

@@ -60,8 +60,7 @@ func inspect(ctx context.Context, t *target.Target) (engine.State, error) {
 		return s, nil
 	}
 	vm, err := t.VM.Info(ctx)
-	var complaint *vbox.Error
-	if errors.As(err, &complaint) && complaint.Kind == vbox.NotFound {
+	if vbox.KindOf(err) == vbox.NotFound {
 		s.NoVM = true
 		return s, nil
 	}

@@ -99,7 +99,6 @@ func inspect(ctx context.Context, t *target.Target) (engine.State, error) {
 		return s, nil
 	}
 	vm, err := t.VM.Info(ctx)
-	var complaint *vbox.Error
 	switch {
 	case errors.Is(err, virtualbox.ErrNotInstalled):
 		s.NoVBoxManage, s.AppleSilicon = true, laptop.AppleSilicon(ctx, t.Laptop)
@@ -108,11 +107,11 @@ func inspect(ctx context.Context, t *target.Target) (engine.State, error) {
 	case t.Machine.Unfinished:
 		s.unfinished(ctx, t, vm, err)
 		return s, nil
-	case errors.As(err, &complaint) && complaint.Kind == vbox.NotFound:
+	case vbox.KindOf(err) == vbox.NotFound:
 		s.Missing = true
 		s.search(ctx, t)
 		return s, nil
-	case errors.As(err, &complaint) && complaint.Kind == vbox.KernelDriver:
+	case vbox.KindOf(err) == vbox.KernelDriver:
 		s.NoDriver = true
 		return s, nil
 	case err != nil:
@@ -143,14 +142,13 @@ func (s *State) unfinished(ctx context.Context, t *target.Target, vm vbox.VM, er
 	s.Unfinished, s.VM, s.UUID = true, vm.State, vm.UUID
 	s.DockerMachine = dockermachine.Found(t.Laptop)
 	s.Lacks = []string{"config.json has no address and no SSH port", "there is no server certificate"}
-	var complaint *vbox.Error
 	_, hostOnly := vm.HostOnlyNIC()
 	_, ssh := virtualbox.SSHRule(vm)
 	for _, lack := range []struct {
 		is   bool
 		text string
 	}{
-		{errors.As(err, &complaint) && complaint.Kind == vbox.NotFound, "VirtualBox has no VM of that name"},
+		{vbox.KindOf(err) == vbox.NotFound, "VirtualBox has no VM of that name"},
 		{err == nil && !hostOnly, "the VM has no host-only adapter"},
 		{err == nil && !ssh, "VirtualBox has no NAT rule for SSH"},
 	} {
