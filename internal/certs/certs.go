@@ -19,7 +19,7 @@ import (
 	"time"
 )
 
-// Errors of the parsers, to be told apart with errors.Is.
+// Errors of the parsers, for errors.Is.
 var (
 	// ErrNoPEM: there is no PEM block of the kind that was asked for.
 	ErrNoPEM = errors.New("no PEM block of that kind in it")

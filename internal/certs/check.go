@@ -36,7 +36,7 @@ const (
 	CAExpired     Kind = "ca-expired"
 	CAExpiresSoon Kind = "ca-expires-soon"
 	CANotYetValid Kind = "ca-not-yet-valid"
-	CAUnusable    Kind = "ca-unusable" // Err says why: ErrEncrypted, ErrMismatch, ErrNotCA …
+	CAUnusable    Kind = "ca-unusable" // Err is why: ErrEncrypted, ErrMismatch, ErrNotCA …
 )
 
 // Why a CA is unusable, besides ErrEncrypted, ErrNoPEM and ErrKeyType.

@@ -144,7 +144,8 @@ func (r role) best(chains [][]*x509.Certificate, now time.Time) judged {
 	})
 }
 
-// split tells apart what keeps a certificate from being accepted, and what will before long.
+// split divides problems into those that keep a certificate from being accepted, and those
+// that will before long.
 func split(problems []Problem) (causes, expiring []Problem) {
 	for _, p := range problems {
 		if p.Kind == ExpiresSoon || p.Kind == CAExpiresSoon {

@@ -110,8 +110,8 @@ func (a *app) contexts(t *target.Target) error {
 	return a.cause(err)
 }
 
-// contextError gives the engine's verdict its exit code: a context that is somebody
-// else's is for the user to decide.
+// contextError gives the engine's verdict its exit code: whether a context that leads
+// elsewhere is replaced, the user decides.
 func contextError(err error) error {
 	var verdict *engine.VerdictError
 	if errors.As(err, &verdict) && verdict.Finding.Code == "context.taken" {

@@ -92,7 +92,7 @@ func (a *app) block(t *target.Target, e endpoint.Endpoint, dialect shell.Dialect
 	return shell.Render(dialect, vars, append(a.program(), "env", t.Machine.Name))
 }
 
-// repair looks first at what costs nothing. A healthy machine is done then.
+// repair looks first at what costs nothing: a healthy machine needs no more.
 func (a *app) repair(session *engine.Session) (engine.Result, error) {
 	t, all := session.Target, layers.All()
 	if _, ok := t.Endpoints.VerifiedRecord(a.ctx); ok && !t.Reissue && !t.StopVMs {

@@ -154,7 +154,7 @@ func endpoint(url, dir string) string {
 	return strings.TrimSuffix(b.String(), "\n")
 }
 
-// UseContext makes a context the one that docker uses when nothing else is said.
+// UseContext makes a context the one that docker uses by default.
 func UseContext(name string) []string { return []string{"context", "use", name} }
 
 // RemoveContext removes a context, the current one too: docker falls back to its default.

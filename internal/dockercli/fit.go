@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// ClientAPI asks docker for the newest API that it speaks. It talks to nobody:
+// ClientAPI asks docker for the newest API that it speaks. It connects to no daemon:
 // the daemon that is named does not exist, because one that answers would make
 // docker print what was negotiated. docker's exit status is 1 therefore.
 func ClientAPI() []string {
@@ -47,7 +47,7 @@ const (
 )
 
 // Judge reports whether a client can talk to a daemon, and the oldest API that the
-// stricter of them accepts. min is the oldest that the daemon says it accepts; zero if
+// stricter of them accepts. min is the oldest that the daemon reports to accept; zero if
 // it was not asked.
 func Judge(client, daemon, min API) (Fit, API) {
 	if floor := ClientFloor(client); daemon.Less(floor) {
@@ -80,7 +80,7 @@ func ClientFloor(client API) API {
 }
 
 // daemonFloor is the oldest API that a daemon of that newest API accepts, unless
-// DOCKER_MIN_API_VERSION says otherwise: 1.24 from Docker 25.0, API 1.44, on; 1.44 in 29.0
+// DOCKER_MIN_API_VERSION sets another: 1.24 from Docker 25.0, API 1.44, on; 1.44 in 29.0
 // to 29.2, API 1.52 and 1.53; 1.40 since (moby/moby#51186, #52067).
 func daemonFloor(daemon API) API {
 	switch {

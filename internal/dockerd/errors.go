@@ -38,7 +38,7 @@ func (silentError) Error() string { return "it keeps silent" }
 
 func (silentError) Unwrap() error { return context.DeadlineExceeded }
 
-// explain tells the ways apart in which a TLS connection fails.
+// explain distinguishes the ways in which a TLS connection fails.
 func explain(ctx context.Context, err error) error {
 	// The connection's deadline is the context's, and may pass a moment before it.
 	if cause := context.Cause(ctx); errors.Is(err, os.ErrDeadlineExceeded) && cause == nil || errors.Is(cause, context.DeadlineExceeded) {

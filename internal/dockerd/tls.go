@@ -32,7 +32,7 @@ type Seen struct {
 	// ClientAuth reports that the server asked for a client certificate.
 	ClientAuth bool
 	// AcceptableCAs are the subjects, in DER, of the CAs whose client certificates
-	// it says to accept; dockerd names those of its --tlscacert.
+	// it accepts by its own account; dockerd names those of its --tlscacert.
 	AcceptableCAs [][]byte
 
 	conn     *tls.Conn

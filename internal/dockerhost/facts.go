@@ -64,7 +64,7 @@ const (
 	Upstart Init = "upstart"
 )
 
-// Process is a process, told apart from a later one with the same number by
+// Process is a process, distinguished from a later one with the same number by
 // its start in clock ticks since the boot (/proc/PID/stat, field 22).
 type Process struct {
 	PID   int    `json:"pid"`

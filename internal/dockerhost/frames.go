@@ -20,7 +20,7 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/text"
 )
 
-// UnexpectedAnswerError is what something else said that ran in place of our script: a
+// UnexpectedAnswerError is the output of something else that ran in place of our script: a
 // command that sshd or the key's line in authorized_keys forces.
 type UnexpectedAnswerError struct{ Said string }
 

@@ -31,7 +31,7 @@ type CLI struct {
 	tell       func(format string, args ...any)
 }
 
-// New is docker-machine for a store; tell passes on which commands it runs.
+// New is docker-machine for a store; tell is called with each command that is run.
 func New(h host.Laptop, s *store.Store, v *virtualbox.Manager, n *laptop.Network, tell func(format string, args ...any)) *CLI {
 	return &CLI{laptop: h, store: s, virtualBox: v, network: n, tell: tell}
 }

@@ -17,9 +17,9 @@ func EnvNames() []string {
 	return []string{"DOCKER_TLS_VERIFY", "DOCKER_HOST", "DOCKER_CERT_PATH", "DOCKER_MACHINE_NAME"}
 }
 
-// SplitEnv tells apart which of EnvNames are unset or have a value that Environment,
+// SplitEnv divides EnvNames into those that are unset or have a value that Environment,
 // or docker-machine env, gives them for a machine of this store or of another one that
-// was named then, and which were set by something else.
+// was named then, and those that were set by something else.
 func SplitEnv(getenv func(string) string, storeDir string) (ours, others []string) {
 	certs, name := getenv("DOCKER_CERT_PATH"), getenv("DOCKER_MACHINE_NAME")
 	machines, machine := filepath.Split(filepath.Clean(certs))

@@ -1,4 +1,4 @@
-// Package endpoint asks what answers at a host and port where docker may be told to
+// Package endpoint asks what answers at a host and port where docker may
 // connect: TLS, the Docker API, whose certificate it is, and whether the client of
 // docker would accept it.
 package endpoint

@@ -128,8 +128,8 @@ func verdict(r Report) error {
 	return errors.New("could not tell whether the endpoint answers")
 }
 
-// stillPlanned is an error where the deciding layer still wants changes: what it could
-// not tell during the repair was left out, such as the record of the endpoint.
+// stillPlanned is an error where the deciding layer still plans changes: what could not be
+// found out during the repair was left out, such as the record of the endpoint.
 func (r Report) stillPlanned() error {
 	for _, l := range r.Layers {
 		if l.layer.Decides && len(l.changes) > 0 {

@@ -133,7 +133,7 @@ func inPlace(cmd *exec.Cmd, terminal bool) {
 
 // refused reports whether it was sudo that ended with exit status 1, as it does where it
 // may not run a command (sudo(8), "Exit value"), and not the command. sudo's lines begin
-// with its name in every language. One that says nothing is asked for something harmless:
+// with its name in every language. One that prints nothing is asked for something harmless:
 // not before, since a sudoers file may allow the one and not the other.
 func (l *Local) refused(ctx context.Context, stderr string) bool {
 	if strings.HasPrefix(strings.TrimSpace(stderr), "sudo") {

@@ -14,8 +14,8 @@ import (
 // Loopback is the laptop's own address that NAT rules listen on.
 const Loopback = "127.0.0.1"
 
-// connectTime is how long a listener on loopback may take to accept a connection. One
-// that takes longer is there all the same.
+// connectTime is how long a listener on loopback may take to accept a connection. The port
+// of one that takes longer counts as taken.
 const connectTime = time.Second
 
 // PortUse implements Laptop. It never listens itself, not even for a moment: that

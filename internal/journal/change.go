@@ -11,7 +11,7 @@ import (
 type Change interface {
 	About() About
 	// String is the plan: "add NAT rule …". The same words stand in doctor's
-	// changes, in fix --dry-run and in what fix says it has applied.
+	// changes, in fix --dry-run and in what fix lists as applied.
 	String() string
 	// Backup reads what Revert will need. Nothing is changed.
 	Backup(context.Context, *target.Target) error

@@ -19,12 +19,12 @@ import (
 
 // A journal is one run's changes, on disk before each of them is applied: a
 // file of JSON lines, 0600, in a directory of 0700. The first line is the
-// Header; each further line either plans a change ("change" is set) or says what
+// Header; each further line either plans a change ("change" is set) or records what
 // became of it; the last is how the run ended. A journal without an end is a
 // run that was killed.
 const schema = 1
 
-// Header says whose journal it is.
+// Header names the run that the journal is of.
 type Header struct {
 	Schema  int       `json:"schema"`
 	ID      string    `json:"id"`

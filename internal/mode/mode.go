@@ -1,4 +1,4 @@
-// Package mode says what a run is for: that decides what it may ask and how long it
+// Package mode is what a run is for: that decides what it may ask and how long it
 // waits.
 package mode
 

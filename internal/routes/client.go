@@ -38,7 +38,7 @@ func CiscoPaths() []string {
 	return []string{"/opt/cisco/secureclient/bin/vpn", "/opt/cisco/anyconnect/bin/vpn"}
 }
 
-// Revealing are the keys of a dynamic store whose InterfaceName tells whose a
+// Revealing are the keys of a dynamic store whose InterfaceName shows whose a
 // tunnel is: those of known clients, and those of connected services. At most
 // eight, as each has to be asked for.
 func Revealing(keys []string, services []Service) []string {

@@ -164,7 +164,7 @@ func (v View) candidates() (holder, onIt, bare []host.Link) {
 	return holder, onIt, bare
 }
 
-// Ambiguous reports that only VirtualBox can tell which of several adapters the VM
+// Ambiguous reports that only VirtualBox knows which of several adapters the VM
 // is on: two may have the same address, the VM's own none, or one of another network.
 func (v View) Ambiguous() bool {
 	if v.LaptopAddr.IsValid() && !v.LaptopAddr.Contains(v.Addr) {

@@ -74,7 +74,7 @@ func Parse(name string) (Dialect, error) {
 // process list shows them ("-zsh", "/bin/bash", "pwsh.exe"). The nearest shell
 // among them wins, if there is nothing in between but programs that hand on what they
 // run (sudo, make, time). Any other, such as an editor or a script of Python's, is
-// itself the one that asks, and shellEnv, the value of SHELL, says what it runs its
+// itself the one that asks, and shellEnv, the value of SHELL, is what it runs its
 // commands with; it is second because it names the login shell, which need not be the
 // one that asks (docker/machine#4825). A shell further out is the last resort.
 // A shell that we know of but cannot write for is an *UnknownError, wherever

@@ -17,7 +17,7 @@ type Var struct {
 type Usage []string
 
 // UnrepresentableError is a value that a shell's grammar cannot carry, or not
-// in the form in which the shell is told to evaluate it.
+// in the form in which the shell is to evaluate it.
 type UnrepresentableError struct {
 	Dialect Dialect
 	Name    string // the variable
@@ -112,7 +112,7 @@ func RenderUnset(d Dialect, before []Var, usage Usage) (string, error) {
 type grammar struct {
 	open, between, close string // around and between the assignments
 	newline              string // after an assignment
-	// refuse says why a value cannot be carried; "" if it can.
+	// refuse is why a value cannot be carried; "" if it can.
 	refuse func(value string) string
 	set    func(name, value string) string
 	unset  func(name string) string

@@ -8,7 +8,7 @@ import (
 // Startup writes the line for a shell's startup file that sets the environment
 // in every new terminal: it evaluates what usage prints, provided that the file
 // at guard can be read. Without that file it costs nothing; without the program, or
-// if that fails, it says nothing: a terminal must open as ever.
+// if that fails, it prints nothing: a terminal must open as ever.
 // file is where the line belongs, "~/.zshrc". The error is an
 // *UnrepresentableError where the shell has no such file, or where a path cannot
 // be written in it.
@@ -34,7 +34,7 @@ func Startup(d Dialect, macOS bool, guard string, usage Usage) (line, file strin
 		command, _ := words(usage, quoted(fishWord))
 		return fmt.Sprintf("if test -r %s; and type -q %s; %s 2>/dev/null | source; end\n", fishWord(guard), fishWord(usage[0]), command), "~/.config/fish/config.fish", nil
 	case Tcsh, Csh:
-		// In one line csh would run the command whatever the condition says, in
+		// In one line csh would run the command whatever the condition is, in
 		// backquotes it cannot quote everything, and of errors alone it cannot get rid.
 		command, ok := words(usage, func(w string) (string, bool) { return w, bare(w) })
 		if !ok || !bare(guard) {

@@ -20,7 +20,7 @@ import (
 // (libmachine/version/version.go).
 const newestVersion = 3
 
-// Machine is what a config.json says, with paths that exist on this laptop
+// Machine is what a config.json has, with paths that exist on this laptop
 // where the files do.
 type Machine struct {
 	Name string
@@ -35,7 +35,7 @@ type Machine struct {
 
 	IP           netip.Addr   // the host-only address when it was last known; zero if none
 	Host         string       // the name that stands in its place, as the generic driver allows; else ""
-	HostOnlyCIDR netip.Prefix // the laptop's address in the host-only network, 192.168.99.1/24; zero if not said
+	HostOnlyCIDR netip.Prefix // the laptop's address in the host-only network, 192.168.99.1/24; zero if it has none
 	VMName       string       // as VBoxManage knows it
 	SSHUser      string
 	SSHPort      int // on 127.0.0.1 by VirtualBox's NAT rule "ssh", elsewhere sshd's own; 0 if not known
@@ -217,7 +217,7 @@ func (c config) machine() Machine {
 		m.EnginePort = int(p)
 	}
 	// An address or network that cannot be read is one that is not known:
-	// VirtualBox may still tell. The driver "none" keeps the host and port of its
+	// VirtualBox may still know it. The driver "none" keeps the host and port of its
 	// URL (drivers/none/driver.go), "generic" what it was given, perhaps a name.
 	address := strings.TrimSpace(d.IPAddress)
 	if address == "" && !m.VirtualBox() {

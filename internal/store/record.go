@@ -16,9 +16,8 @@ const RecordName = "docker-vpn-helper.json"
 
 const recordSchema = 1
 
-// Record is the endpoint that fix has verified to be this machine's. It is a
-// memory and no promise: what it says counts only once a handshake has shown
-// the same server.
+// Record is the endpoint that fix has verified to be this machine's. It may be
+// out of date: it counts only once a handshake has shown the same server.
 type Record struct {
 	Schema    int    `json:"schema"`     // 1
 	Port      int    `json:"port"`       // on localhost

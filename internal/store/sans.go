@@ -17,7 +17,7 @@ var ErrNoSANs = errors.New("a configuration of that age has no ServerCertSANs")
 
 // AddSANs adds names to HostOptions.AuthOptions.ServerCertSANs in the text of a
 // config.json, each unless it is there, and leaves every other byte as it is:
-// order, indentation, numbers, fields that nobody knows. Names that are all
+// order, indentation, numbers, unknown fields. Names that are all
 // there already leave the whole text as it is. Text that two readers could take
 // differently, with the field or the way to it there twice, is refused.
 func AddSANs(config []byte, names []string) ([]byte, error) {
@@ -116,7 +116,7 @@ func (l sans) splice(at, until int, text string) []byte {
 	return slices.Concat(l.config[:bom+at], []byte(text), l.config[bom+until:])
 }
 
-// edit says which bytes of body to replace by which text.
+// edit is which bytes of body to replace, and by which text.
 func edit(body []byte, host, options *object, field *member, have int, missing []string) (at, until int, text string) {
 	outer := options.indent() // of AuthOptions' members; "" when they share a line
 	list := func() string {

@@ -1,5 +1,5 @@
 // Package store reads docker-machine's store: which machines there are, and
-// what the config.json of each says. It writes nothing; what may be changed in
+// what the config.json of each has. It writes nothing; what may be changed in
 // a config.json, ServerCertSANs, is an edit of bytes that AddSANs makes.
 package store
 
@@ -102,8 +102,8 @@ func (s *Store) Load(ctx context.Context, name string) (Machine, error) {
 	return m, nil
 }
 
-// Brief is what Load says of a machine without its config.json: Name, Dir, CertDir and
-// StoreDir. ok is false if the machine's directory does not tell them.
+// Brief is what Load knows of a machine without its config.json: Name, Dir, CertDir and
+// StoreDir. ok is false if the machine's directory does not have them.
 func (s *Store) Brief(ctx context.Context, name string) (m Machine, ok bool) {
 	if ValidName(name) != nil {
 		return Machine{}, false
@@ -128,8 +128,8 @@ func has(entries []fs.DirEntry, file string) bool {
 	return slices.ContainsFunc(entries, func(e fs.DirEntry) bool { return e.Name() == file && !e.IsDir() })
 }
 
-// readable refuses what is not worth opening. A symbolic link says nothing
-// about what it leads to.
+// readable refuses what is not worth opening. A symbolic link is opened: its own entry does
+// not describe what it leads to.
 func readable(e fs.DirEntry) error {
 	switch {
 	case e.IsDir():

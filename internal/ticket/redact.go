@@ -29,7 +29,7 @@ func (r Replaced) by() string {
 	return fmt.Sprintf("%d, by %s", r.Count, r.Mark)
 }
 
-// shared are account names that say nothing about anybody.
+// shared are account names that identify no person.
 const shared = "root docker ubuntu debian core rancher tc centos ec2-user vagrant admin user nobody daemon"
 
 func isShared(name string) bool {

@@ -1,6 +1,6 @@
 // Package ticket is the report that goes to a network team or into an issue: one
 // text with the report, the evidence behind it, versions, timings and the route
-// table, without what is nobody else's business.
+// table, without secrets, names and addresses that identify anyone.
 package ticket
 
 import (

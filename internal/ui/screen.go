@@ -53,7 +53,7 @@ func (u *UI) width(stream io.Writer) int {
 	if !isTerminal(stream) {
 		return endless
 	}
-	return 80 // a terminal that does not say
+	return 80 // the terminal reports no width
 }
 
 // utf8 reports whether marks outside ASCII can be shown. Only a terminal can say

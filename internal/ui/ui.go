@@ -2,10 +2,10 @@
 //
 //   - results on stdout; progress, notes, prompts and errors on stderr;
 //   - with --json, stdout is one JSON object and nothing else, and stderr keeps
-//     only what a prompt or a wait has to say;
+//     only what a prompt or a wait needs;
 //   - colour and marks that move only on a terminal; NO_COLOR and TERM=dumb are
 //     honoured; a pipe gets plain lines in UTF-8;
-//   - an error line says what failed, hint lines say what to type.
+//   - an error line names what failed, hint lines what to type.
 package ui
 
 import (
@@ -24,7 +24,7 @@ import (
 // Program is the name in front of error lines.
 const Program = "docker-vpn-helper"
 
-// Color says when to colour.
+// Color is when to color.
 type Color string
 
 // The values of --color.

@@ -181,7 +181,7 @@ func (m *Machine) OnHostOnlyNetwork(ctx context.Context) bool {
 }
 
 // LaptopAddr is the laptop's own address in the machine's host-only network, as
-// config.json has it or as docker-machine gives it out unless told otherwise; zero
+// config.json has it or as docker-machine gives it out by default; zero
 // where the machine has no IPv4 address.
 func (m *Machine) LaptopAddr() netip.Prefix {
 	if m.entry.HostOnlyCIDR.IsValid() || !m.entry.IP.Is4() {
