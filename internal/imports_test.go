@@ -65,7 +65,7 @@ func TestWhoMayImportWhom(t *testing.T) {
 	parts := map[string][]string{
 		"internal/memo":    {},
 		"internal/relay":   {},
-		"internal/proxy":   {"internal/certs", "internal/relay"},
+		"internal/proxy":   {"internal/certs", "internal/relay", "internal/shell"},
 		"internal/journal": {"internal/host", "internal/target"},
 		"internal/laptop":  {"internal/host", "internal/memo", "internal/routes"},
 		"internal/dockermachine": {"internal/hint", "internal/host", "internal/laptop", "internal/routes", "internal/shell", "internal/store", "internal/useraction",

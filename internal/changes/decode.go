@@ -23,6 +23,7 @@ var kinds = []func() engine.Change{
 	func() engine.Change { return &WriteRecord{} },
 	func() engine.Change { return &SetContext{} },
 	func() engine.Change { return &UseContext{} },
+	func() engine.Change { return &SystemUnit{} },
 }
 
 // Decode makes a change from a journal line.

@@ -21,7 +21,7 @@ import (
 func (a *app) certCmd() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "cert",
-		Short: "Show or renew the machine's server certificate",
+		Short: "Show or renew the machine's server certificate, make client certificates",
 		Example: `  docker-vpn-helper cert show default
   docker-vpn-helper cert renew default`,
 		Args: a.unknownSubcommand,
@@ -45,7 +45,7 @@ func (a *app) certCmd() *cobra.Command {
 		},
 	}
 	renew.Flags().BoolVar(&accept, "accept-host-key", false, "accept a changed SSH host key")
-	cmd.AddCommand(show, renew)
+	cmd.AddCommand(show, renew, a.certClientCmd())
 	return cmd
 }
 

@@ -43,7 +43,7 @@ func (a *app) proxyCmd() *cobra.Command {
 	}
 	f.register(cmd)
 	cmd.Flags().BoolVar(&f.check, "check", false, "verify the certificates, the socket and a half-close through the proxy, and exit")
-	cmd.AddCommand(a.proxyInitCmd())
+	cmd.AddCommand(a.proxyInitCmd(), a.proxyOnCmd(), a.proxyOffCmd())
 	return cmd
 }
 

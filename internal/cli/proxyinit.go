@@ -59,11 +59,6 @@ func (a *app) proxyInit(dir string, more []string) error {
 	if err != nil {
 		return err
 	}
-	unlock, err := s.laptop.Lock(a.ctx, filepath.Join(s.state, "proxy-init.lock"), nil)
-	if err != nil {
-		return a.cause(err)
-	}
-	defer unlock()
 	if err := a.unused(dir, path); err != nil {
 		return err
 	}
@@ -71,7 +66,7 @@ func (a *app) proxyInit(dir string, more []string) error {
 	if err != nil {
 		return misused(hint.Run("docker-vpn-helper", "proxy", "init", "--help"), "--name: %v", err)
 	}
-	if err := host.NewDir(path, 0o700, files); errors.Is(err, fs.ErrExist) {
+	if err := a.newDir(s, path, files); errors.Is(err, fs.ErrExist) {
 		return a.unused(dir, path)
 	} else if err != nil {
 		return err
