@@ -17,9 +17,6 @@ import (
 // doctorTime bounds a diagnosis; a layer that is not done by then is unknown.
 const doctorTime = 5 * time.Second
 
-// doctorKinds are the docker hosts that can be diagnosed.
-func doctorKinds() []target.Kind { return []target.Kind{target.Machine} }
-
 func (a *app) doctorCmd() *cobra.Command {
 	var all bool
 	var ticket string
@@ -29,7 +26,7 @@ func (a *app) doctorCmd() *cobra.Command {
 		Long: `doctor inspects each layer between docker and dockerd, and changes nothing. The last line
 is the one command to run next.
 
-HOST is ` + target.Usage(doctorKinds()...) + `. Without it, it is
+HOST is ` + target.Usage(target.AllKinds()...) + `. Without it, it is
 $DOCKER_MACHINE_NAME, else the only machine in the store, else "default"; where the store
 has no machine, what docker itself uses now.`,
 		Example: `  docker-vpn-helper doctor default
@@ -46,7 +43,7 @@ has no machine, what docker itself uses now.`,
 					return err
 				}
 			}
-			refs, err := a.hostRefs(s, args, all, a.allMachines, doctorKinds()...)
+			refs, err := a.hostRefs(s, args, all, a.allMachines, target.AllKinds()...)
 			if err != nil {
 				return err
 			}
@@ -114,7 +111,7 @@ func (a *app) doctor(s site, refs []target.Ref, ticket string) error {
 }
 
 func (a *app) diagnose(ctx context.Context, t *target.Target) engine.Report {
-	r := engine.Diagnose(ctx, t, layers.All(), a.sink())
+	r := engine.Diagnose(ctx, t, layers.Of(t.Kind), a.sink())
 	r.Version = a.release()
 	return r
 }

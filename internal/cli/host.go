@@ -95,14 +95,14 @@ func (a *app) defaultHost(s site, kinds []target.Kind) (target.Ref, error) {
 		name := store.Default(a.Getenv, names)
 		return target.Ref{Kind: target.Machine, Name: name}, store.ValidName(name)
 	}
-	ref, because := target.InUse(a.ctx, a.withoutMachine(s))
-	if !slices.Contains(kinds, ref.Kind) {
-		return ref, misused(a.helpOf(a.cmd), "the store has no machine, and %s names %s: %s takes %s", because, ref.Arg(), a.cmd.Name(), target.Usage(kinds...))
+	use := a.withoutMachine(s).Use(a.ctx)
+	if !slices.Contains(kinds, use.Ref.Kind) {
+		return use.Ref, misused(a.helpOf(a.cmd), "the store has no machine, and docker uses %s (%s): %s takes %s", use.What, use.Because, a.cmd.Name(), target.Usage(kinds...))
 	}
 	if !a.ui.JSON {
-		a.ui.Say("The store has no machine: this is what docker uses now, %s (%s)", ref.Arg(), because)
+		a.ui.Say("The store has no machine: this is what docker uses now, %s (%s)", use.What, use.Because)
 	}
-	return ref, nil
+	return use.Ref, nil
 }
 
 // machineName is the machine that the argument, -H, the environment or the store names.

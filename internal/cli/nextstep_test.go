@@ -17,7 +17,6 @@ func TestNextStepWhereSomethingIsMissing(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, c := range []struct{ home, line, last string }{
-		{empty, "doctor", "hint: docker-vpn-helper fix --create default"},
 		{empty, "doctor --all", "Next: docker-vpn-helper fix --create default"},
 		{empty, "ls", "Next: docker-vpn-helper fix --create default"},
 		{empty, "env", "hint: docker-vpn-helper fix --create default"},
@@ -38,7 +37,7 @@ func TestNextStepWhereSomethingIsMissing(t *testing.T) {
 
 // Why docker-machine is to be installed stands before the command that does it.
 func TestNextStepWithoutDockerMachine(t *testing.T) {
-	for _, line := range []string{"doctor", "ls", "env", "fix"} {
+	for _, line := range []string{"ls", "env", "fix"} {
 		_, _, stderr := run(t, homeWith(t), line, onlyProgram, "")
 		if !regexp.MustCompile(`(is empty|does not exist), and docker-machine is not installed`).MatchString(stderr) || !strings.Contains(stderr, "sudo curl -fLo /usr/local/bin/docker-machine ") {
 			t.Errorf("%s: %s", line, stderr)

@@ -62,6 +62,10 @@ func Judge(client, daemon, min API) (Fit, API) {
 	return Fits, API{}
 }
 
+// MayNotFit reports whether there are clients in use that cannot talk to such a daemon: those
+// of Docker 29 go down to API 1.44 or 1.40, and a daemon of Docker 29 as well.
+func MayNotFit(daemon API) bool { return daemon.Less(API{1, 44}) || !daemon.Less(API{1, 52}) }
+
 // ClientFloor is the oldest API that a client of that newest API goes down to:
 // 1.44 in docker 29.0 to 29.2, API 1.52 and 1.53 (moby/moby#51119), 1.40 since (#52067).
 // Before 1.25 (docker 1.13)

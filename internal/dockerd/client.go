@@ -79,6 +79,21 @@ type Detail struct {
 	HostConfig struct{ AutoRemove bool }
 }
 
+// Over dials a connection that is there already, once.
+func Over(conn net.Conn) func(context.Context) (net.Conn, error) {
+	return func(context.Context) (net.Conn, error) { return conn, nil }
+}
+
+// Ping asks GET /_ping and returns the API version that the daemon names; "" from one older
+// than 1.13.
+func (c *Client) Ping(ctx context.Context) (api string, err error) {
+	r, body, err := c.fetch(ctx, "/_ping", "/_ping")
+	if err != nil {
+		return "", err
+	}
+	return pinged(r, body)
+}
+
 // Info asks for the daemon's description.
 func (c *Client) Info(ctx context.Context) (i Info, err error) {
 	err = c.get(ctx, "/info", &i)

@@ -10,8 +10,6 @@ import (
 	"errors"
 	"io"
 	"net"
-	"net/http"
-	"strings"
 	"time"
 )
 
@@ -96,21 +94,15 @@ func (s *Seen) Ping(ctx context.Context) (api string, err error) {
 	stop := context.AfterFunc(ctx, func() { _ = s.conn.SetDeadline(time.Unix(1, 0)) })
 	defer stop()
 	// A write that fails leaves the reason to be read: the server's last alert.
-	_, writeErr := io.WriteString(s.conn, "GET /_ping HTTP/1.1\r\nHost: docker\r\nConnection: close\r\n\r\n")
-	r, err := http.ReadResponse(bufio.NewReader(io.LimitReader(s.conn, maxBody)), nil)
-	if err != nil {
-		if strings.Contains(err.Error(), "malformed HTTP") {
-			return "", &NotDockerError{Text: err.Error()}
-		}
+	_, writeErr := io.WriteString(s.conn, PingRequest)
+	api, err = ReadPing(bufio.NewReader(io.LimitReader(s.conn, maxBody)))
+	var broken *readError
+	if errors.As(err, &broken) {
+		err = broken.err
 		if writeErr != nil && !rejected(err) {
 			err = writeErr
 		}
 		return "", explain(ctx, err)
 	}
-	defer r.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(r.Body, 512))
-	if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) {
-		return "", explain(ctx, err)
-	}
-	return pinged(r, body)
+	return api, err
 }

@@ -128,7 +128,9 @@ func (r *Report) conclude() {
 			root[l.Layer] = l.BlockedBy
 		}
 		if l.layer.Decides {
-			r.Verdict = l.Status
+			if r.Verdict = l.Status; r.Verdict == Warn {
+				r.Verdict = OK // it answers
+			}
 		}
 	}
 	r.dropHopeless()

@@ -19,6 +19,7 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/docs"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/engine"
 	dockercontext "github.com/docker-vpn-helper/docker-vpn-helper/internal/layers/context"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/target"
 )
 
 // mustExist are the codes that scripts may rely on.
@@ -63,8 +64,18 @@ func TestEveryFindingCodeHasItsPage(t *testing.T) {
 // tables are what each layer can report.
 func tables() map[string]engine.Table {
 	all := map[string]engine.Table{}
-	for _, l := range append(All(), Context(dockercontext.Wish{})...) {
-		all[l.Name] = l.Findings
+	for _, l := range append(everyLayer(), Context(dockercontext.Wish{})...) {
+		all[l.Name] = append(all[l.Name], l.Findings...)
+	}
+	return all
+}
+
+// everyLayer are the layers of all kinds of docker hosts.
+func everyLayer() (all []engine.Layer) {
+	for _, k := range target.AllKinds() {
+		if k != target.Context { // it has its endpoint's
+			all = append(all, Of(k)...)
+		}
 	}
 	return all
 }
@@ -106,7 +117,7 @@ func fromTable(t *testing.T, layer string, f engine.Finding) {
 // hinted are the codes that hints tell the user to have explained.
 func hinted(t *testing.T) []string {
 	code := regexp.MustCompile(`^[a-z]+\.[a-z]+(-[a-z]+)*$`)
-	dirs := append([]string{"../cli", "../changes", "../target", "../dockermachine"}, names(t)...)
+	dirs := append([]string{"../cli", "../changes", "../target", "../dockermachine"}, sources(t)...)
 	var codes []string
 	for _, dir := range dirs {
 		for _, f := range parseDir(t, dir) {
@@ -137,16 +148,33 @@ func names(t *testing.T) []string {
 	}
 	var all []string
 	for _, e := range entries {
-		if e.IsDir() && e.Name() != "testdata" {
+		if e.IsDir() && e.Name() != "testdata" && e.Name() != "hosts" {
 			all = append(all, e.Name())
 		}
 	}
-	for _, l := range All() {
-		if !slices.Contains(all, l.Name) {
+	for _, l := range everyLayer() {
+		if _, err := os.Stat(filepath.Join("hosts", l.Name)); err == nil && !slices.Contains(all, l.Name) {
+			all = append(all, l.Name)
+		} else if !slices.Contains(all, l.Name) {
 			t.Errorf("layer %s has no directory of its name", l.Name)
 		}
 	}
 	return all
+}
+
+// sources are the directories of the layers.
+func sources(t *testing.T) (dirs []string) {
+	t.Helper()
+	for _, pattern := range []string{"*/*.go", "hosts/*/*.go"} {
+		files, err := filepath.Glob(pattern)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range files {
+			dirs = append(dirs, filepath.Dir(f))
+		}
+	}
+	return slices.Compact(dirs)
 }
 
 func literal(n ast.Node) (string, bool) {

@@ -10,6 +10,12 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/layers/daemon"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/layers/env"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/layers/forward"
+	hostdaemon "github.com/docker-vpn-helper/docker-vpn-helper/internal/layers/hosts/daemon"
+	hostenv "github.com/docker-vpn-helper/docker-vpn-helper/internal/layers/hosts/env"
+	hostroute "github.com/docker-vpn-helper/docker-vpn-helper/internal/layers/hosts/route"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/layers/hosts/socket"
+	hostssh "github.com/docker-vpn-helper/docker-vpn-helper/internal/layers/hosts/ssh"
+	hosttls "github.com/docker-vpn-helper/docker-vpn-helper/internal/layers/hosts/tls"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/layers/machine"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/layers/route"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/layers/ssh"
@@ -17,7 +23,20 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/target"
 )
 
-// All are the layers, in the order in which they carry each other.
+// Of are the layers of a kind of docker host, in the order in which they carry each other.
+func Of(k target.Kind) []engine.Layer {
+	switch k {
+	case target.Local:
+		return []engine.Layer{socket.Layer(), hostdaemon.Layer("socket"), hostenv.Layer()}
+	case target.SSH:
+		return []engine.Layer{hostroute.Layer(), hostssh.Layer(), hostdaemon.Layer("ssh")}
+	case target.TCP:
+		return []engine.Layer{hostroute.Layer(), hosttls.Layer(), hostdaemon.Layer("route", "tls")}
+	}
+	return All()
+}
+
+// All are the layers of a machine, in the order in which they carry each other.
 func All() []engine.Layer {
 	all := []engine.Layer{
 		machine.Layer(),

@@ -77,21 +77,3 @@ func (t *Target) openEnvironment(ctx context.Context) error {
 		return e
 	})
 }
-
-// InUse is what docker itself uses now, and what says so: DOCKER_HOST, DOCKER_CONTEXT, the
-// current context, the local socket (docker/cli, cli/command/cli.go, resolveContextName).
-func InUse(ctx context.Context, t *Target) (r Ref, because string) {
-	name := t.Getenv("DOCKER_CONTEXT")
-	switch url := t.Getenv("DOCKER_HOST"); {
-	case strings.HasPrefix(url, "unix://"):
-		return Ref{Kind: Local}, "DOCKER_HOST"
-	case url != "":
-		return Ref{Context, dockercli.DefaultContext}, "DOCKER_HOST"
-	case name != "":
-		return Ref{Context, name}, "DOCKER_CONTEXT"
-	}
-	if name = dockercli.CurrentContext(ctx, t.Laptop, dockerConfig(t.Getenv)); name != dockercli.DefaultContext {
-		return Ref{Context, name}, "docker's current context"
-	}
-	return Ref{Kind: Local}, "docker's default"
-}

@@ -82,6 +82,8 @@ func (t *Target) Endpoint(ctx context.Context) string {
 		return "unix://" + t.Socket
 	case SSH, TCP:
 		return t.key
+	case "":
+		return ""
 	}
 	if t.LoadErr != nil || t.Machine.Unfinished {
 		return ""

@@ -1,15 +1,24 @@
 package target
 
 import (
+	"bufio"
 	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/base64"
+	"errors"
 	"fmt"
+	"io/fs"
 	"net"
+	"net/http"
+	"net/netip"
 	"net/url"
 	"path/filepath"
 	"strings"
+	"time"
+
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/shell"
 )
 
 // TCPEndpoint is a dockerd on TCP, as docker sees it.
@@ -20,6 +29,8 @@ type TCPEndpoint struct {
 	CertDir string
 	// SkipVerify reports that docker takes any certificate of the server.
 	SkipVerify bool
+	// Proxy is the URL of the proxy that docker connects through; "" if none.
+	Proxy string
 }
 
 // Host is the name that the server's certificate must be good for.
@@ -60,42 +71,94 @@ func parseTCP(rest string, withTLS bool) (string, error) {
 
 // setTCP makes the Target a dockerd on TCP. No command runs on that docker host.
 func (t *Target) setTCP(e TCPEndpoint) {
+	e.Proxy = proxyFor(t.Getenv, e)
 	t.Kind, t.TCP, t.key = TCP, e, "tcp://"+e.Addr
 	t.Docker = func(ctx context.Context) (net.Conn, error) { return t.dialTCP(ctx) }
 }
 
 // dialTCP connects as docker does, and verifies as it does.
 func (t *Target) dialTCP(ctx context.Context) (net.Conn, error) {
-	if !t.TCP.TLS {
-		return t.Laptop.DialContext(ctx, "tcp", t.TCP.Addr)
+	var config *tls.Config
+	if t.TCP.TLS {
+		var err error
+		if config, err = t.ClientTLS(ctx); err != nil {
+			return nil, err
+		}
 	}
-	config, err := t.clientTLS(ctx, t.TCP.CertDir)
-	if err != nil {
-		return nil, err
+	conn, err := t.ConnectTCP(ctx)
+	if err != nil || config == nil {
+		return conn, err
 	}
-	conn, err := t.Laptop.DialContext(ctx, "tcp", t.TCP.Addr)
-	if err != nil {
-		return nil, err
-	}
-	config.ServerName, config.InsecureSkipVerify = t.TCP.Host(), t.TCP.SkipVerify
-	return shakeHands(ctx, conn, config)
-}
-
-// shakeHands is the connection with TLS on it.
-func shakeHands(ctx context.Context, conn net.Conn, config *tls.Config) (net.Conn, error) {
 	c := tls.Client(conn, config)
 	if err := c.HandshakeContext(ctx); err != nil {
 		conn.Close()
-		return nil, fmt.Errorf("TLS with %s: %w", conn.RemoteAddr(), err)
+		return nil, &HandshakeError{t.TCP.Addr, err}
 	}
 	return c, nil
 }
 
-// clientTLS is docker's side of a handshake, from the files of a directory of certificates.
-func (t *Target) clientTLS(ctx context.Context, dir string) (*tls.Config, error) {
+// HandshakeError is TLS that failed on a connection that was made.
+type HandshakeError struct {
+	Addr string
+	Err  error
+}
+
+func (e *HandshakeError) Error() string { return fmt.Sprintf("TLS with %s: %v", e.Addr, e.Err) }
+
+func (e *HandshakeError) Unwrap() error { return e.Err }
+
+// ProxyError is a proxy that does not connect to the docker host.
+type ProxyError struct{ Proxy, Status string }
+
+func (e *ProxyError) Error() string {
+	return fmt.Sprintf("the proxy %s does not connect to it: %s", e.Proxy, e.Status)
+}
+
+// ConnectTCP connects to the docker host's port, through the proxy that docker would use. An
+// error is a *ProxyError, or of the network.
+func (t *Target) ConnectTCP(ctx context.Context) (net.Conn, error) {
+	if t.TCP.Proxy == "" {
+		return t.Laptop.DialContext(ctx, "tcp", t.TCP.Addr)
+	}
+	proxy, err := url.Parse(t.TCP.Proxy)
+	if err != nil || proxy.Host == "" {
+		return nil, &ProxyError{t.TCP.Proxy, "its address cannot be read"}
+	}
+	conn, err := t.Laptop.DialContext(ctx, "tcp", net.JoinHostPort(proxy.Hostname(), cmp.Or(proxy.Port(), "80")))
+	if err != nil {
+		return nil, &ProxyError{proxy.Redacted(), err.Error()}
+	}
+	stop := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
+	defer stop()
+	request := &http.Request{Method: http.MethodConnect, URL: &url.URL{Opaque: t.TCP.Addr}, Host: t.TCP.Addr, Header: http.Header{}}
+	if password, ok := proxy.User.Password(); ok {
+		request.Header.Set("Proxy-Authorization", "Basic "+base64.StdEncoding.EncodeToString([]byte(proxy.User.Username()+":"+password)))
+	}
+	err = request.Write(conn)
+	var answer *http.Response
+	if err == nil {
+		answer, err = http.ReadResponse(bufio.NewReader(conn), request)
+	}
+	if err == nil && answer.StatusCode == http.StatusOK {
+		return conn, nil
+	}
+	conn.Close()
+	if err != nil {
+		return nil, &ProxyError{proxy.Redacted(), err.Error()}
+	}
+	return nil, &ProxyError{proxy.Redacted(), answer.Status}
+}
+
+// ClientTLS is docker's side of a handshake, from the files in the endpoint's directory. Where
+// the server is not verified they may be missing.
+func (t *Target) ClientTLS(ctx context.Context) (*tls.Config, error) {
+	config := &tls.Config{ServerName: t.TCP.Host(), InsecureSkipVerify: t.TCP.SkipVerify, MinVersion: tls.VersionTLS12}
 	var files [3][]byte
 	for i, name := range []string{"ca.pem", "cert.pem", "key.pem"} {
-		data, err := t.Laptop.ReadFile(ctx, filepath.Join(dir, name))
+		data, err := t.Laptop.ReadFile(ctx, filepath.Join(t.TCP.CertDir, name))
+		if errors.Is(err, fs.ErrNotExist) && t.TCP.SkipVerify {
+			return config, nil
+		}
 		if err != nil {
 			return nil, fmt.Errorf("reading the client's TLS files: %w", err)
 		}
@@ -103,13 +166,26 @@ func (t *Target) clientTLS(ctx context.Context, dir string) (*tls.Config, error)
 	}
 	pair, err := tls.X509KeyPair(files[1], files[2])
 	if err != nil {
-		return nil, fmt.Errorf("the client certificate in %s cannot be used: %w", dir, err)
+		return nil, fmt.Errorf("the client certificate in %s cannot be used: %w", t.TCP.CertDir, err)
 	}
-	roots := x509.NewCertPool()
-	if !roots.AppendCertsFromPEM(files[0]) {
-		return nil, fmt.Errorf("%s has no certificate that can be read", filepath.Join(dir, "ca.pem"))
+	config.Certificates, config.RootCAs = []tls.Certificate{pair}, x509.NewCertPool()
+	if !config.RootCAs.AppendCertsFromPEM(files[0]) {
+		return nil, fmt.Errorf("%s has no certificate that can be read", filepath.Join(t.TCP.CertDir, "ca.pem"))
 	}
-	return &tls.Config{RootCAs: roots, Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12}, nil
+	return config, nil
+}
+
+// proxyFor is the proxy that docker sends the endpoint's traffic to, as net/http's
+// ProxyFromEnvironment finds it: never for this laptop itself.
+func proxyFor(getenv func(string) string, e TCPEndpoint) string {
+	addr, err := netip.ParseAddr(e.Host())
+	if !e.TLS || e.Host() == "localhost" || err == nil && addr.IsLoopback() {
+		return ""
+	}
+	if shell.NoProxyCovers(cmp.Or(getenv("NO_PROXY"), getenv("no_proxy")), e.Host()) {
+		return ""
+	}
+	return cmp.Or(getenv("HTTPS_PROXY"), getenv("https_proxy"))
 }
 
 // dockerConfig is docker's configuration directory.

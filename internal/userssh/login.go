@@ -13,6 +13,7 @@ type Login struct {
 	laptop host.Laptop
 	To     Destination
 	conn   memo.Of[*Conn]
+	config memo.Of[Config]
 }
 
 // New is a login to a docker host. Nothing is connected to yet.

@@ -18,7 +18,7 @@ import (
 
 const (
 	// connectTime bounds ssh's own wait for the TCP connection and for the server's first line.
-	connectTime = 2 * time.Second
+	connectTime = 3 * time.Second
 	// idleTime is how long a ControlMaster stays that nothing uses: it ends by itself where
 	// this program was killed.
 	idleTime = 30 * time.Second
@@ -49,8 +49,8 @@ func (d Destination) String() string {
 	return s
 }
 
-// args are the end of an ssh command line, behind its options.
-func (d Destination) args(command ...string) []string {
+// Args are the end of an ssh command line, behind its options.
+func (d Destination) Args(command ...string) []string {
 	var args []string
 	if d.User != "" {
 		args = append(args, "-l", d.User)
@@ -59,26 +59,6 @@ func (d Destination) args(command ...string) []string {
 		args = append(args, "-p", d.Port)
 	}
 	return append(append(args, "--", d.Host), command...)
-}
-
-// Error is a login that failed. Stderr is what ssh printed.
-type Error struct {
-	Destination Destination
-	Stderr      string
-	Err         error
-}
-
-func (e *Error) Unwrap() error { return e.Err }
-
-func (e *Error) Error() string {
-	what := strings.TrimSpace(e.Stderr)
-	if i := strings.LastIndex(what, "\n"); i >= 0 {
-		what = strings.TrimSpace(what[i+1:])
-	}
-	if what == "" {
-		what = e.Err.Error()
-	}
-	return fmt.Sprintf("ssh to %s: %s", e.Destination, what)
 }
 
 // Conn is a login. Close ends it.
@@ -94,9 +74,9 @@ type Conn struct {
 
 // Dial logs in, without asking the user anything. An error of ssh's is an *Error.
 func Dial(ctx context.Context, laptop host.Laptop, to Destination) (*Conn, error) {
-	program, err := laptop.LookPath("ssh", "/usr/bin/ssh")
+	program, err := find(laptop)
 	if err != nil {
-		return nil, ErrMissing
+		return nil, err
 	}
 	// A socket's path has 104 bytes at most on macOS, and ssh adds some for a moment, so
 	// that the user's own directories may be too long. The name cannot be guessed.
@@ -121,6 +101,15 @@ func Dial(ctx context.Context, laptop host.Laptop, to Destination) (*Conn, error
 	return c, nil
 }
 
+// find is the path of the user's ssh program.
+func find(laptop host.Laptop) (string, error) {
+	program, err := laptop.LookPath("ssh", "/usr/bin/ssh")
+	if err != nil {
+		return "", ErrMissing
+	}
+	return program, nil
+}
+
 func (c *Conn) socket() string { return filepath.Join(c.dir, "s") }
 
 // master is the command that logs in, and stays in the background. What ~/.ssh/config says
@@ -134,7 +123,7 @@ func (c *Conn) master() []string {
 	} {
 		argv = append(argv, "-o", option)
 	}
-	return append(argv, c.to.args()...)
+	return append(argv, c.to.Args()...)
 }
 
 // connect waits for the ControlMaster's socket, which is there once the login is done.
@@ -177,7 +166,7 @@ func (c *Conn) Close() {
 	if c.Client != nil {
 		c.Client.Close()
 		// What it does not hear ends by itself after idleTime.
-		_, _ = c.laptop.Run(ctx, host.Cmd{Argv: append([]string{c.ssh, "-o", "ControlPath=" + c.socket(), "-O", "exit"}, c.to.args()...)})
+		_, _ = c.laptop.Run(ctx, host.Cmd{Argv: append([]string{c.ssh, "-o", "ControlPath=" + c.socket(), "-O", "exit"}, c.to.Args()...)})
 	}
 	c.stop()
 	_ = c.laptop.Remove(ctx, c.socket())

@@ -1,0 +1,22 @@
+package host
+
+import (
+	"context"
+	"net"
+	"net/netip"
+)
+
+// Resolver is a Laptop that looks names up, as its programs do.
+type Resolver interface {
+	// Lookup returns the addresses of a name; a name that is not known is a *net.DNSError.
+	Lookup(ctx context.Context, name string) ([]netip.Addr, error)
+}
+
+// Lookup implements Resolver. An address stands for itself.
+func (l *Local) Lookup(ctx context.Context, name string) ([]netip.Addr, error) {
+	addrs, err := net.DefaultResolver.LookupNetIP(ctx, "ip", name)
+	for i, a := range addrs {
+		addrs[i] = a.Unmap()
+	}
+	return addrs, err
+}

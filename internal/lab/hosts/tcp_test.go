@@ -1,0 +1,269 @@
+//go:build e2e && linux
+
+package hosts
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/hex"
+	"encoding/pem"
+	"io"
+	"math/big"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+)
+
+// authority signs certificates.
+type authority struct {
+	*scene
+	cert *x509.Certificate
+	key  *ecdsa.PrivateKey
+}
+
+func (s *scene) authority(name string) authority {
+	s.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	s.must(err)
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: name}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().AddDate(1, 0, 0),
+		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	s.must(err)
+	cert, err := x509.ParseCertificate(der)
+	s.must(err)
+	return authority{s, cert, key}
+}
+
+// leaf is what makes a certificate.
+type leaf struct {
+	from, until time.Duration
+	ip          string
+	usage       x509.ExtKeyUsage
+}
+
+func (a authority) sign(l leaf) tls.Certificate {
+	a.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	a.must(err)
+	if l.until == 0 {
+		l.until = 100 * 24 * time.Hour
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: "docker"}, NotBefore: time.Now().Add(l.from - time.Minute), NotAfter: time.Now().Add(l.until),
+		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{l.usage}}
+	if l.ip != "" {
+		template.IPAddresses = []net.IP{net.ParseIP(l.ip)}
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, a.cert, key.Public(), a.key)
+	a.must(err)
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
+}
+
+// files writes ca.pem, cert.pem and key.pem, as DOCKER_CERT_PATH has them.
+func (s *scene) files(dir string, ca authority, client tls.Certificate) {
+	s.Helper()
+	s.must(os.MkdirAll(dir, 0o755))
+	der, err := x509.MarshalECPrivateKey(client.PrivateKey.(*ecdsa.PrivateKey))
+	s.must(err)
+	for name, block := range map[string]*pem.Block{
+		"ca.pem":   {Type: "CERTIFICATE", Bytes: ca.cert.Raw},
+		"cert.pem": {Type: "CERTIFICATE", Bytes: client.Certificate[0]},
+		"key.pem":  {Type: "EC PRIVATE KEY", Bytes: der},
+	} {
+		s.must(os.WriteFile(filepath.Join(dir, name), pem.EncodeToMemory(block), 0o600))
+	}
+}
+
+// tcpHost is a dockerd on TCP.
+type tcpHost struct {
+	server     leaf // its usage and address are filled in
+	other      bool // the server's certificate is another CA's
+	client     authority
+	noClientCA bool
+	plain      bool
+	answer     http.HandlerFunc
+}
+
+// start starts it and writes docker's files; the HOST is returned.
+func (h tcpHost) start(s *scene) string {
+	s.Helper()
+	ca := s.authority("ours")
+	signer := ca
+	if h.other {
+		signer = s.authority("other")
+	}
+	if h.server.ip == "" {
+		h.server.ip = "127.0.0.1"
+	}
+	h.server.usage = x509.ExtKeyUsageServerAuth
+	clients := ca
+	if h.client.scene != nil {
+		clients = h.client
+	}
+	dir := s.path("certs")
+	s.files(dir, ca, clients.sign(leaf{usage: x509.ExtKeyUsageClientAuth}))
+	s.env["DOCKER_CERT_PATH"], s.env["DOCKER_TLS_VERIFY"] = dir, "1"
+	pool := x509.NewCertPool()
+	pool.AddCert(ca.cert)
+	config := &tls.Config{Certificates: []tls.Certificate{signer.sign(h.server)}, ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: pool}
+	if h.noClientCA {
+		config.ClientAuth = tls.NoClientCert
+	}
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	s.must(err)
+	addr := ln.Addr().String()
+	if !h.plain {
+		ln = tls.NewListener(ln, config)
+	}
+	if h.answer == nil {
+		h.answer = dockerd("1.48")
+	}
+	s.web(ln, h.answer)
+	return "tcp://" + addr
+}
+
+func TestTCP(t *testing.T) {
+	day := 24 * time.Hour
+	try(t, []situation{
+		{name: "healthy", explains: []string{"-"}, make: func(s *scene) string { return tcpHost{}.start(s) }},
+		{name: "refused", cause: "daemon.unreachable", make: func(s *scene) string {
+			tcpHost{}.start(s)
+			return "tcp://127.0.0.1:" + s.freePort()
+		}},
+		{name: "silent", cause: "daemon.hangs", explains: []string{"-"}, make: func(s *scene) string {
+			tcpHost{}.start(s)
+			ln, err := net.Listen("tcp", "127.0.0.1:0")
+			s.must(err)
+			s.serve(ln, s.silent)
+			return "tcp://" + ln.Addr().String()
+		}},
+		{name: "name_unknown", cause: "route.name-unknown", make: func(s *scene) string {
+			tcpHost{}.start(s)
+			return "tcp://no-such-host.invalid:2376"
+		}},
+		{name: "plain_where_TLS_was_expected", cause: "tls.not-tls", make: func(s *scene) string { return tcpHost{plain: true}.start(s) }},
+		{name: "expired", cause: "tls.expired", make: func(s *scene) string { return tcpHost{server: leaf{from: -10 * day, until: -day}}.start(s) }},
+		{name: "not_yet_valid", cause: "tls.not-yet-valid", explains: []string{"tls.not-yet-valid", "tls.expired"}, make: func(s *scene) string {
+			return tcpHost{server: leaf{from: day}}.start(s)
+		}},
+		{name: "expires_soon", cause: "tls.expires-soon", explains: []string{"-"}, make: func(s *scene) string { return tcpHost{server: leaf{until: 5 * day}}.start(s) }},
+		{name: "another_CA", cause: "tls.wrong-ca", make: func(s *scene) string { return tcpHost{other: true}.start(s) }},
+		{name: "another_address", cause: "tls.name-missing", make: func(s *scene) string { return tcpHost{server: leaf{ip: "192.0.2.1"}}.start(s) }},
+		{name: "client_of_another_CA", cause: "tls.client-cert-rejected", make: func(s *scene) string { return tcpHost{client: s.authority("third")}.start(s) }},
+		{name: "no_client_files", cause: "tls.client-cert-unusable", explains: []string{"env.points-elsewhere"}, make: func(s *scene) string {
+			h := tcpHost{}.start(s)
+			s.must(os.RemoveAll(s.path("certs")))
+			return h
+		}},
+		{name: "client_key_of_another_certificate", cause: "tls.client-cert-unusable", explains: []string{"tls.client-cert-unusable", "tls.client-cert-rejected"}, make: func(s *scene) string {
+			h := tcpHost{}.start(s)
+			key, err := os.ReadFile(s.path("certs/key.pem"))
+			s.must(err)
+			tcpHost{}.start(s)
+			s.must(os.WriteFile(s.path("certs/key.pem"), key, 0o600))
+			return h
+		}},
+		{name: "asks_for_no_client_certificate", cause: "tls.no-client-auth", explains: []string{"-"}, make: func(s *scene) string { return tcpHost{noClientCA: true}.start(s) }},
+		{name: "not_docker", cause: "daemon.not-docker", explains: []string{"-"}, make: func(s *scene) string { return tcpHost{answer: http.NotFound}.start(s) }},
+		{name: "proxy_refuses", cause: "daemon.proxy-refuses", explains: []string{"env.proxy-captures"}, make: func(s *scene) string {
+			tcpHost{}.start(s)
+			s.env["HTTPS_PROXY"] = s.proxy(nil)
+			return "tcp://build.invalid:2376"
+		}},
+		{name: "through_a_proxy", cause: "tls.name-missing", explains: []string{"tls.name-missing"}, make: func(s *scene) string {
+			h := tcpHost{}.start(s)
+			s.env["HTTPS_PROXY"] = s.proxy(func() (net.Conn, error) { return net.Dial("tcp", h[len("tcp://"):]) })
+			return "tcp://build.invalid:2376"
+		}},
+	})
+}
+
+// proxy is an HTTP proxy, which refuses where dial is nil.
+func (s *scene) proxy(dial func() (net.Conn, error)) (url string) {
+	s.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	s.must(err)
+	s.web(ln, func(w http.ResponseWriter, r *http.Request) {
+		if dial == nil {
+			http.Error(w, "no", http.StatusForbidden)
+			return
+		}
+		far, err := dial()
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusBadGateway)
+			return
+		}
+		defer far.Close()
+		w.WriteHeader(http.StatusOK)
+		near, _, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			return
+		}
+		defer near.Close()
+		go func() {
+			_, _ = io.Copy(far, near)
+			far.Close()
+		}()
+		_, _ = io.Copy(near, far)
+	})
+	return "http://" + ln.Addr().String()
+}
+
+// withFiles gives a context the TLS files of a directory.
+func (s *scene) withFiles(name, dir string) {
+	s.Helper()
+	sum := sha256.Sum256([]byte(name))
+	to := filepath.Join(s.home, ".docker", "contexts", "tls", hex.EncodeToString(sum[:]), "docker")
+	s.must(os.MkdirAll(filepath.Dir(to), 0o755))
+	s.must(os.Rename(dir, to))
+}
+
+func TestContexts(t *testing.T) {
+	try(t, []situation{
+		{name: "unix_healthy", explains: []string{"-"}, make: func(s *scene) string {
+			ln, path := s.unix("d.sock")
+			s.web(ln, dockerd("1.48"))
+			return s.context("orbstack", "unix://"+path, true)
+		}},
+		{name: "TLS_healthy", explains: []string{"-"}, make: func(s *scene) string {
+			h := tcpHost{}.start(s)
+			s.env = map[string]string{}
+			s.withFiles("build", s.path("certs"))
+			return s.context("build", h, true)
+		}},
+		{name: "ssh_healthy", explains: []string{"-"}, make: func(s *scene) string { return s.context("build", s.remote().host(), true) }},
+		{name: "another_context_is_in_use", cause: "daemon.context-elsewhere", explains: []string{"-"}, hint: "docker context use build", make: func(s *scene) string {
+			ln, path := s.unix("d.sock")
+			s.web(ln, dockerd("1.48"))
+			h := s.context("build", "unix://"+path, true)
+			s.context("other", "unix:///nonexistent.sock", true)
+			return h
+		}},
+		{name: "DOCKER_HOST_outranks_it", cause: "daemon.context-elsewhere", explains: []string{"-"}, hint: "unset DOCKER_HOST", make: func(s *scene) string {
+			ln, path := s.unix("d.sock")
+			s.web(ln, dockerd("1.48"))
+			s.env["DOCKER_HOST"] = "unix:///nonexistent.sock"
+			return s.context("build", "unix://"+path, true)
+		}},
+		{name: "certificates_missing", cause: "tls.expected", make: func(s *scene) string {
+			h := tcpHost{}.start(s)
+			s.env = map[string]string{}
+			return s.context("build", h, true)
+		}},
+		{name: "plain", cause: "tls.plain-text", explains: []string{"-"}, make: func(s *scene) string {
+			h := tcpHost{plain: true}.start(s)
+			s.env = map[string]string{}
+			return s.context("build", h, true)
+		}},
+		{name: "colima_was_deleted", cause: "socket.missing", make: func(s *scene) string {
+			return s.context("colima", "unix://"+s.home+"/.colima/default/docker.sock", true)
+		}},
+	})
+}

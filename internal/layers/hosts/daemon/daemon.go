@@ -1,0 +1,158 @@
+// Package daemon is the verdict about a docker host that is no machine: does dockerd answer
+// where docker would ask it?
+package daemon
+
+import (
+	"context"
+	"errors"
+	"io"
+	"syscall"
+	"time"
+
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/dockercli"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/dockerd"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/engine"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/target"
+)
+
+// answerTime is how long dockerd may be silent.
+const answerTime = 2 * time.Second
+
+// State is what was found.
+type State struct {
+	Kind target.Kind `json:"kind"`
+	At   string      `json:"at"`
+	API  string      `json:"api,omitempty"`
+	// Client is the newest API of the laptop's docker command; empty where it makes no
+	// difference, was not asked, or does not say.
+	Client string `json:"client_api,omitempty"`
+
+	// How there was no connection on TCP, where it is known.
+	Refused      bool `json:"refused,omitempty"`
+	TimedOut     bool `json:"timed_out,omitempty"`
+	ProxyRefuses bool `json:"proxy_refuses,omitempty"`
+	// Connected reports that a connection was made. What came of it: Silent, Closed,
+	// NotDocker, Complains; none of them where dockerd answered.
+	Connected bool   `json:"connected"`
+	Silent    bool   `json:"silent,omitempty"`
+	Closed    bool   `json:"closed,omitempty"`
+	NotDocker bool   `json:"not_docker,omitempty"`
+	Complains bool   `json:"complains,omitempty"`
+	Error     string `json:"error,omitempty"`
+	// NoLogin reports that docker does not get as far as the docker host's docker command;
+	// Remote is how that fails, Words what it printed, Path where it is, User who logged in.
+	NoLogin bool   `json:"no_login,omitempty"`
+	Remote  remote `json:"remote,omitempty"`
+	Words   string `json:"words,omitempty"`
+	Path    string `json:"path,omitempty"`
+	User    string `json:"-"`
+	// SSH logs in as docker does, for hints.
+	SSH []string `json:"-"`
+
+	// Use is what docker itself uses now; zero where that makes no difference.
+	Use target.Use `json:"docker_uses,omitzero"`
+	// Context is what makes docker use this docker host: the name of a context.
+	Context string `json:"context,omitempty"`
+	// Restart restarts a dockerd of this computer; nil where it is not known how.
+	Restart []string `json:"-"`
+}
+
+// Layer describes it to the engine.
+func Layer(needs ...string) engine.Layer {
+	return engine.Layer{Name: "daemon", Needs: needs, Local: true, Decides: true, Findings: findings, Inspect: inspect}
+}
+
+func inspect(ctx context.Context, t *target.Target) (engine.State, error) {
+	s := State{Kind: t.Kind, At: t.Endpoint(ctx)}
+	s.used(ctx, t)
+	err := s.ask(ctx, t)
+	if err != nil {
+		s.Error = err.Error()
+		if s.Silent {
+			s.Restart = restart(ctx, t)
+		}
+		return s, nil
+	}
+	if api, ok := dockercli.ParseAPI(s.API); ok && dockercli.MayNotFit(api) {
+		// What it cannot tell is no reason to doubt a dockerd that answers.
+		if client, err := t.DockerCLI.API(ctx); err == nil {
+			s.Client = client.String()
+		}
+	}
+	return s, nil
+}
+
+// ask asks dockerd for its API, as docker would.
+func (s *State) ask(ctx context.Context, t *target.Target) error {
+	if t.Kind != target.SSH {
+		return s.ping(ctx, t)
+	}
+	to := t.UserSSH.To
+	s.SSH, s.User = append([]string{"ssh"}, to.Args()...), to.User
+	if c, err := t.UserSSH.Config(ctx); err == nil {
+		s.User = c.User
+	}
+	return s.overSSH(ctx, t)
+}
+
+// ping asks dockerd for its API, over one connection.
+func (s *State) ping(ctx context.Context, t *target.Target) error {
+	ctx, cancel := context.WithTimeout(ctx, answerTime)
+	defer cancel()
+	conn, err := t.Docker(ctx)
+	if err != nil {
+		var proxy *target.ProxyError
+		s.Refused = t.Kind == target.TCP && errors.Is(err, syscall.ECONNREFUSED)
+		s.ProxyRefuses = errors.As(err, &proxy)
+		var handshake *target.HandshakeError
+		timedOut := t.Kind == target.TCP && !s.ProxyRefuses && errors.Is(err, context.DeadlineExceeded)
+		s.Silent = timedOut && errors.As(err, &handshake)
+		s.TimedOut = timedOut && !s.Silent
+		return err
+	}
+	defer conn.Close()
+	s.Connected = true
+	s.API, err = dockerd.New(dockerd.Over(conn)).Ping(ctx)
+	var not *dockerd.NotDockerError
+	var complaint *dockerd.APIError
+	switch {
+	case err == nil:
+	case errors.As(err, &not):
+		s.NotDocker = true
+	case errors.As(err, &complaint):
+		s.Complains = true
+	case errors.Is(err, context.DeadlineExceeded):
+		s.Silent = true
+	case errors.Is(err, io.EOF), errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
+		s.Closed = true
+	}
+	return err
+}
+
+// used is what docker itself uses, where it is in question whether it is this.
+func (s *State) used(ctx context.Context, t *target.Target) {
+	switch {
+	case t.Context != "":
+		s.Context = t.Context
+	case t.Kind == target.Local:
+		s.Context = dockercli.DefaultContext
+	default:
+		return
+	}
+	s.Use = t.Use(ctx)
+}
+
+// restart is the command that restarts the system's dockerd.
+func restart(ctx context.Context, t *target.Target) []string {
+	if t.Kind != target.Local || t.Socket != target.DefaultSocket || t.Laptop.OS() != host.Linux {
+		return nil
+	}
+	if _, err := t.Laptop.ReadDir(ctx, "/run/systemd/system"); err != nil {
+		return nil
+	}
+	return []string{"sudo", "systemctl", "restart", "docker"}
+}
+
+// A docker host that is no machine is not repaired.
+func (State) Changes() []engine.Change { return nil }

@@ -1,0 +1,142 @@
+package daemon
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/dockercli"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/engine"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/hint"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/target"
+)
+
+var findings engine.Table
+
+var (
+	answers      = findings.OK("daemon.ok", "dockerd answers, API %s")
+	answersOld   = findings.OK("daemon.ok", "dockerd answers")
+	unreachable  = findings.Fail("daemon.unreachable", "no answer from dockerd: %s", page("unreachable"))
+	refused      = findings.Fail("daemon.unreachable", "%s refuses the connection: dockerd does not listen there", page("unreachable"))
+	noConnection = findings.Fail("daemon.unreachable", "no connection to %s: timed out after 2s", page("unreachable"))
+	proxyRefuses = findings.Fail("daemon.proxy-refuses", "%s", page("proxy-refuses"))
+	complains    = findings.Fail("daemon.unreachable", "%s", page("unreachable"))
+	closed       = findings.Fail("daemon.unreachable", "the connection was closed without an answer", page("unreachable"))
+	silent       = findings.Fail("daemon.hangs", "dockerd accepts connections and does not answer (timed out)", page("hangs"))
+	notDocker    = findings.Fail("daemon.not-docker", "another program than dockerd answers: %s", page("not-docker"))
+	apiTooOld    = findings.Fail("daemon.api-too-old", "dockerd supports API %s, and the docker command on this laptop (API %s) none older than %s", nil)
+	clientTooOld = findings.Fail("daemon.client-too-old", "the docker command on this laptop supports API %s, and dockerd (API %s) none older than %s", page("client-too-old"))
+
+	onlyInPlace   = findings.Fail("daemon.not-in-path", "docker is %s on the docker host, which is not in the PATH of a shell without a terminal", page("not-in-path"))
+	noRemoteCLI   = findings.Fail("daemon.not-installed", "the docker host has no docker command: %s", page("not-installed"))
+	tooOldForSSH  = findings.Fail("daemon.no-dial-stdio", "docker on the docker host is too old for ssh:// (before 18.09): %s", page("no-dial-stdio"))
+	remoteDenied  = findings.Fail("daemon.socket-denied", "%s may not connect to dockerd's socket on the docker host: %s", page("socket-denied"))
+	remoteDown    = findings.Fail("daemon.unreachable", "dockerd does not run on the docker host: %s", page("unreachable"))
+	shellTalks    = findings.Fail("daemon.shell-output", "the login shell on the docker host prints %q before docker's answer", page("shell-output"))
+	commandFailed = findings.Fail("daemon.no-commands", "the docker host runs no command for docker: %s", page("no-commands"))
+
+	usesOther  = findings.Warn("daemon.context-elsewhere", "docker uses %s (%s), not this docker host", nil)
+	usesBroken = findings.Warn("daemon.context-elsewhere", "docker uses %s (%s), which cannot be used: %s", nil)
+)
+
+// page is the command that shows what a code means.
+func page(code string) hint.Hint { return hint.Explain("daemon." + code) }
+
+func (s State) Findings() []engine.Finding {
+	var all []engine.Finding
+	if !s.NoLogin {
+		all = append(all, s.answer())
+	}
+	if f, ok := s.elsewhere(); ok {
+		all = append(all, f)
+	}
+	return all
+}
+
+func (s State) answer() engine.Finding {
+	switch {
+	case s.Remote != fine:
+		return s.remote()
+	case s.NotDocker:
+		return notDocker.Found(s.Error)
+	case s.Complains:
+		return complains.Found(s.Error)
+	case s.Silent && len(s.Restart) > 0:
+		return silent.Advising(hint.Run(s.Restart...)).Found()
+	case s.Silent:
+		return silent.Found()
+	case s.Refused:
+		return refused.Found(s.At)
+	case s.TimedOut:
+		return noConnection.Found(s.At)
+	case s.ProxyRefuses:
+		return proxyRefuses.Found(s.Error)
+	case s.Closed:
+		return closed.Found()
+	case s.Error != "":
+		return unreachable.Found(s.Error)
+	}
+	client, ok1 := dockercli.ParseAPI(s.Client)
+	daemon, ok2 := dockercli.ParseAPI(s.API)
+	if ok1 && ok2 {
+		switch fit, floor := dockercli.Judge(client, daemon, dockercli.API{}); fit {
+		case dockercli.DaemonTooOld:
+			return apiTooOld.Advising(hint.Shell("export DOCKER_API_VERSION="+daemon.String())).Found(daemon, client, floor)
+		case dockercli.ClientTooOld:
+			return clientTooOld.Found(client, daemon, floor)
+		}
+	}
+	if s.API == "" {
+		return answersOld.Found()
+	}
+	return answers.Found(s.API)
+}
+
+// remote is a docker host whose docker command fails.
+func (s State) remote() engine.Finding {
+	there := func(command ...string) hint.Hint { return hint.Run(append(slices.Clone(s.SSH), command...)...) }
+	switch s.Remote {
+	case notInPath:
+		return onlyInPlace.Found(s.Path)
+	case notInstalled:
+		return noRemoteCLI.Found(s.Words)
+	case noDialStdio:
+		return tooOldForSSH.Found(s.Words)
+	case denied:
+		return remoteDenied.Advising(there("sudo", "usermod", "-aG", "docker", s.User)).Found(s.User, s.Words)
+	case down:
+		return remoteDown.Advising(there("sudo", "systemctl", "start", "docker")).Found(s.Words)
+	case talks:
+		return shellTalks.Found(s.Words)
+	}
+	return commandFailed.Found(cmp.Or(s.Words, s.Error))
+}
+
+// BlockedBy is the layer that docker does not get through.
+func (s State) BlockedBy() string {
+	if s.NoLogin {
+		return "ssh"
+	}
+	return ""
+}
+
+// elsewhere is a docker that uses another docker host. The variables of the shell are for
+// the layer env where there is one.
+func (s State) elsewhere() (f engine.Finding, ok bool) {
+	u := s.Use
+	if s.Context == "" || u.Same || s.Kind == target.Local && s.Context == dockercli.DefaultContext && u.Variable != "" {
+		return f, false
+	}
+	d := usesOther
+	if u.Error != "" {
+		d = usesBroken
+	}
+	if u.Variable != "" {
+		d = d.Advising(hint.Shell("unset " + u.Variable))
+	} else {
+		d = d.Advising(hint.Run(append([]string{dockercli.Program}, dockercli.UseContext(s.Context)...)...))
+	}
+	if u.Error != "" {
+		return d.Found(u.What, u.Because, u.Error), true
+	}
+	return d.Found(u.What, u.Because), true
+}

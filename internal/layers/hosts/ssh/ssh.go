@@ -1,0 +1,91 @@
+// Package ssh is the login to a docker host of ssh://, with the user's own ssh program and
+// configuration, as docker does it.
+package ssh
+
+import (
+	"context"
+	"errors"
+	"net"
+	"strings"
+	"time"
+
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/engine"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/target"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/userssh"
+)
+
+// loginTime bounds a login.
+const loginTime = 3500 * time.Millisecond
+
+// State is what was found.
+type State struct {
+	To        userssh.Destination `json:"to"`
+	NoProgram bool                `json:"no_ssh_command,omitempty"`
+	Config    userssh.Config      `json:"config"`
+	// MasterDead reports that the user's own ControlMaster, which docker would use, answers
+	// nothing.
+	MasterDead bool `json:"control_master_dead,omitempty"`
+
+	Cause userssh.Cause `json:"cause,omitempty"`
+	Error string        `json:"error,omitempty"`
+}
+
+// Layer describes it to the engine.
+func Layer() engine.Layer {
+	return engine.Layer{Name: "ssh", Needs: []string{"route"}, Findings: findings, Inspect: inspect}
+}
+
+func inspect(ctx context.Context, t *target.Target) (engine.State, error) {
+	s := State{To: t.UserSSH.To}
+	var err error
+	if s.Config, err = t.UserSSH.Config(ctx); err != nil {
+		s.failed(err)
+		return s, nil
+	}
+	if s.MasterDead, err = t.UserSSH.OwnMaster(ctx); err != nil || s.MasterDead {
+		return s, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, loginTime)
+	defer cancel()
+	if _, err := t.UserSSH.Client(ctx); err != nil {
+		s.failed(err)
+	}
+	if s.Cause == userssh.ClosedAtOnce && turnedAway(ctx, t.Laptop, net.JoinHostPort(s.Config.Host, s.Config.Port)) {
+		s.Cause = userssh.MaxStartups
+	}
+	return s, nil
+}
+
+// turnedAway reports whether sshd names its limit of logins in progress in place of its
+// identification (OpenSSH 8.3 and later); ssh prints that only where it debugs.
+func turnedAway(ctx context.Context, laptop host.Laptop, addr string) bool {
+	conn, err := laptop.DialContext(ctx, "tcp", addr)
+	if err != nil {
+		return false
+	}
+	defer conn.Close()
+	if deadline, ok := ctx.Deadline(); ok {
+		_ = conn.SetReadDeadline(deadline)
+	}
+	line := make([]byte, 64)
+	n, _ := conn.Read(line)
+	return strings.HasPrefix(string(line[:n]), "Exceeded MaxStartups")
+}
+
+func (s *State) failed(err error) {
+	s.Error = err.Error()
+	var failed *userssh.Error
+	switch {
+	case errors.Is(err, userssh.ErrMissing):
+		s.NoProgram = true
+	case errors.As(err, &failed):
+		s.Cause = failed.Cause()
+		if s.Cause == userssh.ClosedAtOnce && s.Config.Proxy != "" {
+			s.Cause = userssh.ProxyFailed // what the proxy prints is lost where a ControlMaster is made
+		}
+	}
+}
+
+// What closes SSH is the user's to change.
+func (State) Changes() []engine.Change { return nil }

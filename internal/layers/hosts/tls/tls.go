@@ -1,0 +1,111 @@
+// Package tls is TLS with a dockerd on TCP: does docker's client accept the server's
+// certificate, and dockerd the client's?
+package tls
+
+import (
+	"context"
+	"errors"
+	"path/filepath"
+	"time"
+
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/certs"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/dockerd"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/engine"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/target"
+)
+
+// probeTime bounds the connection and the handshake.
+const probeTime = 2 * time.Second
+
+// State is what was found.
+type State struct {
+	At      string `json:"at"`
+	CertDir string `json:"cert_dir,omitempty"`
+	// Plain reports that docker uses no TLS here; Variable is what would make it, or "".
+	Plain   bool   `json:"plain,omitempty"`
+	Context string `json:"context,omitempty"`
+	// SkipVerify reports that docker takes any certificate of the server.
+	SkipVerify bool `json:"skip_verify,omitempty"`
+
+	// NoConnection and Silent leave the finding to the layer daemon.
+	NoConnection bool `json:"no_connection,omitempty"`
+	Silent       bool `json:"silent,omitempty"`
+	// SpeaksTLS reports that a handshake began; NotTLS that what answers speaks something else.
+	SpeaksTLS bool   `json:"speaks_tls"`
+	NotTLS    bool   `json:"not_tls,omitempty"`
+	Error     string `json:"error,omitempty"` // of the handshake
+
+	FilesErr     string          `json:"files_error,omitempty"` // of the client's TLS files
+	Causes       []certs.Problem `json:"causes,omitempty"`
+	Expiring     []certs.Problem `json:"expiring,omitempty"`
+	Rejected     string          `json:"client_certificate_rejected,omitempty"`
+	NoClientAuth bool            `json:"no_client_auth,omitempty"`
+	Until        time.Time       `json:"until,omitzero"`
+}
+
+// Layer describes it to the engine.
+func Layer() engine.Layer {
+	return engine.Layer{Name: "tls", Needs: []string{"route"}, Findings: findings, Inspect: inspect}
+}
+
+func inspect(ctx context.Context, t *target.Target) (engine.State, error) {
+	s := State{At: t.TCP.Addr, Plain: !t.TCP.TLS, Context: t.Context, SkipVerify: t.TCP.SkipVerify, CertDir: t.TCP.CertDir}
+	ctx, cancel := context.WithTimeout(ctx, 2*probeTime)
+	defer cancel()
+	config, err := t.ClientTLS(ctx)
+	if err != nil && !s.Plain {
+		s.FilesErr = err.Error()
+	}
+	dialing, cancelDial := context.WithTimeout(ctx, probeTime)
+	conn, err := t.ConnectTCP(dialing)
+	cancelDial()
+	if err != nil {
+		s.NoConnection = true
+		return s, nil
+	}
+	defer conn.Close()
+	shaking, cancelShake := context.WithTimeout(ctx, probeTime)
+	defer cancelShake()
+	client := dockerd.TLS{ServerName: t.TCP.Host()}
+	if config != nil && len(config.Certificates) > 0 {
+		client.Certificate = config.Certificates[0]
+	}
+	seen, err := dockerd.Handshake(shaking, conn, client)
+	if err != nil {
+		s.NotTLS, s.Silent = errors.Is(err, dockerd.ErrNotTLS), errors.Is(err, context.DeadlineExceeded)
+		s.Error = err.Error()
+		return s, nil
+	}
+	s.SpeaksTLS = true
+	if s.Plain || s.FilesErr != "" {
+		return s, nil
+	}
+	s.NoClientAuth, s.Until = !seen.ClientAuth, seen.Leaf.NotAfter
+	s.judge(ctx, t, seen)
+	var rejected *dockerd.RejectedError
+	if _, err := seen.Ping(shaking); errors.As(err, &rejected) {
+		s.Rejected = rejected.Error()
+	}
+	return s, nil
+}
+
+// judge finds out whether docker's client accepts the server's certificate.
+func (s *State) judge(ctx context.Context, t *target.Target, seen *dockerd.Seen) {
+	if s.SkipVerify {
+		return
+	}
+	data, err := t.Laptop.ReadFile(ctx, filepath.Join(t.TCP.CertDir, "ca.pem"))
+	if err != nil {
+		return // among the client's files
+	}
+	roots, err := certs.ParseCerts(data)
+	if err != nil {
+		s.FilesErr = err.Error()
+		return
+	}
+	v := certs.Judge(roots, seen.Chain, t.TCP.Host(), t.Now())
+	s.Causes, s.Expiring = v.Causes, v.Expiring
+}
+
+// Whoever keeps that dockerd makes its certificates.
+func (State) Changes() []engine.Change { return nil }
