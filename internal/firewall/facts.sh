@@ -122,7 +122,7 @@ writers() {
 	# shellcheck disable=SC2086
 	frame enabled printf '%s\n' /etc/systemd/system/*.wants/*.service /etc/systemd/system/*.requires/*.service /run/systemd/generator*/*.wants/*.service
 
-	seen=$newline
+	seen=
 	next=$(
 		printf '%s\n' "$execs" | sed 's/^[^:]*://' | grep -oE '/[A-Za-z0-9_@%+.,/-]+'
 		printf '%s\n' "$execs" | grep -E "$MAYBE_RULES" | sed 's/:.*//'
@@ -137,22 +137,19 @@ writers() {
 	binary=-I
 	grep -I . /dev/null >/dev/null 2>&1
 	[ $? -gt 1 ] && binary=-s # busybox
+	set -f
 	for _ in 1 2 3; do
-		set -f
-		fresh=
-		for f in $(printf '%s\n' "$next" | grep -vE '^/(proc|sys|dev)/' | sort -u); do
-			case $seen in *"$newline$f$newline"*) continue ;; esac
-			seen="$seen$f$newline"
-			fresh="$fresh$newline$f"
-		done
+		fresh=$(printf '%s\n' "$next" | grep '^/' | grep -vE '^/(proc|sys|dev)/' | sort -u)
 		[ -n "$fresh" ] && fresh=$(find -L $fresh -prune -type f -size -513 2>/dev/null)
+		[ -n "$fresh" ] && [ -n "$seen" ] && fresh=$(printf '%s\n' "$fresh" | grep -vxF "$seen")
+		seen="$seen${seen:+$newline}$fresh"
 		[ -n "$fresh" ] || break
 		for f in $(grep -lE $binary "$MAYBE_RULES" $fresh /dev/null 2>/dev/null); do
 			frame "file $f" cat "$f"
 			written="$written$newline$f"
 			names="$names$newline-e$newline${f##*/}"
 		done
-		scripts=$(grep -lE $binary '^#!|^[[:space:]]*(\.|source)[[:space:]]' $fresh /dev/null 2>/dev/null)
+		scripts=$(grep -lE $binary '^#!.*sh|^[[:space:]]*(\.|source)[[:space:]]' $fresh /dev/null 2>/dev/null)
 		[ -n "$scripts" ] || break
 		all_scripts="$all_scripts$newline$scripts"
 		next=$(words_of $scripts)

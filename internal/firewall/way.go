@@ -8,8 +8,9 @@ import (
 )
 
 // received sends a packet from outside the docker host, or from one of its bridges, through
-// it, and the answer back.
+// it, the answer back, and the connection's next packet.
 func (t *tracer) received(p netfilter.Packet) {
+	first := p
 	t.hop("in by "+p.In, "%s", describe(&p))
 	t.hook(netfilter.Prerouting, L3, &p)
 	if t.local(p.Dst) {
@@ -36,6 +37,25 @@ func (t *tracer) received(p netfilter.Packet) {
 	t.hook(netfilter.Forward, L3, &back)
 	t.hook(netfilter.Postrouting, L3, &back)
 	t.hop("out by "+back.Out, "%s", describe(&back))
+
+	next := following(first, p.Conn)
+	t.hop("in by "+next.In, "%s, the connection's next packet", describe(&next))
+	t.hook(netfilter.Prerouting, L3, &next)
+	next.Dst, next.DstPort, next.Out = p.Dst, p.DstPort, p.Out
+	t.hook(netfilter.Forward, L3, &next)
+	t.hook(netfilter.Postrouting, L3, &next)
+}
+
+// following is a packet of a connection that has been answered, in the direction of the first.
+func following(first netfilter.Packet, c netfilter.Conn) netfilter.Packet {
+	p := first
+	if p.Conn = c; c.State == netfilter.New {
+		p.Conn.State = netfilter.Established
+	}
+	if p.Proto == netfilter.TCP {
+		p.Flags = netfilter.ACK
+	}
+	return p
 }
 
 // answer is the first part of an answer's way: from the bridge to where it is routed.
@@ -58,6 +78,9 @@ func (t *tracer) toHost(p netfilter.Packet) {
 	back.Out = p.In
 	t.hook(netfilter.Output, L3, &back)
 	t.hook(netfilter.Postrouting, L3, &back)
+	next := following(p, p.Conn)
+	t.hook(netfilter.Prerouting, L3, &next)
+	t.hook(netfilter.Input, L3, &next)
 }
 
 // proxied reports whether docker-proxy takes the packet.
@@ -137,6 +160,9 @@ func (t *tracer) sent(p netfilter.Packet) {
 	}
 	t.answer(&back)
 	t.hook(netfilter.Input, L3, &back)
+	next := following(p, p.Conn)
+	t.hook(netfilter.Output, L3, &next)
+	t.hook(netfilter.Postrouting, L3, &next)
 }
 
 // sourceFor is the address from which the docker host itself sends.

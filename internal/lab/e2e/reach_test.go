@@ -215,3 +215,44 @@ func TestReachContest(t *testing.T) {
 	s.same("all is repaired", "", s.reach("web2").lines())
 	s.must(s.get(8080))
 }
+
+// What else keeps packets away, on a docker host without systemd: what is printed, and what
+// a client outside meets.
+func TestReachCauses(t *testing.T) {
+	s := on(t, nsguest.Boot2docker, fakestore.Options{})
+	s.must(s.vm.ImportBusybox(s.ctx()))
+	s.web("web", "-p", "8080:80")
+	_, err := s.vm.Docker(s.ctx(), "run", "-d", "--name", "shy", "-p", "8081:80", "busybox", "httpd", "-f", "-p", "127.0.0.1:80", "-h", "/tmp")
+	s.must(err)
+	s.must(s.get(8080))
+	s.same("nothing", "", s.reach("web").lines())
+	for _, c := range []struct{ name, do, undo, target, want string }{
+		{"listens on loopback", "true", "true", "shy", "container: in container shy port 80/tcp is open on 127.0.0.1 only, where nothing from outside comes\n"},
+		{"nothing is published", "true", "true", "9999", "docker: nothing is published on port 9999 of the docker host\n"},
+		{"ip_forward is off", "sysctl -qw net.ipv4.ip_forward=0", "sysctl -qw net.ipv4.ip_forward=1", "web", "route: net.ipv4.ip_forward is 0: the docker host forwards no packets\n"},
+		{"the other backend", "iptables-legacy -A FORWARD -p tcp --dport 80 -j DROP", "iptables-legacy -F FORWARD", "web", "l3: iptables-legacy filter FORWARD rule 1: -p tcp -m tcp --dport 80 -j DROP [ :0]\n"},
+		{"mangle", "iptables -t mangle -A PREROUTING -p tcp --dport 8080 -j DROP", "iptables -t mangle -F PREROUTING", "8080", "l3: iptables-nft mangle PREROUTING rule 1: -p tcp -m tcp --dport 8080 -j DROP [ :0]\n"},
+		{"the answer", "iptables -I DOCKER-USER -i docker0 -o eth0 -m conntrack --ctdir REPLY -j REJECT", "iptables -D DOCKER-USER 1", "web",
+			"l3: iptables-nft filter DOCKER-USER rule 1: -i docker0 -o eth0 -m conntrack --ctdir REPLY -j REJECT --reject-with icmp-port-unreachable [ :0]\n"},
+		{"the connection's later packets", "iptables -I DOCKER-USER -i eth0 -m conntrack --ctstate ESTABLISHED -j DROP", "iptables -D DOCKER-USER 1", "web",
+			"l3: iptables-nft filter DOCKER-USER rule 1: -i eth0 -m conntrack --ctstate ESTABLISHED -j DROP [ :0]\n"},
+		{"nft", "nft add table inet fw; nft add chain inet fw fwd '{ type filter hook forward priority -5; }'; nft add rule inet fw fwd iifname eth0 tcp dport '{ 80, 443 }' drop", "nft delete table inet fw", "web",
+			"l3: nft-nft fw fwd rule 1: meta iifname eth0 tcp dport (set: [80, 443]) drop [ :0]\n"},
+	} {
+		s.root(c.do)
+		if s.get(map[string]int{"shy": 8081, "9999": 9999}[c.target]+map[string]int{"web": 8080, "8080": 8080}[c.target]) == nil {
+			t.Errorf("%s: the port answers", c.name)
+		}
+		s.same(c.name, c.want, s.reach(c.target).lines())
+		s.root(c.undo)
+	}
+	// A firewall's reload has flushed docker's chains: docker-proxy takes the packets then.
+	s.root("iptables -P FORWARD DROP; iptables -F; iptables -t nat -F")
+	r := s.reach("172.17.0.2:80", "--from", "lan")
+	s.same("docker's rules are gone", "l3: iptables-nft filter FORWARD policy DROP\n", r.lines())
+	s.same("by docker-proxy", "", s.reach("web").lines())
+	s.must(s.get(8080))
+	if len(r.Notes) != 1 || !strings.Contains(r.Notes[0], "docker's own rules are missing") {
+		t.Errorf("notes: %q", r.Notes)
+	}
+}

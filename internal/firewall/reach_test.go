@@ -1,0 +1,248 @@
+package firewall
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/dockerhost"
+)
+
+// plain is a docker host with Docker 20.10 and one container, web, at port 8080, as facts.sh
+// prints it.
+var plain = map[string]string{
+	"rules iptables nft": `*nat
+:PREROUTING ACCEPT [0:0]
+:INPUT ACCEPT [0:0]
+:OUTPUT ACCEPT [0:0]
+:POSTROUTING ACCEPT [0:0]
+:DOCKER - [0:0]
+-A PREROUTING -m addrtype --dst-type LOCAL -j DOCKER
+-A OUTPUT ! -d 127.0.0.0/8 -m addrtype --dst-type LOCAL -j DOCKER
+-A POSTROUTING -s 172.17.0.0/16 ! -o docker0 -j MASQUERADE
+-A POSTROUTING -s 172.17.0.2/32 -d 172.17.0.2/32 -p tcp -m tcp --dport 80 -j MASQUERADE
+-A DOCKER -i docker0 -j RETURN
+-A DOCKER ! -i docker0 -p tcp -m tcp --dport 8080 -j DNAT --to-destination 172.17.0.2:80
+COMMIT
+*filter
+:INPUT ACCEPT [0:0]
+:FORWARD DROP [0:0]
+:OUTPUT ACCEPT [0:0]
+:DOCKER - [0:0]
+:DOCKER-ISOLATION-STAGE-1 - [0:0]
+:DOCKER-ISOLATION-STAGE-2 - [0:0]
+:DOCKER-USER - [0:0]
+-A FORWARD -j DOCKER-USER
+-A FORWARD -j DOCKER-ISOLATION-STAGE-1
+-A FORWARD -o docker0 -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT
+-A FORWARD -o docker0 -j DOCKER
+-A FORWARD -i docker0 ! -o docker0 -j ACCEPT
+-A FORWARD -i docker0 -o docker0 -j ACCEPT
+-A DOCKER -d 172.17.0.2/32 ! -i docker0 -o docker0 -p tcp -m tcp --dport 80 -j ACCEPT
+-A DOCKER-ISOLATION-STAGE-1 -i docker0 ! -o docker0 -j DOCKER-ISOLATION-STAGE-2
+-A DOCKER-ISOLATION-STAGE-1 -j RETURN
+-A DOCKER-ISOLATION-STAGE-2 -o docker0 -j DROP
+-A DOCKER-ISOLATION-STAGE-2 -j RETURN
+-A DOCKER-USER -j RETURN
+COMMIT`,
+	"links": `1: lo: <LOOPBACK,UP,LOWER_UP> mtu 65536 qdisc noqueue state UNKNOWN mode DEFAULT group default qlen 1000\    link/loopback 00:00:00:00:00:00 brd 00:00:00:00:00:00
+2: eth0@if9: <BROADCAST,MULTICAST,UP,LOWER_UP> mtu 1500 qdisc noqueue state UP mode DEFAULT group default qlen 1000\    link/ether 08:00:27:00:00:01 brd ff:ff:ff:ff:ff:ff
+3: eth1: <BROADCAST,MULTICAST,UP,LOWER_UP> mtu 1500 qdisc noqueue state UP mode DEFAULT group default qlen 1000\    link/ether 08:00:27:00:00:02 brd ff:ff:ff:ff:ff:ff
+4: docker0: <BROADCAST,MULTICAST,UP,LOWER_UP> mtu 1500 qdisc noqueue state UP mode DEFAULT group default \    link/ether 02:42:00:00:00:01 brd ff:ff:ff:ff:ff:ff
+6: veth1@if5: <BROADCAST,MULTICAST,UP,LOWER_UP> mtu 1500 qdisc noqueue master docker0 state UP mode DEFAULT group default \    link/ether 5a:00:00:00:00:01 brd ff:ff:ff:ff:ff:ff link-netnsid 0`,
+	"addresses": `1: lo    inet 127.0.0.1/8 scope host lo\       valid_lft forever preferred_lft forever
+2: eth0    inet 203.0.113.2/24 brd 203.0.113.255 scope global eth0\       valid_lft forever preferred_lft forever
+3: eth1    inet 10.98.0.1/24 brd 10.98.0.255 scope global eth1\       valid_lft forever preferred_lft forever
+4: docker0    inet 172.17.0.1/16 brd 172.17.255.255 scope global docker0\       valid_lft forever preferred_lft forever`,
+	"routes4": `default via 203.0.113.1 dev eth0
+10.98.0.0/24 dev eth1 proto kernel scope link src 10.98.0.1
+172.17.0.0/16 dev docker0 proto kernel scope link src 172.17.0.1
+203.0.113.0/24 dev eth0 proto kernel scope link src 203.0.113.2
+local 127.0.0.0/8 dev lo table local proto kernel scope host src 127.0.0.1
+local 10.98.0.1 dev eth1 table local proto kernel scope host src 10.98.0.1
+local 172.17.0.1 dev docker0 table local proto kernel scope host src 172.17.0.1
+local 203.0.113.2 dev eth0 table local proto kernel scope host src 203.0.113.2`,
+	"rules4":     "0:\tfrom all lookup local\n32766:\tfrom all lookup main\n32767:\tfrom all lookup default",
+	"sysctl":     "/proc/sys/net/ipv4/ip_forward:1\n/proc/sys/net/bridge/bridge-nf-call-iptables:1",
+	"listeners":  "/proc/self/net/tcp:   0: 00000000:1F90 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 1 1 0 100 0 0 10 0",
+	"docker":     "",
+	"networks":   `{"id":"0123456789abcdef","name":"bridge","driver":"bridge","ipam":[{"Subnet":"172.17.0.0/16","Gateway":"172.17.0.1"}],"options":{"com.docker.network.bridge.name":"docker0"},"internal":false}`,
+	"containers": `{"pid":77,"id":"feedfeedfeed","name":"/web","mode":"default","ports":{"80/tcp":[{"HostIp":"0.0.0.0","HostPort":"8080"},{"HostIp":"::","HostPort":"8080"}]},"bindings":{},"networks":{"bridge":{"IPAddress":"172.17.0.2","GlobalIPv6Address":"","MacAddress":"02:42:ac:11:00:02"}}}`,
+	"inside":     "/proc/77/net/tcp:   0: 00000000:0050 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 1 1 0 100 0 0 10 0",
+	"ports":      "/proc/77/root/sys/class/net/eth0/iflink:6",
+}
+
+// answerText is an answer of facts.sh. changes are frames in place of plain's, and pairs
+// "NAME/old" of texts that are replaced in one.
+func answerText(changes map[string]string) string {
+	var b strings.Builder
+	b.WriteString("@@docker-vpn-helper packet-filters\n")
+	frames := map[string]string{}
+	for name, text := range plain {
+		frames[name] = text
+	}
+	for name, text := range changes {
+		frames[name] = text
+	}
+	for name, text := range frames {
+		fmt.Fprintf(&b, "@@%s\n|%s\n", name, strings.ReplaceAll(text, "\n", "\n|"))
+	}
+	b.WriteString("@@end\n")
+	return b.String()
+}
+
+func factsOf(t testing.TB, changes map[string]string) *Facts {
+	t.Helper()
+	a, err := dockerhost.ParseAnswer([]byte(answerText(changes)), "packet-filters")
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := parseFacts(a)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
+
+// swapped is a frame of plain with one text in place of another.
+func swapped(name, old, text string) string {
+	if !strings.Contains(plain[name], old) {
+		panic(old + " is not in " + name)
+	}
+	return strings.ReplaceAll(plain[name], old, text)
+}
+
+const rules = "rules iptables nft"
+
+// flushed is what is left of docker's rules when something has flushed them.
+const flushed = "*filter\n:INPUT ACCEPT [0:0]\n:FORWARD DROP [0:0]\n:OUTPUT ACCEPT [0:0]\nCOMMIT"
+
+func TestWhatKeepsPacketsAway(t *testing.T) {
+	for name, c := range map[string]struct {
+		changes      map[string]string
+		target, from string
+		want         []string // obstacles, then "? " doubts and "! " notes
+	}{
+		"nothing":           {nil, "web", "public", nil},
+		"nothing from lan":  {nil, "8080", "lan", nil},
+		"nothing local":     {nil, "web:80", "local", nil},
+		"nothing to docker": {nil, "172.17.0.2:80", "local", nil},
+		"FORWARD drops, docker's rules are gone": {map[string]string{rules: flushed}, "172.17.0.2:80", "lan", []string{
+			"iptables-nft ip filter FORWARD: policy DROP",
+			"! docker's own rules are missing: dockerd runs with --iptables=false, or something has flushed them since; restarting docker writes them again"}},
+		"without DNAT docker-proxy takes the packet": {map[string]string{rules: flushed}, "web", "public", nil},
+		"neither DNAT nor docker-proxy": {map[string]string{rules: flushed, "listeners": ""}, "web", "public", []string{
+			"no DNAT rule is for tcp 101.102.103.104:50123 -> 203.0.113.2:8080, and no docker-proxy listens there",
+			"! docker's own rules are missing: dockerd runs with --iptables=false, or something has flushed them since; restarting docker writes them again"}},
+		"ip_forward is off": {map[string]string{"sysctl": "/proc/sys/net/ipv4/ip_forward:0"}, "web", "public", []string{"net.ipv4.ip_forward is 0: the docker host forwards no packets"}},
+		"a rule of the other backend": {map[string]string{"rules iptables legacy": "*filter\n:FORWARD ACCEPT [0:0]\n-A FORWARD -p tcp -m tcp --dport 80 -j DROP\nCOMMIT"}, "web", "public", []string{
+			"iptables-legacy ip filter FORWARD rule 1: -p tcp -m tcp --dport 80 -j DROP", "! iptables rules are in both backends, nft and legacy, and both act"}},
+		"DOCKER-USER is not called": {map[string]string{rules: swapped(rules, "-A FORWARD -j DOCKER-USER\n", "") + "\n", "x": ""}, "web", "public", nil},
+		"rules in a DOCKER-USER that is not called": {map[string]string{rules: strings.Replace(swapped(rules, "-A FORWARD -j DOCKER-USER\n", ""), "-A DOCKER-USER -j RETURN", "-A DOCKER-USER -i eth0 -j DROP\n-A DOCKER-USER -j RETURN", 1)}, "web", "public", []string{
+			"! DOCKER-USER has rules, but FORWARD does not call it: they act on nothing"}},
+		"docker 28 drops direct routes": {map[string]string{rules: "*raw\n:PREROUTING ACCEPT [0:0]\n-A PREROUTING -d 172.17.0.2/32 ! -i docker0 -j DROP\nCOMMIT\n" + plain[rules]}, "172.17.0.2:80", "lan", []string{
+			"iptables-nft ip raw PREROUTING rule 1: -d 172.17.0.2/32 ! -i docker0 -j DROP"}},
+		"a published port passes docker 28": {map[string]string{rules: "*raw\n:PREROUTING ACCEPT [0:0]\n-A PREROUTING -d 172.17.0.2/32 ! -i docker0 -j DROP\nCOMMIT\n" + plain[rules]}, "web", "public", nil},
+		"nothing listens":                   {map[string]string{"inside": ""}, "web", "public", []string{"in container web nothing listens on port 80/tcp"}},
+		"listens on loopback":               {map[string]string{"inside": swapped("inside", "00000000:0050", "0100007F:0050")}, "web", "public", []string{"in container web port 80/tcp is open on 127.0.0.1 only, where nothing from outside comes"}},
+		"nothing is published":              {nil, "9090", "public", []string{"nothing is published on port 9090 of the docker host"}},
+		"that port is not":                  {nil, "web:81", "public", []string{"container web does not publish port 81"}},
+		"published on loopback":             {map[string]string{"containers": swapped("containers", `"0.0.0.0"`, `"127.0.0.1"`)}, "web", "public", []string{"the port is published on 127.0.0.1 only, where nothing from outside comes"}},
+		"it does not run":                   {map[string]string{"containers": swapped("containers", `"pid":77`, `"pid":0`)}, "web", "public", []string{"container web does not run"}},
+		"no network":                        {map[string]string{"containers": swapped("containers", `"mode":"default"`, `"mode":"none"`)}, "web", "public", []string{"container web has no network"}},
+		"the DNAT rule is stale":            {map[string]string{rules: swapped(rules, "172.17.0.2", "172.17.0.9")}, "web", "public", []string{"the packet ends at 172.17.0.9:80, which is no running container's address", "iptables-nft ip filter FORWARD: policy DROP"}[:1]},
+		"the answer is dropped": {map[string]string{rules: strings.Replace(plain[rules], "-A DOCKER-USER -j RETURN", "-A DOCKER-USER -i docker0 -m conntrack --ctstate ESTABLISHED -j DROP\n-A DOCKER-USER -j RETURN", 1)}, "web", "public", []string{
+			"iptables-nft ip filter DOCKER-USER rule 1: -i docker0 -m conntrack --ctstate ESTABLISHED -j DROP"}},
+		"only the first packet passes": {map[string]string{rules: strings.Replace(plain[rules], "-A DOCKER-USER -j RETURN", "-A DOCKER-USER -i eth0 -m conntrack ! --ctstate NEW -j DROP\n-A DOCKER-USER -j RETURN", 1)}, "web", "public", []string{
+			"iptables-nft ip filter DOCKER-USER rule 1: -i eth0 -m conntrack ! --ctstate NEW -j DROP"}},
+		"a rate limit decides": {map[string]string{rules: strings.Replace(plain[rules], "-A DOCKER-USER -j RETURN", "-A DOCKER-USER -i eth0 -m limit --limit 5/min -j DROP\n-A DOCKER-USER -j RETURN", 1)}, "web", "public", []string{
+			"? iptables-nft ip filter DOCKER-USER rule 1: -i eth0 -m limit --limit 5/min -j DROP"}},
+		"nftables": {map[string]string{"nft": `{"nftables":[{"table":{"family":"inet","name":"fw"}},{"chain":{"family":"inet","table":"fw","name":"fwd","type":"filter","hook":"forward","prio":0,"policy":"accept"}},
+			{"rule":{"family":"inet","table":"fw","chain":"fwd","expr":[{"match":{"op":"==","left":{"meta":{"key":"iifname"}},"right":"eth0"}},{"match":{"op":"==","left":{"payload":{"protocol":"tcp","field":"dport"}},"right":{"set":[22,80]}}},{"counter":{"packets":0,"bytes":0}},{"drop":null}]}}]}`},
+			"web", "public", []string{"nft inet fw fwd rule 1: meta iifname eth0 tcp dport (set:[22,80]) counter drop"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			a, err := factsOf(t, c.changes).Reach(c.target, c.from)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got []string
+			for _, o := range a.Obstacles {
+				got = append(got, o.String())
+			}
+			for _, d := range a.Doubts {
+				got = append(got, "? "+d.Place.String())
+			}
+			for _, n := range a.Notes {
+				got = append(got, "! "+n)
+			}
+			if !slices.Equal(got, c.want) {
+				t.Errorf("got  %q\nwant %q\npath %v", got, c.want, a.Path)
+			}
+		})
+	}
+}
+
+func TestTargetsThatAreNotThere(t *testing.T) {
+	f := factsOf(t, nil)
+	for target, want := range map[string]string{
+		"other": `no container is called "other"`, "web:x": `"x" is no port`, "0": "port 0 is not between 1 and 65535", "web/sctp": `"sctp" is neither tcp nor udp`,
+		"10.0.0.9": "no running container has the address 10.0.0.9",
+	} {
+		if _, err := f.Reach(target, "public"); err == nil || err.Error() != want {
+			t.Errorf("%s: %v", target, err)
+		}
+	}
+	if _, err := f.Reach("web", "mars"); err == nil || err.Error() != `"mars" is no origin` {
+		t.Error(err)
+	}
+}
+
+// 2,000 rules and 300 containers take less than a second of our own time.
+func TestManyRulesAndContainers(t *testing.T) {
+	changes := map[string]string{rules: strings.Replace(plain[rules], "-A DOCKER-USER -j RETURN", strings.Repeat("-A DOCKER-USER -s 192.0.2.7/32 -p tcp -m tcp --dport 80 -m conntrack --ctstate NEW -j DROP\n", 2000)+"-A DOCKER-USER -j RETURN", 1)}
+	containers, inside := plain["containers"], plain["inside"]
+	for i := range 300 {
+		containers += "\n" + strings.NewReplacer("/web", fmt.Sprintf("/c%d", i), `"pid":77`, fmt.Sprintf(`"pid":%d`, 1000+i), "172.17.0.2", fmt.Sprintf("172.17.1.%d", i%250), "8080", fmt.Sprint(9000+i)).Replace(plain["containers"])
+		inside += "\n" + strings.Replace(plain["inside"], "/77/", fmt.Sprintf("/%d/", 1000+i), 1)
+	}
+	changes["containers"], changes["inside"] = containers, inside
+	text := []byte(answerText(changes))
+	began := time.Now()
+	a, err := dockerhost.ParseAnswer(text, "packet-filters")
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := parseFacts(a)
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer, err := f.Reach("web", "public")
+	if err != nil || answer.Verdict != Reachable {
+		t.Fatal(answer, err)
+	}
+	took := time.Since(began)
+	t.Log(took)
+	if took > time.Second {
+		t.Errorf("took %v", took)
+	}
+}
+
+func FuzzFacts(f *testing.F) {
+	f.Add(answerText(nil))
+	f.Fuzz(func(t *testing.T, text string) {
+		a, err := dockerhost.ParseAnswer([]byte(text), "packet-filters")
+		if err != nil {
+			return
+		}
+		facts, err := parseFacts(a)
+		if err != nil {
+			return
+		}
+		for _, from := range []string{"public", "lan", "local", "container:web"} {
+			_, _ = facts.Reach("web", from)
+		}
+	})
+}
