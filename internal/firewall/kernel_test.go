@@ -5,12 +5,14 @@ package firewall
 import (
 	"context"
 	"encoding/binary"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
@@ -22,6 +24,7 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/netns"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/rulesets"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfilter"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfilter/nft"
 )
 
 // The evaluator against the kernel: random rulesets are loaded into a router between two
@@ -219,26 +222,111 @@ func (l *lane) run(n netns.NS, stdin string, argv ...string) string {
 // score is what a comparison found.
 type score struct{ rulesets, packets, blocked, unknown, wrong int }
 
-func (l *lane) compare(backend netfilter.Backend, seed uint64, n int) (s score) {
-	tool, program := netfilter.IPTables, "iptables"
+func (s score) String() string {
+	return fmt.Sprintf("%d rulesets, %d packets: %d blocked, %d cannot tell (%.1f %%), %d wrong", s.rulesets, s.packets, s.blocked, s.unknown, 100*float64(s.unknown)/float64(max(1, s.packets)), s.wrong)
+}
+
+// filter is a packet filter of the router: how it is loaded and read.
+type filter struct {
+	load  func(text string)
+	read  func() (saved string)
+	parse func(saved string) ([]*netfilter.Table, error)
+	count func(saved string) counters
+}
+
+// xtables is iptables, or ip6tables, of a backend.
+func (l *lane) xtables(backend netfilter.Backend) filter {
+	tool := netfilter.IPTables
 	if l.v6 {
-		tool, program = netfilter.IP6Tables, "ip6tables"
+		tool = netfilter.IP6Tables
 	}
-	program += "-" + string(backend)
+	program := string(tool) + "-" + string(backend)
+	return filter{
+		load: func(text string) { l.run(l.router, text, program+"-restore") },
+		read: func() string { return l.run(l.router, "", program+"-save", "-c") },
+		parse: func(saved string) ([]*netfilter.Table, error) {
+			return netfilter.ParseSave(tool, backend, []byte(saved))
+		},
+		count: parseCounters,
+	}
+}
+
+// native is nft, with what iptables-restore-translate makes of a ruleset: rules that it cannot
+// write are left out.
+func (l *lane) native() filter {
+	translate := "iptables-restore-translate"
+	if l.v6 {
+		translate = "ip6tables-restore-translate"
+	}
+	return filter{
+		load: func(text string) {
+			file := filepath.Join(l.TempDir(), "rules")
+			text = strings.ReplaceAll(text, `\"`, "") // which it does not escape
+			l.must(os.WriteFile(file, []byte(text), 0o600))
+			var native strings.Builder
+			native.WriteString("flush ruleset\n")
+			for line := range strings.Lines(l.run(l.router, "", translate, "-f", file)) {
+				if !strings.Contains(line, " proto-dst ") { // nft 1.0.6 takes it only behind "ct original protocol"
+					native.WriteString(line)
+				}
+			}
+			l.run(l.router, native.String(), "nft", "-f", "-")
+		},
+		read: func() string { return l.run(l.router, "", "nft", "-j", "list", "ruleset") },
+		parse: func(saved string) ([]*netfilter.Table, error) {
+			return nft.Parse([]byte(saved), func(string, string) bool { return false })
+		},
+		count: nftCounters,
+	}
+}
+
+// nftCounters are those of the rules; policies have none.
+func nftCounters(text string) counters {
+	var list struct {
+		Nftables []struct {
+			Rule *struct {
+				Table, Chain string
+				Expr         []struct{ Counter *struct{ Packets int } }
+			}
+		}
+	}
+	if err := json.Unmarshal([]byte(text), &list); err != nil {
+		panic(err)
+	}
+	c, numbers := counters{}, map[string]int{}
+	for _, o := range list.Nftables {
+		if o.Rule == nil {
+			continue
+		}
+		at := o.Rule.Table + " " + o.Rule.Chain
+		numbers[at]++
+		for _, e := range o.Rule.Expr {
+			if e.Counter != nil {
+				c[key(o.Rule.Table, o.Rule.Chain, numbers[at])] = e.Counter.Packets
+			}
+		}
+	}
+	return c
+}
+
+func (l *lane) compare(f filter, seed uint64, n int) (s score) {
 	r := rand.New(rand.NewPCG(seed, 0))
 	for range n {
 		text := rulesets.IP(r, &l.world)
-		l.run(l.router, text, program+"-restore")
-		saved := l.run(l.router, "", program+"-save", "-c")
-		tables, err := netfilter.ParseSave(tool, backend, []byte(saved))
+		f.load(text)
+		saved := f.read()
+		tables, err := f.parse(saved)
 		l.must(err)
 		s.rulesets++
-		before := parseCounters(saved)
+		before := f.count(saved)
 		for range 5 {
-			before = l.packet(r, tables, program, before, text, &s)
+			before = l.packet(r, tables, f, before, text, &s)
 			if s.wrong > 5 {
 				return s
 			}
+		}
+		if s.rulesets%100 == 0 {
+			l.Log(s)
 		}
 	}
 	return s
@@ -260,7 +348,7 @@ func (l *lane) facts(tables []*netfilter.Table) *Facts {
 }
 
 // packet sends one packet and compares what the kernel counts with what is said to decide.
-func (l *lane) packet(r *rand.Rand, tables []*netfilter.Table, program string, before counters, text string, s *score) counters {
+func (l *lane) packet(r *rand.Rand, tables []*netfilter.Table, from filter, before counters, text string, s *score) counters {
 	f := l.facts(tables)
 	t := &tracer{Facts: f, target: &f.Containers[0], skip: map[netfilter.Place]bool{}}
 	t.env = f.Env(netfilter.IPv4)
@@ -297,14 +385,15 @@ func (l *lane) packet(r *rand.Rand, tables []*netfilter.Table, program string, b
 		s.unknown++
 		time.Sleep(2 * time.Millisecond)
 		l.arrived(p.SrcPort)
-		return parseCounters(l.run(l.router, "", program+"-save", "-c"))
+		return from.count(from.read())
 	}
 	var after counters
 	missing := "nothing"
 	for end := time.Now().Add(time.Second); missing != "" && time.Now().Before(end); {
-		after, missing = parseCounters(l.run(l.router, "", program+"-save", "-c")), ""
+		after, missing = from.count(from.read()), ""
 		for _, d := range decided {
-			if k := key(d.Table, d.Chain, d.Number); after[k] <= before[k] {
+			k := key(d.Table, d.Chain, d.Number)
+			if _, counts := after[k]; counts && after[k] <= before[k] {
 				missing = d.String()
 			}
 		}
@@ -351,9 +440,18 @@ func TestKernelIP(t *testing.T) {
 	for _, v6 := range []bool{false, true} {
 		for _, backend := range []netfilter.Backend{netfilter.NFTables, netfilter.Legacy} {
 			t.Run(fmt.Sprintf("v6=%v %s", v6, backend), func(t *testing.T) {
-				s := newLane(t, v6).compare(backend, seed(t), share(1000))
-				t.Logf("%d rulesets, %d packets: %d blocked, %d cannot tell (%.1f %%), %d wrong", s.rulesets, s.packets, s.blocked, s.unknown, 100*float64(s.unknown)/float64(max(1, s.packets)), s.wrong)
+				l := newLane(t, v6)
+				t.Log(l.compare(l.xtables(backend), seed(t), share(1000)))
 			})
 		}
+	}
+}
+
+func TestKernelNFT(t *testing.T) {
+	for _, v6 := range []bool{false, true} {
+		t.Run(fmt.Sprintf("v6=%v", v6), func(t *testing.T) {
+			l := newLane(t, v6)
+			t.Log(l.compare(l.native(), seed(t), share(1000)))
+		})
 	}
 }

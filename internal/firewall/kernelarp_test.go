@@ -135,8 +135,10 @@ func TestKernelARP(t *testing.T) {
 				return
 			}
 		}
+		if s.rulesets%100 == 0 {
+			t.Log(s)
+		}
 	}
-	t.Logf("%d rulesets, %d frames: %d blocked, %d cannot tell, %d wrong", s.rulesets, s.packets, s.blocked, s.unknown, s.wrong)
 }
 
 // frameDecided compares one frame's way with what the kernel did.

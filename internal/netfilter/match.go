@@ -37,6 +37,18 @@ func Invert(not bool, m Match) Match {
 	return m
 }
 
+// AllOf holds if all of its conditions do.
+type AllOf []Match
+
+// Holds implements Match.
+func (m AllOf) Holds(p *Packet, e *Env) Truth {
+	all := Yes
+	for _, one := range m {
+		all = min(all, one.Holds(p, e))
+	}
+	return all
+}
+
 // Side is the end of a packet that a condition is about.
 type Side int
 

@@ -236,8 +236,8 @@ func TestReachCauses(t *testing.T) {
 			"l3: iptables-nft filter DOCKER-USER rule 1: -i docker0 -o eth0 -m conntrack --ctdir REPLY -j REJECT --reject-with icmp-port-unreachable [ :0]\n"},
 		{"the connection's later packets", "iptables -I DOCKER-USER -i eth0 -m conntrack --ctstate ESTABLISHED -j DROP", "iptables -D DOCKER-USER 1", "web",
 			"l3: iptables-nft filter DOCKER-USER rule 1: -i eth0 -m conntrack --ctstate ESTABLISHED -j DROP [ :0]\n"},
-		{"nft", "nft add table inet fw; nft add chain inet fw fwd '{ type filter hook forward priority -5; }'; nft add rule inet fw fwd iifname eth0 tcp dport '{ 80, 443 }' drop", "nft delete table inet fw", "web",
-			"l3: nft-nft fw fwd rule 1: meta iifname eth0 tcp dport (set: [80, 443]) drop [ :0]\n"},
+		{"nft", "nft add table inet fw; nft add chain inet fw pass '{ type filter hook forward priority -5; }'; nft add rule inet fw pass iifname eth0 tcp dport '{ 80, 443 }' drop", "nft delete table inet fw", "web",
+			"l3: nft-nft fw pass rule 1: meta iifname eth0 tcp dport (set: [80, 443]) drop [ :0]\n"},
 	} {
 		s.root(c.do)
 		if s.get(map[string]int{"shy": 8081, "9999": 9999}[c.target]+map[string]int{"web": 8080, "8080": 8080}[c.target]) == nil {

@@ -17,6 +17,7 @@ func (s statements) expression(raw json.RawMessage) (field, string, bool) {
 			Result string
 			Flags  json.RawMessage
 		}
+		ExtHdr *struct{ Name string } `json:"exthdr"`
 		Concat []json.RawMessage
 	}
 	if json.Unmarshal(raw, &e) != nil {
@@ -36,6 +37,8 @@ func (s statements) expression(raw json.RawMessage) (field, string, bool) {
 	case e.FIB != nil:
 		f, ok := fibField(e.FIB.Result, compact(e.FIB.Flags))
 		return f, "fib " + compact(e.FIB.Flags) + " " + e.FIB.Result, ok
+	case e.ExtHdr != nil: // no packet here has one
+		return func(*netfilter.Packet, *netfilter.Env) (value, bool, bool) { return hasNot() }, "exthdr " + e.ExtHdr.Name, true
 	case e.Concat != nil:
 		return s.concat(e.Concat)
 	}
@@ -149,6 +152,29 @@ func port(proto int, destination bool) field {
 	}
 }
 
+func hops(p *netfilter.Packet, _ *netfilter.Env) (value, bool, bool) {
+	if p.TTL == 0 {
+		return cannotKnow()
+	}
+	return number(uint64(p.TTL))
+}
+
+// icmpNames are the types that nft lists by name and that packets here have.
+var icmpNames = map[int]string{135: "nd-neighbor-solicit", 136: "nd-neighbor-advert", 8: "echo-request", 0: "echo-reply"}
+
+func icmp(proto, at int) field {
+	return func(p *netfilter.Packet, _ *netfilter.Env) (value, bool, bool) {
+		if p.Proto != proto {
+			return hasNot()
+		}
+		v := value{number: uint64(p.ICMP[at])}
+		if at == 0 {
+			v.text = icmpNames[p.ICMP[0]]
+		}
+		return has(v)
+	}
+}
+
 var payloadFields = map[string]field{
 	"ip saddr": ofFamily(netfilter.IPv4, source), "ip daddr": ofFamily(netfilter.IPv4, destination),
 	"ip6 saddr": ofFamily(netfilter.IPv6, source), "ip6 daddr": ofFamily(netfilter.IPv6, destination),
@@ -158,6 +184,9 @@ var payloadFields = map[string]field{
 	"udp sport": port(netfilter.UDP, false), "udp dport": port(netfilter.UDP, true),
 	"th sport": port(0, false), "th dport": port(0, true),
 	"ether type": func(p *netfilter.Packet, _ *netfilter.Env) (value, bool, bool) { return name(string(p.Family)) },
+	"ip ttl":     ofFamily(netfilter.IPv4, hops), "ip6 hoplimit": ofFamily(netfilter.IPv6, hops),
+	"icmp type": icmp(netfilter.ICMP, 0), "icmp code": icmp(netfilter.ICMP, 1), "icmpv6 type": icmp(netfilter.ICMPv6, 0), "icmpv6 code": icmp(netfilter.ICMPv6, 1),
+	"ip frag-off": ofFamily(netfilter.IPv4, func(*netfilter.Packet, *netfilter.Env) (value, bool, bool) { return number(0) }),
 	"arp operation": ofFamily(netfilter.ARP, func(p *netfilter.Packet, _ *netfilter.Env) (value, bool, bool) {
 		return has(value{text: map[int]string{1: "request", 2: "reply"}[p.ARPOp], number: uint64(p.ARPOp)})
 	}),
@@ -201,8 +230,9 @@ var ctFields = map[string]field{
 	"mark":               tracked(func(c *netfilter.Conn) (value, bool, bool) { return mark(c.Mark) }),
 	"original proto-dst": tracked(func(c *netfilter.Conn) (value, bool, bool) { return number(uint64(c.Orig.Dst.Port())) }),
 	"original proto-src": tracked(func(c *netfilter.Conn) (value, bool, bool) { return number(uint64(c.Orig.Src.Port())) }),
-	"original daddr":     tracked(func(c *netfilter.Conn) (value, bool, bool) { return has(value{addr: c.Orig.Dst.Addr()}) }),
-	"original saddr":     tracked(func(c *netfilter.Conn) (value, bool, bool) { return has(value{addr: c.Orig.Src.Addr()}) }),
+	// Only with the family: nft 1.0.6 lists wrong numbers for a network without it.
+	"original ip daddr": tracked(func(c *netfilter.Conn) (value, bool, bool) { return has(value{addr: c.Orig.Dst.Addr()}) }),
+	"original ip saddr": tracked(func(c *netfilter.Conn) (value, bool, bool) { return has(value{addr: c.Orig.Src.Addr()}) }),
 }
 
 // fibField is the type of an address in the routing table.

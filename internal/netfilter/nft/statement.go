@@ -45,7 +45,7 @@ func (s statements) statement(r *netfilter.Rule, kind string, raw json.RawMessag
 	case "dnat", "snat", "masquerade", "redirect":
 		return s.nat(r, kind, raw)
 	case "mangle":
-		t.Change = s.mangle(raw)
+		t.Change = mangle(raw)
 		return "mangle " + compact(raw)
 	case "notrack":
 		t.Change = netfilter.Untrack{}
@@ -101,21 +101,6 @@ func address(raw json.RawMessage) (netip.Addr, bool) {
 	}
 	a, err := netip.ParseAddr(s)
 	return a, err == nil
-}
-
-// mangle reads only marks; other changes decide nothing here.
-func (s statements) mangle(raw json.RawMessage) netfilter.Change {
-	var m struct{ Key, Value json.RawMessage }
-	_ = json.Unmarshal(raw, &m)
-	key, text, _ := s.expression(m.Key)
-	if text != "meta mark" && text != "ct mark" {
-		return nil
-	}
-	var value uint32
-	if key == nil || json.Unmarshal(m.Value, &value) != nil {
-		return netfilter.SpoilMark{}
-	}
-	return netfilter.SetMark{Connection: text == "ct mark", Value: value, Mask: ^uint32(0)}
 }
 
 // verdictMap reads "iifname vmap { … }": one rule for each element, in the order of the
@@ -188,6 +173,9 @@ func (s statements) match(raw json.RawMessage) (netfilter.Match, string) {
 		Left, Right json.RawMessage
 	}
 	_ = json.Unmarshal(raw, &m)
+	if bits := bitMatch(m.Op, m.Left, m.Right); bits != nil {
+		return bits, compact(m.Left) + " " + m.Op + " " + compact(m.Right)
+	}
 	f, text, ok := s.expression(m.Left)
 	op := m.Op
 	if op == "==" || op == "in" {

@@ -1,0 +1,123 @@
+package nft
+
+import (
+	"net/netip"
+	"strings"
+	"testing"
+
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfilter"
+)
+
+// ruleset wraps rules of one chain, "EXPR", in what nft prints around them.
+func ruleset(exprs ...string) string {
+	var b strings.Builder
+	b.WriteString(`{"nftables":[{"metainfo":{"json_schema_version":1}},{"table":{"family":"inet","name":"t"}},{"chain":{"family":"inet","table":"t","name":"c","type":"filter","hook":"forward","prio":0,"policy":"drop"}},
+		{"chain":{"family":"inet","table":"t","name":"other"}},{"set":{"family":"inet","table":"t","name":"s","elem":["eth9",{"elem":{"val":"eth0"}}]}},
+		{"rule":{"family":"inet","table":"t","chain":"other","expr":[{"accept":null}]}}`)
+	for _, e := range exprs {
+		b.WriteString(`,{"rule":{"family":"inet","table":"t","chain":"c","expr":[` + e + `]}}`)
+	}
+	b.WriteString("]}")
+	return b.String()
+}
+
+func match(op, left, right string) string {
+	return `{"match":{"op":"` + op + `","left":` + left + `,"right":` + right + `}},{"accept":null}`
+}
+
+func TestExpressions(t *testing.T) {
+	p := netfilter.Packet{Family: netfilter.IPv4, In: "eth0", Out: "docker0", Proto: netfilter.TCP, Src: netip.MustParseAddr("192.0.2.1"), Dst: netip.MustParseAddr("172.17.0.2"), SrcPort: 5000, DstPort: 80,
+		Flags: netfilter.SYN, TTL: 63, Mark: netfilter.Bits{Value: 5, Known: ^uint32(0)}, Conn: netfilter.Conn{State: netfilter.New, DNAT: true, Mark: netfilter.NoMark,
+			Orig: netfilter.Tuple{Dst: netip.MustParseAddrPort("203.0.113.2:8080")}}}
+	const (
+		iif    = `{"meta":{"key":"iifname"}}`
+		dport  = `{"payload":{"protocol":"tcp","field":"dport"}}`
+		saddr  = `{"payload":{"protocol":"ip","field":"saddr"}}`
+		status = `{"ct":{"key":"status"}}`
+		flags  = `{"&":[{"payload":{"protocol":"tcp","field":"flags"}},["fin","syn","rst","ack"]]}`
+	)
+	for rule, want := range map[string]netfilter.Verdict{
+		match("==", iif, `"eth0"`):                                                                                  netfilter.Accept,
+		match("!=", iif, `"eth0"`):                                                                                  netfilter.Drop,
+		match("==", iif, `"eth*"`):                                                                                  netfilter.Accept,
+		match("==", iif, `"@s"`):                                                                                    netfilter.Accept,
+		match("==", iif, `{"set":["lo","br0"]}`):                                                                    netfilter.Drop,
+		match("==", dport, `80`):                                                                                    netfilter.Accept,
+		match("==", dport, `{"set":[22,{"range":[79,81]}]}`):                                                        netfilter.Accept,
+		match(">", dport, `80`):                                                                                     netfilter.Drop,
+		match("==", `{"payload":{"protocol":"udp","field":"dport"}}`, `80`):                                         netfilter.Drop,
+		match("!=", `{"payload":{"protocol":"udp","field":"dport"}}`, `80`):                                         netfilter.Drop,
+		match("==", saddr, `{"prefix":{"addr":"192.0.2.0","len":24}}`):                                              netfilter.Accept,
+		match("==", saddr, `{"range":["192.0.2.2","192.0.2.9"]}`):                                                   netfilter.Drop,
+		match("==", `{"payload":{"protocol":"ip6","field":"saddr"}}`, `"::1"`):                                      netfilter.Drop,
+		match("in", `{"ct":{"key":"state"}}`, `["established","related"]`):                                          netfilter.Drop,
+		match("==", `{"ct":{"key":"state"}}`, `{"set":["new","invalid"]}`):                                          netfilter.Accept,
+		match("in", status, `"dnat"`):                                                                               netfilter.Accept,
+		match("==", `{"ct":{"key":"proto-dst","dir":"original"}}`, `8080`):                                          netfilter.Accept,
+		match("==", `{"ct":{"key":"direction"}}`, `"reply"`):                                                        netfilter.Drop,
+		match("==", flags, `"syn"`):                                                                                 netfilter.Accept,
+		match("==", flags, `["syn","ack"]`):                                                                         netfilter.Drop,
+		match("==", `{"&":[{"meta":{"key":"mark"}},4]}`, `4`):                                                       netfilter.Accept,
+		match("==", `{"concat":[`+iif+`,`+dport+`]}`, `{"set":[{"concat":["eth0",80]}]}`):                           netfilter.Accept,
+		match("==", `{"socket":{"key":"cgroupv2"}}`, `"x"`):                                                         netfilter.Unsure,
+		match("==", `{"fib":{"result":"type","flags":"daddr"}}`, `"local"`):                                         netfilter.Drop,
+		match("==", `{"fib":{"result":"oif","flags":["saddr","iif"]}}`, `false`):                                    netfilter.Unsure,
+		`{"jump":{"target":"other"}}`:                                                                               netfilter.Accept,
+		`{"jump":{"target":"missing"}}`:                                                                             netfilter.Unsure,
+		`{"vmap":{"key":` + iif + `,"data":{"set":[["eth1",{"drop":null}],["eth0",{"jump":{"target":"other"}}]]}}}`: netfilter.Accept,
+		`{"limit":{"rate":5,"per":"minute"}},{"accept":null}`:                                                       netfilter.Unsure,
+		`{"counter":{"packets":0,"bytes":0}},{"log":null},{"accept":null}`:                                          netfilter.Accept,
+		`{"reject":{"type":"tcp reset"}}`:                                                                           netfilter.Drop,
+		`{"queue":{"num":1}}`:                                                                                       netfilter.Unsure,
+	} {
+		all, err := Parse([]byte(ruleset(rule)), func(string, string) bool { return false })
+		if err != nil {
+			t.Errorf("%s: %v", rule, err)
+			continue
+		}
+		way := netfilter.Through(all[0].Chain("c"), p, &netfilter.Env{}, nil)
+		if got := way.Verdict(); got != want {
+			t.Errorf("%s\ngot %v, want %v: %v", rule, got, want, way.Endings)
+		}
+	}
+}
+
+// A mark that a rule sets is seen by the rules behind it.
+func TestMarks(t *testing.T) {
+	const meta, ct = `{"meta":{"key":"mark"}}`, `{"ct":{"key":"mark"}}`
+	set := func(key, to string) string { return `{"mangle":{"key":` + key + `,"value":` + to + `}}` }
+	for _, c := range []struct{ change, right string }{
+		{set(meta, `7`), "7"},
+		{set(meta, `{"|":[{"&":[`+meta+`,4294967294]},8]}`), "12"}, // (5 & ~1) | 8
+		{set(meta, `{"^":[{"&":[`+meta+`,4]},1]}`), "5"},
+		{set(meta, ct), "3"},
+		{set(ct, meta) + `]}},{"rule":{"family":"inet","table":"t","chain":"c","expr":[` + set(meta, `0`) + `]}},{"rule":{"family":"inet","table":"t","chain":"c","expr":[` + set(meta, ct), "5"},
+	} {
+		all, err := Parse([]byte(ruleset(c.change, match("==", meta, c.right))), func(string, string) bool { return false })
+		if err != nil {
+			t.Fatal(err)
+		}
+		p := netfilter.Packet{Family: netfilter.IPv4, Mark: netfilter.Bits{Value: 5, Known: ^uint32(0)}, Conn: netfilter.Conn{State: netfilter.New, Mark: netfilter.Bits{Value: 3, Known: ^uint32(0)}}}
+		if way := netfilter.Through(all[0].Chain("c"), p, &netfilter.Env{}, nil); way.Verdict() != netfilter.Accept {
+			t.Errorf("%s is not %s: %v, mark %v", c.change, c.right, way.Endings, way.Packet.Mark)
+		}
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	f.Add(ruleset(match("==", `{"meta":{"key":"iifname"}}`, `"eth0"`)))
+	f.Add(ruleset(`{"vmap":{"key":{"meta":{"key":"iifname"}},"data":{"set":[["eth1",{"drop":null}]]}}}`, `{"dnat":{"addr":"10.0.0.1","port":80}}`))
+	f.Fuzz(func(t *testing.T, text string) {
+		all, err := Parse([]byte(text), func(string, string) bool { return false })
+		if err != nil {
+			return
+		}
+		for _, table := range all {
+			for _, c := range table.Chains {
+				if c.Hook != "" {
+					netfilter.Through(c, netfilter.Packet{Family: netfilter.IPv4, Proto: netfilter.TCP, Src: netip.MustParseAddr("192.0.2.1"), Dst: netip.MustParseAddr("192.0.2.2"), Conn: netfilter.Conn{State: netfilter.New}}, &netfilter.Env{}, nil)
+				}
+			}
+		}
+	})
+}
