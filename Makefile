@@ -18,7 +18,7 @@ all: build
 
 help:
 	@echo 'make build            build bin/docker-vpn-helper'
-	@echo 'make demo             watch a broken machine being repaired; needs no VirtualBox, no root (1 minute)'
+	@echo 'make demo             watch a broken machine being repaired; needs no VirtualBox, no root (2 minutes)'
 	@echo 'make test             run the tests (10 minutes)'
 	@echo 'make install          install the program, man pages and completions into PREFIX (/usr/local)'
 	@echo 'make uninstall        remove them again'
@@ -69,8 +69,8 @@ realvbox: need-go
 	scripts/realvbox $(TESTFLAGS)
 
 demo: need-go
-	@echo 'Compiling the demo (up to a minute the first time) ...'
-	@$(GO) build -o bin/demo ./internal/lab/cmd/demo
+	@echo 'Compiling the demo (a minute the first time) ...'
+	@CGO_ENABLED=0 $(GO) build -trimpath -o bin/demo ./internal/lab/cmd/demo
 	@bin/demo
 
 bench: need-go
@@ -116,6 +116,8 @@ man: need-go
 # Installing builds nothing, because sudo may not find Go: run make before.
 install:
 	@test -x bin/docker-vpn-helper || { echo "run 'make' first (without sudo), then '$(MAKE) install' again" >&2; exit 1; }
+	@d='$(DESTDIR)$(PREFIX)/bin'; while [ ! -e "$$d" ]; do d=$$(dirname "$$d"); done; [ -w "$$d" ] || \
+	  { echo "$$d cannot be written: use 'sudo $(MAKE) install', or '$(MAKE) install PREFIX=$$HOME/.local'" >&2; exit 1; }
 	install -d '$(DESTDIR)$(PREFIX)/bin' '$(DESTDIR)$(MANDIR)' '$(DESTDIR)$(BASHDIR)' '$(DESTDIR)$(ZSHDIR)' '$(DESTDIR)$(FISHDIR)'
 	install -m 0755 bin/docker-vpn-helper '$(DESTDIR)$(PREFIX)/bin/docker-vpn-helper'
 	install -m 0644 docs/man/*.1 '$(DESTDIR)$(MANDIR)/'

@@ -46,7 +46,7 @@ func (c *AddRule) rule() vbox.Forward {
 }
 
 func (c *AddRule) About() engine.About {
-	return engine.About{Kind: "add-nat-rule", Doing: fmt.Sprintf("adding NAT rule 127.0.0.1:%d -> guest %d", c.Port, c.rule().GuestPort)}
+	return engine.About{Kind: "add-nat-rule", Doing: fmt.Sprintf("adding NAT rule 127.0.0.1:%d -> VM port %d", c.Port, c.rule().GuestPort)}
 }
 
 func (c *AddRule) String() string {
@@ -54,7 +54,7 @@ func (c *AddRule) String() string {
 	if c.Old != nil {
 		verb = "replace"
 	}
-	return fmt.Sprintf("%s NAT rule %s (127.0.0.1:%d -> guest %d)", verb, virtualbox.RuleName, c.Port, c.rule().GuestPort)
+	return fmt.Sprintf("%s NAT rule %s (127.0.0.1:%d -> VM port %d)", verb, virtualbox.RuleName, c.Port, c.rule().GuestPort)
 }
 
 // Backup has nothing to read: the plan has the rule that was there, Old.

@@ -25,7 +25,7 @@ func TestThePlannedEndpointHasThePortOfThePlan(t *testing.T) {
 	layer := func(name string) engine.LayerReport {
 		return r.Layers[slices.IndexFunc(r.Layers, func(l engine.LayerReport) bool { return l.Layer == name })]
 	}
-	if plan := layer("forward").Changes; !slices.Equal(plan, []string{"add NAT rule docker-vpn-helper (127.0.0.1:2377 -> guest 2376)"}) {
+	if plan := layer("forward").Changes; !slices.Equal(plan, []string{"add NAT rule docker-vpn-helper (127.0.0.1:2377 -> VM port 2376)"}) {
 		t.Errorf("plan %q", plan)
 	}
 	if found, want := layer("env").Findings[0].Title, "DOCKER_HOST is tcp://localhost:2376, the endpoint is tcp://localhost:2377"; found != want {

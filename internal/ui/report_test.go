@@ -45,7 +45,7 @@ func broken() engine.Report {
 		Layers: []engine.LayerReport{
 			one("machine", engine.OK, "machine.ok", "VM running", ""),
 			one("route", engine.Warn, "route.hijacked", "VPN: 192.168.99.100 goes into utun4 (Cisco Secure Client) instead of vboxnet0", ""),
-			one("forward", engine.Fail, "forward.rule-missing", "no NAT rule for guest port 2376", "docker-vpn-helper fix default"),
+			one("forward", engine.Fail, "forward.rule-missing", "no NAT rule for port 2376 of the VM", "docker-vpn-helper fix default"),
 			one("ssh", engine.Unknown, "ssh.unknown", "could not tell: \x1b[31mred\x1b[0m", "docker-vpn-helper -s '/Users/somebody/with a long name/machines' doctor default"),
 			{Layer: "tls", Status: engine.Blocked, BlockedBy: "ssh"},
 			{Layer: "daemon", Status: engine.Blocked, BlockedBy: "forward"},

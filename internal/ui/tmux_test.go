@@ -20,7 +20,7 @@ func TestMain(m *testing.M) {
 	u := New(os.Stdin, os.Stdout, os.Stderr, os.Getenv)
 	done := u.Busy("default", "a step that is so slow that everybody waits for it")
 	time.Sleep(1500 * time.Millisecond)
-	u.Say("[default] adding NAT rule 127.0.0.1:2376 -> guest 2376")
+	u.Say("[default] adding NAT rule 127.0.0.1:2376 -> VM port 2376")
 	time.Sleep(1500 * time.Millisecond)
 	done()
 	u.Report(broken(), fixIt)

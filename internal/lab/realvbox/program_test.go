@@ -29,7 +29,7 @@ func TestStoppedVM(t *testing.T) {
 	b.device()
 	b.prints(b.program(0, "ls"), "default", "virtualbox", "poweroff")
 	b.prints(b.program(1, "doctor"), "machine.not-running", "VM is poweroff")
-	b.prints(b.program(1, "fix", "--dry-run"), "start VM default", "add NAT rule docker-vpn-helper (127.0.0.1:2376 -> guest 2376)")
+	b.prints(b.program(1, "fix", "--dry-run"), "start VM default", "add NAT rule docker-vpn-helper (127.0.0.1:2376 -> VM port 2376)")
 	if diff := cmp.Diff([]string{"ssh,tcp,127.0.0.1,50022,,22"}, b.rules("default")); diff != "" {
 		t.Error(diff)
 	}
@@ -59,7 +59,7 @@ func TestPortOfAnotherVM(t *testing.T) {
 	b := newBox(t, "default", "dev")
 	b.device()
 	b.manage("modifyvm", "dev", "--natpf1", "web,tcp,,2376,,80")
-	b.prints(b.program(1, "fix", "--dry-run", "default"), "127.0.0.1:2377 -> guest 2376")
+	b.prints(b.program(1, "fix", "--dry-run", "default"), "127.0.0.1:2377 -> VM port 2376")
 	b.prints(b.program(1, "fix", "--dry-run", "--port", "2376", "default"), `NAT rule "web" of VM "dev" uses it`)
 }
 
@@ -110,7 +110,7 @@ func TestOddNames(t *testing.T) {
 		}
 		b.manage("modifyvm", uuid, "--nic1", "nat", "--natpf1", fmt.Sprintf("r,tcp,,%d,,80", 2376+i))
 	}
-	b.prints(b.program(1, "fix", "--dry-run"), fmt.Sprintf("127.0.0.1:%d -> guest 2376", 2376+len(odd)))
+	b.prints(b.program(1, "fix", "--dry-run"), fmt.Sprintf("127.0.0.1:%d -> VM port 2376", 2376+len(odd)))
 	b.manage("modifyvm", "default", "--name", "my vm")
 	config := filepath.Join(machines, "default", "config.json")
 	data, err := os.ReadFile(config)
@@ -155,7 +155,7 @@ func TestInaccessibleVM(t *testing.T) {
 	b.prints(a, "machine.inaccessible", uuid, "VBoxManage list -l vms")
 	long := run(t, launcher, "list", "-l", "vms")
 	b.prints(long, settings("default"), uuid) // what the hint leads to names the file
-	b.prints(b.program(1, "fix", "--dry-run", "dev"), "127.0.0.1:2376 -> guest 2376")
+	b.prints(b.program(1, "fix", "--dry-run", "dev"), "127.0.0.1:2376 -> VM port 2376")
 	b.prints(b.program(0, "ls"), "default", "dev")
 }
 
@@ -190,7 +190,7 @@ func TestFiftyVMs(t *testing.T) {
 			t.Logf("%s: %s", args[0], took.Round(time.Millisecond))
 		}
 	}
-	b.prints(b.program(1, "fix", "--dry-run", "default"), fmt.Sprintf("127.0.0.1:%d -> guest 2376", 2376+48))
+	b.prints(b.program(1, "fix", "--dry-run", "default"), fmt.Sprintf("127.0.0.1:%d -> VM port 2376", 2376+48))
 }
 
 // list is `list vms`, read by the program's parser.

@@ -13,11 +13,11 @@ var findings engine.Table
 
 var (
 	doesNotApply  = findings.OK("forward.ok", "a NAT rule does not apply to this driver")
-	rulePresent   = findings.OK("forward.ok", "NAT rule %s: 127.0.0.1:%d -> guest %d")
+	rulePresent   = findings.OK("forward.ok", "NAT rule %s: 127.0.0.1:%d -> VM port %d")
 	natMissing    = findings.Fail("forward.nat-missing", "no network adapter of the VM is attached to NAT, so no port can be forwarded", nil)
 	natUnneeded   = findings.Warn("forward.nat-missing", "no network adapter of the VM is attached to NAT, so no port can be forwarded"+untilVPN, nil)
-	ruleMissing   = findings.Fail("forward.rule-missing", "no NAT rule for guest port %d%s", hint.Fix())
-	ruleUnneeded  = findings.Warn("forward.rule-missing", "no NAT rule for guest port %d%s"+untilVPN, hint.Fix())
+	ruleMissing   = findings.Fail("forward.rule-missing", "no NAT rule for port %d of the VM%s", hint.Fix())
+	ruleUnneeded  = findings.Warn("forward.rule-missing", "no NAT rule for port %d of the VM%s"+untilVPN, hint.Fix())
 	portTaken     = findings.Fail("forward.port-taken", "NAT rule %s wants 127.0.0.1:%d, which belongs to %s", hint.Fix())
 	noPort        = findings.Fail("forward.port-taken", "%s", nil)
 	openToNetwork = findings.Warn("forward.open-to-network", "NAT rule %s listens on %s, port %d: others in the network reach dockerd's port", nil)

@@ -23,7 +23,7 @@ func TestFindingsAndChanges(t *testing.T) {
 	add := &changes.AddRule{VM: "default", UUID: "1111", Slot: 1, Port: 2377, Guest: 2376}
 	wanted, replacing := *add, *add
 	wanted.Demanded, replacing.Old = true, &ours
-	missing := engine.Finding{Code: "forward.rule-missing", Status: engine.Fail, Title: "no NAT rule for guest port 2376", Hint: hint.Fix()}
+	missing := engine.Finding{Code: "forward.rule-missing", Status: engine.Fail, Title: "no NAT rule for port 2376 of the VM", Hint: hint.Fix()}
 	unneeded, beside := missing, missing
 	unneeded.Status, unneeded.Title = engine.Warn, missing.Title+": dockerd answers at the host-only address, until a VPN takes it away"
 	beside.Title += " on 127.0.0.1 alone"
@@ -38,7 +38,7 @@ func TestFindingsAndChanges(t *testing.T) {
 			Title: "no network adapter of the VM is attached to NAT, so no port can be forwarded",
 			Hint:  hint.DockerMachine("stop", hint.Machine).Then("&&", hint.VBoxManage("modifyvm", "default", "--nic1", "nat")).Then("&&", hint.Fix())}}, nil},
 		"rule": {with(func(s *State) { s.Rules, s.Old = []vbox.Forward{ours}, &ours }), []engine.Finding{{Code: "forward.ok", Status: engine.OK,
-			Title: "NAT rule docker-vpn-helper: 127.0.0.1:2376 -> guest 2376"}}, nil},
+			Title: "NAT rule docker-vpn-helper: 127.0.0.1:2376 -> VM port 2376"}}, nil},
 		"no_rule":                           {with(func(s *State) { s.Port = 2377 }), []engine.Finding{missing}, []engine.Change{add}},
 		"no_rule_and_a_port_is_asked_for":   {with(func(s *State) { s.Port, s.Demanded = 2377, true }), []engine.Finding{missing}, []engine.Change{&wanted}},
 		"no_rule_and_the_address_works":     {with(func(s *State) { s.Port, s.HostOnlyWorks = 2377, true }), []engine.Finding{unneeded}, []engine.Change{add}},

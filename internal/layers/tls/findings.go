@@ -25,13 +25,13 @@ var (
 	drift             = findings.Warn("tls.drift", "the served certificate is not %s", hint.Fix("--reissue"))
 
 	nameMissing      = findings.Fail("tls.name-missing", "%s", hint.Fix())
-	localhostMissing = findings.Warn("tls.name-missing", "the served certificate does not name localhost: it is no good behind a NAT rule", hint.Fix())
-	addressMissing   = findings.Aside("tls.address-missing", "the served certificate does not name %s: clients that dial it by that name refuse it", hint.Fix("--reissue"))
+	localhostMissing = findings.Warn("tls.name-missing", "the certificate lacks the name localhost: docker would refuse it behind a NAT rule", hint.Fix())
+	addressMissing   = findings.Aside("tls.address-missing", "the certificate lacks the name %s: clients that connect by that name reject it", hint.Fix("--reissue"))
 
 	clientUnusable = findings.Add(engine.Definition{Code: "tls.client-cert-unusable", Status: engine.Fail, Weight: engine.Outranks, Title: "%s%s"})
 	clientRejected = findings.Fail("tls.client-cert-rejected", "%s%s", nil)
 	foreignCA      = findings.Fail("tls.client-cert-rejected", "ca.pem on the docker host is another than the store's: dockerd does not accept the client certificate", nil)
-	noClientAuth   = findings.Warn("tls.no-client-auth", "dockerd asks for no client certificate: whoever reaches the port is root on the docker host", nil)
+	noClientAuth   = findings.Warn("tls.no-client-auth", "dockerd asks for no client certificate: everyone who reaches the port is root on the docker host", nil)
 
 	clockSkew = findings.Aside("tls.clock-skew", "%s", setClock)
 	// A reissued certificate is made for both clocks: the clock is to blame only where
