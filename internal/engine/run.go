@@ -167,6 +167,9 @@ func (r *run) finish(ctx, hard context.Context, err error) (Result, error) {
 	}
 	back, cancel := context.WithTimeout(hard, rollbackTime)
 	defer cancel()
+	if ctx.Err() != nil { // a user who has pressed Ctrl-C must not press it again
+		r.note("stopped: rolling back, up to a minute")
+	}
 	r.Target.Forget()
 	r.Target.PrepareRollback(back)
 	left, undoErr := r.revert(back, j, journal.RolledBack)
