@@ -118,7 +118,7 @@ const (
 // show is the story. Each step has to end as it should, so the demo is a test too.
 func (d *demo) show() error {
 	comment, command := color.New(color.Faint), color.New(color.FgCyan)
-	fmt.Println("This is a laptop with a docker-machine VM, all of it simulated in a temporary directory.")
+	fmt.Println("This is a laptop with a docker-machine VM, all of it simulated in a temporary\ndirectory: VirtualBox, the VPN, sudo and route as well. Nothing of yours is touched.")
 	for _, s := range []struct {
 		say, before, line string
 		vpn               string
