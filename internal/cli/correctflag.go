@@ -43,7 +43,7 @@ func (a *app) flagError(cmd *cobra.Command, err error) error {
 
 // flagSynonyms are flags of other programs for ours.
 var flagSynonyms = map[string]string{
-	"-n": "--dry-run", "-a": "--all", "-D": "--verbose", "--debug": "--verbose", "--force": "--yes", "-f": "--yes", "--storage": "--storage-path",
+	"-n": "--dry-run", "-a": "--all", "-D": "--verbose", "--debug": "--verbose", "--storage": "--storage-path",
 	"-V": "--version", "--output": "--json", "--check": "--dry-run", "--simulate": "--dry-run", "--assume-yes": "--yes", "--colour": "--color",
 }
 

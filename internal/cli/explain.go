@@ -29,7 +29,7 @@ func (a *app) explainCmd() *cobra.Command {
 explain alone lists the codes.
 
 explain - does the same for an error message of docker, docker-machine, ssh,
-VBoxManage, docker-compose, curl or minikube, which it reads from standard input.
+VBoxManage, docker-compose, curl or minikube, which it reads from standard input, or takes as one argument in quotes.
 
 explain -- COMMAND runs the command, passes its input and output through, and
 explains its error message if it fails: exit status 1; 0 if it succeeds.
@@ -103,10 +103,10 @@ func (a *app) explainCode(code string) error {
 	return nil
 }
 
-// codesOf are the codes of what is wrong with a layer.
+// codesOf are the codes of what is wrong with a layer, or the names of a program's messages.
 func codesOf(layer string) (all []string) {
 	prefix := strings.TrimSuffix(layer, ".") + "."
-	for _, code := range docs.Codes() {
+	for _, code := range append(docs.Codes(), messageNames()...) {
 		if strings.HasPrefix(code, prefix) && !strings.HasSuffix(code, ".ok") {
 			all = append(all, code)
 		}
@@ -218,7 +218,7 @@ func (a *app) explainText(text string, command *ran) error {
 		rest = ok
 	}
 	if !ok {
-		message := "unrecognized error message (it must be whole, from the first word)"
+		message := "unrecognized error message; paste all of it, with the lines around it"
 		if command != nil {
 			message = command.failure
 		}

@@ -166,7 +166,7 @@ func (a *app) globalFlags(root *cobra.Command) {
 	f.BoolVar(&a.ui.JSON, "json", false, "print one JSON object and nothing else")
 	a.ui.JSON = wantsJSON(a.args)
 	f.BoolVarP(&a.ui.Verbose, "verbose", "v", false, "log each step to stderr")
-	f.BoolVarP(&a.yes, "yes", "y", false, "answer yes to every question")
+	f.BoolVarP(&a.yes, "yes", "y", false, "answer yes to every question, such as whether containers may be stopped")
 	f.DurationVar(&a.timeout, "timeout", 0, "give up and roll back after `DURATION`, such as 90s or 2m (default none)")
 	f.StringVar(&a.color, "color", string(ui.Auto), "color the output `WHEN`: auto, always, never")
 }
