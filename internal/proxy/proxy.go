@@ -326,7 +326,9 @@ func (s *Server) join(c *client, upstream relay.Stream, event *Event) {
 // reason is why a stream has ended before its time.
 func reason(err error) string {
 	switch {
-	case errors.Is(err, net.ErrClosed), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.ECONNRESET):
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		return "" // how docker's client leaves
+	case errors.Is(err, net.ErrClosed), errors.Is(err, syscall.ECONNRESET):
 		return "the connection was lost"
 	}
 	return err.Error()
