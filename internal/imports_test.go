@@ -78,6 +78,7 @@ func TestWhoMayImportWhom(t *testing.T) {
 		"internal/endpoint":   {"internal/certs", "internal/dockerd", "internal/host", "internal/memo", "internal/shell", "internal/store", "internal/vbox", "internal/virtualbox"},
 		"internal/access":     {"internal/dockerhost", "internal/host", "internal/memo", "internal/sshhost", "internal/store", "internal/text", "internal/vbox", "internal/virtualbox"},
 		"internal/ports":      {"internal/dockerd"},
+		"internal/service":    {"internal/host"},
 		"internal/follow":     {"internal/access", "internal/dockerd", "internal/host", "internal/ports", "internal/relay"},
 		"internal/userssh":    {"internal/host", "internal/memo", "internal/sshhost"},
 		"internal/dockercli":  {"internal/host", "internal/memo"},
@@ -114,5 +115,5 @@ func within(path, base string) bool { return path == base || strings.HasPrefix(p
 
 // pure packages turn text into values and values into text.
 func pure(from string) bool {
-	return slices.Contains([]string{"internal/vbox", "internal/vbox/installation", "internal/routes", "internal/certs", "internal/shell", "internal/hint", "internal/ports", "internal/netfilter", "internal/netfilter/nft", "internal/firewall/writer"}, from)
+	return slices.Contains([]string{"internal/vbox", "internal/vbox/installation", "internal/routes", "internal/certs", "internal/shell", "internal/hint", "internal/ports", "internal/service", "internal/netfilter", "internal/netfilter/nft", "internal/firewall/writer"}, from)
 }

@@ -165,6 +165,9 @@ func fetch(ts *testscript.TestScript, neg bool, args []string) {
 		}
 		return
 	}
+	for deadline := time.Now().Add(20 * time.Second); err != nil && time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+		r, err = client.Get("http://" + args[0] + "/") // its program may just be starting
+	}
 	ts.Check(err)
 	defer r.Body.Close()
 	body, err := io.ReadAll(r.Body)

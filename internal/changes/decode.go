@@ -17,6 +17,8 @@ var kinds = []func() engine.Change{
 	func() engine.Change { return &ConfigureAdapter{} },
 	func() engine.Change { return &RestartModules{} },
 	func() engine.Change { return &AddRule{} },
+	func() engine.Change { return &ChangePorts{} },
+	func() engine.Change { return &SwitchService{} },
 	func() engine.Change { return &StartDaemon{} },
 	func() engine.Change { return &Reissue{} },
 	func() engine.Change { return &AddSANs{} },

@@ -64,9 +64,7 @@ func (c *AddRule) Backup(context.Context, *target.Target) error { return nil }
 // covers the search and the rule. Then it verifies that VirtualBox listens, because
 // VirtualBox accepts rules whose bind fails.
 func (c *AddRule) Apply(ctx context.Context, t *target.Target) error {
-	unlock, err := t.Laptop.Lock(ctx, filepath.Join(t.StateDir, "ports.lock"), func() { // one for all stores
-		t.Notify("waiting for another docker-vpn-helper that is choosing a port")
-	})
+	unlock, err := lockPorts(ctx, t)
 	if err != nil {
 		return err
 	}
@@ -107,6 +105,14 @@ func (c *AddRule) Apply(ctx context.Context, t *target.Target) error {
 		}
 	}
 	return fmt.Errorf("VirtualBox took NAT rule %s and did not listen, on %d ports in a row", virtualbox.RuleName, bindTries)
+}
+
+// lockPorts takes the lock under which a port is chosen and its rule added. It is one for
+// all stores: they share the laptop's ports.
+func lockPorts(ctx context.Context, t *target.Target) (unlock func(), err error) {
+	return t.Laptop.Lock(ctx, filepath.Join(t.StateDir, "ports.lock"), func() {
+		t.Notify("waiting for another docker-vpn-helper that is choosing a port")
+	})
 }
 
 // bound reports whether VirtualBox listens for the new rule. The port was free a
@@ -169,8 +175,12 @@ func (c *AddRule) CheckUndo(ctx context.Context, t *target.Target) error {
 
 // lookUp asks VirtualBox for the VM. Where the VM is gone, its rules are, too.
 func (c *AddRule) lookUp(ctx context.Context, t *target.Target) (vm vbox.VM, exists bool, err error) {
+	return lookUp(ctx, t, vbox.VMRef{Name: c.VM, UUID: c.UUID})
+}
+
+func lookUp(ctx context.Context, t *target.Target, ref vbox.VMRef) (vm vbox.VM, exists bool, err error) {
 	t.Forget()
-	vm, err = t.VirtualBox.LookUpRef(ctx, vbox.VMRef{Name: c.VM, UUID: c.UUID})
+	vm, err = t.VirtualBox.LookUpRef(ctx, ref)
 	if vbox.KindOf(err) == vbox.NotFound {
 		return vm, false, nil
 	}

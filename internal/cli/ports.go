@@ -20,18 +20,23 @@ import (
 
 func (a *app) portsCmd() *cobra.Command {
 	cmd := &cobra.Command{
-		Use:   "ports [MACHINE]",
+		Use:   "ports [HOST]",
 		Short: "List published ports and where the laptop reaches them",
 		Long: `ports lists the published ports of all running containers: where each one listens on the
-docker host, and where the laptop reaches it. Nothing is changed.
-
-Without MACHINE it is $DOCKER_MACHINE_NAME, else the only machine in the store, else "default".`,
+docker host, and where the laptop reaches it. Nothing is changed.`,
 		Example: `  docker-vpn-helper ports default
+  docker-vpn-helper ports ssh://me@build
   docker-vpn-helper ports --json default`,
-		Args: a.oneMachine,
-		RunE: func(_ *cobra.Command, args []string) error { return a.withMachine(args, a.ports) },
+		Args: a.oneHost,
+		RunE: func(_ *cobra.Command, args []string) error {
+			s, err := a.site()
+			if err != nil {
+				return err
+			}
+			return a.onHost(s, args, a.ports, target.AllKinds()...)
+		},
 	}
-	cmd.AddCommand(a.portsFollowCmd())
+	cmd.AddCommand(a.portsFollowCmd(), a.portsOnCmd(), a.portsOffCmd(), a.portsStatusCmd(), a.portsAddCmd(), a.portsRmCmd())
 	return cmd
 }
 
@@ -68,10 +73,10 @@ func (a *app) ports(t *target.Target) error {
 			Schema int       `json:"schema"`
 			Host   string    `json:"host"`
 			Ports  []portRow `json:"ports"`
-		}{engine.Schema, "machine:" + t.Machine.Name, rows})
+		}{engine.Schema, t.Ref.String(), rows})
 	}
 	if len(rows) == 0 {
-		a.ui.Say("[%s] no running container publishes a port", t.Machine.Name)
+		a.ui.Say("[%s] no running container publishes a port", t.Name())
 		return nil
 	}
 	table := make([][]string, len(rows))
@@ -93,16 +98,18 @@ func (a *app) ports(t *target.Target) error {
 // published asks dockerd for the published ports. A docker host that is off, or does not
 // answer, is an error with exit status 4.
 func (a *app) published(ctx context.Context, t *target.Target) ([]ports.Published, error) {
-	if running, err := t.VM.Running(ctx); err == nil && !running {
-		text := fmt.Sprintf("machine %q is not running (%s)", t.Machine.Name, cmp.Or(t.VM.StateText(ctx), "unknown"))
-		return nil, &exitError{code: exitUnknown, message: text, hint: t.StartHint(ctx)}
+	if t.Kind == target.Machine {
+		if running, err := t.VM.Running(ctx); err == nil && !running {
+			text := fmt.Sprintf("machine %q is not running (%s)", t.Machine.Name, cmp.Or(t.VM.StateText(ctx), "unknown"))
+			return nil, &exitError{code: exitUnknown, message: text, hint: t.StartHint(ctx)}
+		}
 	}
-	list, err := dockerd.New(t.Endpoints.Dial).Containers(ctx)
+	list, err := dockerd.New(t.Docker).Containers(ctx)
 	switch {
 	case a.interrupted():
 		return nil, errInterrupted
 	case err != nil:
-		text := fmt.Sprintf("listing the containers of machine %q: %v", t.Machine.Name, err)
+		text := fmt.Sprintf("listing the containers of %s: %v", named(t), err)
 		return nil, &exitError{code: exitUnknown, message: text, hint: t.Hint(hint.Own("doctor", hint.Machine))}
 	}
 	return ports.Of(list), nil
@@ -113,6 +120,18 @@ func waysTo(ctx context.Context, t *target.Target) ports.Ways {
 	w := ports.Ways{NoWay: "the host-only address is out of reach, and nothing forwards it"}
 	if run, ok := follow.Current(ctx, t.Laptop, t.State()); ok {
 		w.Followed = run.Followed()
+	}
+	switch t.Kind {
+	case target.Local:
+		w.Here = true
+		return w
+	case target.SSH:
+		w.NoWay = "nothing forwards it"
+		return w
+	case target.TCP:
+		w.HostOnly, _ = netip.ParseAddr(t.TCP.Host())
+		w.NoWay = "nothing forwards it"
+		return w
 	}
 	if t.Endpoints.Ask(ctx, t.Endpoints.HostOnly()).Verified() {
 		w.HostOnly = t.HostOnly()

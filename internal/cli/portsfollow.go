@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -20,24 +21,26 @@ import (
 
 // followFlags are the user's wishes for a run.
 type followFlags struct {
-	bind  string
-	remap bool
+	bind    string
+	remap   bool
+	service bool // it runs as the login service
 }
 
 func (a *app) portsFollowCmd() *cobra.Command {
 	var f followFlags
 	cmd := &cobra.Command{
-		Use:   "follow [MACHINE]",
+		Use:   "follow [HOST]",
 		Short: "Keep published ports on localhost, as long as it runs",
 		Long: `follow puts every published TCP port of a running container on 127.0.0.1 and ::1 of the
 laptop, at the same number, and takes it away when the container stops. It prints one line
-a change. Connections go through one SSH connection, which no VPN can cut.
+a change. Connections go through one SSH connection, which no VPN can cut. UDP ports get a NAT
+rule of VirtualBox each, where the docker host is a machine.
 
 While the docker host is away, ports stay reserved and connections are reset; follow
 connects again by itself. Ctrl-C ends it, and removes every port.`,
 		Example: `  docker-vpn-helper ports follow default
-  docker-vpn-helper ports follow --remap default`,
-		Args: a.oneMachine,
+  docker-vpn-helper ports follow --remap ssh://me@build`,
+		Args: a.oneHost,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			var bind netip.Addr
 			if cmd.Flags().Changed("bind") {
@@ -46,23 +49,29 @@ connects again by itself. Ctrl-C ends it, and removes every port.`,
 					return misused(a.corrected(f.bind, "127.0.0.1"), "--bind takes an IP address, not %q", f.bind)
 				}
 			}
-			return a.withMachine(args, func(t *target.Target) error { return a.portsFollow(t, bind, f.remap) })
+			s, err := a.site()
+			if err != nil {
+				return err
+			}
+			return a.onHost(s, args, func(t *target.Target) error { return a.portsFollow(t, bind, f) }, followKinds()...)
 		},
 	}
 	cmd.Flags().StringVar(&f.bind, "bind", "", "listen on `ADDR` instead of 127.0.0.1 and ::1; other computers may then reach the ports")
 	cmd.Flags().BoolVar(&f.remap, "remap", false, "where a port of the laptop is taken, use the next free one")
+	cmd.Flags().BoolVar(&f.service, "service", false, "run as the login service of ports on")
+	_ = cmd.Flags().MarkHidden("service") // the flag is there
 	return cmd
 }
 
-func (a *app) portsFollow(t *target.Target, bind netip.Addr, remap bool) error {
-	if !t.SSH.Exists() {
-		return &exitError{code: exitUsage, message: fmt.Sprintf("machine %q has no SSH, which ports follow needs", t.Machine.Name),
-			hint: t.Hint(hint.Own("ports", hint.Machine))}
+func (a *app) portsFollow(t *target.Target, bind netip.Addr, flags followFlags) error {
+	login := loginOf(t)
+	if login == nil {
+		return a.noSSH(t)
 	}
-	keeper, err := follow.Begin(a.ctx, t.Laptop, t.State(), follow.Status{PID: os.Getpid(), Since: a.Now()})
+	keeper, err := follow.Begin(a.ctx, t.Laptop, t.State(), follow.Status{PID: os.Getpid(), Since: a.Now(), Service: flags.service})
 	var other *follow.RunningError
 	if errors.As(err, &other) {
-		return &exitError{code: exitProblems, message: fmt.Sprintf("machine %q: %v", t.Machine.Name, other), hint: t.Hint(hint.Own("ports", hint.Machine))}
+		return &exitError{code: exitProblems, message: fmt.Sprintf("%s: %v", named(t), other), hint: t.Hint(hint.Own("ports", hint.Machine))}
 	}
 	if err != nil {
 		return a.cause(err)
@@ -78,10 +87,10 @@ func (a *app) portsFollow(t *target.Target, bind netip.Addr, remap bool) error {
 		}
 	}()
 	follow.New(follow.Config{
-		Name:   t.Machine.Name,
-		Docker: dockerOf(t), Login: loginOf(t),
-		Listen: listenOn(t.Laptop), Holder: holderOf(t), OS: t.Laptop.OS(),
-		Bind: bind, Remap: remap,
+		Name:   t.Name(),
+		Docker: dockerOf(t), Login: login, Socket: cmp.Or(t.Socket, target.DefaultSocket),
+		SyncUDP: syncUDPOf(t), Listen: listenOn(t.Laptop), Holder: holderOf(t), OS: t.Laptop.OS(),
+		Bind: bind, Remap: flags.remap,
 		Notify: a.ui.Say,
 		Report: func(e follow.Event) {
 			keeper.Note(e, a.Now())
@@ -114,31 +123,19 @@ func (a *app) printEvent(e follow.Event) {
 	}
 }
 
-// dockerOf connects to the machine's dockerd. What was found out before is forgotten when
-// that fails: a VM that was restarted may have other ports.
+// dockerOf connects to a machine's dockerd by its endpoint; nil where there is only its
+// socket, over SSH. What was found out before is forgotten when that fails: a VM that was
+// restarted may have other ports.
 func dockerOf(t *target.Target) func(context.Context) (net.Conn, error) {
+	if t.Kind != target.Machine {
+		return nil
+	}
 	return func(ctx context.Context) (net.Conn, error) {
 		conn, err := t.Endpoints.Dial(ctx)
 		if err != nil {
 			t.Forget()
 		}
 		return conn, err
-	}
-}
-
-func loginOf(t *target.Target) func(context.Context) (follow.Remote, error) {
-	first := true
-	return func(ctx context.Context) (follow.Remote, error) {
-		if !first {
-			t.SSH.Drop()
-			t.VM.Forget()
-		}
-		first = false
-		c, err := t.SSH.Client(ctx)
-		if err != nil {
-			return nil, err
-		}
-		return c, nil
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/endpoint"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/engine"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/follow"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/journal"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/target"
 )
@@ -140,6 +141,9 @@ func (a *app) undoHost(s site, ref target.Ref, all bool) ([]undoRun, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := a.sweepLeftovers(s, work); err != nil {
+		return nil, err
+	}
 	if _, err := s.laptop.ReadDir(a.ctx, journal.Dir(work.Dir)); errors.Is(err, fs.ErrNotExist) {
 		return nil, nil // and nowhere a lock has to be made for it
 	}
@@ -188,4 +192,17 @@ func (a *app) shellPointsNowhere(s site, t *target.Target) {
 	}
 	a.ui.Say("DOCKER_HOST in this shell is %s, where docker does not reach %s any more. Unset it:", host, t.Machine.Name)
 	a.ui.Command(" ", a.evaluated(s, "env", "--unset"))
+}
+
+// sweepLeftovers removes the NAT rules of a ports follow that was killed: no journal has them.
+func (a *app) sweepLeftovers(s site, work engine.Work) error {
+	if !follow.Leftover(a.ctx, s.laptop, work.Dir) {
+		return nil
+	}
+	t, err := work.Open()
+	if err != nil {
+		return err
+	}
+	defer t.Close()
+	return a.sweepPorts(t)
 }

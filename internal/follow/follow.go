@@ -30,9 +30,15 @@ type Remote interface {
 // Config is how to reach the docker host and the laptop.
 type Config struct {
 	Name string // of the docker host, for messages
-	// Docker connects to dockerd's API, and Login logs in anew each time.
+	// Login logs in anew each time.
+	Login func(context.Context) (Remote, error)
+	// Docker connects to dockerd's API. Where it is nil or fails, that is Socket on the
+	// docker host, with the login user's rights.
 	Docker func(context.Context) (net.Conn, error)
-	Login  func(context.Context) (Remote, error)
+	Socket string
+	// SyncUDP makes the VM's NAT rules for UDP those of the given ports, and returns why a
+	// port could not have one. It is nil where there is no such NAT.
+	SyncUDP func(ctx context.Context, ports []int) map[int]error
 	// Listen listens on the laptop; network is "tcp4", "tcp6" or "tcp".
 	Listen func(network, addr string) (net.Listener, error)
 	// Holder names the program that listens on a port: "node (PID 4711)"; "" if unknown.
@@ -71,18 +77,20 @@ type Event struct {
 // Follower is one run.
 type Follower struct {
 	Config
-	tunnel  tunnel
-	changed chan struct{} // asks for another list
+	tunnel     tunnel
+	changed    chan struct{} // asks for another list
+	udpChanged chan struct{} // asks for a look at udp
 
 	mu       sync.Mutex // of the rest, and of Report
 	forwards map[ports.Key]*forward
-	problems map[Event]bool // those that are reported and still there
+	udp      map[ports.Key]ports.Published // that are wanted
+	problems map[Event]bool                // those that are reported and still there
 	closed   bool
 }
 
 // New is a Follower that has not begun.
 func New(c Config) *Follower {
-	f := &Follower{Config: c, changed: make(chan struct{}, 1), forwards: map[ports.Key]*forward{}, problems: map[Event]bool{}}
+	f := &Follower{Config: c, changed: make(chan struct{}, 1), udpChanged: make(chan struct{}, 1), forwards: map[ports.Key]*forward{}, problems: map[Event]bool{}}
 	f.tunnel = tunnel{login: c.Login, notify: c.Notify, name: c.Name, wake: make(chan struct{}, 1), tried: make(chan struct{})}
 	return f
 }
@@ -95,6 +103,7 @@ func (f *Follower) Run(ctx context.Context) {
 		f.tunnel.keep(ctx, func() { poke(watching) })
 	})
 	wg.Go(func() { f.watch(ctx, watching) })
+	wg.Go(func() { f.keepRules(ctx) })
 	wg.Go(func() { noticeSleep(ctx, func() { poke(watching); f.tunnel.check(ctx) }) })
 	<-ctx.Done()
 	f.closeAll()

@@ -6,9 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"net"
 	"net/netip"
-	"slices"
 	"strconv"
 	"sync"
 	"syscall"
@@ -47,10 +47,6 @@ type forward struct {
 	tunnel *tunnel
 }
 
-func compareKeys(a, b ports.Key) int {
-	return cmp.Or(cmp.Compare(a.Port, b.Port), cmp.Compare(a.Protocol, b.Protocol))
-}
-
 // reconcile makes the listeners those that the containers need.
 func (f *Follower) reconcile(ctx context.Context, list []dockerd.Container) {
 	f.mu.Lock()
@@ -58,22 +54,30 @@ func (f *Follower) reconcile(ctx context.Context, list []dockerd.Container) {
 	if f.closed {
 		return
 	}
-	have := map[ports.Key]ports.Published{}
+	have := maps.Clone(f.udp)
+	if have == nil {
+		have = map[ports.Key]ports.Published{}
+	}
 	for key, fw := range f.forwards {
 		have[key] = fw.published
 	}
 	wanted, refused := ports.Plan(have, list)
 	problems := map[Event]bool{}
 	for _, key := range sorted(have) {
-		if wanted[key] != have[key] {
+		if wanted[key] != have[key] && f.forwards[key] != nil {
 			f.remove(key)
 		}
 	}
+	udp := map[ports.Key]ports.Published{}
 	for _, key := range sorted(wanted) {
-		switch p := wanted[key]; {
+		p := wanted[key]
+		ok, why := f.byRule(p)
+		switch {
 		case f.forwards[key] != nil:
+		case ok:
+			udp[key] = p
 		case p.Protocol != ports.TCP:
-			f.problem(problems, p, p.Protocol+" is not forwarded")
+			f.problem(problems, p, why)
 		default:
 			f.forwards[key] = &forward{published: p, conns: map[net.Conn]bool{}, tunnel: &f.tunnel}
 			f.listen(ctx, f.forwards[key])
@@ -83,6 +87,7 @@ func (f *Follower) reconcile(ctx context.Context, list []dockerd.Container) {
 		f.problem(problems, p, p.Obstacle)
 	}
 	f.problems = problems
+	f.wantRules(udp)
 }
 
 // problem reports a problem once for as long as it lasts. now are those that there are.
@@ -285,14 +290,4 @@ func reset(conn net.Conn) {
 		_ = tcp.SetLinger(0)
 	}
 	conn.Close()
-}
-
-// sorted are the keys of a map in their order.
-func sorted[V any](m map[ports.Key]V) []ports.Key {
-	keys := make([]ports.Key, 0, len(m))
-	for k := range m {
-		keys = append(keys, k)
-	}
-	slices.SortFunc(keys, func(a, b ports.Key) int { return compareKeys(a, b) })
-	return keys
 }

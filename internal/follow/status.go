@@ -79,6 +79,18 @@ func Current(ctx context.Context, l host.Laptop, dir string) (s Status, running 
 	return s, true
 }
 
+// Leftover reports whether a run was killed and may have left NAT rules.
+func Leftover(ctx context.Context, l host.Laptop, dir string) bool {
+	_, err := l.ReadFile(ctx, filepath.Join(dir, statusFile))
+	_, running := Current(ctx, l, dir)
+	return err == nil && !running
+}
+
+// ForgetLeftover is for when nothing is left of it.
+func ForgetLeftover(ctx context.Context, l host.Laptop, dir string) error {
+	return l.Remove(ctx, filepath.Join(dir, statusFile))
+}
+
 func tryLock(ctx context.Context, l host.Laptop, dir string, patience time.Duration) (func(), error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()

@@ -125,15 +125,20 @@ func (t *tunnel) current() (Remote, netip.Addr) {
 	return t.remote, t.own
 }
 
+// await waits until the first login has succeeded or failed.
+func (t *tunnel) await(ctx context.Context) {
+	select {
+	case <-t.tried:
+	case <-ctx.Done():
+	}
+}
+
 // open connects from the docker host; addr gets its own address. While the docker host is
 // away it fails at once.
 func (t *tunnel) open(ctx context.Context, addr func(own netip.Addr) string) (relay.Stream, error) {
 	ctx, cancel := context.WithTimeout(ctx, openTime)
 	defer cancel()
-	select {
-	case <-t.tried:
-	case <-ctx.Done():
-	}
+	t.await(ctx)
 	r, own := t.current()
 	if r == nil {
 		return nil, errAway

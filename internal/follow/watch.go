@@ -1,8 +1,10 @@
 package follow
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"net"
 	"time"
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/dockerd"
@@ -55,7 +57,7 @@ func (f *Follower) watch(ctx context.Context, again <-chan struct{}) {
 // subscribe lists the containers after each event, until the events end. A list and the
 // reading of events never wait for each other.
 func (f *Follower) subscribe(ctx context.Context, cancel context.CancelFunc, again <-chan struct{}, began func()) error {
-	docker := dockerd.New(f.Docker).Kept()
+	docker := dockerd.New(f.dialDocker).Kept()
 	defer docker.Close()
 	ended := make(chan error, 1)
 	go func() {
@@ -94,4 +96,26 @@ func (f *Follower) subscribe(ctx context.Context, cancel context.CancelFunc, aga
 		f.reconcile(ctx, list)
 		retry.Reset(0) // to find out when to try again
 	}
+}
+
+// dialDocker connects to dockerd.
+func (f *Follower) dialDocker(ctx context.Context) (net.Conn, error) {
+	var first error
+	if f.Docker != nil {
+		conn, err := f.Docker(ctx)
+		if err == nil {
+			return conn, nil
+		}
+		first = err
+	}
+	f.tunnel.await(ctx)
+	r, _ := f.tunnel.current()
+	if r == nil {
+		return nil, cmp.Or(first, errAway)
+	}
+	conn, err := r.DialContext(ctx, "unix", f.Socket)
+	if err != nil {
+		return nil, cmp.Or(first, err)
+	}
+	return conn, nil
 }

@@ -102,6 +102,8 @@ func TestWaysToAPort(t *testing.T) {
 		"nat_rule":             {ports.Ways{Rules: rule, HostOnly: hostOnly}, web, "localhost:18080", ""},
 		"host_only":            {ports.Ways{HostOnly: hostOnly}, web, "192.168.99.100:8080", ""},
 		"that_very_address":    {ports.Ways{HostOnly: hostOnly}, at("192.168.99.100"), "192.168.99.100:8080", ""},
+		"local":                {ports.Ways{Here: true}, at("127.0.0.1"), "localhost:8080", ""},
+		"local_at_an_address":  {ports.Ways{Here: true}, at("192.168.1.5"), "192.168.1.5:8080", ""},
 		"loopback":             {ports.Ways{HostOnly: hostOnly, Rules: rule}, at("127.0.0.1"), "", "it listens on 127.0.0.1 of the docker host only"},
 		"another_address":      {ports.Ways{HostOnly: hostOnly}, at("10.0.2.15"), "", "it listens on 10.0.2.15 only"},
 		"ipv6_only":            {ports.Ways{HostOnly: hostOnly}, at("::"), "", "it listens on :: only"},

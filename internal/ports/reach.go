@@ -19,6 +19,8 @@ type Ways struct {
 	Rules    []Rule
 	// Followed is where "ports follow" has them: "localhost:8080".
 	Followed map[Key]string
+	// Here reports that the docker host is the laptop itself.
+	Here bool
 	// NoWay completes a reason: why HostOnly is not reachable.
 	NoWay string
 }
@@ -31,6 +33,12 @@ func (w Ways) Reach(p Published) (reach, reason string) {
 	}
 	if p.Protocol == "" {
 		return "", p.Obstacle
+	}
+	if w.Here && p.Obstacle == "" {
+		if p.HostIP.IsUnspecified() || p.HostIP.IsLoopback() {
+			return net.JoinHostPort("localhost", strconv.Itoa(p.HostPort)), ""
+		}
+		return net.JoinHostPort(p.HostIP.String(), strconv.Itoa(p.HostPort)), ""
 	}
 	// VirtualBox's NAT delivers to the docker host's own address, where a port that is
 	// bound to another one does not listen.

@@ -25,7 +25,7 @@ func Control(ctx context.Context, conn net.Conn, addr string) (*Client, error) {
 		conn.Close()
 		return nil, &Error{Stage: StageSession, Cause: causeOf(ctx, err), Addr: addr, What: "asking the ControlMaster for a connection", Err: err}
 	}
-	c := &Client{conn: o.conn, tcp: &observedConn{Conn: conn, start: time.Now(), released: true}, addr: addr, uid: -1, done: make(chan struct{})}
+	c := &Client{conn: o.conn, tcp: &observedConn{Conn: conn, start: time.Now(), released: true}, addr: addr, control: true, uid: -1, done: make(chan struct{})}
 	go ssh.DiscardRequests(o.reqs)
 	go rejectChannels(o.chans)
 	go func() { c.setLost(ended(o.conn.Wait())) }()

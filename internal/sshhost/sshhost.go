@@ -6,8 +6,6 @@ package sshhost
 import (
 	"cmp"
 	"context"
-	"errors"
-	"fmt"
 	"net"
 	"sync"
 	"time"
@@ -60,6 +58,9 @@ type Client struct {
 	tcp      *observedConn
 	addr     string
 	greeting Greeting
+	// control reports that another program, ssh's ControlMaster, has logged in. It passes on
+	// no keepalives.
+	control bool
 
 	mu   sync.Mutex
 	uid  int // of the login user; -1 until known
@@ -134,99 +135,4 @@ func rejectChannels(chans <-chan ssh.NewChannel) {
 	for ch := range chans {
 		ch.Reject(ssh.Prohibited, "not offered")
 	}
-}
-
-// Greeting is what the server showed of itself during the login.
-func (c *Client) Greeting() Greeting { return c.greeting }
-
-// Close ends the connection and everything on it.
-func (c *Client) Close() {
-	c.setLost(net.ErrClosed)
-	// Only the TCP connection: SSH's own farewell could block on a network that is gone.
-	c.tcp.Close()
-}
-
-// Lost is nil while the connection is alive, else why it ended.
-func (c *Client) Lost() error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.lost
-}
-
-// Done is closed when the connection has ended.
-func (c *Client) Done() <-chan struct{} { return c.done }
-
-func (c *Client) setLost(err error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.lost == nil {
-		c.lost = err
-		close(c.done)
-	}
-}
-
-// SignOfLife is Error.What of CheckAlive.
-const SignOfLife = "asking for a sign of life"
-
-// CheckAlive is nil if the server still answers on this connection. The question has a
-// few bytes and queues behind all that was sent before.
-func (c *Client) CheckAlive(ctx context.Context) error {
-	if err := c.keepAlive(ctx); err != nil {
-		return c.sessionError(ctx, SignOfLife, err)
-	}
-	return nil
-}
-
-// keepAlive sends a request that every server answers, if only with a refusal.
-func (c *Client) keepAlive(ctx context.Context) error {
-	_, err := await(ctx, func() (bool, error) {
-		ok, _, err := c.conn.SendRequest("keepalive@openssh.com", true, nil)
-		return ok, err
-	}, nil)
-	return err
-}
-
-// watch notices a connection that has ended: NAT tables and VPNs drop idle connections
-// without a word to either end.
-func (c *Client) watch(every time.Duration) {
-	closed := make(chan error, 1)
-	go func() { closed <- c.conn.Wait() }()
-	tick := time.NewTicker(every)
-	defer tick.Stop()
-	for {
-		select {
-		case err := <-closed:
-			c.setLost(ended(err))
-			return
-		case <-tick.C:
-		}
-		ctx, cancel := context.WithTimeout(context.Background(), every)
-		if err := c.keepAlive(ctx); errors.Is(err, context.DeadlineExceeded) {
-			c.setLost(fmt.Errorf("no answer to a keepalive for %v: %w", every, err))
-			c.tcp.Close()
-		}
-		cancel()
-	}
-}
-
-// ended is why a connection ended.
-func ended(err error) error { return cmp.Or(err, errors.New("the server ended the connection")) }
-
-// sessionError describes an error on an established connection. what is what was being
-// done.
-func (c *Client) sessionError(ctx context.Context, what string, err error) *Error {
-	e := &Error{Stage: StageSession, Cause: causeOf(ctx, err), Addr: c.addr, Ident: c.greeting.Ident, What: what, After: c.tcp.age(), Err: err}
-	e.Bytes, e.Sent = c.tcp.counts()
-	lost := c.Lost()
-	_, refused := errors.AsType[*ssh.OpenChannelError](err)
-	switch {
-	case lost != nil && ctx.Err() == nil:
-		e.Cause, e.Err = Closed, lost
-		if errors.Is(lost, context.DeadlineExceeded) {
-			e.Cause = Timeout
-		}
-	case lost == nil && (refused || errors.Is(err, errNoCommands)):
-		e.Cause = Denied
-	}
-	return e
 }

@@ -51,6 +51,9 @@ func (s *stream) cutOff() bool {
 	if s.client.tcp.firstError() != nil || s.client.Lost() != nil {
 		return true
 	}
+	if s.client.control {
+		return false // ssh's own connection ends ssh
+	}
 	select {
 	case <-s.reqs:
 		// Closed: either the server has closed the channel, or it has ended the connection

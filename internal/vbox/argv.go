@@ -41,6 +41,25 @@ func DeleteForward(vm VM, slot int, rule string) []string {
 	return natpf(vm, slot, "delete", rule)
 }
 
+// ChangeForwards removes rules by their names and adds others, on the NIC in slot. A VM that
+// does not run takes all of it in one command, or nothing; one that runs takes a rule a command.
+func ChangeForwards(vm VM, slot int, remove []string, add []Forward) (commands [][]string) {
+	for _, name := range remove {
+		commands = append(commands, DeleteForward(vm, slot, name))
+	}
+	for _, f := range add {
+		commands = append(commands, AddForward(vm, slot, f))
+	}
+	if vm.State.Live() || len(commands) == 0 {
+		return commands
+	}
+	all := commands[0]
+	for _, c := range commands[1:] {
+		all = append(all, c[2:]...) // behind "modifyvm NAME"
+	}
+	return [][]string{all}
+}
+
 func natpf(vm VM, slot int, args ...string) []string {
 	if vm.State.Live() {
 		return append([]string{"controlvm", vm.ref(), fmt.Sprintf("natpf%d", slot)}, args...)

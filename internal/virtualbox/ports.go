@@ -26,6 +26,7 @@ type PortFinder struct {
 	virtualBox *Manager
 	network    *laptop.Network
 	claims     map[int]string // by port: why it cannot be used although it may be free
+	udp        map[int]string // the same for UDP
 }
 
 // PortError is the error where a new NAT rule cannot have a port. Next is one that it
@@ -85,10 +86,10 @@ func (m *Machine) CheckPort(ctx context.Context, demanded int, network *laptop.N
 // FindPorts asks which ports the NAT rules of all VMs have: a VM that is off will listen
 // later. vm's own rule of our name does not count, for it is replaced.
 func (v *Manager) FindPorts(ctx context.Context, vm vbox.VM, network *laptop.Network) (*PortFinder, error) {
-	p := &PortFinder{virtualBox: v, network: network, claims: map[int]string{}}
+	p := &PortFinder{virtualBox: v, network: network, claims: map[int]string{}, udp: map[int]string{}}
 	for _, f := range vm.Forwards {
-		if f.Name != RuleName && f.Proto == "tcp" {
-			p.claims[f.HostPort] = fmt.Sprintf("NAT rule %q of this VM uses it", f.Name)
+		if f.Name != RuleName || f.Proto != "tcp" {
+			p.claim(f, fmt.Sprintf("NAT rule %q of this VM uses it", f.Name))
 		}
 	}
 	vms, err := v.VMs(ctx)
@@ -107,12 +108,34 @@ func (v *Manager) FindPorts(ctx context.Context, vm vbox.VM, network *laptop.Net
 			continue // inaccessible, or removed meanwhile: it binds nothing
 		}
 		for _, f := range other.Forwards {
-			if f.Proto == "tcp" {
-				p.claims[f.HostPort] = fmt.Sprintf("NAT rule %q of VM %q uses it", f.Name, other.Name)
-			}
+			p.claim(f, fmt.Sprintf("NAT rule %q of VM %q uses it", f.Name, other.Name))
 		}
 	}
 	return p, nil
+}
+
+func (p *PortFinder) claim(f vbox.Forward, why string) {
+	if f.Proto == "udp" {
+		p.udp[f.HostPort] = why
+	} else {
+		p.claims[f.HostPort] = why
+	}
+}
+
+// Check is a *PortError where a new rule cannot have a port of the laptop. What listens
+// on a UDP port is not known.
+func (p *PortFinder) Check(ctx context.Context, proto string, port int) error {
+	why, err := p.udp[port], error(nil)
+	if proto != "udp" {
+		why, err = p.obstacle(ctx, port)
+	}
+	if why == "" || err != nil {
+		return err
+	}
+	if why == listening {
+		why = p.listener(ctx, port)
+	}
+	return &PortError{Text: fmt.Sprintf("port %d/%s of the laptop cannot be used: %s", port, proto, why)}
 }
 
 // DidNotBind excludes a port: VirtualBox accepts rules whose bind fails.

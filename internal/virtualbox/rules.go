@@ -84,3 +84,35 @@ func (v *Manager) changeRules(ctx context.Context, vm *vbox.VM, args func() []st
 	_, err = v.Run(ctx, args())
 	return err
 }
+
+// ChangeRules removes rules of the NIC in slot by their names, and adds others. On a VM that
+// does not run it is all or nothing. What is so already is left as it is, so that it may be
+// called again after a failure. vm is as in AddRule.
+func (v *Manager) ChangeRules(ctx context.Context, vm *vbox.VM, slot int, remove []string, add []vbox.Forward) error {
+	has := func(name string) bool {
+		return slices.ContainsFunc(vm.Forwards, func(f vbox.Forward) bool { return f.Name == name })
+	}
+	for again := false; ; again = true {
+		gone := slices.DeleteFunc(slices.Clone(remove), func(name string) bool { return !has(name) })
+		missing := slices.DeleteFunc(slices.Clone(add), func(f vbox.Forward) bool { return has(f.Name) && !slices.Contains(gone, f.Name) })
+		err := v.runAll(ctx, vbox.ChangeForwards(*vm, slot, gone, missing))
+		if kind := vbox.KindOf(err); again || kind != vbox.Locked && kind != vbox.NotRunning {
+			return err
+		}
+		// It has been started or stopped since.
+		now, lookErr := v.LookUpRef(ctx, vbox.VMRef{Name: vm.Name, UUID: vm.UUID})
+		if lookErr != nil {
+			return err
+		}
+		*vm = now
+	}
+}
+
+func (v *Manager) runAll(ctx context.Context, commands [][]string) error {
+	for _, args := range commands {
+		if _, err := v.Run(ctx, args); err != nil {
+			return fmt.Errorf("changing NAT rules: %w", err)
+		}
+	}
+	return nil
+}

@@ -232,8 +232,7 @@ func (w *Lab) Laptop(change func(*fakelaptop.State)) error {
 
 // Close ends every process of the world and removes Dir. Home stays.
 func (w *Lab) Close() error {
-	err := fakevbox.StopAll(w.VBoxHome())
-	return errors.Join(err, os.RemoveAll(w.Dir))
+	return errors.Join(fakelaptop.StopServices(w.LaptopFile()), fakevbox.StopAll(w.VBoxHome()), os.RemoveAll(w.Dir))
 }
 
 // Await waits up to 20 s until ok, and says what it waited for.

@@ -46,6 +46,27 @@ func (m *manager) modifyVM(args []string) error {
 	if len(rest) == 0 {
 		return usage("Not enough parameters")
 	}
+	before := clone(vm.NICs)
+	if err := m.modify(vm, rest); err != nil {
+		// It is all or nothing.
+		_ = Update(m.home, func(w *VirtualBox) error {
+			w.Find(vm.UUID).NICs = before
+			return nil
+		})
+		return err
+	}
+	return nil
+}
+
+func clone(nics []NIC) []NIC {
+	all := slices.Clone(nics)
+	for i := range all {
+		all[i].Forwards = slices.Clone(all[i].Forwards)
+	}
+	return all
+}
+
+func (m *manager) modify(vm *VM, rest []string) error {
 	for len(rest) > 0 {
 		opt := strings.TrimLeft(rest[0], "-")
 		if slot, ok := slotOf(opt, "natpf", "nat-pf"); ok {

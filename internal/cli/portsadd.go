@@ -1,0 +1,168 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/changes"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/engine"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/hint"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/mode"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/ports"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/target"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/vbox"
+)
+
+const aboutSpec = `SPEC is [ADDR:]LAPTOP_PORT[:DOCKER_HOST_PORT][/tcp|/udp]: 8080, 8080:80, 5353:53/udp. ADDR is an IPv4
+address of the laptop; without it only this laptop reaches the port.`
+
+func (a *app) portsAddCmd() *cobra.Command {
+	return &cobra.Command{
+		Use:   "add SPEC... [-H MACHINE]",
+		Short: "Forward ports of the laptop to the VM for good, by VirtualBox NAT rules",
+		Long: `add makes VirtualBox forward ports of the laptop to the VM, also after a restart of both and
+while docker-vpn-helper does not run. All of them are added, or none. undo removes them.
+
+` + aboutSpec,
+		Example: `  docker-vpn-helper ports add 8080 -H default
+  docker-vpn-helper ports add 8080:80 5353:53/udp -H default`,
+		Args: a.someSpecs,
+		RunE: func(_ *cobra.Command, args []string) error { return a.changePorts(args, "ports-add", a.addPorts) },
+	}
+}
+
+func (a *app) portsRmCmd() *cobra.Command {
+	return &cobra.Command{
+		Use:   "rm SPEC... [-H MACHINE]",
+		Short: "Remove forwards that ports add has made",
+		Long: `rm removes NAT rules that ports add has made: all that are named, or none.
+
+` + aboutSpec,
+		Example: `  docker-vpn-helper ports rm 8080 -H default`,
+		Args:    a.someSpecs,
+		RunE:    func(_ *cobra.Command, args []string) error { return a.changePorts(args, "ports-rm", a.rmPorts) },
+	}
+}
+
+func (a *app) someSpecs(cmd *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return nil
+	}
+	return misused(a.again("8080"), "ports %s takes at least one port", cmd.Name())
+}
+
+// changePorts makes the change that plan finds for the VM's rules.
+func (a *app) changePorts(texts []string, command string, plan func(*target.Target, vbox.VM, []ports.Spec) (*changes.ChangePorts, error)) error {
+	specs, err := ports.ParseSpecs(texts)
+	var bad *ports.SpecError
+	if errors.As(err, &bad) && bad.Better != "" {
+		return misused(a.corrected(bad.Text, bad.Better), "%v", err)
+	} else if err != nil {
+		return misused(hint.Run("docker-vpn-helper", "ports", strings.TrimPrefix(command, "ports-"), "--help"), "%v", err)
+	}
+	s, err := a.site()
+	if err != nil {
+		return err
+	}
+	name, err := a.machineName(s, nil)
+	if err != nil {
+		return err
+	}
+	session, err := engine.Begin(a.ctx, a.hard, a.work(s, name, command, nil))
+	if err != nil {
+		return err
+	}
+	defer session.Close()
+	t := session.Target
+	defer t.Enter(mode.Repair())()
+	if !t.Machine.VirtualBox() {
+		return &exitError{code: exitUsage, message: fmt.Sprintf("ports %s takes machines of the driver virtualbox, not %q, which has %q",
+			strings.TrimPrefix(command, "ports-"), name, t.Machine.Driver), hint: hint.Own("ports", "follow", name)}
+	}
+	vm, err := t.VM.Info(a.ctx)
+	if err != nil {
+		return a.cause(err)
+	}
+	change, err := plan(t, vm, specs)
+	if err != nil {
+		return err
+	}
+	var res engine.Result
+	if len(change.Add)+len(change.Remove) > 0 {
+		if res, err = session.Apply(a.ctx, a.hard, []engine.Change{change}); err != nil {
+			return err
+		}
+	}
+	if a.ui.JSON {
+		return a.ui.PrintJSON(struct {
+			Schema  int      `json:"schema"`
+			Host    string   `json:"host"`
+			Applied []string `json:"applied"`
+			Journal string   `json:"journal"`
+		}{engine.Schema, "machine:" + name, nonNil(res.Applied), res.Journal})
+	}
+	for _, f := range change.Add {
+		a.ui.Success("[%s] %s/%s leads to port %d of the VM", name, net.JoinHostPort(f.HostIP, strconv.Itoa(f.HostPort)), f.Proto, f.GuestPort)
+	}
+	for _, f := range change.Remove {
+		a.ui.Success("[%s] %s/%s leads nowhere any more", name, net.JoinHostPort(f.HostIP, strconv.Itoa(f.HostPort)), f.Proto)
+	}
+	return nil
+}
+
+func (a *app) addPorts(t *target.Target, vm vbox.VM, specs []ports.Spec) (*changes.ChangePorts, error) {
+	slot, ok := vm.NATSlot()
+	if !ok {
+		return nil, &exitError{code: exitProblems, message: fmt.Sprintf("no network adapter of machine %q is attached to NAT, so no port can be forwarded", t.Machine.Name),
+			hint: hint.Explain("forward.nat-missing")}
+	}
+	c := &changes.ChangePorts{VM: vm.Name, UUID: vm.UUID, Slot: slot}
+	var public []string
+	for _, s := range specs {
+		rule := vbox.Forward{Slot: slot, Name: s.RuleName(), Proto: s.Protocol, HostIP: s.Addr.String(), HostPort: s.Port, GuestPort: s.Target}
+		i := slices.IndexFunc(vm.Forwards, func(f vbox.Forward) bool {
+			return f.Name == rule.Name || f.Proto == rule.Proto && f.HostPort == rule.HostPort
+		})
+		switch {
+		case i < 0:
+			c.Add = append(c.Add, rule)
+		case vm.Forwards[i] == rule:
+			a.ui.Say("[%s] %s is forwarded already", t.Machine.Name, s)
+			continue
+		default:
+			taken := &exitError{code: exitProblems, message: fmt.Sprintf("port %s of the laptop is that of NAT rule %q already: %s", s.Key(), vm.Forwards[i].Name, vm.Forwards[i].Rule()),
+				hint: t.Hint(hint.Own("ports", hint.Machine))}
+			if vm.Forwards[i].Name == rule.Name {
+				taken.hint = t.Hint(hint.Own("ports", "rm", s.Key().String(), "-H", hint.Machine))
+			}
+			return nil, taken
+		}
+		if !s.Addr.IsLoopback() {
+			public = append(public, s.String())
+		}
+	}
+	if len(public) > 0 {
+		return c, a.sink().Confirm(a.ctx, fmt.Sprintf("other computers in the network will reach %s", strings.Join(public, ", ")))
+	}
+	return c, nil
+}
+
+func (a *app) rmPorts(t *target.Target, vm vbox.VM, specs []ports.Spec) (*changes.ChangePorts, error) {
+	c := &changes.ChangePorts{VM: vm.Name, UUID: vm.UUID}
+	for _, s := range specs {
+		i := slices.IndexFunc(vm.Forwards, func(f vbox.Forward) bool { return f.Name == s.RuleName() })
+		if i < 0 {
+			return nil, &exitError{code: exitProblems, message: fmt.Sprintf("machine %q has no forward of %s that ports add has made", t.Machine.Name, s.Key()),
+				hint: t.Hint(hint.Own("ports", hint.Machine))}
+		}
+		c.Slot = vm.Forwards[i].Slot
+		c.Remove = append(c.Remove, vm.Forwards[i])
+	}
+	return c, nil
+}

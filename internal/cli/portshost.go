@@ -1,0 +1,92 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/changes"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/follow"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/hint"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/target"
+)
+
+// followKinds are the forms of HOST that ports can be followed on: those with SSH. The ports
+// of this computer's own dockerd are on localhost already.
+func followKinds() []target.Kind { return []target.Kind{target.Machine, target.SSH, target.Context} }
+
+// named is a docker host as messages name it.
+func named(t *target.Target) string {
+	if t.Kind == target.Machine {
+		return fmt.Sprintf("machine %q", t.Machine.Name)
+	}
+	return t.Name()
+}
+
+// noSSH is the error for a docker host whose ports cannot be followed.
+func (a *app) noSSH(t *target.Target) error {
+	return &exitError{code: exitUsage, message: named(t) + " has no SSH, which ports follow needs", hint: t.Hint(hint.Own("ports", hint.Machine))}
+}
+
+// loginOf logs in anew each time; nil where there is no SSH.
+func loginOf(t *target.Target) func(context.Context) (follow.Remote, error) {
+	switch {
+	case t.Kind == target.SSH:
+		return func(ctx context.Context) (follow.Remote, error) {
+			t.UserSSH.Close()
+			c, err := t.UserSSH.Client(ctx)
+			if err != nil {
+				return nil, err
+			}
+			return c, nil
+		}
+	case t.Kind != target.Machine || !t.SSH.Exists():
+		return nil
+	}
+	first := true
+	return func(ctx context.Context) (follow.Remote, error) {
+		if !first {
+			t.SSH.Drop()
+			t.VM.Forget()
+		}
+		first = false
+		c, err := t.SSH.Client(ctx)
+		if err != nil {
+			return nil, err
+		}
+		return c, nil
+	}
+}
+
+// syncUDPOf keeps the NAT rules for UDP; nil where there can be none.
+func syncUDPOf(t *target.Target) func(context.Context, []int) map[int]error {
+	if t.Kind != target.Machine || !t.Machine.VirtualBox() {
+		return nil
+	}
+	return func(ctx context.Context, ports []int) map[int]error {
+		failed, err := changes.SyncUDP(ctx, t, ports)
+		if err != nil {
+			failed = map[int]error{}
+			for _, port := range ports {
+				failed[port] = err
+			}
+		}
+		return failed
+	}
+}
+
+// sweepPorts removes what a ports follow that was killed has left.
+func (a *app) sweepPorts(t *target.Target) error {
+	if !follow.Leftover(a.ctx, t.Laptop, t.State()) {
+		return nil
+	}
+	if syncUDPOf(t) != nil {
+		if _, err := changes.SyncUDP(a.ctx, t, nil); err != nil {
+			return fmt.Errorf("removing the NAT rules that a killed run has left: %w", err)
+		}
+	}
+	if err := follow.ForgetLeftover(a.ctx, t.Laptop, t.State()); err != nil {
+		return err
+	}
+	a.ui.Say("[%s] removed what a ports follow that was killed had left", t.Name())
+	return nil
+}

@@ -1,0 +1,89 @@
+package ports
+
+import (
+	"fmt"
+	"net/netip"
+	"strconv"
+	"strings"
+)
+
+// Spec is a lasting forward that the user asks for: [ADDR:]LAPTOP_PORT[:DOCKER_HOST_PORT][/tcp|/udp].
+type Spec struct {
+	Protocol string
+	Addr     netip.Addr // IPv4, of the laptop; 127.0.0.1 if none is given
+	Port     int        // of the laptop
+	Target   int        // of the docker host
+}
+
+// String is the specification with all its parts.
+func (s Spec) String() string {
+	return fmt.Sprintf("%s:%d:%d/%s", s.Addr, s.Port, s.Target, s.Protocol)
+}
+
+// SpecError is a specification that cannot be read. Better is one that can, "" if none is near.
+type SpecError struct{ Text, Problem, Better string }
+
+func (e *SpecError) Error() string { return fmt.Sprintf("%q: %s", e.Text, e.Problem) }
+
+// ParseSpec reads a specification. VirtualBox itself would take port 70000 for 4464, and a
+// host IP that it cannot read for every address of the laptop.
+func ParseSpec(text string) (Spec, error) {
+	bad := func(better, format string, args ...any) (Spec, error) {
+		return Spec{}, &SpecError{Text: text, Problem: fmt.Sprintf(format, args...), Better: better}
+	}
+	rest, protocol, given := strings.Cut(text, "/")
+	if !given {
+		protocol = TCP
+	}
+	if protocol != TCP && protocol != UDP {
+		return bad(rest+"/tcp", "the protocol is tcp or udp, not %q", protocol)
+	}
+	s := Spec{Protocol: protocol, Addr: netip.AddrFrom4([4]byte{127, 0, 0, 1})}
+	if strings.ContainsAny(rest, "[]") || strings.Count(rest, ":") > 2 {
+		return bad("", "VirtualBox forwards from IPv4 addresses only")
+	}
+	parts := strings.Split(rest, ":")
+	if len(parts) == 3 || len(parts) == 2 && strings.Trim(parts[0], "0123456789") != "" {
+		addr, err := netip.ParseAddr(parts[0])
+		if err != nil || !addr.Is4() {
+			return bad(strings.Join(append([]string{"127.0.0.1"}, parts[1:]...), ":")+"/"+protocol, "%q is no IPv4 address", parts[0])
+		}
+		s.Addr, parts = addr, parts[1:]
+	}
+	numbers := make([]int, len(parts))
+	for i, part := range parts {
+		n, err := strconv.ParseUint(part, 10, 16)
+		if err != nil || n == 0 {
+			return bad("", "a port is a number from 1 to 65535, not %q", part)
+		}
+		numbers[i] = int(n)
+	}
+	s.Port, s.Target = numbers[0], numbers[len(numbers)-1]
+	return s, nil
+}
+
+// ParseSpecs reads several, of which no two may have the same port of the laptop.
+func ParseSpecs(texts []string) ([]Spec, error) {
+	seen := map[Key]string{}
+	var all []Spec
+	for _, text := range texts {
+		s, err := ParseSpec(text)
+		if err != nil {
+			return nil, err
+		}
+		if first, twice := seen[s.Key()]; twice {
+			return nil, &SpecError{Text: text, Problem: fmt.Sprintf("%s is given already, by %q", s.Key(), first)}
+		}
+		seen[s.Key()] = text
+		all = append(all, s)
+	}
+	return all, nil
+}
+
+// Key is the port of the laptop.
+func (s Spec) Key() Key { return Key{s.Protocol, s.Port} }
+
+// RuleName is the name of its NAT rule.
+func (s Spec) RuleName() string {
+	return fmt.Sprintf("docker-vpn-helper-add-%d-%s", s.Port, s.Protocol)
+}

@@ -1,0 +1,60 @@
+package sshhost
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// SignOfLife is Error.What of CheckAlive.
+const SignOfLife = "asking for a sign of life"
+
+// CheckAlive is nil if the server still answers on this connection. The question has a
+// few bytes and queues behind all that was sent before.
+func (c *Client) CheckAlive(ctx context.Context) error {
+	if err := c.keepAlive(ctx); err != nil {
+		return c.sessionError(ctx, SignOfLife, err)
+	}
+	return nil
+}
+
+// keepAlive sends a request that every server answers, if only with a refusal.
+func (c *Client) keepAlive(ctx context.Context) error {
+	if c.control {
+		_, err := c.exec(ctx, []string{"true"}, "true", nil)
+		return err
+	}
+	_, err := await(ctx, func() (bool, error) {
+		ok, _, err := c.conn.SendRequest("keepalive@openssh.com", true, nil)
+		return ok, err
+	}, nil)
+	return err
+}
+
+// watch notices a connection that has ended: NAT tables and VPNs drop idle connections
+// without a word to either end.
+func (c *Client) watch(every time.Duration) {
+	closed := make(chan error, 1)
+	go func() { closed <- c.conn.Wait() }()
+	tick := time.NewTicker(every)
+	defer tick.Stop()
+	for {
+		select {
+		case err := <-closed:
+			c.setLost(ended(err))
+			return
+		case <-tick.C:
+		}
+		ctx, cancel := context.WithTimeout(context.Background(), every)
+		if err := c.keepAlive(ctx); errors.Is(err, context.DeadlineExceeded) {
+			c.setLost(fmt.Errorf("no answer to a keepalive for %v: %w", every, err))
+			c.tcp.Close()
+		}
+		cancel()
+	}
+}
+
+// ended is why a connection ended.
+func ended(err error) error { return cmp.Or(err, errors.New("the server ended the connection")) }

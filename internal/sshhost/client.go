@@ -1,0 +1,57 @@
+package sshhost
+
+import (
+	"context"
+	"errors"
+	"net"
+
+	"golang.org/x/crypto/ssh"
+)
+
+// Greeting is what the server showed of itself during the login.
+func (c *Client) Greeting() Greeting { return c.greeting }
+
+// Close ends the connection and everything on it.
+func (c *Client) Close() {
+	c.setLost(net.ErrClosed)
+	// Only the TCP connection: SSH's own farewell could block on a network that is gone.
+	c.tcp.Close()
+}
+
+// Lost is nil while the connection is alive, else why it ended.
+func (c *Client) Lost() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.lost
+}
+
+// Done is closed when the connection has ended.
+func (c *Client) Done() <-chan struct{} { return c.done }
+
+func (c *Client) setLost(err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.lost == nil {
+		c.lost = err
+		close(c.done)
+	}
+}
+
+// sessionError describes an error on an established connection. what is what was being
+// done.
+func (c *Client) sessionError(ctx context.Context, what string, err error) *Error {
+	e := &Error{Stage: StageSession, Cause: causeOf(ctx, err), Addr: c.addr, Ident: c.greeting.Ident, What: what, After: c.tcp.age(), Err: err}
+	e.Bytes, e.Sent = c.tcp.counts()
+	lost := c.Lost()
+	_, refused := errors.AsType[*ssh.OpenChannelError](err)
+	switch {
+	case lost != nil && ctx.Err() == nil:
+		e.Cause, e.Err = Closed, lost
+		if errors.Is(lost, context.DeadlineExceeded) {
+			e.Cause = Timeout
+		}
+	case lost == nil && (refused || errors.Is(err, errNoCommands)):
+		e.Cause = Denied
+	}
+	return e
+}
