@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"golang.org/x/crypto/ssh"
 )
 
 // SignOfLife is Error.What of CheckAlive.
@@ -23,7 +25,15 @@ func (c *Client) CheckAlive(ctx context.Context) error {
 // keepAlive sends a request that every server answers, if only with a refusal.
 func (c *Client) keepAlive(ctx context.Context) error {
 	if c.control {
-		_, err := c.exec(ctx, []string{"true"}, "true", nil)
+		// A ControlMaster passes on channels only. A server refuses a type that it does not
+		// know (RFC 4254, section 5.1).
+		ch, _, err := c.open(ctx, "keepalive@docker-vpn-helper", nil)
+		if _, refused := errors.AsType[*ssh.OpenChannelError](err); refused {
+			return nil
+		}
+		if err == nil {
+			ch.Close()
+		}
 		return err
 	}
 	_, err := await(ctx, func() (bool, error) {

@@ -17,15 +17,16 @@ func Control(ctx context.Context, conn net.Conn, addr string) (*Client, error) {
 		chans <-chan ssh.NewChannel
 		reqs  <-chan *ssh.Request
 	}
+	observed := &observedConn{Conn: conn, start: time.Now(), released: true}
 	o, err := await(ctx, func() (opened, error) {
-		c, chans, reqs, err := ssh.NewControlClientConn(conn)
+		c, chans, reqs, err := ssh.NewControlClientConn(observed)
 		return opened{c, chans, reqs}, err
 	}, nil)
 	if err != nil {
 		conn.Close()
 		return nil, &Error{Stage: StageSession, Cause: causeOf(ctx, err), Addr: addr, What: "asking the ControlMaster for a connection", Err: err}
 	}
-	c := &Client{conn: o.conn, tcp: &observedConn{Conn: conn, start: time.Now(), released: true}, addr: addr, control: true, uid: -1, done: make(chan struct{})}
+	c := &Client{conn: o.conn, tcp: observed, addr: addr, control: true, uid: -1, done: make(chan struct{})}
 	go ssh.DiscardRequests(o.reqs)
 	go rejectChannels(o.chans)
 	go func() { c.setLost(ended(o.conn.Wait())) }()

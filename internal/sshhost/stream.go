@@ -3,7 +3,6 @@ package sshhost
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"time"
 
@@ -40,7 +39,7 @@ type stream struct {
 func (s *stream) Read(p []byte) (int, error) {
 	n, err := s.Channel.Read(p)
 	if errors.Is(err, io.EOF) && s.cutOff() {
-		err = fmt.Errorf("%w: %w", ErrCutOff, io.ErrUnexpectedEOF)
+		err = ErrCutOff
 	}
 	return n, err
 }
