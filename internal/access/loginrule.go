@@ -74,7 +74,7 @@ func (a *Access) admit(ctx context.Context, address Address) (began time.Time, b
 }
 
 // hold is how long the login rule keeps this run from connecting; see the package's
-// comment. A rollback has a deadline and is never held back.
+// comment. The rollback of a failing run has a deadline and is never held back.
 func (a *Access) hold(h history, now time.Time) time.Duration {
 	if a.rollback.Load() {
 		return 0

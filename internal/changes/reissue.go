@@ -167,7 +167,8 @@ func (c *Reissue) CheckUndo(ctx context.Context, t *target.Target) error {
 
 // Revert puts the old certificate back in both places. On the docker host it depends on
 // what is there now:
-//   - a transaction of Apply that has not ended: it is finished first, forwards
+//   - a transaction of Apply whose result was never read: its end is waited for, or it is
+//     finished, forwards
 //   - the old certificate: dockerd must serve it
 //   - the new one: a transaction swaps it back
 //   - another one: it stays

@@ -136,6 +136,8 @@ func (a *app) userAction(err error) *exitError {
 	switch {
 	case errors.As(err, &needsYes):
 		return &exitError{code: exitUserAction, hint: a.again("--yes")}
+	case errors.Is(err, ui.ErrRefused) && a.ui.Changed(): // what was rolled back, or stays, is printed already
+		return &exitError{code: exitUserAction, message: "Cancelled"}
 	case errors.Is(err, ui.ErrRefused):
 		return &exitError{code: exitUserAction, message: "Cancelled; nothing was changed"}
 	case errors.As(err, &sudo):

@@ -2,10 +2,15 @@ package cli
 
 import (
 	"fmt"
+	"io"
+	"strings"
 	"testing"
 
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/changes"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/engine"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/hosttest"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/ui"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/vbox"
 )
 
@@ -23,5 +28,18 @@ func TestHintForAMissingAdapter(t *testing.T) {
 		if got := a.classify(fmt.Errorf("starting the VM: %w", &vbox.Error{Kind: vbox.HostOnlyMissing})).hint.String(); got != c.want {
 			t.Errorf("%s, VirtualBox %s: %q", c.os, c.version, got)
 		}
+	}
+}
+
+// A no to a question is "nothing was changed" only where that is true.
+func TestCancelledTellsWhetherSomethingWasChanged(t *testing.T) {
+	a := &app{ui: ui.New(strings.NewReader(""), io.Discard, io.Discard, func(string) string { return "" })}
+	refused := fmt.Errorf("reissue: %w", ui.ErrRefused)
+	if got := a.classify(refused).message; got != "Cancelled; nothing was changed" {
+		t.Errorf("before any change: %q", got)
+	}
+	ui.Sink{UI: a.ui}.Event(engine.Event{Kind: engine.Reverting, Change: &changes.AddRule{}})
+	if got := a.classify(refused).message; got != "Cancelled" {
+		t.Errorf("after a change was reverted: %q", got)
 	}
 }

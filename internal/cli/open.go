@@ -113,7 +113,7 @@ func (a *app) open(s site, name string) (*target.Target, error) {
 func (a *app) work(s site, name, command string, opened func(*target.Target)) engine.Work {
 	modules := a.modulesWork(s)
 	w := a.hostWork(s, target.Ref{Kind: target.Machine, Name: name}, target.MachineState(s.state, s.dir, name), command, opened)
-	w.RaiseFirst, w.First = layers.Only("machine"), &modules
+	w.RaiseToRollBack, w.First = layers.Only("machine"), &modules
 	return w
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/netip"
 	"strconv"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -13,6 +14,7 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/engine"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/follow"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/hint"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/ports"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/target"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/vbox"
@@ -143,8 +145,17 @@ func waysTo(ctx context.Context, t *target.Target) ports.Ways {
 	for _, f := range vm.Forwards {
 		here := f.HostIP == "" || f.HostIP == netip.IPv4Unspecified().String() || vbox.Loopback(f.HostIP)
 		if here && f.HostPort != 0 {
-			w.Rules = append(w.Rules, ports.Rule{Protocol: f.Proto, HostPort: f.HostPort, GuestPort: f.GuestPort})
+			w.Rules = append(w.Rules, ports.Rule{Protocol: f.Proto, Host: otherLoopback(f.HostIP), HostPort: f.HostPort, GuestPort: f.GuestPort})
 		}
 	}
 	return w
+}
+
+// otherLoopback is the address of a NAT rule that does not listen on 127.0.0.1; else "".
+func otherLoopback(hostIP string) string {
+	ip, err := netip.ParseAddr(strings.Trim(hostIP, "[]"))
+	if err != nil || !ip.IsLoopback() || ip.String() == host.Loopback {
+		return ""
+	}
+	return ip.String()
 }

@@ -23,7 +23,8 @@ func (a *app) undoCmd() *cobra.Command {
 		Use:   "undo [HOST]",
 		Short: "Undo the most recent repair",
 		Long: `undo reverts what the newest run changed, newest change first. It is all-or-nothing:
-where a change cannot be reverted now, it does nothing and prints why.
+where a change cannot be reverted now, it does nothing and prints why. A run that was
+killed is reverted as far as possible.
 
 Without HOST it is $DOCKER_MACHINE_NAME, else the only machine in the store, else "default";
 where the store has no machine, what docker itself uses now.`,

@@ -41,8 +41,8 @@ const defaultDeadline = 90 * time.Second
 // works with either at any time.
 //
 // The same ID again resumes: it waits for a transaction that runs, finishes one
-// that died, and prints again the result of one that is over. After a restart
-// of the docker host nothing is left of an ID, and the file decides.
+// that died, and prints again the result of one that is over. After a reboot
+// of the docker host nothing is left of an ID, and the certificate file decides.
 type Swap struct {
 	// ID names the transaction: letters, digits, "-"; at most 64. A new try needs a new one.
 	ID   string

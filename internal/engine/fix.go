@@ -88,7 +88,7 @@ func (s *Session) Apply(ctx, hard context.Context, changes []Change) (Result, er
 // for no verdict. It is a run of its own, with a journal that ends.
 func (s *Session) raise(ctx, hard context.Context) error {
 	r := s.newRun()
-	err := r.bringUp(ctx, s.RaiseFirst)
+	err := r.bringUp(ctx, s.RaiseToRollBack)
 	var hopeless *VerdictError
 	if errors.As(err, &hopeless) {
 		err = nil // each change knows how much of it can be undone all the same

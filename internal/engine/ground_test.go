@@ -37,7 +37,7 @@ func TestNothingIsRepairedAboveAHopelessMachine(t *testing.T) {
 	}
 	// What a rollback stands on may be gone for good: that is its changes' business.
 	w := work(t, laptop, on, silent{})
-	w.RaiseFirst = layers[:1]
+	w.RaiseToRollBack = layers[:1]
 	if err := session(t, w).raise(t.Context(), t.Context()); err != nil {
 		t.Error(err)
 	}
@@ -57,7 +57,7 @@ func TestJournalOfWhatAResumeNeedsIsClosed(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			on := map[string]bool{}
 			w := work(t, laptop, on, silent{})
-			w.RaiseFirst = twoLayers(on, &toggle{Name: "modules", on: on, fail: tt.fails})[:1]
+			w.RaiseToRollBack = twoLayers(on, &toggle{Name: "modules", on: on, fail: tt.fails})[:1]
 			s := session(t, w)
 			if err := s.raise(t.Context(), t.Context()); (err != nil) != tt.fails {
 				t.Error(err)

@@ -33,8 +33,9 @@ type Work struct {
 	Sink         Sink
 	Now          func() time.Time
 
-	// RaiseFirst are the layers that must be up before anything is undone on the docker host.
-	RaiseFirst []Layer
+	// RaiseToRollBack are the layers that must be up before an unfinished run is rolled back
+	// on the docker host. Undo raises none: it prints what the user must do.
+	RaiseToRollBack []Layer
 	// First is other work, whose unfinished runs are rolled back before those of this one.
 	First *Work
 }
@@ -47,14 +48,19 @@ type Session struct {
 }
 
 // Begin takes the lock, opens the machine and rolls back what earlier runs did not
-// finish: a killed run is never completed. ctx ends that too; hard, which ends with the
+// finish: a killed run is never completed. It opens the machine again after a rollback,
+// which may have changed its config.json. ctx ends that too; hard, which ends with the
 // second signal, is for rollbacks of what is done meanwhile.
 func Begin(ctx, hard context.Context, w Work) (*Session, error) {
 	s, err := Lock(ctx, w)
 	if err != nil {
 		return nil, err
 	}
-	if err := s.RollBackUnfinished(ctx, hard); err != nil {
+	found, err := s.rollBackUnfinished(ctx, hard)
+	if err == nil && found {
+		err = s.reopen()
+	}
+	if err != nil {
 		s.Close()
 		return nil, err
 	}
@@ -62,7 +68,7 @@ func Begin(ctx, hard context.Context, w Work) (*Session, error) {
 }
 
 // Lock waits until no other session works on the same, and opens the machine. It rolls
-// nothing back: Undo treats unfinished runs as it treats others.
+// nothing back: Undo reverts unfinished runs itself, without CheckUndo or Confirm.
 func Lock(ctx context.Context, w Work) (*Session, error) {
 	unlock, err := w.Laptop.Lock(ctx, filepath.Join(w.Dir, "lock"), func() {
 		w.note("waiting for another docker-vpn-helper that " + w.Doing)
@@ -76,6 +82,17 @@ func Lock(ctx context.Context, w Work) (*Session, error) {
 		return nil, err
 	}
 	return s, nil
+}
+
+// reopen opens the machine anew.
+func (s *Session) reopen() error {
+	t, err := s.Open()
+	if err != nil {
+		return err
+	}
+	s.Target.Close()
+	s.Target = t
+	return nil
 }
 
 // Close ends the session's connections and gives the lock back.
@@ -102,36 +119,40 @@ func (w Work) Journals(ctx context.Context) ([]*journal.Journal, error) {
 	return all, err
 }
 
-// RollBackUnfinished begins a session only if an earlier run did not finish.
+// RollBackUnfinished rolls back the runs of w that did not finish, if there are any, in a
+// session of its own.
 func RollBackUnfinished(ctx, hard context.Context, w Work) error {
 	all, err := w.Journals(ctx)
 	if err == nil && !slices.ContainsFunc(all, (*journal.Journal).Unfinished) {
 		return nil
 	}
-	s, err := Begin(ctx, hard, w)
+	s, err := Lock(ctx, w)
 	if err != nil {
 		return err
 	}
-	s.Close()
-	return nil
+	defer s.Close()
+	_, err = s.rollBackUnfinished(ctx, hard)
+	return err
 }
 
-// RollBackUnfinished rolls back the runs that did not finish, newest first.
-func (s *Session) RollBackUnfinished(ctx, hard context.Context) error {
+// rollBackUnfinished rolls back the runs that did not finish, newest first, and those of
+// First before them. found reports whether the session itself had any.
+func (s *Session) rollBackUnfinished(ctx, hard context.Context) (found bool, err error) {
 	defer s.Target.Enter(mode.Repair())()
 	if s.First != nil {
 		if err := RollBackUnfinished(ctx, hard, *s.First); err != nil {
-			return err
+			return false, err
 		}
 	}
 	all, err := s.Journals(ctx)
 	if err != nil {
-		return err
+		return false, err
 	}
 	for _, j := range slices.Backward(all) {
 		if !j.Unfinished() {
 			continue
 		}
+		found = true
 		name := s.Title
 		if name == "" {
 			name = j.UnfinishedCommand()
@@ -139,12 +160,12 @@ func (s *Session) RollBackUnfinished(ctx, hard context.Context) error {
 		s.note(fmt.Sprintf("an earlier %s did not finish: rolling it back first", name))
 		if j.NeedsDockerHost() {
 			if err := s.raise(ctx, hard); err != nil {
-				return Cause(ctx, err)
+				return found, Cause(ctx, err)
 			}
 		}
 		if _, err := s.revert(ctx, j, journal.RolledBack); err != nil {
-			return &RollbackError{Err: errors.New("an earlier run did not finish"), Left: err, Machine: s.Machine, Journal: j.Path}
+			return found, &RollbackError{Err: errors.New("an earlier run did not finish"), Left: err, Machine: s.Machine, Journal: j.Path}
 		}
 	}
-	return nil
+	return found, nil
 }

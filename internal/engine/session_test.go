@@ -87,7 +87,7 @@ func TestBeginRollsBackWhatDidNotFinish(t *testing.T) {
 	on := map[string]bool{}
 	sink := &told{}
 	w := work(t, laptop, on, sink)
-	w.RaiseFirst = []Layer{layer("machine", found("machine.ok", OK))}
+	w.RaiseToRollBack = []Layer{layer("machine", found("machine.ok", OK))}
 	begun(t, w, journal.Open, &toggle{Name: "context", on: on})
 	begun(t, w, journal.Done, &toggle{Name: "kept", on: on})
 	begun(t, w, journal.Open, &toggle{Name: "rule", on: on}, &toggle{Name: "certificate", Inside: true, on: on})

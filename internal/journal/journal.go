@@ -1,5 +1,5 @@
-// Package journal has what a run changes on disk before it is changed, so that it can be
-// reverted after the program was killed.
+// Package journal writes down each change before it is made, so that it can be reverted
+// after the program was killed.
 package journal
 
 import (
@@ -48,7 +48,7 @@ const (
 type End string
 
 // The ends of a run. Open is none: the run goes on, was killed, or its rollback failed.
-// Undoing is an undo that goes on, was killed or failed.
+// Undoing is an undo of a finished run that goes on, was killed or failed.
 const (
 	Open       End = ""
 	Done       End = "done"

@@ -98,17 +98,18 @@ func TestWaysToAPort(t *testing.T) {
 		port          ports.Published
 		reach, reason string
 	}{
-		"followed_first":       {ports.Ways{Followed: map[ports.Key]string{web.Key(): "localhost:8081"}, Rules: rule, HostOnly: hostOnly}, web, "localhost:8081", ""},
-		"nat_rule":             {ports.Ways{Rules: rule, HostOnly: hostOnly}, web, "localhost:18080", ""},
-		"host_only":            {ports.Ways{HostOnly: hostOnly}, web, "192.168.99.100:8080", ""},
-		"that_very_address":    {ports.Ways{HostOnly: hostOnly}, at("192.168.99.100"), "192.168.99.100:8080", ""},
-		"local":                {ports.Ways{Here: true}, at("127.0.0.1"), "localhost:8080", ""},
-		"local_at_an_address":  {ports.Ways{Here: true}, at("192.168.1.5"), "192.168.1.5:8080", ""},
-		"loopback":             {ports.Ways{HostOnly: hostOnly, Rules: rule}, at("127.0.0.1"), "", "it listens on 127.0.0.1 of the docker host only"},
-		"another_address":      {ports.Ways{HostOnly: hostOnly}, at("10.0.2.15"), "", "it listens on 10.0.2.15 only"},
-		"ipv6_only":            {ports.Ways{HostOnly: hostOnly}, at("::"), "", "it listens on :: only"},
-		"no_way":               {ports.Ways{NoWay: "VPN"}, web, "", "VPN"},
-		"a_rule_for_other_udp": {ports.Ways{Rules: []ports.Rule{{Protocol: "udp", HostPort: 8080, GuestPort: 8080}}, NoWay: "VPN"}, web, "", "VPN"},
+		"followed_first":        {ports.Ways{Followed: map[ports.Key]string{web.Key(): "localhost:8081"}, Rules: rule, HostOnly: hostOnly}, web, "localhost:8081", ""},
+		"nat_rule":              {ports.Ways{Rules: rule, HostOnly: hostOnly}, web, "localhost:18080", ""},
+		"nat_rule_at_127.0.0.2": {ports.Ways{Rules: []ports.Rule{{Protocol: "tcp", Host: "127.0.0.2", HostPort: 18080, GuestPort: 8080}}}, web, "127.0.0.2:18080", ""},
+		"host_only":             {ports.Ways{HostOnly: hostOnly}, web, "192.168.99.100:8080", ""},
+		"that_very_address":     {ports.Ways{HostOnly: hostOnly}, at("192.168.99.100"), "192.168.99.100:8080", ""},
+		"local":                 {ports.Ways{Here: true}, at("127.0.0.1"), "localhost:8080", ""},
+		"local_at_an_address":   {ports.Ways{Here: true}, at("192.168.1.5"), "192.168.1.5:8080", ""},
+		"loopback":              {ports.Ways{HostOnly: hostOnly, Rules: rule}, at("127.0.0.1"), "", "it listens on 127.0.0.1 of the docker host only"},
+		"another_address":       {ports.Ways{HostOnly: hostOnly}, at("10.0.2.15"), "", "it listens on 10.0.2.15 only"},
+		"ipv6_only":             {ports.Ways{HostOnly: hostOnly}, at("::"), "", "it listens on :: only"},
+		"no_way":                {ports.Ways{NoWay: "VPN"}, web, "", "VPN"},
+		"a_rule_for_other_udp":  {ports.Ways{Rules: []ports.Rule{{Protocol: "udp", HostPort: 8080, GuestPort: 8080}}, NoWay: "VPN"}, web, "", "VPN"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			reach, reason := tt.ways.Reach(tt.port)

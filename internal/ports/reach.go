@@ -1,14 +1,16 @@
 package ports
 
 import (
+	"cmp"
 	"net"
 	"net/netip"
 	"strconv"
 )
 
-// Rule is a NAT rule of the VM that listens on the laptop's loopback address.
+// Rule is a NAT rule of the VM that listens on a loopback address of the laptop.
 type Rule struct {
 	Protocol            string
+	Host                string // where it listens: another address than 127.0.0.1; else ""
 	HostPort, GuestPort int
 }
 
@@ -45,7 +47,7 @@ func (w Ways) Reach(p Published) (reach, reason string) {
 	if p.HostIP == netip.IPv4Unspecified() {
 		for _, r := range w.Rules {
 			if r.Protocol == p.Protocol && r.GuestPort == p.HostPort {
-				return net.JoinHostPort("localhost", strconv.Itoa(r.HostPort)), ""
+				return net.JoinHostPort(cmp.Or(r.Host, "localhost"), strconv.Itoa(r.HostPort)), ""
 			}
 		}
 	}

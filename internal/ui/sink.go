@@ -24,6 +24,9 @@ type Sink struct {
 // Event implements engine.Sink.
 func (s Sink) Event(e engine.Event) {
 	s.follow(e)
+	if e.Kind == engine.Applying || e.Kind == engine.Reverting {
+		s.setChanged()
+	}
 	switch e.Kind {
 	case engine.Applying:
 		s.Say("[%s] %s", e.Machine, e.Change.About().Doing)

@@ -58,6 +58,8 @@ type UI struct {
 
 	mu   sync.Mutex
 	lost error // the first failure to write a result
+	// changed reports that a change was begun or reverted.
+	changed bool
 	// reports counts those that have been written.
 	reports int
 	spin    spinner
@@ -97,6 +99,19 @@ func (u *UI) Lost() error {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	return u.lost
+}
+
+// Changed reports whether any change was begun or reverted: each was printed.
+func (u *UI) Changed() bool {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.changed
+}
+
+func (u *UI) setChanged() {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.changed = true
 }
 
 // PrintJSON writes one result as one line of JSON.

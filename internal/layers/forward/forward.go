@@ -146,12 +146,11 @@ func takenBy(ctx context.Context, t *target.Target, vm vbox.VM, rule vbox.Forwar
 	return "", nil
 }
 
-// reached are the listeners that get what is sent to 127.0.0.1: those on that
+// reached are the listeners that get what is sent to 127.0.0.1: those on that very
 // address, else those on every one.
 func reached(all []routes.Listener) []routes.Listener {
 	here := slices.DeleteFunc(slices.Clone(all), func(l routes.Listener) bool {
-		a := l.Addr.Addr().Unmap()
-		return !a.Is4() || !a.IsLoopback()
+		return l.Addr.Addr().Unmap().String() != host.Loopback
 	})
 	if len(here) > 0 {
 		return here

@@ -1,6 +1,8 @@
 package forward
 
 import (
+	"net/netip"
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -8,6 +10,7 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/changes"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/engine"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/hint"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/routes"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/vbox"
 )
 
@@ -59,6 +62,28 @@ func TestFindingsAndChanges(t *testing.T) {
 			}
 			if diff := cmp.Diff(c.changes, c.state.Changes()); diff != "" {
 				t.Error(diff)
+			}
+		})
+	}
+}
+
+// Only what listens on 127.0.0.1 gets what is sent there, else what listens everywhere.
+func TestReached(t *testing.T) {
+	at := func(addrs ...string) (all []routes.Listener) {
+		for _, a := range addrs {
+			all = append(all, routes.Listener{Addr: netip.MustParseAddrPort(a)})
+		}
+		return all
+	}
+	for name, tt := range map[string]struct{ all, want []routes.Listener }{
+		"another_loopback_address": {at("127.0.0.53:2376", "0.0.0.0:2376"), at("0.0.0.0:2376")},
+		"the_very_address":         {at("0.0.0.0:2376", "127.0.0.1:2376", "127.0.0.53:2376"), at("127.0.0.1:2376")},
+		"mapped_to_ipv6":           {at("[::ffff:127.0.0.1]:2376", "[::]:2376"), at("[::ffff:127.0.0.1]:2376")},
+		"nothing_there":            {at("127.0.0.2:2376", "192.168.1.5:2376"), nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := reached(tt.all); !slices.Equal(got, tt.want) {
+				t.Errorf("%v, want %v", got, tt.want)
 			}
 		})
 	}

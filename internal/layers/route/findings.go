@@ -20,7 +20,7 @@ var (
 	addressUnknown = findings.Unknown("route.unknown", "the VM's host-only address is unknown: config.json has none", nil)
 	unclear        = findings.Unknown("route.unknown", "could not tell which way traffic to %s goes: %s", nil)
 
-	denied = findings.Warn("route.local-network-denied",
+	localNetworkDenied = findings.Warn("route.local-network-denied",
 		"macOS does not let %[1]s use the local network: connections to %[2]s fail at once (no route to host), although the route through %[3]s is right; allow %[1]s in System Settings > Privacy & Security > Local Network",
 		hint.Run("open", laptop.LocalNetworkSettings))
 	staleInVPN = findings.Warn("route.stale", "traffic to %s goes through %s, and nothing answers there while %s is connected", nil)
@@ -30,9 +30,9 @@ var (
 	noRoute    = findings.Warn("route.missing", "no route to %s, neither through %s nor by default", hint.Fix())
 	missing    = findings.Warn("route.missing", "traffic to %s goes into %s (%s) instead of %s", hint.Fix())
 	// The evidence of these three is a whole sentence of routes.Judge.
-	colliding     = findings.Warn("route.colliding", "%s", nil)
-	outside       = findings.Warn("route.address-outside", "%s", hint.Explain("route.address-outside"))
-	interfaceDown = findings.Warn("route.interface-down", "%s", hint.Fix())
+	colliding      = findings.Warn("route.colliding", "%s", nil)
+	addressOutside = findings.Warn("route.address-outside", "%s", hint.Explain("route.address-outside"))
+	interfaceDown  = findings.Warn("route.interface-down", "%s", hint.Fix())
 )
 
 func (s State) Findings() []engine.Finding {
@@ -51,7 +51,7 @@ func (s State) finding() engine.Finding {
 	case !s.Applies:
 		return noNetwork.Found()
 	case j.Verdict == routes.OK && s.Forbidden:
-		return denied.Found(cmp.Or(s.App, "the terminal program"), s.View.Addr, j.Owner)
+		return localNetworkDenied.Found(cmp.Or(s.App, "the terminal program"), s.View.Addr, j.Owner)
 	case j.Verdict == routes.OK && s.Silent && s.Client.Connected:
 		return staleInVPN.Found(s.View.Addr, j.Owner, s.Client.Name)
 	case j.Verdict == routes.OK && s.Silent:
@@ -71,8 +71,8 @@ func (s State) finding() engine.Finding {
 	case j.Verdict == routes.Colliding:
 		return colliding.Found(j.Evidence)
 	case j.Verdict == routes.Outside:
-		return outside.Found(j.Evidence)
-	case j.Verdict == routes.NoAdapter && s.Recorded && s.NIC != "":
+		return addressOutside.Found(j.Evidence)
+	case j.Verdict == routes.NoAdapter && s.Recorded && s.Attached != "":
 		return interfaceDown.Advising(s.cure()).Found(j.Evidence)
 	case (j.Verdict == routes.InterfaceDown || j.Verdict == routes.NoAdapter) && !s.VMDown && len(s.Changes()) == 0:
 		return interfaceDown.Advising(nil).Found(j.Evidence) // there is nothing that a repair would do
@@ -92,14 +92,15 @@ func (s State) tunnel() string {
 }
 
 // cure is what revives a dead route, or an adapter that is gone. While docker works by its
-// recorded endpoint fix looks at nothing that costs time, so the steps stand by themselves.
+// recorded endpoint, fix looks at nothing that costs time: the hint lists the commands
+// themselves then, in place of fix.
 func (s State) cure() hint.Hint {
 	j := s.judge()
 	switch {
 	case !s.Recorded:
 		return hint.Fix()
 	case j.Verdict == routes.NoAdapter:
-		return hint.VBoxManage(vbox.IfConfig(s.NIC, s.laptopAddr())...)
+		return hint.VBoxManage(vbox.IfConfig(s.Attached, s.laptopAddr())...)
 	}
 	var steps hint.Hint
 	for _, step := range routes.ReAdd(s.OS, s.laptopAddr(), j.Adapter, s.laptopAddr().Addr()) {
@@ -131,8 +132,8 @@ func (s State) Changes() []engine.Change {
 	case j.Verdict == routes.InterfaceDown && strings.HasPrefix(j.Adapter, "vboxnet"):
 		// A bridge is vmnet's: VBoxManage configures adapters of its own alone.
 		return configure(j.Adapter)
-	case j.Verdict == routes.NoAdapter && s.NIC != "":
-		return configure(s.NIC)
+	case j.Verdict == routes.NoAdapter && s.Attached != "":
+		return configure(s.Attached)
 	}
 	return nil
 }

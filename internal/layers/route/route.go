@@ -36,9 +36,9 @@ type State struct {
 	App       string `json:"app,omitempty"`
 
 	OS string `json:"os"`
-	// NIC is the host-only adapter that the VM is attached to, asked only where
+	// Attached is the host-only adapter that the VM is attached to, asked only where
 	// no interface of the laptop stands for it.
-	NIC string `json:"nic,omitempty"`
+	Attached string `json:"nic,omitempty"`
 	// VMDown reports that the VM, which brings its adapter up, does not run.
 	VMDown bool `json:"vm_down"`
 }
@@ -90,7 +90,7 @@ func inspect(ctx context.Context, t *target.Target) (engine.State, error) {
 		}
 	}
 	if verdict == routes.NoAdapter || verdict == routes.InterfaceDown {
-		s.lookUpNIC(ctx, t)
+		s.lookUpAttached(ctx, t)
 	}
 	return s, nil
 }
@@ -128,16 +128,16 @@ func (s *State) forbidden(ctx context.Context, t *target.Target) bool {
 	return err == nil && !view.NoNeighbor && !t.Network.VPN(ctx, s.View).Connected
 }
 
-// lookUpNIC asks for the adapter that the VM is attached to. While the VM is off its adapter
+// lookUpAttached asks for the adapter that the VM is attached to. While the VM is off its adapter
 // need not be there, nor be up: VMDown is the reason then.
-func (s *State) lookUpNIC(ctx context.Context, t *target.Target) {
+func (s *State) lookUpAttached(ctx context.Context, t *target.Target) {
 	if t.Mode.IsQuick() {
 		return
 	}
 	if s.VMDown = !running(ctx, t); s.VMDown {
 		return
 	}
-	s.NIC = t.VM.HostOnlyAdapter(ctx)
+	s.Attached = t.VM.HostOnlyAdapter(ctx)
 }
 
 func (s State) SkippedBecause() string {
