@@ -47,7 +47,7 @@ build: need-go
 # is missing; elsewhere those that are installed are tried. In CI all must be there.
 test: need-go
 	@scripts/shells
-	DVH_SHELLS="$$(scripts/shells --list)" $(GO) test $(TESTFLAGS) ./...
+	DVH_SHELLS="$$(scripts/shells --list)" $(GO) test -timeout 30m $(TESTFLAGS) ./...
 
 e2e: need-go
 	scripts/debian-packages
