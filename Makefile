@@ -52,7 +52,7 @@ test: need-go
 e2e: need-go
 	scripts/debian-packages
 	$(GO) test -tags e2e -count=1 -timeout 30m ./internal/lab/e2e/...
-	$(GO) test -tags e2e -count=1 -timeout 30m -parallel 4 ./internal/lab/hosts
+	$(GO) test -tags e2e -count=1 -timeout 30m -parallel 2 ./internal/lab/hosts
 	$(GO) test -tags e2e -count=1 -timeout 30m ./internal/ui ./internal/lab/screens ./internal/firewall
 
 # What make e2e does a tenth of: repairs that are killed, cut off and powered off

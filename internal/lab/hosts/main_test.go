@@ -58,8 +58,17 @@ func newScene(t *testing.T) *scene {
 	s.must(err)
 	data, err := os.ReadFile(binary)
 	s.must(err)
-	s.must(os.WriteFile(filepath.Join(dir, "bin", program), data, 0o755))
+	s.executable(filepath.Join(dir, "bin", program), data)
 	return s
+}
+
+// executable writes a file that is run later. No process may be forked meanwhile: it would
+// hold the file open for writing, and running it would fail (golang/go#22315).
+func (s *scene) executable(path string, data []byte) {
+	s.Helper()
+	syscall.ForkLock.RLock()
+	defer syscall.ForkLock.RUnlock()
+	s.must(os.WriteFile(path, data, 0o755))
 }
 
 func (s *scene) must(err error) {

@@ -28,7 +28,7 @@ func (s *scene) instead(script string) (config string) {
 	s.must(os.MkdirAll(dir, 0o755))
 	s.must(os.Symlink("/bin/sh", filepath.Join(dir, "sh")))
 	if script != "" {
-		s.must(os.WriteFile(filepath.Join(dir, "docker"), []byte("#!/bin/sh\n"+script+"\n"), 0o755))
+		s.executable(filepath.Join(dir, "docker"), []byte("#!/bin/sh\n"+script+"\n"))
 	}
 	return "ForceCommand PATH=" + dir + "; export PATH; eval \"$SSH_ORIGINAL_COMMAND\""
 }

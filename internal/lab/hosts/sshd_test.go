@@ -51,7 +51,7 @@ func (s *scene) client(config ...string) {
 	path := s.path("ssh_config")
 	lines := append(config, "Host *", "IdentityFile "+s.path("id"), "IdentityAgent none", "UserKnownHostsFile "+s.path("known_hosts"), "GlobalKnownHostsFile none")
 	s.must(os.WriteFile(path, []byte(strings.Join(lines, "\n")+"\n"), 0o644))
-	s.must(os.WriteFile(filepath.Join(s.path("bin"), "ssh"), fmt.Appendf(nil, "#!/bin/sh\nexec /usr/bin/ssh -F %s \"$@\"\n", path), 0o755))
+	s.executable(filepath.Join(s.path("bin"), "ssh"), fmt.Appendf(nil, "#!/bin/sh\nexec /usr/bin/ssh -F %s \"$@\"\n", path))
 }
 
 // sshd starts one that lets the scene's key in and whose docker talks to the scene's dockerd.
