@@ -139,7 +139,7 @@ func TestLocal(t *testing.T) {
 		}},
 		{name: "not_http", cause: "daemon.not-docker", make: func(s *scene) string {
 			ln, path := s.unix("d.sock")
-			s.serve(ln, saying("SSH-2.0-OpenSSH_9.2\r\n"))
+			s.serve(ln, answering("SSH-2.0-OpenSSH_9.2\r\n"))
 			return s.at(path)
 		}},
 		{name: "dockerd_complains", cause: "daemon.unreachable", explains: []string{"-"}, make: func(s *scene) string {

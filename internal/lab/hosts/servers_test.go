@@ -69,6 +69,15 @@ func saying(text string) func(net.Conn) {
 	}
 }
 
+// answering waits for a request: net/http may take text that comes before it for a broken
+// connection.
+func answering(text string) func(net.Conn) {
+	return func(c net.Conn) {
+		_, _ = c.Read(make([]byte, 4096))
+		saying(text)(c)
+	}
+}
+
 // web serves HTTP.
 func (s *scene) web(ln net.Listener, h http.HandlerFunc) {
 	srv := &http.Server{Handler: h, ErrorLog: log.New(io.Discard, "", 0)}
