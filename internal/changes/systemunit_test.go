@@ -16,7 +16,7 @@ import (
 
 const unitPath = "/etc/systemd/system/x.service"
 
-// systemd is a laptop with systemd, whose unit x.service works unless broken says that it
+// systemd is a laptop with systemd. Its unit x.service works; where broken is set, the unit
 // ends at once.
 type systemd struct {
 	host.Laptop

@@ -21,7 +21,7 @@ import (
 //go:embed facts.sh
 var factsScript string
 
-// DefaultSocket is where dockerd listens unless it is told otherwise.
+// DefaultSocket is where dockerd listens unless its configuration names another socket.
 const DefaultSocket = "/var/run/docker.sock"
 
 // Facts are everything on a docker host that decides about a packet to a container.

@@ -69,7 +69,7 @@ func TestNewDir(t *testing.T) {
 }
 
 // Killed at any instant it has made everything or nothing, and what is left beside it, which
-// nobody else may read, is gone after the next run.
+// only its owner may read, is gone after the next run.
 func TestNewDirKilled(t *testing.T) {
 	if dir := os.Getenv("NEWDIR"); dir != "" {
 		if err := NewDir(dir, 0o700, setOfFiles()); err != nil {
