@@ -71,7 +71,7 @@ func (w *world) stopped(at time.Duration, how stop, before snapshot) (end string
 	var said strings.Builder
 	cmd := w.command(ctx, args...)
 	cmd.Cancel = func() error { return cmd.Process.Signal(how.signal) }
-	cmd.WaitDelay = 2 * time.Minute
+	cmd.WaitDelay = patience
 	cmd.Stdout, cmd.Stderr = &said, &said
 	if how.deaf {
 		r, gone, err := os.Pipe()

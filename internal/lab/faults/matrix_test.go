@@ -116,10 +116,14 @@ func newWorld(t *testing.T, l laptop) *world {
 	return &world{Lab: w, t: t, bin: bin, port: strconv.Itoa(port.Addr().(*net.TCPAddr).Port)}
 }
 
+// patience ends a run that hangs. It is far more than any run takes, because a busy
+// computer may be ten times slower.
+const patience = 10 * time.Minute
+
 // run runs the program with a fault and returns its exit code; -1 is a kill.
 func (w *world) run(fault string, args ...string) (int, string) {
 	w.t.Helper()
-	ctx, cancel := context.WithTimeout(w.t.Context(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(w.t.Context(), patience)
 	defer cancel()
 	cmd := w.command(ctx, args...)
 	cmd.Env = append(cmd.Env, Variable+"="+fault, CountFile+"="+filepath.Join(w.Home, "count"))
