@@ -12,7 +12,7 @@ DEADCODE = golang.org/x/tools/cmd/deadcode@v0.52.0
 TARGETS  = darwin/amd64 darwin/arm64 linux/amd64 linux/arm64
 FUZZTIME ?= 10s
 
-.PHONY: all help uninstall build test e2e soak realvbox demo bench fuzz lint deadcode cross dist man install clean need-go
+.PHONY: all help uninstall build test e2e soak realvbox demo bench fuzz lint deadcode cross dist dist-test man install clean need-go
 
 all: build
 
@@ -25,7 +25,7 @@ help:
 	@echo 'make man              rewrite docs/man from the commands'
 	@echo 'make lint             vet, staticcheck, dead code'
 	@echo 'make e2e, soak, bench as root on Debian: tests with network namespaces'
-	@echo 'make cross, dist      build for all platforms, release archives'
+	@echo 'make cross, dist      build for all platforms, release archives (dist-test: try them)'
 
 # From 1.21 on, Go gets the version that go.mod asks for, or says what is wrong; an
 # older one does not even understand the question.
@@ -105,9 +105,14 @@ cross: need-go
 	@for t in $(TARGETS); do echo "building for $$t"; \
 	  CGO_ENABLED=0 GOOS=$${t%/*} GOARCH=$${t#*/} $(GO) build -trimpath -o /dev/null ./cmd/docker-vpn-helper || exit 1; done
 
+# Release archives of a tag, and the formula; ALLOW_UNTAGGED=1 makes archives of any tree, and no formula.
 dist: need-go
 	scripts/dist '$(VERSION)' $(TARGETS)
-	scripts/formula '$(VERSION)'
+	@[ -n '$(ALLOW_UNTAGGED)' ] || scripts/formula '$(VERSION)'
+
+# Clones this commit, tags the clones, and tries what make dist promises, and the formula (Debian: root gets ruby).
+dist-test: need-go
+	scripts/dist-test $(TARGETS)
 
 # The man pages are made from the commands; a test says when they are stale.
 man: need-go
