@@ -84,6 +84,7 @@ func TestWhoMayImportWhom(t *testing.T) {
 		"internal/dockercli":  {"internal/host", "internal/memo"},
 		"internal/netfilter":  {},
 		"internal/firewall":   {"internal/dockerhost", "internal/firewall/writer", "internal/host", "internal/netfilter", "internal/netfilter/nft"},
+		"internal/hostrules":  {"internal/dockerhost", "internal/host", "internal/shell"},
 		"internal/dockerhost": {"internal/certs", "internal/dockerd", "internal/host", "internal/memo", "internal/shell", "internal/text"},
 	}
 	for _, goos := range []string{"linux", "darwin"} {

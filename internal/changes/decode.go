@@ -26,6 +26,7 @@ var kinds = []func() engine.Change{
 	func() engine.Change { return &SetContext{} },
 	func() engine.Change { return &UseContext{} },
 	func() engine.Change { return &SystemUnit{} },
+	func() engine.Change { return &InstallRules{} },
 }
 
 // Decode makes a change from a journal line.

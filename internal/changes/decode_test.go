@@ -20,7 +20,7 @@ func TestChangesThatNeedTheDockerHostToBeUndone(t *testing.T) {
 			got = append(got, c.About().Kind)
 		}
 	}
-	if diff := cmp.Diff([]string{"reissue-certificate"}, got); diff != "" {
+	if diff := cmp.Diff([]string{"reissue-certificate", "install-rules"}, got); diff != "" {
 		t.Error(diff)
 	}
 	if unsigned := (&Reissue{}); unsigned.About().NeedsDockerHost {

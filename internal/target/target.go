@@ -103,6 +103,17 @@ func (t *Target) Forget() {
 	}
 }
 
+// Again is the same docker host without the connections that this one has: its first use
+// logs in anew.
+func (t *Target) Again(ctx context.Context) (*Target, error) {
+	again := &Target{
+		Laptop: t.Laptop, Store: t.Store, DockerCLI: t.DockerCLI, Network: t.Network, VirtualBox: t.VirtualBox, Owners: t.Owners,
+		Getenv: t.Getenv, Now: t.Now, StateDir: t.StateDir, Notify: t.Notify, Flags: t.Flags, Mode: t.Mode,
+	}
+	err := again.Open(ctx, t.Ref)
+	return again, err
+}
+
 // Name is what progress lines call it: HOST as a user writes it, or VirtualBox where there
 // is no docker host.
 func (t *Target) Name() string { return cmp.Or(t.hostArg(), "VirtualBox") }
