@@ -57,6 +57,9 @@ cannot be evaluated.`,
 }
 
 func (a *app) reach(what, from string) error {
+	if err := firewall.Check(what, from); err != nil {
+		return a.wrongTarget(err)
+	}
 	s, err := a.site()
 	if err != nil {
 		return err
@@ -112,20 +115,25 @@ func (a *app) dockerSocket(t *target.Target) string {
 
 // reachFailed is an error of the docker host or of the command line, with its exit status.
 func (a *app) reachFailed(t *target.Target, err error) error {
-	var wrong *firewall.TargetError
 	switch {
 	case a.interrupted():
 		return errInterrupted
-	case errors.As(err, &wrong):
-		e := &exitError{code: exitUsage, message: wrong.Text, hint: hint.Own("reach", "--help")}
-		if len(wrong.Known) > 0 {
-			e.message += ": there are " + strings.Join(wrong.Known, ", ")
-		}
-		return e
+	case errors.As(err, new(*firewall.TargetError)):
+		return a.wrongTarget(err)
 	case errors.Is(err, host.ErrNoSudo):
 		return &exitError{code: exitUserAction, message: "reading packet filters needs root on " + t.Name() + ", and sudo asks for a password there", hint: a.asRoot(t)}
 	}
 	return &exitError{code: exitUnknown, message: err.Error(), hint: t.Hint(hint.Own("doctor", hint.Machine))}
+}
+
+// wrongTarget is a target or an origin that is not there, with what is.
+func (a *app) wrongTarget(err error) error {
+	e := &exitError{code: exitUsage, message: err.Error(), hint: hint.Own("reach", "--help")}
+	if wrong := new(firewall.TargetError); errors.As(err, &wrong) && len(wrong.Known) > 0 {
+		e.message += ": there are " + strings.Join(wrong.Known, ", ")
+		e.hint = a.nearestOf(wrong.Word, wrong.Known, hint.Own("reach", "--help"))
+	}
+	return e
 }
 
 // asRoot is this command line with root's rights on the docker host.

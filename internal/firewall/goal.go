@@ -3,6 +3,7 @@ package firewall
 import (
 	"fmt"
 	"net/netip"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -10,9 +11,11 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfilter"
 )
 
-// TargetError is a target or an origin that is not there. Known has the names that are.
+// TargetError is a target or an origin that is not there. Known has the names that are;
+// Word is the one that is none of them.
 type TargetError struct {
 	Text  string
+	Word  string
 	Known []string
 }
 
@@ -34,47 +37,102 @@ func (g goal) proto() int {
 	return netfilter.TCP
 }
 
-// goals reads a target.
+// request is a target as the user wrote it.
+type request struct {
+	container string     // its name, or the beginning of its ID
+	address   netip.Addr // of a container
+	port      int        // of the docker host where there is neither; 0 is any
+	protocol  string     // tcp, udp, or "" where the user did not choose
+}
+
+// Check reports what is wrong with a target or an origin, whatever the docker host has.
+func Check(target, from string) error {
+	if _, err := parseTarget(target); err != nil {
+		return err
+	}
+	if name, ok := strings.CutPrefix(from, "container:"); ok && containerName.MatchString(name) {
+		return nil
+	}
+	if _, err := netip.ParseAddr(from); err != nil && !slices.Contains([]string{FromPublic, FromLocal, FromLAN}, from) {
+		return noOrigin(from)
+	}
+	return nil
+}
+
+func noOrigin(from string) error {
+	return &TargetError{Text: fmt.Sprintf("%q is no origin", from), Word: from, Known: []string{FromPublic, FromLocal, FromLAN, "container:NAME", "an address"}}
+}
+
+// containerName is what docker lets a container be called (moby, daemon/names).
+var containerName = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9_.-]*$`)
+
+func parseTarget(target string) (r request, err error) {
+	name, protocol, has := strings.Cut(target, "/")
+	if has && protocol != "tcp" && protocol != "udp" {
+		return r, &TargetError{Text: fmt.Sprintf("%q is neither tcp nor udp", protocol)}
+	}
+	r.protocol = protocol
+	if isNumber(name) {
+		r.port, err = parsePort(name)
+		return r, err
+	}
+	if r.address, r.port, has = addressTarget(name); has {
+		return r, nil
+	}
+	name, port, has := strings.Cut(name, ":")
+	if !containerName.MatchString(name) {
+		return r, &TargetError{Text: fmt.Sprintf("%q is no container's name, port or address", target)}
+	}
+	r.container = name
+	if has {
+		r.port, err = parsePort(port)
+	}
+	return r, err
+}
+
+func isNumber(s string) bool {
+	return s != "" && strings.Trim(strings.TrimPrefix(s, "-"), "0123456789") == ""
+}
+
+func parsePort(s string) (int, error) {
+	n, err := strconv.Atoi(s)
+	if err != nil || n < 1 || n > 65535 {
+		return 0, &TargetError{Text: fmt.Sprintf("%q is no port: a port is a number from 1 to 65535", s)}
+	}
+	return n, nil
+}
+
+// goals are the ways to a target.
 func (f *Facts) goals(target string) ([]goal, error) {
-	name, protocol, _ := strings.Cut(target, "/")
-	udp := protocol == "udp"
-	if protocol != "" && protocol != "tcp" && protocol != "udp" {
-		return nil, &TargetError{Text: fmt.Sprintf("%q is neither tcp nor udp", protocol)}
+	r, err := parseTarget(target)
+	if err != nil {
+		return nil, err
 	}
-	if port, err := strconv.Atoi(name); err == nil {
-		if port < 1 || port > 65535 {
-			return nil, &TargetError{Text: fmt.Sprintf("port %d is not between 1 and 65535", port)}
-		}
-		return []goal{f.publishedAt(port, udp)}, nil
-	}
-	if a, port, ok := addressTarget(name); ok {
-		c := f.owner(a)
+	udp := r.protocol == "udp"
+	if r.address.IsValid() {
+		c := f.owner(r.address)
 		if c == nil {
-			return nil, &TargetError{Text: fmt.Sprintf("no running container has the address %s", a), Known: f.names()}
+			return nil, &TargetError{Text: fmt.Sprintf("no running container has the address %s", r.address), Known: f.names()}
 		}
+		port := r.port
 		if port == 0 {
 			port = 80
 			if len(c.Listeners) > 0 {
 				port = c.Listeners[0].Port
 			}
 		}
-		return []goal{{container: c, udp: udp, port: port, direct: a}}, nil
+		return []goal{{container: c, udp: udp, port: port, direct: r.address}}, nil
 	}
-	name, portText, hasPort := strings.Cut(name, ":")
-	i := slices.IndexFunc(f.Containers, func(c Container) bool { return c.Name == name || len(name) >= 4 && strings.HasPrefix(c.ID, name) })
+	if r.container == "" {
+		return []goal{f.publishedAt(r.port, udp)}, nil
+	}
+	i := slices.IndexFunc(f.Containers, func(c Container) bool {
+		return c.Name == r.container || len(r.container) >= 4 && strings.HasPrefix(c.ID, r.container)
+	})
 	if i < 0 {
-		return nil, &TargetError{Text: fmt.Sprintf("no container is called %q", name), Known: f.names()}
+		return nil, &TargetError{Text: fmt.Sprintf("no container is called %q", r.container), Word: r.container, Known: f.names()}
 	}
-	c := &f.Containers[i]
-	port := 0
-	if hasPort {
-		n, err := strconv.ParseUint(portText, 10, 16)
-		if err != nil || n == 0 {
-			return nil, &TargetError{Text: fmt.Sprintf("%q is no port", portText)}
-		}
-		port = int(n)
-	}
-	return c.goals(port, udp, hasPort || protocol != ""), nil
+	return f.Containers[i].goals(r.port, udp, r.port != 0 || r.protocol != ""), nil
 }
 
 // goals are the container's published ports, or the one that is asked for.

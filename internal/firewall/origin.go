@@ -125,7 +125,7 @@ func (t *tracer) origin(from string) (link string, src netip.Addr, err error) {
 	case FromLAN:
 		return t.lan(public)
 	}
-	return "", src, &TargetError{Text: fmt.Sprintf("%q is no origin", from), Known: []string{FromPublic, FromLocal, FromLAN, "container:NAME"}}
+	return "", src, noOrigin(from)
 }
 
 // lan is a client in a network that the docker host is connected to, other than docker's.
@@ -159,7 +159,7 @@ func neighborOf(p netip.Prefix) netip.Addr {
 func (t *tracer) fromContainer(g goal, name string) error {
 	i := slices.IndexFunc(t.Containers, func(c Container) bool { return c.Name == name })
 	if i < 0 {
-		return &TargetError{Text: fmt.Sprintf("no container is called %q", name), Known: t.names()}
+		return &TargetError{Text: fmt.Sprintf("no container is called %q", name), Word: name, Known: t.names()}
 	}
 	client := &t.Containers[i]
 	if client.PID == 0 {

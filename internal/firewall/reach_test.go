@@ -188,7 +188,7 @@ func TestWhatKeepsPacketsAway(t *testing.T) {
 func TestTargetsThatAreNotThere(t *testing.T) {
 	f := factsOf(t, nil)
 	for target, want := range map[string]string{
-		"other": `no container is called "other"`, "web:x": `"x" is no port`, "0": "port 0 is not between 1 and 65535", "web/sctp": `"sctp" is neither tcp nor udp`,
+		"other": `no container is called "other"`, "web:x": `"x" is no port: a port is a number from 1 to 65535`, "0": `"0" is no port: a port is a number from 1 to 65535`, "web/sctp": `"sctp" is neither tcp nor udp`,
 		"10.0.0.9": "no running container has the address 10.0.0.9",
 	} {
 		if _, err := f.Reach(target, "public"); err == nil || err.Error() != want {
