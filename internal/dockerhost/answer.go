@@ -32,9 +32,18 @@ func (a Answer) Text(name string) string { return a.frames.text(name) }
 
 // RootScript is shell text as a command that root runs, with variables in front of it.
 func RootScript(text string, variables ...[2]string) host.Cmd {
+	return scriptWith(true, text, variables)
+}
+
+// Script is the same as a command of the user who is logged in.
+func Script(text string, variables ...[2]string) host.Cmd {
+	return scriptWith(false, text, variables)
+}
+
+func scriptWith(root bool, text string, variables [][2]string) host.Cmd {
 	vars := make([]variable, len(variables))
 	for i, v := range variables {
 		vars[i] = variable{v[0], v[1]}
 	}
-	return script(true, text, vars...)
+	return script(root, text, vars...)
 }

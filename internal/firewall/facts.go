@@ -69,15 +69,30 @@ type Listener struct {
 	Port int
 }
 
+// ErrNotRoot is a login that is not root's.
+var ErrNotRoot = errors.New("packet filters can be read by root only")
+
 // Collect asks a docker host, in one command that root runs there. socket is dockerd's.
 func Collect(ctx context.Context, h host.Host, socket string) (*Facts, error) {
-	out, err := h.Run(ctx, dockerhost.RootScript(factsScript, [2]string{"SOCKET", socket}))
+	return collect(ctx, h, dockerhost.RootScript(factsScript, [2]string{"SOCKET", socket}))
+}
+
+// CollectIfRoot asks without sudo; ErrNotRoot where that is needed.
+func CollectIfRoot(ctx context.Context, h host.Host, socket string) (*Facts, error) {
+	return collect(ctx, h, dockerhost.Script(factsScript, [2]string{"SOCKET", socket}))
+}
+
+func collect(ctx context.Context, h host.Host, script host.Cmd) (*Facts, error) {
+	out, err := h.Run(ctx, script)
 	if err != nil {
 		return nil, err
 	}
 	answer, err := dockerhost.ParseAnswer(out.Stdout, "packet-filters")
 	if err != nil {
 		return nil, fmt.Errorf("asking the docker host for its packet filters: %w", err)
+	}
+	if answer.Has("not-root") {
+		return nil, ErrNotRoot
 	}
 	return parseFacts(answer)
 }

@@ -167,10 +167,14 @@ writers() {
 
 main() {
 	echo "@@docker-vpn-helper packet-filters"
-	rules
-	network
-	containers
-	writers
+	if [ "$(id -u)" = 0 ]; then
+		rules
+		network
+		containers
+		writers
+	else
+		echo "@@not-root"
+	fi
 	echo "@@end"
 }
 main </dev/null

@@ -17,6 +17,9 @@ type TargetError struct {
 	Text  string
 	Word  string
 	Known []string
+	// NoAddress reports that the origin's interface has no address that the port is
+	// published at.
+	NoAddress bool
 }
 
 func (e *TargetError) Error() string { return e.Text }

@@ -62,7 +62,7 @@ func (t *tracer) start(g goal, from string) error {
 	case dst.IsLoopback():
 		t.blocked(InDocker, "the port is published on %s only, where nothing from outside comes", dst)
 	case !dst.IsValid():
-		return &TargetError{Text: fmt.Sprintf("interface %s has no address of the same family as %s", link, src)}
+		return &TargetError{NoAddress: true, Text: fmt.Sprintf("interface %s has no address of the same family as %s", link, src)}
 	default:
 		t.received(t.newPacket(link, src, dst, g.proto(), g.published.HostPort))
 	}

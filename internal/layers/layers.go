@@ -12,6 +12,7 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/layers/forward"
 	hostdaemon "github.com/docker-vpn-helper/docker-vpn-helper/internal/layers/hosts/daemon"
 	hostenv "github.com/docker-vpn-helper/docker-vpn-helper/internal/layers/hosts/env"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/layers/hosts/firewall"
 	hostroute "github.com/docker-vpn-helper/docker-vpn-helper/internal/layers/hosts/route"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/layers/hosts/socket"
 	hostssh "github.com/docker-vpn-helper/docker-vpn-helper/internal/layers/hosts/ssh"
@@ -27,9 +28,9 @@ import (
 func Of(k target.Kind) []engine.Layer {
 	switch k {
 	case target.Local:
-		return []engine.Layer{socket.Layer(), hostdaemon.Layer("socket"), hostenv.Layer()}
+		return []engine.Layer{socket.Layer(), hostdaemon.Layer("socket"), firewall.Layer(), hostenv.Layer()}
 	case target.SSH:
-		return []engine.Layer{hostroute.Layer(), hostssh.Layer(), hostdaemon.Layer("ssh")}
+		return []engine.Layer{hostroute.Layer(), hostssh.Layer(), hostdaemon.Layer("ssh"), firewall.Layer()}
 	case target.TCP:
 		return []engine.Layer{hostroute.Layer(), hosttls.Layer(), hostdaemon.Layer("route", "tls")}
 	}

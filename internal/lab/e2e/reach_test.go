@@ -144,6 +144,33 @@ const (
 	dropReply  = "arp: ebtables-nft filter INPUT rule 4: -p ARP -j DROP [secure-firewall.service /opt/secure_firewall.sh:9]\n"
 )
 
+// firewallLayer is doctor's layer firewall in short, as that line of shell prints it.
+func (s *scene) firewallLayer(line string) string {
+	s.Helper()
+	var report struct {
+		Layers []struct {
+			Layer, Status, Skipped string
+			Findings               []struct{ Code string }
+		}
+	}
+	s.decode(s.root(line+"; true"), &report)
+	for _, l := range report.Layers {
+		if l.Layer != "firewall" {
+			continue
+		}
+		short := l.Status + ":"
+		if l.Skipped != "" {
+			short += " " + l.Skipped
+		}
+		for _, f := range l.Findings {
+			short += " " + f.Code
+		}
+		return short
+	}
+	s.Fatalf("no layer firewall: %+v", report)
+	return ""
+}
+
 func TestReachContest(t *testing.T) {
 	s := contest(t)
 	s.must(s.get(80))
@@ -167,6 +194,13 @@ func TestReachContest(t *testing.T) {
 	if os.Getenv("DVH_SHOW") != "" {
 		t.Log(s.helper("-v", "reach", "web2", "-H", "default").Stdout)
 	}
+
+	// On the docker host itself doctor warns of the same; without root it is skipped.
+	program, err := os.ReadFile(built.helper)
+	s.must(err)
+	s.must(s.vm.WriteFile("/opt/docker-vpn-helper", program, 0o755))
+	s.same("doctor local", "warn: firewall.drops firewall.arp-drops firewall.arp-drops", s.firewallLayer("/opt/docker-vpn-helper --json doctor local"))
+	s.same("doctor local without root", "skipped: needs root", s.firewallLayer("busybox su docker -s /bin/sh -c '/opt/docker-vpn-helper --json doctor local'"))
 
 	// Half of the repair: what is left, and only that. A client sees the same.
 	for _, half := range []struct {

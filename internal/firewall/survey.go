@@ -1,0 +1,100 @@
+package firewall
+
+import (
+	"errors"
+	"slices"
+	"strings"
+
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfilter"
+)
+
+// Closed is a rule, or a setting, that keeps clients outside from containers' published ports.
+type Closed struct {
+	Obstacle
+	Containers []string
+}
+
+// Survey is what clients outside reach of all published ports.
+type Survey struct {
+	Closed []Closed
+	// Open are the containers with a published port that clients outside reach.
+	Open []string
+	// Unsure are the containers of which it cannot be known.
+	Unsure []string
+	// Firewalls are the programs that promise to close ports and do not see docker's.
+	Firewalls []string
+	// Guarded reports that docker-vpn-helper guard closes published ports.
+	Guarded bool
+}
+
+// Survey follows a packet from outside to every published port. What a container does with
+// it, or a port that is published for the docker host alone, is no matter of packet filters.
+// A docker host without a way to the outside is a *TargetError.
+func (f *Facts) Survey() (*Survey, error) {
+	s := &Survey{Firewalls: f.firewalls(), Guarded: f.chain("mangle", "DOCKER-PUB") != nil}
+	for _, c := range f.Containers {
+		if c.PID == 0 || !slices.ContainsFunc(c.Published, func(p Published) bool { return !p.HostIP.IsLoopback() }) {
+			continue
+		}
+		answer, err := f.Reach(c.Name, FromPublic)
+		if wrong := new(TargetError); errors.As(err, &wrong) && wrong.NoAddress {
+			continue
+		} else if err != nil {
+			return nil, err
+		}
+		obstacles := slices.DeleteFunc(answer.Obstacles, func(o Obstacle) bool { return o.Layer == InDocker || o.Layer == Inside })
+		switch {
+		case len(obstacles) > 0:
+			s.close(c.Name, obstacles)
+		case len(answer.Doubts) > 0:
+			s.Unsure = append(s.Unsure, c.Name)
+		case answer.Verdict == Reachable:
+			s.Open = append(s.Open, c.Name)
+		}
+	}
+	return s, nil
+}
+
+func (s *Survey) close(container string, obstacles []Obstacle) {
+	for _, o := range obstacles {
+		if strings.HasPrefix(o.Chain, "DOCKER-PUB") {
+			continue // closed by guard, which is what it is there for
+		}
+		i := slices.IndexFunc(s.Closed, func(c Closed) bool { return c.Place == o.Place })
+		if i < 0 {
+			s.Closed = append(s.Closed, Closed{Obstacle: o})
+			i = len(s.Closed) - 1
+		}
+		s.Closed[i].Containers = append(s.Closed[i].Containers, container)
+	}
+}
+
+// firewalls are ufw and firewalld where they are active.
+func (f *Facts) firewalls() []string {
+	var all []string
+	if f.chain("filter", "ufw-user-input") != nil {
+		all = append(all, "ufw")
+	}
+	if slices.ContainsFunc(f.Tables, func(t *netfilter.Table) bool { return t.Name == "firewalld" && len(t.Chains) > 0 }) || f.chain("filter", "INPUT_ZONES") != nil {
+		all = append(all, "firewalld")
+	}
+	return all
+}
+
+// chain is a chain of iptables or ip6tables, of either backend; nil where there is none.
+func (f *Facts) chain(table, name string) *netfilter.Chain {
+	for _, t := range f.Tables {
+		if t.Name == table && (t.Tool == netfilter.IPTables || t.Tool == netfilter.IP6Tables) {
+			if c := t.Chain(name); c != nil {
+				return c
+			}
+		}
+	}
+	return nil
+}
+
+// Elsewhere reports whether a bridge of docker's is not among the interfaces: dockerd is in a
+// VM then, or in a network namespace of its own.
+func (f *Facts) Elsewhere() bool {
+	return slices.ContainsFunc(f.Networks, func(n Network) bool { return n.Bridge != "" && f.Link(n.Bridge) == nil })
+}

@@ -1,0 +1,118 @@
+// Package firewall is the docker host's packet filters: whether clients outside reach what
+// its containers publish.
+package firewall
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/dockerd"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/engine"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/firewall"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/hint"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/target"
+)
+
+// patience bounds all questions.
+const patience = 3 * time.Second
+
+// State is what was found.
+type State struct {
+	Skipped string `json:"skipped,omitempty"` // why nothing was looked at
+	*firewall.Survey
+}
+
+// Layer describes it to the engine.
+func Layer() engine.Layer {
+	return engine.Layer{Name: "firewall", Needs: []string{"daemon"}, Findings: findings, Inspect: inspect}
+}
+
+// inspect asks as the user who is logged in: a diagnosis takes no sudo.
+func inspect(ctx context.Context, t *target.Target) (engine.State, error) {
+	if t.Host == nil {
+		return State{Skipped: "the packet filters are in a VM"}, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	// The docker command waits for a dockerd that does not answer; this does not.
+	conn, err := t.Docker(ctx)
+	if err != nil {
+		return State{Skipped: "no answer: " + err.Error()}, nil
+	}
+	defer conn.Close()
+	if _, err := dockerd.New(dockerd.Over(conn)).Ping(ctx); err != nil {
+		return State{Skipped: "no answer: " + err.Error()}, nil
+	}
+	facts, err := firewall.CollectIfRoot(ctx, t.Host, t.Socket)
+	switch {
+	case errors.Is(err, firewall.ErrNotRoot):
+		return State{Skipped: "needs root"}, nil
+	case err != nil:
+		return State{Skipped: "no answer: " + err.Error()}, nil
+	case !facts.Docker:
+		return State{Skipped: "docker lists no containers: " + facts.DockerSaid}, nil
+	case facts.Elsewhere():
+		return State{Skipped: "docker's networks are in a VM or a network namespace"}, nil
+	}
+	survey, err := facts.Survey()
+	if err != nil {
+		return State{Skipped: err.Error()}, nil
+	}
+	return State{Survey: survey}, nil
+}
+
+// SkippedBecause is why nothing was looked at.
+func (s State) SkippedBecause() string { return s.Skipped }
+
+var findings engine.Table
+
+var (
+	fine     = findings.OK("firewall.ok", "no packet filter keeps clients outside from published ports")
+	nothing  = findings.OK("firewall.ok", "no container publishes a port to the outside")
+	unsure   = findings.OK("firewall.ok", "no rule surely keeps clients outside from published ports; rate limits and the like decide about %s")
+	drops    = findings.Warn("firewall.drops", "clients outside do not reach %s: %s", nil)
+	arpDrops = findings.Warn("firewall.arp-drops", "the docker host does not find %s: %s", nil)
+	open     = findings.Aside("firewall.open-to-public", "%s is active, and clients outside reach %s all the same", hint.Explain("firewall.open-to-public"))
+)
+
+// Findings are at most warnings: docker itself works.
+func (s State) Findings() []engine.Finding {
+	if s.Survey == nil {
+		return nil
+	}
+	var all []engine.Finding
+	for _, c := range s.Closed {
+		row := drops
+		if c.Layer == firewall.Neighbors {
+			row = arpDrops
+		}
+		all = append(all, row.Advising(hint.Own("reach", c.Containers[0], "-H", hint.Machine)).Found(list(c.Containers), c.Obstacle))
+	}
+	if len(s.Firewalls) > 0 && len(s.Open) > 0 && !s.Guarded {
+		all = append(all, open.Found(strings.Join(s.Firewalls, " and "), list(s.Open)))
+	}
+	switch {
+	case len(all) > 0:
+	case len(s.Unsure) > 0:
+		all = append(all, unsure.Found(list(s.Unsure)))
+	case len(s.Open) > 0 || s.Guarded:
+		all = append(all, fine.Found())
+	default:
+		all = append(all, nothing.Found())
+	}
+	return all
+}
+
+// Changes: allow and guard change packet filters, at the user's wish.
+func (State) Changes() []engine.Change { return nil }
+
+// list is a few names.
+func list(names []string) string {
+	const most = 3
+	if len(names) <= most {
+		return strings.Join(names, ", ")
+	}
+	return strings.Join(names[:most], ", ") + " and others"
+}
