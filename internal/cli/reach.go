@@ -12,6 +12,7 @@ import (
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/engine"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/firewall"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/firewall/probe"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/firewall/writer"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/hint"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
@@ -19,22 +20,27 @@ import (
 )
 
 // reachTime bounds the questions to the docker host.
-const reachTime = 30 * time.Second
+const reachTime = time.Minute
 
 func (a *app) reachCmd() *cobra.Command {
 	var from string
+	var probing bool
 	cmd := &cobra.Command{
 		Use:   "reach TARGET [-H HOST]",
 		Short: "Find out which rule of a packet filter keeps packets from a container",
 		Long: `reach follows a packet through the docker host to a container, and the answer back, and
 prints every rule that drops it: chain, number and text, and the script and unit that wrote
 it. It evaluates the rules as they are, of iptables, ip6tables, ebtables and nftables.
-Nothing is sent and nothing is changed.
+Nothing is sent and nothing is changed without --probe.
 
 TARGET is a container, CONTAINER:PORT with a port inside it, PORT or PORT/udp of the docker
 host, or a container's own address. The packet comes from a client outside (public), in the
 docker host's private network (lan), on the docker host itself (local), in another container
 (container:NAME), or at an address.
+
+--probe sends a packet from this computer to each published port, and counts where the docker
+host sees it. For that it adds rules that count, and removes them; if it is killed, the docker
+host removes them after 15 seconds.
 
 It needs root on the docker host. Exit status: 0 reachable, 1 blocked, 4 a rule decides that
 cannot be evaluated.`,
@@ -50,13 +56,14 @@ cannot be evaluated.`,
 			}
 			return misused(a.without(args[1:]...), "reach takes one target, not %s", strings.Join(args, " "))
 		},
-		RunE: func(_ *cobra.Command, args []string) error { return a.reach(args[0], from) },
+		RunE: func(_ *cobra.Command, args []string) error { return a.reach(args[0], from, probing) },
 	}
 	cmd.Flags().StringVar(&from, "from", firewall.FromPublic, "where the packet comes `FROM`: public, lan, local, container:NAME or an address")
+	cmd.Flags().BoolVar(&probing, "probe", false, "also send a packet, and count where the docker host sees it")
 	return cmd
 }
 
-func (a *app) reach(what, from string) error {
+func (a *app) reach(what, from string, probing bool) error {
 	if err := firewall.Check(what, from); err != nil {
 		return a.wrongTarget(err)
 	}
@@ -74,7 +81,12 @@ func (a *app) reach(what, from string) error {
 				return &exitError{code: exitUnknown, message: text, hint: t.StartHint(a.ctx)}
 			}
 		}
-		return a.reachOn(t, what, from)
+		if probing {
+			if err := a.mayProbe(t, from); err != nil {
+				return err
+			}
+		}
+		return a.reachOn(t, what, from, probing)
 	}, target.Machine, target.Local, target.SSH)
 }
 
@@ -83,10 +95,11 @@ type reachReport struct {
 	Schema int    `json:"schema"`
 	Host   string `json:"host"`
 	*firewall.Answer
+	Probes []*probe.Result `json:"probes,omitempty"`
 }
 
 // reachOn asks one docker host and prints the answer.
-func (a *app) reachOn(t *target.Target, what, from string) error {
+func (a *app) reachOn(t *target.Target, what, from string, probing bool) error {
 	ctx, cancel := context.WithTimeout(a.ctx, reachTime)
 	defer cancel()
 	facts, err := firewall.Collect(ctx, t.Host, a.dockerSocket(t))
@@ -97,11 +110,17 @@ func (a *app) reachOn(t *target.Target, what, from string) error {
 	if err != nil {
 		return a.reachFailed(t, err)
 	}
+	report := reachReport{Schema: engine.Schema, Host: t.Ref.String(), Answer: answer}
+	if probing {
+		if report.Probes, err = a.probe(ctx, t, facts, what); err != nil {
+			return a.reachFailed(t, err)
+		}
+	}
 	a.code = map[firewall.Verdict]int{firewall.Reachable: exitOK, firewall.Blocked: exitProblems, firewall.Unknown: exitUnknown}[answer.Verdict]
 	if a.ui.JSON {
-		return a.ui.PrintJSON(reachReport{engine.Schema, t.Ref.String(), answer})
+		return a.ui.PrintJSON(report)
 	}
-	a.printReach(answer)
+	a.printReach(report)
 	return nil
 }
 
@@ -151,7 +170,7 @@ func (a *app) asRoot(t *target.Target) hint.Hint {
 	return t.Hint(hint.DockerMachine("ssh", hint.Machine, "sudo", "true"))
 }
 
-func (a *app) printReach(r *firewall.Answer) {
+func (a *app) printReach(r reachReport) {
 	lines := []string{fmt.Sprintf("%s from %s: %s", r.Target, r.From, r.Verdict)}
 	for _, o := range r.Obstacles {
 		lines = append(lines, "  ✗ "+o.String())
@@ -175,7 +194,7 @@ func (a *app) printReach(r *firewall.Answer) {
 			lines = append(lines, "  "+h.At+": "+h.What)
 		}
 	}
-	a.ui.Lines(lines...)
+	a.ui.Lines(append(lines, probeLines(r.Probes)...)...)
 }
 
 // writtenBy is what wrote a rule, for people.

@@ -183,3 +183,18 @@ func (f *Facts) names() []string {
 	}
 	return names
 }
+
+// Published are the published ports that a target means.
+func (f *Facts) Published(target string) ([]Published, error) {
+	goals, err := f.goals(target)
+	if err != nil {
+		return nil, err
+	}
+	var all []Published
+	for _, g := range goals {
+		if g.published != nil && g.container.PID != 0 {
+			all = append(all, *g.published)
+		}
+	}
+	return all, nil
+}

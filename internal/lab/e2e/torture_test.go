@@ -48,17 +48,23 @@ type torture struct {
 	back bool
 }
 
-func tortured(t *testing.T, style nsguest.Style) *torture {
-	s := on(t, style, fakestore.Options{Names: ipOnly()})
+// seeded is a source of chance, whose seed is in the test's log.
+func seeded(t *testing.T) *rand.Rand {
 	seed, err := strconv.ParseUint(os.Getenv("DVH_SEED"), 10, 64)
 	if err != nil {
 		seed = rand.Uint64()
 	}
 	t.Logf("DVH_SEED=%d", seed)
+	return rand.New(rand.NewPCG(seed, 0))
+}
+
+func tortured(t *testing.T, style nsguest.Style) *torture {
+	s := on(t, style, fakestore.Options{Names: ipOnly()})
+	instants := seeded(t)
 	s.fix("default")
 	begun := time.Now()
 	s.fix("--reissue", "default")
-	return &torture{scene: s, rand: rand.New(rand.NewPCG(seed, 0)), took: time.Since(begun), ends: map[string]int{}}
+	return &torture{scene: s, rand: instants, took: time.Since(begun), ends: map[string]int{}}
 }
 
 // disturbed makes n runs, disturbs each at a random instant, and wants the machine
