@@ -264,10 +264,13 @@ func TestNoTLSAndOldTLS(t *testing.T) {
 	if status, reason := get(t, r.tcp(), request); status != 400 || !strings.Contains(reason, "plain HTTP") {
 		t.Errorf("plain HTTP: %d %q", status, reason)
 	}
-	config := r.config(r.cert)
-	config.MinVersion, config.MaxVersion = tls.VersionTLS10, tls.VersionTLS11
-	if err := tls.Client(r.tcp(), config).Handshake(); err == nil {
-		t.Error("TLS 1.1 is accepted")
+	for _, version := range []uint16{tls.VersionTLS10, tls.VersionTLS11} {
+		config := r.config(r.cert)
+		config.MinVersion, config.MaxVersion = tls.VersionTLS10, version
+		err := tls.Client(r.tcp(), config).Handshake()
+		if err == nil || !strings.Contains(err.Error(), "remote error: tls: protocol version not supported") {
+			t.Errorf("%s: %v", tls.VersionName(version), err)
+		}
 	}
 }
 

@@ -22,7 +22,7 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/nsguest"
 )
 
-// following is a "ports follow" that runs.
+// following is a program that prints lines until it is stopped.
 type following struct {
 	*scene
 	cmd   *exec.Cmd
@@ -33,20 +33,31 @@ type following struct {
 // portsFollow starts "ports follow" on a machine that works through the VPN.
 func (s *scene) portsFollow(args ...string) *following {
 	s.Helper()
+	return s.launch(s.lab.Command(s.whole(), append([]string{"docker-vpn-helper", "ports", "follow", "default"}, args...)...))
+}
+
+// whole is a context that lasts as long as the test.
+func (s *scene) whole() context.Context {
 	ctx, cancel := context.WithCancel(context.Background())
 	s.Cleanup(cancel)
-	f := &following{scene: s, lines: make(chan string, 10000), ended: make(chan error, 1)}
-	f.cmd = s.lab.Command(ctx, append([]string{"docker-vpn-helper", "ports", "follow", "default"}, args...)...)
-	out, err := f.cmd.StdoutPipe()
+	return ctx
+}
+
+// launch starts a program whose lines are read.
+func (s *scene) launch(cmd *exec.Cmd) *following {
+	s.Helper()
+	f := &following{scene: s, cmd: cmd, lines: make(chan string, 10000), ended: make(chan error, 1)}
+	out, err := cmd.StdoutPipe()
 	s.must(err)
 	var notes strings.Builder
-	f.cmd.Stderr = &notes
-	s.must(f.cmd.Start())
+	cmd.Stderr = &notes
+	cmd.WaitDelay = 2 * time.Second
+	s.must(cmd.Start())
 	go func() {
 		for lines := bufio.NewScanner(out); lines.Scan(); {
 			f.lines <- lines.Text()
 		}
-		f.ended <- f.cmd.Wait()
+		f.ended <- cmd.Wait()
 		if s.Failed() {
 			s.Log(notes.String())
 		}
@@ -65,7 +76,7 @@ func (f *following) await(text string) {
 				return
 			}
 		case err := <-f.ended:
-			f.Fatalf("ports follow ended before it printed %q: %v", text, err)
+			f.Fatalf("%q ended before it printed %q: %v", f.cmd.Args, text, err)
 		case <-timeout:
 			f.Fatalf("no line with %q", text)
 		}
@@ -80,7 +91,7 @@ func (f *following) stop() {
 	case err := <-f.ended:
 		f.must(err)
 	case <-time.After(patience):
-		f.Fatal("ports follow does not end")
+		f.Fatalf("%q does not end", f.cmd.Args)
 	}
 }
 
