@@ -83,6 +83,7 @@ func TestWhoMayImportWhom(t *testing.T) {
 		"internal/userssh":    {"internal/host", "internal/memo", "internal/sshhost"},
 		"internal/dockercli":  {"internal/host", "internal/memo"},
 		"internal/netfilter":  {},
+		"internal/guard":      {"internal/dockerhost", "internal/firewall", "internal/host", "internal/hostrules", "internal/netfilter"},
 		"internal/firewall":   {"internal/dockerhost", "internal/firewall/writer", "internal/host", "internal/netfilter", "internal/netfilter/nft"},
 		"internal/hostrules":  {"internal/dockerhost", "internal/host", "internal/shell"},
 		"internal/dockerhost": {"internal/certs", "internal/dockerd", "internal/host", "internal/memo", "internal/shell", "internal/text"},

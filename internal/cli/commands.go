@@ -27,6 +27,7 @@ func (a *app) all() []command {
 		{[]string{"modules"}, a.modulesCmd},
 		{[]string{"ports"}, a.portsCmd},
 		{[]string{"reach"}, a.reachCmd},
+		{[]string{"guard"}, a.guardCmd},
 		{[]string{"shell-init"}, a.shellInitCmd},
 		{[]string{"completion"}, a.completionCmd},
 		{[]string{"version"}, a.versionCmd},

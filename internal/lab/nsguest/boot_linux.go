@@ -78,6 +78,11 @@ func (v *VM) mountRoot() error {
 		}
 		mounts = append(mounts, mount{"cgroup", root + "/sys/fs/cgroup/" + c, "cgroup", 0, options})
 	}
+	if v.Style == Systemd {
+		// As distributions of dockerd 20.10's time have it: systemd's own hierarchy is v2, where
+		// packet filters find the cgroup of a socket.
+		mounts = append(mounts, mount{"cgroup2", root + "/sys/fs/cgroup/unified", "cgroup2", 0, ""})
+	}
 	for _, m := range mounts {
 		if strings.HasPrefix(m.target, root) && m.target != root {
 			if err := os.MkdirAll(m.target, 0o755); err != nil {

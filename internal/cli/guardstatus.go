@@ -1,0 +1,167 @@
+package cli
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/changes"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/engine"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/guard"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/hint"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/target"
+)
+
+func (a *app) guardStatusCmd() *cobra.Command {
+	return &cobra.Command{
+		Use:   "status [-H HOST]",
+		Short: "List what is open to whom, and what is not as guard has left it",
+		Long: `status lists every published port by its container, and who reaches it. It compares the
+rules, the files and the units with the settings. Nothing is changed.
+
+Exit status: 0 as it should be, or off; 1 something is not as guard has left it.`,
+		Example: `  docker-vpn-helper guard status -H local
+  docker-vpn-helper guard status -H ssh://me@build --json`,
+		Args: a.noArgs,
+		RunE: func(*cobra.Command, []string) error {
+			return a.onFilters(func(_ site, t *target.Target) error { return a.guardStatus(t) })
+		},
+	}
+}
+
+// guardState is what guard status prints with --json.
+type guardState struct {
+	Schema int    `json:"schema"`
+	Host   string `json:"host"`
+	On     bool   `json:"on"`
+	guard.Settings
+	// Method is how what reaches docker-proxy is closed: cgroup or list; "" if guard is off.
+	Method string `json:"method"`
+	// Pending reports that the last change is reverted by itself, in ConfirmWithin seconds.
+	Pending       bool             `json:"pending"`
+	ConfirmWithin int              `json:"confirm_within"`
+	Ports         []guard.Exposure `json:"ports"`
+	Drift         []guard.Drift    `json:"drift"`
+	Notes         []string         `json:"notes"`
+}
+
+func (a *app) guardStatus(t *target.Target) error {
+	f, err := guard.Collect(a.ctx, t.Host, a.dockerSocket(t), false)
+	if err != nil {
+		return err
+	}
+	s, err := f.Settings()
+	if err != nil {
+		return err
+	}
+	r := guardState{Schema: engine.Schema, Host: t.Ref.String(), On: f.Active(), Settings: s, Ports: f.Exposures(s), Drift: f.Drift(s), Notes: []string{}}
+	if r.On {
+		r.Method, r.Notes = f.Method(), nonNil(f.Notes(s))
+	}
+	if r.Drift == nil {
+		r.Drift = []guard.Drift{}
+	}
+	if r.Public == nil {
+		r.Public = []string{}
+	}
+	if r.Allow == nil {
+		r.Allow = []guard.Port{}
+	}
+	if f.Rules.Pending != nil {
+		r.Pending, r.ConfirmWithin = true, int(f.Rules.Pending.Left/time.Second)
+	}
+	if len(r.Drift) > 0 {
+		a.code = exitProblems
+	}
+	if a.ui.JSON {
+		return a.ui.PrintJSON(r)
+	}
+	a.printGuardState(t, r)
+	return nil
+}
+
+func (a *app) printGuardState(t *target.Target, r guardState) {
+	lines := []string{"guard is off: published ports are open to everyone"}
+	if r.On {
+		how := "by docker's cgroup, so that a new port is closed at once"
+		if r.Method == guard.List {
+			how = "by a list of ports"
+		}
+		lines = []string{
+			fmt.Sprintf("guard is on: published ports are closed to %s, allowed: %s", strings.Join(r.Public, ", "), r.Allows()),
+			"docker-proxy is covered " + how,
+		}
+	}
+	if r.Pending {
+		lines = append(lines, fmt.Sprintf("The last change is reverted in %ds unless it is confirmed: %s", r.ConfirmWithin, t.Hint(hint.Own("guard", "confirm", "-H", hint.Machine))))
+	}
+	for _, p := range r.Ports {
+		to := "closed"
+		switch {
+		case p.Open && len(p.From) > 0:
+			to = "open to " + strings.Join(p.From, ", ")
+		case p.Open:
+			to = "open to everyone"
+		}
+		lines = append(lines, fmt.Sprintf("  %d/%s  %s  %s", p.Port, p.Protocol, p.Container, to))
+	}
+	for _, d := range r.Drift {
+		lines = append(lines, "  ✗ "+d.Text)
+	}
+	for _, n := range r.Notes {
+		lines = append(lines, "  ! "+n)
+	}
+	a.ui.Lines(lines...)
+	if len(r.Drift) > 0 {
+		a.next(t.Hint(hint.Own("guard", "start", "-H", hint.Machine)))
+	}
+}
+
+func (a *app) guardStopCmd() *cobra.Command {
+	return &cobra.Command{
+		Use:   "stop [-H HOST]",
+		Short: "Open published ports again, and remove guard from the docker host",
+		Long: `stop removes the rules, the files and the units, and saves the settings on the docker host:
+guard start without flags restores them. Published ports are open to everyone then.`,
+		Example: `  docker-vpn-helper guard stop -H local`,
+		Args:    a.noArgs,
+		RunE: func(*cobra.Command, []string) error {
+			return a.changeFilters("guard-stop", a.guardStop)
+		},
+	}
+}
+
+func (a *app) guardStop(session *engine.Session) error {
+	t := session.Target
+	f, err := guard.Collect(a.ctx, t.Host, a.dockerSocket(t), false)
+	if err != nil {
+		return err
+	}
+	s, err := f.Settings()
+	if err != nil {
+		return err
+	}
+	gone := guard.Gone()
+	change := &changes.InstallRules{Gone: &gone, Saved: f.Rules.Saved, Plan: "remove guard: published ports are open to everyone"}
+	if f.Active() {
+		change.Saved = strings.TrimSpace(s.Text())
+	}
+	var res engine.Result
+	off := !f.Active() && !f.Leftovers()
+	if !off {
+		if res, err = session.Apply(a.ctx, a.hard, []engine.Change{change}); err != nil {
+			return err
+		}
+	}
+	switch {
+	case a.ui.JSON:
+		return a.ui.PrintJSON(guardReport{Schema: engine.Schema, Host: t.Ref.String(), Applied: nonNil(res.Applied), Journal: res.Journal, Settings: s, Notes: []string{}})
+	case off:
+		a.ui.Success("[%s] guard is off already", t.Name())
+	default:
+		a.ui.Success("[%s] guard is off: published ports are open to everyone; guard start restores the settings", t.Name())
+	}
+	return nil
+}

@@ -1,0 +1,107 @@
+package cli
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/changes"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/engine"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/hint"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/hostrules"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/mode"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/target"
+)
+
+// What guard and allow share: they work on a docker host's packet filters, as root there.
+
+// confirmTime is how long a docker host that is reached over SSH waits for a new connection
+// before it reverts a change of its packet filters.
+const confirmTime = 60 * time.Second
+
+// onFilters opens the docker host whose packet filters -H or the default names.
+func (a *app) onFilters(do func(site, *target.Target) error) error {
+	s, err := a.site()
+	if err != nil {
+		return err
+	}
+	return a.onHost(s, nil, func(t *target.Target) error {
+		if err := a.hasFilters(t); err != nil {
+			return err
+		}
+		if err := do(s, t); err != nil {
+			return a.filtersFailed(t, err)
+		}
+		return nil
+	}, target.Machine, target.Local, target.SSH)
+}
+
+// hasFilters is nil if commands run on the docker host.
+func (a *app) hasFilters(t *target.Target) error {
+	if t.Host == nil {
+		return &exitError{code: exitUsage, message: "the packet filters of " + t.Name() + " are in a VM, which this computer cannot ask", hint: a.helpOf(a.cmd)}
+	}
+	if t.Kind == target.Machine {
+		if running, err := t.VM.Running(a.ctx); err == nil && !running {
+			text := fmt.Sprintf("machine %q is not running (%s)", t.Machine.Name, cmp.Or(t.VM.StateText(a.ctx), "unknown"))
+			return &exitError{code: exitUnknown, message: text, hint: t.StartHint(a.ctx)}
+		}
+	}
+	return nil
+}
+
+// changeFilters begins a session that changes the packet filters of the docker host.
+func (a *app) changeFilters(command string, do func(*engine.Session) error) error {
+	return a.onFilters(func(s site, t *target.Target) error {
+		work := a.hostWork(s, t.Ref, t.State(), command, nil)
+		if t.Kind == target.Machine {
+			work = a.work(s, t.Machine.Name, command, nil)
+		}
+		t.Close() // the session has a connection of its own
+		session, err := engine.Begin(a.ctx, a.hard, work)
+		if err != nil {
+			return err
+		}
+		defer session.Close()
+		defer session.Target.Enter(mode.Repair())()
+		return do(session)
+	})
+}
+
+// filtersFailed is an error of the docker host with its exit status.
+func (a *app) filtersFailed(t *target.Target, err error) error {
+	var known *exitError
+	switch {
+	case errors.As(err, &known):
+		return err
+	case a.interrupted():
+		return a.cause(err)
+	case errors.Is(err, host.ErrNoSudo):
+		return &exitError{code: exitUserAction, message: "packet filters need root on " + t.Name() + ", and sudo asks for a password there", hint: a.asRoot(t)}
+	case errors.Is(err, hostrules.ErrNotPending):
+		return &exitError{code: exitProblems, message: err.Error(), hint: t.Hint(hint.Own(a.cmd.Parent().Name(), "status", "-H", hint.Machine))}
+	}
+	return err
+}
+
+// confirmation says how a change of a docker host's packet filters is confirmed: within what
+// time, 0 if it needs no confirmation, and whether the user does it, by a command.
+func (a *app) confirmation(t *target.Target, session string, within time.Duration, change *changes.InstallRules) {
+	change.Within, change.ByUser = within, t.Kind == target.Local
+	if within == 0 && (t.Kind != target.Local || session != "") {
+		change.Within = confirmTime
+	}
+}
+
+// checkWithin is wrong usage unless a change can be confirmed within that time.
+func (a *app) checkWithin(within time.Duration, given bool) error {
+	if given && (within < time.Second || within > 24*time.Hour) {
+		return misused(a.corrected(within.String(), confirmTime.String()), "--confirm-within takes 1s to 24h, not %s", within)
+	}
+	if given && within < 10*time.Second {
+		a.ui.Say("a new connection may take longer than %s: everything is reverted then", within)
+	}
+	return nil
+}

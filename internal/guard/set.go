@@ -1,0 +1,196 @@
+package guard
+
+import (
+	_ "embed"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/hostrules"
+)
+
+// Name is that of the set of files.
+const Name = "guard"
+
+var (
+	//go:embed apply.sh
+	applyScript string
+	//go:embed remove.sh
+	removeScript string
+	//go:embed watch.sh
+	watchScript string
+)
+
+const (
+	dropIn      = "docker.service.d/50-docker-vpn-helper-guard.conf"
+	pathUnit    = "docker-vpn-helper-guard.path"
+	serviceUnit = "docker-vpn-helper-guard.service"
+)
+
+// Gone is the set as far as its removal needs it.
+func Gone() hostrules.Set {
+	return hostrules.Set{Name: Name, Files: map[string]string{"remove": hostrules.Lock + removeScript}}
+}
+
+// Set is the set of files for the settings on a docker host.
+func (f *Facts) Set(s Settings) hostrules.Set {
+	set := Gone()
+	set.Files["apply"] = hostrules.Lock + applyScript
+	set.Files["settings"] = s.Text()
+	set.Files["socket"] = f.Socket + "\n"
+	set.Files["ifaces"] = strings.Join(s.Public, "\n") + "\n"
+	set.Files["v4"], set.Files["v6"] = f.forward(s, false), f.forward(s, true)
+	strict := "-"
+	if s.Strict {
+		strict = ""
+	}
+	set.Units = map[string]string{dropIn: "[Service]\nExecStartPre=" + strict + "@DIR@/apply\n"}
+	set.Boot = "bootsync.sh"
+	if f.MatchesCgroup() {
+		set.Files["input.nft"], set.Files["cgroup"] = f.input(s), f.Group+"\n"
+	} else {
+		set.Files["v4.in"], set.Files["v6.in"] = f.proxied(s, false), f.proxied(s, true)
+		set.Files["watch"] = watchScript
+		f.followUnits(&set)
+	}
+	if f.Rules.Systemd {
+		set.Boot = ""
+	} else {
+		set.Units, set.Start = map[string]string{}, nil
+	}
+	return set
+}
+
+// followUnits have systemd run apply when dockerd writes down an address or a port. Five
+// containers that start in ten seconds must not end them.
+func (f *Facts) followUnits(set *hostrules.Set) {
+	set.Units[pathUnit] = "[Unit]\nDescription=Published ports that docker-vpn-helper guard must close\nStartLimitIntervalSec=0\n" +
+		"[Path]\nPathModified=" + f.Root + "/network/files/local-kv.db\n[Install]\nWantedBy=multi-user.target\n"
+	set.Units[serviceUnit] = "[Unit]\nDescription=Close published ports (docker-vpn-helper guard)\nStartLimitIntervalSec=0\n" +
+		"[Service]\nType=oneshot\nExecStart=@DIR@/apply\n"
+	set.Start = []string{pathUnit}
+}
+
+// ports are the published ones that stay open: what is allowed, and what the session needs.
+func (f *Facts) ports(s Settings) []Port {
+	all := slices.Clone(s.Allow)
+	if p, ok := f.sessionPort(); ok && !slices.Contains(all, p) {
+		all = append(all, p)
+	}
+	return all
+}
+
+// forward are the rules of DOCKER-PUB, which sees what is forwarded. The direction, not the
+// state, lets answers pass: connections to a port that is denied now end.
+func (f *Facts) forward(s Settings, v6 bool) string {
+	lines := []string{"-m conntrack --ctdir REPLY -j RETURN", "-m conntrack --ctstate RELATED -j RETURN"}
+	for _, p := range f.ports(s) {
+		if p.covers(v6) {
+			lines = append(lines, fmt.Sprintf("%s-p %s -m conntrack --ctstate DNAT --ctorigdstport %d -j RETURN", source(p), p.protocol(), p.Port))
+		}
+	}
+	lines = append(lines, "-m conntrack --ctstate DNAT -j DROP", "-o docker+ -j DROP", "-o br-+ -j DROP")
+	for _, bridge := range f.CustomBridges() {
+		lines = append(lines, "-o "+bridge+" -j DROP")
+	}
+	return rules("DOCKER-PUB", lines)
+}
+
+// proxied are the rules of DOCKER-PUB-IN before those of the ports that docker publishes,
+// which apply adds.
+func (f *Facts) proxied(s Settings, v6 bool) string {
+	lines := []string{"-m conntrack --ctdir REPLY -j RETURN", "-m conntrack --ctstate RELATED -j RETURN"}
+	for _, p := range f.ports(s) {
+		if p.covers(v6) {
+			lines = append(lines, fmt.Sprintf("%s-p %s -m %s --dport %d -j RETURN", source(p), p.protocol(), p.protocol(), p.Port))
+		}
+	}
+	return rules("DOCKER-PUB-IN", lines)
+}
+
+// source is the match of a port's clients, as iptables-save prints it.
+func source(p Port) string {
+	if !p.From.IsValid() {
+		return ""
+	}
+	return "-s " + p.From.String() + " "
+}
+
+func rules(chain string, lines []string) string {
+	var b strings.Builder
+	for _, l := range lines {
+		b.WriteString("-A " + chain + " " + l + "\n")
+	}
+	return b.String()
+}
+
+// input is the table for what reaches docker-proxy: sockets of the cgroup of docker.service.
+// The doubled head makes the exchange of tables one transaction, the first time too.
+func (f *Facts) input(s Settings) string {
+	var b strings.Builder
+	b.WriteString("table inet dvh_guard\ndelete table inet dvh_guard\ntable inet dvh_guard {\n\tchain input {\n")
+	b.WriteString("\t\ttype filter hook input priority mangle; policy accept;\n")
+	fmt.Fprintf(&b, "\t\tiifname != { %s } return\n", `"`+strings.Join(s.Public, `", "`)+`"`)
+	b.WriteString("\t\tct direction reply return\n\t\tct state related return\n")
+	fmt.Fprintf(&b, "\t\tsocket cgroupv2 level %d \"%s\" jump published\n\t}\n\tchain published {\n", f.Level, f.Group)
+	for _, p := range append(f.ports(s), f.Own()...) {
+		from := ""
+		switch {
+		case p.From.IsValid() && p.From.Addr().Is4():
+			from = "ip saddr " + p.From.String() + " "
+		case p.From.IsValid():
+			from = "ip6 saddr " + p.From.String() + " "
+		}
+		fmt.Fprintf(&b, "\t\t%s%s dport %d return\n", from, p.protocol(), p.Port)
+	}
+	b.WriteString("\t\tdrop\n\t}\n}\n")
+	return b.String()
+}
+
+// The ways to close what reaches docker-proxy.
+const (
+	Cgroup = "cgroup"
+	List   = "list"
+)
+
+// Method is how what reaches docker-proxy is closed.
+func (f *Facts) Method() string {
+	if f.MatchesCgroup() {
+		return Cgroup
+	}
+	return List
+}
+
+// RuleFiles are the files of the set that have rules.
+func RuleFiles() []string { return []string{"v4", "v6", "input.nft", "v4.in", "v6.in"} }
+
+// Difference are the lines that the settings add to the files of rules (+) and take out of
+// them (-).
+func (f *Facts) Difference(s Settings) []string {
+	is, want := map[string]string{}, f.Set(s).Files
+	if f.Rules.Installed != nil {
+		is = f.Rules.Installed.Files
+	}
+	var all []string
+	for _, name := range RuleFiles() {
+		old, wanted := lines(is[name]), lines(want[name])
+		for _, side := range []struct {
+			mark     string
+			of, than []string
+		}{{"-", old, wanted}, {"+", wanted, old}} {
+			for _, l := range side.of {
+				if !slices.Contains(side.than, l) {
+					all = append(all, fmt.Sprintf("%s %s: %s", side.mark, name, strings.TrimSpace(l)))
+				}
+			}
+		}
+	}
+	return all
+}
+
+func lines(text string) []string {
+	if text == "" {
+		return nil
+	}
+	return strings.Split(strings.TrimSuffix(text, "\n"), "\n")
+}
