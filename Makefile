@@ -12,7 +12,7 @@ DEADCODE = golang.org/x/tools/cmd/deadcode@v0.52.0
 TARGETS  = darwin/amd64 darwin/arm64 linux/amd64 linux/arm64
 FUZZTIME ?= 10s
 
-.PHONY: all help uninstall build test e2e soak realvbox demo bench fuzz lint deadcode cross dist dist-test man install clean need-go
+.PHONY: all help uninstall build test e2e soak realvbox demo bench fuzz lint deadcode cross dist dist-test man pictures install clean need-go
 
 all: build
 
@@ -22,7 +22,7 @@ help:
 	@echo 'make test             run the tests (10 minutes)'
 	@echo 'make install          install the program, man pages and completions into PREFIX (/usr/local)'
 	@echo 'make uninstall        remove them again'
-	@echo 'make man              rewrite docs/man from the commands'
+	@echo 'make man, pictures    rewrite docs/man from the commands, docs/pictures from runs of them'
 	@echo 'make lint             vet, staticcheck, dead code'
 	@echo 'make e2e, soak, bench as root on Debian: tests with network namespaces'
 	@echo 'make cross, dist      build for all platforms, release archives (dist-test: try them)'
@@ -117,6 +117,12 @@ dist-test: need-go
 # The man pages are made from the commands; a test says when they are stale.
 man: need-go
 	$(GO) test ./internal/cli -run '^TestManPagesAreFresh$$' -args -update
+
+# The pictures of README.md are made from real runs (root on Debian); make e2e says when they are stale.
+pictures: need-go
+	scripts/debian-packages
+	$(GO) test -tags e2e -count=1 ./internal/lab/screens -run '^TestPicturesAreFresh$$' -args -update
+	$(GO) test -tags e2e -count=1 ./internal/lab/e2e -run '^TestReachContest$$' -args -update
 
 # Installing builds nothing, because sudo may not find Go: run make before.
 install:

@@ -4,6 +4,7 @@ package e2e
 
 import (
 	"bufio"
+	"flag"
 	"fmt"
 	"io"
 	"net/http"
@@ -14,7 +15,10 @@ import (
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/fakestore"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/nsguest"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/pictures"
 )
+
+var update = flag.Bool("update", false, "write the picture of reach")
 
 // reached is what `reach --json` prints.
 type reached struct {
@@ -191,6 +195,10 @@ func TestReachContest(t *testing.T) {
 	}
 	text := s.helper("reach", "web2", "-H", "default")
 	t.Logf("\n%s%s", text.Stdout, text.Stderr)
+	if err := pictures.Check("../../../docs/pictures", "reach", "reach names each rule that keeps packets from a container, and what wrote it",
+		"$ docker-vpn-helper reach web2 -H default\n"+text.Stdout, *update); err != nil {
+		t.Error(err)
+	}
 	if os.Getenv("DVH_SHOW") != "" {
 		t.Log(s.helper("-v", "reach", "web2", "-H", "default").Stdout)
 	}

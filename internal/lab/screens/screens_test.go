@@ -74,7 +74,34 @@ func TestScreens(t *testing.T) {
 // show runs the commands on a terminal and returns what stands there at the end.
 func show(t *testing.T, columns int, environment string) string {
 	// Of a fixed name, because the width of the home directory's name is seen.
-	dir := fmt.Sprintf("/tmp/dvh-screens-%d", columns)
+	l := newLaptop(t, fmt.Sprintf("/tmp/dvh-screens-%d", columns))
+	l.machine(t, "192.168.99.100") // as docker-machine before 0.5 made it
+	if err := fakedockerhost.AddContainer(l.GuestDir("default"), "web", "always"); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Lab.Laptop(func(s *fakelaptop.State) { s.VPNOn() }); err != nil {
+		t.Fatal(err)
+	}
+	var script strings.Builder
+	for _, c := range commands {
+		script.WriteString(typed(c))
+	}
+	return steady(l.run(t, columns, environment, script.String()))
+}
+
+// typed are lines of a script that show a command behind a prompt and run it.
+func typed(command string) string {
+	return fmt.Sprintf("cat <<'PROMPT'\n\n$ %s\nPROMPT\n%s\n", command, command)
+}
+
+// laptop is a simulated one, in a directory that the test removes.
+type laptop struct {
+	*embedded.Lab
+	dir string
+}
+
+func newLaptop(t *testing.T, dir string) laptop {
+	t.Helper()
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		t.Fatal(err)
 	}
@@ -100,33 +127,32 @@ func show(t *testing.T, columns int, environment string) string {
 			t.Error(err)
 		}
 	})
-	// As docker-machine before 0.5 made it: the certificate names the address alone.
-	if _, err := lab.Add(embedded.MachineOptions{Options: fakestore.Options{Names: []string{"192.168.99.100"}}}); err != nil {
+	return laptop{lab, dir}
+}
+
+// machine makes the machine default, with a certificate for names, and starts it.
+func (l laptop) machine(t *testing.T, names ...string) {
+	t.Helper()
+	if _, err := l.Add(embedded.MachineOptions{Options: fakestore.Options{Names: names}}); err != nil {
 		t.Fatal(err)
 	}
-	if err := lab.Start("default"); err != nil {
+	if err := l.Start("default"); err != nil {
 		t.Fatal(err)
 	}
-	if err := fakedockerhost.AddContainer(lab.GuestDir("default"), "web", "always"); err != nil {
+}
+
+// run runs a script on a terminal and returns what stands there at its end.
+func (l laptop) run(t *testing.T, columns int, environment, script string) string {
+	t.Helper()
+	file := filepath.Join(l.dir, "script")
+	if err := os.WriteFile(file, []byte(script+"echo END; sleep 60\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := lab.Laptop(func(s *fakelaptop.State) { s.VPNOn() }); err != nil {
-		t.Fatal(err)
-	}
-	var script strings.Builder
-	for _, c := range commands {
-		fmt.Fprintf(&script, "cat <<'PROMPT'\n\n$ %s\nPROMPT\n%s\n", c, c)
-	}
-	script.WriteString("echo END; sleep 60\n")
-	file := filepath.Join(dir, "script")
-	if err := os.WriteFile(file, []byte(script.String()), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	env := append(lab.Env(), "PATH="+bin+":/usr/bin:/bin", "SHELL=/bin/sh", "LC_ALL=C.UTF-8", "DOCKER_HOST=", "DOCKER_MACHINE_NAME=")
+	env := append(l.Env(), "PATH="+l.Bin+":/usr/bin:/bin", "SHELL=/bin/sh", "LC_ALL=C.UTF-8", "DOCKER_HOST=", "DOCKER_MACHINE_NAME=")
 	if environment != "" {
 		env = append(env, environment)
 	}
-	return steady(onTerminal(t, filepath.Join(dir, "tmux"), columns, env, file))
+	return onTerminal(t, filepath.Join(l.dir, "tmux"), columns, env, file)
 }
 
 // onTerminal runs a script in tmux until it prints END.
