@@ -8,11 +8,13 @@ ZSHDIR   = $(PREFIX)/share/zsh/site-functions
 FISHDIR  = $(PREFIX)/share/fish/vendor_completions.d
 LDFLAGS  = -s -w -X main.version=$(VERSION)
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
+ACTIONLINT = github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
+SBOM = github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@v1.10.0
 DEADCODE = golang.org/x/tools/cmd/deadcode@v0.52.0
 TARGETS  = darwin/amd64 darwin/arm64 linux/amd64 linux/arm64
 FUZZTIME ?= 10s
 
-.PHONY: all help uninstall build test e2e soak realvbox demo bench fuzz lint deadcode cross dist dist-test man pictures install clean need-go
+.PHONY: all help uninstall build test e2e soak realvbox demo bench fuzz lint deadcode cross dist dist-test sbom vulnerabilities man pictures install clean need-go
 
 all: build
 
@@ -23,7 +25,7 @@ help:
 	@echo 'make install          install the program, man pages and completions into PREFIX (/usr/local)'
 	@echo 'make uninstall        remove them again'
 	@echo 'make man, pictures    rewrite docs/man from the commands, docs/pictures from runs of them'
-	@echo 'make lint             vet, staticcheck, dead code'
+	@echo 'make lint             vet, staticcheck, actionlint, dead code; make vulnerabilities: govulncheck'
 	@echo 'make e2e, soak, bench as root on Debian: tests with network namespaces'
 	@echo 'make cross, dist      build for all platforms, release archives (dist-test: try them)'
 
@@ -88,6 +90,7 @@ lint: need-go
 	GOOS=darwin $(GO) vet ./...
 	$(GO) vet -tags e2e,realvbox ./internal/lab/... ./internal/firewall
 	$(GO) run $(STATICCHECK) -tags e2e,realvbox ./...
+	$(GO) run $(ACTIONLINT)
 	$(MAKE) deadcode
 
 # No function is there for nothing. The program is judged from main alone, for every
@@ -109,6 +112,14 @@ cross: need-go
 dist: need-go
 	scripts/dist '$(VERSION)' $(TARGETS)
 	@[ -n '$(ALLOW_UNTAGGED)' ] || scripts/formula '$(VERSION)'
+
+# What a release is made of, as CycloneDX, from the sources of the tag.
+sbom: need-go
+	$(GO) run $(SBOM) app -json -licenses -noserial -output dist/docker-vpn-helper.cdx.json -main cmd/docker-vpn-helper
+
+# Known vulnerabilities in what the program calls, those of this Go's standard library too.
+vulnerabilities: need-go
+	scripts/vulnerabilities
 
 # Clones this commit, tags the clones, and tries what make dist promises, and the formula (Debian: root gets ruby).
 dist-test: need-go
