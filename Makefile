@@ -75,10 +75,11 @@ demo: need-go
 	@CGO_ENABLED=0 $(GO) build -trimpath -o bin/demo ./internal/lab/cmd/demo
 	@bin/demo
 
+# Writes docs/benchmarks.md. Nothing else should run meanwhile.
 bench: need-go
 	scripts/debian-packages
-	$(GO) test -tags e2e -count=1 -timeout 30m -run '^TestBench$$' -v ./internal/lab/bench/...
-	$(GO) test -tags e2e -count=1 -timeout 30m -run '^TestLimits$$' -v ./internal/lab/scale
+	$(GO) test -tags e2e -count=1 -timeout 30m -run '^TestBench$$' -v ./internal/lab/bench -args -update
+	$(GO) test -tags e2e -count=1 -timeout 30m -run '^TestLimits$$' -v ./internal/lab/scale -args -update
 
 # Every fuzz target of every package for FUZZTIME each.
 fuzz: need-go

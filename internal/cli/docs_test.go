@@ -103,7 +103,9 @@ func codeOf(text string) (code []string) {
 		case strings.HasPrefix(line, "```"):
 			inBlock = !inBlock
 		case inBlock || strings.HasPrefix(line, "    "):
-			code = append(code, strings.TrimSpace(line))
+			if line = strings.TrimSpace(line); !strings.HasPrefix(line, "--") { // a line that goes on
+				code = append(code, line)
+			}
 		default:
 			for i, span := range strings.Split(line, "`") {
 				if i%2 == 1 {
@@ -224,4 +226,53 @@ func anyHas(cmd *cobra.Command, name string) bool {
 		return true
 	}
 	return slices.ContainsFunc(cmd.Commands(), func(c *cobra.Command) bool { return anyHas(c, name) })
+}
+
+// TestDocsLinkToWhatIsThere follows relative links and pictures, and the headings that links name.
+func TestDocsLinkToWhatIsThere(t *testing.T) {
+	link := regexp.MustCompile(`(?:\]\(|src="|srcset=")([^)"#]*)(?:#([^)"]*))?[)"]`)
+	var found int
+	for _, pattern := range []string{"../../*.md", "../../docs/*.md"} {
+		files, err := filepath.Glob(pattern)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, file := range files {
+			text, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, m := range link.FindAllStringSubmatch(string(text), -1) {
+				if strings.Contains(m[1], "://") {
+					continue
+				}
+				found++
+				to := file
+				if m[1] != "" {
+					to = filepath.Join(filepath.Dir(file), m[1])
+				}
+				content, err := os.ReadFile(to)
+				if info, dirErr := os.Stat(to); err != nil && (dirErr != nil || !info.IsDir()) {
+					t.Errorf("%s: link to %s: %v", file, m[1], err)
+				}
+				if m[2] != "" && !strings.Contains(anchors(string(content)), "\n"+m[2]+"\n") {
+					t.Errorf("%s: %s has no heading #%s", file, to, m[2])
+				}
+			}
+		}
+	}
+	if found < 20 {
+		t.Errorf("only %d links were found", found)
+	}
+}
+
+// anchors are the headings of a Markdown text as forges name them in links, one a line.
+func anchors(text string) string {
+	var b strings.Builder
+	b.WriteString("\n")
+	for _, m := range regexp.MustCompile(`(?m)^#+ (.*)$`).FindAllStringSubmatch(text, -1) {
+		name := regexp.MustCompile(`[^a-z0-9 -]`).ReplaceAllString(strings.ToLower(m[1]), "")
+		b.WriteString(strings.ReplaceAll(name, " ", "-") + "\n")
+	}
+	return b.String()
 }

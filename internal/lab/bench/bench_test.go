@@ -1,12 +1,11 @@
 //go:build e2e && linux
 
-// Package bench measures the program against floors, side by side in one run in
-// the lab: the figures of make bench.
 package bench
 
 import (
 	"bytes"
 	"context"
+	"flag"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -30,6 +29,8 @@ const (
 	restarts = 7
 )
 
+var update = flag.Bool("update", false, "write docs/benchmarks.md")
+
 type bench struct {
 	*testing.T
 	lab   *lab.Lab
@@ -37,12 +38,16 @@ type bench struct {
 	m     *fakestore.Machine
 	vm    *nsguest.VM
 	dir   string // built programs
+	rows  []Row
 }
 
 func TestBench(t *testing.T) {
 	b := setUp(t)
 	b.quick()
 	b.reissue()
+	if *update {
+		b.must(Write("../../../docs/benchmarks.md", Section{Title: Program, Command: "make bench", Rows: b.rows}, Machine()))
+	}
 }
 
 func setUp(t *testing.T) *bench {
@@ -210,22 +215,29 @@ func (b *bench) natRule(what string) {
 	b.must(err)
 }
 
-// report prints a figure, and says so if it misses its goal: a busy computer is no
-// failure.
-func (b *bench) report(f, floor *figure) {
-	line := fmt.Sprintf("%-24s %8.2f ms", f.name, ms(f.median()))
-	if f.goal == 0 {
-		b.Log(line)
-		return
+// add prints a figure for the page; one that misses its goal is no failure, because the
+// computer may be busy.
+func (b *bench) add(r Row) {
+	b.rows = append(b.rows, r)
+	verdict := ""
+	if r.Missed {
+		verdict = " MISSED"
 	}
-	ratio, verdict := ms(f.median())/ms(floor.median()), "met"
-	if ratio > f.goal {
-		verdict = "MISSED"
-	}
-	b.Logf("%s   %.2f × %s, goal %.2f %s", line, ratio, floor.name, f.goal, verdict)
+	b.Logf("%-32s %s   %s%s", r.What, r.Figure, r.Goal, verdict)
 }
 
-// peak prints the most memory that a program has.
+// report is the time of a figure, as a multiple of its floor's.
+func (b *bench) report(f, floor *figure) {
+	r := Row{What: "`" + f.name + "`", Figure: fmt.Sprintf("%.2f ms", ms(f.median()))}
+	if f.goal > 0 {
+		ratio := ms(f.median()) / ms(floor.median())
+		r.Figure += fmt.Sprintf(", %.2f × `%s`", ratio, floor.name)
+		r.Goal, r.Missed = fmt.Sprintf("%.2f ×", f.goal), ratio > f.goal
+	}
+	b.add(r)
+}
+
+// peak is the most memory that a program has.
 func (b *bench) peak(f *figure) {
 	if f.memory == 0 {
 		return
@@ -237,11 +249,8 @@ func (b *bench) peak(f *figure) {
 		b.must(err)
 		peaks = append(peaks, kib/1024)
 	}
-	most, verdict := slices.Max(peaks), "met"
-	if most > f.memory {
-		verdict = "MISSED"
-	}
-	b.Logf("%-24s %8.1f MiB at most, goal %.0f MiB %s", f.name, most, f.memory, verdict)
+	most := slices.Max(peaks)
+	b.add(Row{What: "`" + f.name + "`, memory", Figure: fmt.Sprintf("%.1f MiB at most", most), Goal: fmt.Sprintf("%.0f MiB", f.memory), Missed: most > f.memory})
 }
 
 func ms(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
