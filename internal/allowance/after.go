@@ -1,0 +1,170 @@
+package allowance
+
+import (
+	"cmp"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/firewall"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfilter"
+)
+
+// unchanged refuses a plan that changes what reaches other containers.
+func (p *Plan) unchanged(before, after *firewall.Facts, c *firewall.Container, direct bool) error {
+	origins, err := outside(before)
+	if err != nil {
+		return err
+	}
+	origins = append(origins, firewall.FromLocal)
+	if !direct && !slices.Contains(origins, firewall.FromLAN) {
+		origins = append(origins, firewall.FromLAN)
+	}
+	for i := range before.Containers {
+		other := &before.Containers[i]
+		for _, target := range targets(other, c, p) {
+			for _, from := range origins {
+				if summary(before, target, from) == summary(after, target, from) {
+					continue
+				}
+				if other.Name != c.Name {
+					return refused("it would also change what reaches %s from %s", target, from)
+				}
+				p.note("%s changes as well for packets from %s: the docker host asks for the container's hardware address once for all its ports", target, from)
+			}
+		}
+	}
+	return nil
+}
+
+// targets are the ways to a container that a plan must leave as they are: its published
+// ports, and each address.
+func targets(other, c *firewall.Container, p *Plan) []string {
+	var all []string
+	for _, o := range other.Published {
+		planned := slices.ContainsFunc(p.Allowances, func(a Allowance) bool { return a.Port == o.HostPort && a.UDP == o.UDP })
+		w := Allowance{UDP: o.UDP}
+		if text := fmt.Sprintf("%s:%d/%s", other.Name, o.Port, w.Protocol()); !(planned && other.Name == c.Name) && !slices.Contains(all, text) {
+			all = append(all, text)
+		}
+	}
+	if other.Name == c.Name || other.PID == 0 {
+		return all
+	}
+	for _, own := range other.Addresses {
+		all = append(all, own.Addr.String())
+	}
+	return all
+}
+
+// summary is how a way ends: its verdict and what is in it. Numbers of rules are left out,
+// because a new rule changes them.
+func summary(f *firewall.Facts, target, from string) string {
+	answer, err := f.Reach(target, from)
+	if err != nil {
+		return err.Error()
+	}
+	lines := []string{string(answer.Verdict)}
+	for _, o := range answer.Obstacles {
+		lines = append(lines, strings.Join([]string{string(o.Tool), o.Table, o.Chain, o.Text}, " "))
+	}
+	return strings.Join(lines, "\n")
+}
+
+// letsOut reports whether the container's own packets leave the docker host only afterwards.
+func letsOut(before, after *firewall.Facts, c *firewall.Container) bool {
+	now := after.Container(c.Name)
+	for _, proto := range []int{netfilter.TCP, netfilter.UDP} {
+		ports := []int{53, 80, 443, 8080, 31337}
+		for _, p := range c.Published {
+			ports = append(ports, p.HostPort, p.Port)
+		}
+		for _, port := range ports {
+			if !before.Leaves(c, proto, port) && after.Leaves(now, proto, port) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// Drift is why an allowance does not do what it is for.
+func (a *Allowance) Drift(f *firewall.Facts) []string {
+	c := f.Container(a.Container)
+	switch {
+	case c == nil:
+		return []string{"there is no container " + a.Container}
+	case c.PID == 0:
+		return nil // it gets its rules when it starts
+	}
+	var found []string
+	for _, r := range a.Rules {
+		for _, text := range a.texts(f, r) {
+			if !present(f, r, text) {
+				found = append(found, "missing: "+Rule{Tool: r.Tool, Backend: r.Backend, Table: r.Table, Chain: r.Chain, Match: strings.TrimSuffix(text, " -j "+r.Target), Target: r.Target}.String())
+			}
+		}
+	}
+	for _, w := range a.targets(c) {
+		origins, err := a.origins(f)
+		if err != nil {
+			return append(found, err.Error())
+		}
+		obstacles, _, err := reach(f, w, origins)
+		if err != nil {
+			return append(found, err.Error())
+		}
+		for _, o := range obstacles {
+			found = append(found, "blocked: "+o.String())
+		}
+	}
+	return found
+}
+
+// targets are what reach calls the allowance's ways.
+func (a *Allowance) targets(c *firewall.Container) []string {
+	var all []string
+	for _, p := range c.Published {
+		if target := fmt.Sprintf("%s:%d/%s", c.Name, p.Port, a.Protocol()); p.HostPort == a.Port && p.UDP == a.UDP && !slices.Contains(all, target) {
+			all = append(all, target)
+		}
+	}
+	if a.Port == 0 {
+		for _, own := range c.Addresses {
+			if own.Addr.Is4() == cmp.Or(a.From, netip.PrefixFrom(netip.IPv4Unspecified(), 0)).Addr().Is4() {
+				all = append(all, own.Addr.String())
+			}
+		}
+	}
+	return all
+}
+
+// present reports whether a rule is in its chain.
+func present(f *firewall.Facts, r Rule, text string) bool {
+	table := f.Table(r.Tool, r.Backend, r.Table)
+	if table == nil || table.Chain(r.Chain) == nil {
+		return false
+	}
+	return slices.ContainsFunc(table.Chain(r.Chain).Rules, func(have *netfilter.Rule) bool { return words(have.Text) == words(text) })
+}
+
+// words are a rule's words in one order, without quotation marks and the names of modules,
+// which different versions write in different places.
+func words(text string) string {
+	var all []string
+	skip := false
+	for _, w := range strings.Fields(text) {
+		if skip {
+			skip = false
+			continue
+		}
+		if w == "-m" {
+			skip = true
+			continue
+		}
+		all = append(all, strings.Trim(w, `"`))
+	}
+	slices.Sort(all)
+	return strings.Join(all, " ")
+}

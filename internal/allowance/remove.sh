@@ -1,0 +1,3 @@
+#!/bin/sh
+# Takes away every rule that apply has made.
+exec sh "$(dirname "$0")/apply" nothing
