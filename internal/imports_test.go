@@ -86,6 +86,7 @@ func TestWhoMayImportWhom(t *testing.T) {
 		"internal/guard":      {"internal/dockerhost", "internal/firewall", "internal/host", "internal/hostrules", "internal/netfilter"},
 		"internal/firewall":   {"internal/dockerhost", "internal/firewall/writer", "internal/host", "internal/netfilter", "internal/netfilter/nft"},
 		"internal/hostrules":  {"internal/dockerhost", "internal/host", "internal/shell"},
+		"internal/allowance":  {"internal/dockerhost", "internal/firewall", "internal/host", "internal/hostrules", "internal/netfilter", "internal/shell"},
 		"internal/dockerhost": {"internal/certs", "internal/dockerd", "internal/host", "internal/memo", "internal/shell", "internal/text"},
 	}
 	for _, goos := range []string{"linux", "darwin"} {

@@ -102,7 +102,7 @@ func (a *Allowance) Drift(f *firewall.Facts) []string {
 	for _, r := range a.Rules {
 		for _, text := range a.texts(f, r) {
 			if !present(f, r, text) {
-				found = append(found, "missing: "+Rule{Tool: r.Tool, Backend: r.Backend, Table: r.Table, Chain: r.Chain, Match: strings.TrimSuffix(text, " -j "+r.Target), Target: r.Target}.String())
+				found = append(found, "missing: "+r.command(1, text))
 			}
 		}
 	}

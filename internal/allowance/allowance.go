@@ -89,13 +89,31 @@ func (r Rule) key() string {
 	return strings.Join([]string{string(r.Tool), string(r.Backend), r.Table, r.Chain, r.Match, r.Target}, " ")
 }
 
-// String is the rule as its tool takes it.
-func (r Rule) String() string {
+// command is a rule with that text, as its tool takes it.
+func (r Rule) command(position int, text string) string {
 	tool := string(r.Tool)
 	if r.Backend == netfilter.Legacy {
 		tool += "-legacy"
 	}
-	return fmt.Sprintf("%s -t %s -I %s %s -j %s", tool, r.Table, r.Chain, r.Match, r.Target)
+	if r.Table != "filter" {
+		tool += " -t " + r.Table
+	}
+	return fmt.Sprintf("%s -I %s %d %s", tool, r.Chain, position, text)
+}
+
+// Commands are the allowance's rules with today's addresses, as their tools take them.
+func (a *Allowance) Commands(f *firewall.Facts) []string {
+	var all []string
+	for _, r := range a.Rules {
+		position := 1
+		if t := f.Table(r.Tool, r.Backend, r.Table); t != nil && t.Chain(r.Chain) != nil {
+			position = r.position(t.Chain(r.Chain))
+		}
+		for _, text := range a.texts(f, r) {
+			all = append(all, r.command(position, text))
+		}
+	}
+	return all
 }
 
 // add puts a rule into the allowance, or where it has to be into the one that is there.

@@ -103,7 +103,7 @@ func (h *dockerHost) root(line string) string {
 // install writes the files of a list.
 func (h *dockerHost) install(l *List) {
 	h.Helper()
-	for name, text := range l.Set("/var/lib/docker", nil).Files {
+	for name, text := range l.Set().Files {
 		h.write(name, text)
 	}
 }
@@ -231,7 +231,7 @@ func TestKernelApplyOnce(t *testing.T) {
 	h := newDockerHost(t, []string{"dash"}, netfilter.NFTables)
 	h.root(script)
 	before := h.rules()
-	boot := strings.TrimSpace(h.root(BootCommand))
+	boot := strings.TrimSpace(h.root(bootCommand))
 	for _, now := range []bool{true, false} {
 		a := web2(h.backend)
 		if a.Once = boot; !now {

@@ -20,10 +20,13 @@ var removeScript string
 // none stands for an empty field in the file.
 const none = "-"
 
-// List are all allowances of a docker host, and the socket of its dockerd.
+// List are all allowances of a docker host.
 type List struct {
-	Socket string
-	All    []Allowance
+	// Socket is dockerd's, Root where docker has its data.
+	Socket, Root string
+	// Units write rules that the allowances have to come before.
+	Units []string
+	All   []Allowance
 }
 
 // Encode writes the file that apply.sh reads.
@@ -32,6 +35,10 @@ func (l *List) Encode() string {
 	b.WriteString("# What docker-vpn-helper allow keeps open. Edit it with: docker-vpn-helper allow, deny\n")
 	line := func(fields ...string) { b.WriteString(strings.Join(fields, "\t") + "\n") }
 	line("socket", l.Socket)
+	line("root", l.Root)
+	for _, u := range l.Units {
+		line("unit", u)
+	}
 	for _, a := range l.All {
 		from, once := none, none
 		if a.From.IsValid() {
@@ -79,6 +86,10 @@ func (l *List) read(f []string) error {
 	switch {
 	case f[0] == "socket" && len(f) == 2:
 		l.Socket = f[1]
+	case f[0] == "root" && len(f) == 2:
+		l.Root = f[1]
+	case f[0] == "unit" && len(f) == 2:
+		l.Units = append(l.Units, f[1])
 	case f[0] == "allow" && len(f) == 6:
 		a := Allowance{Container: f[1], UDP: f[3] == "udp"}
 		port, err := strconv.ParseUint(f[2], 10, 16)
@@ -109,6 +120,11 @@ func (l *List) read(f []string) error {
 // Put adds a plan's allowances, in place of those about the same ways. What these had to come
 // before stays.
 func (l *List) Put(p *Plan) {
+	for _, u := range p.Units {
+		if !slices.Contains(l.Units, u) {
+			l.Units = append(l.Units, u)
+		}
+	}
 	for _, a := range p.Allowances {
 		i := slices.IndexFunc(l.All, func(b Allowance) bool { return a.is(&b) })
 		if i < 0 {
@@ -122,10 +138,10 @@ func (l *List) Put(p *Plan) {
 	}
 }
 
-// Remove takes the allowances of a container away; port 0 stands for all of them.
-func (l *List) Remove(container string, port int, udp bool) (removed []Allowance) {
+// Remove takes the allowances of a request's container away, or of one of its ports.
+func (l *List) Remove(r Request) (removed []Allowance) {
 	l.All = slices.DeleteFunc(l.All, func(a Allowance) bool {
-		gone := a.Container == container && (port == 0 || a.Port == port && a.UDP == udp)
+		gone := a.Container == r.Container && (r.Port == 0 || a.Port == r.Port && a.UDP == r.UDP)
 		if gone {
 			removed = append(removed, a)
 		}

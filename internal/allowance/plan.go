@@ -5,47 +5,9 @@ import (
 	"net/netip"
 	"slices"
 	"strconv"
-	"strings"
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/firewall"
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfilter"
 )
-
-// Request is what the user wants to be reachable.
-type Request struct {
-	Container string // a name, the beginning of an ID, or an address of a container
-	Port      int    // inside the container or published; 0 stands for all that are published
-	UDP       bool
-	From      netip.Prefix
-	Once      string
-}
-
-// Plan is what a request needs.
-type Plan struct {
-	Container  string
-	Allowances []Allowance
-	// Obstacles are what the rules open; none where packets get to the container already.
-	Obstacles []firewall.Obstacle
-	// Units wrote rules that the allowance has to come before.
-	Units []string
-	Notes []string
-	// LetsOut reports that the container itself can send packets to the outside afterwards,
-	// which it could not before.
-	LetsOut bool
-}
-
-// Refusal is why nothing is planned.
-type Refusal struct {
-	Text string
-	// Stopped is a container that does not run.
-	Stopped string
-	// Unsure reports that a rule which cannot be evaluated decides.
-	Unsure bool
-}
-
-func (r *Refusal) Error() string { return r.Text }
-
-func refused(format string, args ...any) error { return &Refusal{Text: fmt.Sprintf(format, args...)} }
 
 // New plans what a request needs, and evaluates the docker host as it will be.
 func New(f *firewall.Facts, req Request) (*Plan, error) {
@@ -208,95 +170,4 @@ func (p *Plan) open(f *firewall.Facts, a *Allowance, target string) error {
 		}
 	}
 	return refused("too many rules keep packets from %s", target)
-}
-
-// found notes an obstacle that is opened, and the unit that wrote it.
-func (p *Plan) found(o firewall.Obstacle) {
-	if !slices.ContainsFunc(p.Obstacles, func(other firewall.Obstacle) bool { return other.Place == o.Place }) {
-		p.Obstacles = append(p.Obstacles, o)
-	}
-	if w := o.WrittenBy; w != nil && w.Unit != "" && !slices.Contains(p.Units, w.Unit) {
-		p.Units = append(p.Units, w.Unit)
-	}
-}
-
-func (p *Plan) note(format string, args ...any) {
-	if n := fmt.Sprintf(format, args...); !slices.Contains(p.Notes, n) {
-		p.Notes = append(p.Notes, n)
-	}
-}
-
-// reach follows packets from all origins to a target.
-func reach(f *firewall.Facts, target string, origins []string) (obstacles []firewall.Obstacle, doubts []firewall.Doubt, err error) {
-	for _, from := range origins {
-		answer, err := f.Reach(target, from)
-		if err != nil {
-			return nil, nil, err
-		}
-		for _, o := range answer.Obstacles {
-			if !slices.ContainsFunc(obstacles, func(other firewall.Obstacle) bool { return other.Place == o.Place }) {
-				obstacles = append(obstacles, o)
-			}
-		}
-		doubts = append(doubts, answer.Doubts...)
-	}
-	return obstacles, doubts, nil
-}
-
-// origins are where the packets come from, as reach takes it.
-func (a *Allowance) origins(f *firewall.Facts) ([]string, error) {
-	if a.From.IsValid() {
-		client := a.From.Masked().Addr()
-		if a.From.Bits() < client.BitLen() {
-			client = client.Next()
-		}
-		for _, l := range f.Links { // the docker host itself is no client
-			for _, p := range l.Addresses {
-				if p.Addr() == client {
-					client = client.Next()
-				}
-			}
-		}
-		return []string{client.String()}, nil
-	}
-	return outside(f)
-}
-
-// outside are the origins that stand for all clients.
-func outside(f *firewall.Facts) ([]string, error) {
-	var all []string
-	for _, family := range []netfilter.Family{netfilter.IPv4, netfilter.IPv6} {
-		if _, ok := f.Public(family); ok {
-			all = append(all, firewall.Outside(family).String())
-		}
-	}
-	if len(all) == 0 {
-		return []string{firewall.FromLAN}, nil
-	}
-	return all, nil
-}
-
-// link is the interface by which the clients' packets come.
-func (a *Allowance) link(f *firewall.Facts) string {
-	origins, err := a.origins(f)
-	if err != nil {
-		return ""
-	}
-	to, err := netip.ParseAddr(origins[0])
-	if err != nil {
-		return ""
-	}
-	r, _ := f.Way(netip.Addr{}, to, "")
-	if r == nil {
-		return ""
-	}
-	return r.Link
-}
-
-// source is the match of the clients' addresses, "" for all.
-func (a *Allowance) source(option string) string {
-	if !a.From.IsValid() {
-		return ""
-	}
-	return strings.TrimSpace(option) + " " + a.From.Masked().String() + " "
 }

@@ -228,10 +228,10 @@ func TestListIsReadAsItWasWritten(t *testing.T) {
 	if diff := cmp.Diff(l, back, cmp.Comparer(func(a, b netip.Prefix) bool { return a == b })); diff != "" {
 		t.Error(diff)
 	}
-	if gone := l.Remove("web2", 9, false); len(gone) != 0 || len(l.All) != 2 {
+	if gone := l.Remove(Request{Container: "web2", Port: 9}); len(gone) != 0 || len(l.All) != 2 {
 		t.Error("another port removes it")
 	}
-	if gone := l.Remove("web2", 0, false); len(gone) != 1 || len(l.All) != 1 {
+	if gone := l.Remove(Request{Container: "web2"}); len(gone) != 1 || len(l.All) != 1 {
 		t.Error("it stays")
 	}
 	if _, err := Decode("allow\tx\t1\ttcp\t-\t-\nnew\tx\n"); err == nil || err.Error() != `line 2 of the docker host's list of allowances: "new" is not known to this version` {

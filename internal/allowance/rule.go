@@ -16,13 +16,9 @@ const userChain = "DOCKER-USER"
 func (a *Allowance) ruleFor(f *firewall.Facts, o firewall.Obstacle) (Rule, error) {
 	table := f.Table(o.Tool, o.Backend, o.Table)
 	switch {
-	case o.Tool == "" || table == nil:
-		if a.Port == 0 && o.Tool == netfilter.NFT {
-			return Rule{}, a.nftRefusal(f, o)
-		}
-		if o.Tool == "" {
-			return Rule{}, refused("no packet filter keeps packets away, but this: %s", o)
-		}
+	case o.Tool == "":
+		return Rule{}, refused("no packet filter keeps packets away, but this: %s", o)
+	case o.Tool == netfilter.NFT || table == nil:
 		return Rule{}, a.nftRefusal(f, o)
 	case o.Number == 0:
 		return Rule{}, refused("%s: a policy is not changed; restart docker, which writes its own rules anew", o)
@@ -50,7 +46,7 @@ func covers(have, r Rule) bool {
 // nftRefusal is about a rule of a table that is nft's own: an accept elsewhere does not
 // overrule it.
 func (a *Allowance) nftRefusal(f *firewall.Facts, o firewall.Obstacle) error {
-	if a.Port == 0 && (o.Table == "docker-bridges") {
+	if a.Port == 0 && o.Table == "docker-bridges" {
 		network := "NETWORK"
 		if c := f.Container(a.Container); c != nil && len(c.Addresses) > 0 {
 			network = c.Addresses[0].Network

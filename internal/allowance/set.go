@@ -2,6 +2,7 @@ package allowance
 
 import (
 	"fmt"
+	"maps"
 	"path"
 	"slices"
 	"strings"
@@ -50,9 +51,8 @@ const dropInText = `[Service]
 ExecStartPost=+-/bin/sh @DIR@/apply after %n
 `
 
-// Set are the files of all allowances. root is where docker has its data, units are those
-// that write rules on the docker host.
-func (l *List) Set(root string, units []string) *hostrules.Set {
+// Set are the files of all allowances.
+func (l *List) Set() *hostrules.Set {
 	s := &hostrules.Set{
 		Name: SetName,
 		Files: map[string]string{
@@ -63,10 +63,10 @@ func (l *List) Set(root string, units []string) *hostrules.Set {
 		Start: []string{pathUnit, serviceUnit},
 		Boot:  "bootlocal.sh",
 	}
-	after := append([]string{"docker.service"}, units...)
-	s.Units[pathUnit] = fmt.Sprintf(pathText, root)
+	after := append([]string{"docker.service"}, l.Units...)
+	s.Units[pathUnit] = fmt.Sprintf(pathText, l.Root)
 	s.Units[serviceUnit] = fmt.Sprintf(serviceText, strings.Join(after, " "))
-	for _, u := range units {
+	for _, u := range l.Units {
 		s.Units[path.Join(u+".d", dropIn)] = dropInText
 	}
 	return s
@@ -80,19 +80,19 @@ func Of(s *hostrules.Set) (*List, error) {
 	return Decode(s.Files[listFile])
 }
 
-// Writers are the units for which a set has files.
-func Writers(s *hostrules.Set) []string {
-	var all []string
-	if s != nil {
-		for name := range s.Units {
-			if unit, ok := strings.CutSuffix(name, ".d/"+dropIn); ok {
-				all = append(all, unit)
-			}
+// UnitDrift is what loads the rules again, and is not as it was installed.
+func (l *List) UnitDrift(state hostrules.State, docker Docker) []string {
+	if !state.Systemd || state.Installed == nil || state.Pending != nil {
+		return nil
+	}
+	var found []string
+	for _, name := range slices.Sorted(maps.Keys(l.Set().Units)) {
+		if state.Installed.Units[name] != l.Set().Units[name] {
+			found = append(found, "/etc/systemd/system/"+name+" is not as allow wrote it")
 		}
 	}
-	slices.Sort(all)
-	return all
+	if !docker.Watched {
+		found = append(found, pathUnit+" is not active: a container's new address is not noticed")
+	}
+	return found
 }
-
-// BootCommand prints what names this boot of the docker host, as apply.sh does.
-const BootCommand = `echo "$(cat /proc/sys/kernel/random/boot_id)-$(sed 's/.*) //' /proc/1/stat | cut -d' ' -f20)"`

@@ -30,6 +30,9 @@ type InstallRules struct {
 	// ByUser reports that the user confirms it, by a command of its own; else Apply does so,
 	// over a new connection.
 	ByUser bool `json:"by_user"`
+	// Check is asked whether the rules do what they are for, before they are confirmed. It
+	// may be nil.
+	Check func(context.Context, *target.Target) error `json:"-"`
 
 	refused error // a new connection was not possible, so that the docker host reverts by itself
 }
@@ -64,8 +67,11 @@ func (c *InstallRules) Apply(ctx context.Context, t *target.Target) error {
 	if c.New == nil {
 		return hostrules.Remove(ctx, t.Host, *c.Gone, c.Saved)
 	}
-	if err := hostrules.Install(ctx, t.Host, *c.New, c.Token, c.Within); err != nil || c.Within == 0 || c.ByUser {
+	if err := hostrules.Install(ctx, t.Host, *c.New, c.Token, c.Within); err != nil {
 		return err
+	}
+	if c.Within == 0 || c.ByUser {
+		return c.check(ctx, t)
 	}
 	ctx, cancel := context.WithTimeout(ctx, c.Within)
 	defer cancel()
@@ -78,7 +84,17 @@ func (c *InstallRules) Apply(ctx context.Context, t *target.Target) error {
 		c.refused = err
 		return fmt.Errorf("with these rules no new connection to %s is possible: %w", t.Name(), err)
 	}
+	if err := c.check(ctx, again); err != nil {
+		return err
+	}
 	return hostrules.Confirm(ctx, again.Host, c.name(), c.Token)
+}
+
+func (c *InstallRules) check(ctx context.Context, t *target.Target) error {
+	if c.Check == nil {
+		return nil
+	}
+	return c.Check(ctx, t)
 }
 
 // Revert restores what lasted before, unless it was changed by another program since. A

@@ -27,6 +27,8 @@ func (a *app) all() []command {
 		{[]string{"modules"}, a.modulesCmd},
 		{[]string{"ports"}, a.portsCmd},
 		{[]string{"reach"}, a.reachCmd},
+		{[]string{"allow"}, a.allowCmd},
+		{[]string{"deny"}, a.denyCmd},
 		{[]string{"guard"}, a.guardCmd},
 		{[]string{"shell-init"}, a.shellInitCmd},
 		{[]string{"completion"}, a.completionCmd},

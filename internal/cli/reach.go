@@ -1,12 +1,10 @@
 package cli
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -18,9 +16,6 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/target"
 )
-
-// reachTime bounds the questions to the docker host.
-const reachTime = time.Minute
 
 func (a *app) reachCmd() *cobra.Command {
 	var from string
@@ -72,22 +67,15 @@ func (a *app) reach(what, from string, probing bool) error {
 		return err
 	}
 	return a.onHost(s, nil, func(t *target.Target) error {
-		if t.Host == nil {
-			return &exitError{code: exitUsage, message: "the packet filters of " + t.Name() + " are in a VM, which this computer cannot ask", hint: hint.Own("reach", "--help")}
+		err := a.hasFilters(t)
+		if err == nil && probing {
+			err = a.mayProbe(t, from)
 		}
-		if t.Kind == target.Machine {
-			if running, err := t.VM.Running(a.ctx); err == nil && !running {
-				text := fmt.Sprintf("machine %q is not running (%s)", t.Machine.Name, cmp.Or(t.VM.StateText(a.ctx), "unknown"))
-				return &exitError{code: exitUnknown, message: text, hint: t.StartHint(a.ctx)}
-			}
-		}
-		if probing {
-			if err := a.mayProbe(t, from); err != nil {
-				return err
-			}
+		if err != nil {
+			return err
 		}
 		return a.reachOn(t, what, from, probing)
-	}, target.Machine, target.Local, target.SSH)
+	}, filterKinds()...)
 }
 
 // reachReport is what reach --json prints.
@@ -102,7 +90,7 @@ type reachReport struct {
 func (a *app) reachOn(t *target.Target, what, from string, probing bool) error {
 	ctx, cancel := context.WithTimeout(a.ctx, reachTime)
 	defer cancel()
-	facts, err := firewall.Collect(ctx, t.Host, a.dockerSocket(t))
+	facts, err := a.facts(ctx, t)
 	if err != nil {
 		return a.reachFailed(t, err)
 	}
@@ -122,14 +110,6 @@ func (a *app) reachOn(t *target.Target, what, from string, probing bool) error {
 	}
 	a.printReach(report)
 	return nil
-}
-
-// dockerSocket is where dockerd listens on the docker host.
-func (a *app) dockerSocket(t *target.Target) string {
-	if path, ok := strings.CutPrefix(a.Getenv("DOCKER_HOST"), "unix://"); ok && t.Kind == target.Local && path != "" {
-		return path
-	}
-	return firewall.DefaultSocket
 }
 
 // reachFailed is an error of the docker host or of the command line, with its exit status.
@@ -153,21 +133,6 @@ func (a *app) wrongTarget(err error) error {
 		e.hint = a.nearestOf(wrong.Word, wrong.Known, hint.Own("reach", "--help"))
 	}
 	return e
-}
-
-// asRoot is this command line with root's rights on the docker host.
-func (a *app) asRoot(t *target.Target) hint.Hint {
-	switch t.Kind {
-	case target.Local:
-		return hint.Run(append([]string{"sudo", "docker-vpn-helper"}, a.args...)...)
-	case target.SSH:
-		at := strings.TrimPrefix(t.Ref.Arg(), "ssh://")
-		if i := strings.LastIndex(at, "@"); i >= 0 {
-			at = at[i+1:]
-		}
-		return a.corrected(t.Ref.Arg(), "ssh://root@"+at)
-	}
-	return t.Hint(hint.DockerMachine("ssh", hint.Machine, "sudo", "true"))
 }
 
 func (a *app) printReach(r reachReport) {

@@ -1,9 +1,7 @@
 package cli
 
 import (
-	"cmp"
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/changes"
@@ -35,21 +33,7 @@ func (a *app) onFilters(do func(site, *target.Target) error) error {
 			return a.filtersFailed(t, err)
 		}
 		return nil
-	}, target.Machine, target.Local, target.SSH)
-}
-
-// hasFilters is nil if commands run on the docker host.
-func (a *app) hasFilters(t *target.Target) error {
-	if t.Host == nil {
-		return &exitError{code: exitUsage, message: "the packet filters of " + t.Name() + " are in a VM, which this computer cannot ask", hint: a.helpOf(a.cmd)}
-	}
-	if t.Kind == target.Machine {
-		if running, err := t.VM.Running(a.ctx); err == nil && !running {
-			text := fmt.Sprintf("machine %q is not running (%s)", t.Machine.Name, cmp.Or(t.VM.StateText(a.ctx), "unknown"))
-			return &exitError{code: exitUnknown, message: text, hint: t.StartHint(a.ctx)}
-		}
-	}
-	return nil
+	}, filterKinds()...)
 }
 
 // changeFilters begins a session that changes the packet filters of the docker host.

@@ -4,11 +4,14 @@ package e2e
 
 import (
 	"bufio"
+	"context"
 	"flag"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"os"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -68,7 +71,15 @@ func (s *scene) reach(target string, args ...string) reached {
 // get asks a web server on the docker host's public side, as a client outside does.
 func (s *scene) get(port int) error {
 	s.Helper()
-	conn, err := s.vm.DialNAT(s.ctx(), port)
+	return s.page(nsguest.NATGuest, port)
+}
+
+// page asks a web server at an address, from the docker host's public side.
+func (s *scene) page(addr string, port int) error {
+	s.Helper()
+	ctx, cancel := context.WithTimeout(s.ctx(), 3*time.Second)
+	defer cancel()
+	conn, err := s.vm.NAT.Dial(ctx, net.JoinHostPort(addr, strconv.Itoa(port)))
 	if err != nil {
 		return err
 	}

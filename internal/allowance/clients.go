@@ -1,0 +1,85 @@
+package allowance
+
+import (
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/firewall"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfilter"
+)
+
+// reach follows packets from all origins to a target.
+func reach(f *firewall.Facts, target string, origins []string) (obstacles []firewall.Obstacle, doubts []firewall.Doubt, err error) {
+	for _, from := range origins {
+		answer, err := f.Reach(target, from)
+		if err != nil {
+			return nil, nil, err
+		}
+		for _, o := range answer.Obstacles {
+			if !slices.ContainsFunc(obstacles, func(other firewall.Obstacle) bool { return other.Place == o.Place }) {
+				obstacles = append(obstacles, o)
+			}
+		}
+		doubts = append(doubts, answer.Doubts...)
+	}
+	return obstacles, doubts, nil
+}
+
+// origins are where the packets come from, as reach takes it.
+func (a *Allowance) origins(f *firewall.Facts) ([]string, error) {
+	if a.From.IsValid() {
+		client := a.From.Masked().Addr()
+		if a.From.Bits() < client.BitLen() {
+			client = client.Next()
+		}
+		for _, l := range f.Links { // the docker host itself is no client
+			for _, p := range l.Addresses {
+				if p.Addr() == client {
+					client = client.Next()
+				}
+			}
+		}
+		return []string{client.String()}, nil
+	}
+	return outside(f)
+}
+
+// outside are the origins that stand for all clients.
+func outside(f *firewall.Facts) ([]string, error) {
+	var all []string
+	for _, family := range []netfilter.Family{netfilter.IPv4, netfilter.IPv6} {
+		if _, ok := f.Public(family); ok {
+			all = append(all, firewall.Outside(family).String())
+		}
+	}
+	if len(all) == 0 {
+		return []string{firewall.FromLAN}, nil
+	}
+	return all, nil
+}
+
+// link is the interface by which the clients' packets come.
+func (a *Allowance) link(f *firewall.Facts) string {
+	origins, err := a.origins(f)
+	if err != nil {
+		return ""
+	}
+	to, err := netip.ParseAddr(origins[0])
+	if err != nil {
+		return ""
+	}
+	r, _ := f.Way(netip.Addr{}, to, "")
+	if r == nil {
+		return ""
+	}
+	return r.Link
+}
+
+// source is the match of the clients' addresses, "" for all.
+func (a *Allowance) source(option string) string {
+	if !a.From.IsValid() {
+		return ""
+	}
+	return strings.TrimSpace(option) + " " + a.From.Masked().String() + " "
+}
