@@ -51,7 +51,7 @@ func (s *scene) onPublicSide(argv ...string) string {
 // fetches reports whether a client on the docker host gets an answer of a web server.
 func (s *scene) fetches(addr string, port int) bool {
 	line := fmt.Sprintf(`exec 3<>/dev/tcp/%s/%d && printf 'GET / HTTP/1.0\r\n\r\n' >&3 && head -c 4 <&3 | grep -q HTTP`, addr, port)
-	_, err := s.vm.Output(s.ctx(), "timeout", "3", "bash", "-c", line)
+	_, err := s.vm.Output(s.ctx(), "timeout", "6", "bash", "-c", line)
 	return err == nil
 }
 
