@@ -12,23 +12,18 @@ import (
 	"time"
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/await"
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/nsguest"
 )
-
-// contest6 is the docker host's public IPv6 address in these tests.
-const contest6 = "fd00:2::15"
 
 // closedWorld is the contest's docker host with a third container, IPv6 on its public side,
 // and web servers outside that no container may reach.
 func closedWorld(t *testing.T) *scene {
 	s := contest(t)
 	s.web("web3", "-p", "8081:80", "--network=my-net")
-	link := strings.Fields(s.onPublicSide("ip", "-o", "-4", "addr", "show", "to", "10.0.2.2"))[1]
-	s.onPublicSide("ip", "-6", "addr", "add", "fd00:2::2/64", "dev", link, "nodad")
-	s.root("ip -6 addr add " + contest6 + "/64 dev eth0 nodad; ip -6 route add default via fd00:2::2")
+	s.ipv6()
+	s.root("ip -6 route add default via " + outside6)
 	for _, port := range []int{8080, 9999} {
 		s.must(s.vm.NAT.Do(func() error {
-			l, err := net.Listen("tcp4", net.JoinHostPort("10.0.2.2", strconv.Itoa(port)))
+			l, err := net.Listen("tcp4", net.JoinHostPort(outside4, strconv.Itoa(port)))
 			if err != nil {
 				return err
 			}
@@ -38,14 +33,6 @@ func closedWorld(t *testing.T) *scene {
 		}))
 	}
 	return s
-}
-
-// onPublicSide runs a command on the docker host's public side.
-func (s *scene) onPublicSide(argv ...string) string {
-	s.Helper()
-	out, err := s.vm.NAT.Output(s.ctx(), argv...)
-	s.must(err)
-	return out
 }
 
 // fetches reports whether a client on the docker host gets an answer of a web server.
@@ -81,13 +68,13 @@ func (s *scene) wantOpen(when string, open ...string) {
 		flush()
 		got[name+" from outside"] = s.get(port) == nil
 		flush()
-		got[name+" from outside6"] = s.page(contest6, port) == nil
+		got[name+" from outside6"] = s.page(public6, port) == nil
 		flush()
 		got[name+" from the host"] = s.fetches("127.0.0.1", port)
 		// The docker host asks for the hardware address with the address that it sends from. The
 		// contest's rules let no other than the bridge's ask for web1, so that this look needs
 		// the entry of the one before.
-		got[name+" from its own address"] = s.fetches(nsguest.NATGuest, port)
+		got[name+" from its own address"] = s.fetches(public4, port)
 		flush()
 		got[name+" from the bridge's address"] = s.fetches("10.213.213.1", port)
 		if name != "web1" {
