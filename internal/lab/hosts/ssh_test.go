@@ -172,6 +172,12 @@ See 'docker --help'" >&2; exit 1`)).host()
 		{name: "shell_prints_a_greeting", cause: "daemon.shell-output", make: func(s *scene) string {
 			return s.remote(`ForceCommand echo Welcome; eval "$SSH_ORIGINAL_COMMAND"`).host()
 		}},
+		{name: "shell_is_slow", cause: "daemon.shell-slow", explains: []string{"-"}, make: func(s *scene) string {
+			return s.remote(`ForceCommand sleep 6; eval "$SSH_ORIGINAL_COMMAND"`).host() + s.path("d.sock")
+		}},
+		{name: "docker_command_hangs_there", cause: "daemon.hangs", explains: []string{"-"}, make: func(s *scene) string {
+			return s.remote(`ForceCommand case "$SSH_ORIGINAL_COMMAND" in *dial-stdio*) sleep 20 ;; *) eval "$SSH_ORIGINAL_COMMAND" ;; esac`).host() + s.path("d.sock")
+		}},
 		{name: "no_commands", cause: "daemon.no-commands", explains: []string{"daemon.shell-output"}, make: func(s *scene) string {
 			return s.remote("ForceCommand echo This account is not available. ; exit 1").host()
 		}},

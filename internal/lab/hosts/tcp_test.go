@@ -202,13 +202,13 @@ func (s *scene) proxy(dial func() (net.Conn, error)) (url string) {
 		}
 		defer far.Close()
 		w.WriteHeader(http.StatusOK)
-		near, _, err := http.NewResponseController(w).Hijack()
+		near, read, err := http.NewResponseController(w).Hijack()
 		if err != nil {
 			return
 		}
 		defer near.Close()
 		go func() {
-			_, _ = io.Copy(far, near)
+			_, _ = io.Copy(far, read) // the server may have read the first byte already
 			far.Close()
 		}()
 		_, _ = io.Copy(near, far)

@@ -39,6 +39,8 @@ type State struct {
 	Closed    bool   `json:"closed,omitempty"`
 	NotDocker bool   `json:"not_docker,omitempty"`
 	Complains bool   `json:"complains,omitempty"`
+	// SlowShell reports that the shell on the docker host was still starting.
+	SlowShell bool `json:"slow_shell,omitempty"`
 	Error     string `json:"error,omitempty"`
 	// NoLogin reports that docker does not get as far as the docker host's docker command;
 	// Remote is how that fails, Words what it printed, Path where it is, User who logged in.

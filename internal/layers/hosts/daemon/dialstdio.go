@@ -73,7 +73,31 @@ func (s *State) overSSH(ctx context.Context, t *target.Target) error {
 		}
 	}
 	s.classify(ctx, conn, err)
+	if s.Silent && s.slowShell(ctx, t, conn) {
+		return nil
+	}
 	return err
+}
+
+// slowShell reports whether dockerd answers past the shell, which is still starting: docker
+// works then, and each of its commands waits.
+func (s *State) slowShell(ctx context.Context, t *target.Target, h host.Host) bool {
+	ctx, cancel := context.WithTimeout(ctx, answerTime)
+	defer cancel()
+	conn, err := t.Docker(ctx)
+	if err != nil {
+		return false
+	}
+	defer conn.Close()
+	api, err := dockerd.New(dockerd.Over(conn)).Ping(ctx)
+	if err != nil {
+		return false
+	}
+	if _, err := h.Run(ctx, host.Cmd{Argv: []string{"true"}}); err == nil {
+		return false // it is docker's command that hangs
+	}
+	s.Silent, s.SlowShell, s.Connected, s.API = false, true, true, api
+	return true
 }
 
 // classify sorts a dial-stdio that failed.

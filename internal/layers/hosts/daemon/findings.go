@@ -32,6 +32,7 @@ var (
 	remoteDenied  = findings.Fail("daemon.socket-denied", "%s may not connect to dockerd's socket on the docker host: %s", page("socket-denied"))
 	remoteDown    = findings.Fail("daemon.unreachable", "dockerd does not run on the docker host: %s", page("unreachable"))
 	shellTalks    = findings.Fail("daemon.shell-output", "the login shell on the docker host prints %q before docker's answer", page("shell-output"))
+	shellSlow     = findings.Warn("daemon.shell-slow", "dockerd answers, and the login shell on the docker host takes more than 3s to start: each docker command waits for it", page("shell-slow"))
 	commandFailed = findings.Fail("daemon.no-commands", "the docker host runs no command for docker: %s", page("no-commands"))
 
 	usesOther  = findings.Warn("daemon.context-elsewhere", "docker uses %s (%s), not this docker host", nil)
@@ -56,6 +57,8 @@ func (s State) answer() engine.Finding {
 	switch {
 	case s.Remote != fine:
 		return s.remote()
+	case s.SlowShell:
+		return shellSlow.Found()
 	case s.NotDocker:
 		return notDocker.Found(s.Error)
 	case s.Complains:
