@@ -108,3 +108,18 @@ func (a *app) machineHint(name string, known []string) hint.Hint {
 	}
 	return a.again(near[0]) // the name came from the environment
 }
+
+// meantLocal is the hint for a machine's name that is, or nearly is, the HOST local; nil for
+// other names. A command that takes local does not take it for a machine's name.
+func (a *app) meantLocal(name string) hint.Hint {
+	switch {
+	case name == localHost:
+		return hint.Own("doctor", localHost)
+	case len(nearest(name, []string{localHost}, 1)) > 0:
+		return a.corrected(name, localHost)
+	}
+	return nil
+}
+
+// localHost is the HOST that is this computer's dockerd.
+const localHost = "local"

@@ -205,6 +205,8 @@ func (a *app) exampleOf(f *pflag.Flag) string {
 		return "sh"
 	case "format":
 		return "{{.Name}}"
+	case "host":
+		return "local"
 	case "storage-path":
 		return store.DefaultDir(a.Getenv, a.Getenv("HOME"))
 	}

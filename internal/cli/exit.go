@@ -108,6 +108,8 @@ func (a *app) wrongUsage(err error) *exitError {
 		return &exitError{code: exitUsage, hint: a.helpOf(a.cmd)}
 	case errors.As(err, &context):
 		return &exitError{code: exitUsage, hint: hint.Run("docker", "context", "ls")}
+	case errors.As(err, &missing) && len(missing.Known) == 0 && len(a.meantLocal(missing.Name)) > 0:
+		return &exitError{code: exitUsage, hint: a.meantLocal(missing.Name)}
 	case errors.As(err, &missing) && len(missing.Known) == 0:
 		obstacle, next := a.firstMachine(missing.Name)
 		if obstacle != "" {

@@ -3,6 +3,7 @@ package cli
 import (
 	"slices"
 
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/hint"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/store"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/target"
 )
@@ -78,7 +79,11 @@ func (a *app) parseHost(s site, text string, kinds []target.Kind) (target.Ref, e
 	case listing != nil:
 		return ref, listing
 	case err == nil && !slices.Contains(kinds, ref.Kind):
-		return ref, misused(a.helpOf(a.cmd), "%s takes %s, not %s", a.cmd.Name(), target.Usage(kinds...), text)
+		next := a.helpOf(a.cmd)
+		if slices.Equal(kinds, []target.Kind{target.Machine}) {
+			next = hint.Own("doctor", text)
+		}
+		return ref, misused(next, "%s takes %s, not %s", a.cmd.Name(), target.Usage(kinds...), text)
 	}
 	return ref, err
 }

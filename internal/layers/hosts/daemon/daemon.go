@@ -34,13 +34,13 @@ type State struct {
 	ProxyRefuses bool `json:"proxy_refuses,omitempty"`
 	// Connected reports that a connection was made. What came of it: Silent, Closed,
 	// NotDocker, Complains; none of them where dockerd answered.
-	Connected bool   `json:"connected"`
-	Silent    bool   `json:"silent,omitempty"`
-	Closed    bool   `json:"closed,omitempty"`
-	NotDocker bool   `json:"not_docker,omitempty"`
-	Complains bool   `json:"complains,omitempty"`
+	Connected bool `json:"connected"`
+	Silent    bool `json:"silent,omitempty"`
+	Closed    bool `json:"closed,omitempty"`
+	NotDocker bool `json:"not_docker,omitempty"`
+	Complains bool `json:"complains,omitempty"`
 	// SlowShell reports that the shell on the docker host was still starting.
-	SlowShell bool `json:"slow_shell,omitempty"`
+	SlowShell bool   `json:"slow_shell,omitempty"`
 	Error     string `json:"error,omitempty"`
 	// NoLogin reports that docker does not get as far as the docker host's docker command;
 	// Remote is how that fails, Words what it printed, Path where it is, User who logged in.

@@ -21,6 +21,8 @@ const patience = 3 * time.Second
 // State is what was found.
 type State struct {
 	Skipped string `json:"skipped,omitempty"` // why nothing was looked at
+	// NoDocker reports that dockerd does not answer.
+	NoDocker bool `json:"no_docker,omitempty"`
 	*firewall.Survey
 }
 
@@ -39,11 +41,11 @@ func inspect(ctx context.Context, t *target.Target) (engine.State, error) {
 	// The docker command waits for a dockerd that does not answer; this does not.
 	conn, err := t.Docker(ctx)
 	if err != nil {
-		return State{Skipped: "no answer: " + err.Error()}, nil
+		return State{NoDocker: true}, nil
 	}
 	defer conn.Close()
 	if _, err := dockerd.New(dockerd.Over(conn)).Ping(ctx); err != nil {
-		return State{Skipped: "no answer: " + err.Error()}, nil
+		return State{NoDocker: true}, nil
 	}
 	facts, err := firewall.CollectIfRoot(ctx, t.Host, t.Socket)
 	switch {
@@ -65,6 +67,14 @@ func inspect(ctx context.Context, t *target.Target) (engine.State, error) {
 
 // SkippedBecause is why nothing was looked at.
 func (s State) SkippedBecause() string { return s.Skipped }
+
+// BlockedBy is the layer that reports why dockerd does not answer.
+func (s State) BlockedBy() string {
+	if s.NoDocker {
+		return "daemon"
+	}
+	return ""
+}
 
 var findings engine.Table
 
