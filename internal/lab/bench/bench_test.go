@@ -43,6 +43,7 @@ type bench struct {
 
 func TestBench(t *testing.T) {
 	b := setUp(t)
+	b.local()
 	b.quick()
 	b.reissue()
 	if *update {
@@ -54,7 +55,7 @@ func setUp(t *testing.T) *bench {
 	t.Helper()
 	b := &bench{T: t, dir: t.TempDir()}
 	for name, pkg := range map[string]string{
-		"lab": "../cmd/lab", "hello": "./hello", "handshake": "./handshake", "swap": "./swap", "peak": "./peak", "docker-vpn-helper": "../../../cmd/docker-vpn-helper",
+		"lab": "../cmd/lab", "hello": "./hello", "handshake": "./handshake", "swap": "./swap", "ping": "./ping", "peak": "./peak", "docker-vpn-helper": "../../../cmd/docker-vpn-helper",
 	} {
 		cmd := exec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-o", b.path(name), pkg)
 		cmd.Env = append(os.Environ(), "CGO_ENABLED=0") // as in a release

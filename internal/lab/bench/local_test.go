@@ -1,0 +1,83 @@
+//go:build e2e && linux
+
+package bench
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"syscall"
+	"time"
+)
+
+// nobody is a user who is not root: only root's doctor looks at packet filters.
+var nobody = &syscall.Credential{Uid: 65534, Gid: 65534}
+
+// local measures what a healthy dockerd of this computer costs, by the socket of a real one.
+func (b *bench) local() {
+	socket := b.socket()
+	b.must(os.Chmod(filepath.Dir(b.dir), 0o755)) // which the programs are in
+	figures := []*figure{
+		{name: "ping", argv: []string{b.path("ping"), socket}},
+		{name: "doctor local", argv: b.helper("doctor", "local"), goal: 3},
+	}
+	for range rounds {
+		for _, i := range rand.Perm(len(figures)) {
+			cmd := exec.Command(figures[i].argv[0], figures[i].argv[1:]...)
+			cmd.Env = []string{"PATH=/usr/bin:/bin", "HOME=/nonexistent", "DOCKER_HOST=unix://" + socket}
+			cmd.SysProcAttr = &syscall.SysProcAttr{Credential: nobody}
+			began := time.Now()
+			if out, err := cmd.CombinedOutput(); err != nil {
+				b.Fatalf("%s: %v\n%s", figures[i].name, err, out)
+			}
+			figures[i].took = append(figures[i].took, time.Since(began))
+		}
+	}
+	for _, f := range figures {
+		b.report(f, figures[0])
+	}
+}
+
+// socket is a socket that everyone may connect to, in front of the VM's dockerd's own. Its
+// API is called a newer one, which every docker command supports: of an older one doctor
+// asks the docker command, which takes as long as that does.
+func (b *bench) socket() string {
+	dir, err := os.MkdirTemp("/tmp", "dvh-bench")
+	b.must(err)
+	b.Cleanup(func() { os.RemoveAll(dir) })
+	b.must(os.Chmod(dir, 0o755))
+	ln, err := net.Listen("unix", dir+"/d.sock")
+	b.must(err)
+	b.Cleanup(func() { ln.Close() })
+	b.must(os.Chmod(dir+"/d.sock", 0o666))
+	far := fmt.Sprintf("/proc/%d/root/run/docker.sock", b.vm.PID())
+	go func() {
+		for {
+			near, err := ln.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer near.Close()
+				conn, err := net.Dial("unix", far)
+				if err != nil {
+					return
+				}
+				defer conn.Close()
+				go func() {
+					_, _ = io.Copy(conn, near)
+					conn.Close()
+				}()
+				answer, _ := io.ReadAll(io.LimitReader(conn, 64))
+				_, _ = near.Write(bytes.Replace(answer, []byte("Api-Version: 1.41"), []byte("Api-Version: 1.47"), 1))
+				_, _ = io.Copy(near, conn)
+			}()
+		}
+	}()
+	return dir + "/d.sock"
+}
