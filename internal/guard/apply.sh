@@ -3,6 +3,9 @@
 #
 # ifaces: public interfaces. v4, v6: rules of DOCKER-PUB, which mangle FORWARD calls.
 # input.nft, or where the kernel cannot do that v4.in, v6.in: what reaches docker-proxy.
+#
+# The argument, if there is one, is the file of docker's that has changed when a port was
+# published: how long the port was open is written down.
 LC_ALL=C
 export LC_ALL
 rc=0
@@ -14,8 +17,8 @@ has() { command -v "$1" >/dev/null 2>&1; }
 # dockerd_runs: while it starts, its socket may already take connections that it will
 # answer only after this script has ended.
 dockerd_runs() {
-	read -r pid 2>/dev/null </var/run/docker.pid || return 1
-	[ "$(cat "/proc/$pid/comm" 2>/dev/null)" = dockerd ]
+	pid=$(cat /var/run/docker.pid 2>/dev/null) # which has no end of line
+	[ -n "$pid" ] && [ "$(cat "/proc/$pid/comm" 2>/dev/null)" = dockerd ]
 }
 
 # published: writes down the ports that docker has published: "tcp 8080".
@@ -36,55 +39,79 @@ published() {
 	}' | sort -u >.published.new && mv -f .published.new .published
 }
 
-# jumps HOOK CHAIN: the lines that make HOOK call CHAIN first of all, for the interfaces on
-# stdin; none if it does. $rules are those of the table.
-jumps() {
-	want=$(sed "s/.*/-A $1 -i & -j $2/")
-	have=$(printf '%s\n' "$rules" | grep "^-A $1 ")
-	ours=$(printf '%s\n' "$have" | grep -e " -j $2\$")
-	n=$(printf '%s\n' "$want" | grep -c .)
-	[ "$want" = "$ours" ] && [ "$want" = "$(printf '%s\n' "$have" | head -n "$n")" ] && return
-	printf '%s\n' "$ours" | sed -n 's/^-A/-D/p'
-	printf '%s\n' "$want" | grep . | awk -v hook="$1" '{ sub(/^-A [A-Z]+/, "-I " hook " " NR); print }'
+# What iptables-restore gets, made of the rules that are there, on stdin. The calls of our
+# chains stand first, in the order of ifaces; where they do so already, they are left.
+# shellcheck disable=SC2016 # it is for awk
+BATCH='
+function file(name, line) {
+	while ((getline line < name) > 0) print line
+	close(name)
 }
-
-# batch FAMILY: what iptables-restore gets.
-batch() {
-	echo '*mangle'
-	echo ':DOCKER-PUB - [0:0]'
-	cat "$1"
-	jumps FORWARD DOCKER-PUB <ifaces
-	if [ -f "$1.in" ]; then
-		echo ':DOCKER-PUB-IN - [0:0]'
-		cat "$1.in"
-		[ ! -f .published ] || sed 's/\(.*\) \(.*\)/-A DOCKER-PUB-IN -p \1 -m \1 --dport \2 -j DROP/' .published
-		jumps INPUT DOCKER-PUB-IN <ifaces
-	elif printf '%s\n' "$rules" | grep -qx -e '-N DOCKER-PUB-IN'; then
-		echo ':DOCKER-PUB-IN - [0:0]'
-		jumps INPUT DOCKER-PUB-IN </dev/null
-		echo '-X DOCKER-PUB-IN'
-	fi
-	echo COMMIT
+# jumps: makes hook call chain for the interfaces, if list is not empty, else for none.
+function jumps(hook, chain, want, i, right) {
+	right = ours[hook] == want
+	for (i = 1; right && want && i <= interfaces; i++) right = rule[hook, i] == "-A " hook " -i " iface[i] " -j " chain
+	if (right) return
+	for (i = 1; i <= count[hook]; i++) if (rule[hook, i] ~ (" -j " chain "$")) print "-D" substr(rule[hook, i], 3)
+	for (i = 1; want && i <= interfaces; i++) print "-I " hook " " i " -i " iface[i] " -j " chain
 }
+BEGIN { while ((getline line < "ifaces") > 0) iface[++interfaces] = line }
+$1 == "-N" { there[$2] = 1 }
+$1 == "-A" && ($2 == "FORWARD" || $2 == "INPUT") {
+	rule[$2, ++count[$2]] = $0
+	if ($NF == ($2 == "FORWARD" ? "DOCKER-PUB" : "DOCKER-PUB-IN")) ours[$2]++
+}
+$0 == "read" { complete = 1 }
+END {
+	if (!complete) { print "the rules that are there cannot be read"; exit }
+	print "*mangle"
+	print ":DOCKER-PUB - [0:0]"
+	file(family)
+	jumps("FORWARD", "DOCKER-PUB", interfaces)
+	if (list) {
+		print ":DOCKER-PUB-IN - [0:0]"
+		file(family ".in")
+		while ((getline line < ".published") > 0) {
+			split(line, port, " ")
+			print "-A DOCKER-PUB-IN -p " port[1] " -m " port[1] " --dport " port[2] " -j DROP"
+		}
+		jumps("INPUT", "DOCKER-PUB-IN", interfaces)
+	} else if (there["DOCKER-PUB-IN"]) {
+		print ":DOCKER-PUB-IN - [0:0]"
+		jumps("INPUT", "DOCKER-PUB-IN", 0)
+		print "-X DOCKER-PUB-IN"
+	}
+	print "COMMIT"
+}
+'
 
-[ ! -f v4.in ] || published
+list=
+[ ! -f v4.in ] || list=yes
+[ -z "$list" ] || published
 for f in iptables ip6tables; do
 	case $f in iptables) family=v4 ;; *) family=v6 ;; esac
 	[ $family = v4 ] || [ -e /proc/net/if_inet6 ] || continue # a kernel without IPv6
-	if ! rules=$($f -w 5 -t mangle -S); then
-		rc=1
-		continue
-	fi
-	batch $family | $f-restore -w 5 --noflush || rc=1
+	# Without the rules that are there nothing is loaded.
+	{ $f -w 5 -t mangle -S && echo read; } | awk -v family=$family -v list=$list "$BATCH" | $f-restore -w 5 --noflush || rc=1
 done
 
 if [ -f input.nft ]; then
+	read -r group <cgroup
 	# Without its cgroup docker.service does not run; it runs this script when it starts.
-	if [ -d "/sys/fs/cgroup/$(cat cgroup)" ]; then
-		nft -f input.nft && nft -s list table inet dvh_guard >"$loaded" || rc=1
+	if [ -d "/sys/fs/cgroup/$group" ]; then
+		if nft -f input.nft; then nft -s list table inet dvh_guard >"$loaded"; else rc=1; fi
 	fi
 elif has nft; then
 	nft delete table inet dvh_guard 2>/dev/null
+fi
+
+if [ -n "$1" ]; then
+	at=$(date -r "$1" +%s%N 2>/dev/null)
+	now=$(date +%s%N)
+	case $at$now in
+	*[!0-9]*) ;; # an old date
+	*) echo $(((now - at) / 1000000)) >/var/run/docker-vpn-helper/rules/guard.window ;;
+	esac
 fi
 
 # watch: follows dockerd's events where systemd does not follow its files.

@@ -83,8 +83,11 @@ func (f *Facts) Notes(s Settings) []string {
 		if f.Group == "" {
 			why = "docker.service has no cgroup that nft could match"
 		}
+		if f.Window != "" {
+			add("the port that was published last was open for ", f.Window, " ms over IPv6")
+		}
 		add("what docker-proxy serves (IPv6) is closed by a list of ports, which follows docker: a new port is open for a moment. ",
-			`"userland-proxy": false in daemon.json takes docker-proxy away. The reason: `, why)
+			`"userland-proxy": false in daemon.json takes docker-proxy away.`, because(why))
 	}
 	return notes
 }
@@ -126,4 +129,11 @@ func (f *Facts) onPublic(s Settings, rule string) bool {
 	_, rest, ok := strings.Cut(" "+rule, " -i ")
 	name, _, _ := strings.Cut(rest, " ")
 	return !ok || slices.Contains(s.Public, name) || strings.HasSuffix(name, "+")
+}
+
+func because(why string) string {
+	if why == "" {
+		return ""
+	}
+	return " The reason: " + why
 }

@@ -44,6 +44,7 @@ type Facts struct {
 	Path     string // the state of the path unit
 	Table    string // nft's table of ours, as it is
 	Loaded   string // as apply has loaded it
+	Window   string // how many milliseconds the port that was published last was open, if it is known
 	UFW      bool
 	Firewall bool // firewalld
 }
@@ -78,6 +79,7 @@ func (f *Facts) parse(a dockerhost.Answer) error {
 	f.Runs, f.Matches, f.StartPre, f.Path = a.Has("runs"), a.Text("matches"), a.Text("start-pre"), a.Text("path")
 	f.Reload, f.UFW, f.Firewall = a.Text("reload") == "yes", a.Has("ufw"), a.Has("firewalld")
 	f.Table, f.Loaded = a.Text("table"), a.Text("loaded")
+	f.Window = a.Text("window")
 	if f.Root = a.Text("root"); f.Root == "" {
 		f.Root = "/var/lib/docker"
 	}
@@ -88,7 +90,7 @@ func (f *Facts) parse(a dockerhost.Answer) error {
 		}
 		f.Group = path
 	}
-	if strings.ContainsAny(f.Group+f.Root+f.Socket, "\"\n\\%") {
+	if strings.ContainsAny(f.Group+f.Root+f.Socket, "\"\n\\% ") {
 		return fmt.Errorf("the docker host has a path that no rule can hold: %q, %q, %q", f.Group, f.Root, f.Socket)
 	}
 	for _, line := range a.Lines("own") {

@@ -91,7 +91,7 @@ matches() {
 # own: on what dockerd itself listens, as in /proc/net: "tcp ADDRESS:PORT".
 own() {
 	pid=$(show MainPID)
-	[ "${pid:-0}" -gt 0 ] || read -r pid 2>/dev/null </var/run/docker.pid || return
+	[ "${pid:-0}" -gt 0 ] || pid=$(cat /var/run/docker.pid 2>/dev/null) # which has no end of line
 	case $(cat "/proc/$pid/comm" 2>/dev/null) in dockerd | docker) ;; *) return ;; esac
 	echo "@@runs"
 	echo "@@own"
@@ -122,6 +122,10 @@ main() {
 		nft -s list table inet dvh_guard 2>/dev/null | sed 's/^/|/'
 		echo "@@loaded"
 		sed 's/^/|/' /var/run/docker-vpn-helper/rules/guard.loaded 2>/dev/null
+	fi
+	if [ -f /var/run/docker-vpn-helper/rules/guard.window ]; then
+		echo "@@window"
+		sed 's/^/|/' /var/run/docker-vpn-helper/rules/guard.window
 	fi
 	echo "@@root"
 	has timeout && echo "|$(timeout 5 docker -H "unix://$SOCKET" info --format '{{.DockerRootDir}}' 2>/dev/null)"

@@ -33,5 +33,5 @@ running=/var/run/docker-vpn-helper/rules/guard.watch
 if read -r pid 2>/dev/null <$running && tr '\0' ' ' <"/proc/$pid/cmdline" 2>/dev/null | grep -q 'guard.*/watch'; then
 	kill -- "-$pid" 2>/dev/null
 fi
-rm -f $running /var/run/docker-vpn-helper/rules/guard.loaded
+rm -f $running /var/run/docker-vpn-helper/rules/guard.loaded /var/run/docker-vpn-helper/rules/guard.window
 exit $rc

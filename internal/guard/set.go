@@ -50,7 +50,7 @@ func (f *Facts) Set(s Settings) hostrules.Set {
 		set.Files["input.nft"], set.Files["cgroup"] = f.input(s), f.Group+"\n"
 	} else {
 		set.Files["v4.in"], set.Files["v6.in"] = f.proxied(s, false), f.proxied(s, true)
-		set.Files["watch"] = watchScript
+		set.Files["watch"], set.Files["changes"] = watchScript, f.portsFile()+"\n"
 		f.followUnits(&set)
 	}
 	if f.Rules.Systemd {
@@ -65,11 +65,14 @@ func (f *Facts) Set(s Settings) hostrules.Set {
 // containers that start in ten seconds must not end them.
 func (f *Facts) followUnits(set *hostrules.Set) {
 	set.Units[pathUnit] = "[Unit]\nDescription=Published ports that docker-vpn-helper guard must close\nStartLimitIntervalSec=0\n" +
-		"[Path]\nPathModified=" + f.Root + "/network/files/local-kv.db\n[Install]\nWantedBy=multi-user.target\n"
+		"[Path]\nPathModified=" + f.portsFile() + "\n[Install]\nWantedBy=multi-user.target\n"
 	set.Units[serviceUnit] = "[Unit]\nDescription=Close published ports (docker-vpn-helper guard)\nStartLimitIntervalSec=0\n" +
-		"[Service]\nType=oneshot\nExecStart=@DIR@/apply\n"
+		"[Service]\nType=oneshot\nExecStart=@DIR@/apply " + f.portsFile() + "\n"
 	set.Start = []string{pathUnit}
 }
+
+// portsFile is where dockerd writes down the addresses and ports of containers.
+func (f *Facts) portsFile() string { return f.Root + "/network/files/local-kv.db" }
 
 // ports are the published ones that stay open: what is allowed, and what the session needs.
 func (f *Facts) ports(s Settings) []Port {

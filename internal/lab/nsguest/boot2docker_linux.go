@@ -29,7 +29,9 @@ PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 export PATH
 mkdir -p /run/sshd /var/lib/boot2docker/etc
 /usr/sbin/sshd -E /var/log/sshd.log
+[ ! -e /var/lib/boot2docker/bootsync.sh ] || sh /var/lib/boot2docker/bootsync.sh
 /etc/init.d/docker start
+[ ! -e /var/lib/boot2docker/bootlocal.sh ] || sh /var/lib/boot2docker/bootlocal.sh &
 `
 
 // setHostname is what docker-machine calls before it makes certificates
