@@ -31,8 +31,8 @@ func guardHost(t *testing.T, style nsguest.Style) *scene {
 // ownRules prints what there is of guard.
 const ownRules = `{ iptables-save; ip6tables-save; iptables-legacy-save; ip6tables-legacy-save; nft list ruleset; } 2>/dev/null | grep -E 'DOCKER-PUB|dvh_guard' || true`
 
-// wantOpen wants exactly those of the two ports open.
-func (s *scene) wantOpen(what string, open ...int) {
+// wantPublic wants exactly those of the two ports open.
+func (s *scene) wantPublic(what string, open ...int) {
 	s.Helper()
 	for port, name := range map[int]string{8080: "open", 8081: "shut"} {
 		want := ""
@@ -58,16 +58,16 @@ func TestGuardNotConfirmed(t *testing.T) {
 	s.must(await.Until(s.ctx(), "the revert", func() (bool, error) { return s.root(everyRule) == limited, nil }))
 	s.root("iptables -F ONE; iptables -D INPUT -p tcp --dport 22 -m conntrack --ctstate NEW -j ONE; iptables -X ONE")
 	s.same("rules", before, s.root(everyRule))
-	s.wantOpen("reverted", 8080, 8081)
+	s.wantPublic("reverted", 8080, 8081)
 
 	s.guard(0, "start", "--public", "eth0", "--allow", "8080")
-	s.wantOpen("confirmed", 8080)
+	s.wantPublic("confirmed", 8080)
 	s.vbox("controlvm", "default", "poweroff")
 	s.start(s.host)
 	s.ipv6()
-	s.wantOpen("confirmed, after a boot", 8080)
+	s.wantPublic("confirmed, after a boot", 8080)
 	s.helper("undo", "default")
-	s.wantOpen("undone", 8080, 8081)
+	s.wantPublic("undone", 8080, 8081)
 	s.same("rules after undo", "", s.root(ownRules))
 }
 
@@ -84,23 +84,23 @@ func TestGuardInSession(t *testing.T) {
 	if !strings.Contains(r.Stdout+r.Stderr, "docker-vpn-helper guard confirm -H local") {
 		t.Error("it does not print how to confirm")
 	}
-	s.wantOpen("not confirmed yet", 8080)
+	s.wantPublic("not confirmed yet", 8080)
 	s.must(await.Until(s.ctx(), "the revert", func() (bool, error) { return s.outside(public4, 8081) == "shut", nil }))
 	r = s.sshToHost("dvh guard confirm -H local")
 	s.same("confirming too late", 1, r.Exit)
 	s.same("exit status", 0, s.sshToHost("dvh guard start -H local --public auto --allow 8080 --confirm-within 10s").Exit)
 	s.same("confirming", 0, s.sshToHost("dvh guard confirm -H local").Exit)
 	time.Sleep(time.Second)
-	s.wantOpen("confirmed", 8080)
+	s.wantPublic("confirmed", 8080)
 	s.guardStatus()
 
 	// Not confirmed, and the power goes: the next boot has the rules that last.
 	s.same("exit status", 0, s.sshToHost("dvh guard deny 8080 -H local --confirm-within 60s").Exit)
-	s.wantOpen("not confirmed")
+	s.wantPublic("not confirmed")
 	s.vbox("controlvm", "default", "poweroff")
 	s.start(s.host)
 	s.ipv6()
-	s.wantOpen("after a boot", 8080)
+	s.wantPublic("after a boot", 8080)
 	s.guardStatus()
 }
 
@@ -137,7 +137,7 @@ func TestGuardKilled(t *testing.T) {
 	}
 	s.guard(0, "stop")
 	s.same("rules after stop", before, s.root(everyRule))
-	s.wantOpen("stopped", 8080, 8081)
+	s.wantPublic("stopped", 8080, 8081)
 
 	// Two at once: one waits.
 	ended := make(chan int, 2)
@@ -221,7 +221,7 @@ func TestGuardBoot2docker(t *testing.T) {
 	s.guard(0, "start", "--public", "auto", "--allow", "8080")
 	g := s.guardStatus()
 	s.same("method", "list", g.Method)
-	s.wantOpen("list", 8080)
+	s.wantPublic("list", 8080)
 	if !slices.ContainsFunc(g.Notes, func(n string) bool { return strings.Contains(n, "list of ports") }) {
 		t.Errorf("notes: %q", g.Notes)
 	}
@@ -236,7 +236,7 @@ func TestGuardBoot2docker(t *testing.T) {
 	s.same("the new port over IPv4", "", s.outside(public4, 8083))
 	s.must(s.vm.Service(s.ctx(), "restart"))
 	s.must(s.vm.AwaitDockerd(s.ctx()))
-	s.wantOpen("dockerd has restarted", 8080)
+	s.wantPublic("dockerd has restarted", 8080)
 
 	f = s.flood(8081)
 	s.vbox("controlvm", "default", "poweroff")
@@ -244,7 +244,7 @@ func TestGuardBoot2docker(t *testing.T) {
 	s.ipv6()
 	time.Sleep(300 * time.Millisecond)
 	f.closed("a boot")
-	s.wantOpen("after a boot", 8080)
+	s.wantPublic("after a boot", 8080)
 	s.guardStatus()
 	s.guard(0, "stop")
 	s.same("rules after stop", "", s.root(ownRules))
