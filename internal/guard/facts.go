@@ -15,6 +15,7 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/firewall"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/hostrules"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfilter"
 )
 
 //go:embed probe.sh
@@ -52,12 +53,18 @@ type Facts struct {
 // Collect asks a docker host, in commands that root runs there. try also finds out whether
 // its kernel matches cgroups.
 func Collect(ctx context.Context, h host.Host, socket string, try bool) (*Facts, error) {
-	f := &Facts{Socket: socket}
-	var err error
-	if f.Rules, err = hostrules.Read(ctx, h, Name); err != nil {
+	filters, err := firewall.Collect(ctx, h, socket)
+	if err != nil {
 		return nil, err
 	}
-	if f.Facts, err = firewall.Collect(ctx, h, socket); err != nil {
+	return With(ctx, h, filters, socket, try)
+}
+
+// With asks for what is not among the packet filters.
+func With(ctx context.Context, h host.Host, filters *firewall.Facts, socket string, try bool) (*Facts, error) {
+	f := &Facts{Facts: filters, Socket: socket}
+	var err error
+	if f.Rules, err = hostrules.Read(ctx, h, Name); err != nil {
 		return nil, err
 	}
 	tried := ""
@@ -200,6 +207,16 @@ func (f *Facts) DefaultInterfaces() []string {
 	}
 	return names
 }
+
+// Traces reports whether packet filters or units have anything of guard.
+func Traces(filters *firewall.Facts) bool {
+	f := Facts{Facts: filters}
+	return f.Leftovers() || filters.Writers.Runs("/etc/docker-vpn-helper/"+Name+"/apply") ||
+		slices.ContainsFunc(filters.Tables, func(t *netfilter.Table) bool { return t.Name == table })
+}
+
+// table is nft's table of ours.
+const table = "dvh_guard"
 
 // Leftovers reports whether rules of guard are there although it is off.
 func (f *Facts) Leftovers() bool {

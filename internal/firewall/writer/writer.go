@@ -66,6 +66,11 @@ func New(lines, enabled []string) Files {
 	return f
 }
 
+// Runs reports whether a unit runs the program of that path.
+func (f *Files) Runs(program string) bool {
+	return slices.ContainsFunc(f.units, func(e exec) bool { return slices.Contains(strings.Fields(e.command), program) })
+}
+
 // Add adds a file by its lines.
 func (f *Files) Add(name string, lines []string) {
 	if _, there := f.files[name]; !there {

@@ -11,6 +11,7 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/dockerd"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/engine"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/firewall"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/guard"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/hint"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/target"
 )
@@ -24,6 +25,8 @@ type State struct {
 	// NoDocker reports that dockerd does not answer.
 	NoDocker bool `json:"no_docker,omitempty"`
 	*firewall.Survey
+	// Drift is what is not as guard has left it.
+	Drift []guard.Drift `json:"guard_drift,omitempty"`
 }
 
 // Layer describes it to the engine.
@@ -58,11 +61,25 @@ func inspect(ctx context.Context, t *target.Target) (engine.State, error) {
 	case facts.Elsewhere():
 		return State{Skipped: "docker's networks are in a VM or a network namespace"}, nil
 	}
-	survey, err := facts.Survey()
-	if err != nil {
+	s := State{}
+	if s.Survey, err = facts.Survey(); err != nil {
 		return State{Skipped: err.Error()}, nil
 	}
-	return State{Survey: survey}, nil
+	s.Drift, err = drift(ctx, t, facts)
+	return s, err
+}
+
+// drift is what is not as guard has left it; none where it is off.
+func drift(ctx context.Context, t *target.Target, facts *firewall.Facts) ([]guard.Drift, error) {
+	if !guard.Traces(facts) {
+		return nil, nil
+	}
+	f, err := guard.With(ctx, t.Host, facts, t.Socket, false)
+	if err != nil {
+		return nil, err
+	}
+	settings, err := f.Settings()
+	return f.Drift(settings), err
 }
 
 // SkippedBecause is why nothing was looked at.
@@ -84,6 +101,7 @@ var (
 	unsure   = findings.OK("firewall.ok", "no rule surely keeps clients outside from published ports; rate limits and the like decide about %s")
 	drops    = findings.Warn("firewall.drops", "clients outside do not reach %s: %s", nil)
 	arpDrops = findings.Warn("firewall.arp-drops", "the docker host does not find %s: %s", nil)
+	drifted  = findings.Warn("firewall.guard-drift", "guard is not as it was left: %s", hint.Own("guard", "start", "-H", hint.Machine))
 	open     = findings.Aside("firewall.open-to-public", "%s is active, and clients outside reach %s all the same", hint.Explain("firewall.open-to-public"))
 )
 
@@ -99,6 +117,9 @@ func (s State) Findings() []engine.Finding {
 			row = arpDrops
 		}
 		all = append(all, row.Advising(hint.Own("reach", c.Containers[0], "-H", hint.Machine)).Found(list(c.Containers), c.Obstacle))
+	}
+	for _, d := range s.Drift {
+		all = append(all, drifted.Found(d.Text))
 	}
 	if len(s.Firewalls) > 0 && len(s.Open) > 0 && !s.Guarded {
 		all = append(all, open.Found(strings.Join(s.Firewalls, " and "), list(s.Open)))

@@ -7,6 +7,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/firewall"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/guard"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfilter"
 )
 
@@ -33,6 +34,10 @@ func TestFindings(t *testing.T) {
 		"what guard leaves open is wanted": {
 			State{Survey: &firewall.Survey{Open: []string{"db"}, Firewalls: []string{"ufw"}, Guarded: true}},
 			"ok firewall.ok no packet filter keeps clients outside from published ports",
+		},
+		"guard is displaced": {
+			State{Survey: &firewall.Survey{Guarded: true}, Drift: []guard.Drift{{Kind: "jump-missing", Text: "no jump"}}},
+			"warn firewall.guard-drift guard is not as it was left: no jump [docker-vpn-helper guard start -H local]",
 		},
 		"unsure": {
 			State{Survey: &firewall.Survey{Unsure: []string{"db"}}},
