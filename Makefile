@@ -77,8 +77,8 @@ demo: need-go
 
 # Writes docs/benchmarks.md. Nothing else should run meanwhile.
 bench: need-go
-	scripts/debian-packages
-	$(GO) test -tags e2e -count=1 -timeout 30m -run '^TestBench$$' -v ./internal/lab/bench -args -update
+	scripts/debian-packages nginx-light
+	$(GO) test -tags e2e -count=1 -timeout 30m -run '^TestBench' -v ./internal/lab/bench -args -update
 	$(GO) test -tags e2e -count=1 -timeout 30m -run '^TestLimits$$' -v ./internal/lab/scale -args -update
 
 # Every fuzz target of every package for FUZZTIME each.

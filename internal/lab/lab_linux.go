@@ -26,6 +26,7 @@ import (
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/cgroup"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/netns"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/nsguest"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/vpn"
 )
 
@@ -160,7 +161,13 @@ func (l *Lab) build(ctx context.Context, program string) error {
 	if err := copyProgram(program, l.program()); err != nil {
 		return err
 	}
-	links := map[string]string{"VBoxManage": "lab", "VBoxHeadless": "lab", "docker": "/usr/bin/docker"}
+	docker := "/usr/bin/docker"
+	if other := nsguest.OtherDocker(); other != "" {
+		if _, err := os.Stat(filepath.Join(other, "docker")); err == nil {
+			docker = filepath.Join(other, "docker")
+		}
+	}
+	links := map[string]string{"VBoxManage": "lab", "VBoxHeadless": "lab", "docker": docker}
 	for name, target := range links {
 		if err := os.Symlink(target, filepath.Join(l.Dir(), "bin", name)); err != nil {
 			return err

@@ -23,13 +23,9 @@ type Result struct {
 
 // Env is the environment of the laptop's user.
 func (l *Lab) Env() []string {
-	programs := filepath.Join(l.Dir(), "bin")
-	if other := nsguest.OtherDocker(); other != "" {
-		programs += ":" + other
-	}
 	return []string{
 		"HOME=" + l.Home(),
-		"PATH=" + programs + ":/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+		"PATH=" + filepath.Join(l.Dir(), "bin") + ":/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
 		"LANG=C.UTF-8", "SHELL=/bin/bash", "USER=root", "LOGNAME=root",
 		"FAKEVBOX_HOME=" + l.vbox(),
 		"DOCKER_BUILDKIT=0", // the classic builder needs no plugin

@@ -13,6 +13,7 @@ import (
 const (
 	Program = "One machine"
 	Stores  = "Whole stores"
+	Proxies = "In front of a docker socket"
 )
 
 // Row is one figure of the page.

@@ -40,6 +40,7 @@ func (p *proxied) clients(host string) {
 	p.same("exit of proxy --check", 0, p.helper("proxy", "-H", map[bool]string{true: "default", false: host}[host == "local"], "--certs", p.certs, "--check").Exit)
 	p.client(p.ctx(), host, `mkdir ctx$N && head -c 60M /dev/urandom >ctx$N/big && printf 'FROM busybox\nCOPY big /big\nRUN test -s /big\n' >ctx$N/Dockerfile
 docker run -d --name box$N busybox sleep 1000`)
+	p.Log(p.client(p.ctx(), host, `docker version --format 'docker {{.Client.Version}}, dockerd {{.Server.Version}}'`).Stdout)
 	for _, c := range clientChecks {
 		began := time.Now()
 		r := p.client(p.ctx(), host, c.script)
