@@ -2,15 +2,19 @@ package changes
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/engine"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/follow"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/service"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/shell"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/target"
 )
@@ -23,6 +27,30 @@ type SwitchService struct {
 	// Start and Stop are the commands that do so, once the file is there.
 	Start, Stop [][]string
 	Log         []string // the command that shows what it has printed
+}
+
+// PortsServiceName names the login service for a docker host's published ports.
+func PortsServiceName(t *target.Target) string {
+	name := "ports-" + strings.Map(func(r rune) rune {
+		if strings.ContainsRune("@:/[]", r) {
+			return '-'
+		}
+		return r
+	}, t.Ref.Arg())
+	if t.Storage != "" || t.Getenv("MACHINE_STORAGE_PATH") != "" {
+		// Stores may have machines of the same name.
+		sum := sha256.Sum256([]byte(t.State()))
+		name += "-" + hex.EncodeToString(sum[:4])
+	}
+	return name
+}
+
+// PortsServiceInstalled reports whether the login service for a docker host's published ports
+// was turned on. It looks for a file and asks nothing else.
+func PortsServiceInstalled(ctx context.Context, t *target.Target) bool {
+	d := service.Service{Name: PortsServiceName(t), Home: t.Getenv("HOME")}.For(t.Laptop.OS())
+	_, err := t.Laptop.ReadFile(ctx, d.Path)
+	return err == nil
 }
 
 // serviceTime is how long the service may take to start or to end.

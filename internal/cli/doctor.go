@@ -112,7 +112,7 @@ func (a *app) doctor(s site, refs []target.Ref, ticket string) error {
 }
 
 func (a *app) diagnose(ctx context.Context, t *target.Target) engine.Report {
-	r := engine.Diagnose(ctx, t, layers.Of(t.Kind), a.sink())
+	r := engine.Diagnose(ctx, t, layers.For(ctx, t), a.sink())
 	r.Version = a.release()
 	return r
 }

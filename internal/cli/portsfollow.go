@@ -91,7 +91,7 @@ func (a *app) portsFollow(t *target.Target, bind netip.Addr, flags followFlags) 
 		Docker: dockerOf(t), Login: login, Socket: cmp.Or(t.Socket, target.DefaultSocket),
 		SyncUDP: syncUDPOf(t), Listen: listenOn(t.Laptop), Holder: holderOf(t), OS: t.Laptop.OS(),
 		Bind: bind, Remap: flags.remap,
-		Notify: a.ui.Say,
+		Notify: a.ui.Say, Away: keeper.NoteAway,
 		Report: func(e follow.Event) {
 			keeper.Note(e, a.Now())
 			a.printEvent(e)

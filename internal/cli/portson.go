@@ -1,14 +1,11 @@
 package cli
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -76,12 +73,6 @@ func (a *app) portsService(t *target.Target) (*changes.SwitchService, error) {
 		return err == nil
 	})
 	argv := []string{program, "ports", "follow", "--service", t.Ref.Arg()}
-	name := "ports-" + strings.Map(func(r rune) rune {
-		if strings.ContainsRune("@:/[]", r) {
-			return '-'
-		}
-		return r
-	}, t.Ref.Arg())
 	var env []string
 	for _, key := range []string{"PATH", "MACHINE_STORAGE_PATH", "XDG_STATE_HOME", "DOCKER_CONFIG", "SSH_AUTH_SOCK"} {
 		if value := a.Getenv(key); value != "" {
@@ -95,12 +86,7 @@ func (a *app) portsService(t *target.Target) (*changes.SwitchService, error) {
 		}
 		argv = append([]string{program, "-s", dir}, argv[1:]...)
 	}
-	if a.storage != "" || a.Getenv("MACHINE_STORAGE_PATH") != "" {
-		// Stores may have machines of the same name.
-		sum := sha256.Sum256([]byte(t.State()))
-		name += "-" + hex.EncodeToString(sum[:4])
-	}
-	d := service.Service{Name: name, What: "docker-vpn-helper: published ports of " + t.Ref.Arg(), Argv: argv, Env: env,
+	d := service.Service{Name: changes.PortsServiceName(t), What: "docker-vpn-helper: published ports of " + t.Ref.Arg(), Argv: argv, Env: env,
 		Home: a.Getenv("HOME"), UID: os.Getuid()}.For(t.Laptop.OS())
 	return &changes.SwitchService{File: d.Path, Text: d.Text, Start: d.Start, Stop: d.Stop, Log: d.Log}, nil
 }

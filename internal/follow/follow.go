@@ -48,6 +48,9 @@ type Config struct {
 	Bind netip.Addr
 	// Remap takes the next free port of the laptop where a port is taken.
 	Remap bool
+	// Away, if not nil, gets why the docker host cannot be reached over SSH, and "" when it can
+	// be reached again.
+	Away func(reason string)
 	// Report gets what has changed, one event at a time.
 	Report func(Event)
 	// Notify passes on what a wait is for.
@@ -72,6 +75,8 @@ type Event struct {
 	Container string `json:"container"`
 	Reach     string `json:"reach"`  // "localhost:8080"; Add only
 	Reason    string `json:"reason"` // Problem only
+	// Taken reports that another program has the port of the laptop; Problem only.
+	Taken bool `json:"-"`
 }
 
 // Follower is one run.
@@ -91,7 +96,10 @@ type Follower struct {
 // New is a Follower that has not begun.
 func New(c Config) *Follower {
 	f := &Follower{Config: c, changed: make(chan struct{}, 1), udpChanged: make(chan struct{}, 1), forwards: map[ports.Key]*forward{}, problems: map[Event]bool{}}
-	f.tunnel = tunnel{login: c.Login, notify: c.Notify, name: c.Name, wake: make(chan struct{}, 1), tried: make(chan struct{})}
+	if f.Away == nil {
+		f.Away = func(string) {}
+	}
+	f.tunnel = tunnel{login: c.Login, notify: c.Notify, away: f.Away, name: c.Name, wake: make(chan struct{}, 1), tried: make(chan struct{})}
 	return f
 }
 

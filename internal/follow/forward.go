@@ -128,7 +128,8 @@ func (f *Follower) listen(ctx context.Context, fw *forward) {
 		fw.retryAt = time.Now().Add(fw.wait)
 		if fw.problem == nil || fw.problem.Error() != err.Error() {
 			fw.problem = err
-			f.Report(Event{Kind: Problem, Port: p.HostPort, Protocol: p.Protocol, Container: p.Container, Reason: f.why(ctx, p.HostPort, err)})
+			f.Report(Event{Kind: Problem, Port: p.HostPort, Protocol: p.Protocol, Container: p.Container, Reason: f.why(ctx, p.HostPort, err),
+				Taken: errors.Is(err, syscall.EADDRINUSE)})
 		}
 		return
 	}

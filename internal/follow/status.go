@@ -25,6 +25,21 @@ type Status struct {
 	// Problem is the last one that was reported, and when.
 	Problem   string    `json:"problem,omitempty"`
 	ProblemAt time.Time `json:"problem_at,omitzero"`
+	// Refused are published ports that are not on the laptop. A port that is no longer
+	// published may still be among them.
+	Refused []Refused `json:"refused,omitempty"`
+	// Away is why the docker host cannot be reached over SSH now.
+	Away string `json:"away,omitempty"`
+}
+
+// Refused is a published port that is not on the laptop.
+type Refused struct {
+	Port      int    `json:"port"`
+	Protocol  string `json:"protocol"`
+	Container string `json:"container"`
+	Reason    string `json:"reason"`
+	// Taken reports that another program of the laptop has it.
+	Taken bool `json:"taken,omitempty"`
 }
 
 // Forward is a published port on the laptop.
@@ -145,12 +160,32 @@ func (k *Keeper) Note(e Event, now time.Time) {
 	defer k.mu.Unlock()
 	s := &k.status
 	s.Ports = slices.DeleteFunc(s.Ports, func(f Forward) bool { return e.Kind != Problem && f.Port == e.Port && f.Protocol == e.Protocol })
+	s.Refused = slices.DeleteFunc(s.Refused, func(r Refused) bool { return r.Port == e.Port && r.Protocol == e.Protocol })
 	switch e.Kind {
 	case Add:
 		s.Ports = append(s.Ports, Forward{Port: e.Port, Protocol: e.Protocol, Container: e.Container, Reach: e.Reach})
 	case Problem:
 		s.Problem, s.ProblemAt = e.Container+": "+e.Reason, now
+		if e.Port != 0 {
+			s.Refused = append(s.Refused, Refused{Port: e.Port, Protocol: e.Protocol, Container: e.Container, Reason: e.Reason, Taken: e.Taken})
+		}
 	}
+	k.writeSoon()
+}
+
+// NoteAway takes into the status that the docker host cannot be reached, or can be if the reason
+// is empty.
+func (k *Keeper) NoteAway(reason string) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.status.Away != reason {
+		k.status.Away = reason
+		k.writeSoon()
+	}
+}
+
+// writeSoon is called with the lock held.
+func (k *Keeper) writeSoon() {
 	if k.timer == nil && !k.closed {
 		k.timer = time.AfterFunc(writeTime, func() {
 			k.mu.Lock()

@@ -29,6 +29,7 @@ type tunnel struct {
 	name   string
 	login  func(context.Context) (Remote, error)
 	notify func(format string, args ...any)
+	away   func(reason string)
 	wake   chan struct{} // asks for an attempt now
 	tried  chan struct{} // closed when the first attempt has ended
 
@@ -48,6 +49,7 @@ func (t *tunnel) keep(ctx context.Context, again func()) {
 			close(t.tried)
 		}
 		if err == nil {
+			t.away("")
 			if told {
 				t.notify("[%s] logged in again", t.name)
 			}
@@ -62,6 +64,9 @@ func (t *tunnel) keep(ctx context.Context, again func()) {
 			}
 			t.set(nil, netip.Addr{})
 			r.Close()
+			if ctx.Err() == nil {
+				t.away("the connection was lost")
+			}
 			continue
 		}
 		first = false
@@ -69,6 +74,9 @@ func (t *tunnel) keep(ctx context.Context, again func()) {
 		var held *access.HeldBackError
 		if errors.As(err, &held) {
 			pause = max(pause, held.Wait)
+		}
+		if ctx.Err() == nil {
+			t.away(err.Error())
 		}
 		if !told && ctx.Err() == nil {
 			t.notify("[%s] the docker host is away, trying again: %v", t.name, err)

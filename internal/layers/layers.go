@@ -5,6 +5,7 @@ import (
 	"context"
 	"slices"
 
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/changes"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/engine"
 	dockercontext "github.com/docker-vpn-helper/docker-vpn-helper/internal/layers/context"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/layers/daemon"
@@ -18,6 +19,7 @@ import (
 	hostssh "github.com/docker-vpn-helper/docker-vpn-helper/internal/layers/hosts/ssh"
 	hosttls "github.com/docker-vpn-helper/docker-vpn-helper/internal/layers/hosts/tls"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/layers/machine"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/layers/ports"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/layers/route"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/layers/ssh"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/layers/tls"
@@ -28,13 +30,25 @@ import (
 func Of(k target.Kind) []engine.Layer {
 	switch k {
 	case target.Local:
-		return []engine.Layer{socket.Layer(), hostdaemon.Layer("socket"), firewall.Layer(), hostenv.Layer()}
+		return []engine.Layer{socket.Layer(), hostdaemon.Layer("socket"), ports.Layer(), firewall.Layer(), hostenv.Layer()}
 	case target.SSH:
-		return []engine.Layer{hostroute.Layer(), hostssh.Layer(), hostdaemon.Layer("ssh"), firewall.Layer()}
+		return []engine.Layer{hostroute.Layer(), hostssh.Layer(), hostdaemon.Layer("ssh"), ports.Layer(), firewall.Layer()}
 	case target.TCP:
-		return []engine.Layer{hostroute.Layer(), hosttls.Layer(), hostdaemon.Layer("route", "tls")}
+		return []engine.Layer{hostroute.Layer(), hosttls.Layer(), hostdaemon.Layer("route", "tls"), ports.Layer()}
 	}
 	return All()
+}
+
+// For are the layers that a diagnosis looks at: those of the kind of docker host, and a machine's
+// published ports if ports on was used. Other machines are asked nothing for it.
+func For(ctx context.Context, t *target.Target) []engine.Layer {
+	all := Of(t.Kind)
+	if t.Kind != target.Machine || !changes.PortsServiceInstalled(ctx, t) {
+		return all
+	}
+	l := ports.Layer()
+	l.Inspect = readable(l.Name, l.Inspect)
+	return slices.Insert(all, len(all)-1, l) // before env, which is the shell's
 }
 
 // All are the layers of a machine, in the order in which they carry each other.
