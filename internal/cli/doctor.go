@@ -3,11 +3,13 @@ package cli
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/engine"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/hint"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/layers"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/store"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/target"
@@ -62,6 +64,7 @@ func (a *app) doctor(s site, refs []target.Ref, ticket string) error {
 	began := a.Now()
 	var reports []engine.Report
 	type result struct {
+		target *target.Target
 		report engine.Report
 		next   ui.Step
 		code   int
@@ -73,7 +76,7 @@ func (a *app) doctor(s site, refs []target.Ref, ticket string) error {
 			return result{err: v.err}
 		}
 		report := a.diagnose(ctx, v.Target)
-		r := result{report: report, next: a.nextStep(s, v.Target, report), code: reportCode(report)}
+		r := result{target: v.Target, report: report, next: a.nextStep(s, v.Target, report), code: reportCode(report)}
 		if a.ui.JSON {
 			// Results wait for those before them, and a report is ten times as large
 			// as its text.
@@ -103,12 +106,29 @@ func (a *app) doctor(s site, refs []target.Ref, ticket string) error {
 			return nil
 		}
 		a.ui.Report(r.report, r.next)
+		a.sayUnfinished(s, r.target)
 		return nil
 	})
 	if err != nil || ticket == "" {
 		return err
 	}
 	return a.writeTicket(s, ticket, began, reports)
+}
+
+// sayUnfinished names an earlier run that has changed something and come to no end. Journals
+// that cannot be read are for fix and undo to report.
+func (a *app) sayUnfinished(s site, t *target.Target) {
+	all, err := a.hostWork(s, t.Ref, t.State(), "doctor", nil).Journals(a.ctx)
+	if err != nil {
+		return
+	}
+	for _, j := range slices.Backward(all) {
+		if j.Unfinished() {
+			a.ui.Say("[%s] an earlier %s has not finished: unless it still runs, the next command that changes something rolls it back, or %s", t.Name(), j.UnfinishedCommand(),
+				t.Hint(hint.Own("undo", hint.Machine)))
+			return
+		}
+	}
 }
 
 func (a *app) diagnose(ctx context.Context, t *target.Target) engine.Report {

@@ -44,6 +44,9 @@ func (a *app) fix(s site, name string, f fixFlags) error {
 		return err
 	}
 	if f.dryRun {
+		if !a.ui.JSON {
+			a.sayUnfinished(s, t)
+		}
 		return a.dryRun(t, f.all)
 	}
 	if !a.ui.JSON && !f.all {
