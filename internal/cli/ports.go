@@ -138,17 +138,23 @@ func waysTo(ctx context.Context, t *target.Target) ports.Ways {
 	if t.Endpoints.Ask(ctx, t.Endpoints.HostOnly()).Verified() {
 		w.HostOnly = t.HostOnly()
 	}
+	w.Rules = rulesTo(ctx, t)
+	return w
+}
+
+// rulesTo are the NAT rules of a machine's VM that listen on the laptop itself.
+func rulesTo(ctx context.Context, t *target.Target) (rules []ports.Rule) {
 	vm, err := t.VM.Info(ctx)
 	if !t.Machine.VirtualBox() || err != nil {
-		return w
+		return nil
 	}
 	for _, f := range vm.Forwards {
 		here := f.HostIP == "" || f.HostIP == netip.IPv4Unspecified().String() || vbox.Loopback(f.HostIP)
 		if here && f.HostPort != 0 {
-			w.Rules = append(w.Rules, ports.Rule{Protocol: f.Proto, Host: otherLoopback(f.HostIP), HostPort: f.HostPort, GuestPort: f.GuestPort})
+			rules = append(rules, ports.Rule{Protocol: f.Proto, Host: otherLoopback(f.HostIP), HostPort: f.HostPort, GuestPort: f.GuestPort})
 		}
 	}
-	return w
+	return rules
 }
 
 // otherLoopback is the address of a NAT rule that does not listen on 127.0.0.1; else "".

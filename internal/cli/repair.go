@@ -143,6 +143,7 @@ func (a *app) printFixed(t *target.Target, res engine.Result, vars []shell.Var, 
 		return err
 	}
 	a.ui.Print(text)
+	a.offerPorts(t)
 	return nil
 }
 

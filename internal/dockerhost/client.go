@@ -7,9 +7,11 @@ import (
 	"crypto/x509"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/certs"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/dockerd"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/memo"
 )
@@ -32,7 +34,8 @@ type Client struct {
 	DaemonWait time.Duration        // for dockerd to come up after a restart; 0 means 90 s
 	Notify     func(format string, args ...any)
 
-	facts memo.Of[Facts]
+	facts   memo.Of[Facts]
+	staying atomic.Pointer[[]dockerd.Container]
 }
 
 // Facts asks the docker host for all that the program wants to know of it.

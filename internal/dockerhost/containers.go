@@ -34,7 +34,7 @@ func (c *Client) StoppedByRestart(ctx context.Context) []string {
 	}
 	ctx, cancel := context.WithTimeout(ctx, c.AnswerTime())
 	defer cancel()
-	names, err := askContainers(ctx, h, facts.Socket())
+	names, err := c.askContainers(ctx, h, facts.Socket())
 	if err == nil || facts.Daemon.PID == 0 {
 		return names
 	}
@@ -46,28 +46,44 @@ func (c *Client) StoppedByRestart(ctx context.Context) []string {
 }
 
 // askContainers asks by dockerd's socket, as the login user.
-func askContainers(ctx context.Context, h host.Host, socket string) ([]string, error) {
-	c := dockerd.New(func(ctx context.Context) (net.Conn, error) { return h.DialContext(ctx, "unix", socket) })
-	running, err := c.Containers(ctx)
+func (c *Client) askContainers(ctx context.Context, h host.Host, socket string) ([]string, error) {
+	docker := dockerd.New(func(ctx context.Context) (net.Conn, error) { return h.DialContext(ctx, "unix", socket) })
+	running, err := docker.Containers(ctx)
 	if err != nil {
 		return nil, err
 	}
-	info, err := c.Info(ctx)
+	info, err := docker.Info(ctx)
 	kept := err == nil && info.LiveRestoreEnabled
 	if kept && keepsRemoved(info.ServerVersion) {
+		c.staying.Store(&running)
 		return nil, nil
 	}
 	var names []string
+	var staying []dockerd.Container
 	for _, container := range running {
-		d, err := c.Inspect(ctx, container.ID)
-		switch removed := err == nil && d.HostConfig.AutoRemove; {
+		d, err := docker.Inspect(ctx, container.ID)
+		removed := err == nil && d.HostConfig.AutoRemove
+		if !removed {
+			staying = append(staying, container)
+		}
+		switch {
 		case removed:
 			names = append(names, container.Name()+willNotComeBack)
 		case !kept:
 			names = append(names, container.Name())
 		}
 	}
+	c.staying.Store(&staying)
 	return names, nil
+}
+
+// Staying are the containers that run, and run again after a restart of dockerd, as they were
+// listed last. It asks nothing: there are none where no restart was planned.
+func (c *Client) Staying() []dockerd.Container {
+	if list := c.staying.Load(); list != nil {
+		return *list
+	}
+	return nil
 }
 
 // listContainers asks docker's client on the docker host, as root.
