@@ -4,11 +4,14 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/firewall"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/hint"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/target"
 )
 
@@ -48,11 +51,22 @@ func (a *app) dockerSocket(t *target.Target) string {
 	return firewall.DefaultSocket
 }
 
+// programForSudo is how sudo finds this program: by its name where sudo looks for programs
+// (secure_path, as Debian and macOS have it), else by its path.
+func programForSudo(laptop host.Laptop) string {
+	const name = "docker-vpn-helper"
+	path, err := laptop.LookPath(name)
+	if err != nil || slices.Contains([]string{"/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"}, filepath.Dir(path)) {
+		return name
+	}
+	return path
+}
+
 // asRoot is this command line with root's rights on the docker host.
 func (a *app) asRoot(t *target.Target) hint.Hint {
 	switch t.Kind {
 	case target.Local:
-		return hint.Run(append([]string{"sudo", "docker-vpn-helper"}, a.args...)...)
+		return hint.Run(append([]string{"sudo", programForSudo(t.Laptop)}, a.args...)...)
 	case target.SSH:
 		at := strings.TrimPrefix(t.Ref.Arg(), "ssh://")
 		if i := strings.LastIndex(at, "@"); i >= 0 {
