@@ -34,6 +34,16 @@ await_main() {
 	done
 }
 
+# boot2docker runs this while dockerd starts, and dockerd makes the chains.
+await_docker() {
+	[ -z "$DVH_LOCKED" ] && [ ! -d /run/systemd/system ] || return 0
+	n=0
+	until docker -H "unix://$(socket)" version >/dev/null 2>&1 || [ "$n" -ge 120 ]; do
+		sleep 1
+		n=$((n + 1))
+	done
+}
+
 # program TOOL BACKEND PART: the name of a tool's program, such as iptables-nft-save.
 program() {
 	if has "$1-$2$3"; then
@@ -65,7 +75,7 @@ listed() {
 	' allowances
 }
 
-socket() { sed -n "s/^socket$tab//p" allowances; }
+socket() { sed -n "s/^socket$tab//p" "$dir/allowances"; }
 
 # addresses prints NAME ADDRESS GATEWAY SUBNETS for each network of the containers that are
 # named in its input. It fails where dockerd does not answer: the addresses are then those
@@ -368,8 +378,11 @@ main() {
 	exit "$rc"
 }
 
+dir=$(cd "$(dirname "$0")" && pwd) || exit 1
 case $1 in
 after) await_main "$2" ;;
+nothing) ;;
+*) await_docker ;;
 esac
 cd "$(dirname "$0")" || exit 1
 main "$1"

@@ -141,13 +141,13 @@ func (k *torture) disturbedOnce(about string, at time.Duration, args []string, d
 
 // forgetLogins makes it as if a minute had passed since the latest login: after a
 // lost connection the program spaces its logins out.
-func (k *torture) forgetLogins() {
-	k.Helper()
-	state := filepath.Join(k.lab.Home(), ".local/state/docker-vpn-helper")
+func (s *scene) forgetLogins() {
+	s.Helper()
+	state := filepath.Join(s.lab.Home(), ".local/state/docker-vpn-helper")
 	ledgers, err := filepath.Glob(filepath.Join(state, "stores/*/machines/*/logins.json"))
-	k.must(err)
+	s.must(err)
 	for _, path := range append(ledgers, filepath.Join(state, "logins")) {
-		k.must(os.RemoveAll(path))
+		s.must(os.RemoveAll(path))
 	}
 }
 
