@@ -262,10 +262,12 @@ func TestAllowBoot2docker(t *testing.T) {
 	s.must(s.vm.ImportBusybox(s.ctx()))
 	s.web("web", "-p", "8080:80", "--restart=always")
 	s.web("other", "-p", "8081:80", "--restart=always")
-	const script = "#!/bin/sh\niptables -I DOCKER-USER 1 -i eth0 -j DROP\n"
+	// It waits until dockerd has made the chain.
+	const script = "#!/bin/sh\nuntil iptables -nL DOCKER-USER >/dev/null 2>&1; do sleep 1; done\niptables -I DOCKER-USER 1 -i eth0 -j DROP\n"
 	s.must(s.vm.WriteFile("/var/lib/boot2docker/bootlocal.sh", []byte(script), 0o755))
 	s.root("sh /var/lib/boot2docker/bootlocal.sh")
-	before := s.ruleLines()
+	user := func() string { return s.root("iptables -S DOCKER-USER") }
+	before := user()
 	s.allow(0, "allow", "web")
 	look := func(when string) {
 		s.Helper()
@@ -282,6 +284,6 @@ func TestAllowBoot2docker(t *testing.T) {
 	s.must(await.Until(s.ctx(), "bootlocal.sh", func() (bool, error) { return strings.Contains(s.ruleLines(), "dvh-allow"), nil }))
 	look("after a boot")
 	s.allow(0, "deny", "web")
-	s.same("rules", before, s.ruleLines())
+	s.same("rules", before, user())
 	s.same("bootlocal.sh", script, s.root("cat /var/lib/boot2docker/bootlocal.sh"))
 }
