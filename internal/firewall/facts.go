@@ -184,11 +184,20 @@ func (f *Facts) rulesets(a dockerhost.Answer) error {
 
 // Env is what rules may ask about the docker host.
 func (f *Facts) Env(family netfilter.Family) *netfilter.Env {
-	e := &netfilter.Env{Sets: f.Sets, BridgeFilter: f.bridgeFilter(family)}
+	e := &netfilter.Env{Sets: f.Sets, BridgeFilter: f.bridgeFilter(family), RouteBack: f.routeBack}
 	for _, l := range f.Links {
 		e.Links = append(e.Links, netfilter.Link{Name: l.Name, Addrs: l.Addresses})
 	}
 	return e
+}
+
+// routeBack is the interface by which an answer to a packet would leave.
+func (f *Facts) routeBack(p *netfilter.Packet) (link string, sure bool) {
+	r, doubt := f.Way(p.Dst, p.Src, "")
+	if r == nil || r.Type != "unicast" {
+		return "", doubt == ""
+	}
+	return r.Link, doubt == ""
 }
 
 // bridgeFilter reports whether frames on bridges pass iptables, too.

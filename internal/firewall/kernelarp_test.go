@@ -111,7 +111,7 @@ func TestKernelARP(t *testing.T) {
 		saved := l.run(host, "", "ebtables-nft-save", "-c")
 		tables, err := netfilter.ParseSave(netfilter.EBTables, netfilter.NFTables, []byte(saved))
 		l.must(err)
-		before := parseCounters(saved)
+		before := frameCounters(saved)
 		s.rulesets++
 		for range 5 {
 			s.packets++
@@ -141,12 +141,18 @@ func TestKernelARP(t *testing.T) {
 	}
 }
 
+func frameCounters(saved string) counters {
+	c := counters{}
+	c.addSaved(netfilter.EBTables, netfilter.NFTables, saved)
+	return c
+}
+
 // frameDecided compares one frame's way with what the kernel did.
 func (l *lane) frameDecided(s *score, tr *tracer, to tap, mark uint32, before counters, text string) counters {
 	if len(tr.doubts) > 0 {
 		s.unknown++
 		time.Sleep(2 * time.Millisecond)
-		return parseCounters(l.run(l.router, "", "ebtables-nft-save", "-c"))
+		return frameCounters(l.run(l.router, "", "ebtables-nft-save", "-c"))
 	}
 	blocked := len(tr.obstacles) > 0
 	if blocked {
@@ -155,9 +161,9 @@ func (l *lane) frameDecided(s *score, tr *tracer, to tap, mark uint32, before co
 	first := tr.path[0]
 	var after counters
 	for end := time.Now().Add(time.Second); ; {
-		after = parseCounters(l.run(l.router, "", "ebtables-nft-save", "-c"))
+		after = frameCounters(l.run(l.router, "", "ebtables-nft-save", "-c"))
 		// Policies are not counted.
-		if first.By == nil || first.By.Number == 0 || after[key(first.By.Table, first.By.Chain, first.By.Number)] > before[key(first.By.Table, first.By.Chain, first.By.Number)] {
+		if first.By == nil || first.By.Number == 0 || after[key(*first.By)] > before[key(*first.By)] {
 			break
 		}
 		if time.Now().After(end) {

@@ -14,7 +14,7 @@ var modules = map[string]func(Family, option) (Match, error){
 	"esp": neverModule, "ah": neverModule, "frag": neverModule, "rt": neverModule, "mh": neverModule,
 	"icmp": icmpModule, "icmp6": icmpModule,
 	"addrtype": addrtypeModule, "iprange": iprangeModule, "mark": markModule, "connmark": connmarkModule,
-	"ttl": hopModule, "hl": hopModule, "comment": commentModule, "physdev": physdevModule, "set": setModule, "mac": macModule,
+	"ttl": hopModule, "hl": hopModule, "comment": alwaysModule, "nfacct": alwaysModule, "physdev": physdevModule, "set": setModule, "mac": macModule,
 }
 
 // errUnknown is an option that the kernel alone can judge.
@@ -31,6 +31,8 @@ func moduleMatches(family Family, module string, all []option) ([]Match, error) 
 		return []Match{m}, err
 	case "addrtype":
 		all = joinLimits(all)
+	case "rpfilter":
+		return []Match{rpfilterModule(all)}, nil
 	}
 	read := modules[module]
 	if read == nil {
@@ -236,7 +238,25 @@ func hopModule(_ Family, o option) (Match, error) {
 	return nil, errUnknown
 }
 
-func commentModule(Family, option) (Match, error) { return Comment{}, nil }
+// rpfilterModule has options that change what the others mean.
+func rpfilterModule(all []option) Match {
+	m, not := ReversePath{}, false
+	for _, o := range all {
+		switch o.name {
+		case "--loose":
+			m.AnyLink = true
+		case "--invert":
+			not = true
+		case "--validmark": // rules for routes that depend on marks are not followed anyway
+		default:
+			return Unknown{"rpfilter " + o.name}
+		}
+	}
+	return Invert(not, m)
+}
+
+// alwaysModule counts or explains.
+func alwaysModule(Family, option) (Match, error) { return Comment{}, nil }
 
 // Comment is text for people: it holds for every packet.
 type Comment struct{}

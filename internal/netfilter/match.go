@@ -278,6 +278,26 @@ func (m HopLimit) Holds(p *Packet, _ *Env) Truth {
 	return Sure(p.TTL >= m.Min && p.TTL <= m.Max)
 }
 
+// ReversePath matches packets whose answers leave by the interface that they came from.
+type ReversePath struct {
+	AnyLink bool // or by any other interface
+}
+
+// Holds implements Match.
+func (m ReversePath) Holds(p *Packet, e *Env) Truth {
+	switch {
+	case p.In == "lo", p.Src.IsLinkLocalUnicast() && p.In != "":
+		return Yes // the kernel does not look for a route
+	case e.RouteBack == nil:
+		return Maybe
+	}
+	link, sure := e.RouteBack(p)
+	if !sure {
+		return Maybe
+	}
+	return Sure(link != "" && (m.AnyLink || link == p.In))
+}
+
 // PhysDev matches the port of the bridge that a packet came from or goes to.
 type PhysDev struct {
 	Side Side

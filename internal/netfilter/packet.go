@@ -134,6 +134,9 @@ type Env struct {
 	Sets  map[string]*Set
 	// BridgeFilter reports that frames on bridges pass iptables, too (br_netfilter).
 	BridgeFilter bool
+	// RouteBack is the interface by which an answer to a packet leaves, "" if none does. sure is
+	// false where it cannot be known.
+	RouteBack func(p *Packet) (link string, sure bool)
 }
 
 // Link is an interface with its addresses.

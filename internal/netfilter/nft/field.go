@@ -2,6 +2,7 @@ package nft
 
 import (
 	"encoding/json"
+	"slices"
 	"strings"
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfilter"
@@ -102,12 +103,13 @@ func mark(b netfilter.Bits) (value, bool, bool) {
 }
 
 var metaFields = map[string]field{
-	"iifname": func(p *netfilter.Packet, _ *netfilter.Env) (value, bool, bool) { return interfaceName(p.In) },
-	"oifname": func(p *netfilter.Packet, _ *netfilter.Env) (value, bool, bool) { return interfaceName(p.Out) },
-	"iif":     func(p *netfilter.Packet, _ *netfilter.Env) (value, bool, bool) { return interfaceName(p.In) },
-	"oif":     func(p *netfilter.Packet, _ *netfilter.Env) (value, bool, bool) { return interfaceName(p.Out) },
-	"ibrname": func(p *netfilter.Packet, _ *netfilter.Env) (value, bool, bool) { return interfaceName(p.Bridge) },
-	"obrname": func(p *netfilter.Packet, _ *netfilter.Env) (value, bool, bool) { return interfaceName(p.Bridge) },
+	// A packet without an interface has one with an empty name (net/netfilter/nft_meta.c).
+	"iifname": func(p *netfilter.Packet, _ *netfilter.Env) (value, bool, bool) { return name(p.In) },
+	"oifname": func(p *netfilter.Packet, _ *netfilter.Env) (value, bool, bool) { return name(p.Out) },
+	"iif":     func(p *netfilter.Packet, _ *netfilter.Env) (value, bool, bool) { return name(p.In) },
+	"oif":     func(p *netfilter.Packet, _ *netfilter.Env) (value, bool, bool) { return name(p.Out) },
+	"ibrname": func(p *netfilter.Packet, _ *netfilter.Env) (value, bool, bool) { return bridgeName(p.Bridge) },
+	"obrname": func(p *netfilter.Packet, _ *netfilter.Env) (value, bool, bool) { return bridgeName(p.Bridge) },
 	"l4proto": protocol,
 	"mark":    func(p *netfilter.Packet, _ *netfilter.Env) (value, bool, bool) { return mark(p.Mark) },
 	"nfproto": func(p *netfilter.Packet, _ *netfilter.Env) (value, bool, bool) {
@@ -116,7 +118,7 @@ var metaFields = map[string]field{
 	"protocol": func(p *netfilter.Packet, _ *netfilter.Env) (value, bool, bool) { return name(string(p.Family)) },
 }
 
-func interfaceName(n string) (value, bool, bool) {
+func bridgeName(n string) (value, bool, bool) {
 	if n == "" {
 		return hasNot()
 	}
@@ -233,6 +235,24 @@ var ctFields = map[string]field{
 	// Only with the family: nft 1.0.6 lists wrong numbers for a network without it.
 	"original ip daddr": tracked(func(c *netfilter.Conn) (value, bool, bool) { return has(value{addr: c.Orig.Dst.Addr()}) }),
 	"original ip saddr": tracked(func(c *netfilter.Conn) (value, bool, bool) { return has(value{addr: c.Orig.Src.Addr()}) }),
+}
+
+// reversePath is the comparison "fib saddr . iif oif exists", or "missing"; nil for all others.
+func reversePath(op string, left, right json.RawMessage) netfilter.Match {
+	var e struct {
+		FIB *struct {
+			Result string
+			Flags  []string
+		}
+	}
+	var exists bool
+	if op != "==" && op != "!=" || json.Unmarshal(left, &e) != nil || e.FIB == nil || json.Unmarshal(right, &exists) != nil {
+		return nil
+	}
+	if !slices.Contains(e.FIB.Flags, "saddr") || slices.Contains(e.FIB.Flags, "oif") || e.FIB.Result != "oif" && e.FIB.Result != "oifname" {
+		return nil
+	}
+	return netfilter.Invert(exists == (op == "!="), netfilter.ReversePath{AnyLink: !slices.Contains(e.FIB.Flags, "iif")})
 }
 
 // fibField is the type of an address in the routing table.

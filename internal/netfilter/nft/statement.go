@@ -176,6 +176,9 @@ func (s statements) match(raw json.RawMessage) (netfilter.Match, string) {
 	if bits := bitMatch(m.Op, m.Left, m.Right); bits != nil {
 		return bits, compact(m.Left) + " " + m.Op + " " + compact(m.Right)
 	}
+	if back := reversePath(m.Op, m.Left, m.Right); back != nil {
+		return back, compact(m.Left) + " " + m.Op + " " + compact(m.Right)
+	}
 	f, text, ok := s.expression(m.Left)
 	op := m.Op
 	if op == "==" || op == "in" {
