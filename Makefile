@@ -14,7 +14,7 @@ DEADCODE = golang.org/x/tools/cmd/deadcode@v0.52.0
 TARGETS  = darwin/amd64 darwin/arm64 linux/amd64 linux/arm64
 FUZZTIME ?= 10s
 
-.PHONY: all help uninstall build test e2e soak realvbox demo bench fuzz lint deadcode cross dist dist-test sbom vulnerabilities man pictures install clean need-go
+.PHONY: all help uninstall build test e2e soak realvbox bare demo bench fuzz lint deadcode cross dist dist-test sbom vulnerabilities man pictures install clean need-go
 
 all: build
 
@@ -69,6 +69,10 @@ soak: need-go
 # 100 MB from Debian's mirror, 1.5 GB of disk). REALVBOX_CHROOT=DIR keeps it for the next run.
 realvbox: need-go
 	scripts/realvbox $(TESTFLAGS)
+
+# README's two commands on a bare Debian (root; some 300 MB from Debian's mirror, 2 GB of disk, 20 minutes).
+bare: need-go
+	scripts/bare demo test
 
 demo: need-go
 	@echo 'Compiling the demo (a minute the first time) ...'

@@ -55,7 +55,7 @@ func TestPlainWords(t *testing.T) {
 		}
 	}
 	var read int
-	for _, pattern := range []string{"../../README.md", "../../docs/*.md", "../../docs/man/*"} {
+	for _, pattern := range []string{"../../*.md", "../../docs/*.md", "../../docs/man/*"} {
 		files, err := filepath.Glob(pattern)
 		if err != nil {
 			t.Fatal(err)
