@@ -55,14 +55,14 @@ e2e: need-go
 	scripts/debian-packages
 	$(GO) test -tags e2e -count=1 -timeout 30m ./internal/lab/e2e/...
 	$(GO) test -tags e2e -count=1 -timeout 30m -parallel 2 ./internal/lab/hosts
-	$(GO) test -tags e2e -count=1 -timeout 30m ./internal/ui ./internal/lab/screens ./internal/firewall ./internal/allowance
+	$(GO) test -tags e2e -count=1 -timeout 30m ./internal/ui ./internal/lab/screens ./internal/firewall ./internal/allowance ./internal/guard
 
 # What make e2e does a tenth of: repairs that are killed, cut off and powered off
 # at random instants, and the slowest hostile hosts; every fault of the matrix, and all fixtures.
 soak: need-go
 	scripts/debian-packages
-	DVH_SOAK=all $(GO) test -tags e2e -count=1 -timeout 180m -v -run '^TestSoak|^TestHostile|^TestHomeFull' ./internal/lab/e2e/...
-	DVH_SOAK=all $(GO) test -tags e2e -count=1 -timeout 180m -v -run '^TestKernel' ./internal/firewall ./internal/allowance
+	DVH_SOAK=all $(GO) test -tags e2e -count=1 -timeout 180m -v -run '^TestSoak|^TestHostile|^TestHomeFull|^TestGuard' ./internal/lab/e2e/...
+	DVH_SOAK=all $(GO) test -tags e2e -count=1 -timeout 180m -v -run '^TestKernel' ./internal/firewall ./internal/allowance ./internal/guard
 	DVH_FAULTS=all $(GO) test -count=1 -timeout 180m -parallel 6 -v ./internal/lab/faults/... ./internal/lab/fixtures/...
 
 # VirtualBox itself, in a chroot that Debian's package is installed into (root on Debian, some
@@ -93,7 +93,7 @@ lint: need-go
 	@unformatted=$$(gofmt -l cmd internal); if [ -n "$$unformatted" ]; then echo "gofmt: $$unformatted" >&2; exit 1; fi
 	$(GO) vet ./...
 	GOOS=darwin $(GO) vet ./...
-	$(GO) vet -tags e2e,realvbox ./internal/lab/... ./internal/firewall
+	$(GO) vet -tags e2e,realvbox ./internal/lab/... ./internal/firewall ./internal/guard
 	$(GO) run $(STATICCHECK) -tags e2e,realvbox ./...
 	$(GO) run $(ACTIONLINT)
 	$(MAKE) deadcode

@@ -4,8 +4,8 @@
 # ifaces: public interfaces. v4, v6: rules of DOCKER-PUB, which mangle FORWARD calls.
 # input.nft, or where the kernel cannot do that v4.in, v6.in: what reaches docker-proxy.
 #
-# The argument, if there is one, is the file of docker's that has changed when a port was
-# published: how long the port was open is written down.
+# The argument, if there is one, is the file of docker's that has changed: how long a port that
+# was published then was open is written down.
 LC_ALL=C
 export LC_ALL
 rc=0
@@ -36,7 +36,9 @@ published() {
 			m = split(host, range, "-")
 			for (p = range[1] + 0; p <= range[m] + 0; p++) print protocol, p
 		}
-	}' | sort -u >.published.new && mv -f .published.new .published
+	}' | sort -u >.published.new
+	[ -n "$(awk 'NR == FNR { old[$0] = 1; next } !old[$0]' .published .published.new 2>/dev/null)" ] && grown=yes
+	mv -f .published.new .published
 }
 
 # What iptables-restore gets, made of the rules that are there, on stdin. The calls of our
@@ -85,7 +87,7 @@ END {
 }
 '
 
-list=
+list='' grown=''
 [ ! -f v4.in ] || list=yes
 [ -z "$list" ] || published
 for f in iptables ip6tables; do
@@ -105,7 +107,7 @@ elif has nft; then
 	nft delete table inet dvh_guard 2>/dev/null
 fi
 
-if [ -n "$1" ]; then
+if [ -n "$grown" ] && [ -n "$1" ]; then
 	at=$(date -r "$1" +%s%N 2>/dev/null)
 	now=$(date +%s%N)
 	case $at$now in

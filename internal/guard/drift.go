@@ -201,8 +201,9 @@ func (d *drifts) listed(t *netfilter.Table, rules []string) {
 		for _, b := range c.Published {
 			p := Port{Port: b.HostPort, UDP: b.UDP}
 			text := fmt.Sprintf("-A DOCKER-PUB-IN -p %s -m %s --dport %d -j DROP", p.protocol(), p.protocol(), p.Port)
-			if c.PID != 0 && !slices.Contains(rules, text) {
-				d.add("port-not-listed", "%s of %s is not in %s mangle DOCKER-PUB-IN", p, c.Name, t.Tool)
+			missing := Drift{"port-not-listed", fmt.Sprintf("%s of %s is not in %s mangle DOCKER-PUB-IN", p, c.Name, t.Tool)}
+			if c.PID != 0 && !slices.Contains(rules, text) && !slices.Contains(d.all, missing) {
+				d.all = append(d.all, missing)
 			}
 		}
 	}

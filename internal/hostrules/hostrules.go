@@ -23,8 +23,16 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/shell"
 )
 
-//go:embed rules.sh
-var script string
+var (
+	//go:embed rules.sh
+	rulesScript string
+	//go:embed read.sh
+	readScript string
+	//go:embed lasting.sh
+	lastingScript string
+	//go:embed main.sh
+	mainScript string
+)
 
 // Lock is the beginning of the scripts of a set: each waits for the one lock on the docker
 // host, unless the caller has it. What stays in the background must close descriptor 9.
@@ -191,6 +199,7 @@ type request struct {
 }
 
 func ask(ctx context.Context, h host.Host, r request) (dockerhost.Answer, error) {
+	script := rulesScript + readScript + lastingScript + mainScript
 	out, err := h.Run(ctx, dockerhost.RootScript(script+r.stage()+"main\n",
 		[2]string{"MODE", r.mode}, [2]string{"NAME", r.set.Name}, [2]string{"TOKEN", r.token}, [2]string{"SAVED", r.saved},
 		[2]string{"WITHIN", strconv.Itoa(int(r.within / time.Second))}, [2]string{"ROOT", ""}, [2]string{"SELF", script}))

@@ -251,3 +251,48 @@ func TestGuardBoot2docker(t *testing.T) {
 	s.same("processes after stop", "", s.root("ps -eo args | grep '[g]uard/' || true"))
 	s.same("files", "guard.saved\n", s.root("ls /var/lib/boot2docker/docker-vpn-helper; ls /var/lib/boot2docker/bootsync.sh 2>/dev/null || true"))
 }
+
+// systemd, and no way to find out whether the kernel matches cgroups: a list of ports, which
+// follows docker by a path unit. Nothing of guard runs meanwhile.
+func TestGuardList(t *testing.T) {
+	s := guardHost(t, nsguest.Systemd)
+	s.root("cp -p /usr/bin/unshare /opt/unshare; ln -sf /nonexistent /usr/bin/unshare")
+	s.guard(0, "start", "--public", "auto", "--allow", "8080")
+	s.same("method", "list", s.guardStatus().Method)
+	s.wantPublic("list", 8080)
+	for i := range 8 { // more than systemd's start limit in its interval
+		s.site(fmt.Sprintf("new%d", i), 80, "-p", fmt.Sprintf("%d:80", 9000+i))
+	}
+	closed := func() (bool, error) {
+		for i := range 8 {
+			if s.outside(public6, 9000+i) != "" || s.outside(public4, 9000+i) != "" {
+				return false, nil
+			}
+		}
+		return true, nil
+	}
+	s.must(await.Until(s.ctx(), "the new ports to close", closed))
+	g := s.guardStatus()
+	if !slices.ContainsFunc(g.Notes, func(n string) bool { return strings.Contains(n, " ms over IPv6") }) {
+		t.Errorf("how long a port was open is not printed: %q", g.Notes)
+	}
+	t.Logf("notes: %q", g.Notes)
+	s.must(await.Until(s.ctx(), "no process of guard", func() (bool, error) { return s.root("ps -eo args | grep '[g]uard/' || true") == "", nil }))
+	s.must(s.vm.Service(s.ctx(), "restart"))
+	s.must(s.vm.AwaitDockerd(s.ctx()))
+	s.must(await.Until(s.ctx(), "the web server", func() (bool, error) { return s.outside(public6, 8080) == "open", nil }))
+	s.wantPublic("dockerd has restarted", 8080)
+	s.root("systemctl stop docker-vpn-helper-guard.path; ip6tables -t mangle -D DOCKER-PUB-IN -p tcp -m tcp --dport 8081 -j DROP")
+	s.guardStatus("port-not-listed", "path-unit-inactive")
+	s.guard(0, "start")
+	s.guardStatus()
+
+	// The trial is possible again: the list goes.
+	s.root("rm /usr/bin/unshare; cp -p /opt/unshare /usr/bin/unshare")
+	s.guard(0, "start")
+	s.same("method", "cgroup", s.guardStatus().Method)
+	s.wantPublic("cgroup", 8080)
+	s.same("units", "", s.root("ls /etc/systemd/system | grep docker-vpn-helper || true"))
+	s.guard(0, "stop")
+	s.same("rules after stop", "", s.root(ownRules))
+}

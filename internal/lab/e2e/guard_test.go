@@ -13,6 +13,7 @@ import (
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/await"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/fakestore"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/netns"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/nsguest"
 )
 
@@ -164,6 +165,40 @@ func (s *scene) sites() {
 	s.must(s.vm.NAT.IP(s.ctx(), "route add 172.17.0.0/16 via "+public4))
 }
 
+// answerAt answers every connection at an address of a namespace.
+func (s *scene) answerAt(ns netns.NS, address, answer string) {
+	s.Helper()
+	var l net.Listener
+	s.must(ns.Do(func() (err error) {
+		l, err = net.Listen("tcp", address)
+		return err
+	}))
+	s.Cleanup(func() { l.Close() })
+	go func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer conn.Close()
+				_, _ = conn.Read(make([]byte, 4096))
+				_, _ = io.WriteString(conn, "HTTP/1.0 200 OK\r\n\r\n"+answer)
+			}()
+		}
+	}()
+}
+
+// others are what guard has nothing to do with: a way through the docker host, and a server
+// outside.
+func (s *scene) others() {
+	s.Helper()
+	s.root("iptables -t nat -A POSTROUTING -s 10.0.2.2 -o eth1 -j MASQUERADE; iptables -I FORWARD -i eth0 -o eth1 -j ACCEPT; iptables -I FORWARD -i eth1 -o eth0 -j ACCEPT")
+	s.must(s.vm.NAT.IP(s.ctx(), "route add 192.168.99.0/24 via "+public4))
+	s.answerAt(s.lab.Laptop(), "192.168.99.1:7070", "behind")
+	s.answerAt(s.vm.NAT, outside4+":7071", "outside")
+}
+
 // matrix is what answers from where, one line each.
 func (s *scene) matrix() string {
 	s.Helper()
@@ -196,12 +231,29 @@ func (s *scene) matrix() string {
 		say("docker host "+url, strings.TrimSpace(s.root("curl -s -m 2 http://"+url+"/ || true")))
 	}
 	for _, to := range []string{address + " 80", public4 + " 8081", "172.17.0.1 8081"} {
-		out, err := s.vm.Docker(s.ctx(), "exec", "open", "sh", "-c", `printf 'GET / HTTP/1.0\r\n\r\n' | nc -w 2 `+to)
-		s.must(err)
-		_, body, _ := strings.Cut(out, "\r\n\r\n")
+		_, body, _ := strings.Cut(s.inContainer(to), "\r\n\r\n")
 		say("container "+strings.Replace(to, address, "shut", 1), body)
 	}
+	for _, a := range []string{public4, public6} {
+		say("dockerd's own port at "+a, s.outside(a, 2376))
+	}
+	say("behind the docker host", s.outside("192.168.99.1", 7070))
+	_, body, _ := strings.Cut(s.inContainer(outside4+" 7071"), "\r\n\r\n")
+	say("container to a server outside", body)
+	began := time.Now()
+	_, err = s.vm.Docker(s.ctx(), "pull", outside4+":7071/x")
+	if took := time.Since(began); err == nil || took > 5*time.Second || !strings.Contains(err.Error(), "server gave HTTP response") {
+		s.Errorf("docker pull got no answer (%v): %v", took, err)
+	}
 	return b.String()
+}
+
+// inContainer is what a server answers to a container.
+func (s *scene) inContainer(to string) string {
+	s.Helper()
+	out, err := s.vm.Docker(s.ctx(), "exec", "open", "sh", "-c", `printf 'GET / HTTP/1.0\r\n\r\n' | nc -w 2 `+to)
+	s.must(err)
+	return out
 }
 
 const closedMatrix = `outside 10.0.2.15 8080: open
@@ -229,6 +281,10 @@ docker host [::1]:8081: shut
 container shut 80: shut
 container 10.0.2.15 8081: shut
 container 172.17.0.1 8081: shut
+dockerd's own port at 10.0.2.15: Client sent an HTTP request to an HTTPS server.
+dockerd's own port at 2001:db8:7::2: Client sent an HTTP request to an HTTPS server.
+behind the docker host: behind
+container to a server outside: outside
 `
 
 // openMatrix is what answers without a guard.
@@ -247,29 +303,50 @@ const everyRule = `for f in iptables-nft ip6tables-nft iptables-legacy ip6tables
 done | sort; nft list table inet dvh_guard 2>/dev/null; nft list tables | grep -v mangle | sort; true`
 
 func TestGuardMatrix(t *testing.T) {
-	s := on(t, nsguest.Systemd, fakestore.Options{})
+	for _, backend := range []string{"nft", "legacy"} {
+		t.Run(backend, func(t *testing.T) { guardMatrix(on(t, nsguest.Systemd, fakestore.Options{}), backend) })
+	}
+}
+
+func guardMatrix(s *scene, backend string) {
+	s.backend(backend)
 	s.sites()
+	s.others()
 	s.same("without guard", openMatrix(), s.matrix())
 	before := s.root(everyRule)
-	files := s.root("find /etc/systemd/system /etc/docker-vpn-helper /var/run/docker-vpn-helper 2>/dev/null | LC_ALL=C sort")
+	const all = "find /etc/systemd/system /etc/docker-vpn-helper /var/run/docker-vpn-helper 2>/dev/null | LC_ALL=C sort"
+	files := s.root(all)
 
 	s.guard(2, "start")
 	s.guard(0, "start", "--public", "auto", "--allow", "8080,443,5353/udp", "--dry-run")
 	s.same("rules after a dry run", before, s.root(everyRule))
 	s.guard(0, "start", "--public", "auto", "--allow", "8080,443,5353/udp")
-	g := s.guardStatus()
-	s.same("method", "cgroup", g.Method)
+	s.same("method", "cgroup", s.guardStatus().Method)
 	s.same("with guard", closedMatrix, s.matrix())
-	all := s.root(everyRule)
+	with := s.root(everyRule)
 	s.guard(0, "start")
-	s.same("rules after the same again", all, s.root(everyRule))
+	s.same("rules after the same again", with, s.root(everyRule))
 
 	s.guard(0, "stop")
 	s.guard(0, "stop")
 	s.same("rules after stop", before, s.root(everyRule))
-	after := s.root("find /etc/systemd/system /etc/docker-vpn-helper /var/run/docker-vpn-helper 2>/dev/null | LC_ALL=C sort")
-	s.same("files after stop", "/etc/docker-vpn-helper\n/etc/docker-vpn-helper/guard.saved\n"+files+"/var/run/docker-vpn-helper\n/var/run/docker-vpn-helper/rules\n/var/run/docker-vpn-helper/rules/lock\n", after)
+	s.same("files after stop", "/etc/docker-vpn-helper\n/etc/docker-vpn-helper/guard.saved\n"+files+"/var/run/docker-vpn-helper\n/var/run/docker-vpn-helper/rules\n/var/run/docker-vpn-helper/rules/lock\n", s.root(all))
 	s.same("without guard again", openMatrix(), s.matrix())
-	s.guard(0, "start")
-	s.same("rules after the settings were restored", all, s.root(everyRule))
+
+	// Settings are restored; interfaces that are not there, and rules of others, are named.
+	s.root("iptables -t nat -A PREROUTING -i eth0 -p tcp --dport 7000 -j DNAT --to 192.168.99.1:7070")
+	s.same("the rule of another", "behind", s.outside(public4, 7000))
+	out := s.guard(0, "start", "--public", "eth0,ppp0")
+	for _, want := range []string{"no interface ppp0 now", "PREROUTING rule", "--to-destination 192.168.99.1:7070"} {
+		if !strings.Contains(out, want) {
+			s.Errorf("start does not print %q", want)
+		}
+	}
+	s.same("the rule of another, cut", "", s.outside(public4, 7000))
+	if out := s.guard(0, "allow", "7000"); strings.Contains(out, "192.168.99.1:7070") {
+		s.Error("allow lists a rule that it opens")
+	}
+	s.same("the rule of another, allowed", "behind", s.outside(public4, 7000))
+	s.root("iptables -t nat -D PREROUTING -i eth0 -p tcp --dport 7000 -j DNAT --to 192.168.99.1:7070")
+	s.same("closed again", closedMatrix, s.matrix())
 }
