@@ -62,7 +62,7 @@ e2e: need-go
 soak: need-go
 	scripts/debian-packages
 	DVH_SOAK=all $(GO) test -tags e2e -count=1 -timeout 180m -v -run '^TestSoak|^TestHostile|^TestHomeFull|^TestGuard' ./internal/lab/e2e/...
-	DVH_SOAK=all $(GO) test -tags e2e -count=1 -timeout 180m -v -run '^TestKernel' ./internal/firewall ./internal/allowance ./internal/guard
+	DVH_SOAK=all $(GO) test -tags e2e -count=1 -timeout 180m -v -run '^TestKernel' ./internal/firewall ./internal/allowance
 	DVH_FAULTS=all $(GO) test -count=1 -timeout 180m -parallel 6 -v ./internal/lab/faults/... ./internal/lab/fixtures/...
 
 # VirtualBox itself, in a chroot that Debian's package is installed into (root on Debian, some
