@@ -8,11 +8,36 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfilter"
 )
 
+// written is a rule, or a chain's policy, that a line of a file writes.
+type written struct {
+	line    int
+	tool    string // "" where a variable stands for it
+	saved   bool   // a line of saved rules
+	table   string
+	chain   string
+	policy  string   // "policy DROP", or "" for a rule
+	options []string // see normal
+}
+
 // lineOf is the last line of a file that writes a rule, 0 if none does. Of several the last
 // one has been run last.
-func lineOf(name string, lines []string, p netfilter.Place) int {
-	want := ruleOf(p)
-	found, table := 0, ""
+func lineOf(name string, all []written, p netfilter.Place) int {
+	want, found := ruleOf(p), 0
+	for _, w := range all {
+		if w.saved && !rulesFor(name, p.Tool) || w.tool != "" && w.tool != string(p.Tool) || w.table != p.Table || !fits(w.chain, p.Chain) {
+			continue
+		}
+		if p.Number == 0 && w.policy == p.Text || p.Number != 0 && w.policy == "" && sameOptions(w.options, want) {
+			found = w.line
+		}
+	}
+	return found
+}
+
+// rulesIn are the rules that a file writes.
+func rulesIn(name string, lines []string) []written {
+	var all []written
+	table := ""
 	for i := 0; i < len(lines); i++ {
 		at, line := i+1, strings.TrimSpace(lines[i])
 		for strings.HasSuffix(line, `\`) && i+1 < len(lines) {
@@ -29,25 +54,25 @@ func lineOf(name string, lines []string, p netfilter.Place) int {
 			table = ""
 			continue
 		case line[0] == ':' && table != "":
-			fields := strings.Fields(line[1:])
-			if p.Number == 0 && len(fields) > 1 && table == p.Table && fields[0] == p.Chain && "policy "+fields[1] == p.Text && rulesFor(name, p.Tool) {
-				found = at
+			if fields := strings.Fields(line[1:]); len(fields) > 1 {
+				all = append(all, written{line: at, saved: true, table: table, chain: fields[0], policy: "policy " + fields[1]})
 			}
 			continue
 		}
 		for _, c := range commands(line) {
-			if c.saved && (table == "" && !ufwFile(name) || !rulesFor(name, p.Tool)) {
+			if c.saved && table == "" && !ufwFile(name) {
 				continue
 			}
 			if c.saved && table != "" {
 				c.table = table
 			}
-			if c.writes(p, want) {
-				found = at
+			if w, ok := c.written(); ok {
+				w.line = at
+				all = append(all, w)
 			}
 		}
 	}
-	return found
+	return all
 }
 
 // rulesFor reports whether a file of saved rules may be one of that tool, by its name.
@@ -149,46 +174,44 @@ func split(line string) [][]string {
 	return all
 }
 
-// writes reports whether a command makes the rule at p, or sets its chain's policy.
-func (c command) writes(p netfilter.Place, want []string) bool {
-	if c.tool != "" && c.tool != string(p.Tool) {
-		return false
-	}
-	table, options, chain, verb := c.table, []string(nil), "", ""
+// written is the rule that a command adds, or the policy that it sets; ok is false for what does
+// neither.
+func (c command) written() (w written, ok bool) {
+	w = written{tool: c.tool, saved: c.saved, table: c.table}
+	var options []string
+	verb := ""
 	for i := 0; i < len(c.rest); i++ {
-		w := c.rest[i]
 		next := func() string {
 			if i++; i < len(c.rest) {
 				return c.rest[i]
 			}
 			return ""
 		}
-		switch w {
+		switch c.rest[i] {
 		case "-t", "--table":
-			table = next()
+			w.table = next()
 		case "-w", "--wait":
 			if i+1 < len(c.rest) && strings.Trim(c.rest[i+1], "0123456789") == "" {
 				i++
 			}
 		case "-A", "--append", "-I", "--insert", "-P", "--policy":
-			verb, chain = strings.TrimLeft(w, "-")[:1], next()
-			if (verb == "I" || verb == "i") && i+1 < len(c.rest) && strings.Trim(c.rest[i+1], "0123456789") == "" {
+			verb, w.chain = strings.ToUpper(strings.TrimLeft(c.rest[i], "-")[:1]), next()
+			if verb == "I" && i+1 < len(c.rest) && strings.Trim(c.rest[i+1], "0123456789") == "" {
 				i++
 			}
 		default:
-			options = append(options, w)
+			options = append(options, c.rest[i])
 		}
 	}
-	if table != p.Table || !fits(chain, p.Chain) {
-		return false
-	}
 	switch {
-	case p.Number == 0:
-		return strings.EqualFold(verb, "P") && len(options) == 1 && "policy "+options[0] == p.Text
-	case !strings.EqualFold(verb, "A") && !strings.EqualFold(verb, "I"):
-		return false
+	case verb == "P" && len(options) == 1:
+		w.policy = "policy " + options[0]
+	case verb == "A" || verb == "I":
+		w.options = normal(options)
+	default:
+		return w, false
 	}
-	return sameOptions(normal(options), want)
+	return w, true
 }
 
 // ruleOf are the options of a rule in the form that normal gives them.

@@ -24,6 +24,9 @@ type Files struct {
 	units []exec
 	files map[string][]string
 	order []string
+	// What has been found out: many packets meet the same rule.
+	rules   map[string][]written
+	sources map[netfilter.Place]Source
 }
 
 // exec is an Exec line of a unit.
@@ -37,7 +40,7 @@ type exec struct {
 // New reads the units: lines are "FILE:ExecStart=…", and enabled are the links of enabled
 // units.
 func New(lines, enabled []string) Files {
-	f := Files{files: map[string][]string{}}
+	f := Files{files: map[string][]string{}, rules: map[string][]written{}, sources: map[netfilter.Place]Source{}}
 	on := map[string]bool{}
 	for _, link := range enabled {
 		on[path.Base(link)] = true
@@ -78,13 +81,30 @@ func (f *Files) Add(name string, lines []string) {
 		slices.Sort(f.order)
 	}
 	f.files[name] = lines
+	delete(f.rules, name)
+	clear(f.sources)
 }
 
 // Of finds what wrote the rule, or set the policy, at a place.
 func (f *Files) Of(p netfilter.Place) Source {
+	s, known := f.sources[p]
+	if known {
+		return s
+	}
+	s = f.find(p)
+	if f.sources != nil {
+		f.sources[p] = s
+	}
+	return s
+}
+
+func (f *Files) find(p netfilter.Place) Source {
 	var best Source
 	for _, name := range f.order {
-		line := lineOf(name, f.files[name], p)
+		if _, read := f.rules[name]; !read {
+			f.rules[name] = rulesIn(name, f.files[name])
+		}
+		line := lineOf(name, f.rules[name], p)
 		if line == 0 {
 			continue
 		}
