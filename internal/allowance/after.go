@@ -133,7 +133,7 @@ func (a *Allowance) targets(c *firewall.Container) []string {
 	if a.Port == 0 {
 		for _, own := range c.Addresses {
 			if own.Addr.Is4() == cmp.Or(a.From, netip.PrefixFrom(netip.IPv4Unspecified(), 0)).Addr().Is4() {
-				all = append(all, own.Addr.String())
+				all = append(all, netip.AddrPortFrom(own.Addr, uint16(a.Inside)).String()+"/"+a.Protocol())
 			}
 		}
 	}

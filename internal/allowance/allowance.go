@@ -19,7 +19,9 @@ type Allowance struct {
 	// Port is where it is published on the docker host. 0 stands for the addresses of the
 	// container's networks, to which packets are routed.
 	Port int
-	UDP  bool
+	// Inside is the port inside the container where its own address is reached.
+	Inside int
+	UDP    bool
 	// From are the clients; the zero value stands for all.
 	From netip.Prefix
 	// Once is the boot of the docker host with which it ends; "" for none.
@@ -68,7 +70,7 @@ func (a *Allowance) String() string {
 	if a.Port != 0 {
 		s += fmt.Sprintf(" port %d/%s", a.Port, a.Protocol())
 	} else {
-		s += " by its own address"
+		s += fmt.Sprintf(" port %d/%s by its own address", a.Inside, a.Protocol())
 	}
 	if a.From.IsValid() {
 		s += " from " + a.From.String()
@@ -81,7 +83,7 @@ func (a *Allowance) String() string {
 
 // is reports whether two are about the same way.
 func (a *Allowance) is(b *Allowance) bool {
-	return a.Container == b.Container && a.Port == b.Port && a.UDP == b.UDP && a.From == b.From
+	return a.Container == b.Container && a.Port == b.Port && a.Inside == b.Inside && a.UDP == b.UDP && a.From == b.From
 }
 
 // key is a rule without where it has to be.

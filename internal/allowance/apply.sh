@@ -38,7 +38,7 @@ await_main() {
 await_docker() {
 	[ -z "$DVH_LOCKED" ] && [ ! -d /run/systemd/system ] || return 0
 	n=0
-	until docker -H "unix://$(socket)" version >/dev/null 2>&1 || [ "$n" -ge 120 ]; do
+	until ask version >/dev/null 2>&1 || [ "$n" -ge 120 ]; do
 		sleep 1
 		n=$((n + 1))
 	done
@@ -77,17 +77,34 @@ listed() {
 
 socket() { sed -n "s/^socket$tab//p" "$dir/allowances"; }
 
+# ask asks dockerd. A socket of systemd whose daemon has not started is not asked: dockerd may
+# be waiting for the very unit that this runs in.
+ask() {
+	if [ -d /run/systemd/system ]; then
+		case $(systemctl is-active docker.socket docker.service 2>/dev/null | tr '\n' ' ') in
+		"active active "*) ;;
+		"active "*) return 1 ;;
+		esac
+	fi
+	if has timeout; then
+		timeout 20 docker -H "unix://$(socket)" "$@"
+	else
+		docker -H "unix://$(socket)" "$@"
+	fi
+}
+
 # addresses prints NAME ADDRESS GATEWAY SUBNETS for each network of the containers that are
 # named in its input. It fails where dockerd does not answer: the addresses are then those
 # that it listed last.
 addresses() {
 	names=$(cat)
 	[ -n "$names" ] || return 0
-	# shellcheck disable=SC2086 # names of containers have no blanks
-	said=$(docker -H "unix://$(socket)" inspect --type container --format \
+	# shellcheck disable=SC2086,SC2016 # names of containers have no blanks; the text is docker's
+	said=$(ask inspect --type container --format \
 		'{{$c := .Name}}{{range $n, $v := .NetworkSettings.Networks}}{{$c}} {{$n}} {{$v.IPAddress}} {{$v.Gateway}}
 {{$c}} {{$n}} {{$v.GlobalIPv6Address}} {{$v.IPv6Gateway}}
 {{end}}' $names 2>&1)
+	[ -n "$said" ] || return 1
 	printf '%s\n' "$said" | while read -r name network address gateway; do
 		case $name in
 		/*) [ -z "$gateway" ] || echo "${name#/} $address $gateway $(subnets "$network")" ;;
@@ -100,7 +117,7 @@ addresses() {
 # subnets prints those of a network, where a rule needs them.
 subnets() {
 	grep -q '@SUBNET@' allowances || return 0
-	docker -H "unix://$(socket)" network inspect --format '{{range .IPAM.Config}}{{.Subnet}} {{end}}' "$1" 2>/dev/null
+	ask network inspect --format '{{range .IPAM.Config}}{{.Subnet}} {{end}}' "$1" 2>/dev/null
 }
 
 # filled replaces the placeholders in the rules of its input by the addresses in $1. A rule

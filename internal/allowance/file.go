@@ -47,7 +47,7 @@ func (l *List) Encode() string {
 		if a.Once != "" {
 			once = a.Once
 		}
-		line("allow", a.Container, strconv.Itoa(a.Port), a.Protocol(), from, once)
+		line("allow", a.Container, strconv.Itoa(a.Port), a.Protocol(), from, once, strconv.Itoa(a.Inside))
 		for _, r := range a.Rules {
 			first := "0"
 			if r.First {
@@ -90,13 +90,17 @@ func (l *List) read(f []string) error {
 		l.Root = f[1]
 	case f[0] == "unit" && len(f) == 2:
 		l.Units = append(l.Units, f[1])
-	case f[0] == "allow" && len(f) == 6:
+	case f[0] == "allow" && len(f) == 7:
 		a := Allowance{Container: f[1], UDP: f[3] == "udp"}
 		port, err := strconv.ParseUint(f[2], 10, 16)
 		if err != nil {
 			return fmt.Errorf("%q is no port", f[2])
 		}
-		a.Port = int(port)
+		inside, err := strconv.ParseUint(f[6], 10, 16)
+		if err != nil {
+			return fmt.Errorf("%q is no port", f[6])
+		}
+		a.Port, a.Inside = int(port), int(inside)
 		if f[4] != none {
 			if a.From, err = netip.ParsePrefix(f[4]); err != nil {
 				return fmt.Errorf("%q is no network", f[4])
@@ -141,7 +145,7 @@ func (l *List) Put(p *Plan) {
 // Remove takes the allowances of a request's container away, or of one of its ports.
 func (l *List) Remove(r Request) (removed []Allowance) {
 	l.All = slices.DeleteFunc(l.All, func(a Allowance) bool {
-		gone := a.Container == r.Container && (r.Port == 0 || a.Port == r.Port && a.UDP == r.UDP)
+		gone := a.Container == r.Container && (r.Port == 0 || (a.Port == r.Port || a.Inside == r.Port) && a.UDP == r.UDP)
 		if gone {
 			removed = append(removed, a)
 		}

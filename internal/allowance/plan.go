@@ -101,11 +101,16 @@ type way struct {
 // of the docker host with the same number.
 func ways(c *firewall.Container, req Request, direct netip.Addr) []way {
 	if direct.IsValid() {
-		target := direct.String()
-		if req.Port != 0 {
-			target = netip.AddrPortFrom(direct, uint16(req.Port)).String()
+		w := way{Allowance: Allowance{UDP: req.UDP, Inside: req.Port}}
+		for _, l := range c.Listeners {
+			if w.Inside == 0 && !l.Addr.Unmap().IsLoopback() {
+				w.Inside, w.UDP = l.Port, l.UDP
+			}
 		}
-		return []way{{Allowance: Allowance{UDP: req.UDP}, target: target}}
+		if w.target = direct.String(); w.Inside != 0 {
+			w.target = netip.AddrPortFrom(direct, uint16(w.Inside)).String() + "/" + w.Protocol()
+		}
+		return []way{w}
 	}
 	for _, inside := range []bool{true, false} {
 		var all []way
@@ -146,6 +151,7 @@ func (p *Plan) open(f *firewall.Facts, a *Allowance, target string) error {
 		case len(obstacles) == 0 && len(doubts) > 0 && len(a.Rules) == 0:
 			return &Refusal{Text: "a rule that cannot be evaluated decides: " + doubts[0].Place.String(), Unsure: true}
 		case len(obstacles) == 0:
+			a.addPair(state)
 			for _, d := range doubts {
 				p.note("a rule that cannot be evaluated may still decide: %s", d.Place)
 			}

@@ -160,7 +160,13 @@ func TestPlans(t *testing.T) {
 			"no rule for one container opens this: ebtables filter OUTPUT rule 1: -p IPv4 -j DROP"},
 		"a route to the container": {"*raw\n:PREROUTING ACCEPT [0:0]\n-A PREROUTING -d 10.213.213.2/32 ! -i br-net -j DROP\n-A PREROUTING -d 10.213.213.3/32 ! -i br-net -j DROP\nCOMMIT\n" + with(""), "*filter\n:INPUT ACCEPT\n",
 			Request{Container: "10.213.213.2", Port: 80, From: netip.MustParsePrefix("10.8.0.0/24")}, []string{
-				`iptables raw PREROUTING 1: -s 10.8.0.0/24 -d 10.213.213.0/24 -i tun0 -m comment --comment "dvh-allow:web2" -j ACCEPT`}, ""},
+				`iptables raw PREROUTING 1: -s 10.8.0.0/24 -d 10.213.213.0/24 -i tun0 -m comment --comment "dvh-allow:web2" -j ACCEPT`,
+				`iptables filter DOCKER-USER 1: -s 10.8.0.0/24 -d 10.213.213.0/24 -i tun0 -m comment --comment "dvh-allow:web2" -j ACCEPT`}, ""},
+		"a route to a port that is not published": {with(""), "*filter\n:INPUT ACCEPT\n", Request{Container: "10.213.213.2", Port: 81, From: netip.MustParsePrefix("10.8.0.0/24")}, nil,
+			"no packet filter keeps packets away, but this: in container web2 nothing listens on port 81/tcp"},
+		"where FORWARD's policy drops it": {strings.ReplaceAll(with(""), "-A DOCKER -d 10.213.213.2/32 ! -i br-net -o br-net -p tcp -m tcp --dport 80 -j ACCEPT\n", ""), "*filter\n:INPUT ACCEPT\n",
+			Request{Container: "10.213.213.2", From: netip.MustParsePrefix("10.8.0.0/24")}, []string{
+				`iptables filter DOCKER-USER 1: -s 10.8.0.0/24 -d 10.213.213.0/24 -i tun0 -m comment --comment "dvh-allow:web2" -j ACCEPT`}, ""},
 		"no port": {contestRules, contestFrames, Request{Container: "web2", Port: 81}, nil, "container web2 does not publish port 81"},
 		"no name": {contestRules, contestFrames, Request{Container: "web"}, nil, `no container is called "web"`},
 	} {
@@ -234,7 +240,7 @@ func TestListIsReadAsItWasWritten(t *testing.T) {
 	if gone := l.Remove(Request{Container: "web2"}); len(gone) != 1 || len(l.All) != 1 {
 		t.Error("it stays")
 	}
-	if _, err := Decode("allow\tx\t1\ttcp\t-\t-\nnew\tx\n"); err == nil || err.Error() != `line 2 of the docker host's list of allowances: "new" is not known to this version` {
+	if _, err := Decode("allow\tx\t1\ttcp\t-\t-\t0\nnew\tx\n"); err == nil || err.Error() != `line 2 of the docker host's list of allowances: "new" is not known to this version` {
 		t.Error(err)
 	}
 }

@@ -20,7 +20,7 @@ func (a *Allowance) ruleFor(f *firewall.Facts, o firewall.Obstacle) (Rule, error
 		return Rule{}, refused("no packet filter keeps packets away, but this: %s", o)
 	case o.Tool == netfilter.NFT || table == nil:
 		return Rule{}, a.nftRefusal(f, o)
-	case o.Number == 0:
+	case o.Number == 0 && a.Port != 0:
 		return Rule{}, refused("%s: a policy is not changed; restart docker, which writes its own rules anew", o)
 	}
 	var first Rule
@@ -70,7 +70,7 @@ func (a *Allowance) candidates(f *firewall.Facts, table *netfilter.Table, o fire
 				all = append(all, neighborRules(r, o, hook)...)
 				continue
 			}
-			if user := table.Chain(userChain); hook == netfilter.Forward && user != nil && (o.Chain == userChain || len(table.Callers(userChain, o.Chain)) > 0) {
+			if user := table.Chain(userChain); hook == netfilter.Forward && user != nil && (a.Port == 0 || o.Chain == userChain || len(table.Callers(userChain, o.Chain)) > 0) {
 				r.Chain, r.Target = userChain, "RETURN"
 			}
 			for _, match := range a.matches(f, hook) {
@@ -87,10 +87,10 @@ func (a *Allowance) candidates(f *firewall.Facts, table *netfilter.Table, o fire
 
 // before adds the rules that have to come behind.
 func (r Rule) before(table *netfilter.Table, o firewall.Obstacle) Rule {
-	if r.First {
+	r.Before = nil
+	if r.First || o.Number == 0 {
 		return r
 	}
-	r.Before = nil
 	if r.Chain == o.Chain {
 		if !table.Chain(o.Chain).Rules[o.Number-1].Ends() {
 			r.Before = []string{o.Text}
@@ -135,6 +135,18 @@ func (a *Allowance) matches(f *firewall.Facts, hook netfilter.Hook) []string {
 		return []string{fmt.Sprintf("%s-p %s -m %s --dport %d", a.source("-s"), protocol, protocol, a.Port)}
 	}
 	return nil
+}
+
+// addPair completes what lets a VPN's clients into a container network: what has passed raw
+// has to pass DOCKER-USER, too, also for a container that starts later.
+func (a *Allowance) addPair(f *firewall.Facts) {
+	for _, r := range a.Rules {
+		filter := f.Table(r.Tool, r.Backend, "filter")
+		if a.Port != 0 || r.Table != "raw" || filter == nil || filter.Chain(userChain) == nil {
+			continue
+		}
+		a.add(Rule{Tool: r.Tool, Backend: r.Backend, Table: "filter", Chain: userChain, Target: "ACCEPT", Match: a.routed(f, netfilter.Forward)[0]})
+	}
 }
 
 // routed are matches of packets between the clients' interface and the container's network,

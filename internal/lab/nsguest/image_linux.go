@@ -88,7 +88,7 @@ func (v *VM) install(id Identity) error {
 	})
 }
 
-// OtherDocker is a directory with docker, dockerd and perhaps runc that take the place of this
+// OtherDocker is a directory with docker, dockerd and perhaps docker-proxy and runc that take the place of this
 // machine's, on the laptop and the docker hosts; "" if there is none. It may be /var/tmp/docker29,
 // but not below /tmp or /run, which are a docker host's own.
 func OtherDocker() string { return os.Getenv("DVH_DOCKER") }
@@ -98,7 +98,7 @@ func otherDocker(image string) error {
 	if from == "" {
 		return nil
 	}
-	for name, dir := range map[string]string{"docker": "usr/bin", "dockerd": "usr/sbin", "runc": "usr/sbin"} {
+	for name, dir := range map[string]string{"docker": "usr/bin", "dockerd": "usr/sbin", "docker-proxy": "usr/sbin", "runc": "usr/sbin"} {
 		if _, err := os.Stat(filepath.Join(from, name)); err != nil {
 			continue
 		}
