@@ -54,13 +54,7 @@ func (f *Follower) reconcile(ctx context.Context, list []dockerd.Container) {
 	if f.closed {
 		return
 	}
-	have := maps.Clone(f.udp)
-	if have == nil {
-		have = map[ports.Key]ports.Published{}
-	}
-	for key, fw := range f.forwards {
-		have[key] = fw.published
-	}
+	have := f.have()
 	wanted, refused := ports.Plan(have, list)
 	problems := map[Event]bool{}
 	for _, key := range sorted(have) {
@@ -88,6 +82,32 @@ func (f *Follower) reconcile(ctx context.Context, list []dockerd.Container) {
 	}
 	f.problems = problems
 	f.wantRules(udp)
+}
+
+// have are the published ports that are forwarded now; f.mu is held.
+func (f *Follower) have() map[ports.Key]ports.Published {
+	have := maps.Clone(f.udp)
+	if have == nil {
+		have = map[ports.Key]ports.Published{}
+	}
+	for key, fw := range f.forwards {
+		have[key] = fw.published
+	}
+	return have
+}
+
+// wouldRemove reports whether a port would go that is forwarded now.
+func (f *Follower) wouldRemove(list []dockerd.Container) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	have := f.have()
+	wanted, _ := ports.Plan(have, list)
+	for key, p := range have {
+		if wanted[key] != p {
+			return true
+		}
+	}
+	return false
 }
 
 // problem reports a problem once for as long as it lasts. now are those that there are.

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"time"
 
@@ -15,8 +16,9 @@ const (
 	// settleTime is how long after the last event the containers are listed once more: at
 	// the moment of a "die" dockerd may still list the port.
 	settleTime = 150 * time.Millisecond
-	// listTime bounds one list.
+	// listTime bounds one list, and pingTime a sign of life.
 	listTime = 20 * time.Second
+	pingTime = 2 * time.Second
 	// A port that is taken is tried again after retryTime, and then ever more rarely.
 	retryTime    = 2 * time.Second
 	maxRetryTime = 30 * time.Second
@@ -87,15 +89,30 @@ func (f *Follower) subscribe(ctx context.Context, cancel context.CancelFunc, aga
 			}
 			continue
 		}
-		listing, stop := context.WithTimeout(ctx, listTime)
-		list, err := docker.Containers(listing)
-		stop()
+		list, err := f.list(ctx, docker)
 		if err != nil {
 			return err
 		}
 		f.reconcile(ctx, list)
 		retry.Reset(0) // to find out when to try again
 	}
+}
+
+// list lists the containers. A dockerd that is shutting down stops them first: it lists ever fewer
+// on the connections that it has, and takes no new one. Their ports stay for when it is back.
+func (f *Follower) list(ctx context.Context, docker *dockerd.Client) ([]dockerd.Container, error) {
+	listing, stop := context.WithTimeout(ctx, listTime)
+	defer stop()
+	list, err := docker.Containers(listing)
+	if err != nil || !f.wouldRemove(list) {
+		return list, err
+	}
+	asking, stop := context.WithTimeout(ctx, pingTime)
+	defer stop()
+	if _, err := dockerd.New(f.dialDocker).Ping(asking); err != nil {
+		return nil, fmt.Errorf("a new connection to dockerd: %w", err)
+	}
+	return list, nil
 }
 
 // dialDocker connects to dockerd.

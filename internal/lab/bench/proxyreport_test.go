@@ -50,7 +50,11 @@ func (b *proxyBench) report() (rows []Row) {
 		rows = append(rows, Row{What: "memory, " + c.name, Figure: fmt.Sprintf("%d MiB at most", b.peak(c)>>10)})
 	}
 	for _, r := range rows {
-		b.Logf("%-42s %s; goal: %s, missed: %t", r.What, r.Figure, r.Goal, r.Missed)
+		line := fmt.Sprintf("%-42s %s", r.What, r.Figure)
+		if r.Goal != "" {
+			line += "; goal " + r.Goal + map[bool]string{true: " MISSED", false: " met"}[r.Missed]
+		}
+		b.Log(line)
 	}
 	return rows
 }
