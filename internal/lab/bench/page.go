@@ -13,6 +13,7 @@ import (
 const (
 	Program = "One machine"
 	Stores  = "Whole stores"
+	Steps   = "First steps"
 	Proxies = "In front of a docker socket"
 )
 
