@@ -144,11 +144,7 @@ func (a *app) printReach(r reachReport) {
 		}
 	}
 	for _, d := range r.Doubts {
-		at := d.Place.String()
-		if d.Tool == "" {
-			at = d.Text
-		}
-		lines = append(lines, "  ? "+at, "      "+d.Why)
+		lines = append(lines, "  ? "+d.Place.String(), "      "+d.Why)
 	}
 	for _, n := range r.Notes {
 		lines = append(lines, "  ! "+n)

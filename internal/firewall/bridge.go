@@ -63,10 +63,15 @@ func (t *tracer) neighbor(f frames, p netfilter.Packet) {
 		question = f.toPort(question)
 		question.DstMAC = broadcastMAC
 		t.hop("bridge "+f.bridge, "ARP: who has %s, asks %s", f.inside, f.gateway)
+		routed := question
+		routed.Bridge, routed.Out = "", f.bridge
+		t.hook(netfilter.Output, Neighbors, &routed)
 		t.frame(netfilter.Output, Neighbors, question)
 		answer := f.fromPort(netfilter.Packet{Family: netfilter.ARP, ARPOp: 2, Src: f.inside, Dst: f.gateway, Mark: netfilter.NoMark})
 		t.frame(netfilter.Brouting, Neighbors, answer)
 		t.frame(netfilter.Input, Neighbors, answer)
+		answer.Bridge, answer.In = "", f.bridge
+		t.hook(netfilter.Input, Neighbors, &answer)
 	}
 	state := ""
 	for _, n := range t.Facts.Neighbors {

@@ -18,10 +18,12 @@ frame() {
 	"$@" 2>/dev/null | sed 's/^/|/'
 }
 
-# saved TOOL BACKEND PROGRAM: the rules as that program prints them.
+# saved TOOL BACKEND COMMAND: the rules as that command prints them.
 saved() {
+	failed="@@failed $1 $2"
 	echo "@@rules $1 $2"
-	{ "$3" 2>/dev/null || echo "@@failed $1 $2"; } | sed '/^@@failed/!s/^/|/'
+	shift 2
+	{ "$@" 2>/dev/null || echo "$failed"; } | sed '/^@@failed/!s/^/|/'
 }
 
 rules() {
@@ -38,8 +40,12 @@ rules() {
 		*) saved $tool legacy $tool-save ;;
 		esac
 	done
+	# The rules of arptables-nft are in nft's list.
+	has arptables-legacy && saved arptables legacy arptables-legacy -n -L
+	frame legacy-tables grep -H . /proc/net/ip_tables_names /proc/net/ip6_tables_names /proc/net/arp_tables_names
 	if has nft; then
 		frame nft nft -s -j list ruleset
+		frame nft-chains nft list chains
 		frame nft-tables nft list tables
 	fi
 	has ipset && frame ipset ipset save

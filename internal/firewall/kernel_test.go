@@ -29,10 +29,15 @@ func (s score) String() string {
 	return fmt.Sprintf("%d rulesets, %d packets: %d blocked, %d cannot tell (%.1f %%), %d wrong", s.rulesets, s.packets, s.blocked, s.unknown, 100*float64(s.unknown)/float64(max(1, s.packets)), s.wrong)
 }
 
-func (l *lane) compare(f filter, seed uint64, n int) (s score) {
+func (l *lane) compare(f filter, seed uint64, n int) score {
+	return l.compareThose(f, rulesets.IP, seed, n)
+}
+
+// compareThose compares rulesets that generate makes.
+func (l *lane) compareThose(f filter, generate func(*rand.Rand, *rulesets.World) string, seed uint64, n int) (s score) {
 	r := rand.New(rand.NewPCG(seed, 0))
 	for range n {
-		text := rulesets.IP(r, &l.world)
+		text := generate(r, &l.world)
 		f.load(text)
 		saved := f.read()
 		tables, err := f.parse(saved)
@@ -60,7 +65,7 @@ func (l *lane) facts(tables []*netfilter.Table) *Facts {
 	if l.v6 {
 		via, bits = "2001:db8:2::1", "/64"
 	}
-	f.Links = []Link{{Name: "lo"}, {Name: "in0", Addresses: []netip.Prefix{p(own + bits)}}, {Name: "out0", Addresses: []netip.Prefix{p(via + bits)}}}
+	f.Links = []Link{{Name: "lo"}, {Name: "in0", MAC: laneMACs[1], Addresses: []netip.Prefix{p(own + bits)}}, {Name: "out0", MAC: laneMACs[2], Addresses: []netip.Prefix{p(via + bits)}}}
 	f.Routes = []Route{
 		{Dst: p(l.world.ClientNet), Link: "in0", Table: "main", Type: "unicast"}, {Dst: p(l.world.ServerNet), Link: "out0", Table: "main", Type: "unicast"},
 	}
@@ -77,6 +82,7 @@ func (l *lane) packet(r *rand.Rand, tables []*netfilter.Table, from filter, befo
 	}
 	p := t.newPacket("in0", netip.MustParseAddr(l.world.Client), netip.MustParseAddr(dst), []int{netfilter.TCP, netfilter.UDP}[r.IntN(2)], rulesets.Ports[r.IntN(len(rulesets.Ports))])
 	l.number(&p)
+	p.SrcMAC, p.DstMAC = laneMACs[0], laneMACs[1]
 	t.received(p)
 	return l.check(t, l.client, p, func() counters { return from.count(from.read()) }, before, text, s)
 }

@@ -229,10 +229,10 @@ func (t *tracer) bridgedIP(p netfilter.Packet, frame func(netfilter.Packet) netf
 	if !t.bridgeFilter(p.Family) {
 		return
 	}
-	t.hook(netfilter.Prerouting, L3, &p)
+	t.pass(netfilter.Prerouting, L3, &p)
 	p.Out = bridge
-	t.hook(netfilter.Forward, L3, &p)
-	t.hook(netfilter.Postrouting, L3, &p)
+	t.pass(netfilter.Forward, L3, &p)
+	t.pass(netfilter.Postrouting, L3, &p)
 }
 
 // portOn is the docker host's end of a container's interface on a bridge.

@@ -3,7 +3,6 @@ package firewall
 import (
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfilter"
 )
@@ -81,51 +80,4 @@ func (a *Answer) add(t *tracer) {
 		}
 	}
 	a.Path = append(a.Path, t.path...)
-}
-
-// suspicions are notes on what looks wrong around the packet's way.
-func (f *Facts) suspicions(a *Answer) {
-	backends := map[netfilter.Backend]bool{}
-	jump, user := false, false
-	for _, t := range f.Tables {
-		if t.Tool == netfilter.IPTables {
-			for _, c := range t.Chains {
-				if len(c.Rules) > 0 {
-					backends[t.Backend] = true
-				}
-				for _, r := range c.Rules {
-					jump = jump || r.Target.Call == "DOCKER-USER"
-				}
-				user = user || c.Name == "DOCKER-USER" && len(c.Rules) > 1
-			}
-		}
-	}
-	if backends[netfilter.NFTables] && backends[netfilter.Legacy] {
-		a.Notes = append(a.Notes, "iptables rules are in both backends, nft and legacy, and both act")
-	}
-	if user && !jump {
-		a.Notes = append(a.Notes, "DOCKER-USER has rules, but FORWARD does not call it: they act on nothing")
-	}
-	if a.Verdict == Blocked && !f.dockerRules() {
-		a.Notes = append(a.Notes, "docker's own rules are missing: dockerd runs with --iptables=false, or something has flushed them since; restarting docker writes them again")
-	}
-}
-
-// dockerRules reports whether docker has rules for forwarding.
-func (f *Facts) dockerRules() bool {
-	for _, t := range f.Tables {
-		if strings.HasPrefix(t.Name, "docker-bridges") {
-			return true
-		}
-		c := t.Chain("FORWARD")
-		if t.Name != "filter" || c == nil {
-			continue
-		}
-		for _, r := range c.Rules {
-			if strings.HasPrefix(r.Target.Call, "DOCKER") && r.Target.Call != "DOCKER-USER" {
-				return true
-			}
-		}
-	}
-	return false
 }

@@ -143,7 +143,27 @@ func TestWhatKeepsPacketsAway(t *testing.T) {
 		"rules in a DOCKER-USER that is not called": {map[string]string{rules: strings.Replace(swapped(rules, "-A FORWARD -j DOCKER-USER\n", ""), "-A DOCKER-USER -j RETURN", "-A DOCKER-USER -i eth0 -j DROP\n-A DOCKER-USER -j RETURN", 1)}, "web", "public", []string{
 			"! DOCKER-USER has rules, but FORWARD does not call it: they act on nothing"}},
 		"docker 28 drops direct routes": {map[string]string{rules: "*raw\n:PREROUTING ACCEPT [0:0]\n-A PREROUTING -d 172.17.0.2/32 ! -i docker0 -j DROP\nCOMMIT\n" + plain[rules]}, "172.17.0.2:80", "lan", []string{
-			"iptables-nft ip raw PREROUTING rule 1: -d 172.17.0.2/32 ! -i docker0 -j DROP"}},
+			"iptables-nft ip raw PREROUTING rule 1: -d 172.17.0.2/32 ! -i docker0 -j DROP",
+			"! Docker 28 and later drops what is sent straight to a container's address from outside; a published port is the way in"}},
+		"so does its nftables backend": {map[string]string{"nft": `{"nftables":[{"table":{"family":"ip","name":"docker-bridges"}},{"chain":{"family":"ip","table":"docker-bridges","name":"raw-PREROUTING","type":"filter","hook":"prerouting","prio":-300,"policy":"accept"}},
+			{"rule":{"family":"ip","table":"docker-bridges","chain":"raw-PREROUTING","expr":[{"match":{"op":"==","left":{"payload":{"protocol":"ip","field":"daddr"}},"right":"172.17.0.2"}},{"match":{"op":"!=","left":{"meta":{"key":"iifname"}},"right":"docker0"}},{"counter":{"packets":0,"bytes":0}},{"drop":null}]}}]}`},
+			"172.17.0.2:80", "lan", []string{"nft ip docker-bridges raw-PREROUTING rule 1: ip daddr 172.17.0.2 meta iifname != docker0 counter drop",
+				"! Docker 28 and later drops what is sent straight to a container's address from outside; a published port is the way in"}},
+		"a DOCKER-USER of Docker 29 that is not called": {map[string]string{rules: strings.Replace(swapped(rules, "-A FORWARD -j DOCKER-USER\n", ""), "-A DOCKER-USER -j RETURN", "-A DOCKER-USER -i eth0 -j DROP", 1)}, "web", "public", []string{
+			"! DOCKER-USER has rules, but FORWARD does not call it: they act on nothing"}},
+		"a DOCKER-USER that is called too late": {map[string]string{rules: strings.Replace(swapped(rules, "-A FORWARD -j DOCKER-USER\n", ""), "-A DOCKER-USER -j RETURN", "-A FORWARD -j DOCKER-USER\n-A DOCKER-USER -i eth0 -j DROP", 1)}, "web", "public", []string{
+			"! FORWARD calls DOCKER-USER behind DOCKER-ISOLATION-STAGE-1: what docker has accepted there does not reach its rules"}},
+		"a chain at the interface":    {map[string]string{"nft": netdev(`"dev":"eth0",`)}, "web", "public", []string{"nft netdev nd in rule 1: tcp dport 8080 drop"}},
+		"at another interface":        {map[string]string{"nft": netdev(`"dev":["eth1","lo"],`)}, "web", "public", nil},
+		"an old nft does not name it": {map[string]string{"nft": netdev("")}, "web", "public", []string{"? nft netdev nd in rule 1: tcp dport 8080 drop"}},
+		"but lists it":                {map[string]string{"nft": netdev(""), "nft-chains": "table netdev nd {\n\tchain in {\n\t\ttype filter hook ingress devices = { docker0, eth1 } priority filter; policy accept;\n\t}\n}"}, "web", "public", nil},
+		"arptables": {map[string]string{"nft": `{"nftables":[{"table":{"family":"arp","name":"filter"}},{"chain":{"family":"arp","table":"filter","name":"OUTPUT","type":"filter","hook":"output","prio":0,"policy":"accept"}},
+			{"rule":{"family":"arp","table":"filter","chain":"OUTPUT","expr":[{"match":{"op":"==","left":{"payload":{"protocol":"arp","field":"htype"}},"right":1}},{"match":{"op":"==","left":{"payload":{"protocol":"arp","field":"daddr ip"}},"right":{"prefix":{"addr":"172.17.0.0","len":16}}}},{"drop":null}]}}]}`},
+			"web", "public", []string{"nft arp filter OUTPUT rule 1: arp htype 1 arp daddr ip (prefix:(addr:172.17.0.0,len:16)) drop"}},
+		"arptables of the legacy backend": {map[string]string{"rules arptables legacy": "Chain INPUT (policy ACCEPT)\n-j DROP -i br+ -s 10.0.0.1 --opcode 2 \n\nChain OUTPUT (policy ACCEPT)\n"}, "web", "public", []string{
+			"? arptables-legacy: -j DROP -i br+ -s 10.0.0.1 --opcode 2"}},
+		"arptables without rules":           {map[string]string{"legacy-tables": "/proc/net/arp_tables_names:filter", "rules arptables legacy": "Chain INPUT (policy ACCEPT)\n\nChain OUTPUT (policy ACCEPT)\n"}, "web", "public", nil},
+		"legacy rules that nothing prints":  {map[string]string{"legacy-tables": "/proc/net/ip_tables_names:filter"}, "web", "public", []string{"? iptables-legacy filter: nothing there prints its rules"}},
 		"a published port passes docker 28": {map[string]string{rules: "*raw\n:PREROUTING ACCEPT [0:0]\n-A PREROUTING -d 172.17.0.2/32 ! -i docker0 -j DROP\nCOMMIT\n" + plain[rules]}, "web", "public", nil},
 		"nothing listens":                   {map[string]string{"inside": ""}, "web", "public", []string{"in container web nothing listens on port 80/tcp"}},
 		"listens on loopback":               {map[string]string{"inside": swapped("inside", "00000000:0050", "0100007F:0050")}, "web", "public", []string{"in container web port 80/tcp is open on 127.0.0.1 only, where nothing from outside comes"}},
@@ -183,6 +203,12 @@ func TestWhatKeepsPacketsAway(t *testing.T) {
 			}
 		})
 	}
+}
+
+// netdev is a chain of nft that drops what comes in for port 8080 at an interface.
+func netdev(device string) string {
+	return `{"nftables":[{"table":{"family":"netdev","name":"nd"}},{"chain":{"family":"netdev","table":"nd","name":"in","type":"filter","hook":"ingress",` + device + `"prio":0,"policy":"accept"}},
+		{"rule":{"family":"netdev","table":"nd","chain":"in","expr":[{"match":{"op":"==","left":{"payload":{"protocol":"tcp","field":"dport"}},"right":8080}},{"drop":null}]}}]}`
 }
 
 func TestTargetsThatAreNotThere(t *testing.T) {

@@ -104,9 +104,14 @@ func (t *tracer) doubt(p netfilter.Place, why string) {
 // chains are the base chains of a packet's family at a hook, in the order in which they are
 // called.
 func (t *tracer) chains(hook netfilter.Hook, p *netfilter.Packet) []*netfilter.Chain {
-	families := []string{"bridge"}
-	if p.Bridge == "" {
-		families = []string{string(p.Family), "inet"}
+	families := []string{string(p.Family), "inet"}
+	switch {
+	case hook == netfilter.Ingress || hook == netfilter.Egress:
+		families = []string{"netdev", "inet"}
+	case p.Bridge != "":
+		families = []string{"bridge"}
+	case p.Family == netfilter.ARP:
+		families = []string{"arp"}
 	}
 	var all []*netfilter.Chain
 	for _, table := range t.Tables {
@@ -114,13 +119,37 @@ func (t *tracer) chains(hook netfilter.Hook, p *netfilter.Packet) []*netfilter.C
 			continue
 		}
 		for _, c := range table.Chains {
-			if c.Hook == hook {
-				all = append(all, c)
+			if c.Hook != hook || !mayHave(c, hook, p) {
+				continue
 			}
+			// Of chains with one priority the kernel calls the one first that was added last; nft
+			// lists them as they were added (net/netfilter/core.c).
+			at := len(all)
+			if i := slices.IndexFunc(all, func(other *netfilter.Chain) bool { return other.Table.Tool == netfilter.NFT }); table.Tool == netfilter.NFT && i >= 0 {
+				at = i
+			}
+			all = slices.Insert(all, at, c)
 		}
 	}
 	slices.SortStableFunc(all, func(a, b *netfilter.Chain) int { return cmp.Compare(a.Priority, b.Priority) })
 	return all
+}
+
+// mayHave reports whether a chain belongs to the packet's interface, or it is not known to which
+// one it belongs.
+func mayHave(c *netfilter.Chain, hook netfilter.Hook, p *netfilter.Packet) bool {
+	link := p.In
+	switch hook {
+	case netfilter.Ingress:
+	case netfilter.Egress:
+		link = p.Out
+	default:
+		return true
+	}
+	return c.Devices == nil || slices.ContainsFunc(c.Devices, func(name string) bool {
+		start, wild := strings.CutSuffix(name, "*")
+		return name == link || wild && strings.HasPrefix(link, start)
+	})
 }
 
 // conntrackPriority is that of conntrack's own hook (include/uapi/linux/netfilter_ipv4.h).
@@ -129,8 +158,21 @@ const conntrackPriority = -200
 // maxObstacles bounds how many rules of one chain are passed over.
 const maxObstacles = 64
 
-// hook sends the packet through all chains of a hook, and changes it as they do.
+// hook sends the packet through all chains of a hook, and through those of the interface where it
+// comes in just before or goes out just behind.
 func (t *tracer) hook(hook netfilter.Hook, layer Layer, p *netfilter.Packet) {
+	arp := p.Family == netfilter.ARP && p.Bridge == ""
+	if p.In != "" && (hook == netfilter.Prerouting || arp && hook == netfilter.Input) {
+		t.pass(netfilter.Ingress, layer, p)
+	}
+	t.pass(hook, layer, p)
+	if p.Out != "" && (hook == netfilter.Postrouting || arp && hook == netfilter.Output) {
+		t.pass(netfilter.Egress, layer, p)
+	}
+}
+
+// pass sends the packet through all chains of a hook, and changes it as they do.
+func (t *tracer) pass(hook netfilter.Hook, layer Layer, p *netfilter.Packet) {
 	side := netfilter.Destination
 	if hook == netfilter.Postrouting || hook == netfilter.Input {
 		side = netfilter.Source
@@ -141,8 +183,18 @@ func (t *tracer) hook(hook netfilter.Hook, layer Layer, p *netfilter.Packet) {
 		}
 		seen := *p
 		early := c.Priority < conntrackPriority && p.Bridge == "" && (hook == netfilter.Prerouting || hook == netfilter.Output)
-		if early {
+		if early || hook == netfilter.Ingress {
 			seen.Conn.State = netfilter.Invalid
+		}
+		if hook == netfilter.Egress && p.Bridge == "" && p.Family != netfilter.ARP {
+			seen.SrcMAC, seen.DstMAC = "", "" // it has a new header
+			if l := t.Link(p.Out); l != nil {
+				seen.SrcMAC = l.MAC
+			}
+		}
+		if (hook == netfilter.Ingress || hook == netfilter.Egress) && c.Devices == nil {
+			t.somewhere(c, seen)
+			continue
 		}
 		way := t.through(c, layer, seen)
 		p.Mark, p.Conn.Mark = way.Packet.Mark, way.Packet.Conn.Mark
@@ -153,7 +205,19 @@ func (t *tracer) hook(hook netfilter.Hook, layer Layer, p *netfilter.Packet) {
 			t.translate(p, way)
 		}
 	}
-	p.Conn.Bound[side] = p.Bridge == ""
+	if hook != netfilter.Ingress && hook != netfilter.Egress {
+		p.Conn.Bound[side] = p.Bridge == ""
+	}
+}
+
+// somewhere sends the packet through a chain of which it is not known to what interface it belongs.
+func (t *tracer) somewhere(c *netfilter.Chain, p netfilter.Packet) {
+	way := netfilter.Through(c, p, t.env, t.skip)
+	for _, e := range way.Endings {
+		if e.Verdict != netfilter.Accept {
+			t.doubt(e.Place, "nft there does not print the interface that the chain belongs to")
+		}
+	}
 }
 
 // through sends the packet through one chain, again and again, until nothing drops it.

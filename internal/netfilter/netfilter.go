@@ -33,7 +33,7 @@ const (
 type Table struct {
 	Tool    Tool
 	Backend Backend
-	Family  string // "ip", "ip6", "inet", "bridge"
+	Family  string // "ip", "ip6", "inet", "bridge", "arp", "netdev"
 	Name    string
 	Chains  []*Chain
 	byName  map[string]*Chain
@@ -59,7 +59,8 @@ func (t *Table) NewChain(name string) (*Chain, error) {
 // Hook is a point of a packet's way at which chains are called.
 type Hook string
 
-// The hooks of IP packets and of frames on a bridge. Brouting is ebtables' own.
+// The hooks of packets and of frames on a bridge. Brouting is ebtables' own; Ingress and Egress
+// belong to an interface.
 const (
 	Prerouting  Hook = "prerouting"
 	Input       Hook = "input"
@@ -67,6 +68,8 @@ const (
 	Output      Hook = "output"
 	Postrouting Hook = "postrouting"
 	Brouting    Hook = "brouting"
+	Ingress     Hook = "ingress"
+	Egress      Hook = "egress"
 )
 
 // Chain is a list of rules. A base chain is called by the kernel, at a hook.
@@ -76,6 +79,9 @@ type Chain struct {
 	Hook     Hook // "" for a chain that only rules call
 	Priority int  // of base chains at the same hook, the lowest is called first
 	Type     ChainType
+	// Devices are the interfaces of a chain at Ingress or Egress, "eth*" for all that begin so. nil
+	// if they are not known.
+	Devices []string
 	// Policy decides about what reaches the chain's end; Return leads back to the caller.
 	Policy Verdict
 	Rules  []*Rule
@@ -127,6 +133,8 @@ func (c *Chain) place() Place {
 func (p Place) String() string {
 	tool := string(p.Tool)
 	switch {
+	case p.Tool == "":
+		return p.Text // no place in a ruleset
 	case p.Tool == NFT:
 		tool += " " + p.Family
 	case p.Tool == EBTables && p.Backend == Legacy:

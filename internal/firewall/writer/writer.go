@@ -5,6 +5,7 @@ package writer
 
 import (
 	"path"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -188,6 +189,9 @@ func sources(line, by, file string) bool {
 		path.Dir(by) == path.Dir(file) && path.Base(strings.Trim(fields[len(fields)-1], `"'`)) == path.Base(file)
 }
 
+// dockersDrop is how Docker 28 and later closes a container to packets that are routed to it.
+var dockersDrop = regexp.MustCompile(`^-d [0-9a-f.:]+/(32|128) ! -i \S+( -p (tcp|udp) -m (tcp|udp) --dport [0-9]+)? -j DROP$`)
+
 // ofProgram is the program whose chains bear such a name.
 func ofProgram(p netfilter.Place) Source {
 	for _, known := range []struct{ prefix, program, unit string }{
@@ -208,6 +212,8 @@ func ofProgram(p netfilter.Place) Source {
 		}
 	}
 	switch {
+	case p.Tool != netfilter.NFT && p.Table == "raw" && p.Chain == "PREROUTING" && dockersDrop.MatchString(p.Text):
+		return Source{Program: "docker", Unit: "docker.service"}
 	case p.Tool == netfilter.NFT && p.Table == "firewalld":
 		return Source{Program: "firewalld", Unit: "firewalld.service"}
 	case p.Tool == netfilter.NFT && strings.HasPrefix(p.Table, "docker-"):

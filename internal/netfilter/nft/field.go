@@ -142,6 +142,23 @@ func destination(p *netfilter.Packet, _ *netfilter.Env) (value, bool, bool) {
 	return has(value{addr: p.Dst})
 }
 
+// fixed is a field that is the same in all packets here.
+func fixed(f netfilter.Family, n uint64) field {
+	return ofFamily(f, func(*netfilter.Packet, *netfilter.Env) (value, bool, bool) { return number(n) })
+}
+
+func sourceMAC(p *netfilter.Packet, _ *netfilter.Env) (value, bool, bool) { return mac(p.SrcMAC) }
+func destinationMAC(p *netfilter.Packet, _ *netfilter.Env) (value, bool, bool) {
+	return mac(p.DstMAC)
+}
+
+func mac(address string) (value, bool, bool) {
+	if address == "" {
+		return cannotKnow()
+	}
+	return name(address)
+}
+
 func port(proto int, destination bool) field {
 	return func(p *netfilter.Packet, _ *netfilter.Env) (value, bool, bool) {
 		if !p.HasPorts() || proto != 0 && p.Proto != proto {
@@ -182,6 +199,8 @@ var payloadFields = map[string]field{
 	"ip6 saddr": ofFamily(netfilter.IPv6, source), "ip6 daddr": ofFamily(netfilter.IPv6, destination),
 	"ip protocol": ofFamily(netfilter.IPv4, protocol), "ip6 nexthdr": ofFamily(netfilter.IPv6, protocol),
 	"arp saddr ip": ofFamily(netfilter.ARP, source), "arp daddr ip": ofFamily(netfilter.ARP, destination),
+	"arp htype": fixed(netfilter.ARP, 1), "arp ptype": fixed(netfilter.ARP, 0x800), "arp hlen": fixed(netfilter.ARP, 6), "arp plen": fixed(netfilter.ARP, 4),
+	"arp saddr ether": ofFamily(netfilter.ARP, sourceMAC), "ether saddr": sourceMAC, "ether daddr": destinationMAC,
 	"tcp sport": port(netfilter.TCP, false), "tcp dport": port(netfilter.TCP, true),
 	"udp sport": port(netfilter.UDP, false), "udp dport": port(netfilter.UDP, true),
 	"th sport": port(0, false), "th dport": port(0, true),

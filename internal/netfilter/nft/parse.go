@@ -5,6 +5,7 @@ package nft
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfilter"
@@ -16,6 +17,7 @@ type object struct {
 	Chain *struct {
 		Family, Table, Name, Type, Hook, Policy string
 		Prio                                    int
+		Dev                                     json.RawMessage
 	}
 	Rule *struct {
 		Family, Table, Chain string
@@ -32,7 +34,7 @@ type setObject struct {
 }
 
 // families are those whose packets are evaluated.
-var families = map[string]bool{"ip": true, "ip6": true, "inet": true, "bridge": true}
+var families = map[string]bool{"ip": true, "ip6": true, "inet": true, "bridge": true, "arp": true, "netdev": true}
 
 // Parse reads the JSON. Tables for which skip is true are left out.
 func Parse(data []byte, skip func(family, name string) bool) ([]*netfilter.Table, error) {
@@ -102,11 +104,64 @@ func (p *parser) tableOrChain(o object, skip func(family, name string) bool) err
 	c.Policy = netfilter.Return
 	if o.Chain.Hook != "" {
 		c.Hook, c.Priority, c.Type, c.Policy = netfilter.Hook(o.Chain.Hook), o.Chain.Prio, netfilter.ChainType(o.Chain.Type), netfilter.Accept
+		c.Devices = names(o.Chain.Dev)
 		if o.Chain.Policy == "drop" {
 			c.Policy = netfilter.Drop
 		}
 	}
 	return nil
+}
+
+// names reads a name or a list of them.
+func names(raw json.RawMessage) []string {
+	var all []string
+	var one string
+	if json.Unmarshal(raw, &one) == nil && one != "" {
+		return []string{one}
+	}
+	_ = json.Unmarshal(raw, &all)
+	return all
+}
+
+// AddDevices reads the interfaces of chains from what `nft list chains` prints: nft before 1.0.8 leaves
+// them out of its JSON.
+func AddDevices(tables []*netfilter.Table, lines []string) {
+	var table *netfilter.Table
+	var chain *netfilter.Chain
+	for _, line := range lines {
+		fields := strings.Fields(line)
+		switch {
+		case len(fields) >= 3 && fields[0] == "table":
+			i := slices.IndexFunc(tables, func(t *netfilter.Table) bool {
+				return t.Tool == netfilter.NFT && t.Family == fields[1] && t.Name == fields[2]
+			})
+			if table, chain = nil, nil; i >= 0 {
+				table = tables[i]
+			}
+		case len(fields) >= 2 && fields[0] == "chain" && table != nil:
+			chain = table.Chain(fields[1])
+		case len(fields) > 4 && fields[0] == "type" && chain != nil && chain.Devices == nil:
+			chain.Devices = devices(fields)
+		}
+	}
+}
+
+// devices reads `type filter hook ingress devices = { "eth0", "eth1" } priority 0`.
+func devices(fields []string) []string {
+	i := slices.IndexFunc(fields, func(f string) bool { return f == "device" || f == "devices" })
+	if i < 0 {
+		return nil
+	}
+	var all []string
+	for _, f := range fields[i+1:] {
+		if f == "priority" {
+			break
+		}
+		if name := strings.Trim(f, `",{}=;`); name != "" {
+			all = append(all, name)
+		}
+	}
+	return all
 }
 
 // rule adds the rules that stand for one of nft's: a verdict map is one rule for each of
