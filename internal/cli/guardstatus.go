@@ -70,7 +70,7 @@ func (a *app) guardStatus(t *target.Target) error {
 		r.Allow = []guard.Port{}
 	}
 	if f.Rules.Pending != nil {
-		r.Pending, r.ConfirmWithin = true, int(f.Rules.Pending.Left/time.Second)
+		r.Pending, r.ConfirmWithin = true, max(0, int(f.Rules.Pending.Left/time.Second))
 	}
 	if len(r.Drift) > 0 {
 		a.code = exitProblems
@@ -92,6 +92,7 @@ func (a *app) printGuardState(t *target.Target, r guardState) {
 		lines = []string{
 			fmt.Sprintf("guard is on: published ports are closed to %s, allowed: %s", strings.Join(r.Public, ", "), r.Allows()),
 			"docker-proxy is covered " + how,
+			"where the rules cannot be loaded, dockerd starts " + atBoot(r.Strict),
 		}
 	}
 	if r.Pending {
@@ -117,6 +118,14 @@ func (a *app) printGuardState(t *target.Target, r guardState) {
 	if len(r.Drift) > 0 {
 		a.next(t.Hint(hint.Own("guard", "start", "-H", hint.Machine)))
 	}
+}
+
+// atBoot is how dockerd starts where the rules cannot be loaded.
+func atBoot(strict bool) string {
+	if strict {
+		return "not at all (--strict)"
+	}
+	return "without them (--strict: not at all)"
 }
 
 func (a *app) guardStopCmd() *cobra.Command {

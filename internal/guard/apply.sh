@@ -94,7 +94,9 @@ for f in iptables ip6tables; do
 	case $f in iptables) family=v4 ;; *) family=v6 ;; esac
 	[ $family = v4 ] || [ -e /proc/net/if_inet6 ] || continue # a kernel without IPv6
 	# Without the rules that are there nothing is loaded.
-	{ $f -w 5 -t mangle -S && echo read; } | awk -v family=$family -v list=$list "$BATCH" | $f-restore -w 5 --noflush || rc=1
+	batch=$({ $f -w 5 -t mangle -S && echo read; } | awk -v family=$family -v list=$list "$BATCH")
+	# Before 1.6.2 it does not wait for others.
+	printf '%s\n' "$batch" | $f-restore -w 5 --noflush || printf '%s\n' "$batch" | $f-restore --noflush || rc=1
 done
 
 if [ -f input.nft ]; then

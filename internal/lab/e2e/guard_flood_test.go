@@ -146,6 +146,7 @@ func (s *scene) lastingIPv6() {
 // a restart of dockerd, its death, or when a port is published.
 func TestGuardUnderFlood(t *testing.T) {
 	s := on(t, nsguest.Systemd, fakestore.Options{})
+	s.backend(dockerBackends()[0])
 	s.must(s.vm.ImportBusybox(s.ctx()))
 	s.ipv6()
 	s.lastingIPv6()
@@ -189,10 +190,10 @@ func TestGuardUnderFlood(t *testing.T) {
 	// Another firewall flushes what it takes for its own.
 	f = s.flood(8080, 8081)
 	s.root("iptables -F; iptables -t nat -F DOCKER; ip6tables -F")
-	time.Sleep(300 * time.Millisecond)
+	time.Sleep(time.Second)
 	f.closed("the filter and nat tables are flushed", 8080)
 
-	for range runs(10) + 2 {
+	for range runs(10) + 2 { // boots
 		f = s.flood(8080, 8081, 8083)
 		s.vbox("controlvm", "default", "poweroff")
 		s.start(s.host)
@@ -238,10 +239,24 @@ func TestGuardLoadedAgain(t *testing.T) {
 	}
 }
 
-// backend makes iptables mean that one, and dockerd use it.
+// backend makes iptables mean that one, and dockerd use it. With "nftables" a dockerd that can
+// writes nft's own tables.
 func (s *scene) backend(name string) {
 	s.Helper()
-	s.root("systemctl stop docker.service docker.socket; for p in iptables ip6tables; do $p -P FORWARD ACCEPT; $p -t nat -F; $p -F; $p -t nat -X; $p -X; for t in '' -save -restore; do ln -sf xtables-" + name + "-multi /usr/sbin/$p$t; done; done; iptables --version; systemctl start docker.service")
+	s.root("systemctl stop docker.service docker.socket; for p in iptables ip6tables; do $p -P FORWARD ACCEPT; $p -t nat -F; $p -F; $p -t nat -X; $p -X; done; true")
+	config := "{}"
+	switch {
+	case name == "nftables":
+		config = `{"seccomp-profile": "unconfined", "firewall-backend": "nftables"}`
+		s.root("sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1")
+	case nsguest.OtherDocker() != "":
+		config = `{"seccomp-profile": "unconfined"}` // a runc of one's own may have no seccomp
+	}
+	s.must(s.vm.WriteFile("/etc/docker/daemon.json", []byte(config), 0o644))
+	if name == "legacy" {
+		s.root("for p in iptables ip6tables; do for t in '' -save -restore; do ln -sf xtables-legacy-multi /usr/sbin/$p$t; done; done; iptables --version")
+	}
+	s.root("systemctl start docker.service")
 	s.must(s.vm.AwaitDockerd(s.ctx()))
 }
 
