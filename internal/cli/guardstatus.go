@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -106,7 +107,10 @@ func (a *app) printGuardState(t *target.Target, r guardState) {
 		case p.Open:
 			to = "open to everyone"
 		}
-		lines = append(lines, fmt.Sprintf("  %d/%s  %s  %s", p.Port, p.Protocol, p.Container, to))
+		line := fmt.Sprintf("  %d/%s  %s  %s", p.Port, p.Protocol, p.Container, to)
+		if !slices.Contains(lines, line) { // docker lists IPv4 and IPv6
+			lines = append(lines, line)
+		}
 	}
 	for _, d := range r.Drift {
 		lines = append(lines, "  ✗ "+d.Text)

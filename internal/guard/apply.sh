@@ -2,7 +2,8 @@
 # ours is replaced in one transaction a family; rules of others stay.
 #
 # ifaces: public interfaces. v4, v6: rules of DOCKER-PUB, which mangle FORWARD calls.
-# input.nft, or where the kernel cannot do that v4.in, v6.in: what reaches docker-proxy.
+# table.nft: the same once more, because firewalld flushes iptables' tables when it is
+# reloaded, and what reaches docker-proxy; where the kernel cannot do that, v4.in and v6.in.
 #
 # The argument, if there is one, is the file of docker's that has changed: how long a port that
 # was published then was open is written down.
@@ -99,11 +100,11 @@ for f in iptables ip6tables; do
 	printf '%s\n' "$batch" | $f-restore -w 5 --noflush || printf '%s\n' "$batch" | $f-restore --noflush || rc=1
 done
 
-if [ -f input.nft ]; then
+if [ -f table.nft ]; then
 	read -r group <cgroup
 	# Without its cgroup docker.service does not run; it runs this script when it starts.
 	if [ -d "/sys/fs/cgroup/$group" ]; then
-		if nft -f input.nft; then nft -s list table inet dvh_guard >"$loaded"; else rc=1; fi
+		if nft -f table.nft; then nft -s list table inet dvh_guard >"$loaded"; else rc=1; fi
 	fi
 elif has nft; then
 	nft delete table inet dvh_guard 2>/dev/null

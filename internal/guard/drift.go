@@ -64,43 +64,33 @@ func (f *Facts) set() *hostrules.Set {
 // files compares the set with what the settings make of the docker host as it is now.
 func (d *drifts) files() {
 	is, want := d.set(), d.Set(d.settings)
+	outgrown := d.outgrown(is.Files)
 	for _, name := range slices.Sorted(maps.Keys(want.Files)) {
 		text, there := is.Files[name]
 		switch {
 		case text == want.Files[name]:
 		case !there:
 			d.add("file-missing", "%s/%s is missing", d.Rules.Dir, name)
-		case name == "v4" || name == "v6" || name == "input.nft" || name == "v4.in" || name == "v6.in":
-			d.rulesFile(name, text)
-		default:
+		case !outgrown || !slices.Contains(RuleFiles(), name):
 			d.add("file-changed", "%s/%s was changed", d.Rules.Dir, name)
 		}
 	}
 }
 
-// rulesFile explains a file of rules that the docker host has outgrown.
-func (d *drifts) rulesFile(name, text string) {
-	explained := false
-	switch name {
-	case "v4":
-		for _, bridge := range d.CustomBridges() {
-			if !strings.Contains(text, "-o "+bridge+" -j DROP\n") {
-				d.add("bridge-unknown", "the bridge %s of a docker network is not in guard's rules: containers there are reachable by their addresses", bridge)
-				explained = true
-			}
-		}
-	case "input.nft":
-		for _, p := range d.Own() {
-			if !strings.Contains(text, fmt.Sprintf("\t%s dport %d return\n", p.protocol(), p.Port)) {
-				d.add("dockerd-closed", "dockerd listens on %s, which guard closes", p)
-				explained = true
-			}
+// outgrown reports what docker has now that the rules do not know, and whether there is any.
+func (d *drifts) outgrown(files map[string]string) bool {
+	before := len(d.all)
+	for _, bridge := range d.CustomBridges() {
+		if !strings.Contains(files["v4"], "-o "+bridge+" -j DROP\n") {
+			d.add("bridge-unknown", "the bridge %s of a docker network is not in guard's rules: containers there are reachable by their addresses", bridge)
 		}
 	}
-	known := func(drift Drift) bool { return drift.Kind == "bridge-unknown" || drift.Kind == "dockerd-closed" }
-	if !explained && !slices.ContainsFunc(d.all, known) {
-		d.add("file-changed", "%s/%s was changed", d.Rules.Dir, name)
+	for _, p := range d.Own() {
+		if d.MatchesCgroup() && !strings.Contains(files["table.nft"], fmt.Sprintf("\t%s dport %d return\n", p.protocol(), p.Port)) {
+			d.add("dockerd-closed", "dockerd listens on %s, which guard closes", p)
+		}
 	}
+	return len(d.all) > before
 }
 
 // chains compares the kernel's rules of a family with the files.
@@ -122,7 +112,7 @@ func (d *drifts) chains(tool netfilter.Tool) {
 	}
 	switch {
 	case len(with) == 0:
-		d.add("chain-missing", "%s has no chain DOCKER-PUB: the family is open", tool)
+		d.add("chain-missing", "%s has no chain DOCKER-PUB: %s", tool, d.without("its ports are open"))
 		return
 	case len(with) > 1:
 		d.add("two-backends", "%s has the chain DOCKER-PUB in both backends, nft and legacy", tool)
@@ -131,6 +121,14 @@ func (d *drifts) chains(tool netfilter.Tool) {
 		d.chain(with[0], hooks[chain], chain, want[chain])
 	}
 	d.otherBackend(tool, with[0].Backend)
+}
+
+// without is what follows where rules of iptables are missing: nft's table has them once more.
+func (d *drifts) without(open string) string {
+	if d.MatchesCgroup() && strings.Contains(d.Table, "chain forward") {
+		return "nft's table alone closes its ports now"
+	}
+	return open
 }
 
 // otherBackend reports rules of the backend that guard is not in: both act.
@@ -185,7 +183,7 @@ func (d *drifts) jumps(t *netfilter.Table, hook, name string) {
 		delete(calls, text)
 		switch {
 		case !there:
-			d.add("jump-missing", "%s mangle %s does not call %s for %s: its ports are open", t.Tool, hook, name, iface)
+			d.add("jump-missing", "%s mangle %s does not call %s for %s: %s", t.Tool, hook, name, iface, d.without("its ports are open"))
 		case number > len(d.settings.Public):
 			d.add("jump-displaced", "%s mangle %s calls %s for %s as rule %d, behind rules of others", t.Tool, hook, name, iface, number)
 		}

@@ -76,7 +76,7 @@ func (f *Facts) Notes(s Settings) []string {
 		add("ufw is on: it does not cover published ports, which are forwarded; guard does. What ufw closes to docker-proxy stays closed")
 	}
 	if f.Firewall {
-		add("firewalld runs: its zones do not cover published ports; guard does. It is left as it is")
+		add("firewalld runs: its zones do not cover published ports; guard does. A reload of firewalld flushes iptables' tables", f.reloaded())
 	}
 	if !f.MatchesCgroup() {
 		why := f.Matches
@@ -129,6 +129,14 @@ func (f *Facts) onPublic(s Settings, rule string) bool {
 	_, rest, ok := strings.Cut(" "+rule, " -i ")
 	name, _, _ := strings.Cut(rest, " ")
 	return !ok || slices.Contains(s.Public, name) || strings.HasSuffix(name, "+")
+}
+
+// reloaded is what a reload of firewalld does to guard.
+func (f *Facts) reloaded() string {
+	if f.MatchesCgroup() {
+		return "; nft's table goes on closing the ports, and guard start puts the rest right"
+	}
+	return ", guard's rules too: run guard start after it"
 }
 
 func because(why string) string {

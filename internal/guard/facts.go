@@ -180,7 +180,7 @@ func (f *Facts) publisher(p Port) string {
 // tried, what is installed decides.
 func (f *Facts) MatchesCgroup() bool {
 	if f.Matches == "" && f.Rules.Installed != nil {
-		return f.Rules.Installed.Files["input.nft"] != ""
+		return f.Rules.Installed.Files["table.nft"] != ""
 	}
 	return f.Group != "" && f.Matches == "yes"
 }

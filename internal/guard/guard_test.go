@@ -111,9 +111,21 @@ func TestTexts(t *testing.T) {
 		"v4":     head + "-A DOCKER-PUB -s 198.51.100.0/24 -p udp -m conntrack --ctstate DNAT --ctorigdstport 53 -j RETURN\n" + tail,
 		"v6":     head + tail,
 		"ifaces": "eth0\nppp0\n",
-		"input.nft": `table inet dvh_guard
+		"table.nft": `table inet dvh_guard
 delete table inet dvh_guard
 table inet dvh_guard {
+	chain forward {
+		type filter hook forward priority mangle; policy accept;
+		iifname != { "eth0", "ppp0" } return
+		ct direction reply return
+		ct state related return
+		ip saddr 198.51.100.0/24 ct status dnat meta l4proto udp ct original proto-dst 53 return
+		ct status dnat meta l4proto tcp ct original proto-dst 443 return
+		ct status dnat drop
+		oifname "docker*" drop
+		oifname "br-*" drop
+		oifname "lan7" drop
+	}
 	chain input {
 		type filter hook input priority mangle; policy accept;
 		iifname != { "eth0", "ppp0" } return
@@ -140,7 +152,7 @@ table inet dvh_guard {
 
 	f.Matches, f.Rules.Systemd = "no", false // boot2docker
 	set = f.Set(settings(t))
-	if set.Files["input.nft"] != "" || set.Boot != "bootsync.sh" || len(set.Units) != 0 {
+	if set.Files["table.nft"] != "" || set.Boot != "bootsync.sh" || len(set.Units) != 0 {
 		t.Errorf("without systemd and cgroups: %+v", set)
 	}
 	if want := "-A DOCKER-PUB-IN -s 198.51.100.0/24 -p udp -m udp --dport 53 -j RETURN\n"; !strings.Contains(set.Files["v4.in"], want) || strings.Contains(set.Files["v6.in"], "dport 53") {

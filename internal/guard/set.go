@@ -47,7 +47,7 @@ func (f *Facts) Set(s Settings) hostrules.Set {
 	set.Units = map[string]string{dropIn: "[Service]\nExecStartPre=" + strict + "@DIR@/apply\n"}
 	set.Boot = "bootsync.sh"
 	if f.MatchesCgroup() {
-		set.Files["input.nft"], set.Files["cgroup"] = f.input(s), f.Group+"\n"
+		set.Files["table.nft"], set.Files["cgroup"] = f.table(s), f.Group+"\n"
 	} else {
 		set.Files["v4.in"], set.Files["v6.in"] = f.proxied(s, false), f.proxied(s, true)
 		set.Files["watch"], set.Files["changes"] = watchScript, f.portsFile()+"\n"
@@ -127,27 +127,45 @@ func rules(chain string, lines []string) string {
 	return b.String()
 }
 
-// input is the table for what reaches docker-proxy: sockets of the cgroup of docker.service.
-// The doubled head makes the exchange of tables one transaction, the first time too.
-func (f *Facts) input(s Settings) string {
+// table is nft's table. One chain is for what reaches docker-proxy: sockets of the cgroup of
+// docker.service. The other has the rules of DOCKER-PUB once more: firewalld flushes iptables'
+// tables, and leaves those of others. The doubled head makes the exchange of tables one
+// transaction, the first time too.
+func (f *Facts) table(s Settings) string {
 	var b strings.Builder
-	b.WriteString("table inet dvh_guard\ndelete table inet dvh_guard\ntable inet dvh_guard {\n\tchain input {\n")
-	b.WriteString("\t\ttype filter hook input priority mangle; policy accept;\n")
-	fmt.Fprintf(&b, "\t\tiifname != { %s } return\n", `"`+strings.Join(s.Public, `", "`)+`"`)
-	b.WriteString("\t\tct direction reply return\n\t\tct state related return\n")
+	chain := func(name, hook string) {
+		fmt.Fprintf(&b, "\tchain %s {\n\t\ttype filter hook %s priority mangle; policy accept;\n", name, hook)
+		fmt.Fprintf(&b, "\t\tiifname != { %s } return\n", `"`+strings.Join(s.Public, `", "`)+`"`)
+		b.WriteString("\t\tct direction reply return\n\t\tct state related return\n")
+	}
+	b.WriteString("table inet dvh_guard\ndelete table inet dvh_guard\ntable inet dvh_guard {\n")
+	chain("forward", "forward")
+	for _, p := range f.ports(s) {
+		fmt.Fprintf(&b, "\t\t%sct status dnat meta l4proto %s ct original proto-dst %d return\n", client(p), p.protocol(), p.Port)
+	}
+	b.WriteString("\t\tct status dnat drop\n\t\toifname \"docker*\" drop\n\t\toifname \"br-*\" drop\n")
+	for _, bridge := range f.CustomBridges() {
+		fmt.Fprintf(&b, "\t\toifname \"%s\" drop\n", bridge)
+	}
+	b.WriteString("\t}\n")
+	chain("input", "input")
 	fmt.Fprintf(&b, "\t\tsocket cgroupv2 level %d \"%s\" jump published\n\t}\n\tchain published {\n", f.Level, f.Group)
 	for _, p := range append(f.ports(s), f.Own()...) {
-		from := ""
-		switch {
-		case p.From.IsValid() && p.From.Addr().Is4():
-			from = "ip saddr " + p.From.String() + " "
-		case p.From.IsValid():
-			from = "ip6 saddr " + p.From.String() + " "
-		}
-		fmt.Fprintf(&b, "\t\t%s%s dport %d return\n", from, p.protocol(), p.Port)
+		fmt.Fprintf(&b, "\t\t%s%s dport %d return\n", client(p), p.protocol(), p.Port)
 	}
 	b.WriteString("\t\tdrop\n\t}\n}\n")
 	return b.String()
+}
+
+// client is the match of a port's clients, as nft has it.
+func client(p Port) string {
+	switch {
+	case !p.From.IsValid():
+		return ""
+	case p.From.Addr().Is4():
+		return "ip saddr " + p.From.String() + " "
+	}
+	return "ip6 saddr " + p.From.String() + " "
 }
 
 // The ways to close what reaches docker-proxy.
@@ -165,7 +183,7 @@ func (f *Facts) Method() string {
 }
 
 // RuleFiles are the files of the set that have rules.
-func RuleFiles() []string { return []string{"v4", "v6", "input.nft", "v4.in", "v6.in"} }
+func RuleFiles() []string { return []string{"v4", "v6", "table.nft", "v4.in", "v6.in"} }
 
 // Difference are the lines that the settings add to the files of rules (+) and take out of
 // them (-).

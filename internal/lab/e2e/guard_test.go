@@ -334,6 +334,10 @@ func guardMatrix(s *scene, backend string) {
 	s.guard(0, "start", "--public", "auto", "--allow", "8080,443,5353/udp")
 	s.same("method", "cgroup", s.guardStatus().Method)
 	s.same("with guard", closedMatrix, s.matrix())
+	s.same("reach an allowed port", "", s.reach("8080").lines())
+	if r := s.reach("8081"); r.Verdict != "blocked" || !strings.Contains(r.lines(), "DOCKER-PUB") {
+		s.Errorf("reach a closed port: %s", r.lines())
+	}
 	with := s.root(everyRule)
 	s.guard(0, "start")
 	s.same("rules after the same again", with, s.root(everyRule))
@@ -360,4 +364,9 @@ func guardMatrix(s *scene, backend string) {
 	s.same("the rule of another, allowed", "behind", s.outside(public4, 7000))
 	s.root("iptables -t nat -D PREROUTING -i eth0 -p tcp --dport 7000 -j DNAT --to 192.168.99.1:7070")
 	s.same("closed again", closedMatrix, s.matrix())
+
+	// firewalld's reload: the rules of iptables are gone, of all tables but nat and filter.
+	s.root("for p in iptables ip6tables; do $p -t mangle -F; $p -t mangle -X; done")
+	s.same("without iptables' half", closedMatrix, s.matrix())
+	s.guardStatus("chain-missing", "chain-missing")
 }
