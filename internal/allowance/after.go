@@ -98,6 +98,9 @@ func (a *Allowance) Drift(f *firewall.Facts) []string {
 	case c.PID == 0:
 		return nil // it gets its rules when it starts
 	}
+	if a.Port != 0 && len(a.targets(c)) == 0 {
+		return []string{fmt.Sprintf("container %s does not publish port %d/%s any more", c.Name, a.Port, a.Protocol())}
+	}
 	var found []string
 	for _, r := range a.Rules {
 		for _, text := range a.texts(f, r) {

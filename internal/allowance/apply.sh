@@ -63,13 +63,13 @@ boot() {
 }
 
 # listed prints the file without what has ended: one rule a line.
-# TOOL BACKEND TABLE CHAIN TARGET FIRST NAME MATCH, then all texts that it comes before.
+# TOOL BACKEND TABLE CHAIN TARGET FIRST NAME MATCH PORT, then all texts that it comes before.
 listed() {
 	awk -F '\t' -v OFS='\t' -v boot="$(boot)" '
 		function flush() { if (line != "") print line; line = "" }
-		$1 == "allow" { flush(); name = $2; ended = $6 != "-" && $6 != boot }
+		$1 == "allow" { flush(); name = $2; port = $3 "/" $4; ended = $6 != "-" && $6 != boot }
 		ended { next }
-		$1 == "rule" { flush(); line = $2 OFS $3 OFS $4 OFS $5 OFS $6 OFS $7 OFS name OFS $8 }
+		$1 == "rule" { flush(); line = $2 OFS $3 OFS $4 OFS $5 OFS $6 OFS $7 OFS name OFS $8 OFS port }
 		$1 == "before" { line = line OFS $2 }
 		END { flush() }
 	' allowances
@@ -93,23 +93,27 @@ ask() {
 	fi
 }
 
-# addresses prints NAME ADDRESS GATEWAY SUBNETS for each network of the containers that are
-# named in its input. It fails where dockerd does not answer: the addresses are then those
-# that it listed last.
-addresses() {
+# containers prints lines about those that are named in its input: NAME address ADDRESS
+# GATEWAY SUBNETS for each network, NAME port PORT/PROTOCOL for each published port, NAME gone.
+# It fails where dockerd does not answer: what it listed last is used then.
+containers() {
 	names=$(cat)
 	[ -n "$names" ] || return 0
 	# shellcheck disable=SC2086,SC2016 # names of containers have no blanks; the text is docker's
 	said=$(ask inspect --type container --format \
 		'{{$c := .Name}}{{range $n, $v := .NetworkSettings.Networks}}{{$c}} {{$n}} {{$v.IPAddress}} {{$v.Gateway}}
 {{$c}} {{$n}} {{$v.GlobalIPv6Address}} {{$v.IPv6Gateway}}
-{{end}}' $names 2>&1)
+{{end}}{{$c}} port: none none
+{{if .State.Running}}{{range $p, $b := .NetworkSettings.Ports}}{{range $b}}{{$c}} port: {{.HostPort}} {{$p}}
+{{end}}{{end}}{{else}}{{range $p, $b := .HostConfig.PortBindings}}{{range $b}}{{$c}} port: {{.HostPort}} {{$p}}
+{{end}}{{end}}{{end}}' $names 2>&1)
 	[ -n "$said" ] || return 1
 	printf '%s\n' "$said" | while read -r name network address gateway; do
-		case $name in
-		/*) [ -z "$gateway" ] || echo "${name#/} $address $gateway $(subnets "$network")" ;;
-		"" | "[]") ;;
-		*) case "$network $address $gateway" in *"o such container"*) ;; *) exit 1 ;; esac ;;
+		case "$name $network" in
+		"/"*" port:") echo "${name#/} port $address/${gateway#*/}" ;;
+		"/"*) [ -z "$gateway" ] || echo "${name#/} address $address $gateway $(subnets "$network")" ;;
+		" " | "[] ") ;;
+		*) case "$network $address $gateway" in *"o such container: "*) echo "${gateway##*: } gone" ;; *) exit 1 ;; esac ;;
 		esac
 	done
 }
@@ -121,24 +125,34 @@ subnets() {
 }
 
 # filled replaces the placeholders in the rules of its input by the addresses in $1. A rule
-# of a container that does not run has none, and is left out.
+# with one is left out where the container does not run. So is every rule where another
+# container may have the port by now: it is gone, or publishes other ports.
 filled() {
 	known=$1 awk -F '\t' -v OFS='\t' '
 		function put(s, place, by,  at) {
 			while ((at = index(s, place)) > 0) s = substr(s, 1, at - 1) by substr(s, at + length(place))
 			return s
 		}
-		BEGIN { n = split(ENVIRON["known"], lines, "\n") }
+		BEGIN {
+			n = split(ENVIRON["known"], lines, "\n")
+			for (i = 1; i <= n; i++) {
+				m = split(lines[i], w, " ")
+				if (w[2] == "gone") gone[w[1]] = 1
+				if (w[2] == "port") { publishes[w[1]] = 1; port[w[1], w[3]] = 1 }
+			}
+		}
+		$7 in gone { next }
+		$9 !~ /^0\// && ($7 in publishes) && !(($7, $9) in port) { next }
 		index($8, "@") == 0 { print; next }
 		{
 			text = $8
 			for (i = 1; i <= n; i++) {
 				m = split(lines[i], w, " ")
-				if (w[1] != $7 || (index(w[2], ":") > 0) != ($1 == "ip6tables")) continue
+				if (w[2] != "address" || w[1] != $7 || (index(w[3], ":") > 0) != ($1 == "ip6tables")) continue
 				net = ""
-				for (j = 4; j <= m; j++) if ((index(w[j], ":") > 0) == (index(w[2], ":") > 0)) net = w[j]
+				for (j = 5; j <= m; j++) if ((index(w[j], ":") > 0) == (index(w[3], ":") > 0)) net = w[j]
 				if (index(text, "@SUBNET@") && net == "") continue
-				$8 = put(put(put(text, "@CONTAINER@", w[2]), "@GATEWAY@", w[3]), "@SUBNET@", net)
+				$8 = put(put(put(text, "@CONTAINER@", w[3]), "@GATEWAY@", w[4]), "@SUBNET@", net)
 				if (!seen[$0]++) print
 			}
 		}'
@@ -220,14 +234,14 @@ changes() {
 	}
 	BEGIN { FS = "\t" }
 	$0 == "@@" { saved = 1; next }
-	!saved && NF >= 8 {
+	!saved && NF >= 9 {
 		c = $3 SUBSEP $4
 		if (!(c in wants)) { chains[++nchains] = c; tables[c] = $3; names[c] = $4 }
 		wants[c]++
 		w = c SUBSEP wants[c]
 		want[w] = $8 " -m comment --comment \"dvh-allow:" $7 "\" -j " $5
 		first[w] = $6
-		for (i = 9; i <= NF; i++) before[w, $i] = 1
+		for (i = 10; i <= NF; i++) before[w, $i] = 1
 		next
 	}
 	!saved { next }
@@ -288,7 +302,7 @@ frames() {
 	awk "$common"'
 	BEGIN { FS = "\t"; OFS = "\t" }
 	$0 == "@@" { part++; next }
-	part == 0 && NF >= 8 { n++; where[n] = $3 OFS $4; text[n] = $8 " -j " $5; wanted[$3 OFS $4 OFS key(text[n])] = 1; next }
+	part == 0 && NF >= 9 { n++; where[n] = $3 OFS $4; text[n] = $8 " -j " $5; wanted[$3 OFS $4 OFS key(text[n])] = 1; next }
 	part == 1 && NF >= 3 { m++; ours[m] = $1 OFS $2; rule[m] = $3; mine[$1 OFS $2 OFS key($3)] = 1; next }
 	part < 2 { next }
 	/^\*/ { table = substr($0, 2); next }
@@ -381,8 +395,8 @@ main() {
 	known=
 	if [ "$1" != nothing ]; then
 		rules=$(listed) || exit 1
-		known=$(printf '%s\n' "$rules" | awk -F '\t' 'index($8, "@") && !seen[$7]++ { print $7 }' | addresses) &&
-			printf '%s\n' "$known" >"$state/addresses" || known=$(cat "$state/addresses" 2>/dev/null)
+		known=$(printf '%s\n' "$rules" | awk -F '\t' '!seen[$7]++ { print $7 }' | containers) &&
+			printf '%s\n' "$known" >"$state/containers" || known=$(cat "$state/containers" 2>/dev/null)
 		rules=$(printf '%s\n' "$rules" | filled "$known")
 	fi
 	programs "$1" >"$state/programs.new" && mv -f "$state/programs.new" "$state/programs"

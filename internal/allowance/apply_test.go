@@ -58,7 +58,7 @@ case "$*" in
 *inspect*) cat `+h.dir+`/containers ;;
 esac
 `)
-	h.containers("/web2 my-net 10.213.213.2 10.213.213.1", "/web2 my-net  ")
+	h.containers("/web2 my-net 10.213.213.2 10.213.213.1", "/web2 my-net  ", "/web2 port: 8080 80/tcp", "/web2 port: 9090 90/udp")
 	return h
 }
 
@@ -211,9 +211,19 @@ func TestKernelApply(t *testing.T) {
 		h.containers("/web2 my-net  ")
 		h.run("apply")
 		same(h.T, "it does not run", inserted(before, "-A DOCKER-USER -j DROP", ours), h.rules())
-		h.containers("Error response from daemon: No such container: web2")
+		h.containers("/web2 my-net 10.213.213.2 10.213.213.1", "/web2 port: 8081 80/tcp")
 		h.run("apply")
-		same(h.T, "it is gone", inserted(before, "-A DOCKER-USER -j DROP", ours), h.rules())
+		same(h.T, "it publishes another port", before, h.rules())
+		h.containers("/web2 my-net  ", "/web2 port: 8080 80/tcp")
+		h.run("apply")
+		same(h.T, "it is back", inserted(before, "-A DOCKER-USER -j DROP", ours), h.rules())
+		for _, gone := range []string{"Error response from daemon: No such container: web2", "Error: No such container: web2", "[]\nError: No such container: web2"} {
+			h.run("apply")
+			h.containers(gone)
+			h.run("apply")
+			same(h.T, "it is gone: "+gone, before, h.rules())
+			h.containers("/web2 my-net  ", "/web2 port: 8080 80/tcp")
+		}
 
 		// A rule of another program that is equal to ours stays.
 		h.root("ebtables -I OUTPUT 1 " + strings.TrimPrefix(oursOut, "-A OUTPUT "))

@@ -287,3 +287,25 @@ func TestAllowBoot2docker(t *testing.T) {
 	s.same("rules", before, user())
 	s.same("bootlocal.sh", script, s.root("cat /var/lib/boot2docker/bootlocal.sh"))
 }
+
+// Another container that gets the port of one that is gone is not let in.
+func TestAllowIsForOneContainer(t *testing.T) {
+	s := closedWorld(t)
+	s.allow(0, "allow", "web2")
+	s.wantOpen("allowed", "web1", "web2")
+	s.root("docker rm -f web2")
+	s.web("web4", "-p", "8080:80", "--network=my-net")
+	s.settled("web4")
+	s.root("ip neigh flush all")
+	if s.get(8080) == nil || s.page(public6, 8080) == nil {
+		t.Error("web4 answers at web2's port")
+	}
+	if rules := s.ruleLines(); strings.Contains(rules, "dvh-allow") || strings.Contains(rules, "10.213.213.2 -j ACCEPT") {
+		t.Errorf("rules of web2 are there: %s", rules)
+	}
+	s.same("drift", []string{"there is no container web2"}, s.allow(1, "allow", "--list").Allowances[0].Drift)
+	s.root("docker rm -f web4")
+	s.web("web2", "-p", "8080:80", "--network=my-net")
+	s.settled("web2")
+	s.wantOpen("web2 is made anew", "web1", "web2")
+}
