@@ -121,7 +121,7 @@ func TestLargeRulesets(t *testing.T) {
 	if way := netfilter.Through(all[0].Chain("c"), p, &netfilter.Env{}, nil); way.Verdict() != netfilter.Unsure {
 		t.Errorf("%v", way.Endings)
 	}
-	if d := time.Since(began); d > 10*time.Second {
+	if d := time.Since(began); d > time.Minute {
 		t.Errorf("took %v", d)
 	} else {
 		t.Log(d)
