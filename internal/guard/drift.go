@@ -234,7 +234,7 @@ func (d *drifts) inputTable() {
 // unit looks at what loads the rules at the next boot.
 func (d *drifts) unit() {
 	if d.Rules.Pending != nil && d.Rules.Installed == nil || !d.Rules.Systemd {
-		if !d.Rules.Systemd && d.Rules.Installed != nil && !strings.Contains(d.Rules.Installed.Boot, "bootsync.sh") {
+		if !d.Rules.Systemd && d.Rules.AtBoot && d.Rules.Installed != nil && !strings.Contains(d.Rules.Installed.Boot, "bootsync.sh") {
 			d.add("boot-line-missing", "/var/lib/boot2docker/bootsync.sh does not run guard: it is gone after the next boot")
 		}
 		return

@@ -72,6 +72,9 @@ func (f *Facts) Notes(s Settings) []string {
 			}
 		}
 	}
+	if !f.Rules.AtBoot {
+		add("neither systemd nor boot2docker runs there: have what starts dockerd run ", f.Rules.Dir, "/apply first, or guard is gone after the next boot")
+	}
 	if f.UFW {
 		add("ufw is on: it does not cover published ports, which are forwarded; guard does. What ufw closes to docker-proxy stays closed")
 	}
@@ -81,7 +84,7 @@ func (f *Facts) Notes(s Settings) []string {
 	if !f.MatchesCgroup() {
 		why := f.Matches
 		if f.Group == "" {
-			why = "docker.service has no cgroup that nft could match"
+			why = "dockerd has no cgroup of docker.service that nft could match"
 		}
 		if f.Window != "" {
 			add("the port that was published last was open for ", f.Window, " ms over IPv6")

@@ -84,7 +84,7 @@ func onHost() *Facts {
 			Routes: []firewall.Route{{Dst: netip.MustParsePrefix("0.0.0.0/0"), Link: "eth0", Type: "unicast"}},
 			Links:  []firewall.Link{{Name: "eth0"}},
 		},
-		Rules: hostrules.State{Systemd: true, Dir: "/etc/docker-vpn-helper/guard"}, Socket: "/var/run/docker.sock", Root: "/var/lib/docker",
+		Rules: hostrules.State{Systemd: true, AtBoot: true, Dir: "/etc/docker-vpn-helper/guard"}, Socket: "/var/run/docker.sock", Root: "/var/lib/docker",
 		Runs: true, listens: []Port{{Port: 2376}}, Group: "system.slice/docker.service", Level: 2, Matches: "yes",
 	}
 }

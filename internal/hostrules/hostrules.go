@@ -97,6 +97,7 @@ func (s *Set) units() map[string]string {
 // State is what a docker host has of a set.
 type State struct {
 	Systemd   bool
+	AtBoot    bool   // something there can run apply at a boot
 	Dir       string // where the set is, or would be
 	Installed *Set   // what lasts; nil: nothing does
 	Pending   *Pending
@@ -132,7 +133,7 @@ func Read(ctx context.Context, h host.Host, name string) (State, error) {
 	if err != nil {
 		return State{}, err
 	}
-	s := State{Systemd: a.Text("init") == "systemd", Dir: a.Text("dir"), Session: a.Text("session"), Saved: strings.TrimSuffix(a.Text("saved"), "\n")}
+	s := State{Systemd: a.Text("init") == "systemd", AtBoot: a.Text("init") != "other", Dir: a.Text("dir"), Session: a.Text("session"), Saved: strings.TrimSuffix(a.Text("saved"), "\n")}
 	if a.Has("installed") {
 		s.Installed = setOf(a, name, "")
 	}

@@ -11,7 +11,10 @@ last() {
 	for f in "$DIR"/*; do
 		[ -f "$PENDING/files/${f##*/}" ] || rm -f "$f"
 	done
-	if [ "$init" = systemd ]; then last_units; else last_boot; fi
+	case $init in
+	systemd) last_units ;;
+	boot2docker) last_boot ;;
+	esac
 	run "$DIR/apply" || fail "loading the rules from ${DIR#"$ROOT"}" "$said"
 	start_units
 	disarm

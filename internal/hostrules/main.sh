@@ -9,7 +9,7 @@ remove_set() {
 			while read -r u; do drop_unit "$u"; done <"$DIR/.units"
 		fi
 		reload
-	else
+	elif [ "$init" = boot2docker ]; then
 		drop_boot bootsync.sh
 		drop_boot bootlocal.sh
 	fi

@@ -81,6 +81,10 @@ installed_units() {
 }
 
 boot_files() {
+	if [ "$init" = other ]; then
+		echo "|$(cat "$DIR/.boot")"
+		return
+	fi
 	for f in bootsync.sh bootlocal.sh; do
 		grep -q "# docker-vpn-helper $NAME\$" "$BOOT2DOCKER/$f" 2>/dev/null && echo "|$f"
 	done

@@ -32,8 +32,8 @@ where() {
 		init=systemd DIR=$ROOT/etc/docker-vpn-helper/$NAME
 	elif [ -d "$BOOT2DOCKER" ]; then
 		init=boot2docker DIR=$BOOT2DOCKER/docker-vpn-helper/$NAME
-	else
-		fail "looking for what starts dockerd" "neither systemd nor /var/lib/boot2docker is there"
+	else # nothing known runs it at a boot
+		init=other DIR=$ROOT/etc/docker-vpn-helper/$NAME
 	fi
 }
 
