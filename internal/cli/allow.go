@@ -45,7 +45,11 @@ It needs root on the docker host. deny reverts it, and so does undo.`,
 			if err := a.allowArgs(cmd, args, &f); err != nil {
 				return err
 			}
-			return a.checkWithin(f.within, cmd.Flags().Changed("confirm-within"))
+			given := cmd.Flags().Changed("confirm-within")
+			if !given {
+				f.within = 0
+			}
+			return a.checkWithin(f.within, given)
 		},
 		RunE: func(_ *cobra.Command, args []string) error {
 			switch {
@@ -70,7 +74,7 @@ It needs root on the docker host. deny reverts it, and so does undo.`,
 	cmd.Flags().BoolVar(&f.list, "list", false, "list what is open; exit 1 where something has changed it since")
 	cmd.Flags().BoolVar(&f.confirm, "confirm", false, "keep what waits for a confirmation")
 	cmd.Flags().BoolVar(&f.dryRun, "dry-run", false, "print the rules without adding any")
-	cmd.Flags().DurationVar(&f.within, "confirm-within", 0, "revert by itself unless confirmed within `DURATION` (default 60s over SSH)")
+	cmd.Flags().DurationVar(&f.within, "confirm-within", confirmTime, "over SSH: revert by itself unless confirmed within `DURATION`")
 	return cmd
 }
 

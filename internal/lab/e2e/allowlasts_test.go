@@ -309,3 +309,29 @@ func TestAllowIsForOneContainer(t *testing.T) {
 	s.settled("web2")
 	s.wantOpen("web2 is made anew", "web1", "web2")
 }
+
+// Docker's rules are those of iptables-legacy.
+func TestAllowLegacy(t *testing.T) {
+	s := on(t, nsguest.Systemd, fakestore.Options{})
+	s.root("for p in iptables ip6tables; do for t in '' -save -restore; do ln -sf xtables-legacy-multi /usr/sbin/$p$t; done; done; sync")
+	old := s.vm.PID()
+	_, _ = s.vm.Output(s.ctx(), "reboot")
+	s.must(await.Until(s.ctx(), "the reboot", func() (bool, error) { p := s.vm.PID(); return p != 0 && p != old, nil }))
+	s.must(s.vm.AwaitReady(s.ctx()))
+	s.must(s.vm.ImportBusybox(s.ctx()))
+	s.web("web", "-p", "8080:80")
+	s.web("other", "-p", "8081:80")
+	s.root("iptables-legacy -I DOCKER-USER 1 -i eth0 -j DROP; iptables-legacy -I DOCKER-USER 1 -s 192.0.2.0/24 -j DROP")
+	before := s.root("iptables-legacy -S DOCKER-USER")
+	s.allow(0, "allow", "web")
+	s.must(s.get(8080))
+	if s.get(8081) == nil {
+		t.Error("other answers")
+	}
+	if rules := s.root("iptables-legacy -S DOCKER-USER | sed -n 3p"); !strings.Contains(rules, "dvh-allow:web") {
+		t.Errorf("its place: %s", s.root("iptables-legacy -S DOCKER-USER"))
+	}
+	s.same("drift", []string{}, s.allow(0, "allow", "--list").Allowances[0].Drift)
+	s.allow(0, "deny", "web")
+	s.same("rules", before, s.root("iptables-legacy -S DOCKER-USER"))
+}
