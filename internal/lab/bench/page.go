@@ -15,6 +15,7 @@ const (
 	Stores  = "Whole stores"
 	Steps   = "First steps"
 	Proxies = "In front of a docker socket"
+	Relay   = "Published ports"
 )
 
 // Row is one figure of the page.

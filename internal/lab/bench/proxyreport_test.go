@@ -106,15 +106,19 @@ func stat(pid string) []string {
 
 // processor is how many seconds of it a contender's processes have had.
 func (b *proxyBench) processor(c *contender) float64 {
-	ticks := 0
+	sum := 0
 	for _, pid := range b.processes(c) {
-		if f := stat(pid); len(f) > 12 {
-			user, err := strconv.Atoi(f[11])
-			b.must(err)
-			system, err := strconv.Atoi(f[12])
-			b.must(err)
-			ticks += user + system
-		}
+		sum += ticks(stat(pid))
 	}
-	return float64(ticks) / 100
+	return float64(sum) / 100
+}
+
+// ticks are the hundredths of a second of processor in what stat returns.
+func ticks(fields []string) int {
+	if len(fields) < 13 {
+		return 0
+	}
+	user, _ := strconv.Atoi(fields[11]) // the kernel writes numbers there
+	system, _ := strconv.Atoi(fields[12])
+	return user + system
 }

@@ -4,6 +4,7 @@ package e2e
 
 import (
 	"context"
+	"fmt"
 	"sync"
 	"time"
 
@@ -57,17 +58,22 @@ docker run -d --name box$N busybox sleep 1000`)
 	p.same("BuildKit at "+host+": "+r.Stderr, "same\n", r.Stdout)
 }
 
-// waits are streams on which nothing happens for longer than other proxies allow.
+// waits are streams on which nothing happens for longer than other proxies allow: 100 s, in make
+// soak 30 minutes.
 func (p *proxied) waits(host string) {
-	ctx, cancel := context.WithTimeout(context.Background(), 100*time.Second+patience)
+	idle := 100
+	if soaking() {
+		idle = 30 * 60
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), time.Duration(idle)*time.Second+patience)
 	defer cancel()
 	var wg sync.WaitGroup
 	for _, c := range []struct{ name, script, want string }{
 		{"output 66 s after stdin ended", `echo in | docker run --rm -i busybox sh -c 'cat; sleep 66; echo late'`, "in\nlate\n"},
 		{"output 66 s after the beginning, without stdin", `docker run --rm busybox sh -c 'sleep 66; echo late'`, "late\n"},
-		{"logs -f, idle for 100 s", `docker run -d --name idle$N busybox sh -c 'sleep 100; echo late' >/dev/null; docker logs -f idle$N`, "late\n"},
-		{"events, idle for 100 s", `timeout 110 docker events --filter image=nothing-$N --filter type=image --format '{{.Action}}' & sleep 100
-docker tag busybox nothing-$N; wait`, "tag\n"},
+		{"logs -f, idle", fmt.Sprintf(`docker run -d --name idle$N busybox sh -c 'sleep %d; echo late' >/dev/null; docker logs -f idle$N`, idle), "late\n"},
+		{"events, idle", fmt.Sprintf(`timeout %d docker events --filter image=nothing-$N --filter type=image --format '{{.Action}}' & sleep %d
+docker tag busybox nothing-$N; wait`, idle+10, idle), "tag\n"},
 	} {
 		wg.Go(func() {
 			if r := p.client(ctx, host, c.script); r.Stdout != c.want {
