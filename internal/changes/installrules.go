@@ -118,6 +118,16 @@ func (c *InstallRules) Revert(ctx context.Context, t *target.Target) (left []str
 	return nil, hostrules.Remove(ctx, t.Host, *c.New, "")
 }
 
+// Expired reports whether the docker host has reverted the change by itself: the user did not
+// confirm it in time.
+func (c *InstallRules) Expired(ctx context.Context, t *target.Target) (bool, error) {
+	if !c.ByUser || c.Within == 0 || c.New == nil || c.New.Equal(c.Old) {
+		return false, nil
+	}
+	s, err := hostrules.Read(ctx, t.Host, c.name())
+	return err == nil && s.Pending == nil && s.Installed.Equal(c.Old), err
+}
+
 // CheckUndo is nil if the docker host answers, and root's rights can be had there.
 func (c *InstallRules) CheckUndo(ctx context.Context, t *target.Target) error {
 	_, err := hostrules.Read(ctx, t.Host, c.name())

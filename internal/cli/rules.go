@@ -50,6 +50,9 @@ func (a *app) changeFilters(command string, do func(*engine.Session) error) erro
 		}
 		defer session.Close()
 		defer session.Target.Enter(mode.Repair())()
+		if err := closeExpired(a.ctx, session); err != nil {
+			return err
+		}
 		return do(session)
 	})
 }

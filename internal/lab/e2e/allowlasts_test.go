@@ -197,8 +197,10 @@ func TestAllowInAnSSHSession(t *testing.T) {
 	run(0, "allow --list")
 	s.must(await.Until(s.ctx(), "the revert", func() (bool, error) { return s.ruleLines() == before, nil }))
 	run(1, "allow --confirm")
-	run(0, "undo local")
 	run(0, "allow web2")
+	if list := run(0, "undo --list"); strings.Count(list, "rolled-back") != 1 || strings.Count(list, "done") != 1 {
+		t.Errorf("the journal of what was reverted: %s", list)
+	}
 	run(0, "allow --confirm")
 	s.wantOpen("confirmed", "web1", "web2")
 	run(0, "undo local")
