@@ -69,6 +69,7 @@ matches() {
 		echo "docker-proxy was not found, with which it is tested"
 		return
 	}
+	rmdir "$base"/docker-vpn-helper-test-* 2>/dev/null # of one that was killed
 	name=docker-vpn-helper-test-$$
 	mkdir "$base/$name" || {
 		echo "no cgroup can be made to test it"

@@ -118,6 +118,10 @@ func TestGuardWithoutInit(t *testing.T) {
 	s.root("dvh undo local")
 	s.wantPublic("undone", 8080)
 	s.root("dvh guard status -H local; dvh guard stop -H local")
+	s.wantPublic("stopped", 8080, 8081)
+	s.root("dvh undo local")
+	s.wantPublic("stop undone", 8080)
+	s.root("dvh guard stop -H local")
 	s.same("rules after stop", "", s.root(ownRules))
 	s.same("processes after stop", "", s.root("ps -eo args | grep '[g]uard/' || true"))
 }

@@ -87,6 +87,8 @@ func TestGuardInSession(t *testing.T) {
 	s.must(await.Until(s.ctx(), "the revert", func() (bool, error) { return s.outside(public4, 8081) == "shut", nil }))
 	r = s.sshToHost("dvh guard confirm -H local")
 	s.same("confirming too late", 1, r.Exit)
+	s.same("undo of what was reverted", 0, s.sshToHost("dvh undo local").Exit)
+	s.wantPublic("reverted", 8080, 8081)
 	s.same("exit status", 0, s.sshToHost("dvh guard start -H local --public auto --allow 8080 --confirm-within 10s").Exit)
 	s.same("confirming", 0, s.sshToHost("dvh guard confirm -H local").Exit)
 	time.Sleep(time.Second)
