@@ -60,7 +60,15 @@ func (c *client) read(p []byte) (int, error) {
 	return n, err
 }
 
-func (c *client) Write(p []byte) (int, error) { return c.tls.Write(p) }
+// Write sends the records of one piece of output together: crypto/tls writes each by itself.
+func (c *client) Write(p []byte) (int, error) {
+	if len(p) <= oneRecord {
+		return c.tls.Write(p)
+	}
+	c.wire.gather()
+	n, err := c.tls.Write(p)
+	return n, errors.Join(err, c.wire.flush())
+}
 
 // CloseWrite is called when upstream has ended. If a request was refused, the answer comes
 // now: behind those to all requests before it.
@@ -93,14 +101,50 @@ func (c *client) Reset() error {
 	return c.raw.Close()
 }
 
+// oneRecord is the most that a record of TLS has (RFC 8446, 5.1).
+const oneRecord = 16 << 10
+
+// gathered are buffers for the records of one piece of output.
+var gathered = sync.Pool{New: func() any { b := make([]byte, 0, 72<<10); return &b }}
+
 // wire is the connection below TLS.
 type wire struct {
 	net.Conn
 	ended bool // it has ended, which a killed client's does without TLS's close_notify
+
+	mu      sync.Mutex
+	waiting *[]byte // what is to be sent together; nil while everything is sent at once
 }
 
 func (w *wire) Read(p []byte) (int, error) {
 	n, err := w.Conn.Read(p)
 	w.ended = errors.Is(err, io.EOF)
 	return n, err
+}
+
+func (w *wire) Write(p []byte) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.waiting == nil {
+		return w.Conn.Write(p)
+	}
+	*w.waiting = append(*w.waiting, p...)
+	return len(p), nil
+}
+
+// gather makes what is written wait for flush.
+func (w *wire) gather() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.waiting = gathered.Get().(*[]byte)
+}
+
+func (w *wire) flush() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	_, err := w.Conn.Write(*w.waiting)
+	*w.waiting = (*w.waiting)[:0]
+	gathered.Put(w.waiting)
+	w.waiting = nil
+	return err
 }
