@@ -11,6 +11,7 @@ import (
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/firewall"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfilter"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfilter/saved"
 )
 
 // Allowance is one way to a container that is kept open.
@@ -198,7 +199,7 @@ func (a *Allowance) After(f *firewall.Facts) (*firewall.Facts, error) {
 			return nil, fmt.Errorf("%s of the %s backend has no chain %s in table %s", r.Tool, r.Backend, r.Chain, r.Table)
 		}
 		for _, text := range a.texts(f, r) {
-			changed, err := table.Inserted(r.Chain, r.position(table.Chain(r.Chain)), text)
+			changed, err := saved.Insert(table, r.Chain, r.position(table.Chain(r.Chain)), text)
 			if err != nil {
 				return nil, err
 			}

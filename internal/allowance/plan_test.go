@@ -12,6 +12,7 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/firewall"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/firewall/writer"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfilter"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfilter/saved"
 )
 
 // contest is a docker host with Docker 20.10 whose script lets nothing but web1 through: web2
@@ -94,7 +95,7 @@ func computer(t *testing.T, rules, frames string) *firewall.Facts {
 			Published: []firewall.Published{{Port: 80, HostIP: netip.IPv4Unspecified(), HostPort: port}}})
 	}
 	for tool, text := range map[netfilter.Tool]string{netfilter.IPTables: rules, netfilter.EBTables: frames} {
-		tables, err := netfilter.ParseSave(tool, netfilter.NFTables, []byte(text))
+		tables, err := saved.Parse(tool, netfilter.NFTables, []byte(text))
 		if err != nil {
 			t.Fatal(err)
 		}

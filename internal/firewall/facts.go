@@ -16,6 +16,7 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfilter"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfilter/nft"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfilter/saved"
 )
 
 //go:embed facts.sh
@@ -150,7 +151,7 @@ func (f *Facts) rulesets(a dockerhost.Answer) error {
 			if a.Text("failed "+string(tool)+" "+string(backend)) != "" {
 				f.Unread = append(f.Unread, fmt.Sprintf("%s-save of the %s backend failed", tool, backend))
 			}
-			tables, err := netfilter.ParseSave(tool, backend, []byte(a.Text("rules "+string(tool)+" "+string(backend))))
+			tables, err := saved.Parse(tool, backend, []byte(a.Text("rules "+string(tool)+" "+string(backend))))
 			if err != nil {
 				return err
 			}
@@ -163,7 +164,7 @@ func (f *Facts) rulesets(a dockerhost.Answer) error {
 		}
 	}
 	var err error
-	if f.Sets, err = netfilter.ParseSets(a.Lines("ipset")); err != nil {
+	if f.Sets, err = saved.ParseSets(a.Lines("ipset")); err != nil {
 		return err
 	}
 	text := a.Text("nft")

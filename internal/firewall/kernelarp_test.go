@@ -21,6 +21,7 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/netns"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/rulesets"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfilter"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfilter/saved"
 )
 
 // tap is a packet socket on one interface.
@@ -108,10 +109,10 @@ func TestKernelARP(t *testing.T) {
 	for range share(1000) {
 		text := rulesets.Frames(r, &w)
 		l.run(host, text, "ebtables-nft-restore")
-		saved := l.run(host, "", "ebtables-nft-save", "-c")
-		tables, err := netfilter.ParseSave(netfilter.EBTables, netfilter.NFTables, []byte(saved))
+		printed := l.run(host, "", "ebtables-nft-save", "-c")
+		tables, err := saved.Parse(netfilter.EBTables, netfilter.NFTables, []byte(printed))
 		l.must(err)
-		before := frameCounters(saved)
+		before := frameCounters(printed)
 		s.rulesets++
 		for range 5 {
 			s.packets++
@@ -141,9 +142,9 @@ func TestKernelARP(t *testing.T) {
 	}
 }
 
-func frameCounters(saved string) counters {
+func frameCounters(printed string) counters {
 	c := counters{}
-	c.addSaved(netfilter.EBTables, netfilter.NFTables, saved)
+	c.addSaved(netfilter.EBTables, netfilter.NFTables, printed)
 	return c
 }
 

@@ -12,6 +12,7 @@ import (
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfilter"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfilter/nft"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfilter/saved"
 )
 
 // filter is a packet filter of the router: how it is loaded and read.
@@ -36,8 +37,8 @@ func (l *lane) xtables(backend netfilter.Backend) filter {
 	return filter{
 		load: func(text string) { l.run(l.router, text, program+"-restore") },
 		read: func() string { return l.run(l.router, "", program+"-save", "-c") },
-		parse: func(saved string) ([]*netfilter.Table, error) {
-			return netfilter.ParseSave(tool, backend, []byte(saved))
+		parse: func(printed string) ([]*netfilter.Table, error) {
+			return saved.Parse(tool, backend, []byte(printed))
 		},
 		count: func(saved string) counters {
 			c := counters{}
@@ -69,8 +70,8 @@ func (l *lane) native() filter {
 			l.run(l.router, native.String(), "nft", "-f", "-")
 		},
 		read: func() string { return l.run(l.router, "", "nft", "-j", "list", "ruleset") },
-		parse: func(saved string) ([]*netfilter.Table, error) {
-			return nft.Parse([]byte(saved), func(string, string) bool { return false })
+		parse: func(printed string) ([]*netfilter.Table, error) {
+			return nft.Parse([]byte(printed), func(string, string) bool { return false })
 		},
 		count: func(saved string) counters {
 			c := counters{}

@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/dockerhost"
 )
 
@@ -273,22 +275,32 @@ func crowd(t testing.TB, text string) *Facts {
 	return f
 }
 
-// 2,000 rules and 300 containers take less than a second of our own time, in reach and in doctor.
+// worked is the processor time that this process has used.
+func worked(t *testing.T) time.Duration {
+	var u unix.Rusage
+	if err := unix.Getrusage(unix.RUSAGE_SELF, &u); err != nil {
+		t.Fatal(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
+// 2,000 rules and 300 containers take less than a second of our own time, in reach and in doctor,
+// however busy the computer is.
 func TestManyRulesAndContainers(t *testing.T) {
 	for _, closed := range []bool{false, true} {
 		text := crowded(closed)
-		began := time.Now()
+		began := worked(t)
 		answer, err := crowd(t, text).Reach("c299", "public")
 		if err != nil || (answer.Verdict == Blocked) != closed {
 			t.Fatal(answer, err)
 		}
-		reach := time.Since(began)
-		began = time.Now()
+		reach := worked(t) - began
+		began = worked(t)
 		s, err := crowd(t, text).Survey()
 		if err != nil {
 			t.Fatal(err)
 		}
-		survey := time.Since(began)
+		survey := worked(t) - began
 		if closed && (len(s.Closed) != maxObstacles || len(s.Closed[0].Containers) != 301 || s.Closed[0].WrittenBy == nil) || !closed && len(s.Open) != 301 {
 			t.Errorf("closed %v: %+v", closed, s)
 		}

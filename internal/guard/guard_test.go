@@ -10,6 +10,7 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/firewall"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/hostrules"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfilter"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfilter/saved"
 )
 
 func TestWhatIsNoPort(t *testing.T) {
@@ -200,7 +201,7 @@ func (f *Facts) mangle(t *testing.T, tool netfilter.Tool, backend netfilter.Back
 			others = append(others, table)
 		}
 	}
-	tables, err := netfilter.ParseSave(tool, backend, []byte("*mangle\n:FORWARD ACCEPT\n:INPUT ACCEPT\n:DOCKER-PUB -\n"+rules+"COMMIT\n"))
+	tables, err := saved.Parse(tool, backend, []byte("*mangle\n:FORWARD ACCEPT\n:INPUT ACCEPT\n:DOCKER-PUB -\n"+rules+"COMMIT\n"))
 	if err != nil {
 		t.Fatal(err)
 	}

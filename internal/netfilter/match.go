@@ -11,11 +11,17 @@ type Match interface {
 	Holds(p *Packet, e *Env) Truth
 }
 
-// matchFunc is a condition that is written down as a function.
-type matchFunc func(p *Packet, e *Env) Truth
+// Never is a condition that no packet here meets: it is about protocols or headers that none has.
+type Never struct{}
 
 // Holds implements Match.
-func (f matchFunc) Holds(p *Packet, e *Env) Truth { return f(p, e) }
+func (Never) Holds(*Packet, *Env) Truth { return No }
+
+// Comment is text for people, or a counter: it holds for every packet.
+type Comment struct{}
+
+// Holds implements Match.
+func (Comment) Holds(*Packet, *Env) Truth { return Yes }
 
 // Unknown is a condition that only the kernel can judge, such as a rate limit.
 type Unknown struct{ Text string }
@@ -185,11 +191,11 @@ func (m ICMPType) Holds(p *Packet, _ *Env) Truth {
 	if p.Proto != ICMP && p.Proto != ICMPv6 {
 		return No
 	}
-	return Sure(m.Type == anyICMP || p.ICMP[0] == m.Type && p.ICMP[1] >= m.MinCode && p.ICMP[1] <= m.MaxCode)
+	return Sure(m.Type == AnyICMP || p.ICMP[0] == m.Type && p.ICMP[1] >= m.MinCode && p.ICMP[1] <= m.MaxCode)
 }
 
-// anyICMP is iptables' "any", which is stored as a type that does not exist.
-const anyICMP = 255
+// AnyICMP is iptables' "any", which is stored as a type that does not exist.
+const AnyICMP = 255
 
 // AddressType matches the kind of an address, such as LOCAL.
 type AddressType struct {

@@ -1,6 +1,6 @@
-// Package netfilter has the rulesets of Linux's packet filters as values: it parses what
-// iptables-save, ip6tables-save, ebtables-save and ipset save print, and evaluates which
-// rule decides about a packet. It is pure: it asks nothing and changes nothing.
+// Package netfilter has the rulesets of Linux's packet filters as values, and evaluates which rule
+// decides about a packet. Packages saved and nft read rulesets. All are pure: they ask nothing and
+// change nothing.
 //
 // Evaluation is three-valued. A match that depends on what is not known, such as a rate
 // limit, may hold or not; then both ways are followed, and the outcome is certain only if

@@ -1,15 +1,17 @@
-package netfilter
+package saved
 
 import (
 	"fmt"
 	"net/netip"
 	"strconv"
 	"strings"
+
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfilter"
 )
 
 // modules read the options of iptables' matches. What is not in the table, and every option that a
 // reader does not know (errUnknown), may hold or not.
-var modules = map[string]func(Family, option) (Match, error){
+var modules = map[string]func(netfilter.Family, option) (netfilter.Match, error){
 	"tcp": portModule, "udp": portModule, "multiport": portModule, "sctp": neverModule, "dccp": neverModule, "udplite": neverModule,
 	"esp": neverModule, "ah": neverModule, "frag": neverModule, "rt": neverModule, "mh": neverModule,
 	"icmp": icmpModule, "icmp6": icmpModule,
@@ -21,47 +23,47 @@ var modules = map[string]func(Family, option) (Match, error){
 var errUnknown = fmt.Errorf("not known")
 
 // moduleMatches are the conditions of one module.
-func moduleMatches(family Family, module string, all []option) ([]Match, error) {
+func moduleMatches(family netfilter.Family, module string, all []option) ([]netfilter.Match, error) {
 	switch module {
 	case "conntrack", "state":
 		m, err := conntrackModule(all)
 		if err == errUnknown {
-			return []Match{Unknown{module}}, nil
+			return []netfilter.Match{netfilter.Unknown{Text: module}}, nil
 		}
-		return []Match{m}, err
+		return []netfilter.Match{m}, err
 	case "addrtype":
 		all = joinLimits(all)
 	case "rpfilter":
-		return []Match{rpfilterModule(all)}, nil
+		return []netfilter.Match{rpfilterModule(all)}, nil
 	}
 	read := modules[module]
 	if read == nil {
-		return []Match{Unknown{module}}, nil
+		return []netfilter.Match{netfilter.Unknown{Text: module}}, nil
 	}
-	var matches []Match
+	var matches []netfilter.Match
 	for _, o := range all {
 		m, err := read(family, o)
 		if err == errUnknown {
-			m, err = Unknown{module + " " + o.name}, nil
+			m, err = netfilter.Unknown{Text: module + " " + o.name}, nil
 		}
 		if err != nil {
 			return nil, fmt.Errorf("%s of %s: %w", o.name, module, err)
 		}
-		matches = append(matches, Invert(o.not, m))
+		matches = append(matches, netfilter.Invert(o.not, m))
 	}
 	if len(all) == 0 && (module == "icmp" || module == "icmp6" || module == "comment" || module == "tcp" || module == "udp") {
 		return nil, nil
 	}
 	if len(all) == 0 {
-		return []Match{Unknown{module}}, nil
+		return []netfilter.Match{netfilter.Unknown{Text: module}}, nil
 	}
 	return matches, nil
 }
 
-func portModule(_ Family, o option) (Match, error) {
+func portModule(_ netfilter.Family, o option) (netfilter.Match, error) {
 	switch o.name {
 	case "--syn":
-		return Flags{Mask: FIN | SYN | RST | ACK, Set: SYN}, nil
+		return netfilter.Flags{Mask: netfilter.FIN | netfilter.SYN | netfilter.RST | netfilter.ACK, Set: netfilter.SYN}, nil
 	case "--tcp-flags":
 		if len(o.args) != 2 {
 			return nil, fmt.Errorf("two lists of flags are needed, not %d", len(o.args))
@@ -71,14 +73,14 @@ func portModule(_ Family, o option) (Match, error) {
 			return nil, err
 		}
 		set, err := tcpFlags(o.args[1])
-		return Flags{Mask: mask, Set: set}, err
+		return netfilter.Flags{Mask: mask, Set: set}, err
 	}
-	m := Ports{}
+	m := netfilter.Ports{}
 	switch o.name {
 	case "--sport", "--source-port", "--sports", "--source-ports":
-		m.Side = Source
+		m.Side = netfilter.Source
 	case "--dport", "--destination-port", "--dports", "--destination-ports":
-		m.Side = Destination
+		m.Side = netfilter.Destination
 	case "--ports", "--port":
 		m.Either = true
 	default:
@@ -91,10 +93,10 @@ func portModule(_ Family, o option) (Match, error) {
 	return m, err
 }
 
-func tcpFlags(s string) (TCPFlags, error) {
-	var all TCPFlags
+func tcpFlags(s string) (netfilter.TCPFlags, error) {
+	var all netfilter.TCPFlags
 	for _, name := range strings.Split(s, ",") {
-		f, ok := map[string]TCPFlags{"FIN": FIN, "SYN": SYN, "RST": RST, "PSH": PSH, "ACK": ACK, "URG": URG, "NONE": 0, "ALL": FIN | SYN | RST | PSH | ACK | URG}[name]
+		f, ok := map[string]netfilter.TCPFlags{"FIN": netfilter.FIN, "SYN": netfilter.SYN, "RST": netfilter.RST, "PSH": netfilter.PSH, "ACK": netfilter.ACK, "URG": netfilter.URG, "NONE": 0, "ALL": netfilter.FIN | netfilter.SYN | netfilter.RST | netfilter.PSH | netfilter.ACK | netfilter.URG}[name]
 		if !ok {
 			return 0, fmt.Errorf("%q is no TCP flag", shorten(name))
 		}
@@ -104,9 +106,9 @@ func tcpFlags(s string) (TCPFlags, error) {
 }
 
 // neverModule matches protocols and headers that no packet here has.
-func neverModule(Family, option) (Match, error) { return matchFunc(never), nil }
+func neverModule(netfilter.Family, option) (netfilter.Match, error) { return netfilter.Never{}, nil }
 
-func icmpModule(_ Family, o option) (Match, error) {
+func icmpModule(_ netfilter.Family, o option) (netfilter.Match, error) {
 	if o.name != "--icmp-type" && o.name != "--icmpv6-type" {
 		return nil, errUnknown
 	}
@@ -115,14 +117,14 @@ func icmpModule(_ Family, o option) (Match, error) {
 		return nil, err
 	}
 	if arg == "any" {
-		return ICMPType{Type: anyICMP}, nil
+		return netfilter.ICMPType{Type: netfilter.AnyICMP}, nil
 	}
 	kind, code, hasCode := strings.Cut(arg, "/")
 	n, err := strconv.ParseUint(kind, 10, 8)
 	if err != nil {
 		return nil, errUnknown // a name; the savers print numbers
 	}
-	m := ICMPType{Type: int(n), MaxCode: 255}
+	m := netfilter.ICMPType{Type: int(n), MaxCode: 255}
 	if hasCode {
 		n, err := strconv.ParseUint(code, 10, 8)
 		if err != nil {
@@ -152,8 +154,8 @@ func joinLimits(all []option) []option {
 	return rest
 }
 
-func addrtypeModule(_ Family, o option) (Match, error) {
-	m := AddressType{}
+func addrtypeModule(_ netfilter.Family, o option) (netfilter.Match, error) {
+	m := netfilter.AddressType{}
 	switch {
 	case len(o.args) == 2:
 		m.Link = true
@@ -163,7 +165,7 @@ func addrtypeModule(_ Family, o option) (Match, error) {
 	switch o.name {
 	case "--src-type":
 	case "--dst-type":
-		m.Side = Destination
+		m.Side = netfilter.Destination
 	default:
 		return nil, errUnknown
 	}
@@ -171,12 +173,12 @@ func addrtypeModule(_ Family, o option) (Match, error) {
 	return m, nil
 }
 
-func iprangeModule(_ Family, o option) (Match, error) {
-	m := AddressRange{}
+func iprangeModule(_ netfilter.Family, o option) (netfilter.Match, error) {
+	m := netfilter.AddressRange{}
 	switch o.name {
 	case "--src-range":
 	case "--dst-range":
-		m.Side = Destination
+		m.Side = netfilter.Destination
 	default:
 		return nil, errUnknown
 	}
@@ -197,7 +199,7 @@ func iprangeModule(_ Family, o option) (Match, error) {
 	return m, nil
 }
 
-func markModule(_ Family, o option) (Match, error) {
+func markModule(_ netfilter.Family, o option) (netfilter.Match, error) {
 	if o.name != "--mark" {
 		return nil, errUnknown
 	}
@@ -206,19 +208,19 @@ func markModule(_ Family, o option) (Match, error) {
 		return nil, err
 	}
 	value, mask, err := numberAndMask(arg)
-	return Mark{Value: value, Mask: mask}, err
+	return netfilter.Mark{Value: value, Mask: mask}, err
 }
 
-func connmarkModule(family Family, o option) (Match, error) {
+func connmarkModule(family netfilter.Family, o option) (netfilter.Match, error) {
 	m, err := markModule(family, o)
-	if mark, ok := m.(Mark); ok {
+	if mark, ok := m.(netfilter.Mark); ok {
 		mark.Connection = true
 		m = mark
 	}
 	return m, err
 }
 
-func hopModule(_ Family, o option) (Match, error) {
+func hopModule(_ netfilter.Family, o option) (netfilter.Match, error) {
 	arg, err := o.arg()
 	if err != nil {
 		return nil, err
@@ -229,18 +231,18 @@ func hopModule(_ Family, o option) (Match, error) {
 	}
 	switch strings.TrimPrefix(strings.TrimPrefix(o.name, "--ttl-"), "--hl-") {
 	case "eq":
-		return HopLimit{int(n), int(n)}, nil
+		return netfilter.HopLimit{Min: int(n), Max: int(n)}, nil
 	case "lt":
-		return HopLimit{0, int(n) - 1}, nil
+		return netfilter.HopLimit{Min: 0, Max: int(n) - 1}, nil
 	case "gt":
-		return HopLimit{int(n) + 1, 255}, nil
+		return netfilter.HopLimit{Min: int(n) + 1, Max: 255}, nil
 	}
 	return nil, errUnknown
 }
 
 // rpfilterModule has options that change what the others mean.
-func rpfilterModule(all []option) Match {
-	m, not := ReversePath{}, false
+func rpfilterModule(all []option) netfilter.Match {
+	m, not := netfilter.ReversePath{}, false
 	for _, o := range all {
 		switch o.name {
 		case "--loose":
@@ -249,34 +251,30 @@ func rpfilterModule(all []option) Match {
 			not = true
 		case "--validmark": // rules for routes that depend on marks are not followed anyway
 		default:
-			return Unknown{"rpfilter " + o.name}
+			return netfilter.Unknown{Text: "rpfilter " + o.name}
 		}
 	}
-	return Invert(not, m)
+	return netfilter.Invert(not, m)
 }
 
 // alwaysModule counts or explains.
-func alwaysModule(Family, option) (Match, error) { return Comment{}, nil }
+func alwaysModule(netfilter.Family, option) (netfilter.Match, error) { return netfilter.Comment{}, nil }
 
-// Comment is text for people: it holds for every packet.
-type Comment struct{}
+func physdevModule(_ netfilter.Family, o option) (netfilter.Match, error) {
+	return netfilter.PhysDev{}, nil
+}
 
-// Holds implements Match.
-func (Comment) Holds(*Packet, *Env) Truth { return Yes }
-
-func physdevModule(_ Family, o option) (Match, error) { return PhysDev{}, nil }
-
-func setModule(_ Family, o option) (Match, error) {
+func setModule(_ netfilter.Family, o option) (netfilter.Match, error) {
 	if o.name != "--match-set" || len(o.args) != 2 {
 		return nil, errUnknown
 	}
-	m := InSet{Name: o.args[0]}
+	m := netfilter.InSet{Name: o.args[0]}
 	for _, side := range strings.Split(o.args[1], ",") {
 		switch side {
 		case "src":
-			m.Sides = append(m.Sides, Source)
+			m.Sides = append(m.Sides, netfilter.Source)
 		case "dst":
-			m.Sides = append(m.Sides, Destination)
+			m.Sides = append(m.Sides, netfilter.Destination)
 		default:
 			return nil, fmt.Errorf("%q is neither src nor dst", shorten(side))
 		}
@@ -284,7 +282,7 @@ func setModule(_ Family, o option) (Match, error) {
 	return m, nil
 }
 
-func macModule(_ Family, o option) (Match, error) {
+func macModule(_ netfilter.Family, o option) (netfilter.Match, error) {
 	if o.name != "--mac-source" {
 		return nil, errUnknown
 	}
@@ -292,5 +290,5 @@ func macModule(_ Family, o option) (Match, error) {
 	if err != nil {
 		return nil, err
 	}
-	return MAC{Addr: strings.ToLower(arg), Mask: wholeMAC}, nil
+	return netfilter.MAC{Addr: strings.ToLower(arg), Mask: netfilter.WholeMAC}, nil
 }

@@ -1,18 +1,20 @@
-package netfilter
+package saved
 
 import (
 	"fmt"
 	"net/netip"
 	"strings"
+
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfilter"
 )
 
 // conntrackModule reads the options of the modules conntrack and state.
-func conntrackModule(all []option) (Conntrack, error) {
-	var m Conntrack
+func conntrackModule(all []option) (netfilter.Conntrack, error) {
+	var m netfilter.Conntrack
 	for _, o := range all {
 		arg, err := o.arg()
 		if err == nil {
-			err = m.option(o, arg)
+			err = conntrackOption(&m, o, arg)
 		}
 		if err == errUnknown {
 			return m, err
@@ -24,7 +26,7 @@ func conntrackModule(all []option) (Conntrack, error) {
 	return m, nil
 }
 
-func (m *Conntrack) option(o option, arg string) error {
+func conntrackOption(m *netfilter.Conntrack, o option, arg string) error {
 	switch o.name {
 	case "--ctstate", "--state":
 		m.States, m.NotStates = strings.Split(arg, ","), o.not
@@ -46,16 +48,16 @@ func (m *Conntrack) option(o option, arg string) error {
 	}
 	for i, name := range []string{"orig", "repl"} {
 		for j, side := range []string{"src", "dst"} {
-			end := End(2*i + j)
+			end := netfilter.End(2*i + j)
 			switch o.name {
 			case "--ct" + name + side:
-				return m.network(end, arg, o.not)
+				return conntrackNet(m, end, arg, o.not)
 			case "--ct" + name + side + "port":
 				ranges, err := portRanges(strings.ReplaceAll(arg, "-", ":"))
 				if err != nil || len(ranges) != 1 {
 					return fmt.Errorf("%q is no port", shorten(arg))
 				}
-				m.Ports = append(m.Ports, TuplePorts{End: end, Ports: ranges[0], Not: o.not})
+				m.Ports = append(m.Ports, netfilter.TuplePorts{End: end, Ports: ranges[0], Not: o.not})
 				return nil
 			}
 		}
@@ -63,20 +65,20 @@ func (m *Conntrack) option(o option, arg string) error {
 	return errUnknown
 }
 
-func (m *Conntrack) network(end End, arg string, not bool) error {
-	family := IPv4
+func conntrackNet(m *netfilter.Conntrack, end netfilter.End, arg string, not bool) error {
+	family := netfilter.IPv4
 	if strings.Contains(arg, ":") {
-		family = IPv6
+		family = netfilter.IPv6
 	}
-	read, err := addressMatch(family, Source, arg)
+	read, err := addressMatch(family, netfilter.Source, arg)
 	if err != nil {
 		return err
 	}
-	a, ok := read.(Address)
+	a, ok := read.(netfilter.Address)
 	if !ok {
 		return errUnknown
 	}
-	m.Nets = append(m.Nets, TupleNet{End: end, Net: a.Net, Not: not})
+	m.Nets = append(m.Nets, netfilter.TupleNet{End: end, Net: a.Net, Not: not})
 	return nil
 }
 

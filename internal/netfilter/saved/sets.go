@@ -1,4 +1,4 @@
-package netfilter
+package saved
 
 import (
 	"fmt"
@@ -6,24 +6,26 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfilter"
 )
 
 // ParseSets reads what `ipset save` prints: "create NAME TYPE …" and "add NAME ENTRY …".
-func ParseSets(lines []string) (map[string]*Set, error) {
-	all := map[string]*Set{}
+func ParseSets(lines []string) (map[string]*netfilter.Set, error) {
+	all := map[string]*netfilter.Set{}
 	for i, line := range lines {
 		fields := strings.Fields(line)
 		switch {
 		case len(fields) == 0:
 		case len(fields) >= 3 && fields[0] == "create":
 			_, kinds, _ := strings.Cut(fields[2], ":")
-			all[fields[1]] = &Set{Fields: strings.Split(kinds, ","), Unknown: fields[2] == "list:set"}
+			all[fields[1]] = &netfilter.Set{Fields: strings.Split(kinds, ","), Unknown: fields[2] == "list:set"}
 		case len(fields) >= 3 && fields[0] == "add":
 			s := all[fields[1]]
 			if s == nil {
 				return nil, fmt.Errorf("ipset save, line %d: %q is added to a set that is not there", i+1, shorten(fields[2]))
 			}
-			s.add(fields[2], slices.Contains(fields[3:], "nomatch"))
+			addEntry(s, fields[2], slices.Contains(fields[3:], "nomatch"))
 		default:
 			return nil, fmt.Errorf("ipset save, line %d: %q is neither a set nor an entry", i+1, shorten(line))
 		}
@@ -31,10 +33,10 @@ func ParseSets(lines []string) (map[string]*Set, error) {
 	return all, nil
 }
 
-// add adds an entry as ipset writes it: "10.0.0.0/8", "10.0.0.1,tcp:80". What it cannot
+// addEntry adds an entry as ipset writes it: "10.0.0.0/8", "10.0.0.1,tcp:80". What it cannot
 // read makes the set unknown.
-func (s *Set) add(text string, noMatch bool) {
-	e := SetEntry{NoMatch: noMatch}
+func addEntry(s *netfilter.Set, text string, noMatch bool) {
+	e := netfilter.SetEntry{NoMatch: noMatch}
 	parts := strings.Split(text, ",")
 	if len(parts) != len(s.Fields) {
 		s.Unknown = true

@@ -1,10 +1,12 @@
-package netfilter
+package saved
 
 import (
 	"fmt"
 	"net/netip"
 	"strconv"
 	"strings"
+
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfilter"
 )
 
 // unknownProtocol is the number of a protocol that no packet here has.
@@ -15,13 +17,13 @@ func protocolNumber(name string) int {
 	case "all", "ip", "0":
 		return 0
 	case "tcp":
-		return TCP
+		return netfilter.TCP
 	case "udp":
-		return UDP
+		return netfilter.UDP
 	case "icmp":
-		return ICMP
+		return netfilter.ICMP
 	case "ipv6-icmp", "icmpv6":
-		return ICMPv6
+		return netfilter.ICMPv6
 	}
 	if n, err := strconv.ParseUint(name, 0, 8); err == nil {
 		return int(n)
@@ -30,29 +32,29 @@ func protocolNumber(name string) int {
 }
 
 // addressMatch reads "10.0.0.0/8", "10.0.0.1" or "10.0.0.0/255.0.0.255".
-func addressMatch(family Family, side Side, s string) (Match, error) {
+func addressMatch(family netfilter.Family, side netfilter.Side, s string) (netfilter.Match, error) {
 	text, mask, hasMask := strings.Cut(s, "/")
 	a, err := netip.ParseAddr(text)
-	if err != nil || a.Is4() != (family == IPv4) || a.Zone() != "" {
+	if err != nil || a.Is4() != (family == netfilter.IPv4) || a.Zone() != "" {
 		return nil, fmt.Errorf("%q is no address of %s", shorten(s), family)
 	}
 	if !hasMask {
-		return Address{side, netip.PrefixFrom(a, a.BitLen())}, nil
+		return netfilter.Address{Side: side, Net: netip.PrefixFrom(a, a.BitLen())}, nil
 	}
 	if bits, err := strconv.Atoi(mask); err == nil && bits >= 0 && bits <= a.BitLen() {
-		return Address{side, netip.PrefixFrom(a, bits).Masked()}, nil
+		return netfilter.Address{Side: side, Net: netip.PrefixFrom(a, bits).Masked()}, nil
 	}
 	m, err := netip.ParseAddr(mask)
 	if err != nil || m.Is4() != a.Is4() {
 		return nil, fmt.Errorf("%q has the mask %q", shorten(s), shorten(mask))
 	}
 	if bits, ok := prefixLength(m); ok {
-		return Address{side, netip.PrefixFrom(a, bits).Masked()}, nil
+		return netfilter.Address{Side: side, Net: netip.PrefixFrom(a, bits).Masked()}, nil
 	}
 	if !a.Is4() {
-		return Unknown{"address with the mask " + mask}, nil
+		return netfilter.Unknown{Text: "address with the mask " + mask}, nil
 	}
-	return Masked{side, a.As4(), m.As4()}, nil
+	return netfilter.Masked{Side: side, Addr: a.As4(), Mask: m.As4()}, nil
 }
 
 // prefixLength is the length of a mask without holes.
@@ -110,5 +112,3 @@ func numberAndMask(s string) (value, mask uint32, err error) {
 	}
 	return uint32(v), uint32(m), nil
 }
-
-func never(*Packet, *Env) Truth { return No }

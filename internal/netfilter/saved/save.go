@@ -1,27 +1,31 @@
-package netfilter
+// Package saved reads what iptables-save, ip6tables-save, ebtables-save and ipset save print into the
+// values of package netfilter.
+package saved
 
 import (
 	"bufio"
 	"bytes"
 	"fmt"
 	"strings"
+
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfilter"
 )
 
 // dialect is what the savers' formats differ in.
 type dialect struct {
 	family string
 	// rule reads a rule's options into r.
-	rule func(r *Rule, all []option) error
+	rule func(r *netfilter.Rule, all []option) error
 	// base are the built-in chains by table and name.
-	base func(table, chain string) (Hook, int, ChainType, bool)
+	base func(table, chain string) (netfilter.Hook, int, netfilter.ChainType, bool)
 }
 
 // maxLine bounds a line of a ruleset.
 const maxLine = 1 << 20
 
-// ParseSave reads what a saver prints: iptables-save, ip6tables-save or ebtables-save, of
+// Parse reads what a saver prints: iptables-save, ip6tables-save or ebtables-save, of
 // either backend. Lines that begin with "#" are comments. Errors name the line.
-func ParseSave(tool Tool, backend Backend, data []byte) ([]*Table, error) {
+func Parse(tool netfilter.Tool, backend netfilter.Backend, data []byte) ([]*netfilter.Table, error) {
 	d, err := dialectOf(tool)
 	if err != nil {
 		return nil, err
@@ -40,18 +44,18 @@ func ParseSave(tool Tool, backend Backend, data []byte) ([]*Table, error) {
 		return nil, fmt.Errorf("%s-save of the %s backend, line %d: %w", tool, backend, n+1, err)
 	}
 	for _, t := range p.tables {
-		t.resolve()
+		resolve(t)
 	}
 	return p.tables, nil
 }
 
-func dialectOf(tool Tool) (dialect, error) {
+func dialectOf(tool netfilter.Tool) (dialect, error) {
 	switch tool {
-	case IPTables:
-		return dialect{family: "ip", rule: ipRule(IPv4), base: ipBase}, nil
-	case IP6Tables:
-		return dialect{family: "ip6", rule: ipRule(IPv6), base: ipBase}, nil
-	case EBTables:
+	case netfilter.IPTables:
+		return dialect{family: "ip", rule: ipRule(netfilter.IPv4), base: ipBase}, nil
+	case netfilter.IP6Tables:
+		return dialect{family: "ip6", rule: ipRule(netfilter.IPv6), base: ipBase}, nil
+	case netfilter.EBTables:
 		return dialect{family: "bridge", rule: frameRule, base: frameBase}, nil
 	}
 	return dialect{}, fmt.Errorf("%s has no format of its own for saved rules", tool)
@@ -59,10 +63,10 @@ func dialectOf(tool Tool) (dialect, error) {
 
 type saveParser struct {
 	dialect
-	tool    Tool
-	backend Backend
-	tables  []*Table
-	table   *Table // nil outside
+	tool    netfilter.Tool
+	backend netfilter.Backend
+	tables  []*netfilter.Table
+	table   *netfilter.Table // nil outside
 }
 
 func (p *saveParser) line(s string) error {
@@ -102,7 +106,7 @@ func (p *saveParser) newTable(name string) error {
 			return fmt.Errorf("table %s is there twice", shorten(name))
 		}
 	}
-	p.table = &Table{Tool: p.tool, Backend: p.backend, Family: p.family, Name: name}
+	p.table = &netfilter.Table{Tool: p.tool, Backend: p.backend, Family: p.family, Name: name}
 	p.tables = append(p.tables, p.table)
 	return nil
 }
@@ -118,18 +122,18 @@ func (p *saveParser) newChain(s string) error {
 	}
 	switch fields[1] {
 	case "ACCEPT":
-		c.Policy = Accept
+		c.Policy = netfilter.Accept
 	case "DROP":
-		c.Policy = Drop
+		c.Policy = netfilter.Drop
 	case "-", "RETURN":
-		c.Policy = Return
+		c.Policy = netfilter.Return
 	default:
 		return fmt.Errorf("chain %s has the policy %q", shorten(c.Name), shorten(fields[1]))
 	}
 	if hook, priority, kind, ok := p.base(p.table.Name, c.Name); ok {
 		c.Hook, c.Priority, c.Type = hook, priority, kind
-		if c.Policy == Return {
-			c.Policy = Accept
+		if c.Policy == netfilter.Return {
+			c.Policy = netfilter.Accept
 		}
 	}
 	return nil
@@ -150,7 +154,7 @@ func (p *saveParser) newRule(s string) error {
 	if err != nil {
 		return err
 	}
-	r := &Rule{Chain: c, Number: len(c.Rules) + 1, Text: rest}
+	r := &netfilter.Rule{Chain: c, Number: len(c.Rules) + 1, Text: rest}
 	if err := p.rule(r, all); err != nil {
 		return fmt.Errorf("rule %q: %w", shorten(rest), err)
 	}
@@ -160,7 +164,7 @@ func (p *saveParser) newRule(s string) error {
 
 // resolve notes which rules call chains that are not there: an extension that is not known
 // looks the same.
-func (t *Table) resolve() {
+func resolve(t *netfilter.Table) {
 	for _, c := range t.Chains {
 		for _, r := range c.Rules {
 			if r.Target.Call != "" && t.Chain(r.Target.Call) == nil {
@@ -186,12 +190,12 @@ const (
 	prioBridgeSNAT   = 300
 )
 
-func ipBase(table, chain string) (Hook, int, ChainType, bool) {
-	hook, ok := map[string]Hook{"PREROUTING": Prerouting, "INPUT": Input, "FORWARD": Forward, "OUTPUT": Output, "POSTROUTING": Postrouting}[chain]
+func ipBase(table, chain string) (netfilter.Hook, int, netfilter.ChainType, bool) {
+	hook, ok := map[string]netfilter.Hook{"PREROUTING": netfilter.Prerouting, "INPUT": netfilter.Input, "FORWARD": netfilter.Forward, "OUTPUT": netfilter.Output, "POSTROUTING": netfilter.Postrouting}[chain]
 	if !ok {
 		return "", 0, "", false
 	}
-	kind, priority := FilterType, prioFilter
+	kind, priority := netfilter.FilterType, prioFilter
 	switch table {
 	case "raw":
 		priority = prioRaw
@@ -200,27 +204,27 @@ func ipBase(table, chain string) (Hook, int, ChainType, bool) {
 	case "security":
 		priority = prioSecurity
 	case "nat":
-		kind, priority = NATType, prioDNAT
-		if hook == Input || hook == Postrouting {
+		kind, priority = netfilter.NATType, prioDNAT
+		if hook == netfilter.Input || hook == netfilter.Postrouting {
 			priority = prioSNAT
 		}
 	}
 	return hook, priority, kind, true
 }
 
-func frameBase(table, chain string) (Hook, int, ChainType, bool) {
+func frameBase(table, chain string) (netfilter.Hook, int, netfilter.ChainType, bool) {
 	type place struct{ table, chain string }
 	at, ok := map[place]struct {
-		hook     Hook
+		hook     netfilter.Hook
 		priority int
 	}{
-		{"broute", "BROUTING"}: {Brouting, prioBrouting},
-		{"nat", "PREROUTING"}:  {Prerouting, prioBridgeDNAT},
-		{"nat", "OUTPUT"}:      {Output, prioBridgeOther - 100},
-		{"nat", "POSTROUTING"}: {Postrouting, prioBridgeSNAT},
-		{"filter", "INPUT"}:    {Input, prioBridgeFilter},
-		{"filter", "FORWARD"}:  {Forward, prioBridgeFilter},
-		{"filter", "OUTPUT"}:   {Output, prioBridgeOther},
+		{"broute", "BROUTING"}: {netfilter.Brouting, prioBrouting},
+		{"nat", "PREROUTING"}:  {netfilter.Prerouting, prioBridgeDNAT},
+		{"nat", "OUTPUT"}:      {netfilter.Output, prioBridgeOther - 100},
+		{"nat", "POSTROUTING"}: {netfilter.Postrouting, prioBridgeSNAT},
+		{"filter", "INPUT"}:    {netfilter.Input, prioBridgeFilter},
+		{"filter", "FORWARD"}:  {netfilter.Forward, prioBridgeFilter},
+		{"filter", "OUTPUT"}:   {netfilter.Output, prioBridgeOther},
 	}[place{table, chain}]
-	return at.hook, at.priority, FilterType, ok
+	return at.hook, at.priority, netfilter.FilterType, ok
 }

@@ -1,8 +1,10 @@
-package netfilter
+package saved
+
+import "github.com/docker-vpn-helper/docker-vpn-helper/internal/netfilter"
 
 // ipRule reads the rules of iptables, or of ip6tables.
-func ipRule(family Family) func(*Rule, []option) error {
-	return func(r *Rule, all []option) error {
+func ipRule(family netfilter.Family) func(*netfilter.Rule, []option) error {
+	return func(r *netfilter.Rule, all []option) error {
 		module, of := "", []option(nil)
 		flush := func() error {
 			if module == "" && len(of) == 0 {
@@ -42,13 +44,13 @@ func ipRule(family Family) func(*Rule, []option) error {
 }
 
 // coreMatch reads an option that belongs to no module; core is false for all others.
-func coreMatch(family Family, o option) (m Match, core bool, err error) {
-	side := Source
+func coreMatch(family netfilter.Family, o option) (m netfilter.Match, core bool, err error) {
+	side := netfilter.Source
 	switch o.name {
 	case "-d", "-o":
-		side = Destination
+		side = netfilter.Destination
 	case "-f":
-		return Invert(o.not, matchFunc(never)), true, nil // no packet here is a later fragment
+		return netfilter.Invert(o.not, netfilter.Never{}), true, nil // no packet here is a later fragment
 	case "-s", "-i", "-p":
 	default:
 		return nil, false, nil
@@ -59,11 +61,11 @@ func coreMatch(family Family, o option) (m Match, core bool, err error) {
 	}
 	switch o.name {
 	case "-p":
-		m = Protocol{Number: protocolNumber(arg)}
+		m = netfilter.Protocol{Number: protocolNumber(arg)}
 	case "-i", "-o":
-		m = Interface{Side: side, Name: arg}
+		m = netfilter.Interface{Side: side, Name: arg}
 	default:
 		m, err = addressMatch(family, side, arg)
 	}
-	return Invert(o.not, m), true, err
+	return netfilter.Invert(o.not, m), true, err
 }

@@ -1,10 +1,12 @@
-package netfilter
+package saved
 
 import (
 	"fmt"
 	"net/netip"
 	"slices"
 	"strings"
+
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfilter"
 )
 
 // bystanders are targets after which the next rule decides.
@@ -15,7 +17,7 @@ var bystanders = []string{
 
 // ipTarget reads a target of iptables and its options. What is none of its own targets is
 // a chain; see Table.resolve.
-func ipTarget(r *Rule, o option, rest []option) error {
+func ipTarget(r *netfilter.Rule, o option, rest []option) error {
 	name, err := o.arg()
 	if err != nil {
 		return err
@@ -23,13 +25,13 @@ func ipTarget(r *Rule, o option, rest []option) error {
 	t := &r.Target
 	switch name {
 	case "ACCEPT":
-		t.Verdict = Accept
+		t.Verdict = netfilter.Accept
 	case "DROP", "REJECT":
-		t.Verdict = Drop
+		t.Verdict = netfilter.Drop
 	case "RETURN":
-		t.Verdict = Return
+		t.Verdict = netfilter.Return
 	case "QUEUE", "NFQUEUE", "TPROXY", "SYNPROXY", "NETMAP":
-		t.Verdict, r.Note = Unsure, "what "+name+" does with the packet is not known"
+		t.Verdict, r.Note = netfilter.Unsure, "what "+name+" does with the packet is not known"
 	case "DNAT", "SNAT", "MASQUERADE", "REDIRECT":
 		return natTarget(r, name, rest)
 	case "MARK", "CONNMARK":
@@ -37,10 +39,10 @@ func ipTarget(r *Rule, o option, rest []option) error {
 		return err
 	case "CT":
 		if len(rest) > 0 && rest[0].name == "--notrack" {
-			t.Change = Untrack{}
+			t.Change = netfilter.Untrack{}
 		}
 	case "NOTRACK":
-		t.Change = Untrack{}
+		t.Change = netfilter.Untrack{}
 	default:
 		if !slices.Contains(bystanders, name) {
 			t.Call, t.Goto = name, o.name == "-g"
@@ -49,12 +51,12 @@ func ipTarget(r *Rule, o option, rest []option) error {
 	return nil
 }
 
-func natTarget(r *Rule, name string, rest []option) error {
-	nat := &Translation{Side: Destination, Own: name == "MASQUERADE" || name == "REDIRECT"}
+func natTarget(r *netfilter.Rule, name string, rest []option) error {
+	nat := &netfilter.Translation{Side: netfilter.Destination, Own: name == "MASQUERADE" || name == "REDIRECT"}
 	if name == "SNAT" || name == "MASQUERADE" {
-		nat.Side = Source
+		nat.Side = netfilter.Source
 	}
-	r.Target = Target{Verdict: Accept, NAT: nat}
+	r.Target = netfilter.Target{Verdict: netfilter.Accept, NAT: nat}
 	for _, o := range rest {
 		switch o.name {
 		case "--to-destination", "--to-source", "--to-ports":
@@ -70,10 +72,10 @@ func natTarget(r *Rule, name string, rest []option) error {
 		}
 		to, ok := parseEndpoint(arg)
 		if !ok || nat.To != (netip.AddrPort{}) {
-			if nat.Side == Source {
+			if nat.Side == netfilter.Source {
 				continue // no rule behind it sees the source
 			}
-			r.Target, r.Note = Target{Verdict: Unsure}, "which address "+name+" chooses is not known"
+			r.Target, r.Note = netfilter.Target{Verdict: netfilter.Unsure}, "which address "+name+" chooses is not known"
 			return nil
 		}
 		nat.To = to
@@ -83,7 +85,7 @@ func natTarget(r *Rule, name string, rest []option) error {
 
 // markTarget reads MARK and CONNMARK. The savers print --set-xmark, --save-mark and
 // --restore-mark.
-func markTarget(name string, rest []option) (Change, error) {
+func markTarget(name string, rest []option) (netfilter.Change, error) {
 	connection := name == "CONNMARK"
 	copying, masks := "", map[string]uint32{"--nfmask": ^uint32(0), "--ctmask": ^uint32(0)}
 	for _, o := range rest {
@@ -101,31 +103,31 @@ func markTarget(name string, rest []option) (Change, error) {
 		}
 		switch o.name {
 		case "--set-xmark":
-			return SetMark{connection, value, mask}, nil
+			return netfilter.SetMark{Connection: connection, Value: value, Mask: mask}, nil
 		case "--set-mark":
-			return SetMark{connection, value, mask | value}, nil
+			return netfilter.SetMark{Connection: connection, Value: value, Mask: mask | value}, nil
 		case "--and-mark":
-			return SetMark{connection, 0, ^value}, nil
+			return netfilter.SetMark{Connection: connection, Value: 0, Mask: ^value}, nil
 		case "--or-mark":
-			return SetMark{connection, value, value}, nil
+			return netfilter.SetMark{Connection: connection, Value: value, Mask: value}, nil
 		case "--xor-mark":
-			return SetMark{connection, value, 0}, nil
+			return netfilter.SetMark{Connection: connection, Value: value, Mask: 0}, nil
 		case "--nfmask", "--ctmask":
 			masks[o.name] = value
 		case "--mask":
 			masks["--nfmask"], masks["--ctmask"] = value, value
 		default:
-			return SpoilMark{}, nil
+			return netfilter.SpoilMark{}, nil
 		}
 	}
 	switch copying {
 	case "--save-mark":
-		return CopyMark{Save: true, From: masks["--nfmask"], Set: masks["--ctmask"]}, nil
+		return netfilter.CopyMark{Save: true, From: masks["--nfmask"], Set: masks["--ctmask"]}, nil
 	case "--restore-mark":
-		return CopyMark{From: masks["--ctmask"], Set: masks["--nfmask"]}, nil
+		return netfilter.CopyMark{From: masks["--ctmask"], Set: masks["--nfmask"]}, nil
 	}
 	if strings.HasPrefix(name, "CONN") || len(rest) > 0 {
 		return nil, fmt.Errorf("%s without what it sets", name)
 	}
-	return SpoilMark{}, nil
+	return netfilter.SpoilMark{}, nil
 }

@@ -1,0 +1,189 @@
+package saved
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfilter"
+)
+
+// frameRule reads the rules of ebtables.
+func frameRule(r *netfilter.Rule, all []option) error {
+	for i, o := range all {
+		if o.name == "-j" {
+			return frameTarget(r, o, append(all[:i:i], all[i+1:]...))
+		}
+	}
+	return frameMatches(r, all)
+}
+
+func frameTarget(r *netfilter.Rule, o option, rest []option) error {
+	name, err := o.arg()
+	if err != nil {
+		return err
+	}
+	var matches []option
+	after := "" // the verdict behind a target that does something first
+	for _, o := range rest {
+		switch {
+		case strings.HasSuffix(o.name, "-target") && len(o.args) == 1:
+			after = o.args[0]
+		case strings.HasPrefix(o.name, "--mark-set"), strings.HasPrefix(o.name, "--mark-or"), strings.HasPrefix(o.name, "--mark-and"), strings.HasPrefix(o.name, "--mark-xor"),
+			strings.HasPrefix(o.name, "--to-"), strings.HasPrefix(o.name, "--set-mark"), o.name == "--arpreply-mac", o.name == "--snat-arp":
+		default:
+			matches = append(matches, o)
+		}
+	}
+	t := &r.Target
+	switch name {
+	case "ACCEPT":
+		t.Verdict = netfilter.Accept
+	case "DROP":
+		t.Verdict = netfilter.Drop
+	case "RETURN":
+		t.Verdict = netfilter.Return
+	case "CONTINUE":
+	case "mark":
+		t.Change, t.Verdict = netfilter.SpoilMark{}, frameVerdict(after, netfilter.Accept)
+	case "snat":
+		t.Verdict = frameVerdict(after, netfilter.Accept)
+	case "dnat", "redirect", "arpreply":
+		t.Verdict, r.Note = netfilter.Unsure, "what "+name+" does with the frame is not followed"
+	default:
+		t.Call = name
+	}
+	return frameMatches(r, matches)
+}
+
+func frameVerdict(name string, without netfilter.Verdict) netfilter.Verdict {
+	for _, v := range []netfilter.Verdict{netfilter.Accept, netfilter.Drop, netfilter.Return, netfilter.Continue} {
+		if v.String() == name {
+			return v
+		}
+	}
+	return without
+}
+
+func frameMatches(r *netfilter.Rule, all []option) error {
+	for _, o := range all {
+		if strings.HasPrefix(o.name, "--log") || strings.HasPrefix(o.name, "--nflog") || strings.HasPrefix(o.name, "--ulog") {
+			continue
+		}
+		m, err := frameMatch(o)
+		if err == errUnknown {
+			m, err = netfilter.Unknown{Text: o.name}, nil
+		}
+		if err != nil {
+			return fmt.Errorf("%s: %w", o.name, err)
+		}
+		r.Matches = append(r.Matches, netfilter.Invert(o.not, m))
+	}
+	return nil
+}
+
+func frameMatch(o option) (netfilter.Match, error) {
+	arg, err := o.arg()
+	if err != nil {
+		return nil, errUnknown
+	}
+	side := netfilter.Source
+	if strings.HasSuffix(o.name, "-dst") || strings.HasSuffix(o.name, "dport") || strings.HasSuffix(o.name, "-destination") || strings.HasSuffix(o.name, "destination-port") {
+		side = netfilter.Destination
+	}
+	switch o.name {
+	case "-p":
+		return frameFamily(arg)
+	case "-i", "-o":
+		return netfilter.Interface{Side: sideOf(o.name == "-o"), Name: arg}, nil
+	case "--logical-in", "--logical-out":
+		return netfilter.BridgeName{Side: sideOf(o.name == "--logical-out"), Name: arg}, nil
+	case "-s", "-d":
+		return frameMAC(sideOf(o.name == "-d"), arg)
+	case "--arp-op", "--arp-opcode":
+		return arpOperation(arg)
+	case "--arp-ip-src", "--arp-ip-dst":
+		m, err := addressMatch(netfilter.IPv4, side, arg)
+		return netfilter.OfFamily{Family: netfilter.ARP, Match: orUnknown(m, err)}, err
+	case "--ip-src", "--ip-source", "--ip-dst", "--ip-destination":
+		m, err := addressMatch(netfilter.IPv4, side, arg)
+		return netfilter.OfFamily{Family: netfilter.IPv4, Match: orUnknown(m, err)}, err
+	case "--ip6-src", "--ip6-source", "--ip6-dst", "--ip6-destination":
+		m, err := addressMatch(netfilter.IPv6, side, arg)
+		return netfilter.OfFamily{Family: netfilter.IPv6, Match: orUnknown(m, err)}, err
+	case "--ip-proto", "--ip-protocol":
+		return netfilter.OfFamily{Family: netfilter.IPv4, Match: netfilter.Protocol{Number: protocolNumber(arg)}}, nil
+	case "--ip6-proto", "--ip6-protocol":
+		return netfilter.OfFamily{Family: netfilter.IPv6, Match: netfilter.Protocol{Number: protocolNumber(arg)}}, nil
+	case "--ip-sport", "--ip-source-port", "--ip-dport", "--ip-destination-port":
+		ranges, err := portRanges(arg)
+		return netfilter.OfFamily{Family: netfilter.IPv4, Match: netfilter.Ports{Side: side, Ranges: ranges}}, err
+	case "--ip6-sport", "--ip6-source-port", "--ip6-dport", "--ip6-destination-port":
+		ranges, err := portRanges(arg)
+		return netfilter.OfFamily{Family: netfilter.IPv6, Match: netfilter.Ports{Side: side, Ranges: ranges}}, err
+	case "--mark":
+		value, mask, err := numberAndMask(arg)
+		return netfilter.Mark{Value: value, Mask: mask}, err
+	}
+	return nil, errUnknown
+}
+
+// orUnknown is m, also where it could not be read.
+func orUnknown(m netfilter.Match, err error) netfilter.Match {
+	if err != nil {
+		return netfilter.Unknown{}
+	}
+	return m
+}
+
+func sideOf(destination bool) netfilter.Side {
+	if destination {
+		return netfilter.Destination
+	}
+	return netfilter.Source
+}
+
+func frameFamily(name string) (netfilter.Match, error) {
+	f, ok := map[string]netfilter.Family{"ARP": netfilter.ARP, "IPV4": netfilter.IPv4, "IPV6": netfilter.IPv6, "0806": netfilter.ARP, "0800": netfilter.IPv4, "86DD": netfilter.IPv6}[strings.TrimPrefix(strings.ToUpper(name), "0X")]
+	if !ok {
+		if n, err := strconv.ParseUint(name, 0, 16); err == nil {
+			f, ok = map[uint64]netfilter.Family{0x806: netfilter.ARP, 0x800: netfilter.IPv4, 0x86dd: netfilter.IPv6}[n]
+		}
+	}
+	if !ok {
+		return netfilter.Never{}, nil // no frame here is of another family
+	}
+	return netfilter.FrameFamily{Family: f}, nil
+}
+
+func arpOperation(arg string) (netfilter.Match, error) {
+	switch strings.ToLower(arg) {
+	case "request":
+		return netfilter.ARPOperation{Number: 1}, nil
+	case "reply":
+		return netfilter.ARPOperation{Number: 2}, nil
+	}
+	n, err := strconv.ParseUint(arg, 0, 16)
+	if err != nil {
+		return netfilter.Never{}, nil // Request_Reverse and the like
+	}
+	return netfilter.ARPOperation{Number: int(n)}, nil
+}
+
+// frameMAC reads "02:42:ac:11:00:02", "01:00:00:00:00:00/01:00:00:00:00:00" and the names
+// of ebtables(8).
+func frameMAC(side netfilter.Side, arg string) (netfilter.Match, error) {
+	if named, ok := map[string]string{
+		"Unicast": "00:00:00:00:00:00/01:00:00:00:00:00", "Multicast": "01:00:00:00:00:00/01:00:00:00:00:00",
+		"Broadcast": "ff:ff:ff:ff:ff:ff/ff:ff:ff:ff:ff:ff", "BGA": "01:80:c2:00:00:00/ff:ff:ff:ff:ff:ff",
+	}[arg]; ok {
+		arg = named
+	}
+	text, maskText, hasMask := strings.Cut(arg, "/")
+	m := netfilter.MAC{Side: side, Addr: strings.ToLower(text), Mask: netfilter.WholeMAC}
+	_, err := netfilter.ParseMAC(text)
+	if err == nil && hasMask {
+		m.Mask, err = netfilter.ParseMAC(maskText)
+	}
+	return m, err
+}
