@@ -61,6 +61,18 @@ func (a *Access) ConnectionLost(err error) bool {
 	return true
 }
 
+// TakeOver uses the connection that another Access has to the same docker host, if it has
+// one. The other one has none then.
+func (a *Access) TakeOver(from *Access) {
+	c, _ := from.client.Peek()
+	if c == nil || c.Lost() != nil {
+		return
+	}
+	from.client.Forget()
+	_, _ = a.client.Get(context.Background(), func() (*sshhost.Client, error) { return c, nil })
+	a.made.Store(from.made.Load())
+}
+
 // Drop ends the connection; the next use logs in again.
 func (a *Access) Drop() {
 	a.disconnect()

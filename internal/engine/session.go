@@ -84,12 +84,13 @@ func Lock(ctx context.Context, w Work) (*Session, error) {
 	return s, nil
 }
 
-// reopen opens the machine anew.
+// reopen opens the machine anew, over the same connections.
 func (s *Session) reopen() error {
 	t, err := s.Open()
 	if err != nil {
 		return err
 	}
+	t.TakeConnections(s.Target)
 	s.Target.Close()
 	s.Target = t
 	return nil

@@ -74,6 +74,17 @@ func (t *Target) Close() {
 	}
 }
 
+// TakeConnections uses the connections of another Target of the same docker host, so that no
+// new login is needed. The other one has none then.
+func (t *Target) TakeConnections(from *Target) {
+	if t.SSH != nil && from.SSH != nil {
+		t.SSH.TakeOver(from.SSH)
+	}
+	if from.UserSSH != nil {
+		t.UserSSH, from.UserSSH = from.UserSSH, nil
+	}
+}
+
 // Endpoint is the endpoint that docker should use, as text; "" where config.json cannot
 // be read, and where nothing could be made to lead to the machine.
 func (t *Target) Endpoint(ctx context.Context) string {
