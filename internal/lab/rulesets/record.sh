@@ -183,7 +183,9 @@ vip 10.96.0.12
 		'clusterCIDR: 10.2.0.0/16' 'detectLocalMode: ClusterCIDR' 'clientConnection: {kubeconfig: /run/kubeconfig, contentType: application/json}' \
 		'conntrack: {maxPerCore: 0, min: 0, tcpEstablishedTimeout: 0s, tcpCloseWaitTimeout: 0s}' >/run/config
 	/opt/bin/kube-proxy --config /run/config --v=2 2>/run/kube.log >&2 &
-	await sh -c 'iptables-save -t nat | grep -q 30080' || { tail -n 30 /run/kube.log >&2; return 1; }
+	for tool in iptables ip6tables; do # IPv6 comes later, and its last table is nat
+		await sh -c "$tool-save -t nat | grep -q -e '-A KUBE-POSTROUTING'" || { tail -n 30 /run/kube.log >&2; return 1; }
+	done
 }
 
 network
