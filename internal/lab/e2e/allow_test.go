@@ -10,8 +10,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/await"
 )
 
 // closedWorld is the contest's docker host with a third container, IPv6 on its public side,
@@ -180,12 +178,4 @@ func TestAllowContest(t *testing.T) {
 	s.same("rules after undo", before, s.ruleLines())
 	s.same("files after undo", files, s.root("find /etc/systemd /opt /etc/docker-vpn-helper -type f 2>/dev/null | sort | xargs md5sum"))
 	s.wantOpen("undone", "web1")
-}
-
-// await is awaits.Until with this test's patience.
-func (s *scene) await(what string, holds func() bool) time.Duration {
-	s.Helper()
-	began := time.Now()
-	s.must(await.Until(s.ctx(), what, func() (bool, error) { return holds(), nil }))
-	return time.Since(began)
 }
