@@ -89,16 +89,16 @@ func patient(port int) time.Duration {
 	return 60 * time.Millisecond
 }
 
-// end stops it, and logs what came of it.
+// end stops it once each address was tried often enough, and logs what came of it.
 func (f *flood) end(what string) {
 	f.Helper()
+	for _, t := range f.all {
+		f.must(await.Until(f.ctx(), what+": tries", func() (bool, error) { return t.tries.Load() >= 5, nil }))
+	}
 	close(f.stop)
 	f.group.Wait()
 	for address, t := range f.all {
 		f.Logf("%s: %s: %d tries, %d in, %d without an answer", what, address, t.tries.Load(), t.in.Load(), t.lost.Load())
-		if t.tries.Load() < 5 {
-			f.Errorf("%s: %s was tried %d times only", what, address, t.tries.Load())
-		}
 	}
 }
 
