@@ -10,6 +10,7 @@ import (
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/allowance"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/engine"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/firewall"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/hint"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/target"
 )
@@ -170,17 +171,8 @@ func parseClients(text string) (netip.Prefix, error) {
 	return p.Masked(), err
 }
 
-// validContainer reports whether docker allows the name (moby's RestrictedNameChars), or it
-// is an address.
+// validContainer reports whether it may be the name of a container, or is an address.
 func validContainer(name string) bool {
-	if _, err := netip.ParseAddr(name); err == nil {
-		return true
-	}
-	for i, c := range name {
-		letter := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9'
-		if !letter && (i == 0 || !strings.ContainsRune("_.-", c)) {
-			return false
-		}
-	}
-	return name != ""
+	_, err := netip.ParseAddr(name)
+	return err == nil || firewall.ValidName(name)
 }

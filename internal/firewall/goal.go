@@ -53,7 +53,7 @@ func Check(target, from string) error {
 	if _, err := parseTarget(target); err != nil {
 		return err
 	}
-	if name, ok := strings.CutPrefix(from, "container:"); ok && containerName.MatchString(name) {
+	if name, ok := strings.CutPrefix(from, "container:"); ok && ValidName(name) {
 		return nil
 	}
 	if _, err := netip.ParseAddr(from); err != nil && !slices.Contains([]string{FromPublic, FromLocal, FromLAN}, from) {
@@ -69,6 +69,9 @@ func noOrigin(from string) error {
 // containerName is what docker lets a container be called (moby, daemon/names).
 var containerName = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9_.-]*$`)
 
+// ValidName reports whether a container may be called that.
+func ValidName(name string) bool { return containerName.MatchString(name) }
+
 func parseTarget(target string) (r request, err error) {
 	name, protocol, has := strings.Cut(target, "/")
 	if has && protocol != "tcp" && protocol != "udp" {
@@ -83,7 +86,7 @@ func parseTarget(target string) (r request, err error) {
 		return r, nil
 	}
 	name, port, has := strings.Cut(name, ":")
-	if !containerName.MatchString(name) {
+	if !ValidName(name) {
 		return r, &TargetError{Text: fmt.Sprintf("%q is no container's name, port or address", target)}
 	}
 	r.container = name
