@@ -21,6 +21,8 @@ func TestCheck(t *testing.T) {
 		{"docker-vpn-helper fix one two", linux, false},
 		{"docker-vpn-helper explain route.stale", linux, true},
 		{"docker-vpn-helper modules restart", mac6, true},
+		{"docker-vpn-helper guard start -H local --public auto --allow 443", linux, true},
+		{"docker-vpn-helper guard begin -H local", linux, false},
 		{`eval "$(docker-vpn-helper env default)"`, linux, true},
 		{`eval "$(docker-vpn-helper evn default)"`, linux, false},
 		{"VBoxManage hostonlyif create", mac6, true},
