@@ -53,7 +53,7 @@ test: need-go
 
 e2e: need-go
 	scripts/debian-packages
-	$(GO) test -tags e2e -count=1 -timeout 30m ./internal/lab/e2e/...
+	$(GO) test -tags e2e -count=1 -timeout 50m ./internal/lab/e2e/...
 	$(GO) test -tags e2e -count=1 -timeout 30m -parallel 2 ./internal/lab/hosts
 	$(GO) test -tags e2e -count=1 -timeout 30m ./internal/ui ./internal/lab/screens ./internal/firewall ./internal/allowance ./internal/guard
 
