@@ -57,7 +57,7 @@ put() {
 	fi
 }
 
-# clock: sets now to seconds since the boot, which nobody can set back.
+# clock: sets now to the seconds since the boot, a clock that is never set back.
 clock() {
 	read -r now _ </proc/uptime
 	now=${now%%.*}

@@ -205,7 +205,7 @@ func TestGuardUnderFlood(t *testing.T) {
 	}
 }
 
-// Rules that are loaded again let nothing in, and nobody out who is allowed.
+// While rules are loaded again, no closed port opens and no allowed client is cut off.
 func TestGuardLoadedAgain(t *testing.T) {
 	for _, backend := range []string{"nft", "legacy"} {
 		t.Run(backend, func(t *testing.T) {
