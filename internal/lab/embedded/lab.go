@@ -249,10 +249,11 @@ func Await(what string, ok func() bool) error {
 // for outgoing connections, so that nobody else gets it by chance.
 func Reserve() (net.Listener, error) {
 	for range 1000 {
-		ln, err := net.Listen("tcp4", net.JoinHostPort("127.0.0.1", strconv.Itoa(20000+rand.IntN(12000))))
+		// 20000 is a disk's size in config.json, and fixtures tell ports by their number.
+		ln, err := net.Listen("tcp4", net.JoinHostPort("127.0.0.1", strconv.Itoa(20001+rand.IntN(12000))))
 		if err == nil {
 			return ln, nil
 		}
 	}
-	return nil, errors.New("no free port from 20000 to 32000")
+	return nil, errors.New("no free port from 20001 to 32000")
 }
