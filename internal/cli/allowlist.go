@@ -117,15 +117,7 @@ func (a *app) confirmAllowance(t *target.Target) error {
 	if err != nil {
 		return a.reachFailed(t, err)
 	}
-	if a.ui.JSON {
-		return a.ui.PrintJSON(struct {
-			Schema    int    `json:"schema"`
-			Host      string `json:"host"`
-			Confirmed bool   `json:"confirmed"`
-		}{engine.Schema, t.Ref.String(), true})
-	}
-	a.ui.Success("[%s] confirmed: it lasts", t.Name())
-	return nil
+	return a.printConfirmed(t, "it lasts")
 }
 
 // deny closes what allow has opened for a container.

@@ -3,7 +3,6 @@ package cli
 import (
 	"github.com/spf13/cobra"
 
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/engine"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/guard"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/hostrules"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/target"
@@ -52,15 +51,7 @@ make one is what is confirmed.`,
 				if err := hostrules.Confirm(a.ctx, t.Host, guard.Name, ""); err != nil {
 					return err
 				}
-				if a.ui.JSON {
-					return a.ui.PrintJSON(struct {
-						Schema    int    `json:"schema"`
-						Host      string `json:"host"`
-						Confirmed bool   `json:"confirmed"`
-					}{engine.Schema, t.Ref.String(), true})
-				}
-				a.ui.Success("[%s] confirmed: guard stays as it is", t.Name())
-				return nil
+				return a.printConfirmed(t, "guard stays as it is")
 			})
 		},
 	}

@@ -92,3 +92,16 @@ func (a *app) checkWithin(within time.Duration, given bool) error {
 	}
 	return nil
 }
+
+// printConfirmed prints that a change lasts from now on.
+func (a *app) printConfirmed(t *target.Target, what string) error {
+	if a.ui.JSON {
+		return a.ui.PrintJSON(struct {
+			Schema    int    `json:"schema"`
+			Host      string `json:"host"`
+			Confirmed bool   `json:"confirmed"`
+		}{engine.Schema, t.Ref.String(), true})
+	}
+	a.ui.Success("[%s] confirmed: %s", t.Name(), what)
+	return nil
+}

@@ -15,8 +15,8 @@ import (
 	"time"
 )
 
-// nobody is a user who is not root: only root's doctor looks at packet filters.
-var nobody = &syscall.Credential{Uid: 65534, Gid: 65534}
+// unprivileged is a user without root's rights: only root's doctor looks at packet filters.
+var unprivileged = &syscall.Credential{Uid: 65534, Gid: 65534}
 
 // local measures what a healthy dockerd of this computer costs, by the socket of a real one.
 func (b *bench) local() {
@@ -30,7 +30,7 @@ func (b *bench) local() {
 		for _, i := range rand.Perm(len(figures)) {
 			cmd := exec.Command(figures[i].argv[0], figures[i].argv[1:]...)
 			cmd.Env = []string{"PATH=/usr/bin:/bin", "HOME=/nonexistent", "DOCKER_HOST=unix://" + socket}
-			cmd.SysProcAttr = &syscall.SysProcAttr{Credential: nobody}
+			cmd.SysProcAttr = &syscall.SysProcAttr{Credential: unprivileged}
 			began := time.Now()
 			if out, err := cmd.CombinedOutput(); err != nil {
 				b.Fatalf("%s: %v\n%s", figures[i].name, err, out)
