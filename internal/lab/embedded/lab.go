@@ -16,6 +16,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/fakedockerhost"
@@ -245,15 +246,22 @@ func Await(what string, ok func() bool) error {
 	return nil
 }
 
-// Reserve listens on a port of 127.0.0.1 below those that the system hands out
-// for outgoing connections, so that nobody else gets it by chance.
+// reserved has the ports that this process has reserved: the machine that a port is for
+// may listen there only seconds later.
+var reserved sync.Map
+
+// Reserve listens on a port of 127.0.0.1 that it has not reserved before. The port is below
+// those that the system hands out for outgoing connections, so that nothing else gets it
+// by chance, and above 21978, which recorded fixtures have as the port of another rule.
 func Reserve() (net.Listener, error) {
 	for range 1000 {
-		// 20000 is a disk's size in config.json, and fixtures tell ports by their number.
-		ln, err := net.Listen("tcp4", net.JoinHostPort("127.0.0.1", strconv.Itoa(20001+rand.IntN(12000))))
-		if err == nil {
+		port := 22000 + rand.IntN(10000)
+		if _, again := reserved.LoadOrStore(port, true); again {
+			continue
+		}
+		if ln, err := net.Listen("tcp4", net.JoinHostPort("127.0.0.1", strconv.Itoa(port))); err == nil {
 			return ln, nil
 		}
 	}
-	return nil, errors.New("no free port from 20001 to 32000")
+	return nil, errors.New("no free port from 22000 to 31999")
 }
