@@ -83,10 +83,11 @@ func TestWhoMayImportWhom(t *testing.T) {
 		"internal/userssh":    {"internal/host", "internal/memo", "internal/sshhost"},
 		"internal/dockercli":  {"internal/host", "internal/memo"},
 		"internal/netfilter":  {},
-		"internal/guard":      {"internal/dockerhost", "internal/firewall", "internal/host", "internal/hostrules", "internal/netfilter"},
-		"internal/firewall":   {"internal/dockerhost", "internal/firewall/writer", "internal/host", "internal/netfilter", "internal/netfilter/nft", "internal/netfilter/saved"},
+		"internal/guard":      {"internal/dockerhost", "internal/host", "internal/hostrules", "internal/netfacts", "internal/netfilter"},
+		"internal/firewall":   {"internal/netfacts", "internal/netfacts/writer", "internal/netfilter"},
+		"internal/netfacts":   {"internal/dockerhost", "internal/host", "internal/netfacts/writer", "internal/netfilter", "internal/netfilter/nft", "internal/netfilter/saved"},
 		"internal/hostrules":  {"internal/dockerhost", "internal/host", "internal/shell"},
-		"internal/allowance":  {"internal/dockerhost", "internal/firewall", "internal/host", "internal/hostrules", "internal/netfilter", "internal/netfilter/saved", "internal/shell"},
+		"internal/allowance":  {"internal/dockerhost", "internal/firewall", "internal/host", "internal/hostrules", "internal/netfacts", "internal/netfilter", "internal/netfilter/saved", "internal/shell"},
 		"internal/dockerhost": {"internal/certs", "internal/dockerd", "internal/host", "internal/memo", "internal/shell", "internal/text"},
 	}
 	for _, goos := range []string{"linux", "darwin"} {
@@ -118,5 +119,5 @@ func within(path, base string) bool { return path == base || strings.HasPrefix(p
 
 // pure packages turn text into values and values into text.
 func pure(from string) bool {
-	return slices.Contains([]string{"internal/vbox", "internal/vbox/installation", "internal/routes", "internal/certs", "internal/shell", "internal/hint", "internal/ports", "internal/service", "internal/netfilter", "internal/netfilter/nft", "internal/netfilter/saved", "internal/firewall/writer"}, from)
+	return slices.Contains([]string{"internal/vbox", "internal/vbox/installation", "internal/routes", "internal/certs", "internal/shell", "internal/hint", "internal/ports", "internal/service", "internal/netfilter", "internal/netfilter/nft", "internal/netfilter/saved", "internal/netfacts/writer"}, from)
 }

@@ -8,11 +8,12 @@ import (
 	"strings"
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/firewall"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfacts"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfilter"
 )
 
 // unchanged refuses a plan that changes what reaches other containers.
-func (p *Plan) unchanged(before, after *firewall.Facts, c *firewall.Container, direct bool) error {
+func (p *Plan) unchanged(before, after *netfacts.Facts, c *netfacts.Container, direct bool) error {
 	origins, err := outside(before)
 	if err != nil {
 		return err
@@ -40,7 +41,7 @@ func (p *Plan) unchanged(before, after *firewall.Facts, c *firewall.Container, d
 
 // targets are the ways to a container that a plan must leave as they are: its published
 // ports, and each address.
-func targets(other, c *firewall.Container, p *Plan) []string {
+func targets(other, c *netfacts.Container, p *Plan) []string {
 	var all []string
 	for _, o := range other.Published {
 		planned := slices.ContainsFunc(p.Allowances, func(a Allowance) bool { return a.Port == o.HostPort && a.UDP == o.UDP })
@@ -60,8 +61,8 @@ func targets(other, c *firewall.Container, p *Plan) []string {
 
 // summary is how a way ends: its verdict and what is in it. Numbers of rules are left out,
 // because a new rule changes them.
-func summary(f *firewall.Facts, target, from string) string {
-	answer, err := f.Reach(target, from)
+func summary(f *netfacts.Facts, target, from string) string {
+	answer, err := firewall.Reach(f, target, from)
 	if err != nil {
 		return err.Error()
 	}
@@ -73,7 +74,7 @@ func summary(f *firewall.Facts, target, from string) string {
 }
 
 // letsOut reports whether the container's own packets leave the docker host only afterwards.
-func letsOut(before, after *firewall.Facts, c *firewall.Container) bool {
+func letsOut(before, after *netfacts.Facts, c *netfacts.Container) bool {
 	now := after.Container(c.Name)
 	for _, proto := range []int{netfilter.TCP, netfilter.UDP} {
 		ports := []int{53, 80, 443, 8080, 31337}
@@ -81,7 +82,7 @@ func letsOut(before, after *firewall.Facts, c *firewall.Container) bool {
 			ports = append(ports, p.HostPort, p.Port)
 		}
 		for _, port := range ports {
-			if !before.Leaves(c, proto, port) && after.Leaves(now, proto, port) {
+			if !firewall.Leaves(before, c, proto, port) && firewall.Leaves(after, now, proto, port) {
 				return true
 			}
 		}
@@ -90,7 +91,7 @@ func letsOut(before, after *firewall.Facts, c *firewall.Container) bool {
 }
 
 // Drift is why an allowance does not do what it is for.
-func (a *Allowance) Drift(f *firewall.Facts) []string {
+func (a *Allowance) Drift(f *netfacts.Facts) []string {
 	c := f.Container(a.Container)
 	switch {
 	case c == nil:
@@ -126,7 +127,7 @@ func (a *Allowance) Drift(f *firewall.Facts) []string {
 }
 
 // targets are what reach calls the allowance's ways.
-func (a *Allowance) targets(c *firewall.Container) []string {
+func (a *Allowance) targets(c *netfacts.Container) []string {
 	var all []string
 	for _, p := range c.Published {
 		if target := fmt.Sprintf("%s:%d/%s", c.Name, p.Port, a.Protocol()); p.HostPort == a.Port && p.UDP == a.UDP && !slices.Contains(all, target) {
@@ -144,7 +145,7 @@ func (a *Allowance) targets(c *firewall.Container) []string {
 }
 
 // present reports whether a rule is in its chain.
-func present(f *firewall.Facts, r Rule, text string) bool {
+func present(f *netfacts.Facts, r Rule, text string) bool {
 	table := f.Table(r.Tool, r.Backend, r.Table)
 	if table == nil || table.Chain(r.Chain) == nil {
 		return false

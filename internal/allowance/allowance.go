@@ -9,7 +9,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/firewall"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfacts"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfilter"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfilter/saved"
 )
@@ -105,7 +105,7 @@ func (r Rule) command(position int, text string) string {
 }
 
 // Commands are the allowance's rules with today's addresses, as their tools take them.
-func (a *Allowance) Commands(f *firewall.Facts) []string {
+func (a *Allowance) Commands(f *netfacts.Facts) []string {
 	var all []string
 	for _, r := range a.Rules {
 		position := 1
@@ -140,7 +140,7 @@ func (a *Allowance) add(r Rule) (changed bool) {
 
 // texts are a rule's texts with the addresses that the container has now: one a network,
 // or one in all where it has no placeholder.
-func (a *Allowance) texts(f *firewall.Facts, r Rule) []string {
+func (a *Allowance) texts(f *netfacts.Facts, r Rule) []string {
 	tail := " -j " + r.Target
 	if r.Tool != netfilter.EBTables {
 		tail = fmt.Sprintf(" -m comment --comment %q", a.Comment()) + tail
@@ -162,7 +162,7 @@ func (a *Allowance) texts(f *firewall.Facts, r Rule) []string {
 }
 
 // fill puts the addresses on one network into a rule's match.
-func fill(f *firewall.Facts, r Rule, own firewall.Address) []string {
+func fill(f *netfacts.Facts, r Rule, own netfacts.Address) []string {
 	six := r.Tool == netfilter.IP6Tables
 	var all []string
 	for _, n := range f.Networks {
@@ -191,7 +191,7 @@ func fill(f *firewall.Facts, r Rule, own firewall.Address) []string {
 }
 
 // After is the docker host with the rules of an allowance in place.
-func (a *Allowance) After(f *firewall.Facts) (*firewall.Facts, error) {
+func (a *Allowance) After(f *netfacts.Facts) (*netfacts.Facts, error) {
 	after := f
 	for _, r := range a.Rules {
 		table := after.Table(r.Tool, r.Backend, r.Table)

@@ -6,13 +6,14 @@ import (
 	"strings"
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/firewall"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfacts"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfilter"
 )
 
 // reach follows packets from all origins to a target.
-func reach(f *firewall.Facts, target string, origins []string) (obstacles []firewall.Obstacle, doubts []firewall.Doubt, err error) {
+func reach(f *netfacts.Facts, target string, origins []string) (obstacles []firewall.Obstacle, doubts []firewall.Doubt, err error) {
 	for _, from := range origins {
-		answer, err := f.Reach(target, from)
+		answer, err := firewall.Reach(f, target, from)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -27,7 +28,7 @@ func reach(f *firewall.Facts, target string, origins []string) (obstacles []fire
 }
 
 // origins are where the packets come from, as reach takes it.
-func (a *Allowance) origins(f *firewall.Facts) ([]string, error) {
+func (a *Allowance) origins(f *netfacts.Facts) ([]string, error) {
 	if a.From.IsValid() {
 		client := a.From.Masked().Addr()
 		if a.From.Bits() < client.BitLen() {
@@ -46,11 +47,11 @@ func (a *Allowance) origins(f *firewall.Facts) ([]string, error) {
 }
 
 // outside are the origins that stand for all clients.
-func outside(f *firewall.Facts) ([]string, error) {
+func outside(f *netfacts.Facts) ([]string, error) {
 	var all []string
 	for _, family := range []netfilter.Family{netfilter.IPv4, netfilter.IPv6} {
-		if _, ok := f.Public(family); ok {
-			all = append(all, firewall.Outside(family).String())
+		if link := f.Public(family); link != "" && f.AddressOn(link, netfacts.Outside(family)).IsValid() {
+			all = append(all, netfacts.Outside(family).String())
 		}
 	}
 	if len(all) == 0 {
@@ -60,7 +61,7 @@ func outside(f *firewall.Facts) ([]string, error) {
 }
 
 // link is the interface by which the clients' packets come.
-func (a *Allowance) link(f *firewall.Facts) string {
+func (a *Allowance) link(f *netfacts.Facts) string {
 	origins, err := a.origins(f)
 	if err != nil {
 		return ""

@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/firewall"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfacts"
 )
 
 // A plan on a docker host with 300 containers takes a few seconds at most.
@@ -15,8 +15,8 @@ func TestPlanAmongManyContainers(t *testing.T) {
 	for i := range 300 {
 		c := f.Containers[2]
 		c.Name, c.PID = fmt.Sprintf("c%d", i), 1000+i
-		c.Addresses = []firewall.Address{{Network: "my-net", Addr: netip.AddrFrom4([4]byte{10, 213, 214, byte(i % 250)})}}
-		c.Published = []firewall.Published{{Port: 80, HostIP: netip.IPv4Unspecified(), HostPort: 20000 + i}}
+		c.Addresses = []netfacts.Address{{Network: "my-net", Addr: netip.AddrFrom4([4]byte{10, 213, 214, byte(i % 250)})}}
+		c.Published = []netfacts.Published{{Port: 80, HostIP: netip.IPv4Unspecified(), HostPort: 20000 + i}}
 		f.Containers = append(f.Containers, c)
 	}
 	began := time.Now()

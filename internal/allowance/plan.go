@@ -7,10 +7,11 @@ import (
 	"strconv"
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/firewall"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfacts"
 )
 
 // New plans what a request needs, and evaluates the docker host as it will be.
-func New(f *firewall.Facts, req Request) (*Plan, error) {
+func New(f *netfacts.Facts, req Request) (*Plan, error) {
 	c, direct, err := find(f, req)
 	if err != nil {
 		return nil, err
@@ -42,7 +43,7 @@ func New(f *firewall.Facts, req Request) (*Plan, error) {
 
 // find is the container that is meant. direct is its own address where packets are to be
 // routed to that.
-func find(f *firewall.Facts, req Request) (c *firewall.Container, direct netip.Addr, err error) {
+func find(f *netfacts.Facts, req Request) (c *netfacts.Container, direct netip.Addr, err error) {
 	if a, err := netip.ParseAddr(req.Container); err == nil {
 		for i := range f.Containers {
 			for _, own := range f.Containers[i].Addresses {
@@ -81,7 +82,7 @@ func find(f *firewall.Facts, req Request) (c *firewall.Container, direct netip.A
 	return nil, direct, &firewall.TargetError{Text: fmt.Sprintf("container %s publishes no port", c.Name)}
 }
 
-func published(c *firewall.Container) []string {
+func published(c *netfacts.Container) []string {
 	var all []string
 	for _, p := range c.Published {
 		if text := p.String(); !slices.Contains(all, text) {
@@ -99,7 +100,7 @@ type way struct {
 
 // ways are the ports that a request is about. A port inside the container comes before one
 // of the docker host with the same number.
-func ways(c *firewall.Container, req Request, direct netip.Addr) []way {
+func ways(c *netfacts.Container, req Request, direct netip.Addr) []way {
 	if direct.IsValid() {
 		w := way{Allowance: Allowance{UDP: req.UDP, Inside: req.Port}}
 		for _, l := range c.Listeners {
@@ -137,7 +138,7 @@ func ways(c *firewall.Container, req Request, direct netip.Addr) []way {
 const maxRounds = 16
 
 // open adds rules to an allowance until nothing keeps packets from the target.
-func (p *Plan) open(f *firewall.Facts, a *Allowance, target string) error {
+func (p *Plan) open(f *netfacts.Facts, a *Allowance, target string) error {
 	origins, err := a.origins(f)
 	if err != nil {
 		return err

@@ -9,8 +9,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/firewall"
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/firewall/writer"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfacts"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfacts/writer"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfilter"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfilter/saved"
 )
@@ -61,20 +61,20 @@ COMMIT
 )
 
 // computer is a docker host with those rules.
-func computer(t *testing.T, rules, frames string) *firewall.Facts {
+func computer(t *testing.T, rules, frames string) *netfacts.Facts {
 	t.Helper()
 	prefix, addr := netip.MustParsePrefix, netip.MustParseAddr
-	f := &firewall.Facts{
+	f := &netfacts.Facts{
 		Docker: true,
 		Sysctl: map[string]string{"net.ipv4.ip_forward": "1"},
-		Links: []firewall.Link{
+		Links: []netfacts.Link{
 			{Index: 1, Name: "lo", Addresses: []netip.Prefix{prefix("127.0.0.1/8")}},
 			{Index: 2, Name: "eth0", Addresses: []netip.Prefix{prefix("203.0.113.2/24"), prefix("2001:db8:7::2/64")}},
 			{Index: 3, Name: "eth1", Addresses: []netip.Prefix{prefix("10.98.0.1/24")}},
 			{Index: 4, Name: "br-net", Addresses: []netip.Prefix{prefix("10.213.213.1/24")}},
 			{Index: 9, Name: "tun0", Addresses: []netip.Prefix{prefix("10.8.0.1/24")}},
 		},
-		Networks: []firewall.Network{{Name: "my-net", Driver: "bridge", Bridge: "br-net", Subnets: []netip.Prefix{prefix("10.213.213.0/24")}, Gateways: []netip.Addr{addr("10.213.213.1")}}},
+		Networks: []netfacts.Network{{Name: "my-net", Driver: "bridge", Bridge: "br-net", Subnets: []netip.Prefix{prefix("10.213.213.0/24")}, Gateways: []netip.Addr{addr("10.213.213.1")}}},
 	}
 	for _, r := range []struct{ dst, link, table, kind string }{
 		{"0.0.0.0/0", "eth0", "main", "unicast"}, {"::/0", "eth0", "main", "unicast"}, {"203.0.113.0/24", "eth0", "main", "unicast"}, {"10.98.0.0/24", "eth1", "main", "unicast"},
@@ -82,17 +82,17 @@ func computer(t *testing.T, rules, frames string) *firewall.Facts {
 		{"203.0.113.2/32", "eth0", "local", "local"}, {"10.98.0.1/32", "eth1", "local", "local"}, {"10.213.213.1/32", "br-net", "local", "local"},
 		{"2001:db8:7::2/128", "eth0", "local", "local"},
 	} {
-		f.Routes = append(f.Routes, firewall.Route{Dst: prefix(r.dst), Link: r.link, Table: r.table, Type: r.kind})
+		f.Routes = append(f.Routes, netfacts.Route{Dst: prefix(r.dst), Link: r.link, Table: r.table, Type: r.kind})
 	}
 	for i, name := range []string{"web1", "web2", "web3"} {
 		inside := addr([]string{"10.213.213.213", "10.213.213.2", "10.213.213.3"}[i])
 		port := []int{80, 8080, 8081}[i]
 		link := fmt.Sprintf("veth%d", i)
-		f.Links = append(f.Links, firewall.Link{Index: 10 + i, Name: link, Master: "br-net"})
-		f.Listeners = append(f.Listeners, firewall.Listener{Addr: netip.IPv6Unspecified(), Port: port})
-		f.Containers = append(f.Containers, firewall.Container{ID: "feedfeed" + name, Name: name, PID: 100 + i, Mode: "my-net", Ports: []string{link},
-			Addresses: []firewall.Address{{Network: "my-net", Addr: inside}}, Listeners: []firewall.Listener{{Addr: netip.IPv4Unspecified(), Port: 80}},
-			Published: []firewall.Published{{Port: 80, HostIP: netip.IPv4Unspecified(), HostPort: port}}})
+		f.Links = append(f.Links, netfacts.Link{Index: 10 + i, Name: link, Master: "br-net"})
+		f.Listeners = append(f.Listeners, netfacts.Listener{Addr: netip.IPv6Unspecified(), Port: port})
+		f.Containers = append(f.Containers, netfacts.Container{ID: "feedfeed" + name, Name: name, PID: 100 + i, Mode: "my-net", Ports: []string{link},
+			Addresses: []netfacts.Address{{Network: "my-net", Addr: inside}}, Listeners: []netfacts.Listener{{Addr: netip.IPv4Unspecified(), Port: 80}},
+			Published: []netfacts.Published{{Port: 80, HostIP: netip.IPv4Unspecified(), HostPort: port}}})
 	}
 	for tool, text := range map[netfilter.Tool]string{netfilter.IPTables: rules, netfilter.EBTables: frames} {
 		tables, err := saved.Parse(tool, netfilter.NFTables, []byte(text))
@@ -106,7 +106,7 @@ func computer(t *testing.T, rules, frames string) *firewall.Facts {
 }
 
 // lines are a plan's rules, as their tools take them with today's addresses.
-func lines(f *firewall.Facts, p *Plan) []string {
+func lines(f *netfacts.Facts, p *Plan) []string {
 	var all []string
 	for _, a := range p.Allowances {
 		for _, r := range a.Rules {

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/firewall"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfacts"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfilter"
 )
 
@@ -13,7 +14,7 @@ const userChain = "DOCKER-USER"
 
 // ruleFor is the rule that opens an obstacle. Where the first one that could has been tried,
 // it is the next.
-func (a *Allowance) ruleFor(f *firewall.Facts, o firewall.Obstacle) (Rule, error) {
+func (a *Allowance) ruleFor(f *netfacts.Facts, o firewall.Obstacle) (Rule, error) {
 	table := f.Table(o.Tool, o.Backend, o.Table)
 	switch {
 	case o.Tool == "":
@@ -45,7 +46,7 @@ func covers(have, r Rule) bool {
 
 // nftRefusal is about a rule of a table that is nft's own: an accept elsewhere does not
 // overrule it.
-func (a *Allowance) nftRefusal(f *firewall.Facts, o firewall.Obstacle) error {
+func (a *Allowance) nftRefusal(f *netfacts.Facts, o firewall.Obstacle) error {
 	if a.Port == 0 && o.Table == "docker-bridges" {
 		network := "NETWORK"
 		if c := f.Container(a.Container); c != nil && len(c.Addresses) > 0 {
@@ -58,7 +59,7 @@ func (a *Allowance) nftRefusal(f *firewall.Facts, o firewall.Obstacle) error {
 }
 
 // candidates are the rules that may open an obstacle, the likeliest first.
-func (a *Allowance) candidates(f *firewall.Facts, table *netfilter.Table, o firewall.Obstacle) []Rule {
+func (a *Allowance) candidates(f *netfacts.Facts, table *netfilter.Table, o firewall.Obstacle) []Rule {
 	var all []Rule
 	for _, hook := range []netfilter.Hook{netfilter.Forward, netfilter.Input, netfilter.Output, netfilter.Prerouting, netfilter.Postrouting} {
 		for _, c := range table.Chains {
@@ -121,7 +122,7 @@ func neighborRules(r Rule, o firewall.Obstacle, hook netfilter.Hook) []Rule {
 
 // matches are what a rule at a hook may match: packets to the port as the client sent them,
 // and no others. None has the address of a container.
-func (a *Allowance) matches(f *firewall.Facts, hook netfilter.Hook) []string {
+func (a *Allowance) matches(f *netfacts.Facts, hook netfilter.Hook) []string {
 	if a.Port == 0 {
 		return a.routed(f, hook)
 	}
@@ -139,7 +140,7 @@ func (a *Allowance) matches(f *firewall.Facts, hook netfilter.Hook) []string {
 
 // addPair completes what lets a VPN's clients into a container network: what has passed raw
 // has to pass DOCKER-USER, too, also for a container that starts later.
-func (a *Allowance) addPair(f *firewall.Facts) {
+func (a *Allowance) addPair(f *netfacts.Facts) {
 	for _, r := range a.Rules {
 		filter := f.Table(r.Tool, r.Backend, "filter")
 		if a.Port != 0 || r.Table != "raw" || filter == nil || filter.Chain(userChain) == nil {
@@ -151,7 +152,7 @@ func (a *Allowance) addPair(f *firewall.Facts) {
 
 // routed are matches of packets between the clients' interface and the container's network,
 // in both directions.
-func (a *Allowance) routed(f *firewall.Facts, hook netfilter.Hook) []string {
+func (a *Allowance) routed(f *netfacts.Facts, hook netfilter.Hook) []string {
 	link := a.link(f)
 	switch hook {
 	case netfilter.Prerouting:

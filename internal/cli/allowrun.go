@@ -13,12 +13,13 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/firewall"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/hint"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/hostrules"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfacts"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/target"
 )
 
 // openPlan is what allow is about to do on one docker host.
 type openPlan struct {
-	facts *firewall.Facts
+	facts *netfacts.Facts
 	state hostrules.State
 	plans []*allowance.Plan
 	list  *allowance.List // afterwards

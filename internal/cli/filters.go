@@ -9,9 +9,9 @@ import (
 	"strings"
 	"time"
 
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/firewall"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/hint"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfacts"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/target"
 )
 
@@ -37,10 +37,10 @@ func (a *app) hasFilters(t *target.Target) error {
 }
 
 // facts asks a docker host for its packet filters, networks and containers.
-func (a *app) facts(ctx context.Context, t *target.Target) (*firewall.Facts, error) {
+func (a *app) facts(ctx context.Context, t *target.Target) (*netfacts.Facts, error) {
 	ctx, cancel := context.WithTimeout(ctx, reachTime)
 	defer cancel()
-	return firewall.Collect(ctx, t.Host, a.dockerSocket(t))
+	return netfacts.Collect(ctx, t.Host, a.dockerSocket(t))
 }
 
 // dockerSocket is where dockerd listens on the docker host.
@@ -48,7 +48,7 @@ func (a *app) dockerSocket(t *target.Target) string {
 	if path, ok := strings.CutPrefix(a.Getenv("DOCKER_HOST"), "unix://"); ok && t.Kind == target.Local && path != "" {
 		return path
 	}
-	return firewall.DefaultSocket
+	return netfacts.DefaultSocket
 }
 
 // programForSudo is how sudo finds this program: by its name where sudo looks for programs

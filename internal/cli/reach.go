@@ -11,9 +11,9 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/engine"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/firewall"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/firewall/probe"
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/firewall/writer"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/hint"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfacts/writer"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/target"
 )
 
@@ -94,7 +94,7 @@ func (a *app) reachOn(t *target.Target, what, from string, probing bool) error {
 	if err != nil {
 		return a.reachFailed(t, err)
 	}
-	answer, err := facts.Reach(what, from)
+	answer, err := firewall.Reach(facts, what, from)
 	if err != nil {
 		return a.reachFailed(t, err)
 	}

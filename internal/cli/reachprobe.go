@@ -11,6 +11,7 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/firewall/probe"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/hint"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfacts"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/target"
 )
 
@@ -29,8 +30,8 @@ func (a *app) mayProbe(t *target.Target, from string) error {
 }
 
 // probe sends a packet to each published port that is meant.
-func (a *app) probe(ctx context.Context, t *target.Target, facts *firewall.Facts, what string) ([]*probe.Result, error) {
-	ports, err := facts.Published(what)
+func (a *app) probe(ctx context.Context, t *target.Target, facts *netfacts.Facts, what string) ([]*probe.Result, error) {
+	ports, err := firewall.Published(facts, what)
 	if err != nil {
 		return nil, err
 	}

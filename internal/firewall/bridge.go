@@ -3,6 +3,7 @@ package firewall
 import (
 	"net/netip"
 
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfacts"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfilter"
 )
 
@@ -14,7 +15,7 @@ type frames struct {
 }
 
 // frames is how a container is connected to the bridge that a packet leaves by.
-func (t *tracer) frames(c *Container, p netfilter.Packet, network *Network) frames {
+func (t *tracer) frames(c *netfacts.Container, p netfilter.Packet, network *netfacts.Network) frames {
 	f := frames{bridge: p.Out, inside: p.Dst}
 	if l := t.Link(p.Out); l != nil {
 		f.hostMAC = l.MAC

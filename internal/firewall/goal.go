@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfacts"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfilter"
 )
 
@@ -26,8 +27,8 @@ func (e *TargetError) Error() string { return e.Text }
 
 // goal is one way to a container: by a published port, or by its own address.
 type goal struct {
-	container *Container
-	published *Published
+	container *netfacts.Container
+	published *netfacts.Published
 	udp       bool
 	port      int        // inside, or of the docker host where nothing is published there
 	direct    netip.Addr // the container's own address is the destination
@@ -109,16 +110,16 @@ func parsePort(s string) (int, error) {
 }
 
 // goals are the ways to a target.
-func (f *Facts) goals(target string) ([]goal, error) {
+func goals(f *netfacts.Facts, target string) ([]goal, error) {
 	r, err := parseTarget(target)
 	if err != nil {
 		return nil, err
 	}
 	udp := r.protocol == "udp"
 	if r.address.IsValid() {
-		c := f.owner(r.address)
+		c := f.Owner(r.address)
 		if c == nil {
-			return nil, &TargetError{Text: fmt.Sprintf("no running container has the address %s", r.address), Known: f.names()}
+			return nil, &TargetError{Text: fmt.Sprintf("no running container has the address %s", r.address), Known: names(f)}
 		}
 		port := r.port
 		if port == 0 {
@@ -130,19 +131,17 @@ func (f *Facts) goals(target string) ([]goal, error) {
 		return []goal{{container: c, udp: udp, port: port, direct: r.address}}, nil
 	}
 	if r.container == "" {
-		return []goal{f.publishedAt(r.port, udp)}, nil
+		return []goal{publishedAt(f, r.port, udp)}, nil
 	}
-	i := slices.IndexFunc(f.Containers, func(c Container) bool {
-		return c.Name == r.container || len(r.container) >= 4 && strings.HasPrefix(c.ID, r.container)
-	})
-	if i < 0 {
-		return nil, &TargetError{Text: fmt.Sprintf("no container is called %q", r.container), Word: r.container, Known: f.names()}
+	c := f.Container(r.container)
+	if c == nil {
+		return nil, &TargetError{Text: fmt.Sprintf("no container is called %q", r.container), Word: r.container, Known: names(f)}
 	}
-	return f.Containers[i].goals(r.port, udp, r.port != 0 || r.protocol != ""), nil
+	return goalsOf(c, r.port, udp, r.port != 0 || r.protocol != ""), nil
 }
 
-// goals are the container's published ports, or the one that is asked for.
-func (c *Container) goals(port int, udp, chosen bool) []goal {
+// goalsOf are the container's published ports, or the one that is asked for.
+func goalsOf(c *netfacts.Container, port int, udp, chosen bool) []goal {
 	var all []goal
 	for i := range c.Published {
 		p := &c.Published[i]
@@ -157,7 +156,7 @@ func (c *Container) goals(port int, udp, chosen bool) []goal {
 	return all
 }
 
-func (f *Facts) publishedAt(port int, udp bool) goal {
+func publishedAt(f *netfacts.Facts, port int, udp bool) goal {
 	for i := range f.Containers {
 		c := &f.Containers[i]
 		for j := range c.Published {
@@ -179,7 +178,7 @@ func addressTarget(s string) (netip.Addr, int, bool) {
 	return netip.Addr{}, 0, false
 }
 
-func (f *Facts) names() []string {
+func names(f *netfacts.Facts) []string {
 	var names []string
 	for _, c := range f.Containers {
 		names = append(names, c.Name)
@@ -188,12 +187,12 @@ func (f *Facts) names() []string {
 }
 
 // Published are the published ports that a target means.
-func (f *Facts) Published(target string) ([]Published, error) {
-	goals, err := f.goals(target)
+func Published(f *netfacts.Facts, target string) ([]netfacts.Published, error) {
+	goals, err := goals(f, target)
 	if err != nil {
 		return nil, err
 	}
-	var all []Published
+	var all []netfacts.Published
 	for _, g := range goals {
 		if g.published != nil && g.container.PID != 0 {
 			all = append(all, *g.published)

@@ -15,6 +15,7 @@ import (
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/netns"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/rulesets"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfacts"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfilter"
 )
 
@@ -58,15 +59,15 @@ func (l *lane) compareThose(f filter, generate func(*rand.Rand, *rulesets.World)
 }
 
 // facts is the router, with the server as a container.
-func (l *lane) facts(tables []*netfilter.Table) *Facts {
+func (l *lane) facts(tables []*netfilter.Table) *netfacts.Facts {
 	p := netip.MustParsePrefix
-	f := &Facts{Tables: tables, Docker: true, Containers: []Container{{Name: "server", PID: 1, Addresses: []Address{{Network: "net", Addr: netip.MustParseAddr(l.world.Server)}}}}}
+	f := &netfacts.Facts{Tables: tables, Docker: true, Containers: []netfacts.Container{{Name: "server", PID: 1, Addresses: []netfacts.Address{{Network: "net", Addr: netip.MustParseAddr(l.world.Server)}}}}}
 	own, via, bits := l.world.Router, "10.2.2.1", "/24"
 	if l.v6 {
 		via, bits = "2001:db8:2::1", "/64"
 	}
-	f.Links = []Link{{Name: "lo"}, {Name: "in0", MAC: laneMACs[1], Addresses: []netip.Prefix{p(own + bits)}}, {Name: "out0", MAC: laneMACs[2], Addresses: []netip.Prefix{p(via + bits)}}}
-	f.Routes = []Route{
+	f.Links = []netfacts.Link{{Name: "lo"}, {Name: "in0", MAC: laneMACs[1], Addresses: []netip.Prefix{p(own + bits)}}, {Name: "out0", MAC: laneMACs[2], Addresses: []netip.Prefix{p(via + bits)}}}
+	f.Routes = []netfacts.Route{
 		{Dst: p(l.world.ClientNet), Link: "in0", Table: "main", Type: "unicast"}, {Dst: p(l.world.ServerNet), Link: "out0", Table: "main", Type: "unicast"},
 	}
 	return f
@@ -87,7 +88,7 @@ func (l *lane) packet(r *rand.Rand, tables []*netfilter.Table, from filter, befo
 	return l.check(t, l.client, p, func() counters { return from.count(from.read()) }, before, text, s)
 }
 
-func (l *lane) tracer(f *Facts) *tracer {
+func (l *lane) tracer(f *netfacts.Facts) *tracer {
 	t := &tracer{Facts: f, target: &f.Containers[0], skip: map[netfilter.Place]bool{}}
 	t.env = f.Env(netfilter.IPv4)
 	return t

@@ -20,6 +20,7 @@ import (
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/netns"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/rulesets"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfacts"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfilter"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfilter/saved"
 )
@@ -126,7 +127,7 @@ func TestKernelARP(t *testing.T) {
 			case 1:
 				hook, from, p.In, p.SrcMAC = netfilter.Output, taps[2], "", own
 			}
-			f := &Facts{Tables: tables}
+			f := &netfacts.Facts{Tables: tables}
 			tr := &tracer{Facts: f, env: f.Env(netfilter.IPv4), skip: map[netfilter.Place]bool{}}
 			tr.frame(hook, Neighbors, p)
 			mark := uint32(s.packets)

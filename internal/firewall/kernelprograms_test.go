@@ -13,9 +13,10 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/dockerhost"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/netns"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/rulesets"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfacts"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfilter"
 )
 
@@ -86,19 +87,25 @@ func (l *lane) restore(recorded rulesets.Recording, backend netfilter.Backend) {
 	}
 }
 
+// inRouter runs commands in the router's network namespace.
+type inRouter struct {
+	host.Host
+	*lane
+}
+
+func (r inRouter) Run(_ context.Context, cmd host.Cmd) (host.Output, error) {
+	return host.Output{Stdout: []byte(r.run(r.router, string(cmd.Stdin), cmd.Argv...))}, nil
+}
+
 // ask has the script for docker hosts read the router.
-func (l *lane) ask() *Facts {
-	script := dockerhost.Script(factsScript, [2]string{"SOCKET", "/nonexistent"})
-	out := l.run(l.router, string(script.Stdin), script.Argv...)
-	answer, err := dockerhost.ParseAnswer([]byte(out), "packet-filters")
+func (l *lane) ask() *netfacts.Facts {
+	f, err := netfacts.CollectIfRoot(l.Context(), inRouter{lane: l}, "/nonexistent")
 	l.must(err)
-	f, err := parseFacts(answer)
-	l.must(err)
-	server := Container{Name: "server", PID: 1}
+	server := netfacts.Container{Name: "server", PID: 1}
 	for _, a := range l.network.Server {
-		server.Addresses = append(server.Addresses, Address{Network: "net", Addr: a})
+		server.Addresses = append(server.Addresses, netfacts.Address{Network: "net", Addr: a})
 	}
-	f.Docker, f.Containers = true, []Container{server}
+	f.Docker, f.Containers = true, []netfacts.Container{server}
 	return f
 }
 

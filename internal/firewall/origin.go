@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfacts"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfilter"
 )
 
@@ -14,13 +15,6 @@ const (
 	FromPublic = "public"
 	FromLocal  = "local"
 	FromLAN    = "lan"
-)
-
-// Addresses that stand for any client outside. They are in no network that filters refuse as
-// such; no packet is sent to them.
-var (
-	outside4 = netip.MustParseAddr("101.102.103.104")
-	outside6 = netip.MustParseAddr("2a0a:1234:5678::1")
 )
 
 // start sends the packets from an origin to a goal.
@@ -56,7 +50,7 @@ func (t *tracer) start(g goal, from string) error {
 	}
 	dst := g.published.HostIP
 	if dst.IsUnspecified() {
-		dst = t.addressOn(link, src)
+		dst = t.AddressOn(link, src)
 	}
 	switch {
 	case dst.IsLoopback():
@@ -110,14 +104,14 @@ func (t *tracer) origin(from string) (link string, src netip.Addr, err error) {
 		return r.Link, a, nil
 	}
 	public := ""
-	for _, outside := range []netip.Addr{outside4, outside6} {
-		if r, _ := t.Way(netip.Addr{}, outside, ""); r != nil && r.Link != "" && r.Type == "unicast" {
-			public = r.Link
-			if from == FromPublic {
-				return r.Link, outside, nil
-			}
-			break
+	for _, family := range []netfilter.Family{netfilter.IPv4, netfilter.IPv6} {
+		if public = t.Public(family); public == "" {
+			continue
 		}
+		if from == FromPublic {
+			return public, netfacts.Outside(family), nil
+		}
+		break
 	}
 	switch from {
 	case FromPublic:
@@ -133,7 +127,7 @@ func (t *tracer) origin(from string) (link string, src netip.Addr, err error) {
 func (t *tracer) lan(public string) (link string, src netip.Addr, err error) {
 	for _, alsoPublic := range []bool{false, true} {
 		for _, l := range t.Links {
-			if l.Name == "lo" || l.Master != "" || t.bridged(l.Name) != nil || (l.Name == public) != alsoPublic || strings.HasPrefix(l.Name, "docker") {
+			if l.Name == "lo" || l.Master != "" || t.NetworkOf(l.Name) != nil || (l.Name == public) != alsoPublic || strings.HasPrefix(l.Name, "docker") {
 				continue
 			}
 			for _, p := range l.Addresses {
@@ -157,9 +151,9 @@ func neighborOf(p netip.Prefix) netip.Addr {
 // fromContainer is a client in another container: over the bridge where both are on it, else
 // by the published port.
 func (t *tracer) fromContainer(g goal, name string) error {
-	i := slices.IndexFunc(t.Containers, func(c Container) bool { return c.Name == name })
+	i := slices.IndexFunc(t.Containers, func(c netfacts.Container) bool { return c.Name == name })
 	if i < 0 {
-		return &TargetError{Text: fmt.Sprintf("no container is called %q", name), Word: name, Known: t.names()}
+		return &TargetError{Text: fmt.Sprintf("no container is called %q", name), Word: name, Known: names(t.Facts)}
 	}
 	client := &t.Containers[i]
 	if client.PID == 0 {
@@ -167,7 +161,7 @@ func (t *tracer) fromContainer(g goal, name string) error {
 	}
 	for _, a := range client.Addresses {
 		for _, b := range g.container.Addresses {
-			if n := t.network(a.Network); n != nil && a.Network == b.Network && n.Bridge != "" && a.Addr.Is4() && b.Addr.Is4() {
+			if n := t.Network(a.Network); n != nil && a.Network == b.Network && n.Bridge != "" && a.Addr.Is4() && b.Addr.Is4() {
 				t.across(client, a, b, n.Bridge, g)
 				return nil
 			}
@@ -178,13 +172,13 @@ func (t *tracer) fromContainer(g goal, name string) error {
 		return nil
 	}
 	for _, a := range client.Addresses {
-		n := t.network(a.Network)
+		n := t.Network(a.Network)
 		if n == nil || n.Bridge == "" || !a.Addr.Is4() {
 			continue
 		}
 		dst, port := g.direct, g.port
 		if g.published != nil {
-			dst, port = t.addressOn(n.Bridge, a.Addr), g.published.HostPort
+			dst, port = t.AddressOn(n.Bridge, a.Addr), g.published.HostPort
 			if !g.published.HostIP.IsUnspecified() {
 				dst = g.published.HostIP
 			}
@@ -196,7 +190,7 @@ func (t *tracer) fromContainer(g goal, name string) error {
 }
 
 // across sends a packet from one port of a bridge to another.
-func (t *tracer) across(client *Container, a, b Address, bridge string, g goal) {
+func (t *tracer) across(client *netfacts.Container, a, b netfacts.Address, bridge string, g goal) {
 	from, to := t.portOn(client, bridge), t.portOn(g.container, bridge)
 	forth := func(p netfilter.Packet) netfilter.Packet {
 		p.Bridge, p.In, p.Out, p.SrcMAC, p.DstMAC = bridge, from, to, a.MAC, b.MAC
@@ -226,7 +220,7 @@ func (t *tracer) across(client *Container, a, b Address, bridge string, g goal) 
 // through iptables as well.
 func (t *tracer) bridgedIP(p netfilter.Packet, frame func(netfilter.Packet) netfilter.Packet, bridge string) {
 	t.frame(netfilter.Forward, L3, frame(p))
-	if !t.bridgeFilter(p.Family) {
+	if !t.BridgeFilter(p.Family) {
 		return
 	}
 	t.pass(netfilter.Prerouting, L3, &p)
@@ -236,7 +230,7 @@ func (t *tracer) bridgedIP(p netfilter.Packet, frame func(netfilter.Packet) netf
 }
 
 // portOn is the docker host's end of a container's interface on a bridge.
-func (t *tracer) portOn(c *Container, bridge string) string {
+func (t *tracer) portOn(c *netfacts.Container, bridge string) string {
 	for _, port := range c.Ports {
 		if l := t.Link(port); l != nil && l.Master == bridge {
 			return port

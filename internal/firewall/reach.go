@@ -1,9 +1,13 @@
+// Package firewall finds out whether a packet gets to a container of a docker host, and
+// which rule drops it otherwise. It follows the packet through the docker host's netfacts.
 package firewall
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfacts"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfilter"
 )
 
@@ -30,11 +34,11 @@ type Answer struct {
 
 // Reach follows a packet from an origin to a target: "CONTAINER", "CONTAINER:PORT", "PORT",
 // "PORT/udp" or an address of a container, which is then the packet's own destination.
-func (f *Facts) Reach(target, from string) (*Answer, error) {
+func Reach(f *netfacts.Facts, target, from string) (*Answer, error) {
 	if !f.Docker {
 		return nil, fmt.Errorf("%w: %s", errNoDocker, f.DockerSaid)
 	}
-	goals, err := f.goals(target)
+	goals, err := goals(f, target)
 	if err != nil {
 		return nil, err
 	}
@@ -59,7 +63,7 @@ func (f *Facts) Reach(target, from string) (*Answer, error) {
 	default:
 		a.Verdict = Reachable
 	}
-	f.suspicions(a)
+	suspicions(f, a)
 	return a, nil
 }
 
@@ -81,3 +85,6 @@ func (a *Answer) add(t *tracer) {
 	}
 	a.Path = append(a.Path, t.path...)
 }
+
+// errNoDocker is a docker host whose dockerd did not answer.
+var errNoDocker = errors.New("dockerd does not answer on the docker host")

@@ -1,6 +1,7 @@
 package firewall
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -9,7 +10,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/dockerhost"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfacts"
 )
 
 // plain is a docker host with Docker 20.10 and one container, web, at port 8080, as facts.sh
@@ -95,17 +97,29 @@ func answerText(changes map[string]string) string {
 	return b.String()
 }
 
-func factsOf(t testing.TB, changes map[string]string) *Facts {
+// answering is a docker host that answers every script with one text.
+type answering struct {
+	host.Host
+	text string
+}
+
+func (a answering) Run(context.Context, host.Cmd) (host.Output, error) {
+	return host.Output{Stdout: []byte(a.text)}, nil
+}
+
+// factsIn reads the facts from what facts.sh prints.
+func factsIn(t testing.TB, text string) *netfacts.Facts {
 	t.Helper()
-	a, err := dockerhost.ParseAnswer([]byte(answerText(changes)), "packet-filters")
-	if err != nil {
-		t.Fatal(err)
-	}
-	f, err := parseFacts(a)
+	f, err := netfacts.Collect(t.Context(), answering{text: text}, netfacts.DefaultSocket)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return f
+}
+
+func factsOf(t testing.TB, changes map[string]string) *netfacts.Facts {
+	t.Helper()
+	return factsIn(t, answerText(changes))
 }
 
 // swapped is a frame of plain with one text in place of another.
@@ -186,7 +200,7 @@ func TestWhatKeepsPacketsAway(t *testing.T) {
 			"web", "public", []string{"nft inet fw fwd rule 1: meta iifname eth0 tcp dport (set:[22,80]) counter drop"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			a, err := factsOf(t, c.changes).Reach(c.target, c.from)
+			a, err := Reach(factsOf(t, c.changes), c.target, c.from)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -219,11 +233,11 @@ func TestTargetsThatAreNotThere(t *testing.T) {
 		"other": `no container is called "other"`, "web:x": `"x" is no port: a port is a number from 1 to 65535`, "0": `"0" is no port: a port is a number from 1 to 65535`, "web/sctp": `"sctp" is neither tcp nor udp`,
 		"10.0.0.9": "no running container has the address 10.0.0.9",
 	} {
-		if _, err := f.Reach(target, "public"); err == nil || err.Error() != want {
+		if _, err := Reach(f, target, "public"); err == nil || err.Error() != want {
 			t.Errorf("%s: %v", target, err)
 		}
 	}
-	if _, err := f.Reach("web", "mars"); err == nil || err.Error() != `"mars" is no origin` {
+	if _, err := Reach(f, "web", "mars"); err == nil || err.Error() != `"mars" is no origin` {
 		t.Error(err)
 	}
 }
@@ -262,19 +276,6 @@ func crowded(closed bool) string {
 		"file /etc/iptables/rules.v4": "*filter\n" + drop.String() + "COMMIT"})
 }
 
-// crowd is what a crowded docker host's answer says.
-func crowd(t testing.TB, text string) *Facts {
-	a, err := dockerhost.ParseAnswer([]byte(text), "packet-filters")
-	if err != nil {
-		t.Fatal(err)
-	}
-	f, err := parseFacts(a)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return f
-}
-
 // worked is the processor time that this process has used.
 func worked(t *testing.T) time.Duration {
 	var u unix.Rusage
@@ -290,13 +291,13 @@ func TestManyRulesAndContainers(t *testing.T) {
 	for _, closed := range []bool{false, true} {
 		text := crowded(closed)
 		began := worked(t)
-		answer, err := crowd(t, text).Reach("c299", "public")
+		answer, err := Reach(factsIn(t, text), "c299", "public")
 		if err != nil || (answer.Verdict == Blocked) != closed {
 			t.Fatal(answer, err)
 		}
 		reach := worked(t) - began
 		began = worked(t)
-		s, err := crowd(t, text).Survey()
+		s, err := NewSurvey(factsIn(t, text))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -314,23 +315,23 @@ func TestManyRulesAndContainers(t *testing.T) {
 func BenchmarkRead(b *testing.B) {
 	text := crowded(false)
 	for b.Loop() {
-		crowd(b, text)
+		factsIn(b, text)
 	}
 }
 
 func BenchmarkReach(b *testing.B) {
-	f := crowd(b, crowded(false))
+	f := factsIn(b, crowded(false))
 	for b.Loop() {
-		if _, err := f.Reach("c299", "public"); err != nil {
+		if _, err := Reach(f, "c299", "public"); err != nil {
 			b.Fatal(err)
 		}
 	}
 }
 
 func BenchmarkSurvey(b *testing.B) {
-	f := crowd(b, crowded(false))
+	f := factsIn(b, crowded(false))
 	for b.Loop() {
-		if _, err := f.Survey(); err != nil {
+		if _, err := NewSurvey(f); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -339,16 +340,12 @@ func BenchmarkSurvey(b *testing.B) {
 func FuzzFacts(f *testing.F) {
 	f.Add(answerText(nil))
 	f.Fuzz(func(t *testing.T, text string) {
-		a, err := dockerhost.ParseAnswer([]byte(text), "packet-filters")
-		if err != nil {
-			return
-		}
-		facts, err := parseFacts(a)
+		facts, err := netfacts.Collect(t.Context(), answering{text: text}, netfacts.DefaultSocket)
 		if err != nil {
 			return
 		}
 		for _, from := range []string{"public", "lan", "local", "container:web"} {
-			_, _ = facts.Reach("web", from)
+			_, _ = Reach(facts, "web", from)
 		}
 	})
 }

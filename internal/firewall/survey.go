@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfacts"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfilter"
 )
 
@@ -27,16 +28,16 @@ type Survey struct {
 	Guarded bool
 }
 
-// Survey follows a packet from outside to every published port. What a container does with
+// NewSurvey follows a packet from outside to every published port. What a container does with
 // it, or a port that is published for the docker host alone, is no matter of packet filters.
 // A docker host without a way to the outside is a *TargetError.
-func (f *Facts) Survey() (*Survey, error) {
-	s := &Survey{Firewalls: f.firewalls(), Guarded: f.chain("mangle", "DOCKER-PUB") != nil}
+func NewSurvey(f *netfacts.Facts) (*Survey, error) {
+	s := &Survey{Firewalls: firewalls(f), Guarded: f.IPTablesChain("mangle", "DOCKER-PUB") != nil}
 	for _, c := range f.Containers {
-		if c.PID == 0 || !slices.ContainsFunc(c.Published, func(p Published) bool { return !p.HostIP.IsLoopback() }) {
+		if c.PID == 0 || !slices.ContainsFunc(c.Published, func(p netfacts.Published) bool { return !p.HostIP.IsLoopback() }) {
 			continue
 		}
-		answer, err := f.Reach(c.Name, FromPublic)
+		answer, err := Reach(f, c.Name, FromPublic)
 		if wrong := new(TargetError); errors.As(err, &wrong) && wrong.NoAddress {
 			continue
 		} else if err != nil {
@@ -70,31 +71,13 @@ func (s *Survey) close(container string, obstacles []Obstacle) {
 }
 
 // firewalls are ufw and firewalld where they are active.
-func (f *Facts) firewalls() []string {
+func firewalls(f *netfacts.Facts) []string {
 	var all []string
-	if f.chain("filter", "ufw-user-input") != nil {
+	if f.IPTablesChain("filter", "ufw-user-input") != nil {
 		all = append(all, "ufw")
 	}
-	if slices.ContainsFunc(f.Tables, func(t *netfilter.Table) bool { return t.Name == "firewalld" && len(t.Chains) > 0 }) || f.chain("filter", "INPUT_ZONES") != nil {
+	if slices.ContainsFunc(f.Tables, func(t *netfilter.Table) bool { return t.Name == "firewalld" && len(t.Chains) > 0 }) || f.IPTablesChain("filter", "INPUT_ZONES") != nil {
 		all = append(all, "firewalld")
 	}
 	return all
-}
-
-// chain is a chain of iptables or ip6tables, of either backend; nil where there is none.
-func (f *Facts) chain(table, name string) *netfilter.Chain {
-	for _, t := range f.Tables {
-		if t.Name == table && (t.Tool == netfilter.IPTables || t.Tool == netfilter.IP6Tables) {
-			if c := t.Chain(name); c != nil {
-				return c
-			}
-		}
-	}
-	return nil
-}
-
-// Elsewhere reports whether a bridge of docker's is not among the interfaces: dockerd is in a
-// VM then, or in a network namespace of its own.
-func (f *Facts) Elsewhere() bool {
-	return slices.ContainsFunc(f.Networks, func(n Network) bool { return n.Bridge != "" && f.Link(n.Bridge) == nil })
 }

@@ -50,7 +50,7 @@ func TestSurvey(t *testing.T) {
 		"nothing listens in the container": {map[string]string{"inside": ""}, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s, err := factsOf(t, c.changes).Survey()
+			s, err := NewSurvey(factsOf(t, c.changes))
 			if err != nil {
 				t.Fatal(err)
 			}

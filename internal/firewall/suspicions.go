@@ -4,11 +4,12 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfacts"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfilter"
 )
 
 // suspicions are notes on what looks wrong around the packet's way.
-func (f *Facts) suspicions(a *Answer) {
+func suspicions(f *netfacts.Facts, a *Answer) {
 	backends := map[netfilter.Backend]bool{}
 	for _, t := range f.Tables {
 		if t.Tool == netfilter.IPTables && slices.ContainsFunc(t.Chains, func(c *netfilter.Chain) bool { return len(c.Rules) > 0 }) {
@@ -21,7 +22,7 @@ func (f *Facts) suspicions(a *Answer) {
 	if backends[netfilter.NFTables] && backends[netfilter.Legacy] {
 		a.Notes = append(a.Notes, "iptables rules are in both backends, nft and legacy, and both act")
 	}
-	if a.Verdict == Blocked && !f.dockerRules() {
+	if a.Verdict == Blocked && !dockerRules(f) {
 		a.Notes = append(a.Notes, "docker's own rules are missing: dockerd runs with --iptables=false, or something has flushed them since; restarting docker writes them again")
 	}
 	if slices.ContainsFunc(a.Obstacles, func(o Obstacle) bool {
@@ -61,7 +62,7 @@ func calls(c *netfilter.Chain, name string) bool {
 }
 
 // dockerRules reports whether docker has rules for forwarding.
-func (f *Facts) dockerRules() bool {
+func dockerRules(f *netfacts.Facts) bool {
 	for _, t := range f.Tables {
 		if strings.HasPrefix(t.Name, "docker-bridges") {
 			return true

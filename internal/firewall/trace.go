@@ -7,7 +7,8 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/firewall/writer"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfacts"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfacts/writer"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfilter"
 )
 
@@ -57,8 +58,8 @@ type Doubt struct {
 // tracer follows one packet, and its answer, over the docker host. It goes on behind every
 // obstacle, as if that were not there.
 type tracer struct {
-	*Facts
-	target    *Container
+	*netfacts.Facts
+	target    *netfacts.Container
 	env       *netfilter.Env
 	skip      map[netfilter.Place]bool
 	obstacles []Obstacle
@@ -288,7 +289,7 @@ func (t *tracer) translate(p *netfilter.Packet, way *netfilter.Passage) {
 		addr, port, link = &p.Src, &p.SrcPort, p.Out
 	}
 	if n.Own {
-		*addr = t.addressOn(link, *addr)
+		*addr = t.AddressOn(link, *addr)
 	} else if n.To.Addr().IsValid() {
 		*addr = n.To.Addr()
 	}
@@ -308,18 +309,6 @@ func (t *tracer) translate(p *netfilter.Packet, way *netfilter.Passage) {
 	t.decided(way, "DNAT to %s by %s", p.Conn.Answer.Src, way.Endings[0].Place)
 }
 
-// addressOn is the first address of an interface, of the same family as like.
-func (f *Facts) addressOn(link string, like netip.Addr) netip.Addr {
-	if l := f.Link(link); l != nil {
-		for _, p := range l.Addresses {
-			if p.Addr().Is4() == like.Is4() && !p.Addr().IsLinkLocalUnicast() {
-				return p.Addr()
-			}
-		}
-	}
-	return netip.Addr{}
-}
-
 // local reports whether an address is the docker host's own.
 func (t *tracer) local(a netip.Addr) bool { return t.env.AddrType(a, "") == "LOCAL" }
 
@@ -335,7 +324,7 @@ func (t *tracer) forwarding(p *netfilter.Packet) {
 }
 
 // way is the route of a packet; nil, and an obstacle, where there is none.
-func (t *tracer) way(p *netfilter.Packet) *Route {
+func (t *tracer) way(p *netfilter.Packet) *netfacts.Route {
 	r, doubt := t.Way(p.Src, p.Dst, p.In)
 	if doubt != "" {
 		t.doubt(netfilter.Place{Text: doubt}, "it may choose another route")

@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"slices"
 
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfacts"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfilter"
 )
 
@@ -85,7 +86,7 @@ func (t *tracer) toHost(p netfilter.Packet) {
 
 // proxied reports whether docker-proxy takes the packet.
 func (t *tracer) proxied(p netfilter.Packet) bool {
-	listens := slices.ContainsFunc(t.Listeners, func(l Listener) bool {
+	listens := slices.ContainsFunc(t.Listeners, func(l netfacts.Listener) bool {
 		a := l.Addr.Unmap()
 		return l.UDP == (p.Proto == netfilter.UDP) && l.Port == p.DstPort && (a == p.Dst || a.IsUnspecified() && (a.Is6() || p.Dst.Is4()))
 	})
@@ -93,7 +94,7 @@ func (t *tracer) proxied(p netfilter.Packet) bool {
 		t.blocked(InDocker, "no DNAT rule is for %s, and no docker-proxy listens there", describe(&p))
 		return false
 	}
-	if t.target == nil || !t.target.publishes(p) {
+	if t.target == nil || !publishes(t.target, p) {
 		t.blocked(InDocker, "port %d of the docker host does not lead to the container", p.DstPort)
 		return false
 	}
@@ -101,8 +102,8 @@ func (t *tracer) proxied(p netfilter.Packet) bool {
 }
 
 // publishes reports whether the port that the packet is for is one of the container's.
-func (c *Container) publishes(p netfilter.Packet) bool {
-	return slices.ContainsFunc(c.Published, func(o Published) bool { return o.HostPort == p.DstPort && o.UDP == (p.Proto == netfilter.UDP) })
+func publishes(c *netfacts.Container, p netfilter.Packet) bool {
+	return slices.ContainsFunc(c.Published, func(o netfacts.Published) bool { return o.HostPort == p.DstPort && o.UDP == (p.Proto == netfilter.UDP) })
 }
 
 // fromProxy is docker-proxy's own connection to the container, always by IPv4 where the
@@ -166,7 +167,7 @@ func (t *tracer) sent(p netfilter.Packet) {
 }
 
 // sourceFor is the address from which the docker host itself sends.
-func (t *tracer) sourceFor(r *Route, dst netip.Addr) netip.Addr {
+func (t *tracer) sourceFor(r *netfacts.Route, dst netip.Addr) netip.Addr {
 	if l := t.Link(r.Link); l != nil {
 		for _, p := range l.Addresses {
 			if p.Contains(dst) {
@@ -177,14 +178,14 @@ func (t *tracer) sourceFor(r *Route, dst netip.Addr) netip.Addr {
 	if r.Type == "local" {
 		return dst
 	}
-	return t.addressOn(r.Link, dst)
+	return t.AddressOn(r.Link, dst)
 }
 
 // toContainer hands a packet over to the bridge that it leaves by, and returns the answer;
 // ok is false where none can come.
 func (t *tracer) toContainer(p netfilter.Packet) (back netfilter.Packet, ok bool) {
-	c := t.owner(p.Dst)
-	network := t.bridged(p.Out)
+	c := t.Owner(p.Dst)
+	network := t.NetworkOf(p.Out)
 	switch {
 	case c == nil:
 		t.blocked(InDocker, "the packet ends at %s, which is no running container's address", endpoint(p.Dst, p.DstPort))
@@ -211,8 +212,8 @@ func (t *tracer) toContainer(p netfilter.Packet) (back netfilter.Packet, ok bool
 }
 
 // inside looks for what listens in the container.
-func (t *tracer) inside(c *Container, p netfilter.Packet) {
-	ok, loopback := c.listens(p.Proto == netfilter.UDP, p.Dst, p.DstPort)
+func (t *tracer) inside(c *netfacts.Container, p netfilter.Packet) {
+	ok, loopback := c.Listens(p.Proto == netfilter.UDP, p.Dst, p.DstPort)
 	protocol := "tcp"
 	if p.Proto == netfilter.UDP {
 		protocol = "udp"

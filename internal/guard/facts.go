@@ -12,9 +12,9 @@ import (
 	"strings"
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/dockerhost"
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/firewall"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/hostrules"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfacts"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfilter"
 )
 
@@ -23,7 +23,7 @@ var probeScript string
 
 // Facts are everything on a docker host that guard depends on.
 type Facts struct {
-	*firewall.Facts
+	*netfacts.Facts
 	Rules  hostrules.State
 	Socket string // dockerd's
 	Root   string // DockerRootDir
@@ -53,7 +53,7 @@ type Facts struct {
 // Collect asks a docker host, in commands that root runs there. try also finds out whether
 // its kernel matches cgroups.
 func Collect(ctx context.Context, h host.Host, socket string, try bool) (*Facts, error) {
-	filters, err := firewall.Collect(ctx, h, socket)
+	filters, err := netfacts.Collect(ctx, h, socket)
 	if err != nil {
 		return nil, err
 	}
@@ -61,7 +61,7 @@ func Collect(ctx context.Context, h host.Host, socket string, try bool) (*Facts,
 }
 
 // With asks for what is not among the packet filters.
-func With(ctx context.Context, h host.Host, filters *firewall.Facts, socket string, try bool) (*Facts, error) {
+func With(ctx context.Context, h host.Host, filters *netfacts.Facts, socket string, try bool) (*Facts, error) {
 	f := &Facts{Facts: filters, Socket: socket}
 	var err error
 	if f.Rules, err = hostrules.Read(ctx, h, Name); err != nil {
@@ -209,7 +209,7 @@ func (f *Facts) DefaultInterfaces() []string {
 }
 
 // Traces reports whether packet filters or units have anything of guard.
-func Traces(filters *firewall.Facts) bool {
+func Traces(filters *netfacts.Facts) bool {
 	f := Facts{Facts: filters}
 	return f.Leftovers() || filters.Writers.Runs("/etc/docker-vpn-helper/"+Name+"/apply") ||
 		slices.ContainsFunc(filters.Tables, func(t *netfilter.Table) bool { return t.Name == table })

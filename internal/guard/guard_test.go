@@ -7,8 +7,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/firewall"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/hostrules"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfacts"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfilter"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfilter/saved"
 )
@@ -77,13 +77,13 @@ func TestSettingsAreKept(t *testing.T) {
 // onHost are the facts of a docker host whose kernel matches cgroups.
 func onHost() *Facts {
 	return &Facts{
-		Facts: &firewall.Facts{
+		Facts: &netfacts.Facts{
 			Docker: true, Sysctl: map[string]string{"net.ipv6.conf.all.forwarding": "1"},
-			Networks: []firewall.Network{{Name: "bridge", Driver: "bridge", Bridge: "docker0"}, {Name: "own", Driver: "bridge", Bridge: "lan7"}},
-			Containers: []firewall.Container{{Name: "web", PID: 7, Published: []firewall.Published{
+			Networks: []netfacts.Network{{Name: "bridge", Driver: "bridge", Bridge: "docker0"}, {Name: "own", Driver: "bridge", Bridge: "lan7"}},
+			Containers: []netfacts.Container{{Name: "web", PID: 7, Published: []netfacts.Published{
 				{Port: 443, HostPort: 9001, HostIP: netip.IPv4Unspecified()}, {Port: 80, HostPort: 443, HostIP: netip.IPv4Unspecified()}}}},
-			Routes: []firewall.Route{{Dst: netip.MustParsePrefix("0.0.0.0/0"), Link: "eth0", Type: "unicast"}},
-			Links:  []firewall.Link{{Name: "eth0"}},
+			Routes: []netfacts.Route{{Dst: netip.MustParsePrefix("0.0.0.0/0"), Link: "eth0", Type: "unicast"}},
+			Links:  []netfacts.Link{{Name: "eth0"}},
 		},
 		Rules: hostrules.State{Systemd: true, AtBoot: true, Dir: "/etc/docker-vpn-helper/guard"}, Socket: "/var/run/docker.sock", Root: "/var/lib/docker",
 		Runs: true, listens: []Port{{Port: 2376}}, Group: "system.slice/docker.service", Level: 2, Matches: "yes",
@@ -238,7 +238,7 @@ func TestDrift(t *testing.T) {
 		{"table-changed", func(f *Facts) { f.Table += " " }},
 		{"cgroup-stale", func(f *Facts) { f.Table = "table inet dvh_guard { socket cgroupv2 level 2 4711 jump published }" }},
 		{"bridge-unknown", func(f *Facts) {
-			f.Networks = append(f.Networks, firewall.Network{Name: "new", Driver: "bridge", Bridge: "lan8"})
+			f.Networks = append(f.Networks, netfacts.Network{Name: "new", Driver: "bridge", Bridge: "lan8"})
 		}},
 		{"dockerd-closed", func(f *Facts) { f.listens = append(f.listens, Port{Port: 2377}) }},
 		{"drop-in-missing", func(f *Facts) { delete(f.Rules.Installed.Units, dropIn) }},

@@ -13,6 +13,7 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/firewall"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/guard"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/hint"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfacts"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/target"
 )
 
@@ -50,9 +51,9 @@ func inspect(ctx context.Context, t *target.Target) (engine.State, error) {
 	if _, err := dockerd.New(dockerd.Over(conn)).Ping(ctx); err != nil {
 		return State{NoDocker: true}, nil
 	}
-	facts, err := firewall.CollectIfRoot(ctx, t.Host, t.Socket)
+	facts, err := netfacts.CollectIfRoot(ctx, t.Host, t.Socket)
 	switch {
-	case errors.Is(err, firewall.ErrNotRoot):
+	case errors.Is(err, netfacts.ErrNotRoot):
 		return State{Skipped: "needs root"}, nil
 	case err != nil:
 		return State{Skipped: "no answer: " + err.Error()}, nil
@@ -62,7 +63,7 @@ func inspect(ctx context.Context, t *target.Target) (engine.State, error) {
 		return State{Skipped: "docker's networks are in a VM or a network namespace"}, nil
 	}
 	s := State{}
-	if s.Survey, err = facts.Survey(); err != nil {
+	if s.Survey, err = firewall.NewSurvey(facts); err != nil {
 		return State{Skipped: err.Error()}, nil
 	}
 	s.Drift, err = drift(ctx, t, facts)
@@ -70,7 +71,7 @@ func inspect(ctx context.Context, t *target.Target) (engine.State, error) {
 }
 
 // drift is what is not as guard has left it; none where it is off.
-func drift(ctx context.Context, t *target.Target, facts *firewall.Facts) ([]guard.Drift, error) {
+func drift(ctx context.Context, t *target.Target, facts *netfacts.Facts) ([]guard.Drift, error) {
 	if !guard.Traces(facts) {
 		return nil, nil
 	}

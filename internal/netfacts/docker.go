@@ -1,4 +1,4 @@
-package firewall
+package netfacts
 
 import (
 	"encoding/json"
@@ -155,41 +155,10 @@ func published(ports map[string][]binding) []Published {
 	return all
 }
 
-// network returns the network of that name, or nil.
-func (f *Facts) network(name string) *Network {
-	for i := range f.Networks {
-		if f.Networks[i].Name == name {
-			return &f.Networks[i]
-		}
-	}
-	return nil
-}
-
-// bridged returns the network of a bridge, or nil.
-func (f *Facts) bridged(bridge string) *Network {
-	for i := range f.Networks {
-		if bridge != "" && f.Networks[i].Bridge == bridge {
-			return &f.Networks[i]
-		}
-	}
-	return nil
-}
-
-// owner returns the running container that has an address, or nil.
-func (f *Facts) owner(a netip.Addr) *Container {
-	for i := range f.Containers {
-		c := &f.Containers[i]
-		if c.PID != 0 && slices.ContainsFunc(c.Addresses, func(o Address) bool { return o.Addr == a }) {
-			return c
-		}
-	}
-	return nil
-}
-
-// listens reports whether something inside the container takes packets to that address and
+// Listens reports whether something inside the container takes packets to that address and
 // port. loopback is an address on which it listens instead, that only the container itself
 // reaches.
-func (c *Container) listens(udp bool, addr netip.Addr, port int) (ok bool, loopback netip.Addr) {
+func (c *Container) Listens(udp bool, addr netip.Addr, port int) (ok bool, loopback netip.Addr) {
 	for _, l := range c.Listeners {
 		if l.UDP != udp || l.Port != port {
 			continue

@@ -1,4 +1,4 @@
-package firewall
+package netfacts
 
 import (
 	"encoding/hex"
@@ -183,48 +183,6 @@ func parsePolicyRules(lines []string, family netfilter.Family) []PolicyRule {
 		all = append(all, r)
 	}
 	return all
-}
-
-// Way is the route of a packet; doubt is a policy rule that might choose another one.
-func (f *Facts) Way(src, dst netip.Addr, in string) (best *Route, doubt string) {
-	family := netfilter.IPv6
-	if dst.Is4() {
-		family = netfilter.IPv4
-	}
-	rules := slices.DeleteFunc(slices.Clone(f.Rules), func(r PolicyRule) bool { return r.Family != family })
-	if len(rules) == 0 {
-		rules = []PolicyRule{{Table: "local", Suppress: -1}, {Table: "main", Suppress: -1}, {Table: "default", Suppress: -1}}
-	}
-	for _, rule := range rules {
-		if rule.From.IsValid() && !rule.From.Contains(src) || rule.To.IsValid() && !rule.To.Contains(dst) || rule.Link != "" && rule.Link != in || rule.Table == "" {
-			continue
-		}
-		r := f.lookUp(rule.Table, dst)
-		if r == nil || r.Dst.Bits() <= rule.Suppress || r.Type == "throw" {
-			continue
-		}
-		if rule.Other != "" {
-			doubt = "ip rule: " + strings.TrimSpace(rule.Other) + " lookup " + rule.Table
-			continue
-		}
-		return r, doubt
-	}
-	return nil, doubt
-}
-
-// lookUp is the longest match in one table.
-func (f *Facts) lookUp(table string, dst netip.Addr) *Route {
-	var best *Route
-	for i := range f.Routes {
-		r := &f.Routes[i]
-		if r.Table != table || !r.Dst.Contains(dst) {
-			continue
-		}
-		if best == nil || r.Dst.Bits() > best.Dst.Bits() || r.Dst.Bits() == best.Dst.Bits() && r.Metric < best.Metric {
-			best = r
-		}
-	}
-	return best
 }
 
 // parseNeighbors reads `ip neigh`.

@@ -1,6 +1,6 @@
 # Asks a docker host for everything that decides about a packet to a container: packet
 # filters, networks, containers, and the files that may have written a rule. Read-only; it
-# needs root. SOCKET is dockerd's. Read by parseFacts.
+# needs root. SOCKET is dockerd's. Read by parse.
 LC_ALL=C
 export LC_ALL
 PATH=$PATH:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin

@@ -1,0 +1,115 @@
+package netfacts
+
+import (
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfilter"
+)
+
+// Way is the route of a packet; doubt is a policy rule that might choose another one.
+func (f *Facts) Way(src, dst netip.Addr, in string) (best *Route, doubt string) {
+	family := netfilter.IPv6
+	if dst.Is4() {
+		family = netfilter.IPv4
+	}
+	rules := slices.DeleteFunc(slices.Clone(f.Rules), func(r PolicyRule) bool { return r.Family != family })
+	if len(rules) == 0 {
+		rules = []PolicyRule{{Table: "local", Suppress: -1}, {Table: "main", Suppress: -1}, {Table: "default", Suppress: -1}}
+	}
+	for _, rule := range rules {
+		if rule.From.IsValid() && !rule.From.Contains(src) || rule.To.IsValid() && !rule.To.Contains(dst) || rule.Link != "" && rule.Link != in || rule.Table == "" {
+			continue
+		}
+		r := f.lookUp(rule.Table, dst)
+		if r == nil || r.Dst.Bits() <= rule.Suppress || r.Type == "throw" {
+			continue
+		}
+		if rule.Other != "" {
+			doubt = "ip rule: " + strings.TrimSpace(rule.Other) + " lookup " + rule.Table
+			continue
+		}
+		return r, doubt
+	}
+	return nil, doubt
+}
+
+// lookUp is the longest match in one table.
+func (f *Facts) lookUp(table string, dst netip.Addr) *Route {
+	var best *Route
+	for i := range f.Routes {
+		r := &f.Routes[i]
+		if r.Table != table || !r.Dst.Contains(dst) {
+			continue
+		}
+		if best == nil || r.Dst.Bits() > best.Dst.Bits() || r.Dst.Bits() == best.Dst.Bits() && r.Metric < best.Metric {
+			best = r
+		}
+	}
+	return best
+}
+
+// AddressOn is the first address of an interface, of the same family as like.
+func (f *Facts) AddressOn(link string, like netip.Addr) netip.Addr {
+	if l := f.Link(link); l != nil {
+		for _, p := range l.Addresses {
+			if p.Addr().Is4() == like.Is4() && !p.Addr().IsLinkLocalUnicast() {
+				return p.Addr()
+			}
+		}
+	}
+	return netip.Addr{}
+}
+
+// Addresses that stand for any client outside. They are in no network that filters refuse as
+// such; no packet is sent to them.
+var (
+	outside4 = netip.MustParseAddr("101.102.103.104")
+	outside6 = netip.MustParseAddr("2a0a:1234:5678::1")
+)
+
+// Outside is an address that stands for any client outside.
+func Outside(family netfilter.Family) netip.Addr {
+	if family == netfilter.IPv6 {
+		return outside6
+	}
+	return outside4
+}
+
+// Public is the interface by which the docker host reaches the outside, in one family; "" where
+// there is none.
+func (f *Facts) Public(family netfilter.Family) (link string) {
+	r, _ := f.Way(netip.Addr{}, Outside(family), "")
+	if r == nil || r.Type != "unicast" {
+		return ""
+	}
+	return r.Link
+}
+
+// Env is what rules may ask about the docker host.
+func (f *Facts) Env(family netfilter.Family) *netfilter.Env {
+	e := &netfilter.Env{Sets: f.Sets, BridgeFilter: f.BridgeFilter(family), RouteBack: f.routeBack}
+	for _, l := range f.Links {
+		e.Links = append(e.Links, netfilter.Link{Name: l.Name, Addrs: l.Addresses})
+	}
+	return e
+}
+
+// routeBack is the interface by which an answer to a packet would leave.
+func (f *Facts) routeBack(p *netfilter.Packet) (link string, sure bool) {
+	r, doubt := f.Way(p.Dst, p.Src, "")
+	if r == nil || r.Type != "unicast" {
+		return "", doubt == ""
+	}
+	return r.Link, doubt == ""
+}
+
+// BridgeFilter reports whether frames on bridges pass iptables, too.
+func (f *Facts) BridgeFilter(family netfilter.Family) bool {
+	name := "net.bridge.bridge-nf-call-iptables"
+	if family == netfilter.IPv6 {
+		name = "net.bridge.bridge-nf-call-ip6tables"
+	}
+	return f.Sysctl[name] == "1"
+}
