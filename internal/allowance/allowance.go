@@ -50,7 +50,6 @@ type Rule struct {
 // Placeholders in the text of a rule, for each network that the container is on.
 const (
 	containerAddress = "@CONTAINER@"
-	gatewayAddress   = "@GATEWAY@"
 	subnet           = "@SUBNET@"
 )
 
@@ -169,23 +168,16 @@ func fill(f *netfacts.Facts, r Rule, own netfacts.Address) []string {
 		if n.Name != own.Network || own.Addr.Is6() != six {
 			continue
 		}
-		gateway, of := netip.Addr{}, netip.Prefix{}
-		if l := f.Link(n.Bridge); l != nil {
-			for _, p := range l.Addresses {
-				if p.Contains(own.Addr) {
-					gateway = p.Addr()
-				}
-			}
-		}
+		of := netip.Prefix{}
 		for _, s := range n.Subnets {
 			if s.Contains(own.Addr) {
 				of = s
 			}
 		}
-		if strings.Contains(r.Match, gatewayAddress) && !gateway.IsValid() || strings.Contains(r.Match, subnet) && !of.IsValid() {
+		if strings.Contains(r.Match, subnet) && !of.IsValid() {
 			continue
 		}
-		all = append(all, strings.NewReplacer(containerAddress, own.Addr.String(), gatewayAddress, gateway.String(), subnet, of.String()).Replace(r.Match))
+		all = append(all, strings.NewReplacer(containerAddress, own.Addr.String(), subnet, of.String()).Replace(r.Match))
 	}
 	return all
 }

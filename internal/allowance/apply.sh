@@ -94,26 +94,26 @@ ask() {
 }
 
 # containers prints lines about those that are named in its input: NAME address ADDRESS
-# GATEWAY SUBNETS for each network, NAME port PORT/PROTOCOL for each published port, NAME gone.
+# SUBNETS for each network, NAME port PORT/PROTOCOL for each published port, NAME gone.
 # It fails where dockerd does not answer: what it listed last is used then.
 containers() {
 	names=$(cat)
 	[ -n "$names" ] || return 0
 	# shellcheck disable=SC2086,SC2016 # names of containers have no blanks; the text is docker's
 	said=$(ask inspect --type container --format \
-		'{{$c := .Name}}{{range $n, $v := .NetworkSettings.Networks}}{{$c}} {{$n}} {{$v.IPAddress}} {{$v.Gateway}}
-{{$c}} {{$n}} {{$v.GlobalIPv6Address}} {{$v.IPv6Gateway}}
+		'{{$c := .Name}}{{range $n, $v := .NetworkSettings.Networks}}{{$c}} {{$n}} {{$v.IPAddress}}
+{{$c}} {{$n}} {{$v.GlobalIPv6Address}}
 {{end}}{{$c}} port: none none
 {{if .State.Running}}{{range $p, $b := .NetworkSettings.Ports}}{{range $b}}{{$c}} port: {{.HostPort}} {{$p}}
 {{end}}{{end}}{{else}}{{range $p, $b := .HostConfig.PortBindings}}{{range $b}}{{$c}} port: {{.HostPort}} {{$p}}
 {{end}}{{end}}{{end}}' $names 2>&1)
 	[ -n "$said" ] || return 1
-	printf '%s\n' "$said" | while read -r name network address gateway; do
+	printf '%s\n' "$said" | while read -r name network address rest; do
 		case "$name $network" in
-		"/"*" port:") echo "${name#/} port $address/${gateway#*/}" ;;
-		"/"*) [ -z "$gateway" ] || echo "${name#/} address $address $gateway $(subnets "$network")" ;;
+		"/"*" port:") echo "${name#/} port $address/${rest#*/}" ;;
+		"/"*) [ -z "$address" ] || echo "${name#/} address $address $(subnets "$network")" ;;
 		" " | "[] ") ;;
-		*) case "$network $address $gateway" in *"o such container: "*) echo "${gateway##*: } gone" ;; *) exit 1 ;; esac ;;
+		*) case "$network $address $rest" in *"o such container: "*) echo "${rest##*: } gone" ;; *) exit 1 ;; esac ;;
 		esac
 	done
 }
@@ -150,9 +150,9 @@ filled() {
 				m = split(lines[i], w, " ")
 				if (w[2] != "address" || w[1] != $7 || (index(w[3], ":") > 0) != ($1 == "ip6tables")) continue
 				net = ""
-				for (j = 5; j <= m; j++) if ((index(w[j], ":") > 0) == (index(w[3], ":") > 0)) net = w[j]
+				for (j = 4; j <= m; j++) if ((index(w[j], ":") > 0) == (index(w[3], ":") > 0)) net = w[j]
 				if (index(text, "@SUBNET@") && net == "") continue
-				$8 = put(put(put(text, "@CONTAINER@", w[3]), "@GATEWAY@", w[4]), "@SUBNET@", net)
+				$8 = put(put(text, "@CONTAINER@", w[3]), "@SUBNET@", net)
 				if (!seen[$0]++) print
 			}
 		}'

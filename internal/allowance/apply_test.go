@@ -58,7 +58,7 @@ case "$*" in
 *inspect*) cat `+h.dir+`/containers ;;
 esac
 `)
-	h.containers("/web2 my-net 10.213.213.2 10.213.213.1", "/web2 my-net  ", "/web2 port: 8080 80/tcp", "/web2 port: 9090 90/udp")
+	h.containers("/web2 my-net 10.213.213.2", "/web2 my-net  ", "/web2 port: 8080 80/tcp", "/web2 port: 9090 90/udp")
 	return h
 }
 
@@ -137,15 +137,15 @@ ebtables -A OUTPUT -p ARP -j DROP
 func web2(backend netfilter.Backend) Allowance {
 	return Allowance{Container: "web2", Port: 8080, Rules: []Rule{
 		{Tool: netfilter.IPTables, Backend: backend, Table: "filter", Chain: "DOCKER-USER", Match: "-p tcp -m conntrack --ctstate DNAT --ctorigdstport 8080", Target: "RETURN"},
-		{Tool: netfilter.EBTables, Backend: netfilter.NFTables, Table: "filter", Chain: "OUTPUT", Match: "-p ARP --arp-ip-src @GATEWAY@ --arp-ip-dst @CONTAINER@", Target: "ACCEPT"},
-		{Tool: netfilter.EBTables, Backend: netfilter.NFTables, Table: "filter", Chain: "INPUT", Match: "-p ARP --arp-ip-src @CONTAINER@ --arp-ip-dst @GATEWAY@", Target: "ACCEPT"},
+		{Tool: netfilter.EBTables, Backend: netfilter.NFTables, Table: "filter", Chain: "OUTPUT", Match: "-p ARP --arp-ip-dst @CONTAINER@", Target: "ACCEPT"},
+		{Tool: netfilter.EBTables, Backend: netfilter.NFTables, Table: "filter", Chain: "INPUT", Match: "-p ARP --arp-ip-src @CONTAINER@", Target: "ACCEPT"},
 	}}
 }
 
 const (
 	ours    = `-A DOCKER-USER -p tcp -m conntrack --ctstate DNAT --ctorigdstport 8080 -m comment --comment "dvh-allow:web2" -j RETURN`
-	oursOut = "-A OUTPUT -p ARP --arp-ip-src 10.213.213.1 --arp-ip-dst 10.213.213.2 -j ACCEPT"
-	oursIn  = "-A INPUT -p ARP --arp-ip-src 10.213.213.2 --arp-ip-dst 10.213.213.1 -j ACCEPT"
+	oursOut = "-A OUTPUT -p ARP --arp-ip-dst 10.213.213.2 -j ACCEPT"
+	oursIn  = "-A INPUT -p ARP --arp-ip-src 10.213.213.2 -j ACCEPT"
 )
 
 // inserted is a ruleset with lines in front of others.
@@ -201,7 +201,7 @@ func TestKernelApply(t *testing.T) {
 		h.root("ebtables -D INPUT -p ARP --arp-ip-src 192.0.2.7 -j ACCEPT; ebtables -D INPUT -p ARP --arp-ip-src 192.0.2.8 -j ACCEPT; iptables -D DOCKER-USER -s 192.0.2.1 -j LOG")
 
 		// The container gets another address, stops, and docker does not answer.
-		h.containers("/web2 my-net 10.213.213.9 10.213.213.1")
+		h.containers("/web2 my-net 10.213.213.9")
 		h.run("apply")
 		moved := strings.NewReplacer("10.213.213.2 ", "10.213.213.9 ")
 		same(h.T, "another address", moved.Replace(want), h.rules())
@@ -211,7 +211,7 @@ func TestKernelApply(t *testing.T) {
 		h.containers("/web2 my-net  ")
 		h.run("apply")
 		same(h.T, "it does not run", inserted(before, "-A DOCKER-USER -j DROP", ours), h.rules())
-		h.containers("/web2 my-net 10.213.213.2 10.213.213.1", "/web2 port: 8081 80/tcp")
+		h.containers("/web2 my-net 10.213.213.2", "/web2 port: 8081 80/tcp")
 		h.run("apply")
 		same(h.T, "it publishes another port", before, h.rules())
 		h.containers("/web2 my-net  ", "/web2 port: 8080 80/tcp")
@@ -227,7 +227,7 @@ func TestKernelApply(t *testing.T) {
 
 		// A rule of another program that is equal to ours stays.
 		h.root("ebtables -I OUTPUT 1 " + strings.TrimPrefix(oursOut, "-A OUTPUT "))
-		h.containers("/web2 my-net 10.213.213.2 10.213.213.1")
+		h.containers("/web2 my-net 10.213.213.2")
 		h.run("apply")
 		h.run("remove")
 		same(h.T, "removed", inserted(before, "-A OUTPUT -o eth0 -j ACCEPT", oursOut), h.rules())

@@ -120,8 +120,8 @@ func lines(f *netfacts.Facts, p *Plan) []string {
 
 const (
 	userRule = `iptables filter DOCKER-USER 4: -p tcp -m conntrack --ctstate DNAT --ctorigdstport 8080 -m comment --comment "dvh-allow:web2" -j RETURN`
-	ask      = "ebtables filter OUTPUT 1: -p ARP --arp-ip-src 10.213.213.1 --arp-ip-dst 10.213.213.2 -j ACCEPT"
-	reply    = "ebtables filter INPUT 1: -p ARP --arp-ip-src 10.213.213.2 --arp-ip-dst 10.213.213.1 -j ACCEPT"
+	ask      = "ebtables filter OUTPUT 1: -p ARP --arp-ip-dst 10.213.213.2 -j ACCEPT"
+	reply    = "ebtables filter INPUT 1: -p ARP --arp-ip-src 10.213.213.2 -j ACCEPT"
 )
 
 func TestPlans(t *testing.T) {

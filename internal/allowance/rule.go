@@ -104,16 +104,19 @@ func (r Rule) before(table *netfilter.Table, o firewall.Obstacle) Rule {
 	return r
 }
 
-// neighborRules are about ARP between the docker host and the container.
+// neighborRules are about ARP between the docker host and the container. They do not name the
+// docker host's address: a process there that connects to one of the docker host's own addresses
+// has the kernel ask for the container with that address, not with the bridge's (arp_announce 0).
+// In these chains are frames of the docker host and for it, and no others.
 func neighborRules(r Rule, o firewall.Obstacle, hook netfilter.Hook) []Rule {
 	if o.Layer != firewall.Neighbors {
 		return nil
 	}
 	switch hook {
 	case netfilter.Output, netfilter.Postrouting:
-		r.Match = "-p ARP --arp-ip-src " + gatewayAddress + " --arp-ip-dst " + containerAddress
+		r.Match = "-p ARP --arp-ip-dst " + containerAddress
 	case netfilter.Input, netfilter.Prerouting:
-		r.Match = "-p ARP --arp-ip-src " + containerAddress + " --arp-ip-dst " + gatewayAddress
+		r.Match = "-p ARP --arp-ip-src " + containerAddress
 	default:
 		return nil
 	}

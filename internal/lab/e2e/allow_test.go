@@ -125,8 +125,8 @@ func (s *scene) ruleLines() string {
 
 const (
 	openUser = `-A DOCKER-USER -p tcp -m conntrack --ctstate DNAT --ctorigdstport 8080 -m comment --comment "dvh-allow:web2" -j RETURN`
-	openAsk  = "-A OUTPUT -p ARP --arp-ip-src 10.213.213.1 --arp-ip-dst 10.213.213.2 -j ACCEPT"
-	openTell = "-A INPUT -p ARP --arp-ip-src 10.213.213.2 --arp-ip-dst 10.213.213.1 -j ACCEPT"
+	openAsk  = "-A OUTPUT -p ARP --arp-ip-dst 10.213.213.2 -j ACCEPT"
+	openTell = "-A INPUT -p ARP --arp-ip-src 10.213.213.2 -j ACCEPT"
 )
 
 func TestAllowContest(t *testing.T) {
