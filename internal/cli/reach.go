@@ -31,7 +31,8 @@ Nothing is sent and nothing is changed without --probe.
 TARGET is a container, CONTAINER:PORT with a port inside it, PORT or PORT/udp of the docker
 host, or a container's own address. The packet comes from a client outside (public), in the
 docker host's private network (lan), on the docker host itself (local), in another container
-(container:NAME), or at an address.
+(container:NAME), or at an address. One of the docker host's own addresses stands for a client
+on the docker host that uses it instead of the loopback address.
 
 --probe sends a packet from this computer to each published port, and counts where the docker
 host sees it. For that it adds rules that count, and removes them; if it is killed, the docker

@@ -60,15 +60,16 @@ func (t *tracer) neighbor(f frames, p netfilter.Packet) {
 	if p.Family == netfilter.IPv6 {
 		t.discovery(f)
 	} else {
-		question := netfilter.Packet{Family: netfilter.ARP, ARPOp: 1, Src: f.gateway, Dst: f.inside, Mark: netfilter.NoMark}
+		asks := t.asks(f, p)
+		question := netfilter.Packet{Family: netfilter.ARP, ARPOp: 1, Src: asks, Dst: f.inside, Mark: netfilter.NoMark}
 		question = f.toPort(question)
 		question.DstMAC = broadcastMAC
-		t.hop("bridge "+f.bridge, "ARP: who has %s, asks %s", f.inside, f.gateway)
+		t.hop("bridge "+f.bridge, "ARP: who has %s, asks %s", f.inside, asks)
 		routed := question
 		routed.Bridge, routed.Out = "", f.bridge
 		t.hook(netfilter.Output, Neighbors, &routed)
 		t.frame(netfilter.Output, Neighbors, question)
-		answer := f.fromPort(netfilter.Packet{Family: netfilter.ARP, ARPOp: 2, Src: f.inside, Dst: f.gateway, Mark: netfilter.NoMark})
+		answer := f.fromPort(netfilter.Packet{Family: netfilter.ARP, ARPOp: 2, Src: f.inside, Dst: asks, Mark: netfilter.NoMark})
 		t.frame(netfilter.Brouting, Neighbors, answer)
 		t.frame(netfilter.Input, Neighbors, answer)
 		answer.Bridge, answer.In = "", f.bridge
@@ -87,6 +88,21 @@ func (t *tracer) neighbor(f frames, p netfilter.Packet) {
 	case !dropped && (state == "FAILED" || state == "INCOMPLETE"):
 		t.note("the last question for the hardware address of %s had no answer (%s)", f.inside, state)
 	}
+}
+
+// asks is the address with which the docker host asks for the container's hardware address: the
+// one that the packet comes from if that is the docker host's own and arp_announce is 0, as it is
+// by default; else the bridge's (net/ipv4/arp.c).
+func (t *tracer) asks(f frames, p netfilter.Packet) netip.Addr {
+	for _, link := range []string{"all", f.bridge} {
+		if t.Sysctl["net.ipv4.conf."+link+".arp_announce"] != "" {
+			return f.gateway
+		}
+	}
+	if t.local(p.Src) {
+		return p.Src
+	}
+	return f.gateway
 }
 
 // discovery is a neighbor solicitation and its advertisement, which pass ip6tables, too.

@@ -34,7 +34,13 @@ func (t *tracer) start(g goal, from string) error {
 		return t.fromContainer(g, name)
 	}
 	if from == FromLocal {
-		return t.fromLocal(g)
+		t.fromLocal(g, netip.Addr{})
+		t.byOtherAddresses(g)
+		return nil
+	}
+	if own, err := netip.ParseAddr(from); err == nil && t.local(own) {
+		t.fromLocal(g, own)
+		return nil
 	}
 	link, src, err := t.origin(from)
 	if err != nil {
@@ -75,23 +81,47 @@ func (t *tracer) unpublished(g goal) {
 	t.blocked(InDocker, "container %s does not publish port %d", g.container.Name, g.port)
 }
 
-// fromLocal is a client on the docker host itself.
-func (t *tracer) fromLocal(g goal) error {
+// fromLocal is a client on the docker host itself, which uses one of the docker host's own
+// addresses; without a choice, the loopback address for a published port.
+func (t *tracer) fromLocal(g goal, own netip.Addr) {
 	switch {
 	case g.direct.IsValid():
-		t.sent(t.newPacket("", netip.Addr{}, g.direct, g.proto(), g.port))
+		t.sent(t.newPacket("", own, g.direct, g.proto(), g.port))
 	case g.published != nil:
 		dst := g.published.HostIP
-		if dst.IsUnspecified() {
+		switch {
+		case !dst.IsUnspecified():
+		case own.IsValid():
+			dst = own
+		default:
 			dst = netip.AddrFrom4([4]byte{127, 0, 0, 1})
 		}
 		t.sent(t.newPacket("", dst, dst, g.proto(), g.published.HostPort))
 	case g.port != 0 && len(g.container.Addresses) > 0:
-		t.sent(t.newPacket("", netip.Addr{}, g.container.Addresses[0].Addr, g.proto(), g.port))
+		t.sent(t.newPacket("", own, g.container.Addresses[0].Addr, g.proto(), g.port))
 	default:
 		t.unpublished(g)
 	}
-	return nil
+}
+
+// byOtherAddresses notes where a published port answers a client on the docker host at the
+// loopback address, and not at another one of the docker host's own: ARP may ask with that.
+func (t *tracer) byOtherAddresses(g goal) {
+	if g.published == nil || !g.published.HostIP.IsUnspecified() || len(t.obstacles) > 0 {
+		return
+	}
+	for _, l := range t.Links {
+		for _, own := range l.Addresses {
+			if !own.Addr().Is4() || own.Addr().IsLoopback() || t.NetworkOf(l.Name) != nil {
+				continue
+			}
+			other := &tracer{Facts: t.Facts, target: t.target, env: t.env, skip: map[netfilter.Place]bool{}}
+			other.fromLocal(g, own.Addr())
+			if len(other.obstacles) > 0 {
+				t.note("not so at the docker host's own address %s: %s", own.Addr(), other.obstacles[0])
+			}
+		}
+	}
 }
 
 // origin is the interface that packets from an origin come in by, and their source.

@@ -132,6 +132,9 @@ func swapped(name, old, text string) string {
 
 const rules = "rules iptables nft"
 
+// askedByBridge are rules of ebtables that let none but the bridge's address ask for the container.
+const askedByBridge = "*filter\n:INPUT ACCEPT\n:FORWARD ACCEPT\n:OUTPUT ACCEPT\n-A OUTPUT -p ARP --arp-ip-src 172.17.0.1 --arp-ip-dst 172.17.0.2 -j ACCEPT\n-A OUTPUT -p ARP -j DROP\n"
+
 // flushed is what is left of docker's rules when something has flushed them.
 const flushed = "*filter\n:INPUT ACCEPT [0:0]\n:FORWARD DROP [0:0]\n:OUTPUT ACCEPT [0:0]\nCOMMIT"
 
@@ -145,6 +148,13 @@ func TestWhatKeepsPacketsAway(t *testing.T) {
 		"nothing from lan":  {nil, "8080", "lan", nil},
 		"nothing local":     {nil, "web:80", "local", nil},
 		"nothing to docker": {nil, "172.17.0.2:80", "local", nil},
+		"ARP asks with the docker host's own address": {map[string]string{"rules ebtables nft": askedByBridge}, "web", "203.0.113.2", []string{"ebtables filter OUTPUT rule 2: -p ARP -j DROP"}},
+		"ARP asks with the bridge's address":          {map[string]string{"rules ebtables nft": askedByBridge}, "web", "172.17.0.1", nil},
+		"arp_announce has it ask with the bridge's": {map[string]string{"rules ebtables nft": askedByBridge, "announce": "/proc/sys/net/ipv4/conf/docker0/arp_announce:2"},
+			"web", "203.0.113.2", nil},
+		"by the loopback address alone": {map[string]string{"rules ebtables nft": askedByBridge}, "web", "local", []string{
+			"! not so at the docker host's own address 203.0.113.2: ebtables filter OUTPUT rule 2: -p ARP -j DROP",
+			"! not so at the docker host's own address 10.98.0.1: ebtables filter OUTPUT rule 2: -p ARP -j DROP"}},
 		"FORWARD drops, docker's rules are gone": {map[string]string{rules: flushed}, "172.17.0.2:80", "lan", []string{
 			"iptables-nft ip filter FORWARD: policy DROP",
 			"! docker's own rules are missing: dockerd runs with --iptables=false, or something has flushed them since; restarting docker writes them again"}},

@@ -104,7 +104,7 @@ func parse(a dockerhost.Answer) (*Facts, error) {
 	f.Routes = append(parseRoutes(a.Lines("routes4"), netfilter.IPv4), parseRoutes(a.Lines("routes6"), netfilter.IPv6)...)
 	f.Rules = append(parsePolicyRules(a.Lines("rules4"), netfilter.IPv4), parsePolicyRules(a.Lines("rules6"), netfilter.IPv6)...)
 	f.Neighbors = parseNeighbors(append(a.Lines("neighbors4"), a.Lines("neighbors6")...))
-	for _, line := range a.Lines("sysctl") {
+	for _, line := range append(a.Lines("sysctl"), a.Lines("announce")...) {
 		if path, value, ok := strings.Cut(line, ":"); ok {
 			name := strings.ReplaceAll(strings.TrimPrefix(path, "/proc/sys/"), "/", ".")
 			f.Sysctl[name] = value

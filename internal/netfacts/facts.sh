@@ -62,6 +62,7 @@ network() {
 	frame neighbors6 ip -6 neigh
 	frame sysctl grep -H . /proc/sys/net/ipv4/ip_forward /proc/sys/net/ipv6/conf/all/forwarding \
 		/proc/sys/net/bridge/bridge-nf-call-iptables /proc/sys/net/bridge/bridge-nf-call-ip6tables
+	frame announce grep -H '[12]' /proc/sys/net/ipv4/conf/*/arp_announce
 	frame listeners grep -HE ' (0A|07) ' /proc/self/net/tcp /proc/self/net/tcp6 /proc/self/net/udp /proc/self/net/udp6
 }
 

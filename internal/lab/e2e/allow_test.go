@@ -70,8 +70,11 @@ func (s *scene) wantOpen(when string, open ...string) {
 		flush()
 		got[name+" from the host"] = s.fetches("127.0.0.1", port)
 		// The docker host asks for the hardware address with the address that it sends from. The
-		// contest's rules let no other than the bridge's ask for web1, so that this look needs
-		// the entry of the one before.
+		// contest's rules let no other than the bridge's ask for web1 (wantAskedByBridge), so
+		// that this look needs the entry of the one before. For web2 allow lets it ask.
+		if name != "web1" {
+			flush()
+		}
 		got[name+" from its own address"] = s.fetches(public4, port)
 		flush()
 		got[name+" from the bridge's address"] = s.fetches("10.213.213.1", port)
@@ -84,6 +87,33 @@ func (s *scene) wantOpen(when string, open ...string) {
 	}
 	s.same(when, want, got)
 	s.Logf("%s: looked for %v", when, time.Since(began).Round(time.Millisecond))
+}
+
+// wantAskedByBridge checks that the contest's own rules let the docker host ask for web1 with
+// the bridge's address alone, and that reach names the rule whose counter then rises.
+func (s *scene) wantAskedByBridge(rule int) {
+	s.Helper()
+	dropped := func() string {
+		return s.root(fmt.Sprintf("ebtables -L OUTPUT --Lc | grep '^-' | sed -n '%dp'", rule))
+	}
+	s.root("ip neigh flush all")
+	before := dropped()
+	if s.fetches(public4, 80) {
+		s.Error("web1 answers by the docker host's own address without a neighbor entry")
+	}
+	if after := dropped(); !strings.HasPrefix(after, "-p ARP -j DROP") || after == before {
+		s.Errorf("the counter: %s%s", before, after)
+	} else {
+		s.Logf("web1 by the own address, arp_announce %s%s%s", s.root("cat /proc/sys/net/ipv4/conf/*/arp_announce | sort -u"), before, after)
+	}
+	want := fmt.Sprintf("arp: ebtables-nft filter OUTPUT rule %d: -p ARP -j DROP [secure-firewall.service /opt/secure_firewall.sh:13]\n"+
+		"arp: ebtables-nft filter INPUT rule %d: -p ARP -j DROP [secure-firewall.service /opt/secure_firewall.sh:9]\n", rule, rule)
+	s.same("reach web1 by the own address", want, s.reach("web1", "--from", public4).lines())
+	r := s.reach("web1", "--from", "local")
+	s.same("reach web1 by the loopback address", "", r.lines())
+	if notes := strings.Join(r.Notes, "\n"); !strings.Contains(notes, "not so at the docker host's own address "+public4+": ebtables filter OUTPUT rule") {
+		s.Errorf("notes: %s", notes)
+	}
 }
 
 // allowed is what `allow --json` prints.
@@ -132,6 +162,7 @@ const (
 func TestAllowContest(t *testing.T) {
 	s := closedWorld(t)
 	s.wantOpen("before", "web1")
+	s.wantAskedByBridge(4)
 	before, files := s.ruleLines(), s.root("find /etc/systemd /opt /etc/docker-vpn-helper -type f 2>/dev/null | sort | xargs md5sum")
 	dry := s.allow(0, "allow", "web2", "--dry-run")
 	s.same("rules", 3, len(dry.Rules))
@@ -150,7 +181,12 @@ func TestAllowContest(t *testing.T) {
 	}
 	s.same("added", []string{openUser, openTell, openAsk}, added)
 	s.wantOpen("allowed", "web1", "web2")
-	s.same("reach", "", s.reach("web2").lines())
+	s.wantAskedByBridge(5)
+	for _, from := range []string{"public", "local", public4, "10.213.213.1"} {
+		r := s.reach("web2", "--from", from)
+		s.same("reach from "+from, "", r.lines())
+		s.same("notes from "+from, []string{}, r.Notes)
+	}
 	again := s.allow(0, "allow", "web2")
 	s.same("a second run applies nothing", 0, len(again.Applied))
 	s.same("and changes nothing", after, s.ruleLines())
