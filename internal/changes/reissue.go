@@ -167,8 +167,8 @@ func (c *Reissue) CheckUndo(ctx context.Context, t *target.Target) error {
 
 // Revert puts the old certificate back in both places. On the docker host it depends on
 // what is there now:
-//   - a transaction of Apply whose result was never read: its end is waited for, or it is
-//     finished, forwards
+//   - a transaction of Apply whose result was never read: its end is waited for, and it is
+//     resumed if it died; then it is one of the following
 //   - the old certificate: dockerd must serve it
 //   - the new one: a transaction swaps it back
 //   - another one: it stays
@@ -202,9 +202,11 @@ func (c *Reissue) Revert(ctx context.Context, t *target.Target) ([]string, error
 	} else if known {
 		// It may still be running, or have died halfway. Whatever its outcome, the facts
 		// show which certificate is there afterwards.
-		if _, err := c.swap(ctx, t, c.ID, c.HostOld, c.New); err != nil {
+		r, err := c.swap(ctx, t, c.ID, c.HostOld, c.New)
+		if err != nil {
 			return left, err
 		}
+		t.Guest.ReportContainers(r)
 		t.Forget()
 		if facts, err = t.Guest.Facts(ctx); err != nil {
 			return left, err

@@ -65,7 +65,10 @@ func (m *Machine) choosePort(ctx context.Context, vm vbox.VM, demanded int, netw
 // nil where it has it already. What keeps VirtualBox from answering is no such error: a
 // repair reports that itself.
 func (m *Machine) CheckPort(ctx context.Context, demanded int, network *laptop.Network) error {
-	vm, _ := m.Info(ctx) // without one, other VMs' rules and listeners can be in the way all the same
+	vm, err := m.Info(ctx)
+	if err != nil && !notFound(err) {
+		return nil // without the VM's own rules, one of them would look like another VM's
+	}
 	for _, f := range m.DaemonRules(vm) {
 		if f.HostPort != demanded {
 			continue
@@ -75,7 +78,7 @@ func (m *Machine) CheckPort(ctx context.Context, demanded int, network *laptop.N
 		}
 		vm.Forwards = slices.DeleteFunc(slices.Clone(vm.Forwards), func(g vbox.Forward) bool { return g == f })
 	}
-	_, err := m.choosePort(ctx, vm, demanded, network)
+	_, err = m.choosePort(ctx, vm, demanded, network)
 	var unusable *PortError
 	if errors.As(err, &unusable) || ctx.Err() != nil {
 		return err

@@ -121,3 +121,21 @@ func TestRulesThatLeadToDockerd(t *testing.T) {
 		t.Error(diff)
 	}
 }
+
+// VirtualBox could not be asked about dev when the run began, and can now. dev's own rule is
+// not another VM's.
+func TestPortWhileTheVMCannotBeRead(t *testing.T) {
+	v, c := on(t, ports+`-- $ VBoxManage showvminfo dev --machinereadable => exit 1 --
+-- stderr --
+VBoxManage: error: Could not launch the VM process
+-- $ VBoxManage showvminfo 1111 --machinereadable --
+name="dev"
+UUID="1111"
+VMState="poweroff"
+nic1="nat"
+Forwarding(0)="docker-vpn-helper,tcp,127.0.0.1,2382,,2376"
+`)
+	if err := v.Machine(dev()).CheckPort(t.Context(), 2382, laptop.New(c)); err != nil {
+		t.Error(err)
+	}
+}
