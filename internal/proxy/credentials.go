@@ -19,6 +19,8 @@ type Credentials struct {
 	roots  *x509.CertPool
 	allow  []string // nil allows every client with a certificate of the CA
 	config *tls.Config
+
+	verified verified
 }
 
 // NewCredentials reads a server certificate with its chain, its key, and the CA certificates
@@ -110,11 +112,7 @@ func (c *Credentials) judge(chain []*x509.Certificate, now time.Time) *refusal {
 	if len(chain) == 0 {
 		return bad("no client certificate was sent, and this proxy requires one")
 	}
-	leaf, between := chain[0], x509.NewCertPool()
-	for _, i := range chain[1:] {
-		between.AddCert(i)
-	}
-	_, err := leaf.Verify(x509.VerifyOptions{Roots: c.roots, Intermediates: between, CurrentTime: now, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}})
+	leaf, err := chain[0], c.verify(chain, now)
 	var invalid x509.CertificateInvalidError
 	var unknown x509.UnknownAuthorityError
 	switch {
@@ -136,6 +134,22 @@ func (c *Credentials) judge(chain []*x509.Certificate, now time.Time) *refusal {
 		return &refusal{http.StatusForbidden, fmt.Sprintf("the client %q is not allowed to use this proxy", leaf.Subject.CommonName)}
 	}
 	return nil
+}
+
+// verify is nil if what a client sent leads to the CA.
+func (c *Credentials) verify(sent []*x509.Certificate, now time.Time) error {
+	if c.verified.has(sent, now) {
+		return nil
+	}
+	between := x509.NewCertPool()
+	for _, i := range sent[1:] {
+		between.AddCert(i)
+	}
+	chains, err := sent[0].Verify(x509.VerifyOptions{Roots: c.roots, Intermediates: between, CurrentTime: now, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}})
+	if err == nil {
+		c.verified.add(sent, chains[0])
+	}
+	return err
 }
 
 func day(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 MST") }

@@ -7,8 +7,9 @@ import (
 )
 
 // halfClose is how soon after close_notify a client that only ends its direction also ends
-// the TCP connection's (some TLS libraries do, crypto/tls does not).
-const halfClose = time.Second
+// the TCP connection's (some TLS libraries do, crypto/tls does not). They do it at once; more
+// is for a computer that is busy.
+const halfClose = 250 * time.Millisecond
 
 // watch waits until a client is gone that has sent close_notify, and calls gone. TLS reads no
 // more from it, so that nothing else would notice. A TCP FIN that comes later than close_notify
