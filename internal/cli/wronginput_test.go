@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/cmdline"
 )
 
 // bareLaptop has files and one program, docker-machine unless a test says otherwise.
@@ -45,6 +46,7 @@ func run(t *testing.T, home, line string, env ...string) (code int, stdout, stde
 	for i := 0; i < len(env); i += 2 {
 		vars[env[i]] = env[i+1]
 	}
+	defer func() { hintsExist(t, line, errs.String()) }()
 	code = Main(words(t, line), IO{Stdin: strings.NewReader(""), Stdout: &out, Stderr: &errs, Getenv: func(k string) string { return vars[k] },
 		Signals: func() <-chan os.Signal { return nil }, Laptop: func(s host.Sudo) host.Laptop { return bareLaptop{host.NewLocal(s), vars[onlyProgram]} }, Now: time.Now, Version: "test"})
 	return code, out.String(), errs.String()
@@ -227,8 +229,8 @@ func TestWrongInputHasTheHintThatAUserNeeds(t *testing.T) {
 			want = "docker-vpn-helper " + want
 		}
 		code, stdout, stderr := run(t, home, line)
-		hints := regexp.MustCompile(`(?m)^docker-vpn-helper: hint: (.*)$`).FindAllStringSubmatch(stderr, -1)
-		if code != exitUsage || stdout != "" || len(hints) != 1 || hints[0][1] != want || goText.MatchString(stderr) {
+		hints := cmdline.Printed(stderr)
+		if code != exitUsage || stdout != "" || len(hints) != 1 || hints[0] != want || goText.MatchString(stderr) {
 			t.Errorf("%s: exit %d, want 2 and the one hint %q\n%s%s", line, code, want, stdout, stderr)
 			continue
 		}

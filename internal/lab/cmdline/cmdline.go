@@ -78,7 +78,7 @@ func parseUsage(line string) usage {
 	u.program = fields[0]
 	for _, f := range fields[1:] {
 		inside := strings.Trim(f, "[]()")
-		if !strings.HasPrefix(inside, "-") {
+		if !strings.HasPrefix(inside, "-") || inside == "--" {
 			u.words = append(u.words, inside)
 			continue
 		}
@@ -157,6 +157,13 @@ func (u usage) fits(args []string) (command []string, ok bool) {
 		if len(words) > 0 && words[0] == "COMMAND..." {
 			return append([]string{arg}, args...), true
 		}
+		if name, value, ok := strings.Cut(arg, "="); ok && strings.HasPrefix(name, "--") {
+			if o, found := u.option(name); found && o.value != "" {
+				arg, args = name, append([]string{value}, args...)
+			} else if value == "true" || value == "false" {
+				arg = name
+			}
+		}
 		if o, found := u.option(arg); found && !u.past(words) {
 			given[o.name] = true
 			if o.value == "" {
@@ -177,13 +184,17 @@ func (u usage) fits(args []string) (command []string, ok bool) {
 			return nil, false
 		}
 	}
+	alone := slices.ContainsFunc(inPlaceOfArguments, func(o string) bool { return given[o] })
 	for _, w := range words {
-		if !strings.HasSuffix(w, "?") {
+		if !strings.HasSuffix(w, "?") && !(alone && w == strings.ToUpper(w)) {
 			return nil, false
 		}
 	}
 	return nil, true
 }
+
+// inPlaceOfArguments are options with which a command needs no arguments.
+var inPlaceOfArguments = []string{"--help", "--list"}
 
 // past reports whether options do not count any more: docker-machine takes what follows its
 // first argument for arguments.
@@ -200,7 +211,7 @@ func after(words []string, arg string) []string {
 	name, repeats := strings.CutSuffix(strings.TrimSuffix(w, "?"), "...")
 	free := name == strings.ToUpper(name)
 	switch {
-	case strings.HasPrefix(arg, "-") && name != "WORD", free && !form(name, arg), !free && !slices.ContainsFunc(strings.Split(name, "|"), func(o string) bool { return digits(o, arg) }):
+	case strings.HasPrefix(arg, "-") && name != "WORD" && name != arg, free && !form(name, arg), !free && !slices.ContainsFunc(strings.Split(name, "|"), func(o string) bool { return digits(o, arg) }):
 		return nil
 	case repeats:
 		return append([]string{name + "...?"}, words[1:]...)

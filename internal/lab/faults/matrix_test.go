@@ -70,6 +70,7 @@ type laptop struct {
 type world struct {
 	*embedded.Lab
 	t    *testing.T
+	os   string
 	bin  string
 	port string // for --port: worlds side by side must not race for one
 }
@@ -113,7 +114,7 @@ func newWorld(t *testing.T, l laptop) *world {
 		t.Fatal(err)
 	}
 	defer port.Close()
-	return &world{Lab: w, t: t, bin: bin, port: strconv.Itoa(port.Addr().(*net.TCPAddr).Port)}
+	return &world{Lab: w, t: t, os: l.os, bin: bin, port: strconv.Itoa(port.Addr().(*net.TCPAddr).Port)}
 }
 
 // patience ends a run that hangs. It is far more than any run takes, because a busy
@@ -134,6 +135,7 @@ func (w *world) run(fault string, args ...string) (int, string) {
 	if err != nil && !errors.As(err, &exit) {
 		w.t.Fatalf("running %v: %v", args, err)
 	}
+	w.checkHints(fault, out.String())
 	return cmd.ProcessState.ExitCode(), out.String()
 }
 
@@ -142,9 +144,12 @@ func (w *world) command(ctx context.Context, args ...string) *exec.Cmd {
 		args = append(args, "--port", w.port)
 	}
 	cmd := exec.CommandContext(ctx, filepath.Join(w.bin, program), args...)
-	cmd.Env = append(os.Environ(), w.Env()...)
-	cmd.Env = append(cmd.Env, "HOME="+w.Home, "SHELL=/bin/sh", "PATH="+w.bin, "XDG_STATE_HOME=")
+	cmd.Env = w.environment()
 	return cmd
+}
+
+func (w *world) environment() []string {
+	return append(append(os.Environ(), w.Env()...), "HOME="+w.Home, "SHELL=/bin/sh", "PATH="+w.bin, "XDG_STATE_HOME=")
 }
 
 // snapshot is what must be as before or as after.
@@ -328,11 +333,12 @@ func (w *world) survives(fault string, before snapshot) (operations int) {
 		}
 	}
 	w.wantRunning(fault, code, now, before, out)
+	followed := w.followHints(fault, out)
 	if again, out2 := w.run("", "--yes", "fix", "default"); again != 0 {
 		w.t.Errorf("%s: exit %d; the next fix ends with %d:\n%s\nthen\n%s", fault, code, again, out, out2)
 		return operations
 	}
-	if code == 0 {
+	if code == 0 || followed {
 		// It repaired what docker needs, and the next one the rest: two runs.
 		w.undo(before, "--all")
 	} else {
