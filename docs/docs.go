@@ -3,7 +3,9 @@ package docs
 
 import (
 	_ "embed"
+	"slices"
 	"strings"
+	"sync"
 )
 
 //go:embed troubleshooting.md
@@ -15,38 +17,50 @@ const heading = "## "
 // Page is what docs/troubleshooting.md says of a finding code, without its
 // heading; ok is false for a code that it does not have.
 func Page(code string) (text string, ok bool) {
-	each(func(c, page string) bool {
-		if c == code {
-			text, ok = page, true
+	i := slices.IndexFunc(pages(), func(p page) bool { return p.code == code })
+	if i < 0 {
+		return "", false
+	}
+	return pages()[i].text, true
+}
+
+// Title is the beginning of a code's page, up to the end of its first statement, without
+// backticks; empty for a code that it does not have.
+func Title(code string) string {
+	page, _ := Page(code)
+	paragraph, _, _ := strings.Cut(page, "\n\n")
+	return FirstStatement(strings.ReplaceAll(paragraph, "`", ""))
+}
+
+// FirstStatement is a text up to the end of its first statement: a full stop or a colon.
+func FirstStatement(text string) string {
+	text = strings.Join(strings.Fields(text), " ")
+	for i := range text {
+		if end := text[i:]; strings.HasPrefix(end, ". ") || strings.HasPrefix(end, ": ") || end == "." || end == ":" {
+			return text[:i]
 		}
-		return !ok
-	})
-	return text, ok
+	}
+	return text
 }
 
 // Codes are the codes that have a page, in the order of the layers.
 func Codes() []string {
 	var codes []string
-	each(func(c, _ string) bool {
-		codes = append(codes, c)
-		return true
-	})
+	for _, p := range pages() {
+		codes = append(codes, p.code)
+	}
 	return codes
 }
 
-// each visits the pages in order, until visit says no.
-func each(visit func(code, page string) bool) {
-	rest := troubleshooting
-	for {
-		_, after, ok := strings.Cut(rest, "\n"+heading)
-		if !ok {
-			return
-		}
-		code, page, _ := strings.Cut(after, "\n")
-		rest = "\n" + page
-		page, _, _ = strings.Cut("\n"+page, "\n"+heading)
-		if !visit(strings.TrimSpace(code), strings.TrimSpace(page)+"\n") {
-			return
-		}
+// page is what the file has below one heading.
+type page struct{ code, text string }
+
+// pages are those of troubleshooting.md, in their order.
+var pages = sync.OnceValue(func() []page {
+	var all []page
+	for _, part := range strings.Split(troubleshooting, "\n"+heading)[1:] {
+		code, text, _ := strings.Cut(part, "\n")
+		all = append(all, page{strings.TrimSpace(code), strings.TrimSpace(text) + "\n"})
 	}
-}
+	return all
+})

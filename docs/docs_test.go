@@ -42,6 +42,23 @@ func TestAFaultSaysWhatToRun(t *testing.T) {
 	}
 }
 
+func TestEveryCodeHasATitleOfOneStatement(t *testing.T) {
+	for code, want := range map[string]string{
+		"machine.create-unfinished": "docker-machine create failed or was stopped before the VM was ready",
+		"env.unset":                 "Neither DOCKER_HOST nor DOCKER_CONTEXT is set in this shell",
+		"no.such":                   "",
+	} {
+		if got := Title(code); got != want {
+			t.Errorf("%s: %q, want %q", code, got, want)
+		}
+	}
+	for _, code := range Codes() {
+		if title := Title(code); len(title) < 10 || len(title) > 160 || strings.ContainsAny(title, "`\n") {
+			t.Errorf("%s has the title %q", code, title)
+		}
+	}
+}
+
 func TestAnUnknownCodeHasNoPage(t *testing.T) {
 	for _, code := range []string{"", "machine", "machine.", "Troubleshooting", "tls.ok\n", "## tls.ok"} {
 		if page, ok := Page(code); ok {

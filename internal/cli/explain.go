@@ -26,7 +26,7 @@ func (a *app) explainCmd() *cobra.Command {
 		Use:   "explain [CODE | - | -- COMMAND...]",
 		Short: "Explain a finding's code, or an error message",
 		Long: `explain CODE prints what a finding means, what causes it, and what to run;
-explain alone lists the codes.
+explain alone lists all codes with their titles, explain route those that begin with route.
 
 explain - does the same for an error message of docker, docker-machine, ssh,
 VBoxManage, docker-compose, curl or minikube, which it reads from standard input, or takes as one argument in quotes.
@@ -53,17 +53,20 @@ An unrecognized message ends with exit status 4. Nothing is sent over the networ
 			if len(args) > 0 || slices.Contains(a.args, "--") {
 				return nil, cobra.ShellCompDirectiveDefault // a command
 			}
-			return beginning(docs.Codes(), begun), cobra.ShellCompDirectiveNoFileComp
+			return beginning(codesAndNames(), begun), cobra.ShellCompDirectiveNoFileComp
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			switch {
 			case cmd.ArgsLenAtDash() == 0:
 				return a.explainCommand(args)
-			case len(args) == 0 && a.ui.CanPrompt():
-				a.ui.Lines(docs.Codes()...)
-				return nil
-			case len(args) == 0 || args[0] == "-":
-				return a.explainInput()
+			case len(args) == 0 && a.ui.StdinIsTerminal():
+				return a.explainList("")
+			case len(args) == 0:
+				return a.explainInput(func() error { return a.explainList("") }) // a script may have no input
+			case args[0] == "-":
+				return a.explainInput(func() error {
+					return misused(hint.Shell("docker ps 2>&1 | docker-vpn-helper explain -"), "there is no message on standard input")
+				})
 			case strings.ContainsAny(args[0], " \t\n"):
 				return a.explainText(args[0], nil) // a message, not a code
 			}
@@ -72,24 +75,19 @@ An unrecognized message ends with exit status 4. Nothing is sent over the networ
 	}
 }
 
+// explainCode prints the page of a finding's code, else what is known of the message of that
+// name, else the codes of a layer or a program.
 func (a *app) explainCode(code string) error {
 	code = strings.ToLower(code)
-	if e, ok := explain.ByID(code); ok {
-		return a.showEntry(e, "", nil)
-	}
 	page, ok := docs.Page(code)
 	if !ok {
-		if all := codesOf(code); len(all) > 0 {
-			return misused(hint.Explain(all[0]), "%s has these codes: %s", strings.TrimSuffix(code, "."), strings.Join(all, ", "))
+		if e, ok := explain.ByID(code); ok {
+			return a.showEntry(e, "", nil)
 		}
-		like := nearest(code, append(docs.Codes(), messageNames()...), 3)
-		switch len(like) {
-		case 0:
-			return misused(hint.Own("doctor"), "no finding has the code %q", code)
-		case 1:
-			return misused(hint.Explain(like[0]), "no finding has the code %q", code)
+		if prefix := strings.TrimSuffix(code, ".") + "."; slices.ContainsFunc(codesAndNames(), func(c string) bool { return strings.HasPrefix(c, prefix) }) {
+			return a.explainList(prefix)
 		}
-		return misused(hint.Explain(like[0]), "no finding has the code %q; similar codes: %s", code, strings.Join(like, ", "))
+		return a.unknownCode(code)
 	}
 	page = pageFor(page, a.likelyMachine(), a.command())
 	if a.ui.JSON {
@@ -101,26 +99,6 @@ func (a *app) explainCode(code string) error {
 	}
 	a.ui.Page(code, page)
 	return nil
-}
-
-// codesOf are the codes of what is wrong with a layer, or the names of a program's messages.
-func codesOf(layer string) (all []string) {
-	prefix := strings.TrimSuffix(layer, ".") + "."
-	for _, code := range append(docs.Codes(), messageNames()...) {
-		if strings.HasPrefix(code, prefix) && !strings.HasSuffix(code, ".ok") {
-			all = append(all, code)
-		}
-	}
-	return all
-}
-
-// messageNames are the names of the error messages that explain knows.
-func messageNames() []string {
-	var all []string
-	for _, e := range explain.All() {
-		all = append(all, e.ID)
-	}
-	return all
 }
 
 // pageFor returns a page with its commands for one machine.
@@ -136,8 +114,9 @@ func pageFor(page, machine, program string) string {
 	})
 }
 
-// explainInput reads a message from standard input, until Ctrl-C.
-func (a *app) explainInput() error {
+// explainInput reads a message from standard input, until Ctrl-C. none is what to do if there
+// is no message.
+func (a *app) explainInput(none func() error) error {
 	if a.ui.CanPrompt() {
 		a.ui.Say("paste the message, then press Ctrl-D")
 	}
@@ -155,7 +134,7 @@ func (a *app) explainInput() error {
 			return fmt.Errorf("reading the message: %w", err)
 		}
 		if strings.TrimSpace(text.String()) == "" {
-			return misused(hint.Shell("docker ps 2>&1 | docker-vpn-helper explain -"), "there is no message on standard input")
+			return none()
 		}
 		return a.explainText(text.String(), nil)
 	}
@@ -212,10 +191,8 @@ type explanation struct {
 // explainText explains a message; command is what printed it, nil if that is unknown.
 func (a *app) explainText(text string, command *ran) error {
 	e, ok := explain.Find(text)
-	rest := false
 	if !ok {
 		e, ok = explain.FindRest(text)
-		rest = ok
 	}
 	if !ok {
 		message := "unrecognized error message; paste all of it, with the lines around it"
@@ -223,9 +200,6 @@ func (a *app) explainText(text string, command *ran) error {
 			message = command.failure
 		}
 		return &exitError{code: exitUnknown, message: message, hint: hint.Own("doctor")}
-	}
-	if rest {
-		e.Means = "If docker printed this about dockerd, and not about an image: " + e.Means
 	}
 	return a.showEntry(e, text, command)
 }
@@ -257,9 +231,11 @@ func (a *app) entryPage(e explain.Entry) string {
 	for _, c := range e.Causes {
 		fmt.Fprintf(&b, "- %s\n", c)
 	}
-	b.WriteString("\nRun:\n\n")
-	for _, r := range e.Run {
-		fmt.Fprintf(&b, "    %s\n", r)
+	if len(e.Do) > 0 {
+		fmt.Fprintf(&b, "\nDo:\n\n- %s\n", strings.Join(e.Do, "\n- "))
+	}
+	if len(e.Run) > 0 {
+		fmt.Fprintf(&b, "\nRun:\n\n    %s\n", strings.Join(e.Run, "\n    "))
 	}
 	if e.Code != "" {
 		fmt.Fprintf(&b, "\nMore: `%s`\n", hint.Explain(e.Code))

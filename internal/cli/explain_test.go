@@ -2,6 +2,7 @@ package cli
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -59,6 +60,69 @@ func TestAdviceIsOfCommandsThatExist(t *testing.T) {
 	}
 	if n < 100 {
 		t.Errorf("only %d commands were looked at", n)
+	}
+}
+
+// programs are what a line of "Run:" may begin with. Prose belongs under "Do:".
+var programs = strings.Fields(`docker-vpn-helper docker-machine docker docker-compose VBoxManage eval sudo minikube kubectl brew
+	apt-get ssh ssh-keygen ssh-add scp curl openssl nslookup ping route ip ifconfig netstat netsh tracert scutil lsof pgrep ps tasklist kill
+	ls cat grep find tail du df rm mv cp mkdir chmod chown touch sed file stat echo date id uname hostname which where env getent
+	export unset newgrp groups git open printf rancher-machine systemctl journalctl launchctl sc systeminfo bcdedit wsl dmesg lsmod mokutil winpty security`)
+
+func TestAdviceIsOfCommandsOnly(t *testing.T) {
+	assignment := regexp.MustCompile(`^[A-Z_]+=\S*$`)
+	for id, lines := range advice() {
+		for _, line := range lines {
+			words := strings.Fields(strings.Replace(line, ";", " ;", 1))
+			for len(words) > 1 && assignment.MatchString(words[0]) {
+				words = words[1:]
+			}
+			if !slices.Contains(programs, words[0]) {
+				t.Errorf("%s: no command: %s", id, line)
+			}
+		}
+	}
+}
+
+// The code that doctor prints leads to the page about it, also where a message has its name.
+func TestACodeHasTheFindingsPage(t *testing.T) {
+	home, both := homeWith(t, "default"), 0
+	for _, code := range docs.Codes() {
+		if _, message := explain.ByID(code); message {
+			both++
+			_, stdout, _ := run(t, home, "explain --json "+code)
+			if !strings.Contains(stdout, `"page":`) {
+				t.Errorf("explain %s: %s", code, stdout)
+			}
+		}
+	}
+	if both < 8 {
+		t.Errorf("only %d codes have a message of their name", both)
+	}
+}
+
+func TestExplainListsWhatItKnows(t *testing.T) {
+	home := homeWith(t, "default")
+	for line, want := range map[string][]string{
+		"explain":         {"route.hijacked ", "docker.timeout ", "vbox.vm-unknown ", "A VPN has taken the host-only network\n"},
+		"explain route":   {"route.hijacked ", "route.not-in-table"},
+		"explain docker.": {"docker.timeout "},
+	} {
+		code, stdout, stderr := run(t, home, line)
+		if code != exitOK || stderr != "" {
+			t.Errorf("%s: exit %d\n%s", line, code, stderr)
+		}
+		for _, text := range want {
+			if !strings.Contains(stdout, text) {
+				t.Errorf("%s: %q is missing:\n%s", line, text, stdout)
+			}
+		}
+		if line == "explain" && strings.Count(stdout, "\n") != len(codesAndNames()) {
+			t.Errorf("%d lines for %d codes", strings.Count(stdout, "\n"), len(codesAndNames()))
+		}
+		if line == "explain route" && strings.Contains(stdout, "docker.") {
+			t.Errorf("%s has other codes:\n%s", line, stdout)
+		}
 	}
 }
 

@@ -211,7 +211,8 @@ var wrongInputs = []struct{ line, hint string }{
 	{"explain route.hijackd", "explain route.hijacked"},
 	{"explain hijacked", "explain route.hijacked"},
 	{"explain route_hijacked", "explain route.hijacked"},
-	{"explain kubernetes", "doctor"},
+	{"explain kubernetes", "explain"},
+	{"explain ''", "explain"},
 	{"explain connection refused", "explain 'connection refused'"},
 	{"explain --", "explain -- docker ps"},
 }

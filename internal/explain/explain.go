@@ -19,7 +19,8 @@ type Entry struct {
 	Means string `json:"means"`
 	// Causes, likeliest first.
 	Causes []string `json:"causes"`
-	// Run is what to run or do, mildest first; On fills it.
+	// Do is what to do that is no command, and Run the commands, mildest first; On fills both.
+	Do  []string `json:"do"`
 	Run []string `json:"run"`
 	// Code is the finding whose page has more; empty where there is none.
 	Code string `json:"code"`
@@ -34,9 +35,12 @@ type Entry struct {
 	samples        []string
 }
 
-// advice is a line of Run, and where it is of use: everywhere, on one operating
+// advice is a line of Run or of Do, and where it is of use: everywhere, on one operating
 // system, or with one kind of VirtualBox.
-type advice struct{ where, line string }
+type advice struct {
+	where, line string
+	prose       bool // of Do
+}
 
 // value is a number or name that a message has and a command needs.
 type value struct {
@@ -80,18 +84,36 @@ func Find(text string) (e Entry, ok bool) {
 	return Entry{}, false
 }
 
-// beginnings are what the last half of docker's own line may begin with, where the first
-// half, which names dockerd's URL, was not pasted.
-var beginnings = []string{"x509:", "tls:", "remote error: tls:", "http: server gave"}
+// halves are lines of docker's whose first half was not pasted: what the pasted half begins
+// with or is, the missing half, and under which condition it was that one.
+var halves = []struct{ beginning, whole, missing, condition string }{
+	{"x509:", "", aboutDockerd, ifDockerd},
+	{"tls:", "", aboutDockerd, ifDockerd},
+	{"remote error: tls:", "", aboutDockerd, ifDockerd},
+	{"http: server gave", "", aboutDockerd, ifDockerd},
+	{"", "net/http: TLS handshake timeout", aboutDockerd, ifDockerd},
+	{"", "context deadline exceeded", aboutDockerd, ifDockerd},
+	{"", "no space left on device", "Error response from daemon: ", "If docker printed this: "},
+}
+
+const (
+	aboutDockerd = `error during connect: Get "https://192.168.99.100:2376/v1.40/info": `
+	ifDockerd    = "If docker printed this about dockerd, and not about an image: "
+)
 
 // FindRest is Find for one line of docker's whose first half is missing: it is read as
-// an answer from dockerd.
+// an answer from dockerd. Means begins with the condition under which that is right.
 func FindRest(text string) (e Entry, ok bool) {
 	text = strings.TrimSpace(text)
-	if strings.Contains(text, "\n") || !slices.ContainsFunc(beginnings, func(b string) bool { return strings.HasPrefix(text, b) }) {
-		return Entry{}, false
+	for _, half := range halves {
+		if strings.Contains(text, "\n") || half.whole != "" && !strings.EqualFold(text, half.whole) || !strings.HasPrefix(text, half.beginning) {
+			continue
+		}
+		e, ok = Find(half.missing + text)
+		e.Means = half.condition + e.Means
+		return e, ok
 	}
-	return Find(`error during connect: Get "https://192.168.99.100:2376/v1.40/info": ` + text)
+	return Entry{}, false
 }
 
 // ByID returns the entry of a name.
@@ -119,7 +141,7 @@ func (e Entry) fits(patterns []pattern, spaced, joined string) bool {
 func (e Entry) On(laptop Laptop, text string) Entry {
 	message := squeeze(plain(text))
 	system := systemOf(strings.ToLower(message), laptop.System)
-	e.Run = nil
+	e.Do, e.Run = []string{}, []string{}
 	for _, p := range e.pages {
 		if p.where == system {
 			e.Code = p.line
@@ -142,7 +164,11 @@ func (e Entry) On(laptop Laptop, text string) Entry {
 				line = v.word.ReplaceAllLiteralString(line, m[1])
 			}
 		}
-		e.Run = append(e.Run, Called(line, laptop.Program))
+		if line = Called(line, laptop.Program); c.prose {
+			e.Do = append(e.Do, line)
+		} else {
+			e.Run = append(e.Run, line)
+		}
 	}
 	return e
 }

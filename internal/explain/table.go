@@ -105,15 +105,15 @@ func (c *contents) set(e *Entry, key, text string) error {
 		e.Means = text
 	case "cause":
 		e.Causes = append(e.Causes, text)
-	case "run":
+	case "do", "run":
 		var on string
 		if m := where.FindStringSubmatch(text); m != nil {
 			on, text = m[1], text[len(m[0]):]
 		}
-		e.advice = append(e.advice, advice{on, text})
+		e.advice = append(e.advice, advice{on, text, key == "do"})
 	case "page":
 		if m := where.FindStringSubmatch(text); m != nil {
-			e.pages = append(e.pages, advice{m[1], text[len(m[0]):]})
+			e.pages = append(e.pages, advice{where: m[1], line: text[len(m[0]):]})
 		} else {
 			e.Code = text
 		}

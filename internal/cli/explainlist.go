@@ -1,0 +1,74 @@
+package cli
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/docker-vpn-helper/docker-vpn-helper/docs"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/engine"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/explain"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/hint"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/ui"
+)
+
+// explained is one line of the list of what explain knows.
+type explained struct {
+	Code  string `json:"code"`
+	Title string `json:"title"`
+}
+
+// explainedCodes are the codes of findings, then the names of error messages, with their titles.
+func explainedCodes() []explained {
+	var all []explained
+	for _, code := range docs.Codes() {
+		all = append(all, explained{code, docs.Title(code)})
+	}
+	for _, e := range explain.All() {
+		if _, page := docs.Page(e.ID); !page {
+			all = append(all, explained{e.ID, docs.FirstStatement(e.Means)})
+		}
+	}
+	return all
+}
+
+// codesAndNames are everything that explain has a page for.
+func codesAndNames() []string {
+	var all []string
+	for _, e := range explainedCodes() {
+		all = append(all, e.Code)
+	}
+	return all
+}
+
+// explainList prints what explain knows: all of it, or what begins with a word, such as
+// route. or docker. .
+func (a *app) explainList(prefix string) error {
+	all := slices.DeleteFunc(explainedCodes(), func(e explained) bool { return !strings.HasPrefix(e.Code, prefix) })
+	if a.ui.JSON {
+		return a.ui.PrintJSON(struct {
+			Schema int         `json:"schema"`
+			Codes  []explained `json:"codes"`
+		}{engine.Schema, all})
+	}
+	fields := make([]ui.Field, len(all))
+	for i, e := range all {
+		fields[i] = ui.Field{Name: e.Code, Text: e.Title}
+	}
+	a.ui.Fields(fields)
+	return nil
+}
+
+// unknownCode is wrong usage; its hint is the nearest code, or the list.
+func (a *app) unknownCode(code string) error {
+	if code == "" {
+		return misused(hint.Own("explain"), "explain takes a code or a message, not an empty one")
+	}
+	like := nearest(code, codesAndNames(), 3)
+	switch len(like) {
+	case 0:
+		return misused(hint.Own("explain"), "no finding has the code %q", code)
+	case 1:
+		return misused(hint.Explain(like[0]), "no finding has the code %q", code)
+	}
+	return misused(hint.Explain(like[0]), "no finding has the code %q; similar codes: %s", code, strings.Join(like, ", "))
+}
