@@ -84,7 +84,7 @@ bench: need-go
 	scripts/debian-packages nginx-light
 	$(GO) test -tags e2e -count=1 -timeout 30m -run '^TestBench' -v ./internal/lab/bench -args -update
 	$(GO) test -tags e2e -count=1 -timeout 30m -run '^TestLimits$$' -v ./internal/lab/scale -args -update
-	$(GO) test -count=1 -run '^$$' -bench . ./internal/netfilter ./internal/firewall
+	$(GO) test -count=1 -run '^$$' -bench . ./internal/netfilter ./internal/firewall ./internal/allowance
 
 # Every fuzz target of every package for FUZZTIME each.
 fuzz: need-go

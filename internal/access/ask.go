@@ -36,9 +36,7 @@ func (a *Access) Ask(ctx context.Context, cmd host.Cmd) (host.Output, error) {
 		how.Small || !a.canSmall(how.Address) || !a.again.CompareAndSwap(false, true) {
 		return out, err
 	}
-	a.smallOnly.Store(true)
-	a.Drop()
-	out, small := a.askInSmall(ctx, cmd)
+	out, small := a.askInSmallPackets(ctx, cmd)
 	if small != nil {
 		return out, &SilenceError{First: stalled, Small: small}
 	}
@@ -48,9 +46,11 @@ func (a *Access) Ask(ctx context.Context, cmd host.Cmd) (host.Output, error) {
 	return out, nil
 }
 
-// askInSmall ends a little before its time: the end of a diagnosis would take with it
-// what has been found out.
-func (a *Access) askInSmall(ctx context.Context, cmd host.Cmd) (host.Output, error) {
+// askInSmallPackets runs a command over a new connection that sends small packets only. It
+// ends a little before the diagnosis does, which could not report the answer any more.
+func (a *Access) askInSmallPackets(ctx context.Context, cmd host.Cmd) (host.Output, error) {
+	a.smallOnly.Store(true)
+	a.Drop()
 	soon, cancel := context.WithCancel(ctx)
 	if end, ok := ctx.Deadline(); ok {
 		soon, cancel = context.WithDeadline(ctx, end.Add(-probeTime/10))

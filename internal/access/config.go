@@ -30,8 +30,8 @@ type Config struct {
 	Patience func() time.Duration
 	// AcceptHostKey reports whether the user takes a changed host key as the new one.
 	AcceptHostKey func() bool
-	// DockerdAnswers reports whether dockerd answers at its endpoint: the VM is up then.
-	DockerdAnswers func(context.Context) bool
+	// VMAnswers reports whether something answers at dockerd's endpoint: the VM is up then.
+	VMAnswers func(context.Context) bool
 	// Notify passes on what a wait is for.
 	Notify func(format string, args ...any)
 }

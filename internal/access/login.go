@@ -104,7 +104,7 @@ func (a *Access) better(how Login, err error) (Login, bool) {
 func (a *Access) dial(ctx context.Context, how Login, key, known []byte) (*sshhost.Client, error) {
 	silence := max(probeTime, a.Patience())
 	// A diagnosis must not wait for one silence before it listens for another.
-	if a.repairing() && a.DockerdAnswers(ctx) {
+	if a.repairing() && a.VMAnswers(ctx) {
 		silence = upTime
 	}
 	return sshhost.Dial(ctx, sshhost.Config{

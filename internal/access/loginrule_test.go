@@ -20,7 +20,7 @@ func dockerHost(t *testing.T, driver, dir string, now *time.Time, patience time.
 		Laptop: host.NewLocal(host.Sudo{}), Machine: store.Machine{Name: "default", Driver: driver},
 		StateDir: dir, MachineDir: dir + "/default", Now: func() time.Time { return *now }, Notify: t.Logf,
 		Patience:      func() time.Duration { return patience },
-		AcceptHostKey: func() bool { return false }, DockerdAnswers: func(context.Context) bool { return false },
+		AcceptHostKey: func() bool { return false }, VMAnswers: func(context.Context) bool { return false },
 	})
 	t.Cleanup(a.background.Wait)
 	return a

@@ -77,12 +77,13 @@ func find(f *netfacts.Facts, req Request) (c *netfacts.Container, direct netip.A
 		return c, direct, nil
 	}
 	if req.Port != 0 {
-		return nil, direct, &firewall.TargetError{Text: fmt.Sprintf("container %s does not publish port %d", c.Name, req.Port), Known: published(c)}
+		return nil, direct, &firewall.TargetError{Text: fmt.Sprintf("container %s does not publish port %d", c.Name, req.Port), Known: publishedPorts(c)}
 	}
 	return nil, direct, &firewall.TargetError{Text: fmt.Sprintf("container %s publishes no port", c.Name)}
 }
 
-func published(c *netfacts.Container) []string {
+// publishedPorts are the ports of the docker host that lead to a container, as text.
+func publishedPorts(c *netfacts.Container) []string {
 	var all []string
 	for _, p := range c.Published {
 		if text := p.String(); !slices.Contains(all, text) {

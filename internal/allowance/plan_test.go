@@ -61,7 +61,7 @@ COMMIT
 )
 
 // computer is a docker host with those rules.
-func computer(t *testing.T, rules, frames string) *netfacts.Facts {
+func computer(t testing.TB, rules, frames string) *netfacts.Facts {
 	t.Helper()
 	prefix, addr := netip.MustParsePrefix, netip.MustParseAddr
 	f := &netfacts.Facts{

@@ -31,7 +31,8 @@ type AddRule struct {
 	VM, UUID string
 	Slot     int // the NIC that is attached to NAT
 	Port     int // on 127.0.0.1; the next free one if it is taken when the rule is added
-	// Demanded reports that --port asked for that port: no other will do.
+	// Demanded reports that --port asked for that port: no other will do. Journals have it as
+	// Exact, its first name.
 	Demanded bool `json:"Exact,omitempty"`
 	Guest    int  `json:",omitempty"` // dockerd's port in the VM; 0 is docker-machine's
 	// Old is the rule of our own name that this one replaces: VirtualBox has no two rules

@@ -63,16 +63,16 @@ func (a *app) openOrCreate(s site, name string, f fixFlags) (*target.Target, err
 	return a.open(s, name)
 }
 
-// create makes the machine with docker-machine. Nothing has happened before all
-// that could be in the way has been looked at.
+// create makes the machine with docker-machine, after it has checked everything that could
+// be in the way.
 func (a *app) create(s site, name string, f fixFlags) error {
-	created := true // by another run, while this one waited
+	exists := true // another run may have made it while this one waited for the lock
 	work := a.work(s, name, "create", nil)
 	work.Open = func() (*target.Target, error) {
 		t, err := a.open(s, name)
 		var missing *store.NotFoundError
 		if errors.As(err, &missing) {
-			created = false
+			exists = false
 			t, err = a.target(s, dockermachine.Planned(name, s.dir)), nil
 		}
 		t.StopVMs = f.stopVMs
@@ -83,7 +83,7 @@ func (a *app) create(s site, name string, f fixFlags) error {
 		return err
 	}
 	defer session.Close()
-	if created {
+	if exists {
 		return nil
 	}
 	defer session.Target.Enter(mode.Repair())()

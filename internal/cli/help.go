@@ -72,15 +72,15 @@ func reflowed(text string, columns int) string {
 	return strings.Join(paragraphs, "\n\n")
 }
 
-// unknownHelp is wrong usage of help: about has no subcommand rest.
-func (a *app) unknownHelp(about *cobra.Command, rest, args []string) error {
-	word := strings.Join(args, " ")
-	if len(rest) == 0 {
-		rest = args
+// unknownHelp is the error for help of a command that does not exist. unknown is what is left
+// of the words typed when the command parent was found.
+func (a *app) unknownHelp(parent *cobra.Command, unknown, typed []string) error {
+	if len(unknown) == 0 {
+		unknown = typed
 	}
 	var names []string
-	for _, sub := range about.Commands() {
+	for _, sub := range parent.Commands() {
 		names = append(names, sub.Name())
 	}
-	return misused(a.nearestOf(rest[0], names, a.helpOf(about)), "unknown command %q", word)
+	return misused(a.nearestOf(unknown[0], names, a.helpOf(parent)), "unknown command %q", strings.Join(typed, " "))
 }

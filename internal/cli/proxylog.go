@@ -138,7 +138,7 @@ func (l *proxyLog) reloaded(err error) {
 	l.add(e)
 }
 
-func (l *proxyLog) stopped(cut int) {
-	l.add(proxyEvent{Event: "stopped", Time: l.app.Now(), Count: int64(cut)})
+func (l *proxyLog) stopped(cutOff int) {
+	l.add(proxyEvent{Event: "stopped", Time: l.app.Now(), Count: int64(cutOff)})
 	l.close()
 }

@@ -1,5 +1,8 @@
-# Shared by the part that waits and the part that works. BASE holds one
-# directory a transaction, and lock.N: "pid birth id" of whoever works, N rising.
+# Two programs are made of these files:
+#   the part that waits   common wait
+#   the part that works   common daemon work files containers transaction
+# BASE holds a directory for each transaction, and lock.N, N rising: "pid birth id" of the
+# process that works.
 
 BASE=/var/run/docker-vpn-helper
 DIR=$BASE/$ID

@@ -75,6 +75,10 @@ go() {
 	enter started
 }
 
+# The phases of a transaction, and how each goes on:
+#   (none) -> going -> started -> up       swapped, or restarted
+#                              -> undoing -> undone -> back    rolled back
+#                              -> down     failed (undone can end here, too)
 main() {
 	cd / || exit 1
 	take_lock || exit 0

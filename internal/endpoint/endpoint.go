@@ -33,7 +33,9 @@ type Endpoint struct {
 	Planned bool `json:"planned,omitempty"`
 }
 
-// Forwarded is the endpoint that a NAT rule at the laptop's port makes.
+// Forwarded is the endpoint that a NAT rule at the laptop's port makes. docker gets the name
+// localhost: changes.AddRule listens on host.Loopback, and virtualbox.DaemonRules counts no
+// rule on another address.
 func Forwarded(port int) Endpoint { return Endpoint{Host: Localhost, Port: port} }
 
 // URL is the value for DOCKER_HOST; empty where no endpoint is known.
@@ -221,8 +223,9 @@ func (f *Finder) ask(ctx context.Context, e Endpoint) Answer {
 	return a
 }
 
-// DockerdAnswers reports whether dockerd answers at the endpoint that docker should use.
-func (f *Finder) DockerdAnswers(ctx context.Context) bool {
+// VMAnswers reports whether the VM is up, as far as the endpoint that docker should use shows:
+// something there makes a TLS handshake. It need not be a dockerd that works.
+func (f *Finder) VMAnswers(ctx context.Context) bool {
 	target := f.Target(ctx)
 	return !target.Planned && f.Ask(ctx, target).Leaf != nil
 }

@@ -26,7 +26,7 @@ func (s *Session) Undo(ctx context.Context, all bool) (undone []UndoneRun, err e
 		return nil, err
 	}
 	for _, j := range ToUndo(journals, all) {
-		if err := s.mayUndo(ctx, j); err != nil {
+		if err := s.agreeToUndo(ctx, j); err != nil {
 			return undone, err
 		}
 		live := j.Live() // else only its end is missing
@@ -66,9 +66,10 @@ type RefusedError struct {
 func (e *RefusedError) Error() string { return e.Err.Error() }
 func (e *RefusedError) Unwrap() error { return e.Err }
 
-// mayUndo is nil if nothing is known to keep a run from being undone as a whole, and the
-// user agrees with what that costs. A run of which some is undone has to be finished.
-func (s *Session) mayUndo(ctx context.Context, j *journal.Journal) error {
+// agreeToUndo is nil if nothing is known to keep a run from being undone as a whole, and the
+// user has agreed with what that costs. Only a run that is done can be refused: one that was
+// killed, or of which some is undone, has to be brought to an end.
+func (s *Session) agreeToUndo(ctx context.Context, j *journal.Journal) error {
 	if !s.Target.Machine.Removed && j.NeedsDockerHost() {
 		if err := s.mustRun(ctx); err != nil {
 			return Cause(ctx, err)

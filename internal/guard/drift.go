@@ -167,7 +167,8 @@ func (d *drifts) chain(t *netfilter.Table, hook, name, want string) {
 	d.jumps(t, hook, name)
 }
 
-// jumps looks for the calls of a chain. Before the last of them stands nothing else.
+// jumps compares the calls of a chain with the public interfaces. They are the first rules
+// of hook.
 func (d *drifts) jumps(t *netfilter.Table, hook, name string) {
 	calls := map[string]int{}
 	if c := t.Chain(hook); c != nil {

@@ -11,7 +11,8 @@ import (
 	"time"
 )
 
-// Loopback is the laptop's own address that NAT rules listen on.
+// Loopback is the laptop's own address that NAT rules listen on. It is no setting: docker
+// reaches it by the name localhost (endpoint.Forwarded).
 const Loopback = "127.0.0.1"
 
 // connectTime is how long a listener on loopback may take to accept a connection. The port

@@ -63,7 +63,7 @@ type walk struct {
 	steps   int
 }
 
-// end notes one more ending, unless it is there already.
+// end adds an ending, unless it is there already. The policy of a chain in skip accepts.
 func (w *walk) end(e Ending) {
 	if e.Rule == nil && w.skip[e.Place] {
 		e.Verdict = Accept

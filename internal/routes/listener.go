@@ -56,7 +56,7 @@ func parseLsof(out string) []Listener {
 		}
 		switch value := line[1:]; line[0] {
 		case 'p':
-			pid, command = positive(value), ""
+			pid, command = parsePID(value), ""
 		case 'c':
 			command = strings.ReplaceAll(value, `\x20`, " ") // as lsof writes a blank
 		case 'n':
@@ -87,13 +87,14 @@ func parseSS(out string) []Listener {
 			all = append(all, Listener{Addr: addr})
 		}
 		for _, u := range users {
-			all = append(all, Listener{PID: positive(u[2]), Command: u[1], Addr: addr})
+			all = append(all, Listener{PID: parsePID(u[2]), Command: u[1], Addr: addr})
 		}
 	}
 	return all
 }
 
-func positive(s string) int {
+// parsePID is 0 where s is no PID.
+func parsePID(s string) int {
 	n, err := strconv.ParseUint(s, 10, 31)
 	if err != nil {
 		return 0

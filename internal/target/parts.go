@@ -19,10 +19,10 @@ func (t *Target) SetMachine(m store.Machine) {
 	t.VM = t.VirtualBox.Machine(m)
 	t.SSH = access.New(access.Config{
 		Laptop: t.Laptop, Machine: m, VM: t.VM, StateDir: t.StateDir, MachineDir: t.State(), Now: t.Now,
-		Patience:       func() time.Duration { return t.Mode.Patience() },
-		AcceptHostKey:  func() bool { return t.AcceptHostKey },
-		DockerdAnswers: func(ctx context.Context) bool { return t.Endpoints.DockerdAnswers(ctx) },
-		Notify:         t.Notify,
+		Patience:      func() time.Duration { return t.Mode.Patience() },
+		AcceptHostKey: func() bool { return t.AcceptHostKey },
+		VMAnswers:     func(ctx context.Context) bool { return t.Endpoints.VMAnswers(ctx) },
+		Notify:        t.Notify,
 	})
 	t.Endpoints = endpoint.New(endpoint.Config{
 		Laptop: t.Laptop, Store: t.Store, Machine: m, VM: t.VM, DockerHost: t.SSH.Host, SSHAlive: t.SSH.Alive,

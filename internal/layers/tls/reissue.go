@@ -31,8 +31,8 @@ type Reissue struct {
 	NotEditable string   `json:"config_not_editable,omitempty"`
 }
 
-// due reports whether a reissue is called for, so that docker works through localhost. That
-// only an address is missing is not enough: a restart of dockerd is the user's to choose.
+// due reports whether a reissue is needed for docker to work through the endpoint. Names
+// beside the endpoint's own are no reason: each reissue restarts dockerd.
 func (s State) due() bool {
 	switch {
 	case s.Requested:
