@@ -86,6 +86,9 @@ func (a *app) portsFollow(t *target.Target, bind netip.Addr, flags followFlags) 
 		case <-ctx.Done():
 		}
 	}()
+	// The other end of the one SSH connection, sshd, is one thread as well. On two processors each
+	// message wakes threads in vain, which costs more than it gains.
+	defer host.OneProcessor()()
 	follow.New(follow.Config{
 		Name:   t.Name(),
 		Docker: dockerOf(t), Login: login, Socket: cmp.Or(t.Socket, target.DefaultSocket),

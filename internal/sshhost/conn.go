@@ -37,6 +37,7 @@ type observedConn struct {
 	sending  sync.Mutex
 	held     []byte
 	released bool
+	gathered *gatherer // nil: what is written is sent at once
 }
 
 func observe(c net.Conn, maxSilence time.Duration) *observedConn {
@@ -114,7 +115,19 @@ func (o *observedConn) Write(p []byte) (int, error) {
 		o.held = append(o.held, p...)
 		return len(p), nil
 	}
+	if o.gathered != nil {
+		return o.gathered.Write(p)
+	}
 	return o.send(p)
+}
+
+// gather makes writes fewer, because there are streams now.
+func (o *observedConn) gather() {
+	o.sending.Lock()
+	defer o.sending.Unlock()
+	if o.gathered == nil {
+		o.gathered = newGatherer(o.send)
+	}
 }
 
 func (o *observedConn) send(p []byte) (int, error) {

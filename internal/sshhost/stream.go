@@ -20,6 +20,7 @@ var ErrCutOff = errors.New("the SSH connection was lost")
 // Open connects as DialContext does. The stream is the SSH channel itself: it has no
 // deadlines, each direction ends by itself, and it is fast.
 func (c *Client) Open(ctx context.Context, network, addr string) (relay.Stream, error) {
+	c.tcp.gather()
 	ch, reqs, err := c.openTo(ctx, network, addr)
 	if err != nil {
 		return nil, err
