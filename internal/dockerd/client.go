@@ -52,6 +52,8 @@ type Container struct {
 	Ports      []PortBinding
 	Labels     map[string]string
 	HostConfig struct{ NetworkMode string }
+	// NetworkSettings has the names of the networks that it is in.
+	NetworkSettings struct{ Networks map[string]struct{} }
 }
 
 // PortBinding is a port of a container as GET /containers/json has it. What is not

@@ -40,8 +40,12 @@ func (k Key) String() string { return fmt.Sprintf("%d/%s", k.Port, k.Protocol) }
 // Key is the port of the laptop that the published port belongs at.
 func (p Published) Key() Key { return Key{p.Protocol, p.HostPort} }
 
-// swarmService is the label that dockerd gives the containers of a swarm service.
-const swarmService = "com.docker.swarm.service.name"
+const (
+	// swarmService is the label that dockerd gives the containers of a swarm service.
+	swarmService = "com.docker.swarm.service.name"
+	// swarmIngress is the network of those whose service publishes ports at every node.
+	swarmIngress = "ingress"
+)
 
 // Of are the published ports of containers, sorted by port, protocol and container. docker
 // lists a port that is bound to 0.0.0.0 and to :: twice; it is here once.
@@ -79,11 +83,12 @@ func ofContainer(c dockerd.Container) (all []Published) {
 		}
 		all = append(all, p)
 	}
-	if service := c.Labels[swarmService]; service != "" && len(all) == 0 {
-		unlisted.Obstacle = fmt.Sprintf("swarm service %s: docker does not list the ports of its ingress network here", service)
-		return []Published{unlisted}
+	all = withoutTwins(all)
+	if _, ok := c.NetworkSettings.Networks[swarmIngress]; ok {
+		unlisted.Obstacle = fmt.Sprintf("swarm service %s: docker does not list the ports of its ingress network here", c.Labels[swarmService])
+		all = append(all, unlisted)
 	}
-	return withoutTwins(all)
+	return all
 }
 
 // withoutTwins drops a port at :: where the same container has it at 0.0.0.0.

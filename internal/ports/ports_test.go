@@ -29,6 +29,12 @@ func swarm(c dockerd.Container) dockerd.Container {
 	return c
 }
 
+func ingress(c dockerd.Container) dockerd.Container {
+	c = swarm(c)
+	c.NetworkSettings.Networks = map[string]struct{}{"ingress": {}, "back": {}}
+	return c
+}
+
 var (
 	anywhere = netip.IPv4Unspecified()
 	compare  = cmp.Options{cmp.Comparer(func(a, b netip.Addr) bool { return a == b }), cmpopts.IgnoreFields(ports.Published{}, "ID")}
@@ -61,13 +67,21 @@ func TestPublishedPorts(t *testing.T) {
 			[]ports.Published{{Container: "monitor", Obstacle: "host network: docker does not list its ports"}},
 		},
 		"swarm_ingress": {
-			[]dockerd.Container{swarm(container("front.1"))},
+			[]dockerd.Container{ingress(container("front.1"))},
 			[]ports.Published{{Container: "front.1", Obstacle: "swarm service front: docker does not list the ports of its ingress network here"}},
 		},
 		"swarm_mode_host": {
 			[]dockerd.Container{swarm(container("front.1", bound("0.0.0.0", 80, 8080, "tcp")))},
 			[]ports.Published{{Container: "front.1", Protocol: "tcp", HostIP: anywhere, HostPort: 8080}},
 		},
+		"swarm_both_modes": {
+			[]dockerd.Container{ingress(container("front.1", bound("0.0.0.0", 80, 8080, "tcp")))},
+			[]ports.Published{
+				{Container: "front.1", Obstacle: "swarm service front: docker does not list the ports of its ingress network here"},
+				{Container: "front.1", Protocol: "tcp", HostIP: anywhere, HostPort: 8080},
+			},
+		},
+		"swarm_publishes_nothing": {[]dockerd.Container{swarm(container("worker"))}, nil},
 		"sorted": {
 			[]dockerd.Container{container("b", bound("127.0.0.1", 80, 9000, "tcp")), container("a", bound("0.0.0.0", 53, 53, "udp"))},
 			[]ports.Published{

@@ -111,15 +111,7 @@ func TestOddNames(t *testing.T) {
 		b.manage("modifyvm", uuid, "--nic1", "nat", "--natpf1", fmt.Sprintf("r,tcp,,%d,,80", 2376+i))
 	}
 	b.prints(b.program(1, "fix", "--dry-run"), fmt.Sprintf("127.0.0.1:%d -> VM port 2376", 2376+len(odd)))
-	b.manage("modifyvm", "default", "--name", "my vm")
-	config := filepath.Join(machines, "default", "config.json")
-	data, err := os.ReadFile(config)
-	b.must(err)
-	edited := strings.Replace(string(data), `"MachineName": "default"`, `"MachineName": "my vm"`, 1)
-	if edited == string(data) {
-		t.Fatalf("no MachineName in %s", data)
-	}
-	b.must(os.WriteFile(config, []byte(edited), 0o600))
+	b.rename("my vm")
 	b.prints(b.program(1, "doctor"), "machine.not-running")
 	c := b.target()
 	rule := c.addRule()
@@ -199,4 +191,18 @@ func (b *box) list() []vbox.VMRef {
 	refs, err := vbox.ParseVMs([]byte(b.manage("list", "vms")))
 	b.must(err)
 	return refs
+}
+
+// rename gives the VM of the machine default another name, and tells docker-machine's store.
+func (b *box) rename(name string) {
+	b.Helper()
+	b.manage("modifyvm", "default", "--name", name)
+	config := filepath.Join(machines, "default", "config.json")
+	data, err := os.ReadFile(config)
+	b.must(err)
+	edited := strings.Replace(string(data), `"MachineName": "default"`, `"MachineName": "`+name+`"`, 1)
+	if edited == string(data) {
+		b.Fatalf("no MachineName in %s", data)
+	}
+	b.must(os.WriteFile(config, []byte(edited), 0o600))
 }
