@@ -80,6 +80,18 @@ func Of(s *hostrules.Set) (*List, error) {
 	return Decode(s.Files[listFile])
 }
 
+// Unfollowed is what does not load the rules again on a docker host without systemd. A process
+// of ours that stays there would be needed for more.
+func (l *List) Unfollowed(state hostrules.State) []string {
+	switch {
+	case state.Systemd || len(l.All) == 0:
+		return nil
+	case state.AtBoot:
+		return []string{"without systemd the rules are loaded at a boot alone: run allow again when a container has another address, or another program has changed its rules"}
+	}
+	return []string{"neither systemd nor boot2docker runs there: have what starts dockerd run " + state.Dir + "/apply after it, and run allow again when a container has another address, or another program has changed its rules"}
+}
+
 // UnitDrift is what loads the rules again, and is not as it was installed.
 func (l *List) UnitDrift(state hostrules.State, docker Docker) []string {
 	if !state.Systemd || state.Installed == nil || state.Pending != nil {

@@ -34,6 +34,8 @@ type listReport struct {
 	Allowances []allowed `json:"allowances"`
 	// Drift is about what loads the rules again.
 	Drift []string `json:"drift"`
+	// Notes are what does not load the rules again.
+	Notes []string `json:"notes"`
 	// Pending is in how many seconds the newest change is reverted; 0 where none waits.
 	Pending int `json:"pending_seconds"`
 }
@@ -43,7 +45,7 @@ func (a *app) listAllowances(t *target.Target) error {
 	if err != nil {
 		return a.reachFailed(t, err)
 	}
-	r := listReport{Schema: engine.Schema, Host: t.Ref.String(), Allowances: []allowed{}, Drift: []string{}}
+	r := listReport{Schema: engine.Schema, Host: t.Ref.String(), Allowances: []allowed{}, Drift: []string{}, Notes: nonNil(list.Unfollowed(state))}
 	if state.Pending != nil {
 		r.Pending = int(state.Pending.Left / time.Second)
 	}
@@ -98,6 +100,9 @@ func (a *app) printAllowed(t *target.Target, r listReport) {
 	}
 	for _, d := range r.Drift {
 		lines = append(lines, "✗ "+d)
+	}
+	for _, n := range r.Notes {
+		lines = append(lines, "! "+n)
 	}
 	a.ui.Lines(lines...)
 	if r.Pending > 0 {

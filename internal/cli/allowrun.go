@@ -207,6 +207,11 @@ func (a *app) printAllow(t *target.Target, p *openPlan, res engine.Result, f *al
 			lines = append(lines, "  ! "+n)
 		}
 	}
+	if p.needed() {
+		for _, n := range p.list.Unfollowed(p.state) {
+			r.Notes, lines = append(r.Notes, n), append(lines, "  ! "+n)
+		}
+	}
 	confirm := t.Hint(hint.Own("allow", "--confirm", "-H", hint.Machine))
 	if c != nil && c.ByUser && c.Within > 0 {
 		r.Pending, r.Confirm = true, confirm.For(a.storage, "").String()

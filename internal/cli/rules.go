@@ -50,7 +50,7 @@ func (a *app) changeFilters(command string, do func(*engine.Session) error) erro
 		}
 		defer session.Close()
 		defer session.Target.Enter(mode.Repair())()
-		if err := closeExpired(a.ctx, session); err != nil {
+		if _, err := closeExpired(a.ctx, session); err != nil {
 			return err
 		}
 		return do(session)

@@ -153,6 +153,10 @@ func (a *app) undoHost(s site, ref target.Ref, all bool) ([]undoRun, error) {
 		return nil, err
 	}
 	defer session.Close()
+	expired := a.undoExpired(session, ref)
+	if len(expired) > 0 && !all {
+		return expired, nil
+	}
 	undone, err := session.Undo(a.ctx, all)
 	var runs []undoRun
 	for _, u := range undone {
@@ -164,7 +168,7 @@ func (a *app) undoHost(s site, ref target.Ref, all bool) ([]undoRun, error) {
 		a.ui.Success("[%s] undone: %s", ref.Arg(), strings.Join(commands(runs), ", "))
 		a.shellPointsNowhere(s, session.Target)
 	}
-	return runs, err
+	return append(expired, runs...), err
 }
 
 // commands are the commands that were undone, the newest first.

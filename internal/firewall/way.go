@@ -106,16 +106,17 @@ func publishes(c *netfacts.Container, p netfilter.Packet) bool {
 	return slices.ContainsFunc(c.Published, func(o netfacts.Published) bool { return o.HostPort == p.DstPort && o.UDP == (p.Proto == netfilter.UDP) })
 }
 
-// fromProxy is docker-proxy's own connection to the container, always by IPv4 where the
-// container has an IPv4 address.
+// fromProxy is docker-proxy's own connection to the container: to its address of the client's
+// family, or to its IPv4 address where it has no IPv6.
 func (t *tracer) fromProxy(p netfilter.Packet) {
 	for _, o := range t.target.Published {
 		if o.HostPort != p.DstPort || o.UDP != (p.Proto == netfilter.UDP) {
 			continue
 		}
-		for _, a := range t.target.Addresses {
-			if a.Addr.Is4() {
-				t.sent(t.newPacket("", netip.Addr{}, a.Addr, p.Proto, o.Port))
+		for _, four := range []bool{p.Dst.Is4(), true} {
+			i := slices.IndexFunc(t.target.Addresses, func(a netfacts.Address) bool { return a.Addr.Is4() == four })
+			if i >= 0 {
+				t.sent(t.newPacket("", netip.Addr{}, t.target.Addresses[i].Addr, p.Proto, o.Port))
 				return
 			}
 		}

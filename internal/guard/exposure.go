@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfacts"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfilter"
 )
 
@@ -71,6 +72,12 @@ func (f *Facts) Notes(s Settings) []string {
 				add(p.String(), " of ", c.Name, " looks like SSH to a container, and is closed")
 			}
 		}
+	}
+	if slices.ContainsFunc(f.Networks, func(n netfacts.Network) bool { return n.Driver == "overlay" }) {
+		add("the docker host is in a swarm: the ports of its services are not listed here, and those on which dockerd itself listens stay open. A service whose ports are published with mode=host is covered as other containers are")
+	}
+	if f.Rules.Pending != nil && f.MatchesCgroup() {
+		add("until the last change is confirmed, a restart of docker leaves IPv6 open: guard start puts it right")
 	}
 	if !f.Rules.AtBoot {
 		add("neither systemd nor boot2docker runs there: have what starts dockerd run ", f.Rules.Dir, "/apply first, or guard is gone after the next boot")

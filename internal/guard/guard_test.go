@@ -2,6 +2,7 @@ package guard
 
 import (
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 
@@ -293,4 +294,20 @@ func FuzzParsePorts(f *testing.F) {
 			}
 		}
 	})
+}
+
+func TestNotesOnWhatIsNotCovered(t *testing.T) {
+	f := onHost()
+	has := func(text string) bool {
+		return slices.ContainsFunc(f.Notes(settings(t)), func(n string) bool { return strings.Contains(n, text) })
+	}
+	const swarm, restart = "the docker host is in a swarm", "a restart of docker leaves IPv6 open"
+	if has(swarm) || has(restart) {
+		t.Errorf("notes: %q", f.Notes(settings(t)))
+	}
+	f.Networks = append(f.Networks, netfacts.Network{Name: "ingress", Driver: "overlay"})
+	f.Rules.Pending = &hostrules.Pending{}
+	if !has(swarm) || !has(restart) {
+		t.Errorf("notes: %q", f.Notes(settings(t)))
+	}
 }

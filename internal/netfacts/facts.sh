@@ -77,6 +77,10 @@ containers() {
 		set +f
 		return
 	}
+	case $SOCKET in
+	/var/run/docker.sock | /run/docker.sock) ;; # root's
+	*) case $($docker info --format '{{.SecurityOptions}}' 2>/dev/null) in *name=rootless*) echo "@@rootless" ;; esac ;;
+	esac
 	echo "@@docker"
 	frame networks $docker network inspect --format \
 		'{"id":{{json .ID}},"name":{{json .Name}},"driver":{{json .Driver}},"ipam":{{json .IPAM.Config}},"options":{{json .Options}},"internal":{{json .Internal}}}' \
@@ -84,7 +88,7 @@ containers() {
 	[ -n "$all" ] && all=$($docker inspect --type container --format \
 		'{"pid":{{json .State.Pid}},"id":{{json .ID}},"name":{{json .Name}},"mode":{{json .HostConfig.NetworkMode}},"ports":{{json .NetworkSettings.Ports}},"bindings":{{json .HostConfig.PortBindings}},"networks":{{json .NetworkSettings.Networks}}}' \
 		$all 2>/dev/null)
-	frame containers printf '%s\n' "$all"
+	[ -n "$all" ] && frame containers printf '%s\n' "$all"
 	files='' links=''
 	for pid in $(printf '%s\n' "$all" | sed -nE 's/^\{"pid":([1-9][0-9]*),.*/\1/p'); do
 		files="$files$newline/proc/$pid/net/tcp$newline/proc/$pid/net/tcp6$newline/proc/$pid/net/udp$newline/proc/$pid/net/udp6"

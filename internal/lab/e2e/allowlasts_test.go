@@ -197,6 +197,12 @@ func TestAllowInAnSSHSession(t *testing.T) {
 	run(0, "allow --list")
 	s.must(await.Until(s.ctx(), "the revert", func() (bool, error) { return s.ruleLines() == before, nil }))
 	run(1, "allow --confirm")
+	if said := run(0, "undo local"); !strings.Contains(said, "allow web2 port 8080/tcp was not confirmed in time, and the docker host has reverted it by itself") || strings.Contains(said, "nothing to undo\n") {
+		t.Errorf("undo of what was reverted: %s", said)
+	}
+	if said := run(0, "undo local"); !strings.Contains(said, "nothing to undo") {
+		t.Errorf("undo once more: %s", said)
+	}
 	run(0, "allow web2")
 	if list := run(0, "undo --list"); strings.Count(list, "rolled-back") != 1 || strings.Count(list, "done") != 1 {
 		t.Errorf("the journal of what was reverted: %s", list)
@@ -270,7 +276,13 @@ func TestAllowBoot2docker(t *testing.T) {
 	s.root("sh /var/lib/boot2docker/bootlocal.sh")
 	user := func() string { return s.root("iptables -S DOCKER-USER") }
 	before := user()
-	s.allow(0, "allow", "web")
+	const note = "without systemd the rules are loaded at a boot alone"
+	if a := s.allow(0, "allow", "web"); len(a.Notes) != 1 || !strings.Contains(a.Notes[0], note) {
+		t.Errorf("notes: %q", a.Notes)
+	}
+	if a := s.allow(0, "allow", "--list"); len(a.Notes) != 1 || !strings.Contains(a.Notes[0], note) {
+		t.Errorf("notes of --list: %q", a.Notes)
+	}
 	look := func(when string) {
 		s.Helper()
 		s.must(await.Until(s.ctx(), "web, "+when, func() (bool, error) { return s.get(8080) == nil, nil }))

@@ -4,7 +4,6 @@ package e2e
 
 import (
 	"fmt"
-	"math/rand/v2"
 	"os"
 	"slices"
 	"strings"
@@ -87,7 +86,11 @@ func TestGuardInSession(t *testing.T) {
 	s.must(await.Until(s.ctx(), "the revert", func() (bool, error) { return s.outside(public4, 8081) == "shut", nil }))
 	r = s.sshToHost("dvh guard confirm -H local")
 	s.same("confirming too late", 1, r.Exit)
-	s.same("undo of what was reverted", 0, s.sshToHost("dvh undo local").Exit)
+	undo := s.sshToHost("dvh undo local")
+	s.same("undo of what was reverted", 0, undo.Exit)
+	if !strings.Contains(undo.Stdout+undo.Stderr, "was not confirmed in time, and the docker host has reverted it by itself") || strings.Contains(undo.Stdout+undo.Stderr, "undone") {
+		t.Errorf("undo prints: %s%s", undo.Stdout, undo.Stderr)
+	}
 	s.wantPublic("reverted", 8080, 8081)
 	s.same("exit status", 0, s.sshToHost("dvh guard start -H local --public auto --allow 8080 --confirm-within 10s").Exit)
 	s.same("confirming", 0, s.sshToHost("dvh guard confirm -H local").Exit)
@@ -112,12 +115,13 @@ func TestGuardKilled(t *testing.T) {
 	before := s.root(everyRule)
 	s.guard(0, "start", "--public", "eth0", "--allow", "8080")
 	all := s.root(everyRule)
+	instants := seeded(t)
 	for i := range runs(100) {
 		f := s.flood(8081)
 		command := [][]string{{"allow", "8082"}, {"deny", "8080"}, {"start", "--allow", "8080,9000"}}[i%3]
 		cmd := s.lab.Command(s.ctx(), append(append([]string{"docker-vpn-helper", "guard"}, command...), "-H", "default")...)
 		s.must(cmd.Start())
-		after := time.Duration(rand.IntN(1000)) * time.Millisecond
+		after := time.Duration(instants.IntN(1000)) * time.Millisecond
 		time.Sleep(after)
 		_ = cmd.Process.Signal(syscall.SIGKILL)
 		_ = cmd.Wait()
@@ -132,7 +136,7 @@ func TestGuardKilled(t *testing.T) {
 	for i := range 3 {
 		cmd := s.lab.Command(s.ctx(), "docker-vpn-helper", "guard", []string{"stop", "start"}[i%2], "-H", "default")
 		s.must(cmd.Start())
-		time.Sleep(time.Duration(rand.IntN(900)) * time.Millisecond)
+		time.Sleep(time.Duration(instants.IntN(900)) * time.Millisecond)
 		_ = cmd.Process.Signal(syscall.SIGKILL)
 		_ = cmd.Wait()
 	}

@@ -26,7 +26,7 @@ func (s *scene) direct(args ...string) lab.Result {
 
 func (s *scene) sshToHost(command string) lab.Result {
 	s.Helper()
-	r, err := s.lab.Run(s.ctx(), nil, "timeout", "5", "ssh", "-F", "/dev/null", "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null",
+	r, err := s.lab.Run(s.ctx(), nil, "timeout", "60", "ssh", "-F", "/dev/null", "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null",
 		"-o", "IdentitiesOnly=yes", "-i", s.m.Dir+"/id_rsa", "docker@"+s.m.IP, command)
 	s.must(err)
 	return r

@@ -55,6 +55,8 @@ func inspect(ctx context.Context, t *target.Target) (engine.State, error) {
 	switch {
 	case errors.Is(err, netfacts.ErrNotRoot):
 		return State{Skipped: "needs root"}, nil
+	case errors.Is(err, netfacts.ErrRootless):
+		return State{Skipped: "docker runs rootless: its networks are in a namespace of that user"}, nil
 	case err != nil:
 		return State{Skipped: "no answer: " + err.Error()}, nil
 	case !facts.Docker:
