@@ -16,6 +16,7 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/mode"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/target"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/ui"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/virtualbox"
 )
 
 func (a *app) certCmd() *cobra.Command {
@@ -153,6 +154,9 @@ func (a *app) certRenew(s site, name string, acceptHostKey bool) error {
 	t.Reissue = true
 	t.Forget()
 	if target := t.Endpoints.Target(a.ctx); target.Planned && a.ctx.Err() == nil {
+		if _, err := t.VM.Info(a.ctx); t.Machine.VirtualBox() && errors.Is(err, virtualbox.ErrNotInstalled) {
+			return err
+		}
 		return &exitError{code: exitProblems, message: fmt.Sprintf("machine %q has no NAT rule for dockerd, so a new certificate can't be verified", t.Machine.Name),
 			hint: t.Hint(hint.Fix("--reissue"))}
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/engine"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/hint"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/store"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/target"
 )
 
@@ -62,9 +63,14 @@ func (a *app) certClient(name, dir, out string) error {
 		return err
 	}
 	if dir == "" {
-		return a.onHost(s, nil, func(t *target.Target) error {
+		err := a.onHost(s, nil, func(t *target.Target) error {
 			return a.issueClient(s, name, out, path, t.Machine.CACert, t.Machine.CAKey)
 		}, target.Machine)
+		var missing *store.NotFoundError
+		if a.host == "" && errors.As(err, &missing) && a.exists("certs/ca-key.pem") {
+			return misused(a.again("--certs", "./certs"), "%v", err)
+		}
+		return err
 	}
 	if a.host != "" {
 		return misused(a.without("-H", a.host), "--certs takes the place of -H")
@@ -111,6 +117,7 @@ func (a *app) issueClient(s site, name, out, path, caFile, keyFile string) error
 			Dir    string `json:"dir"`
 		}{engine.Schema, name, path})
 	}
-	a.ui.Success("made a client certificate for %s in %s, which is a DOCKER_CERT_PATH", name, out)
+	a.ui.Success("client certificate for %s: %s", name, out)
+	a.next(hint.Run("export", "DOCKER_TLS_VERIFY=1", "DOCKER_CERT_PATH="+path))
 	return nil
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/dockermachine"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/hint"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/target"
 )
 
 // helpOf is the help of a command, or of the program if it is nil.
@@ -43,6 +44,10 @@ func (a *app) unknownCommand(name string) error {
 		return a.dockerMachineDoes(name, verb)
 	case strings.TrimLeft(verb, "-") == "dry-run":
 		return misused(a.instead(name, "fix", "--dry-run"), "unknown command %q: it is a flag of fix and undo", name)
+	case slices.Contains(a.completeMachines(), name) || target.Written(name):
+		return misused(hint.Own(append([]string{"doctor"}, a.args[slices.Index(a.args, name):]...)...), "unknown command %q: a command comes first", name)
+	case verb == "use":
+		return misused(a.instead(name, "context", "--use"), "unknown command %q: docker uses a machine through its context", name)
 	case verb == "create":
 		return misused(a.instead(name, "fix", "--create"), "unknown command %q: a machine is created by fix --create", name)
 	case verb == "regenerate-certs":
@@ -69,17 +74,26 @@ func (a *app) nearestOf(word string, all []string, otherwise hint.Hint) hint.Hin
 	return otherwise
 }
 
-// dockerMachineDoes is wrong usage: docker-machine has the command.
+// dockerMachineDoes is wrong usage: docker-machine has the command. Without docker-machine the
+// hint is the command of ours that comes nearest.
 func (a *app) dockerMachineDoes(name, verb string) error {
-	computer := a.Laptop(host.Sudo{})
-	switch found := dockermachine.Found(computer); {
-	case !found && (verb == "status" || verb == "active"):
-		return misused(a.corrected(name, "doctor"), "unknown command %q", name)
-	case !found:
-		return misused(dockermachine.InstallHint(computer.OS()), "docker-machine does that (docker-machine %s); %s", verb, dockermachine.NotInstalled(computer.OS()))
+	if dockermachine.Found(a.Laptop(host.Sudo{})) {
+		line := append([]string{verb}, a.args[slices.Index(a.args, name)+1:]...)
+		return misused(hint.DockerMachine(line...), "unknown command %q: docker-machine does that", name)
 	}
-	line := append([]string{verb}, a.args[slices.Index(a.args, name)+1:]...)
-	return misused(hint.DockerMachine(line...), "unknown command %q: docker-machine does that", name)
+	next := hint.Run("docker-vpn-helper", "explain", "docker.command-missing")
+	switch verb {
+	case "active":
+		next = hint.Own("ls")
+	case "status":
+		next = a.corrected(name, "doctor")
+	case "config", "ip", "url":
+		next = a.instead(name, "env")
+	case "restart", "start":
+		next = a.instead(name, "fix")
+		next[0].Eval = true
+	}
+	return misused(next, "unknown command %q: docker-machine does that, and is not installed", name)
 }
 
 // unknownSubcommand is wrong usage of a command that only has subcommands; none of them is
@@ -108,18 +122,3 @@ func (a *app) machineHint(name string, known []string) hint.Hint {
 	}
 	return a.again(near[0]) // the name came from the environment
 }
-
-// meantLocal is the hint for a machine's name that is, or nearly is, the HOST local; nil for
-// other names. A command that takes local does not take it for a machine's name.
-func (a *app) meantLocal(name string) hint.Hint {
-	switch {
-	case name == localHost:
-		return hint.Own("doctor", localHost)
-	case len(nearest(name, []string{localHost}, 1)) > 0:
-		return a.corrected(name, localHost)
-	}
-	return nil
-}
-
-// localHost is the HOST that is this computer's dockerd.
-const localHost = "local"

@@ -44,7 +44,7 @@ func (a *app) flagError(cmd *cobra.Command, err error) error {
 // flagSynonyms are flags of other programs for ours.
 var flagSynonyms = map[string]string{
 	"-n": "--dry-run", "-a": "--all", "-D": "--verbose", "--debug": "--verbose", "--storage": "--storage-path",
-	"-V": "--version", "--output": "--json", "--check": "--dry-run", "--simulate": "--dry-run", "--assume-yes": "--yes", "--colour": "--color",
+	"-V": "--version", "--output": "--json", "--check": "--dry-run", "--simulate": "--dry-run", "--assume-yes": "--yes", "--force": "--yes", "-f": "--yes", "--colour": "--color",
 }
 
 // unknownFlag is a flag that a command does not have. letters is what stood behind a
@@ -117,6 +117,9 @@ func (a *app) asCommand(cmd *cobra.Command, name string) hint.Hint {
 	}
 	if cmd.Name() == "renew" && name == "fix" {
 		line = slices.Concat([]string{"--reissue"}, line)
+	}
+	if name == "proxy" {
+		line = append(slices.Clone(line), "--check") // without it, it would serve
 	}
 	return hint.Own(append([]string{name}, line...)...)
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/dockercli"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/engine"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/hint"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/layers"
@@ -134,6 +135,9 @@ func (a *app) sayUnfinished(s site, t *target.Target) {
 func (a *app) diagnose(ctx context.Context, t *target.Target) engine.Report {
 	r := engine.Diagnose(ctx, t, layers.For(ctx, t), a.sink())
 	r.Version = a.release()
+	if url := a.Getenv("DOCKER_HOST"); url != "" && t.Ref == (target.Ref{Kind: target.Context, Name: dockercli.DefaultContext}) {
+		r.Title = url + " (DOCKER_HOST)" // docker's context default is only a name for it
+	}
 	return r
 }
 

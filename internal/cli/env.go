@@ -57,7 +57,7 @@ Without MACHINE it is $DOCKER_MACHINE_NAME, else the only machine in the store, 
 	f.StringVar(&shellName, "shell", "", shellUsage)
 	f.BoolVarP(&unset, "unset", "u", false, "unset the variables that env set")
 	f.BoolVar(&noProxy, "no-proxy", false, "add the endpoint's host to no_proxy; with --unset, remove it")
-	f.BoolVar(&noVerify, "no-verify", false, "print the recorded endpoint without checking it")
+	f.BoolVar(&noVerify, "no-verify", false, "print the recorded endpoint without checking it; where none is recorded, that of the NAT rule or of config.json")
 	return cmd
 }
 

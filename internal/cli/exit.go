@@ -104,20 +104,22 @@ func (a *app) wrongUsage(err error) *exitError {
 		context *dockercli.NoContextError
 	)
 	switch {
+	case errors.As(err, &ref) && len(a.meantHost(ref.Text)) > 0:
+		return &exitError{code: exitUsage, hint: a.meantHost(ref.Text)}
 	case errors.As(err, &ref):
 		return &exitError{code: exitUsage, hint: a.helpOf(a.cmd)}
 	case errors.As(err, &context):
 		return &exitError{code: exitUsage, hint: hint.Run("docker", "context", "ls")}
+	case errors.As(err, &missing) && len(a.meantHost(missing.Name)) > 0:
+		return &exitError{code: exitUsage, hint: a.meantHost(missing.Name)}
 	case errors.As(err, &missing) && len(missing.Known) == 0 && len(a.meantLocal(missing.Name)) > 0:
 		return &exitError{code: exitUsage, hint: a.meantLocal(missing.Name)}
 	case errors.As(err, &missing) && len(missing.Known) == 0:
-		obstacle, next := a.firstMachine(missing.Name)
-		if obstacle != "" {
-			obstacle = missing.Error() + ", and " + obstacle
-		}
-		return &exitError{code: exitUsage, message: obstacle, hint: next}
+		return &exitError{code: exitUsage, message: missing.Error() + "; " + otherStore, hint: a.firstMachine(missing.Name)}
 	case errors.As(err, &missing):
 		return &exitError{code: exitUsage, hint: a.machineHint(missing.Name, missing.Known)}
+	case errors.As(err, &name) && len(a.meantHost(name.Name)) > 0:
+		return &exitError{code: exitUsage, hint: a.meantHost(name.Name)}
 	case errors.As(err, &name):
 		return &exitError{code: exitUsage, hint: a.machineHint(name.Name, a.completeMachines())}
 	case errors.As(err, &config):

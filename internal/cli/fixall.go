@@ -1,6 +1,8 @@
 package cli
 
 import (
+	"fmt"
+
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/engine"
 )
 
@@ -27,7 +29,11 @@ func (a *app) fixAll(s site, f fixFlags) error {
 			return a.cause(a.ctx.Err())
 		}
 		if err != nil {
-			code = a.report(err)
+			e := a.classify(err)
+			if !a.ui.JSON {
+				e.message = fmt.Sprintf("[%s] %s", name, e.message)
+			}
+			code = a.report(e)
 		}
 		worst = max(worst, code)
 	}

@@ -112,7 +112,7 @@ func (a *app) changeGuard(command string, o *guardFlags, choose func(*target.Tar
 	plan := func(t *target.Target) (*guard.Facts, guard.Settings, error) {
 		f, err := guard.Collect(a.ctx, t.Host, a.dockerSocket(t), true)
 		if err != nil {
-			return nil, guard.Settings{}, err
+			return nil, guard.Settings{}, a.unread(t, err)
 		}
 		if !f.Runs || !f.Docker {
 			return nil, guard.Settings{}, &exitError{code: exitUnknown, message: "dockerd does not answer on " + t.Name() + ", and guard has to ask it for its networks: " + f.DockerSaid,

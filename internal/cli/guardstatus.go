@@ -22,7 +22,8 @@ func (a *app) guardStatusCmd() *cobra.Command {
 		Long: `status lists every published port by its container, and who reaches it. It compares the
 rules, the files and the units with the settings. Nothing is changed.
 
-Exit status: 0 as it should be, or off; 1 something is not as guard has left it.`,
+Exit status: 0 as it should be, or off; 1 something is not as guard has left it;
+4 the docker host could not be asked.`,
 		Example: `  docker-vpn-helper guard status -H local
   docker-vpn-helper guard status -H ssh://me@build --json`,
 		Args: a.noArgs,
@@ -51,7 +52,7 @@ type guardState struct {
 func (a *app) guardStatus(t *target.Target) error {
 	f, err := guard.Collect(a.ctx, t.Host, a.dockerSocket(t), false)
 	if err != nil {
-		return err
+		return a.unread(t, err)
 	}
 	s, err := f.Settings()
 	if err != nil {
@@ -150,7 +151,7 @@ func (a *app) guardStop(session *engine.Session) error {
 	t := session.Target
 	f, err := guard.Collect(a.ctx, t.Host, a.dockerSocket(t), false)
 	if err != nil {
-		return err
+		return a.unread(t, err)
 	}
 	s, err := f.Settings()
 	if err != nil {

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"fmt"
 	"slices"
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/hint"
@@ -68,7 +69,7 @@ func (a *app) hostRef(s site, args []string, kinds ...target.Kind) (target.Ref, 
 func (a *app) parseHost(s site, text string, kinds []target.Kind) (target.Ref, error) {
 	var listing error
 	ref, err := target.Parse(text, func(name string) bool {
-		if !slices.Contains(kinds, target.Local) {
+		if slices.Equal(kinds, []target.Kind{target.Machine}) {
 			return true
 		}
 		var names []string
@@ -80,8 +81,11 @@ func (a *app) parseHost(s site, text string, kinds []target.Kind) (target.Ref, e
 		return ref, listing
 	case err == nil && !slices.Contains(kinds, ref.Kind):
 		next := a.helpOf(a.cmd)
-		if slices.Equal(kinds, []target.Kind{target.Machine}) {
+		switch {
+		case slices.Equal(kinds, []target.Kind{target.Machine}):
 			next = hint.Own("doctor", text)
+		case ref.Kind == target.Local && slices.Equal(kinds, followKinds()):
+			return ref, misused(hint.Own("ports", localHost), "the ports of local are on this computer already: ports %s takes %s", a.cmd.Name(), target.Usage(kinds...))
 		}
 		return ref, misused(next, "%s takes %s, not %s", a.cmd.Name(), target.Usage(kinds...), text)
 	}
@@ -96,7 +100,7 @@ func (a *app) defaultHost(s site, kinds []target.Kind) (target.Ref, error) {
 		return target.Ref{}, err
 	}
 	named := a.Getenv("DOCKER_MACHINE_NAME") != "" || a.Getenv("B2D_MACHINE_NAME") != ""
-	if len(names) > 0 || named || !slices.Contains(kinds, target.Local) {
+	if len(names) > 0 || named || slices.Equal(kinds, []target.Kind{target.Machine}) {
 		name := store.Default(a.Getenv, names)
 		return target.Ref{Kind: target.Machine, Name: name}, store.ValidName(name)
 	}
@@ -105,7 +109,11 @@ func (a *app) defaultHost(s site, kinds []target.Kind) (target.Ref, error) {
 		return use.Ref, misused(a.helpOf(a.cmd), "the store has no machine, and docker uses %s (%s): %s takes %s", use.What, use.Because, a.cmd.Name(), target.Usage(kinds...))
 	}
 	if !a.ui.JSON {
-		a.ui.Say("The store has no machine: this is what docker uses now, %s (%s)", use.What, use.Because)
+		store := "The store has no machine"
+		if a.storage != "" {
+			store = fmt.Sprintf("The store %s (-s) %s", s.store.Dir(), a.withoutMachines(s, "has no machine"))
+		}
+		a.ui.Say("%s: this is what docker uses now, %s (%s)", store, use.What, use.Because)
 	}
 	return use.Ref, nil
 }

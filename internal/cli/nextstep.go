@@ -48,13 +48,24 @@ func (a *app) next(h hint.Hint) {
 	}
 }
 
-// firstMachine is what to run where the store has no machine, and what keeps one from being
-// made now: that takes docker-machine.
-func (a *app) firstMachine(name string) (obstacle string, next hint.Hint) {
-	if laptop := a.Laptop(host.Sudo{}); !dockermachine.Found(laptop) {
-		return dockermachine.NotInstalled(laptop.OS()), dockermachine.InstallHint(laptop.OS())
+// firstMachine is what to run where the store has no machine: create one where that is
+// possible, else look at this computer's own dockerd.
+func (a *app) firstMachine(name string) hint.Hint {
+	if dockermachine.Found(a.Laptop(host.Sudo{})) {
+		return hint.Own("fix", "--create", name)
 	}
-	return "", hint.Own("fix", "--create", name)
+	return hint.Own("doctor", localHost)
+}
+
+// otherStore is how a store without machines is left for another.
+const otherStore = "-s DIR is for another store"
+
+// withoutMachines is what a store without machines is: empty, as the caller puts it, or not there.
+func (a *app) withoutMachines(s site, empty string) string {
+	if s.store.Exists(a.ctx) {
+		return empty
+	}
+	return "does not exist"
 }
 
 // existing is the path, or the nearest directory above it that exists.

@@ -66,12 +66,8 @@ func (a *app) site() (site, error) {
 func (a *app) machines(s site) ([]string, error) {
 	names, err := s.store.Names(a.ctx)
 	if err == nil && len(names) == 0 && !a.ui.JSON {
-		obstacle, next := a.firstMachine("default")
-		if obstacle != "" {
-			obstacle = ", and " + obstacle
-		}
-		a.ui.Say("The store %s is empty%s.", s.store.Dir(), obstacle)
-		a.next(next)
+		a.ui.Say("The store %s %s; %s.", s.store.Dir(), a.withoutMachines(s, "is empty"), otherStore)
+		a.next(a.firstMachine("default"))
 	}
 	return names, err
 }

@@ -4,15 +4,18 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/certs"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/engine"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/hint"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/proxy"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/target"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/ui"
 )
 
 // proxyCheck is one line of proxy --check.
@@ -55,12 +58,17 @@ func (a *app) checkProxy(f *proxyFlags, t *target.Target, credentials *proxy.Cre
 			Checks []proxyCheck `json:"checks"`
 		}{engine.Schema, t.Ref.String(), checks})
 	}
+	fields := []ui.Field{{Name: "docker host", Text: t.Name()}}
 	for _, c := range checks {
 		verdict := "ok"
 		if !c.OK {
 			verdict = "failed"
 		}
-		a.ui.Print(fmt.Sprintf("%-6s %-12s %s\n", verdict, c.Name, c.Detail))
+		fields = append(fields, ui.Field{Name: c.Name, Text: verdict + ": " + c.Detail})
+	}
+	a.ui.Fields(fields)
+	if reached := slices.ContainsFunc(checks, func(c proxyCheck) bool { return c.Name == "socket" && c.OK }); !reached {
+		a.next(t.Hint(hint.Own("doctor", hint.Machine)))
 	}
 	return nil
 }

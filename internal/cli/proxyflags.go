@@ -3,6 +3,7 @@ package cli
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"path/filepath"
 	"slices"
@@ -120,6 +121,10 @@ func (a *app) noCredentials(f *proxyFlags, err error) error {
 	var known *exitError
 	if errors.As(err, &known) {
 		return err
+	}
+	var path *fs.PathError
+	if errors.As(err, &path) && errors.Is(err, fs.ErrPermission) {
+		return err // its hint lists who may read the file
 	}
 	next := hint.Run("openssl", "x509", "-in", f.cert, "-noout", "-text")
 	if f.certs != "" && !a.exists(f.certs) {

@@ -84,6 +84,10 @@ func (a *app) onThisComputer(do func(site, *target.Target) error) error {
 // proxyUnit is the unit for these flags. The files are checked as proxy checks them.
 func (a *app) proxyUnit(f *proxyFlags, t *target.Target) (proxy.Unit, error) {
 	u := proxy.Unit{}
+	// Root may have files that this user cannot read; the service will say so.
+	if _, err := a.credentials(f); err != nil && !errors.Is(err, fs.ErrPermission) {
+		return u, a.noCredentials(f, err)
+	}
 	program, err := t.Laptop.LookPath("docker-vpn-helper", "/usr/local/bin/docker-vpn-helper")
 	if err != nil || strings.HasPrefix(program, "/home/") || strings.HasPrefix(program, "/root/") || strings.HasPrefix(program, "/tmp/") {
 		return u, &exitError{code: exitUserAction, message: "the service needs docker-vpn-helper in a directory that it can read, such as /usr/local/bin", hint: hint.Run("sudo", "make", "install")}
@@ -96,10 +100,6 @@ func (a *app) proxyUnit(f *proxyFlags, t *target.Target) (proxy.Unit, error) {
 		if *file.to, err = filepath.Abs(*file.from); err != nil {
 			return u, err
 		}
-	}
-	// Root may have files that this user cannot read; the service will say so.
-	if _, err := a.credentials(f); err != nil && !errors.Is(err, fs.ErrPermission) {
-		return u, a.noCredentials(f, err)
 	}
 	if t.Socket != target.DefaultSocket {
 		u.Socket = t.Socket
@@ -131,12 +131,12 @@ func (a *app) setProxyUnit(s site, t *target.Target, text, listen string) error 
 	if err := change.Backup(a.ctx, session.Target); err != nil {
 		return err
 	}
-	if text == "" && change.None {
-		return &exitError{code: exitProblems, message: "the service " + proxy.UnitName + " is not installed"}
-	}
-	res, err := session.Apply(a.ctx, a.hard, []engine.Change{change})
-	if err != nil {
-		return err
+	var res engine.Result
+	off := text == "" && change.None
+	if !off {
+		if res, err = session.Apply(a.ctx, a.hard, []engine.Change{change}); err != nil {
+			return err
+		}
 	}
 	if a.ui.JSON {
 		return a.ui.PrintJSON(struct {
@@ -145,6 +145,10 @@ func (a *app) setProxyUnit(s site, t *target.Target, text, listen string) error 
 			Applied []string `json:"applied"`
 			Journal string   `json:"journal"`
 		}{engine.Schema, proxy.UnitName, nonNil(res.Applied), res.Journal})
+	}
+	if off {
+		a.ui.Success("%s is not installed", proxy.UnitName)
+		return nil
 	}
 	if text == "" {
 		a.ui.Success("%s is stopped and removed", proxy.UnitName)

@@ -73,6 +73,14 @@ func (a *app) filtersFailed(t *target.Target, err error) error {
 	return err
 }
 
+// unread is that the docker host's packet filters could not be asked for.
+func (a *app) unread(t *target.Target, err error) error {
+	if a.ctx.Err() != nil || errors.Is(err, host.ErrNoSudo) {
+		return err
+	}
+	return &exitError{code: exitUnknown, message: err.Error(), hint: t.Hint(hint.Own("doctor", hint.Machine))}
+}
+
 // confirmation says how a change of a docker host's packet filters is confirmed: within what
 // time, 0 if it needs no confirmation, and whether the user does it, by a command.
 func (a *app) confirmation(t *target.Target, session string, within time.Duration, change *changes.InstallRules) {

@@ -123,7 +123,24 @@ var wrongInputs = []struct{ line, hint string }{
 	{"allow --list --confirm", "allow --list"},
 	{"deny", "deny --help"},
 	{"deny web2 web3", "deny web2"},
+	// a docker host in another program's form, or without a command
+	{"doctor localhost", "doctor local"},
+	{"fix localhost", "doctor local"},
+	{"doctor me@build", "doctor 'ssh://me@build'"},
+	{"ports -H build:22", "ports -H ssh://build:22"},
+	{"env me@build", "doctor 'ssh://me@build'"},
+	{"doctor 127.0.0.1:2376", "doctor tcp://127.0.0.1:2376"},
+	{"doctor https://127.0.0.1:2376/", "doctor tcp://127.0.0.1:2376"},
+	{"doctor unix:///var/run/docker.sock", "doctor local"},
+	{"doctor unix:///tmp/nosuch.sock", "export 'DOCKER_HOST=unix:///tmp/nosuch.sock' && docker-vpn-helper doctor local"},
+	{"default", "doctor default"},
+	{"local", "doctor local"},
+	{"ssh://me@build --json=false", "doctor 'ssh://me@build' '--json=false'"},
+	{"ports sattus default", "ports status default"},
+	{"ports follow local", "ports local"},
+	{"ports on local", "ports local"},
 	// docker-machine's commands
+	{"use two", "context --use two"},
 	{"start default", "docker-machine start default"},
 	{"stop default", "docker-machine stop default"},
 	{"ssh default uname -a", "docker-machine ssh default uname -a"},
@@ -170,6 +187,8 @@ var wrongInputs = []struct{ line, hint string }{
 	{"-storage-path STORE ls", "--storage-path STORE ls"},
 	{"ls -storage-path=STORE", "ls '--storage-path=STORE'"},
 	{"env --unst", "env --unset"},
+	{"fix --force --dry-run default", "fix --yes --dry-run default"},
+	{"cert show --certs ./certs", "proxy --certs ./certs --check"},
 	{"ls --frobnicate", "ls --help"},
 	// values of flags
 	{"fix --dry-run --port abc default", "fix --dry-run --port 2376 default"},
@@ -226,7 +245,7 @@ func TestWrongInputHasTheHintThatAUserNeeds(t *testing.T) {
 	ran := map[string]bool{}
 	for _, c := range wrongInputs {
 		line, want := strings.ReplaceAll(c.line, "STORE", store), strings.ReplaceAll(c.hint, "STORE", store)
-		if !strings.HasPrefix(want, "docker-machine ") {
+		if !strings.HasPrefix(want, "docker-machine ") && !strings.HasPrefix(want, "export ") {
 			want = "docker-vpn-helper " + want
 		}
 		code, stdout, stderr := run(t, home, line)

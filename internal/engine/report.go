@@ -12,6 +12,9 @@ const Schema = 1
 
 // Report is what an inspection of all layers found.
 type Report struct {
+	// Title is what people call the docker host, where Machine and Host do not have it.
+	Title string `json:"-"`
+
 	Schema   int           `json:"schema"`
 	Version  string        `json:"version"`
 	Machine  string        `json:"machine"` // "" for a docker host that is no machine
@@ -47,7 +50,7 @@ type LayerReport struct {
 }
 
 // Name is the docker host as a user writes it.
-func (r Report) Name() string { return cmp.Or(r.Machine, r.Host) }
+func (r Report) Name() string { return cmp.Or(r.Title, r.Machine, r.Host) }
 
 // Failed reports whether anything is fail.
 func (r Report) Failed() bool { return r.Status == Fail }

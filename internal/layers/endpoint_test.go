@@ -28,7 +28,7 @@ func TestThePlannedEndpointHasThePortOfThePlan(t *testing.T) {
 	if plan := layer("forward").Changes; !slices.Equal(plan, []string{"add NAT rule docker-vpn-helper (127.0.0.1:2377 -> VM port 2376)"}) {
 		t.Errorf("plan %q", plan)
 	}
-	if found, want := layer("env").Findings[0].Title, "DOCKER_HOST is tcp://localhost:2376, the endpoint is tcp://localhost:2377"; found != want {
+	if found, want := layer("env").Findings[0].Title, "DOCKER_HOST is tcp://localhost:2376; a repair makes the endpoint tcp://localhost:2377"; found != want {
 		t.Errorf("%q, want %q", found, want)
 	}
 }

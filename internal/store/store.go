@@ -62,6 +62,12 @@ func (s *Store) Names(ctx context.Context) ([]string, error) {
 	return names, nil
 }
 
+// Exists reports whether the store's directory is there.
+func (s *Store) Exists(ctx context.Context) bool {
+	_, err := s.laptop.ReadDir(ctx, s.dir)
+	return !errors.Is(err, fs.ErrNotExist)
+}
+
 // Load reads one machine. The error is a *NameError, a *NotFoundError or a
 // *ConfigError.
 func (s *Store) Load(ctx context.Context, name string) (Machine, error) {
@@ -73,8 +79,7 @@ func (s *Store) Load(ctx context.Context, name string) (Machine, error) {
 	beside, err := s.laptop.ReadDir(ctx, dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		known, _ := s.Names(ctx)
-		_, err := s.laptop.ReadDir(ctx, s.dir)
-		return Machine{}, &NotFoundError{Name: name, Dir: s.dir, Known: known, NoStore: errors.Is(err, fs.ErrNotExist)}
+		return Machine{}, &NotFoundError{Name: name, Dir: s.dir, Known: known, NoStore: !s.Exists(ctx)}
 	}
 	if err != nil {
 		return Machine{}, &ConfigError{Path: path, Err: err}

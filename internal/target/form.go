@@ -70,6 +70,13 @@ type RefError struct{ Text, Why string }
 
 func (e *RefError) Error() string { return fmt.Sprintf("%q names no docker host: %s", e.Text, e.Why) }
 
+// Written reports whether a text is written as a form of HOST other than a machine's bare name.
+func Written(text string) bool {
+	return slices.ContainsFunc(forms, func(f form) bool {
+		return f.kind == Local && text == f.prefix || f.kind != Local && f.prefix != "" && strings.HasPrefix(text, f.prefix)
+	})
+}
+
 // Parse reads a HOST. known reports whether the store has a machine of a name: such a
 // machine outranks the form "local". The error is a *RefError or a *store.NameError.
 func Parse(text string, known func(machine string) bool) (Ref, error) {

@@ -78,16 +78,14 @@ func (t *Target) setTCP(e TCPEndpoint) {
 
 // dialTCP connects as docker does, and verifies as it does.
 func (t *Target) dialTCP(ctx context.Context) (net.Conn, error) {
-	var config *tls.Config
-	if t.TCP.TLS {
-		var err error
-		if config, err = t.ClientTLS(ctx); err != nil {
-			return nil, err
-		}
-	}
 	conn, err := t.ConnectTCP(ctx)
-	if err != nil || config == nil {
+	if err != nil || !t.TCP.TLS {
 		return conn, err
+	}
+	config, err := t.ClientTLS(ctx)
+	if err != nil {
+		conn.Close()
+		return nil, err
 	}
 	c := tls.Client(conn, config)
 	if err := c.HandshakeContext(ctx); err != nil {

@@ -45,7 +45,11 @@ func (t Ticket) Text(private Private) string {
 func (t Ticket) body() string {
 	var b strings.Builder
 	for _, r := range t.Reports {
-		heading(&b, "machine "+r.Machine)
+		kind := "machine "
+		if r.Machine == "" {
+			kind = "docker host "
+		}
+		heading(&b, kind+r.Name())
 		fmt.Fprintf(&b, "status %s, endpoint %s, cause %s\n\n", r.Status, orNone(r.Endpoint), orNone(r.Cause))
 		for _, l := range r.Layers {
 			status := string(l.Status)
@@ -68,7 +72,7 @@ func (t Ticket) body() string {
 			if l.Observed == nil {
 				continue
 			}
-			heading(&b, "observed on "+r.Machine+", "+l.Layer)
+			heading(&b, "observed on "+r.Name()+", "+l.Layer)
 			fmt.Fprintf(&b, "%s\n", asJSON(l.Observed))
 		}
 	}

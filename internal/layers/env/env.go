@@ -30,6 +30,8 @@ type State struct {
 
 	// WantHost is looked up only where DOCKER_HOST is set.
 	WantHost string `json:"want_host,omitempty"`
+	// Planned reports that WantHost does not exist before a repair.
+	Planned  bool   `json:"want_host_planned,omitempty"`
 	WantCert string `json:"want_cert_path"`
 	// Unfinished reports that the machine has no environment yet.
 	Unfinished bool   `json:"-"`
@@ -52,7 +54,8 @@ func inspect(ctx context.Context, t *target.Target) (engine.State, error) {
 		Unfinished: t.Machine.Unfinished, OS: t.Laptop.OS(),
 	}
 	if s.Host != "" {
-		s.WantHost = t.Endpoints.Goal(ctx).URL()
+		goal := t.Endpoints.Goal(ctx)
+		s.WantHost, s.Planned = goal.URL(), goal.Planned
 	}
 	if !t.Mode.IsQuick() && !t.Mode.IsRepair() {
 		s.NoClient = !t.DockerCLI.Installed()
@@ -86,6 +89,7 @@ var (
 	unset          = findings.Aside("env.unset", "DOCKER_HOST is not set in this shell", nil)
 	contextDecides = findings.Aside("env.points-elsewhere", "DOCKER_CONTEXT=%s decides what docker talks to", nil)
 	otherHost      = findings.Warn("env.points-elsewhere", "DOCKER_HOST is %s, the endpoint is %s", nil)
+	beforeRepair   = findings.Warn("env.points-elsewhere", "DOCKER_HOST is %s; a repair makes the endpoint %s", nil)
 	withoutTLS     = findings.Warn("env.points-elsewhere", "DOCKER_TLS_VERIFY is not set: docker would talk to dockerd without TLS", nil)
 	otherCerts     = findings.Warn("env.points-elsewhere", "DOCKER_CERT_PATH is %q, the machine's certificates are in %s", nil)
 	proxyCaptures  = findings.Warn("env.proxy-captures", "%s is set and no_proxy does not name the endpoint: curl and Python clients would ask the proxy", nil)
@@ -99,6 +103,8 @@ func (s State) Findings() []engine.Finding {
 		out = append(out, unset.Advising(s.env()).Found())
 	case s.Host == "":
 		out = append(out, contextDecides.Advising(s.env()).Found(s.Context))
+	case !sameHost(s.Host, s.WantHost) && s.Planned:
+		out = append(out, beforeRepair.Advising(s.env()).Found(s.Host, s.WantHost))
 	case !sameHost(s.Host, s.WantHost):
 		out = append(out, otherHost.Advising(s.env()).Found(s.Host, s.WantHost))
 	case s.Verify == "":

@@ -31,6 +31,7 @@ var findings engine.Table
 
 var (
 	fine          = findings.OK("env.ok", "no variable of this shell leads docker elsewhere")
+	named         = findings.OK("env.ok", "%s leads docker here")
 	elsewhere     = findings.Warn("env.points-elsewhere", "%s leads docker to %s", nil)
 	broken        = findings.Warn("env.points-elsewhere", "%s leads docker to %s, which cannot be used: %s", nil)
 	clientMissing = findings.Aside("env.client-missing", "there is no docker command on this laptop", hint.Explain("env.client-missing"))
@@ -51,6 +52,8 @@ func (s State) Findings() []engine.Finding {
 		out = append(out, clientMissing.Advising(hint.Run("brew", "install", "docker")).Found())
 	case s.NoClient:
 		out = append(out, clientMissing.Found())
+	case len(out) == 0 && s.Use.Variable != "":
+		out = append(out, named.Found(s.Use.Variable))
 	case len(out) == 0:
 		out = append(out, fine.Found())
 	}

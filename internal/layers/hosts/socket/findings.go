@@ -12,6 +12,7 @@ var findings engine.Table
 var (
 	open       = findings.OK("socket.ok", "a dockerd listens on %s")
 	missing    = findings.Fail("socket.missing", "%s does not exist: dockerd is not running", page("missing"))
+	notThere   = findings.Fail("socket.missing", "DOCKER_HOST names %s, which does not exist", hint.Shell("unset DOCKER_HOST"))
 	dangling   = findings.Fail("socket.missing", "%s is a link to a socket that does not exist: dockerd is not running", page("missing"))
 	refused    = findings.Fail("socket.refused", "%s is there, and no program listens on it: dockerd has stopped", page("refused"))
 	noSocket   = findings.Fail("socket.not-a-socket", "%s is a %s, not a socket", page("not-a-socket"))
@@ -31,6 +32,8 @@ func (s State) finding() engine.Finding {
 	switch {
 	case (s.Refused || s.Missing) && (s.Is == "file" || s.Is == "directory"):
 		return noSocket.Advising(hint.Run("ls", "-ld", s.Path)).Found(s.Path, s.Is)
+	case s.Missing && s.Named && s.Is == "":
+		return notThere.Found(s.Path)
 	case s.Missing && s.Is == "link":
 		return s.starting(dangling).Found(s.Path)
 	case s.Missing:

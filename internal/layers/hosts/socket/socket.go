@@ -23,6 +23,8 @@ const probeTime = 2 * time.Second
 // State is what was found.
 type State struct {
 	Path string `json:"path"`
+	// Named reports that DOCKER_HOST names it, and that it is not the one that dockerd makes by default.
+	Named bool `json:"named_by_docker_host,omitempty"`
 	// Is is what the path names: "socket", "file", "directory", "link"; "" where it could
 	// not be seen.
 	Is string `json:"is,omitempty"`
@@ -52,7 +54,7 @@ func Layer() engine.Layer {
 }
 
 func inspect(ctx context.Context, t *target.Target) (engine.State, error) {
-	s := State{Path: t.Socket}
+	s := State{Path: t.Socket, Named: t.Socket != target.DefaultSocket && t.Getenv("DOCKER_HOST") == "unix://"+t.Socket}
 	ctx, cancel := context.WithTimeout(ctx, 2*probeTime)
 	defer cancel()
 	err := connect(ctx, t)

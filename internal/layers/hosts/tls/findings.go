@@ -42,7 +42,7 @@ func page(code string) hint.Hint { return hint.Explain("tls." + code) }
 
 // BlockedBy is the layer that reports that nothing answers.
 func (s State) BlockedBy() string {
-	if (s.NoConnection || s.Silent) && s.FilesErr == "" {
+	if s.NoConnection || s.Silent && s.FilesErr == "" {
 		return "daemon"
 	}
 	return ""
@@ -50,9 +50,11 @@ func (s State) BlockedBy() string {
 
 func (s State) Findings() []engine.Finding {
 	switch {
+	case s.NoConnection:
+		return nil // a connection needs no files
 	case s.FilesErr != "":
 		return []engine.Finding{noFiles.Found(s.FilesErr)}
-	case s.NoConnection || s.Silent:
+	case s.Silent:
 		return nil
 	case s.Plain:
 		return []engine.Finding{s.plain()}

@@ -1,0 +1,60 @@
+package cli
+
+import (
+	"net"
+	"strings"
+
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/hint"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/target"
+)
+
+// localHost is the HOST that is this computer's dockerd.
+const localHost = "local"
+
+// meantLocal is the hint for a machine's name that is, or nearly is, the HOST local; nil for
+// other names. A command that takes local does not take it for a machine's name.
+func (a *app) meantLocal(name string) hint.Hint {
+	switch {
+	case name == localHost:
+		return hint.Own("doctor", localHost)
+	case len(nearest(name, []string{localHost}, 1)) > 0:
+		return a.corrected(name, localHost)
+	}
+	return nil
+}
+
+// meantHost is the hint for a HOST that lacks its form, such as localhost, me@build or
+// 127.0.0.1:2376; nil for other texts. A command that takes only machines leaves it to doctor.
+func (a *app) meantHost(text string) hint.Hint {
+	meant := hostForm(text)
+	switch {
+	case meant == "":
+		return nil
+	case strings.HasPrefix(text, "unix://") && text != "unix://"+target.DefaultSocket:
+		return hint.Run("export", "DOCKER_HOST="+text).Then("&&", hint.Own("doctor", localHost))
+	case a.cmd != nil && strings.Contains(a.cmd.Use, "HOST") && meant != localHost:
+		if line := a.corrected(text, meant); line != nil {
+			return line
+		}
+	}
+	return hint.Own("doctor", meant)
+}
+
+// hostForm is the form of HOST that a text without one was probably meant to have, or empty.
+func hostForm(text string) string {
+	address, port, err := net.SplitHostPort(text)
+	scheme, rest, _ := strings.Cut(text, "://")
+	switch {
+	case text == "localhost", text == "127.0.0.1", text == "::1", scheme == "unix":
+		return localHost
+	case rest != "" && (scheme == "http" || scheme == "https"):
+		return "tcp://" + strings.Trim(rest, "/")
+	case rest != "":
+		return ""
+	case strings.Contains(text, "@"), err == nil && port == "22":
+		return "ssh://" + text
+	case err == nil && address != "":
+		return "tcp://" + text
+	}
+	return ""
+}

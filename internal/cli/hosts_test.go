@@ -1,0 +1,36 @@
+package cli
+
+import (
+	"strings"
+	"testing"
+)
+
+// What doctor and guard print about docker hosts that cannot be reached, and what to do next.
+func TestHostsThatCannotBeReached(t *testing.T) {
+	for situation, c := range map[string]struct {
+		line, env string
+		code      int
+		has       []string
+		hasNot    string
+	}{
+		"DOCKER_HOST names no socket": {"doctor", "unix:///nosuch/docker.sock", exitProblems,
+			[]string{"DOCKER_HOST names /nosuch/docker.sock, which does not exist", "Next:  unset DOCKER_HOST\n"}, "leads docker elsewhere"},
+		"DOCKER_HOST names a port on which nothing listens": {"doctor", "tcp://127.0.0.1:1", exitProblems,
+			[]string{"tcp://127.0.0.1:1 (DOCKER_HOST)  docker is unreachable"}, "context:default  "},
+		"a port on which nothing listens, and no certificates": {"doctor tcp://127.0.0.1:1", "", exitProblems,
+			[]string{"127.0.0.1:1 refuses the connection"}, "ca.pem"},
+		"guard over SSH": {"guard status -H ssh://root@127.0.0.1:1", "", exitUnknown,
+			[]string{"hint: docker-vpn-helper doctor 'ssh://root@127.0.0.1:1'\n"}, ""},
+	} {
+		code, stdout, stderr := run(t, homeWith(t), c.line, "DOCKER_HOST", c.env)
+		text := stdout + stderr
+		for _, want := range c.has {
+			if !strings.Contains(text, want) {
+				t.Errorf("%s: %q is missing:\n%s", situation, want, text)
+			}
+		}
+		if code != c.code || c.hasNot != "" && strings.Contains(text, c.hasNot) {
+			t.Errorf("%s: exit %d, want %d and no %q\n%s", situation, code, c.code, c.hasNot, text)
+		}
+	}
+}
