@@ -31,6 +31,8 @@ func (a *app) certCmd() *cobra.Command {
 	var accept bool
 	show := &cobra.Command{
 		Use: "show [MACHINE]", Short: "Show the server certificate wherever it is stored, the client's, and the machine CA's", Args: a.oneMachine,
+		Long: `cert show prints the certificate that dockerd serves, those on the docker host's disk and in the
+store, docker's client certificate, and the machine CA's. Nothing is changed.`,
 		Example: "  docker-vpn-helper cert show default",
 		RunE: func(_ *cobra.Command, args []string) error {
 			return a.withMachine(args, a.certShow)
@@ -38,6 +40,8 @@ func (a *app) certCmd() *cobra.Command {
 	}
 	renew := &cobra.Command{
 		Use: "renew [MACHINE]", Short: "Reissue the server certificate and restart dockerd", Args: a.oneMachine,
+		Long: `cert renew reissues the server certificate, verifies it, and restarts dockerd, which stops the
+running containers; those with a restart policy start again. undo reverts it.`,
 		Example: "  docker-vpn-helper cert renew default",
 		RunE: func(_ *cobra.Command, args []string) error {
 			return a.withMachine(args, func(t *target.Target) error {

@@ -8,6 +8,7 @@ import (
 
 // command is one command before it is built.
 type command struct {
+	group string   // of help
 	names []string // its name, then its aliases
 	build func() *cobra.Command
 }
@@ -15,24 +16,24 @@ type command struct {
 // all are the commands, in the order in which help lists their kinds.
 func (a *app) all() []command {
 	return []command{
-		{[]string{"doctor"}, a.doctorCmd},
-		{[]string{"fix"}, a.fixCmd},
-		{[]string{"undo"}, a.undoCmd},
-		{[]string{"env"}, a.envCmd},
-		{[]string{"ls", "list"}, a.lsCmd},
-		{[]string{"explain"}, a.explainCmd},
-		{[]string{"context"}, a.contextCmd},
-		{[]string{"cert"}, a.certCmd},
-		{[]string{"proxy"}, a.proxyCmd},
-		{[]string{"modules"}, a.modulesCmd},
-		{[]string{"ports"}, a.portsCmd},
-		{[]string{"reach"}, a.reachCmd},
-		{[]string{"allow"}, a.allowCmd},
-		{[]string{"deny"}, a.denyCmd},
-		{[]string{"guard"}, a.guardCmd},
-		{[]string{"shell-init"}, a.shellInitCmd},
-		{[]string{"completion"}, a.completionCmd},
-		{[]string{"version"}, a.versionCmd},
+		{"repair", []string{"doctor"}, a.doctorCmd},
+		{"repair", []string{"fix"}, a.fixCmd},
+		{"repair", []string{"undo"}, a.undoCmd},
+		{"repair", []string{"env"}, a.envCmd},
+		{"repair", []string{"ls", "list"}, a.lsCmd},
+		{"repair", []string{"explain"}, a.explainCmd},
+		{"repair", []string{"context"}, a.contextCmd},
+		{"repair", []string{"cert"}, a.certCmd},
+		{"repair", []string{"modules"}, a.modulesCmd},
+		{"ports", []string{"ports"}, a.portsCmd},
+		{"filters", []string{"reach"}, a.reachCmd},
+		{"filters", []string{"allow"}, a.allowCmd},
+		{"filters", []string{"deny"}, a.denyCmd},
+		{"filters", []string{"guard"}, a.guardCmd},
+		{"proxy", []string{"proxy"}, a.proxyCmd},
+		{"setup", []string{"shell-init"}, a.shellInitCmd},
+		{"setup", []string{"completion"}, a.completionCmd},
+		{"setup", []string{"version"}, a.versionCmd},
 	}
 }
 
@@ -42,9 +43,27 @@ func (a *app) commands() []*cobra.Command {
 	var built []*cobra.Command
 	for _, c := range a.table {
 		if len(a.args) > 0 && slices.Contains(c.names, a.args[0]) {
-			return []*cobra.Command{c.build()}
+			return []*cobra.Command{c.inGroup()}
 		}
-		built = append(built, c.build())
+		built = append(built, c.inGroup())
 	}
 	return built
+}
+
+// inGroup builds the command as one of its group.
+func (c command) inGroup() *cobra.Command {
+	cmd := c.build()
+	cmd.GroupID = c.group
+	return cmd
+}
+
+// groups are the parts of the list of commands.
+func groups() []*cobra.Group {
+	return []*cobra.Group{
+		{ID: "repair", Title: "Repair the connection to dockerd"},
+		{ID: "ports", Title: "Published ports on the laptop"},
+		{ID: "filters", Title: "Packet filters of the docker host"},
+		{ID: "proxy", Title: "Mutual TLS in front of a docker socket"},
+		{ID: "setup", Title: "Shell and program"},
+	}
 }

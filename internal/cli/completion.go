@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/engine"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/shell"
@@ -100,7 +101,7 @@ func (a *app) completing() bool {
 func (a *app) complete(cmd *cobra.Command) {
 	if any := strings.Contains(cmd.Use, "[HOST]"); (any || strings.Contains(cmd.Use, "[MACHINE]")) && cmd.ValidArgsFunction == nil {
 		complete := a.completeMachines
-		if any {
+		if any && !(cmd.HasParent() && cmd.Parent().Name() == "ports") { // those do not take local
 			complete = a.completeHosts
 		}
 		cmd.ValidArgsFunction = func(_ *cobra.Command, args []string, begun string) ([]string, cobra.ShellCompDirective) {
@@ -113,22 +114,34 @@ func (a *app) complete(cmd *cobra.Command) {
 	if cmd.Runnable() && cmd.ValidArgs == nil && cmd.ValidArgsFunction == nil {
 		cmd.ValidArgsFunction = cobra.NoFileCompletions
 	}
-	for flag, words := range map[string][]string{
-		"shell":   shell.Names(),
-		"color":   {string(ui.Auto), string(ui.Always), string(ui.Never)},
-		"timeout": nil, "port": nil, // no files
+	cmd.LocalFlags().VisitAll(func(f *pflag.Flag) { f.Usage = strings.ReplaceAll(f.Usage, "`", "") }) // of descriptions
+	none := func() []string { return nil }
+	for flag, words := range map[string]func() []string{
+		"shell":   shell.Names,
+		"color":   func() []string { return []string{string(ui.Auto), string(ui.Always), string(ui.Never)} },
+		"host":    a.completeHosts,
+		"from":    func() []string { return completeFrom(cmd) },
+		"timeout": none, "port": none, // no files
 	} {
 		if cmd.LocalNonPersistentFlags().Lookup(flag) == nil && cmd.PersistentFlags().Lookup(flag) == nil {
 			continue
 		}
 		// It fails where the command has brought its own, which is as good.
 		_ = cmd.RegisterFlagCompletionFunc(flag, func(_ *cobra.Command, _ []string, begun string) ([]string, cobra.ShellCompDirective) {
-			return beginning(words, begun), cobra.ShellCompDirectiveNoFileComp
+			return beginning(words(), begun), cobra.ShellCompDirectiveNoFileComp
 		})
 	}
 	for _, sub := range cmd.Commands() {
 		a.complete(sub)
 	}
+}
+
+// completeFrom are the words of --from; an address is nothing to complete.
+func completeFrom(cmd *cobra.Command) []string {
+	if cmd.Name() == "reach" {
+		return []string{"public", "lan", "local"}
+	}
+	return nil
 }
 
 // completeHosts are the docker hosts that can be listed. A colon would break a word in bash.

@@ -22,7 +22,8 @@ func (a *app) envCmd() *cobra.Command {
 		Use:   "env [MACHINE]",
 		Short: "Print the shell variables that point docker at the machine",
 		Long: `env prints the assignments that point docker at the machine, for the shell to evaluate,
-after one handshake with dockerd. If dockerd does not answer it prints nothing.
+after one handshake with dockerd. If dockerd does not answer it prints nothing, and eval of
+nothing succeeds. To go on only after success: vars="$(docker-vpn-helper env)" && eval "$vars".
 
 --shell takes ` + strings.Join(shell.Names(), ", ") + `.
 

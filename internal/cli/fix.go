@@ -24,6 +24,9 @@ func (a *app) fixCmd() *cobra.Command {
 dockerd. It prints the assignments of DOCKER_* for the shell to evaluate. A repair that fails
 is rolled back; undo reverts one that has succeeded.
 
+A fix that fails prints no assignments, and eval of nothing succeeds. To go on only after
+success: vars="$(docker-vpn-helper fix)" && eval "$vars" && docker ps.
+
 Without MACHINE it is $DOCKER_MACHINE_NAME, else the only machine in the store, else "default".`,
 		Example: `  eval "$(docker-vpn-helper fix default)"
   docker-vpn-helper fix --dry-run default

@@ -30,6 +30,8 @@ func (a *app) lsCmd() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "ls", Aliases: []string{"list"},
 		Short: "List the machines and the endpoints that work",
+		Long: `ls lists every machine of the store. STATE is that of its VM, as VirtualBox has it. ENDPOINT is
+an address at which its dockerd has just answered, verified; "-" if none does, and PROBLEM is why.`,
 		Example: `  docker-vpn-helper ls
   docker-vpn-helper ls -q
   docker-vpn-helper ls --format '{{.Name}} {{.Endpoint}}'`,
@@ -56,7 +58,7 @@ func (a *app) lsCmd() *cobra.Command {
 		},
 	}
 	cmd.Flags().BoolVarP(&quiet, "quiet", "q", false, "print the names alone, without checking anything")
-	cmd.Flags().StringVar(&format, "format", "", "print each machine by a Go template of .Name, .Driver, .State, .Endpoint and .Problem")
+	cmd.Flags().StringVar(&format, "format", "", "print each machine by a Go `TEMPLATE` of .Name, .Driver, .State, .Endpoint and .Problem")
 	return cmd
 }
 

@@ -116,7 +116,8 @@ Documentation: https://github.com/docker-vpn-helper/docker-vpn-helper`,
 		Example: `  docker-vpn-helper doctor
   eval "$(docker-vpn-helper fix default)"
   docker-vpn-helper fix --timeout 2m default
-  docker-vpn-helper undo default`,
+  docker-vpn-helper undo default
+  docker ps 2>&1 | docker-vpn-helper explain -`,
 		SilenceUsage: true, SilenceErrors: true,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 {
@@ -151,8 +152,11 @@ Documentation: https://github.com/docker-vpn-helper/docker-vpn-helper`,
 	a.globalFlags(root)
 	root.SetHelpFunc(a.help(root.HelpFunc()))
 	a.table = a.all()
+	root.AddGroup(groups()...)
 	root.AddCommand(a.commands()...)
 	root.SetHelpCommand(a.helpCmd())
+	root.SetHelpCommandGroupID("setup")
+	withDefaults(root)
 	if a.completing() {
 		a.complete(root)
 	}

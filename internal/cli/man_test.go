@@ -24,10 +24,7 @@ const manDir = "../../docs/man"
 // TestManPagesAreFresh compares docs/man with the commands as they are; `make
 // man` writes it. cobra/doc is for tests only: the program has no use for it.
 func TestManPagesAreFresh(t *testing.T) {
-	var none bytes.Buffer
-	a := &app{IO: IO{Stdin: &none, Stdout: &none, Stderr: &none, Getenv: func(string) string { return "" }}}
-	a.ui = ui.New(&none, &none, &none, a.Getenv)
-	root := a.root()
+	root := testApp(t).root()
 	fix, _, err := root.Find([]string{"fix"})
 	if err != nil {
 		t.Fatal(err)
@@ -59,6 +56,15 @@ func TestManPagesAreFresh(t *testing.T) {
 	}
 }
 
+// testApp has all commands, and streams that nobody reads.
+func testApp(t *testing.T) *app {
+	t.Helper()
+	var none bytes.Buffer
+	a := &app{IO: IO{Stdin: &none, Stdout: &none, Stderr: &none, Getenv: func(string) string { return "" }}}
+	a.ui = ui.New(&none, &none, &none, a.Getenv)
+	return a
+}
+
 // pages are the man pages in a directory, without a date.
 func pages(t *testing.T, dir string) map[string]string {
 	t.Helper()
@@ -87,6 +93,8 @@ func finished(t *testing.T, name string, page []byte) []byte {
 		t.Fatal(err)
 	}
 	text := regexp.MustCompile(`(?m)(\\fP)(\[=false\]|=""|=0s|=)$`).ReplaceAllString(string(page), "$1")
+	value := regexp.MustCompile(`(?m)^((?:\\fB-\w\\fP, )?\\fB--[\w-]+\\fP)(?:=\S*)?\n(\t.*\\fB([A-Z][A-Z:]*)\\fR)`)
+	text = value.ReplaceAllString(text, "$1 \\fI$3\\fP\n$2")
 	text = strings.Replace(text, ".SH EXAMPLE\n", ".SH EXAMPLES\n", 1)
 	text = regexp.MustCompile(`(?s)\.SH OPTIONS INHERITED FROM PARENT COMMANDS\n.*?\n\n\n`).
 		ReplaceAllLiteralString(text, ".SH GLOBAL OPTIONS\n\\fB-s\\fP, \\fB--json\\fP, \\fB-v\\fP, \\fB-y\\fP, \\fB--timeout\\fP and \\fB--color\\fP: see \\fBdocker-vpn-helper(1)\\fP\n\n\n")

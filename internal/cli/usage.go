@@ -22,31 +22,69 @@ func usageText(w io.Writer, c *cobra.Command, columns int) error {
 	}
 	section("Examples", c.Example)
 	lines := "  " + c.UseLine()
-	if c.HasAvailableSubCommands() {
-		lines += "\n  " + c.CommandPath() + " COMMAND"
+	switch {
+	case c.HasAvailableSubCommands() && !strings.Contains(c.Use, "["): // it does nothing by itself
+		lines = "  " + c.CommandPath() + " COMMAND [flags]"
+	case c.HasAvailableSubCommands():
+		lines += "\n  " + c.CommandPath() + " COMMAND [flags]"
 	}
 	section("Usage", lines)
 	if len(c.Aliases) > 0 {
 		section("Aliases", "  "+c.NameAndAliases())
 	}
-	var commands strings.Builder
-	for _, sub := range c.Commands() {
-		if sub.IsAvailableCommand() || sub.Name() == "help" {
-			lead := fmt.Sprintf("  %-*s  ", sub.NamePadding(), sub.Name())
-			for _, line := range ui.Wrap(sub.Short, max(columns-len(lead), 20)) {
-				commands.WriteString(lead + line + "\n")
-				lead = strings.Repeat(" ", len(lead))
-			}
-		}
+	for _, group := range append(c.Groups(), &cobra.Group{Title: "Commands"}) {
+		section(group.Title, subcommands(c, group.ID, columns))
 	}
-	section("Commands", commands.String())
-	section("Flags", c.LocalFlags().FlagUsagesWrapped(columns))
+	section("Flags", flagUsages(c.LocalFlags(), columns))
 	if c.HasInheritedFlags() {
-		section("Global flags", "  -s, --json, -v, -y, --timeout, --color: see docker-vpn-helper --help")
+		host := ""
+		if takesHost(c) {
+			host = "-H, "
+		}
+		section("Global flags", "  "+strings.Join(ui.Wrap("-s, "+host+"--json, -v, -y, --timeout, --color: see docker-vpn-helper --help", columns-2), "\n  "))
 	}
 	if c.HasAvailableSubCommands() {
 		fmt.Fprintf(&b, "%s COMMAND --help describes a command.\n\n", c.CommandPath())
 	}
 	_, err := io.WriteString(w, strings.TrimSuffix(b.String(), "\n"))
 	return err
+}
+
+// subcommands are the lines of help about the commands below one, of one group.
+func subcommands(c *cobra.Command, group string, columns int) string {
+	var b strings.Builder
+	for _, sub := range c.Commands() {
+		if sub.GroupID != group || !sub.IsAvailableCommand() && sub.Name() != "help" {
+			continue
+		}
+		lead := fmt.Sprintf("  %-*s  ", sub.NamePadding(), sub.Name())
+		for _, line := range ui.Wrap(sub.Short, max(columns-len(lead), 20)) {
+			b.WriteString(lead + line + "\n")
+			lead = strings.Repeat(" ", len(lead))
+		}
+	}
+	return b.String()
+}
+
+// withDefaults adds to the help of a command, and of those below it, which docker host is
+// meant where none is named.
+func withDefaults(c *cobra.Command) {
+	const machine = `$DOCKER_MACHINE_NAME, else the only machine in the store, else "default"`
+	text := ""
+	switch {
+	case strings.Contains(c.Long, "DOCKER_MACHINE_NAME"):
+	case strings.Contains(c.Use, "MACHINE"):
+		text = "Without MACHINE it is " + machine + "."
+	case strings.Contains(c.Use, "HOST"):
+		text = "Without HOST it is " + machine + "; where the store has no machine, what docker itself uses now."
+	}
+	if text != "" {
+		if c.Long == "" {
+			c.Long = c.Short + "."
+		}
+		c.Long += "\n\n" + strings.Join(ui.Wrap(text, maxHelp), "\n")
+	}
+	for _, sub := range c.Commands() {
+		withDefaults(sub)
+	}
 }

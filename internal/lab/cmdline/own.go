@@ -11,7 +11,7 @@ var (
 	synopsis = regexp.MustCompile(`(?m)^\\fB(docker-vpn-helper[^\\]*?) \[flags\]\\fP`)
 	// Options in a synopsis are among the options as well: "[--allow PORT[/udp],...]".
 	synopsisOption = regexp.MustCompile(` \[-[^\[\]]*(?:\[[^\]]*\][^\[\]]*)?\]`)
-	manOption      = regexp.MustCompile(`(?m)^(?:\\fB(-\w)\\fP, )?\\fB(--[\w-]+)\\fP(?:=\S*)?\n\t(.*)`)
+	manOption      = regexp.MustCompile(`(?m)^(?:\\fB(-\w)\\fP, )?\\fB(--[\w-]+)\\fP(?:=\S*| \\fI\S+\\fP)?\n\t(.*)`)
 	// The description names the value.
 	manValue = regexp.MustCompile(`\\fB[A-Z]+\\fR`)
 )
