@@ -63,17 +63,6 @@ func (a *app) unknownCommand(name string) error {
 	return misused(a.nearestOf(name, append(names, "help"), a.helpOf(nil)), "unknown command %q", name)
 }
 
-// nearestOf is this command line with a word replaced by the nearest one, or a hint for
-// where none is near.
-func (a *app) nearestOf(word string, all []string, otherwise hint.Hint) hint.Hint {
-	if near := nearest(word, all, 1); len(near) > 0 {
-		if line := a.corrected(word, near[0]); line != nil {
-			return line
-		}
-	}
-	return otherwise
-}
-
 // dockerMachineDoes is wrong usage: docker-machine has the command. Without docker-machine the
 // hint is the command of ours that comes nearest.
 func (a *app) dockerMachineDoes(name, verb string) error {

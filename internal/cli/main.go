@@ -218,11 +218,6 @@ func (a *app) checkGlobals(cmd *cobra.Command) error {
 	return nil
 }
 
-// takesHost reports whether a command works on a docker host: its usage says so.
-func takesHost(cmd *cobra.Command) bool {
-	return strings.Contains(cmd.Use, "MACHINE") || strings.Contains(cmd.Use, "HOST")
-}
-
 // wantsJSON reports whether the caller asked for JSON, even where the command line
 // could not be parsed.
 func wantsJSON(args []string) (wants bool) {

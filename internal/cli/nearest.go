@@ -3,7 +3,20 @@ package cli
 import (
 	"slices"
 	"strings"
+
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/hint"
 )
+
+// nearestOf is this command line with a word replaced by the nearest one, or a hint for
+// where none is near.
+func (a *app) nearestOf(word string, all []string, otherwise hint.Hint) hint.Hint {
+	if near := nearest(word, all, 1); len(near) > 0 {
+		if line := a.corrected(word, near[0]); line != nil {
+			return line
+		}
+	}
+	return otherwise
+}
 
 // nearest are the n words that take the fewest edits to become like word, upper and
 // lower case being the same. Words that have nothing to do with it are left out.

@@ -88,3 +88,8 @@ func withDefaults(c *cobra.Command) {
 		withDefaults(sub)
 	}
 }
+
+// takesHost reports whether a command works on a docker host: its usage says so.
+func takesHost(cmd *cobra.Command) bool {
+	return strings.Contains(cmd.Use, "MACHINE") || strings.Contains(cmd.Use, "HOST")
+}
