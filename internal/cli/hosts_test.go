@@ -1,8 +1,15 @@
 package cli
 
 import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
 	"strings"
 	"testing"
+
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/follow"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/userssh"
 )
 
 // What doctor and guard print about docker hosts that cannot be reached, and what to do next.
@@ -33,4 +40,26 @@ func TestHostsThatCannotBeReached(t *testing.T) {
 			t.Errorf("%s: exit %d, want %d and no %q\n%s", situation, code, c.code, c.hasNot, text)
 		}
 	}
+}
+
+// A login that no waiting helps ends ports follow; the login service goes on.
+func TestAFirstLoginThatIsHopeless(t *testing.T) {
+	for situation, c := range map[string]struct {
+		err     error
+		patient bool
+		ends    bool
+	}{
+		"the key is not there":         {fmt.Errorf("reading the key: %w", fs.ErrNotExist), false, true},
+		"the name has no address":      {&userssh.Error{Stderr: "ssh: Could not resolve hostname nohost.invalid: Name or service not known", Err: errors.New("exit status 255")}, false, true},
+		"the docker host is off":       {&userssh.Error{Stderr: "ssh: connect to host build port 22: Connection refused", Err: errors.New("exit status 255")}, false, false},
+		"the service, without the key": {fs.ErrNotExist, true, false},
+	} {
+		ended := false
+		f := firstLogin{login: func(context.Context) (follow.Remote, error) { return nil, c.err }, patient: c.patient, end: func() { ended = true }}
+		if _, err := f.Login(t.Context()); !errors.Is(err, c.err) || ended != c.ends || (f.failed != nil) != c.ends {
+			t.Errorf("%s: ended %v, want %v", situation, ended, c.ends)
+		}
+	}
+	once := firstLogin{login: func(context.Context) (follow.Remote, error) { return nil, fs.ErrNotExist }, tried: true, end: func() { t.Error("a later login ended the run") }}
+	_, _ = once.Login(t.Context())
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"net/netip"
 	"os"
@@ -17,6 +18,7 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/hint"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/target"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/userssh"
 )
 
 // followFlags are the user's wishes for a run.
@@ -89,9 +91,10 @@ func (a *app) portsFollow(t *target.Target, bind netip.Addr, flags followFlags) 
 	// The other end of the one SSH connection, sshd, is one thread as well. On two processors each
 	// message wakes threads in vain, which costs more than it gains.
 	defer host.OneProcessor()()
+	first := firstLogin{login: login, patient: flags.service, end: cancel}
 	follow.New(follow.Config{
 		Name:   t.Name(),
-		Docker: dockerOf(t), Login: login, Socket: cmp.Or(t.Socket, target.DefaultSocket),
+		Docker: dockerOf(t), Login: first.Login, Socket: cmp.Or(t.Socket, target.DefaultSocket),
 		SyncUDP: syncUDPOf(t), Listen: listenOn(t.Laptop), Holder: holderOf(t), OS: t.Laptop.OS(),
 		Bind: bind, Remap: flags.remap,
 		Notify: a.ui.Say, Away: keeper.NoteAway,
@@ -103,7 +106,38 @@ func (a *app) portsFollow(t *target.Target, bind netip.Addr, flags followFlags) 
 			}
 		},
 	}).Run(ctx)
+	if first.failed != nil {
+		return &exitError{code: exitUnknown, message: first.failed.Error(), hint: t.Hint(hint.Own("doctor", hint.Machine))}
+	}
 	return nil
+}
+
+// firstLogin ends a run whose first login fails for a reason that does not pass by itself.
+type firstLogin struct {
+	login   func(context.Context) (follow.Remote, error)
+	patient bool // the login service goes on whatever happens
+	end     func()
+
+	tried  bool
+	failed error // to be read after the run
+}
+
+// Login is called by one goroutine.
+func (f *firstLogin) Login(ctx context.Context) (follow.Remote, error) {
+	remote, err := f.login(ctx)
+	if err != nil && !f.tried && !f.patient && hopeless(err) {
+		f.failed = err
+		f.end()
+	}
+	f.tried = true
+	return remote, err
+}
+
+// hopeless reports whether a login failed because the user's key is not there, or because the
+// docker host's name has no address.
+func hopeless(err error) bool {
+	var ssh *userssh.Error
+	return errors.Is(err, fs.ErrNotExist) || errors.As(err, &ssh) && ssh.Cause() == userssh.NameUnknown
 }
 
 // printEvent prints one line.
