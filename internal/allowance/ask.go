@@ -3,7 +3,6 @@ package allowance
 import (
 	"context"
 	"errors"
-	"fmt"
 	"strings"
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/dockerhost"
@@ -44,7 +43,7 @@ func Ask(ctx context.Context, h host.Host, socket string) (Docker, error) {
 		}
 	}
 	if d.Boot == "" || !strings.HasPrefix(d.Root, "/") || strings.ContainsAny(d.Root, "\n\t") {
-		return Docker{}, fmt.Errorf("asking docker for its data directory: %w", errors.New("no answer"))
+		return Docker{}, errors.New("no answer from dockerd, which was asked for its data directory")
 	}
 	return d, nil
 }

@@ -36,7 +36,7 @@ func (a *app) nextStep(s site, t *target.Target, r engine.Report) ui.Step {
 	case len(f.Hint) > 0:
 		return ui.Step{Label: "Next:", Command: f.Hint.String()}
 	case found:
-		return ui.Step{Label: "More:", Command: hint.Explain(f.Code).String()}
+		return ui.Step{Label: "Next:", Command: hint.Explain(f.Code).String()}
 	}
 	return ui.Step{}
 }

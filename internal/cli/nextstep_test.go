@@ -20,6 +20,7 @@ func TestNextStepWhereSomethingIsMissing(t *testing.T) {
 		{empty, "doctor --all", "Next: docker-vpn-helper fix --create default"},
 		{empty, "ls", "Next: docker-vpn-helper fix --create default"},
 		{empty, "env", "hint: docker-vpn-helper fix --create default"},
+		{empty, "shell-init", `the store has no machine "default" yet: until fix has verified one, the line does nothing`},
 		{empty, "cert show", "hint: docker-vpn-helper fix --create default"},
 		{empty, "fix --create --dry-run", "Next: docker-vpn-helper fix --create default"},
 		{machines, "ls", "Next: docker-vpn-helper doctor --all"},

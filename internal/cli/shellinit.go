@@ -42,7 +42,8 @@ To undo it, remove the line.`,
 			}
 			m, err := s.store.Load(a.ctx, name)
 			var missing *store.NotFoundError
-			if len(args) == 0 && errors.As(err, &missing) {
+			planned := len(args) == 0 && errors.As(err, &missing)
+			if planned {
 				m, err = dockermachine.Planned(name, s.store.Dir()), nil // the line does nothing until there is one
 			}
 			if err != nil {
@@ -66,6 +67,9 @@ To undo it, remove the line.`,
 			}
 			a.ui.Print(line)
 			a.ui.Say("add this line to %s", file)
+			if planned {
+				a.ui.Say("the store has no machine %q yet: until fix has verified one, the line does nothing", name)
+			}
 			return nil
 		},
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/url"
 	"os"
 	"strings"
 )
@@ -40,6 +41,10 @@ func (silentError) Unwrap() error { return context.DeadlineExceeded }
 
 // explain distinguishes the ways in which a TLS connection fails.
 func explain(ctx context.Context, err error) error {
+	var request *url.Error
+	if errors.As(err, &request) {
+		err = request.Err // callers name what was asked for; its URL is made up
+	}
 	// The connection's deadline is the context's, and may pass a moment before it.
 	if cause := context.Cause(ctx); errors.Is(err, os.ErrDeadlineExceeded) && cause == nil || errors.Is(cause, context.DeadlineExceeded) {
 		return silentError{}

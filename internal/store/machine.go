@@ -152,7 +152,7 @@ func parse(data []byte) (Machine, error) {
 		return Machine{}, err
 	}
 	if len(bytes.TrimSpace(data)) == 0 {
-		return Machine{}, errors.New("is empty")
+		return Machine{}, errors.New("the file is empty")
 	}
 	var c config
 	if err := json.Unmarshal(data, &c); err != nil || c.ConfigVersion > newestVersion {
@@ -163,13 +163,13 @@ func parse(data []byte) (Machine, error) {
 				return Machine{}, &VersionError{Version: int(n)}
 			}
 		}
-		return Machine{}, fmt.Errorf("is not a machine's configuration: %w", err)
+		return Machine{}, fmt.Errorf("not a machine's configuration: %w", err)
 	}
 	if c.Driver == nil || c.DriverName == "" {
-		return Machine{}, errors.New("is not a machine's configuration: it names no driver")
+		return Machine{}, errors.New("not a machine's configuration: it names no driver")
 	}
 	if c.ConfigVersion < 0 {
-		return Machine{}, fmt.Errorf("is not a machine's configuration: ConfigVersion %d", c.ConfigVersion)
+		return Machine{}, fmt.Errorf("not a machine's configuration: ConfigVersion %d", c.ConfigVersion)
 	}
 	return c.machine(), nil
 }
