@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"strings"
 	"testing"
 
@@ -62,4 +63,22 @@ func TestAFirstLoginThatIsHopeless(t *testing.T) {
 	}
 	once := firstLogin{login: func(context.Context) (follow.Remote, error) { return nil, fs.ErrNotExist }, tried: true, end: func() { t.Error("a later login ended the run") }}
 	_, _ = once.Login(t.Context())
+}
+
+// A report about a docker host that is no machine names it in its headings.
+func TestReportOfAHostNamesIt(t *testing.T) {
+	home := homeWith(t)
+	file := home + "/report.txt"
+	if _, _, stderr := run(t, home, "doctor --report "+file+" local", "DOCKER_HOST", "unix:///nosuch/docker.sock"); !strings.Contains(stderr, "report written") {
+		t.Fatal(stderr)
+	}
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, heading := range []string{"\n== docker host local ==\n", "\n== observed on local, socket ==\n"} {
+		if !strings.Contains(string(text), heading) {
+			t.Errorf("%q is missing:\n%s", heading, text)
+		}
+	}
 }

@@ -51,7 +51,7 @@ an address at which its dockerd has just answered, verified; "-" if none does, a
 			if err != nil {
 				return misused(a.corrected(format, "{{.Name}}"), "--format takes a template of .Name, .Driver, .State, .Endpoint and .Problem, not %q", format)
 			}
-			if format == "" {
+			if format == "" || format == "table" { // as docker has it
 				row = nil
 			}
 			return a.ls(s, row)

@@ -102,5 +102,6 @@ func finished(t *testing.T, name string, page []byte) []byte {
 	if !found {
 		t.Fatalf("%s has no SEE ALSO", name)
 	}
+	after = strings.ReplaceAll(after, "-", `\-`) // at which no name is broken
 	return []byte(before + string(shared) + "\n.SH SEE ALSO" + after)
 }

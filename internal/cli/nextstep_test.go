@@ -27,6 +27,7 @@ func TestNextStepWhereSomethingIsMissing(t *testing.T) {
 		{boxed, "ls", "Next: docker-vpn-helper doctor default"},
 		{boxed, "env default", "hint: docker-vpn-helper explain machine.virtualbox-missing"},
 		{boxed, "fix --dry-run default", "hint: docker-vpn-helper explain machine.virtualbox-missing"},
+		{boxed, "cert renew default", "hint: docker-vpn-helper explain machine.virtualbox-missing"},
 		{boxed, "modules restart", "hint: docker-vpn-helper explain machine.virtualbox-missing"},
 	} {
 		_, _, stderr := run(t, c.home, c.line)
@@ -107,6 +108,9 @@ func TestClientCertificateBesideCerts(t *testing.T) {
 
 func TestLsPrintsWhatIsAskedFor(t *testing.T) {
 	home := homeWith(t, "default", "two")
+	if _, stdout, _ := run(t, home, "ls --format table"); !strings.HasPrefix(stdout, "NAME ") {
+		t.Error(stdout)
+	}
 	for line, want := range map[string]string{"ls -q": "default\ntwo\n", "ls --format '{{.Name}}/{{.Driver}}'": "default/generic\ntwo/generic\n", "ls -q --json": `{"schema":1,"names":["default","two"]}` + "\n"} {
 		if code, stdout, stderr := run(t, home, line); code != exitOK || stdout != want {
 			t.Errorf("%s: exit %d\n%s%s", line, code, stdout, stderr)
