@@ -8,6 +8,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
 	"time"
@@ -78,9 +79,10 @@ func Dial(ctx context.Context, laptop host.Laptop, to Destination) (*Conn, error
 	if err != nil {
 		return nil, err
 	}
+	tidy(ctx, laptop)
 	// A socket's path has 104 bytes at most on macOS, and ssh adds some for a moment, so
 	// that the user's own directories may be too long. The name cannot be guessed.
-	dir := filepath.Join("/tmp", "dvh-"+rand.Text())
+	dir := filepath.Join(socketDirs, fmt.Sprintf("%s%d-%s", dirPrefix, os.Getpid(), rand.Text()))
 	if err := laptop.MkdirAll(ctx, dir, 0o700); err != nil {
 		return nil, fmt.Errorf("making a directory for ssh's socket: %w", err)
 	}
@@ -110,7 +112,7 @@ func find(laptop host.Laptop) (string, error) {
 	return program, nil
 }
 
-func (c *Conn) socket() string { return filepath.Join(c.dir, "s") }
+func (c *Conn) socket() string { return filepath.Join(c.dir, socketName) }
 
 // master is the command that logs in, and stays in the background. What ~/.ssh/config says
 // of forwardings is for the user's own sessions: a port can be listened on once.
