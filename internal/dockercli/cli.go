@@ -64,6 +64,18 @@ func (c *CLI) API(ctx context.Context) (API, error) {
 	})
 }
 
+// SurelyFits reports whether the docker command can talk to a daemon, as far as that shows
+// without running it: where it does not, API may still fit. DOCKER_API_VERSION does not count.
+func (c *CLI) SurelyFits(ctx context.Context, daemon API) bool {
+	reader, ok := c.laptop.(host.BuildReader)
+	path, err := c.path()
+	if !ok || err != nil || daemon.Less(ClientFloor(API{1, 51})) || !daemon.Less(API{1, 44}) {
+		return false
+	}
+	built, err := reader.BuildInfo(ctx, path)
+	return err == nil && Before29(built)
+}
+
 // Contexts lists docker's contexts.
 func (c *CLI) Contexts(ctx context.Context, config string) ([]Listed, error) {
 	out, err := c.Run(ctx, config, nil, ListContexts())

@@ -2,6 +2,9 @@ package dockercli
 
 import (
 	"fmt"
+	"go/version"
+	"regexp"
+	"runtime/debug"
 	"strconv"
 	"strings"
 )
@@ -65,6 +68,25 @@ func Judge(client, daemon, min API) (Fit, API) {
 // MayNotFit reports whether there are clients in use that cannot talk to such a daemon: those
 // of Docker 29 go down to API 1.44 or 1.40, and a daemon of Docker 29 as well.
 func MayNotFit(daemon API) bool { return daemon.Less(API{1, 44}) || !daemon.Less(API{1, 52}) }
+
+// clientVersion is how the linker is told the docker command's version.
+var clientVersion = regexp.MustCompile(`/cli/version\.Version=v?([0-9]{2})\.`)
+
+// Before29 reports whether a program is a docker command before 29.0, from how it was built:
+// its version, which distributions may leave out, or a Go that 29.0 cannot be built with
+// (docker/cli, vendor.mod: go 1.23.0). It is 18.09 or later: Go did not note this before.
+func Before29(built *debug.BuildInfo) bool {
+	if built.Path != "github.com/docker/cli/cmd/docker" {
+		return false
+	}
+	for _, s := range built.Settings {
+		if m := clientVersion.FindStringSubmatch(s.Value); s.Key == "-ldflags" && m != nil {
+			return m[1] < "29"
+		}
+	}
+	compiler, _, _ := strings.Cut(built.GoVersion, " ")
+	return version.IsValid(compiler) && version.Compare(compiler, "go1.23") < 0
+}
 
 // ClientFloor is the oldest API that a client of that newest API goes down to:
 // 1.44 in docker 29.0 to 29.2, API 1.52 and 1.53 (moby/moby#51119), 1.40 since (#52067).

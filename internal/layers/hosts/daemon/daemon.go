@@ -76,7 +76,8 @@ func inspect(ctx context.Context, t *target.Target) (engine.State, error) {
 		}
 		return s, nil
 	}
-	if api, ok := dockercli.ParseAPI(s.API); ok && dockercli.MayNotFit(api) {
+	api, ok := dockercli.ParseAPI(s.API)
+	if ok && dockercli.MayNotFit(api) && (t.Getenv("DOCKER_API_VERSION") != "" || !t.DockerCLI.SurelyFits(ctx, api)) {
 		// What it cannot tell is no reason to doubt a dockerd that answers.
 		if client, err := t.DockerCLI.API(ctx); err == nil {
 			s.Client = client.String()

@@ -1,0 +1,18 @@
+package host
+
+import (
+	"context"
+	"debug/buildinfo"
+	"runtime/debug"
+)
+
+// BuildReader is a Laptop that reads how a program was built, if it is written in Go.
+type BuildReader interface {
+	BuildInfo(ctx context.Context, path string) (*debug.BuildInfo, error)
+}
+
+// BuildInfo implements BuildReader.
+func (l *Local) BuildInfo(_ context.Context, path string) (*debug.BuildInfo, error) {
+	info, err := buildinfo.ReadFile(path)
+	return info, fileError(err, path)
+}
