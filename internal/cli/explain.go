@@ -240,6 +240,12 @@ func (a *app) entryPage(e explain.Entry) string {
 	if e.Code != "" {
 		fmt.Fprintf(&b, "\nMore: `%s`\n", hint.Explain(e.Code))
 	}
+	for i, code := range e.Also {
+		if i == 0 {
+			b.WriteString("\nOther findings with the same message:\n\n")
+		}
+		fmt.Fprintf(&b, "- `%s`\n", hint.Explain(code))
+	}
 	return b.String() + "\nSource: " + e.Source
 }
 

@@ -10,7 +10,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/dockerd"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/engine"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/follow"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/hint"
@@ -106,7 +105,7 @@ func (a *app) published(ctx context.Context, t *target.Target) ([]ports.Publishe
 			return nil, &exitError{code: exitUnknown, message: text, hint: t.StartHint(ctx)}
 		}
 	}
-	list, err := dockerd.New(t.Docker).Containers(ctx)
+	list, err := t.API().Containers(ctx)
 	switch {
 	case a.interrupted():
 		return nil, errInterrupted

@@ -27,7 +27,7 @@ func pinged(r *http.Response, body []byte) (api string, err error) {
 	case r.StatusCode != http.StatusOK && fromDocker(r):
 		return "", complaint("/_ping", r, body)
 	}
-	return "", &NotDockerError{Text: "GET /_ping answers " + r.Status}
+	return "", &NotDockerError{Text: "GET /_ping answers " + r.Status, Status: r.StatusCode}
 }
 
 // fromDocker reports whether dockerd has answered: only it names itself so.

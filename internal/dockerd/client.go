@@ -16,6 +16,7 @@ import (
 // Client asks a daemon over plain connections: its unix socket, by whatever way.
 type Client struct {
 	http    http.Client
+	base    string // of URLs
 	mu      sync.Mutex
 	version string // the prefix of paths, once it is known
 	known   bool
@@ -23,10 +24,16 @@ type Client struct {
 
 // New returns a client whose connections dial makes.
 func New(dial func(context.Context) (net.Conn, error)) *Client {
-	return &Client{http: http.Client{Transport: &http.Transport{
+	return &Client{base: "http://docker", http: http.Client{Transport: &http.Transport{
 		DialContext:       func(ctx context.Context, _, _ string) (net.Conn, error) { return dial(ctx) },
 		DisableKeepAlives: true,
 	}}}
+}
+
+// Forwarded has connections lead to an HTTP proxy, which forwards each request to addr.
+func (c *Client) Forwarded(addr string) {
+	c.base = "http://" + addr
+	c.http.Transport.(*http.Transport).Proxy = func(*http.Request) (*url.URL, error) { return &url.URL{Scheme: "http", Host: addr}, nil }
 }
 
 // Kept is the client with one connection for all its questions, until Close.
@@ -79,11 +86,6 @@ func (c Container) Name() string {
 // Detail is what matters here of a container's inspection.
 type Detail struct {
 	HostConfig struct{ AutoRemove bool }
-}
-
-// Over dials a connection that is there already, once.
-func Over(conn net.Conn) func(context.Context) (net.Conn, error) {
-	return func(context.Context) (net.Conn, error) { return conn, nil }
 }
 
 // Ping asks GET /_ping and returns the API version that the daemon names; "" from one older
@@ -162,7 +164,7 @@ func (c *Client) get(ctx context.Context, path string, into any) error {
 
 // fetch is the answer to GET for a path, which errors name without its version.
 func (c *Client) fetch(ctx context.Context, path, versioned string) (*http.Response, []byte, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://docker"+versioned, nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, c.base+versioned, nil)
 	if err != nil {
 		return nil, nil, err
 	}

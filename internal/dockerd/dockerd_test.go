@@ -367,6 +367,61 @@ func TestAPIVersionIsNegotiated(t *testing.T) {
 	}
 }
 
+// Who speaks before the request is not dockerd, also one that waits for an answer then.
+func TestGreetings(t *testing.T) {
+	for name, greeting := range map[string]string{"a line": "SSH-2.0-OpenSSH_9.2\r\n", "no line": "J\x00\x00\x00\x0a8.0.36\x00", "a byte": "\x05"} {
+		for _, closes := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, closes %v", name, closes), func(t *testing.T) {
+				addr, _ := listen(t, plain, func(l net.Listener) {
+					c, err := l.Accept()
+					if err != nil {
+						return
+					}
+					io.WriteString(c, greeting)
+					if !closes {
+						<-t.Context().Done()
+					}
+					c.Close()
+				})
+				conn, err := dialer(addr)(t.Context())
+				check(t, err)
+				defer conn.Close()
+				ctx, cancel := context.WithTimeout(t.Context(), patience)
+				defer cancel()
+				_, err = Ping(ctx, conn, PingRequest)
+				if _, ok := errors.AsType[*NotDockerError](err); !ok {
+					t.Errorf("%T: %v", err, err)
+				}
+			})
+		}
+	}
+}
+
+// An HTTP proxy gets whole URLs.
+func TestForwarded(t *testing.T) {
+	var asked []string
+	addr, _ := listen(t, plain, serveHTTP(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		asked = append(asked, r.RequestURI)
+		w.Header().Set("Api-Version", "1.41")
+		if r.URL.Path == "/_ping" {
+			io.WriteString(w, "OK")
+			return
+		}
+		io.WriteString(w, "[]")
+	})))
+	c := New(dialer(addr))
+	c.Forwarded("build:2375")
+	_, err := c.Containers(t.Context())
+	check(t, err)
+	conn, err := dialer(addr)(t.Context())
+	check(t, err)
+	defer conn.Close()
+	api, err := Ping(t.Context(), conn, ForwardedPing("build:2375"))
+	check(t, err)
+	same(t, "1.41", api)
+	same(t, []string{"http://build:2375/_ping", "http://build:2375/v1.41/containers/json", "http://build:2375/_ping"}, asked)
+}
+
 // Whatever a server says after the handshake, Ping ends with an answer or an error.
 func FuzzPing(f *testing.F) {
 	for _, s := range []string{

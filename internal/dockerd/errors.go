@@ -27,8 +27,12 @@ func (e *RejectedError) Error() string { return e.Err.Error() }
 
 func (e *RejectedError) Unwrap() error { return e.Err }
 
-// NotDockerError is an answer that is not the Docker API's.
-type NotDockerError struct{ Text string }
+// NotDockerError is an answer that is not the Docker API's. Status is that of a web server,
+// 0 where none answers.
+type NotDockerError struct {
+	Text   string
+	Status int
+}
 
 func (e *NotDockerError) Error() string { return "not the Docker API: " + e.Text }
 

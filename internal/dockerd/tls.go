@@ -3,14 +3,11 @@
 package dockerd
 
 import (
-	"bufio"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
-	"io"
 	"net"
-	"time"
 )
 
 // maxBody bounds what is read of an answer.
@@ -86,23 +83,5 @@ func (s *Seen) Ping(ctx context.Context) (api string, err error) {
 	if s.rejected != nil {
 		return "", s.rejected
 	}
-	if deadline, ok := ctx.Deadline(); ok {
-		if err := s.conn.SetDeadline(deadline); err != nil {
-			return "", err
-		}
-	}
-	stop := context.AfterFunc(ctx, func() { _ = s.conn.SetDeadline(time.Unix(1, 0)) })
-	defer stop()
-	// A write that fails leaves the reason to be read: the server's last alert.
-	_, writeErr := io.WriteString(s.conn, PingRequest)
-	api, err = ReadPing(bufio.NewReader(io.LimitReader(s.conn, maxBody)))
-	var broken *readError
-	if errors.As(err, &broken) {
-		err = broken.err
-		if writeErr != nil && !rejected(err) {
-			err = writeErr
-		}
-		return "", explain(ctx, err)
-	}
-	return api, err
+	return Ping(ctx, s.conn, PingRequest)
 }

@@ -22,8 +22,10 @@ type Entry struct {
 	// Do is what to do that is no command, and Run the commands, mildest first; On fills both.
 	Do  []string `json:"do"`
 	Run []string `json:"run"`
-	// Code is the finding whose page has more; empty where there is none.
-	Code string `json:"code"`
+	// Code is the finding whose page has more; empty where there is none. Also are other
+	// findings that have the same message, the likeliest first.
+	Code string   `json:"code"`
+	Also []string `json:"also"`
 	// Source is where the message's wording, or what it means, is taken from.
 	Source string `json:"source"`
 

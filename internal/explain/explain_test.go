@@ -276,6 +276,11 @@ func TestEntriesAreComplete(t *testing.T) {
 		if e.Code != "" && !slices.Contains(docs.Codes(), e.Code) {
 			t.Errorf("%s names the code %s, which has no page", e.ID, e.Code)
 		}
+		for i, code := range e.Also {
+			if !slices.Contains(docs.Codes(), code) || code == e.Code || slices.Contains(e.Also[:i], code) || e.Code == "" {
+				t.Errorf("%s names the code %s, which has no page or is named twice, or there is no first one", e.ID, code)
+			}
+		}
 		for _, p := range e.pages {
 			if !slices.Contains(docs.Codes(), p.line) {
 				t.Errorf("%s names the code %s, which has no page", e.ID, p.line)

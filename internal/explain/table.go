@@ -71,7 +71,7 @@ func (c *contents) addList(name, body string) error {
 }
 
 func (c *contents) addEntry(id, body string) error {
-	e := Entry{ID: id}
+	e := Entry{ID: id, Also: []string{}}
 	quoted := false
 	for line := range strings.Lines(body) {
 		line = strings.TrimSuffix(line, "\n")
@@ -117,6 +117,8 @@ func (c *contents) set(e *Entry, key, text string) error {
 		} else {
 			e.Code = text
 		}
+	case "also":
+		e.Also = append(e.Also, text)
 	case "source":
 		e.Source = text
 	case "match":

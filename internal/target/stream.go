@@ -36,6 +36,9 @@ func (t *Target) DockerStream(ctx context.Context) (relay.Stream, error) {
 		}
 		return login.Open(ctx, "unix", facts.Socket())
 	}
+	if t.TCP.Forwarded() {
+		return nil, &ProxyError{t.TCP.ProxyName(), "it forwards single requests, not streams"}
+	}
 	conn, err := t.Docker(ctx)
 	var why syscall.Errno
 	if t.Kind == Local && errors.As(err, &why) {

@@ -18,6 +18,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/dockerd"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/shell"
 )
 
@@ -31,6 +32,36 @@ type TCPEndpoint struct {
 	SkipVerify bool
 	// Proxy is the URL of the proxy that docker connects through; "" if none.
 	Proxy string
+}
+
+// Forwarded reports that a proxy forwards single requests. With TLS it forwards the
+// connection.
+func (e TCPEndpoint) Forwarded() bool { return e.Proxy != "" && !e.TLS }
+
+// ProxyName is the proxy's URL without a password.
+func (e TCPEndpoint) ProxyName() string {
+	u, err := url.Parse(e.Proxy)
+	if err != nil {
+		return "of the environment"
+	}
+	return u.Redacted()
+}
+
+// Ping is the request for /_ping on a connection of Docker's.
+func (t *Target) Ping() (request string) {
+	if t.TCP.Forwarded() {
+		return dockerd.ForwardedPing(t.TCP.Addr)
+	}
+	return dockerd.PingRequest
+}
+
+// API asks the docker host's API over connections of Docker's.
+func (t *Target) API() *dockerd.Client {
+	c := dockerd.New(t.Docker)
+	if t.TCP.Forwarded() {
+		c.Forwarded(t.TCP.Addr)
+	}
+	return c
 }
 
 // Host is the name that the server's certificate must be good for.
@@ -112,19 +143,22 @@ func (e *ProxyError) Error() string {
 	return fmt.Sprintf("the proxy %s does not connect to it: %s", e.Proxy, e.Status)
 }
 
-// ConnectTCP connects to the docker host's port, through the proxy that docker would use. An
-// error is a *ProxyError, or of the network.
+// ConnectTCP connects to the docker host's port, through the proxy that docker would use, or
+// to the proxy alone where that forwards requests. An error is a *ProxyError, or of the network.
 func (t *Target) ConnectTCP(ctx context.Context) (net.Conn, error) {
 	if t.TCP.Proxy == "" {
 		return t.Laptop.DialContext(ctx, "tcp", t.TCP.Addr)
 	}
 	proxy, err := url.Parse(t.TCP.Proxy)
 	if err != nil || proxy.Host == "" {
-		return nil, &ProxyError{t.TCP.Proxy, "its address cannot be read"}
+		return nil, &ProxyError{t.TCP.ProxyName(), "its address cannot be read"}
 	}
 	conn, err := t.Laptop.DialContext(ctx, "tcp", net.JoinHostPort(proxy.Hostname(), cmp.Or(proxy.Port(), "80")))
 	if err != nil {
 		return nil, &ProxyError{proxy.Redacted(), err.Error()}
+	}
+	if t.TCP.Forwarded() {
+		return conn, nil
 	}
 	stop := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
 	defer stop()
@@ -177,13 +211,22 @@ func (t *Target) ClientTLS(ctx context.Context) (*tls.Config, error) {
 // ProxyFromEnvironment finds it: never for this laptop itself.
 func proxyFor(getenv func(string) string, e TCPEndpoint) string {
 	addr, err := netip.ParseAddr(e.Host())
-	if !e.TLS || e.Host() == "localhost" || err == nil && addr.IsLoopback() {
+	if e.Host() == "localhost" || err == nil && addr.IsLoopback() {
 		return ""
 	}
-	if shell.NoProxyCovers(cmp.Or(getenv("NO_PROXY"), getenv("no_proxy")), e.Host()) {
+	except := cmp.Or(getenv("NO_PROXY"), getenv("no_proxy"))
+	if shell.NoProxyCovers(except, e.Host()) || shell.NoProxyCovers(except, e.Addr) { // an entry may have a port
 		return ""
 	}
-	return cmp.Or(getenv("HTTPS_PROXY"), getenv("https_proxy"))
+	name := "HTTP_PROXY"
+	if e.TLS {
+		name = "HTTPS_PROXY"
+	}
+	proxy := cmp.Or(getenv(name), getenv(strings.ToLower(name)))
+	if proxy != "" && !strings.Contains(proxy, "://") {
+		proxy = "http://" + proxy
+	}
+	return proxy
 }
 
 // dockerConfig is docker's configuration directory.

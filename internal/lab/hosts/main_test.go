@@ -95,7 +95,16 @@ func (s *scene) as(name string, gid uint32) {
 // run runs a command on the laptop and returns what it prints and its exit status.
 func (s *scene) run(stdin string, argv ...string) (stdout, stderr string, exit int) {
 	s.Helper()
-	ctx, cancel := context.WithTimeout(s.Context(), 60*time.Second)
+	return s.runFor(60*time.Second, stdin, argv...)
+}
+
+// killed is the exit status of a command whose time was over.
+const killed = -1
+
+// runFor is run with another limit.
+func (s *scene) runFor(limit time.Duration, stdin string, argv ...string) (stdout, stderr string, exit int) {
+	s.Helper()
+	ctx, cancel := context.WithTimeout(s.Context(), limit)
 	defer cancel()
 	path := s.path("bin") + ":" + os.Getenv("PATH")
 	if strings.Contains(argv[0], program) {
@@ -114,7 +123,7 @@ func (s *scene) run(stdin string, argv ...string) (stdout, stderr string, exit i
 	cmd.Stdout, cmd.Stderr = &out, &errOut
 	err := cmd.Run()
 	var failed *exec.ExitError
-	if err != nil && !errors.As(err, &failed) {
+	if err != nil && !errors.As(err, &failed) && ctx.Err() == nil {
 		s.Fatal(err)
 	}
 	return out.String(), errOut.String(), cmd.ProcessState.ExitCode()
@@ -177,27 +186,28 @@ func (s *scene) listing() string {
 	return b.String()
 }
 
-// explained is the code that explain leads to for what docker prints here.
-func (s *scene) explained(argv ...string) (code, text string) {
+// explanation is what explain --json prints of a message.
+type explanation struct {
+	ID, Code string
+	Also     []string
+}
+
+// explained is explain's answer to a message; zero where it has none.
+func (s *scene) explained(message string) explanation {
 	s.Helper()
-	_, text, exit := s.run("", argv...)
-	if exit == 0 {
-		s.Errorf("%s works", strings.Join(argv, " "))
-		return "", ""
-	}
-	out, _, _ := s.run(text, program, "explain", "-", "--json")
-	var e struct{ Explanation struct{ Code string } }
-	_ = json.Unmarshal([]byte(out), &e) // nothing is explained otherwise
-	return e.Explanation.Code, text
+	out, _, _ := s.run(message, program, "explain", "-", "--json")
+	var e struct{ Explanation explanation }
+	s.must(json.Unmarshal([]byte(out), &e))
+	return e.Explanation
 }
 
 // docker is a command of docker's for a HOST.
 func (s *scene) docker(name string) []string {
 	switch kind, rest, _ := strings.Cut(name, ":"); kind {
 	case "local":
-		return []string{"docker", "version"}
+		return []string{"docker", "ps"}
 	case "context":
-		return []string{"docker", "--context", rest, "version"}
+		return []string{"docker", "--context", rest, "ps"}
 	}
-	return []string{"docker", "--host", name, "version"}
+	return []string{"docker", "--host", name, "ps"}
 }

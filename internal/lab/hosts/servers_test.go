@@ -3,12 +3,12 @@
 package hosts
 
 import (
-	"fmt"
 	"io"
 	"log"
 	"net"
 	"net/http"
 	"os"
+	"strings"
 	"sync"
 	"syscall"
 )
@@ -69,8 +69,7 @@ func saying(text string) func(net.Conn) {
 	}
 }
 
-// answering waits for a request: net/http may take text that comes before it for a broken
-// connection.
+// answering waits for a request.
 func answering(text string) func(net.Conn) {
 	return func(c net.Conn) {
 		_, _ = c.Read(make([]byte, 4096))
@@ -85,17 +84,30 @@ func (s *scene) web(ln net.Listener, h http.HandlerFunc) {
 	s.Cleanup(func() { _ = srv.Close() })
 }
 
-// dockerd answers as one with that API.
+// answers is a server that has one answer.
+func answers(status int, kind, text string) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", kind)
+		w.WriteHeader(status)
+		_, _ = io.WriteString(w, text)
+	}
+}
+
+// dockerd is one without containers, which supports no client before API 1.24.
 func dockerd(api string) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Api-Version", api)
 		w.Header().Set("Server", "Docker/1.0 (linux)")
-		if r.URL.Path == "/_ping" {
-			fmt.Fprint(w, "OK")
-			return
+		switch {
+		case r.URL.Path == "/_ping":
+			answers(http.StatusOK, "text/plain", "OK")(w, r)
+		case strings.HasPrefix(r.URL.Path, "/v1.30/"):
+			answers(http.StatusBadRequest, "application/json", `{"message":"client version 1.30 is too old. Minimum supported API version is 1.44, please upgrade your client to a newer version"}`)(w, r)
+		case strings.HasSuffix(r.URL.Path, "/containers/json"):
+			answers(http.StatusOK, "application/json", "[]")(w, r)
+		default:
+			answers(http.StatusNotFound, "application/json", `{"message":"page not found"}`)(w, r)
 		}
-		w.WriteHeader(http.StatusBadRequest)
-		fmt.Fprintf(w, `{"message":"client version 1.30 is too old. Minimum supported API version is 1.44, please upgrade your client to a newer version"}`)
 	}
 }
 

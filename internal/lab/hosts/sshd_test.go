@@ -45,13 +45,14 @@ func (s *scene) freePort() string {
 }
 
 // client makes the user's ssh configuration: ssh reads ~/.ssh of the password file, not of
-// $HOME, so that the scene has an ssh command of its own.
+// $HOME, so that the scene has an ssh command of its own. Where $PATIENCE is set, ssh waits
+// for so many seconds: docker has it wait for 30, twice.
 func (s *scene) client(config ...string) {
 	s.Helper()
 	path := s.path("ssh_config")
 	lines := append(config, "Host *", "IdentityFile "+s.path("id"), "IdentityAgent none", "UserKnownHostsFile "+s.path("known_hosts"), "GlobalKnownHostsFile none")
 	s.must(os.WriteFile(path, []byte(strings.Join(lines, "\n")+"\n"), 0o644))
-	s.executable(filepath.Join(s.path("bin"), "ssh"), fmt.Appendf(nil, "#!/bin/sh\nexec /usr/bin/ssh -F %s \"$@\"\n", path))
+	s.executable(filepath.Join(s.path("bin"), "ssh"), fmt.Appendf(nil, "#!/bin/sh\nexec /usr/bin/ssh ${PATIENCE:+-o ConnectTimeout=$PATIENCE} -F %s \"$@\"\n", path))
 }
 
 // sshd starts one that lets the scene's key in and whose docker talks to the scene's dockerd.

@@ -6,13 +6,10 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
-	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
-	"encoding/hex"
 	"encoding/pem"
-	"io"
 	"math/big"
 	"net"
 	"net/http"
@@ -132,16 +129,23 @@ func (h tcpHost) start(s *scene) string {
 func TestTCP(t *testing.T) {
 	day := 24 * time.Hour
 	try(t, []situation{
-		{name: "healthy", explains: []string{"-"}, make: func(s *scene) string { return tcpHost{}.start(s) }},
+		{name: "healthy", docker: works, make: func(s *scene) string { return tcpHost{}.start(s) }},
 		{name: "refused", cause: "daemon.unreachable", make: func(s *scene) string {
 			tcpHost{}.start(s)
 			return "tcp://127.0.0.1:" + s.freePort()
 		}},
-		{name: "silent", cause: "daemon.hangs", explains: []string{"-"}, make: func(s *scene) string {
+		{name: "silent", cause: "daemon.hangs", docker: hangs, make: func(s *scene) string {
 			tcpHost{}.start(s)
 			ln, err := net.Listen("tcp", "127.0.0.1:0")
 			s.must(err)
 			s.serve(ln, s.silent)
+			return "tcp://" + ln.Addr().String()
+		}},
+		{name: "greets_first", cause: "tls.not-tls", make: func(s *scene) string {
+			tcpHost{}.start(s)
+			ln, err := net.Listen("tcp", "127.0.0.1:0")
+			s.must(err)
+			s.serve(ln, saying("SSH-2.0-OpenSSH_9.2\r\n"))
 			return "tcp://" + ln.Addr().String()
 		}},
 		{name: "name_unknown", cause: "route.name-unknown", make: func(s *scene) string {
@@ -150,19 +154,19 @@ func TestTCP(t *testing.T) {
 		}},
 		{name: "plain_where_TLS_was_expected", cause: "tls.not-tls", make: func(s *scene) string { return tcpHost{plain: true}.start(s) }},
 		{name: "expired", cause: "tls.expired", make: func(s *scene) string { return tcpHost{server: leaf{from: -10 * day, until: -day}}.start(s) }},
-		{name: "not_yet_valid", cause: "tls.not-yet-valid", explains: []string{"tls.not-yet-valid", "tls.expired"}, make: func(s *scene) string {
+		{name: "not_yet_valid", cause: "tls.not-yet-valid", make: func(s *scene) string {
 			return tcpHost{server: leaf{from: day}}.start(s)
 		}},
-		{name: "expires_soon", cause: "tls.expires-soon", explains: []string{"-"}, make: func(s *scene) string { return tcpHost{server: leaf{until: 5 * day}}.start(s) }},
+		{name: "expires_soon", cause: "tls.expires-soon", docker: works, make: func(s *scene) string { return tcpHost{server: leaf{until: 5 * day}}.start(s) }},
 		{name: "another_CA", cause: "tls.wrong-ca", make: func(s *scene) string { return tcpHost{other: true}.start(s) }},
 		{name: "another_address", cause: "tls.name-missing", make: func(s *scene) string { return tcpHost{server: leaf{ip: "192.0.2.1"}}.start(s) }},
 		{name: "client_of_another_CA", cause: "tls.client-cert-rejected", make: func(s *scene) string { return tcpHost{client: s.authority("third")}.start(s) }},
-		{name: "no_client_files", cause: "tls.client-cert-unusable", explains: []string{"env.points-elsewhere"}, make: func(s *scene) string {
+		{name: "no_client_files", cause: "tls.client-cert-unusable", make: func(s *scene) string {
 			h := tcpHost{}.start(s)
 			s.must(os.RemoveAll(s.path("certs")))
 			return h
 		}},
-		{name: "client_key_of_another_certificate", cause: "tls.client-cert-unusable", explains: []string{"tls.client-cert-unusable", "tls.client-cert-rejected"}, make: func(s *scene) string {
+		{name: "client_key_of_another_certificate", cause: "tls.client-cert-unusable", make: func(s *scene) string {
 			h := tcpHost{}.start(s)
 			key, err := os.ReadFile(s.path("certs/key.pem"))
 			s.must(err)
@@ -170,100 +174,27 @@ func TestTCP(t *testing.T) {
 			s.must(os.WriteFile(s.path("certs/key.pem"), key, 0o600))
 			return h
 		}},
-		{name: "asks_for_no_client_certificate", cause: "tls.no-client-auth", explains: []string{"-"}, make: func(s *scene) string { return tcpHost{noClientCA: true}.start(s) }},
-		{name: "not_docker", cause: "daemon.not-docker", explains: []string{"-"}, make: func(s *scene) string { return tcpHost{answer: http.NotFound}.start(s) }},
-		{name: "proxy_refuses", cause: "daemon.proxy-refuses", explains: []string{"env.proxy-captures"}, make: func(s *scene) string {
+		{name: "asks_for_no_client_certificate", cause: "tls.no-client-auth", docker: works, make: func(s *scene) string { return tcpHost{noClientCA: true}.start(s) }},
+		{name: "not_docker", cause: "daemon.not-docker", make: func(s *scene) string { return tcpHost{answer: http.NotFound}.start(s) }},
+		{name: "proxy_refuses", cause: "daemon.proxy-refuses", make: func(s *scene) string {
 			tcpHost{}.start(s)
 			s.env["HTTPS_PROXY"] = s.proxy(nil)
 			return "tcp://build.invalid:2376"
 		}},
-		{name: "through_a_proxy", cause: "tls.name-missing", explains: []string{"tls.name-missing"}, make: func(s *scene) string {
+		{name: "proxy_is_gone", cause: "daemon.proxy-refuses", alike: "docker names the docker host, not the proxy", make: func(s *scene) string {
+			tcpHost{}.start(s)
+			s.env["HTTPS_PROXY"] = "127.0.0.1:" + s.freePort()
+			return "tcp://build.invalid:2376"
+		}},
+		{name: "proxy_is_not_for_this_host", cause: "route.name-unknown", make: func(s *scene) string {
+			tcpHost{}.start(s)
+			s.env["HTTPS_PROXY"], s.env["NO_PROXY"] = s.proxy(nil), "localhost,build.invalid:2376"
+			return "tcp://build.invalid:2376"
+		}},
+		{name: "through_a_proxy", cause: "tls.name-missing", make: func(s *scene) string {
 			h := tcpHost{}.start(s)
 			s.env["HTTPS_PROXY"] = s.proxy(func() (net.Conn, error) { return net.Dial("tcp", h[len("tcp://"):]) })
 			return "tcp://build.invalid:2376"
-		}},
-	})
-}
-
-// proxy is an HTTP proxy, which refuses where dial is nil.
-func (s *scene) proxy(dial func() (net.Conn, error)) (url string) {
-	s.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	s.must(err)
-	s.web(ln, func(w http.ResponseWriter, r *http.Request) {
-		if dial == nil {
-			http.Error(w, "no", http.StatusForbidden)
-			return
-		}
-		far, err := dial()
-		if err != nil {
-			http.Error(w, err.Error(), http.StatusBadGateway)
-			return
-		}
-		defer far.Close()
-		w.WriteHeader(http.StatusOK)
-		near, read, err := http.NewResponseController(w).Hijack()
-		if err != nil {
-			return
-		}
-		defer near.Close()
-		go func() {
-			_, _ = io.Copy(far, read) // the server may have read the first byte already
-			far.Close()
-		}()
-		_, _ = io.Copy(near, far)
-	})
-	return "http://" + ln.Addr().String()
-}
-
-// withFiles gives a context the TLS files of a directory.
-func (s *scene) withFiles(name, dir string) {
-	s.Helper()
-	sum := sha256.Sum256([]byte(name))
-	to := filepath.Join(s.home, ".docker", "contexts", "tls", hex.EncodeToString(sum[:]), "docker")
-	s.must(os.MkdirAll(filepath.Dir(to), 0o755))
-	s.must(os.Rename(dir, to))
-}
-
-func TestContexts(t *testing.T) {
-	try(t, []situation{
-		{name: "unix_healthy", explains: []string{"-"}, make: func(s *scene) string {
-			ln, path := s.unix("d.sock")
-			s.web(ln, dockerd("1.48"))
-			return s.context("orbstack", "unix://"+path, true)
-		}},
-		{name: "TLS_healthy", explains: []string{"-"}, make: func(s *scene) string {
-			h := tcpHost{}.start(s)
-			s.env = map[string]string{}
-			s.withFiles("build", s.path("certs"))
-			return s.context("build", h, true)
-		}},
-		{name: "ssh_healthy", explains: []string{"-"}, make: func(s *scene) string { return s.context("build", s.remote().host(), true) }},
-		{name: "another_context_is_in_use", cause: "daemon.context-elsewhere", explains: []string{"-"}, hint: "docker context use build", make: func(s *scene) string {
-			ln, path := s.unix("d.sock")
-			s.web(ln, dockerd("1.48"))
-			h := s.context("build", "unix://"+path, true)
-			s.context("other", "unix:///nonexistent.sock", true)
-			return h
-		}},
-		{name: "DOCKER_HOST_outranks_it", cause: "daemon.context-elsewhere", explains: []string{"-"}, hint: "unset DOCKER_HOST", make: func(s *scene) string {
-			ln, path := s.unix("d.sock")
-			s.web(ln, dockerd("1.48"))
-			s.env["DOCKER_HOST"] = "unix:///nonexistent.sock"
-			return s.context("build", "unix://"+path, true)
-		}},
-		{name: "certificates_missing", cause: "tls.expected", make: func(s *scene) string {
-			h := tcpHost{}.start(s)
-			s.env = map[string]string{}
-			return s.context("build", h, true)
-		}},
-		{name: "plain", cause: "tls.plain-text", explains: []string{"-"}, make: func(s *scene) string {
-			h := tcpHost{plain: true}.start(s)
-			s.env = map[string]string{}
-			return s.context("build", h, true)
-		}},
-		{name: "colima_was_deleted", cause: "socket.missing", make: func(s *scene) string {
-			return s.context("colima", "unix://"+s.home+"/.colima/default/docker.sock", true)
 		}},
 	})
 }

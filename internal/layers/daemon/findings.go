@@ -16,7 +16,7 @@ var (
 	answers         = findings.OK("daemon.ok", "dockerd answers at %s%s")
 	noAddress       = findings.Fail("daemon.unreachable", "no address is known for the machine", hint.DockerMachine("ip", hint.Machine))
 	notRunning      = findings.Fail("daemon.unreachable", "dockerd is not running in the VM%s", hint.Fix())
-	complains       = findings.Fail("daemon.unreachable", "%s (at %s)", hint.Fix())
+	complains       = findings.Fail("daemon.refuses", "%s (at %s)", hint.Explain("daemon.refuses"))
 	noAnswer        = findings.Fail("daemon.unreachable", "no answer from dockerd at %s: %s%s", hint.Fix())
 	otherMachine    = findings.Fail("daemon.other-machine", "%s answers as %s", hint.Fix())
 	notDocker       = findings.Fail("daemon.not-docker", "something that is not dockerd answers at %s: %s", hint.Fix())

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/changes"
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/dockerd"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/engine"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/follow"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
@@ -66,7 +65,7 @@ func inspect(ctx context.Context, t *target.Target) (engine.State, error) {
 // look is one look at the containers and at what keeps their ports.
 func look(ctx context.Context, t *target.Target) State {
 	s := State{Here: t.Kind == target.Local, On: t.Kind != target.Local && changes.PortsServiceInstalled(ctx, t), Ports: []Port{}}
-	containers, err := dockerd.New(t.Docker).Containers(ctx)
+	containers, err := t.API().Containers(ctx)
 	if err != nil {
 		s.NoDocker = true
 		return s

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net/http"
 	"syscall"
 	"time"
 
@@ -116,11 +117,17 @@ func (s *State) ping(ctx context.Context, t *target.Target) error {
 	}
 	defer conn.Close()
 	s.Connected = true
-	s.API, err = dockerd.New(dockerd.Over(conn)).Ping(ctx)
+	s.API, err = dockerd.Ping(ctx, conn, t.Ping())
 	var not *dockerd.NotDockerError
 	var complaint *dockerd.APIError
 	switch {
 	case err == nil:
+	case t.TCP.Forwarded() && errors.As(err, &not) && refusal(not.Status):
+		s.ProxyRefuses = true
+		err = &target.ProxyError{Proxy: t.TCP.ProxyName(), Status: not.Text}
+	case t.TCP.Forwarded() && errors.Is(err, context.DeadlineExceeded):
+		s.ProxyRefuses = true
+		err = &target.ProxyError{Proxy: t.TCP.ProxyName(), Status: "no answer (timed out)"}
 	case errors.As(err, &not):
 		s.NotDocker = true
 	case errors.As(err, &complaint):
@@ -131,6 +138,11 @@ func (s *State) ping(ctx context.Context, t *target.Target) error {
 		s.Closed = true
 	}
 	return err
+}
+
+// refusal reports whether a status is that of a proxy that does not forward a request.
+func refusal(status int) bool {
+	return status == http.StatusForbidden || status == http.StatusProxyAuthRequired || status >= http.StatusInternalServerError
 }
 
 // used is what docker itself uses, where it is in question whether it is this.

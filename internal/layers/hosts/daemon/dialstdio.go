@@ -89,7 +89,7 @@ func (s *State) slowShell(ctx context.Context, t *target.Target, h host.Host) bo
 		return false
 	}
 	defer conn.Close()
-	api, err := dockerd.New(dockerd.Over(conn)).Ping(ctx)
+	api, err := dockerd.Ping(ctx, conn, dockerd.PingRequest)
 	if err != nil {
 		return false
 	}

@@ -19,7 +19,7 @@ var (
 	refused      = findings.Fail("daemon.unreachable", "%s refuses the connection: dockerd does not listen there", page("unreachable"))
 	noConnection = findings.Fail("daemon.unreachable", "no connection to %s: timed out after 2s", page("unreachable"))
 	proxyRefuses = findings.Fail("daemon.proxy-refuses", "%s", page("proxy-refuses"))
-	complains    = findings.Fail("daemon.unreachable", "%s", page("unreachable"))
+	complains    = findings.Fail("daemon.refuses", "%s", page("refuses"))
 	closed       = findings.Fail("daemon.unreachable", "the connection was closed without an answer", page("unreachable"))
 	silent       = findings.Fail("daemon.hangs", "dockerd accepts connections and does not answer (timed out)", page("hangs"))
 	notDocker    = findings.Fail("daemon.not-docker", "another program than dockerd answers: %s", page("not-docker"))

@@ -48,7 +48,7 @@ func inspect(ctx context.Context, t *target.Target) (engine.State, error) {
 		return State{NoDocker: true}, nil
 	}
 	defer conn.Close()
-	if _, err := dockerd.New(dockerd.Over(conn)).Ping(ctx); err != nil {
+	if _, err := dockerd.Ping(ctx, conn, dockerd.PingRequest); err != nil {
 		return State{NoDocker: true}, nil
 	}
 	facts, err := netfacts.CollectIfRoot(ctx, t.Host, t.Socket)

@@ -50,7 +50,10 @@ func inspect(ctx context.Context, t *target.Target) (engine.State, error) {
 	var s State
 	switch t.Kind {
 	case target.TCP:
-		s.Name, s.Proxy = t.TCP.Host(), t.TCP.Proxy
+		s.Name = t.TCP.Host()
+		if t.TCP.Proxy != "" {
+			s.Proxy = t.TCP.ProxyName()
+		}
 	default:
 		c, err := t.UserSSH.Config(ctx)
 		if err != nil {

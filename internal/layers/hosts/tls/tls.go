@@ -56,6 +56,9 @@ func inspect(ctx context.Context, t *target.Target) (engine.State, error) {
 	if err != nil && !s.Plain {
 		s.FilesErr = err.Error()
 	}
+	if t.TCP.Forwarded() {
+		return s, nil // a proxy forwards requests only
+	}
 	dialing, cancelDial := context.WithTimeout(ctx, probeTime)
 	conn, err := t.ConnectTCP(dialing)
 	cancelDial()
