@@ -80,16 +80,19 @@ func TestThreeHundredPorts(t *testing.T) {
 	began := time.Now()
 	b.manage(direct...)
 	once := time.Since(began)
-	began = time.Now()
-	b.program(0, add...)
-	own := time.Since(began)
-	t.Logf("VBoxManage with 300 rules: %s, ports add: %s", once.Round(time.Millisecond), own.Round(time.Millisecond))
-	b.forwards("added", "default", want...)
-	if own > 3*once+2*time.Second { // a call for each rule would take longer
-		t.Errorf("ports add took %s, VBoxManage %s", own, once)
+	best := time.Hour // VirtualBox's service now and then takes 10 s to answer
+	for range 3 {
+		began = time.Now()
+		b.program(0, add...)
+		best = min(best, time.Since(began))
+		b.forwards("added", "default", want...)
+		b.program(0, append([]string{"ports", "rm"}, add[2:]...)...)
+		b.forwards("removed", "default")
 	}
-	b.program(0, append([]string{"ports", "rm"}, add[2:]...)...)
-	b.forwards("removed", "default")
+	t.Logf("VBoxManage with 300 rules: %s, ports add: %s", once.Round(time.Millisecond), best.Round(time.Millisecond))
+	if best > 3*once+2*time.Second { // a call for each rule would take longer
+		t.Errorf("ports add took %s, VBoxManage %s", best, once)
+	}
 }
 
 // Under LC_ALL=C an argument of VBoxManage that is not ASCII ends it with exit status 3.
