@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -25,6 +26,7 @@ func TestGuardBoot2docker(t *testing.T) {
 	if !slices.ContainsFunc(g.Notes, func(n string) bool { return strings.Contains(n, "list of ports") }) {
 		t.Errorf("notes: %q", g.Notes)
 	}
+	s.wantIdle()
 	f := s.flood(8083)
 	s.site("new", 80, "-p", "8083:80")
 	s.must(await.Until(s.ctx(), "the new port to close", func() (bool, error) { return s.outside(public6, 8083) == "", nil }))
@@ -50,6 +52,34 @@ func TestGuardBoot2docker(t *testing.T) {
 	s.same("rules after stop", "", s.root(ownRules))
 	s.same("processes after stop", "", s.root("ps -eo args | grep '[g]uard/' || true"))
 	s.same("files", "guard.saved\n", s.root("ls /var/lib/boot2docker/docker-vpn-helper; ls /var/lib/boot2docker/bootsync.sh 2>/dev/null || true"))
+}
+
+// wantIdle wants what follows docker for guard to use at most a thousandth of a processor.
+func (s *scene) wantIdle() {
+	s.Helper()
+	used := func() (processes int, used time.Duration) {
+		out := s.root(`for p in $(ps -eo pid,args | awk '/guard\/watch|docker .*events --filter/ && !/awk/ { print $1 }'); do echo $p; cat /proc/$p/task/*/schedstat 2>/dev/null; done`)
+		for line := range strings.Lines(out) {
+			fields := strings.Fields(line)
+			if len(fields) == 1 {
+				processes++
+				continue
+			}
+			n, err := strconv.ParseInt(fields[0], 10, 64)
+			s.must(err)
+			used += time.Duration(n)
+		}
+		return processes, used
+	}
+	const look = 20 * time.Second
+	time.Sleep(time.Second) // what begins
+	processes, before := used()
+	time.Sleep(look)
+	_, after := used()
+	s.Logf("%d processes follow docker, and used %v in %v", processes, after-before, look)
+	if processes < 2 || after-before > look/1000 {
+		s.Errorf("%d processes follow docker, and used %v in %v", processes, after-before, look)
+	}
 }
 
 // systemd, and no way to find out whether the kernel matches cgroups: a list of ports, which
