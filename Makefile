@@ -14,13 +14,14 @@ DEADCODE = golang.org/x/tools/cmd/deadcode@v0.52.0
 TARGETS  = darwin/amd64 darwin/arm64 linux/amd64 linux/arm64
 FUZZTIME ?= 10s
 
-.PHONY: all help uninstall build test e2e soak realvbox bare demo bench fuzz lint deadcode cross dist dist-test sbom vulnerabilities man pictures install clean need-go
+.PHONY: all help uninstall build test e2e soak realvbox bare demo demo-shell bin/demo bench fuzz lint deadcode cross dist dist-test sbom vulnerabilities man pictures install clean need-go
 
 all: build
 
 help:
-	@echo 'make build            build bin/docker-vpn-helper'
+	@echo 'make                  build bin/docker-vpn-helper (1 minute the first time)'
 	@echo 'make demo             watch a broken machine being repaired; needs no VirtualBox, no root (2 minutes)'
+	@echo 'make demo-shell       a shell on the laptop of that demo, to try the commands'
 	@echo 'make test             run the tests (10 minutes)'
 	@echo 'make install          install the program, man pages and completions into PREFIX (/usr/local)'
 	@echo 'make uninstall        remove them again'
@@ -55,7 +56,7 @@ e2e: need-go
 	scripts/debian-packages
 	$(GO) test -tags e2e -count=1 -timeout 50m ./internal/lab/e2e/...
 	$(GO) test -tags e2e -count=1 -timeout 30m -parallel 2 ./internal/lab/hosts
-	$(GO) test -tags e2e -count=1 -timeout 30m ./internal/ui ./internal/lab/screens ./internal/firewall ./internal/allowance ./internal/guard
+	$(GO) test -tags e2e -count=1 -timeout 30m ./internal/ui ./internal/lab/cmd/demo ./internal/lab/screens ./internal/firewall ./internal/allowance ./internal/guard
 
 # What make e2e does a tenth of: repairs that are killed, cut off and powered off
 # at random instants, and the slowest hostile hosts; every fault of the matrix, and all fixtures.
@@ -70,14 +71,23 @@ soak: need-go
 realvbox: need-go
 	scripts/realvbox $(TESTFLAGS)
 
-# README's two commands on a bare Debian (root; some 300 MB from Debian's mirror, 2 GB of disk, 20 minutes).
+# The demo and the tests on a bare Debian (root; some 300 MB from Debian's mirror, 2 GB of disk, 20 minutes).
 bare: need-go
 	scripts/bare demo test
 
-demo: need-go
+# The demo's status after Ctrl-C is no error; the trap lets the shell wait until it has cleaned up.
+DEMO = trap : INT; bin/demo$(1) || [ $$? = 130 ]
+
+demo: bin/demo
+	@$(call DEMO)
+
+# A shell on the demo's laptop.
+demo-shell: bin/demo
+	@$(call DEMO, shell)
+
+bin/demo: need-go
 	@echo 'Compiling the demo (a minute the first time) ...'
-	@CGO_ENABLED=0 $(GO) build -trimpath -o bin/demo ./internal/lab/cmd/demo
-	@bin/demo
+	@CGO_ENABLED=0 $(GO) build -trimpath -o $@ ./internal/lab/cmd/demo
 
 # Writes docs/benchmarks.md. Nothing else should run meanwhile.
 bench: need-go
@@ -94,7 +104,7 @@ lint: need-go
 	@unformatted=$$(gofmt -l cmd internal); if [ -n "$$unformatted" ]; then echo "gofmt: $$unformatted" >&2; exit 1; fi
 	$(GO) vet ./...
 	GOOS=darwin $(GO) vet ./...
-	$(GO) vet -tags e2e,realvbox ./internal/lab/... ./internal/firewall ./internal/guard
+	$(GO) vet -tags e2e,realvbox ./internal/lab/... ./internal/ui ./internal/firewall ./internal/guard
 	$(GO) run $(STATICCHECK) -tags e2e,realvbox ./...
 	$(GO) run $(ACTIONLINT)
 	$(MAKE) deadcode
@@ -152,6 +162,8 @@ install:
 	install -m 0644 bin/completion/bash '$(DESTDIR)$(BASHDIR)/docker-vpn-helper'
 	install -m 0644 bin/completion/zsh '$(DESTDIR)$(ZSHDIR)/_docker-vpn-helper'
 	install -m 0644 bin/completion/fish '$(DESTDIR)$(FISHDIR)/docker-vpn-helper.fish'
+	@case '$(DESTDIR)$(PREFIX)' in /usr | /usr/local) ;; \
+	*) echo "zsh finds its completions there with this line in ~/.zshrc, before compinit: fpath+=('$(ZSHDIR)')" ;; esac
 
 uninstall:
 	rm -f '$(DESTDIR)$(PREFIX)/bin/docker-vpn-helper' '$(DESTDIR)$(MANDIR)'/docker-vpn-helper.1 '$(DESTDIR)$(MANDIR)'/docker-vpn-helper-*.1

@@ -28,7 +28,7 @@ func scriptCommands() map[string]command {
 		"vpn": vpn, "net": network, "reboot": reboot, "sudo-mode": sudoMode, "docker-machine-version": dockerMachineVersion, "guest": guestFault, "dockerd": dockerd, "container": container,
 		"forward": forward, "listen": listen, "vbox-fault": vboxFault, "lock": lockMachine,
 		"exit": exitCode, "within": within, "await": awaitText, "json": jsonPath, "logins": logins, "starts": starts, "rules": rules,
-		"containers": containers, "fetch": fetch, "called": called, "follow": follow, "forget-calls": forgetCalls, "note": note, "same": same, "readme": inReadme,
+		"containers": containers, "fetch": fetch, "called": called, "follow": follow, "forget-calls": forgetCalls, "note": note, "same": same, "documented": documented,
 	}
 }
 

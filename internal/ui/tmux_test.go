@@ -5,11 +5,11 @@ package ui
 import (
 	"fmt"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/terminal"
 )
 
 // TestMain shows a report on this process's own terminal, when tmux runs it.
@@ -29,50 +29,16 @@ func TestMain(m *testing.M) {
 	os.Exit(0)
 }
 
-// terminal is a tmux server of the test's own.
-type terminal struct {
-	*testing.T
-	socket string
-}
-
-func (s terminal) tmux(args ...string) string {
-	s.Helper()
-	cmd := exec.Command("tmux", append([]string{"-u", "-f", "/dev/null", "-S", s.socket}, args...)...)
-	cmd.Env = append(os.Environ(), "LC_ALL=C.UTF-8", "TERM=xterm-256color")
-	out, err := cmd.CombinedOutput()
-	if err != nil {
-		s.Fatalf("tmux %v: %v\n%s", args, err, out)
-	}
-	return string(out)
-}
-
-func open(t *testing.T, columns int, env ...string) terminal {
+// onTerminal shows the report on a terminal.
+func onTerminal(t *testing.T, columns int, env ...string) terminal.Terminal {
 	t.Helper()
 	exe, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := terminal{t, filepath.Join(t.TempDir(), "tmux")}
-	command := "exec env DVH_SHOW=1 " + strings.Join(env, " ") + " '" + exe + "'"
-	s.tmux("new-session", "-d", "-x", fmt.Sprint(columns), "-y", "40", command)
-	t.Cleanup(func() { s.tmux("kill-server") })
-	return s
+	return terminal.Open(t, columns, "exec env DVH_SHOW=1 "+strings.Join(env, " ")+" '"+exe+"'")
 }
 
-// shows waits until the screen has a text, and returns the screen with its colours.
-func (s terminal) shows(text string) string {
-	s.Helper()
-	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(20 * time.Millisecond) {
-		if strings.Contains(s.tmux("capture-pane", "-p"), text) {
-			return s.tmux("capture-pane", "-p", "-e")
-		}
-		if time.Now().After(deadline) {
-			s.Fatalf("no %q on the screen:\n%s", text, s.tmux("capture-pane", "-p"))
-		}
-	}
-}
-
-// Issue 5, line 4.
 func TestScreens(t *testing.T) {
 	for name, c := range map[string]struct {
 		columns int
@@ -87,8 +53,8 @@ func TestScreens(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := open(t, c.columns, append([]string{"LC_ALL=C.UTF-8"}, c.env...)...)
-			golden(t, "screen-"+name, []byte(s.shows("END")))
+			s := onTerminal(t, c.columns, append([]string{"LC_ALL=C.UTF-8"}, c.env...)...)
+			golden(t, "screen-"+name, []byte(s.Shows("END")))
 		})
 	}
 }
@@ -96,8 +62,8 @@ func TestScreens(t *testing.T) {
 // What moves leaves nothing behind when the terminal is made narrower meanwhile.
 func TestResize(t *testing.T) {
 	t.Parallel()
-	s := open(t, 100, "LC_ALL=C.UTF-8", "NO_COLOR=1")
-	s.shows("default: a step")
-	s.tmux("resize-window", "-x", "40", "-y", "40")
-	golden(t, "screen-40-no-color", []byte(s.shows("END")))
+	s := onTerminal(t, 100, "LC_ALL=C.UTF-8", "NO_COLOR=1")
+	s.Shows("default: a step")
+	s.Tmux("resize-window", "-x", "40", "-y", "40")
+	golden(t, "screen-40-no-color", []byte(s.Shows("END")))
 }

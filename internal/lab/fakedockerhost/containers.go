@@ -41,7 +41,7 @@ func AddContainer(dir, name, restart string, ports ...Port) error {
 	d := &engine{file: filepath.Join(dir, "containers.json")}
 	all := d.load()
 	sum := sha256.Sum256([]byte(dir + name))
-	c := Container{ID: hex.EncodeToString(sum[:]), Name: name, Image: "busybox", Restart: restart, Running: true, Started: time.Now().UTC(), Ports: ports}
+	c := Container{ID: hex.EncodeToString(sum[:]), Name: name, Image: "busybox", Restart: restart, Running: true, Started: time.Now().Add(-2 * time.Hour).UTC(), Ports: ports}
 	switch restart {
 	case "rm":
 		c.Restart, c.Remove = "no", true
