@@ -92,6 +92,10 @@ func suggest() {
 // interactive is the user's shell, if its startup files are known, with the demo's programs first in PATH.
 func (d *demo) interactive() (*exec.Cmd, error) {
 	const posix = `PATH="$DEMO_BIN:$PATH"; PS1='(demo) $ '` + "\n"
+	tmp := filepath.Join(d.lab.Home, "tmp") // fish leaves a directory there
+	if err := os.MkdirAll(tmp, 0o700); err != nil {
+		return nil, err
+	}
 	files := map[string]string{
 		".shrc": posix, ".bashrc": posix, ".zshrc": posix,
 		".config/fish/config.fish": "set -gx PATH $DEMO_BIN $PATH; set -g fish_greeting; function fish_prompt; echo '(demo) > '; end\n",
@@ -110,8 +114,8 @@ func (d *demo) interactive() (*exec.Cmd, error) {
 		shell = "/bin/sh"
 	}
 	cmd := exec.Command(shell)
-	cmd.Env = append(slices.DeleteFunc(slices.Clone(d.env), func(kv string) bool { return strings.HasPrefix(kv, "SHELL=") }),
-		"SHELL="+shell, "DEMO_BIN="+d.lab.Bin, "ENV="+filepath.Join(d.lab.Home, ".shrc"))
+	cmd.Env = append(slices.Clone(d.env), "SHELL="+shell, "TMPDIR="+tmp, // of two values the last one counts
+		"DEMO_BIN="+d.lab.Bin, "ENV="+filepath.Join(d.lab.Home, ".shrc"))
 	cmd.Dir = d.lab.Home
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
 	cmd.WaitDelay = time.Second

@@ -26,7 +26,7 @@ const (
 	outro   = "All of that ran on 127.0.0.1 and leaves nothing behind. To type commands yourself, on the same laptop:"
 	onYours = "On your own computer, where doctor changes nothing; without docker-machine it looks at the docker that you use now:"
 
-	pausing = "Enter: go on   Ctrl-C: stop "
+	pausing = "Enter: go on   Ctrl-C: stop"
 )
 
 // A scene is a comment and the lines that are typed under it.
@@ -141,7 +141,7 @@ func (d *demo) pause() error {
 		return nil
 	}
 	fmt.Println()
-	color.New(color.Faint).Print(pausing)
+	color.New(color.Faint).Print(pausing + " ")
 	entered := make(chan struct{})
 	go func() {
 		defer close(entered)
