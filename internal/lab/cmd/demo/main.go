@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"time"
 
@@ -71,15 +72,36 @@ func program() int {
 		Getenv: os.Getenv, Signals: host.Signals, Laptop: embedded.Laptop, Version: "demo", Now: time.Now})
 }
 
-// endWithLaptop ends a program that was left in the background of the demo's shell.
+// endWithLaptop ends a program that was left in the background of the demo's shell, and
+// removes what it may have written after the demo's directory was removed.
 func endWithLaptop() {
 	file, err := fakelaptop.File()
 	for err == nil {
 		time.Sleep(500 * time.Millisecond)
 		_, err = os.Stat(file)
 	}
+	if exe, err := os.Executable(); err == nil {
+		if dir := filepath.Dir(filepath.Dir(exe)); strings.HasPrefix(filepath.Base(dir), tmpName) {
+			_ = os.RemoveAll(dir)
+		}
+	}
 	os.Exit(1)
 }
+
+// remove removes the demo's directory, into which a program in the background may still write
+// until endWithLaptop ends it.
+func remove(dir string) (err error) {
+	for range 20 {
+		if err = os.RemoveAll(dir); err == nil {
+			return nil
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+	return err
+}
+
+// tmpName is how the name of the demo's directory begins.
+const tmpName = "docker-vpn-helper-demo"
 
 type demo struct {
 	ctx context.Context
@@ -88,11 +110,11 @@ type demo struct {
 }
 
 func run(ctx context.Context, show func(*demo) error) (err error) {
-	tmp, err := os.MkdirTemp("", "docker-vpn-helper-demo")
+	tmp, err := os.MkdirTemp("", tmpName)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, os.RemoveAll(tmp)) }()
+	defer func() { err = errors.Join(err, remove(tmp)) }()
 	exe, err := os.Executable()
 	if err != nil {
 		return err
