@@ -86,7 +86,6 @@ vpn off
 vpn
 vpn up
 docker-vpn-helper undo default
-docker-vpn-helper ports follow default &
 false
 `, "shell")
 	has(t, out, "simulated laptop", "default  docker is unreachable", "[default] repaired", "web\n",
