@@ -37,10 +37,15 @@ func (i inverted) Holds(p *Packet, e *Env) Truth { return i.Match.Holds(p, e).No
 
 // Invert is m, or its opposite.
 func Invert(not bool, m Match) Match {
-	if not {
-		return inverted{m}
+	mark, ok := m.(Mark)
+	switch {
+	case !not:
+		return m
+	case ok && mark.Connection:
+		// Where there is no connection, there is no mark that could differ.
+		return AllOf{tracked{}, inverted{m}}
 	}
-	return m
+	return inverted{m}
 }
 
 // AllOf holds if all of its conditions do.
@@ -227,7 +232,9 @@ func (m AddressType) Holds(p *Packet, e *Env) Truth {
 	return Yes
 }
 
-// Mark matches bits of the packet's mark, or of its connection's.
+// Mark matches bits of the packet's mark, or of its connection's. A packet without a
+// connection matches neither a connection's mark nor its opposite (net/netfilter/xt_connmark.c,
+// nft_ct.c).
 type Mark struct {
 	Connection  bool
 	Value, Mask uint32
@@ -243,6 +250,12 @@ func (m Mark) Holds(p *Packet, _ *Env) Truth {
 	}
 	return p.Mark.matches(m.Value, m.Mask)
 }
+
+// tracked holds for packets whose connection conntrack knows.
+type tracked struct{}
+
+// Holds implements Match.
+func (tracked) Holds(p *Packet, _ *Env) Truth { return Sure(!untracked(p)) }
 
 // untracked reports whether conntrack knows nothing of the packet's connection.
 func untracked(p *Packet) bool { return p.Conn.State == Invalid || p.Conn.State == Untracked }

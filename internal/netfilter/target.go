@@ -45,7 +45,7 @@ type Change interface {
 	Apply(p *Packet)
 }
 
-// SetMark changes bits of the packet's mark, or of its connection's.
+// SetMark changes bits of the packet's mark, or of its connection's if it has one.
 type SetMark struct {
 	Connection  bool
 	Value, Mask uint32
@@ -53,15 +53,16 @@ type SetMark struct {
 
 // Apply implements Change.
 func (c SetMark) Apply(p *Packet) {
-	if c.Connection {
+	switch {
+	case !c.Connection:
+		p.Mark = p.Mark.set(c.Value, c.Mask)
+	case !untracked(p):
 		p.Conn.Mark = p.Conn.Mark.set(c.Value, c.Mask)
-		return
 	}
-	p.Mark = p.Mark.set(c.Value, c.Mask)
 }
 
 // CopyMark copies the connection's mark to the packet, or with Save the packet's to the
-// connection, in the bits of the masks.
+// connection, in the bits of the masks. Without a connection nothing is copied.
 type CopyMark struct {
 	Save      bool
 	From, Set uint32 // masks of what is read and of what is overwritten
@@ -69,6 +70,9 @@ type CopyMark struct {
 
 // Apply implements Change.
 func (c CopyMark) Apply(p *Packet) {
+	if untracked(p) {
+		return
+	}
 	from, to := p.Conn.Mark, &p.Mark
 	if c.Save {
 		from, to = p.Mark, &p.Conn.Mark

@@ -105,6 +105,28 @@ func TestMarks(t *testing.T) {
 	}
 }
 
+// A packet without a connection, as all are before conntrack has seen them, has no mark of a
+// connection: neither does one match, nor its opposite, and none is copied.
+func TestNoConnectionHasNoMark(t *testing.T) {
+	const meta, ct = `{"meta":{"key":"mark"}}`, `{"ct":{"key":"mark"}}`
+	copied := `{"mangle":{"key":` + meta + `,"value":` + ct + `}}`
+	for rule, want := range map[string]netfilter.Verdict{
+		match("==", ct, "3"):                  netfilter.Drop,
+		match("!=", ct, "1"):                  netfilter.Drop,
+		match("!=", `{"&":[`+ct+`,1]}`, "1"):  netfilter.Drop,
+		copied + "," + match("==", meta, "5"): netfilter.Accept,
+	} {
+		all, err := Parse([]byte(ruleset(rule)), func(string, string) bool { return false })
+		if err != nil {
+			t.Fatal(err)
+		}
+		p := netfilter.Packet{Family: netfilter.IPv4, Mark: netfilter.Bits{Value: 5, Known: ^uint32(0)}, Conn: netfilter.Conn{State: netfilter.Invalid, Mark: netfilter.Bits{Value: 3, Known: ^uint32(0)}}}
+		if way := netfilter.Through(all[0].Chain("c"), p, &netfilter.Env{}, nil); way.Verdict() != want {
+			t.Errorf("%s: %v, want %v", rule, way.Endings, want)
+		}
+	}
+}
+
 // 100,000 rules are read in a moment; chains that call each other, or one that is not there, decide
 // nothing and end.
 func TestLargeRulesets(t *testing.T) {
