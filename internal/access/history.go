@@ -76,7 +76,7 @@ func (a *Access) recordOutcome(ctx context.Context, began time.Time, how Login, 
 	answered := err == nil || errors.As(err, &failed) && failed.Ident != ""
 	a.record(ctx, how.Address, func(h *history) {
 		switch {
-		case refusedByLaptop(how.Address, err):
+		case nothingListens(how.Address, err):
 			h.drop(began)
 		case answered:
 			h.answered(began)
@@ -246,7 +246,8 @@ func (h history) banned(now time.Time) time.Duration {
 	return max(0, span-now.Sub(h.Connections[len(h.Connections)-1].At))
 }
 
-// refusedByLaptop reports that nothing listens on the laptop itself.
-func refusedByLaptop(address Address, err error) bool {
+// nothingListens reports whether the laptop refused a connection to itself: nothing listens at
+// the NAT rule's port, and the docker host has not seen the connection.
+func nothingListens(address Address, err error) bool {
 	return address.NAT && errors.Is(err, syscall.ECONNREFUSED)
 }

@@ -103,7 +103,8 @@ func (r Rule) command(position int, text string) string {
 	return fmt.Sprintf("%s -I %s %d %s", tool, r.Chain, position, text)
 }
 
-// Commands are the allowance's rules with today's addresses, as their tools take them.
+// Commands are the allowance's rules with today's addresses as commands, to be shown: apply.sh
+// adds the rules.
 func (a *Allowance) Commands(f *netfacts.Facts) []string {
 	var all []string
 	for _, r := range a.Rules {

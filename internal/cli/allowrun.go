@@ -64,7 +64,8 @@ func (a *app) planAllow(t *target.Target, requests []allowance.Request, f *allow
 	return p, nil
 }
 
-// allowances are those of a docker host, with those that wait for a confirmation.
+// allowances are those of a docker host: those that wait for a confirmation, where there are
+// any, else those that are installed.
 func (a *app) allowances(t *target.Target) (hostrules.State, *allowance.List, error) {
 	state, err := hostrules.Read(a.ctx, t.Host, allowance.SetName)
 	if err != nil {
@@ -94,6 +95,7 @@ func (a *app) notAllowed(t *target.Target, err error) error {
 	return e
 }
 
+// previewAllow is allow --dry-run.
 func (a *app) previewAllow(requests []allowance.Request, f *allowFlags) error {
 	return a.onFilters(func(_ site, t *target.Target) error {
 		p, err := a.planAllow(t, requests, f)

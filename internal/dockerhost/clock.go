@@ -11,7 +11,7 @@ import (
 // docker host whose clock is behind.
 const clockSlack = 5 * time.Minute
 
-// ClockSkew is how far the docker host's clock is ahead of the laptop's, which shows now.
+// ClockSkew is how far the docker host's clock is ahead of now, the time on the laptop.
 func (f Facts) ClockSkew(now time.Time) time.Duration {
 	if f.Now.IsZero() {
 		return 0

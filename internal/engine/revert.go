@@ -63,8 +63,8 @@ func (s *Session) revert(ctx context.Context, j *journal.Journal, end journal.En
 	return left, j.Close(ctx, end)
 }
 
-// Cause returns why ctx was cancelled instead of err, unless err is a rollback that is
-// incomplete.
+// Cause returns err, or the reason why ctx was cancelled if it was: errors after that are its
+// consequence. An incomplete rollback is returned all the same.
 func Cause(ctx context.Context, err error) error {
 	var rollback *RollbackError
 	if err != nil && ctx.Err() != nil && !errors.As(err, &rollback) {

@@ -168,7 +168,8 @@ func publishedAt(f *netfacts.Facts, port int, udp bool) goal {
 	return goal{udp: udp, port: port}
 }
 
-func addressTarget(s string) (netip.Addr, int, bool) {
+// addressTarget reads an address, with a port or without one; port is 0 then.
+func addressTarget(s string) (addr netip.Addr, port int, ok bool) {
 	if a, err := netip.ParseAddr(strings.Trim(s, "[]")); err == nil {
 		return a, 0, true
 	}

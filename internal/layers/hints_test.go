@@ -1,6 +1,7 @@
 package layers
 
 import (
+	"net/netip"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -8,7 +9,9 @@ import (
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/docs"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/engine"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/hint"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/cmdline"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/routes"
 )
 
 // Every hint of every transcript machine is a command line of programs that are known, in a
@@ -35,6 +38,20 @@ func TestHintsAreCommandsThatExist(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// The steps that add a route anew are a hint where fix would not take them.
+func TestStepsOfARouteAreCommandsThatExist(t *testing.T) {
+	programs, err := cmdline.Known("../../docs/man")
+	check(t, err)
+	for _, os := range []string{"darwin", "linux"} {
+		for _, step := range routes.ReAdd(os, netip.MustParsePrefix("192.168.99.1/24"), "vboxnet0", netip.MustParseAddr("192.168.99.1")) {
+			line := hint.Run(append([]string{"sudo"}, step.Argv...)...).String()
+			if err := programs.Check(line, cmdline.Laptop{OS: os}); err != nil {
+				t.Errorf("%s: %v", line, err)
+			}
+		}
 	}
 }
 

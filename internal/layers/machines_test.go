@@ -40,7 +40,8 @@ import (
 //	          certificate has no extended key usage), and fix's port and stop-vms. Behind an address that the computer has "open",
 //	          sshd answers on port 22 and sshport, dockerd elsewhere.
 //	doctor    a line for each layer, its status and codes, its changes behind
-//	          "+", and the cause
+//	          "+", and the cause; for some codes the title and the hint as well. Run the
+//	          test, check what the failure prints, and copy it here
 //	fix       the commands that change something, in order, and how it ended;
 //	          without this section fix is not run
 func TestMachines(t *testing.T) {

@@ -19,7 +19,7 @@ func (v View) Net() netip.Prefix {
 }
 
 // Laptop is the laptop's own address in the network that the machine's address is in:
-// HostOnly, or that of the adapter, which may have been given another one since. ok is
+// LaptopAddr, or that of the adapter, which may have been given another one since. ok is
 // false where neither is in that network, or nothing is known.
 func (v View) Laptop() (p netip.Prefix, ok bool) {
 	if v.LaptopAddr.IsValid() && v.LaptopAddr.Contains(v.Addr) {

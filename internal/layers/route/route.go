@@ -112,7 +112,7 @@ func (s *State) silent(ctx context.Context, t *target.Target) {
 		s.App = t.Network.App(ctx)
 		return
 	}
-	if s.Silent = t.Mode.IsQuick() || !t.VM.AddressMoved(ctx); s.Silent {
+	if s.Silent = !t.VM.AddressMoved(ctx); s.Silent {
 		s.Client = t.Network.VPN(ctx, s.View)
 	}
 }
@@ -131,9 +131,6 @@ func (s *State) forbidden(ctx context.Context, t *target.Target) bool {
 // lookUpAttached asks for the adapter that the VM is attached to. While the VM is off its adapter
 // need not be there, nor be up: VMDown is the reason then.
 func (s *State) lookUpAttached(ctx context.Context, t *target.Target) {
-	if t.Mode.IsQuick() {
-		return
-	}
 	if s.VMDown = !running(ctx, t); s.VMDown {
 		return
 	}
@@ -154,11 +151,8 @@ func (s State) BlockedBy() string {
 	return ""
 }
 
-// running reports whether the VM runs. In quick mode dockerd has answered already.
+// running reports whether the VM is known to run.
 func running(ctx context.Context, t *target.Target) bool {
-	if t.Mode.IsQuick() {
-		return true
-	}
 	up, err := t.VM.Running(ctx)
 	return up && err == nil
 }

@@ -166,7 +166,7 @@ func (s *State) served(answer endpoint.Answer) {
 	s.Served, s.NoClientAuth = certs.Summarize(answer.Leaf), answer.NoClientAuth
 }
 
-// client reads docker's own certificate, and what dockerd made of it.
+// client reads the client certificate that docker presents, and whether dockerd took it.
 func (s *State) client(ctx context.Context, t *target.Target, roots []*x509.Certificate, answer endpoint.Answer) {
 	if err := answer.Rejected(); err != nil {
 		s.ClientRejected = err.Error()

@@ -145,7 +145,7 @@ func refusal(status int) bool {
 	return status == http.StatusForbidden || status == http.StatusProxyAuthRequired || status >= http.StatusInternalServerError
 }
 
-// used is what docker itself uses, where it is in question whether it is this.
+// used looks up which docker host the user's docker uses, where it may be another one than t.
 func (s *State) used(ctx context.Context, t *target.Target) {
 	switch {
 	case t.Context != "":
