@@ -20,7 +20,7 @@ all: build
 
 help:
 	@echo 'make                  build bin/docker-vpn-helper (1 minute the first time)'
-	@echo 'make demo             watch a broken machine being repaired; needs no VirtualBox, no root (2 minutes)'
+	@echo 'make demo             watch a broken machine being repaired; needs no VirtualBox, no root (1 minute)'
 	@echo 'make demo-shell       a shell on the laptop of that demo, to try the commands'
 	@echo 'make test             run the tests (10 minutes)'
 	@echo 'make install          install the program, man pages and completions into PREFIX (/usr/local)'
