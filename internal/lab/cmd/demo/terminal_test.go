@@ -7,6 +7,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/terminal"
 )
@@ -90,6 +91,7 @@ func TestShellOnATerminal(t *testing.T) {
 			s.Shows("(demo)")
 			typed("docker-vpn-helper doctor default", "docker is unreachable")
 			s.Tmux("send-keys", "C-c")
+			time.Sleep(2 * time.Second) // the terminal drops what is typed while the shell handles Ctrl-C
 			typed(`eval "$(docker-vpn-helper fix default)"`, "[default] repaired")
 			typed("docker ps", "Up 2 hours")
 			typed("vpn off", "VPN disconnected.")
