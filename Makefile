@@ -59,11 +59,14 @@ e2e: need-go
 	$(GO) test -tags e2e -count=1 -timeout 30m ./internal/ui ./internal/lab/cmd/demo ./internal/lab/screens ./internal/firewall ./internal/allowance ./internal/guard
 
 # What make e2e does a tenth of: repairs that are killed, cut off and powered off
-# at random instants, and the slowest hostile hosts; every fault of the matrix, and all fixtures.
+# at random instants, and the slowest hostile hosts; every fault of the matrix, and all fixtures;
+# proxy with compose and a Docker that Debian does not have.
 soak: need-go
-	scripts/debian-packages
+	scripts/debian-packages gcc libc6-dev libseccomp-dev pkg-config
 	DVH_SOAK=all $(GO) test -tags e2e -count=1 -timeout 180m -v -run '^TestSoak|^TestHostile|^TestHomeFull|^TestGuard|^TestProxy$$' ./internal/lab/e2e/...
 	DVH_SOAK=all $(GO) test -tags e2e -count=1 -timeout 180m -v -run '^TestKernel' ./internal/firewall ./internal/allowance
+	dir=$$(mktemp -d /var/tmp/newer-docker.XXXXXX) && trap "rm -rf $$dir" EXIT INT TERM && chmod 755 "$$dir" && scripts/newer-docker "$$dir" && \
+	  DVH_DOCKER=$$dir $(GO) test -tags e2e -count=1 -timeout 60m -v -run '^TestProxy$$' ./internal/lab/e2e
 	DVH_FAULTS=all $(GO) test -count=1 -timeout 180m -parallel 6 -v ./internal/lab/faults/... ./internal/lab/fixtures/...
 
 # VirtualBox itself, in a chroot that Debian's package is installed into (root on Debian, some

@@ -40,6 +40,10 @@ func behindProxies(t *testing.T) *proxied {
 	s.fix("default")
 	p := &proxied{scene: s, certs: filepath.Join(s.lab.Home(), "certs")}
 	s.same("exit of proxy init", 0, s.helper("proxy", "init", p.certs, "--name", s.m.IP+","+bridge).Exit)
+	if other := nsguest.OtherDocker(); other != "" { // docker finds its plugins in the home directory
+		s.must(os.MkdirAll(filepath.Join(s.lab.Home(), ".docker"), 0o755))
+		s.must(os.Symlink(filepath.Join(other, "cli-plugins"), filepath.Join(s.lab.Home(), ".docker", "cli-plugins")))
+	}
 	s.userSSH()
 	overSSH := "ssh://docker@" + s.m.IP
 	p.at = map[string]string{"local": s.m.IP + ":4242", "default": "127.0.0.1:4243", overSSH: "127.0.0.1:4244"}

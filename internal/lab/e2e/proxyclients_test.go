@@ -5,6 +5,7 @@ package e2e
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -30,11 +31,34 @@ docker logs -f live$N >logs$N & p=$!
 sleep 1; cat logs$N; docker exec live$N touch /tmp/go
 for i in $(seq 100); do test -s logs$N && break; sleep 0.1; done
 kill $p; docker rm -f live$N >/dev/null; cat logs$N`, "now\n"},
+	{"build with BuildKit", `DOCKER_BUILDKIT=1 docker build -q -t kit$N ctx$N >/dev/null && docker run --rm kit$N cat /big | cmp - ctx$N/big && echo same`, "same\n"},
 	{"a client without a certificate", `curl -s --cacert $CERTS/ca.pem -o /dev/null -w '%{http_code}\n' ${DOCKER_HOST/tcp/https}/version`, "400\n"},
 }
 
-// buildKit is what docker's builder of today does; the docker command of Debian has it built in.
-const buildKit = `DOCKER_BUILDKIT=1 docker build -q -t kit$N ctx$N >/dev/null && docker run --rm kit$N cat /big | cmp - ctx$N/big && echo same`
+// composeChecks need compose, which Debian's docker command does not have.
+var composeChecks = []struct{ name, script, want string }{
+	{"compose up -d, logs and down", `cd compose$N
+docker compose up -d >up 2>&1 || cat up
+docker compose logs -f --no-color --no-log-prefix web >followed & p=$!
+docker compose exec -T web sh -c 'until test -s /tmp/ready; do sleep 0.1; done; cat /tmp/ready'
+for i in $(seq 100); do test -s followed && break; sleep 0.1; done
+docker compose logs --no-color --no-log-prefix web
+docker compose down -t 0 >down 2>&1 || cat down
+wait $p; head -n 1 followed
+docker ps -aq --filter label=com.docker.compose.project=compose$N`, "ready\nfrom web\nfrom web\n"},
+	{"compose up until a container ends", `cd compose$N
+docker compose up --abort-on-container-exit --exit-code-from once once >once 2>&1; echo $?
+grep -c 'from once' once; docker compose down -t 0 >/dev/null 2>&1`, "3\n1\n"},
+}
+
+const composeFile = `services:
+  web:
+    image: busybox
+    command: sh -c "echo from web; echo ready >/tmp/ready; sleep 1000"
+  once:
+    image: busybox
+    command: sh -c "echo from once; exit 3"
+`
 
 func (p *proxied) clients(host string) {
 	p.Helper()
@@ -42,7 +66,12 @@ func (p *proxied) clients(host string) {
 	p.client(p.ctx(), host, `mkdir ctx$N && head -c 60M /dev/urandom >ctx$N/big && printf 'FROM busybox\nCOPY big /big\nRUN test -s /big\n' >ctx$N/Dockerfile
 docker run -d --name box$N busybox sleep 1000`)
 	p.Log(p.client(p.ctx(), host, `docker version --format 'docker {{.Client.Version}}, dockerd {{.Server.Version}}'`).Stdout)
-	for _, c := range clientChecks {
+	checks := clientChecks
+	if nsguest.OtherDocker() != "" {
+		p.client(p.ctx(), host, "mkdir compose$N && cat >compose$N/compose.yaml <<'END'\n"+composeFile+"END")
+		checks = slices.Concat(checks, composeChecks)
+	}
+	for _, c := range checks {
 		began := time.Now()
 		r := p.client(p.ctx(), host, c.script)
 		if r.Stdout != c.want {
@@ -50,12 +79,6 @@ docker run -d --name box$N busybox sleep 1000`)
 		}
 		p.Logf("%s at %s: %v", c.name, host, time.Since(began).Round(10*time.Millisecond))
 	}
-	if nsguest.OtherDocker() != "" {
-		p.Log("BuildKit is not tried: another docker needs a plugin for it")
-		return
-	}
-	r := p.client(p.ctx(), host, buildKit)
-	p.same("BuildKit at "+host+": "+r.Stderr, "same\n", r.Stdout)
 }
 
 // waits are streams on which nothing happens for longer than other proxies allow: 100 s, in make

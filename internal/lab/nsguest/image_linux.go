@@ -89,8 +89,8 @@ func (v *VM) install(id Identity) error {
 }
 
 // OtherDocker is a directory with docker, dockerd and perhaps docker-proxy and runc that take the place of this
-// machine's, on the laptop and the docker hosts; "" if there is none. It may be /var/tmp/docker29,
-// but not below /tmp or /run, which are a docker host's own.
+// machine's, on the laptop and the docker hosts, and with docker's plugins in cli-plugins; "" if there is none.
+// It may be /var/tmp/docker29, but not below /tmp or /run, which are a docker host's own.
 func OtherDocker() string { return os.Getenv("DVH_DOCKER") }
 
 func otherDocker(image string) error {
