@@ -55,7 +55,7 @@ func TestWhoMayImportWhom(t *testing.T) {
 		"log":                               {"cmd", "internal/lab"},
 		"runtime":                           {"internal/host", "cmd", "internal/lab"},
 		module + "/internal/layers":         {"internal/layers", "internal/cli"},
-		module + "/internal/changes":        {"internal/layers", "internal/cli"},
+		module + "/internal/changes":        {"internal/changes", "internal/layers", "internal/cli"},
 		module + "/internal/cli":            {"cmd", "internal/lab"},
 		module + "/internal/ui":             {"internal/cli", "internal/lab"},
 		module + "/internal/lab":            {"internal/lab"},
@@ -70,25 +70,27 @@ func TestWhoMayImportWhom(t *testing.T) {
 		"internal/laptop":  {"internal/host", "internal/memo", "internal/routes"},
 		"internal/dockermachine": {"internal/hint", "internal/host", "internal/laptop", "internal/routes", "internal/shell", "internal/store", "internal/useraction",
 			"internal/vbox", "internal/vbox/installation", "internal/virtualbox"},
-		"internal/virtualbox": {"internal/hint", "internal/host", "internal/laptop", "internal/memo", "internal/store", "internal/useraction", "internal/vbox", "internal/vbox/installation"},
-		"internal/useraction": {"internal/hint"},
-		"internal/hint":       {"internal/shell"},
-		"internal/mode":       {},
-		"internal/text":       {},
-		"internal/endpoint":   {"internal/certs", "internal/dockerd", "internal/host", "internal/memo", "internal/shell", "internal/store", "internal/vbox", "internal/virtualbox"},
-		"internal/access":     {"internal/dockerhost", "internal/host", "internal/memo", "internal/sshhost", "internal/store", "internal/text", "internal/vbox", "internal/virtualbox"},
-		"internal/ports":      {"internal/dockerd"},
-		"internal/service":    {"internal/host"},
-		"internal/follow":     {"internal/access", "internal/dockerd", "internal/host", "internal/ports", "internal/relay"},
-		"internal/userssh":    {"internal/host", "internal/memo", "internal/sshhost"},
-		"internal/dockercli":  {"internal/host", "internal/memo"},
-		"internal/netfilter":  {},
-		"internal/guard":      {"internal/dockerhost", "internal/host", "internal/hostrules", "internal/netfacts", "internal/netfilter"},
-		"internal/firewall":   {"internal/netfacts", "internal/netfacts/writer", "internal/netfilter"},
-		"internal/netfacts":   {"internal/dockerhost", "internal/host", "internal/netfacts/writer", "internal/netfilter", "internal/netfilter/nft", "internal/netfilter/saved"},
-		"internal/hostrules":  {"internal/dockerhost", "internal/host", "internal/shell"},
-		"internal/allowance":  {"internal/dockerhost", "internal/firewall", "internal/host", "internal/hostrules", "internal/netfacts", "internal/netfilter", "internal/netfilter/saved", "internal/shell"},
-		"internal/dockerhost": {"internal/certs", "internal/dockerd", "internal/host", "internal/memo", "internal/shell", "internal/text"},
+		"internal/virtualbox":       {"internal/hint", "internal/host", "internal/laptop", "internal/memo", "internal/store", "internal/useraction", "internal/vbox", "internal/vbox/installation"},
+		"internal/useraction":       {"internal/hint"},
+		"internal/hint":             {"internal/shell"},
+		"internal/mode":             {},
+		"internal/text":             {},
+		"internal/endpoint":         {"internal/certs", "internal/dockerd", "internal/host", "internal/memo", "internal/shell", "internal/store", "internal/vbox", "internal/virtualbox"},
+		"internal/access":           {"internal/dockerhost", "internal/host", "internal/memo", "internal/sshhost", "internal/store", "internal/text", "internal/vbox", "internal/virtualbox"},
+		"internal/ports":            {"internal/dockerd"},
+		"internal/service":          {"internal/host"},
+		"internal/follow":           {"internal/access", "internal/dockerd", "internal/host", "internal/ports", "internal/relay"},
+		"internal/userssh":          {"internal/host", "internal/memo", "internal/sshhost"},
+		"internal/dockercli":        {"internal/host", "internal/memo"},
+		"internal/netfilter":        {"internal/netfilter/match", "internal/netfilter/packet"},
+		"internal/netfilter/match":  {"internal/netfilter/packet"},
+		"internal/netfilter/packet": {},
+		"internal/guard":            {"internal/dockerhost", "internal/host", "internal/hostrules", "internal/netfacts", "internal/netfilter"},
+		"internal/firewall":         {"internal/netfacts", "internal/netfacts/writer", "internal/netfilter", "internal/netfilter/packet"},
+		"internal/netfacts":         {"internal/dockerhost", "internal/host", "internal/netfacts/writer", "internal/netfilter", "internal/netfilter/nft", "internal/netfilter/packet", "internal/netfilter/saved"},
+		"internal/hostrules":        {"internal/dockerhost", "internal/host", "internal/shell"},
+		"internal/allowance":        {"internal/dockerhost", "internal/firewall", "internal/host", "internal/hostrules", "internal/netfacts", "internal/netfilter", "internal/netfilter/packet", "internal/netfilter/saved", "internal/shell"},
+		"internal/dockerhost":       {"internal/certs", "internal/dockerd", "internal/host", "internal/memo", "internal/shell", "internal/text"},
 	}
 	for _, goos := range []string{"linux", "darwin"} {
 		for _, p := range packages(t, goos) {
@@ -103,8 +105,10 @@ func TestWhoMayImportWhom(t *testing.T) {
 				if may, part := parts[from]; part && within(imported, module) && !slices.Contains(may, strings.TrimPrefix(imported, module+"/")) {
 					t.Errorf("%s imports %s: a part gets what it needs when it is made, and imports only %v", from, imported, may)
 				}
-				if strings.HasPrefix(from, "internal/layers/") && within(imported, module+"/internal/layers") {
-					t.Errorf("layer %s imports %s: layers never talk to each other", from, imported)
+				for _, apart := range []string{"internal/layers", "internal/changes"} {
+					if strings.HasPrefix(from, apart+"/") && within(imported, module+"/"+apart) {
+						t.Errorf("%s imports %s: packages in %s never import each other", from, imported, apart)
+					}
 				}
 				if strings.HasPrefix(from, "internal/") && pure(from) && slices.Contains([]string{"os", "net/http", "context"}, imported) {
 					t.Errorf("%s is pure and imports %s", from, imported)
@@ -119,5 +123,5 @@ func within(path, base string) bool { return path == base || strings.HasPrefix(p
 
 // pure packages turn text into values and values into text.
 func pure(from string) bool {
-	return slices.Contains([]string{"internal/vbox", "internal/vbox/installation", "internal/routes", "internal/certs", "internal/shell", "internal/hint", "internal/ports", "internal/service", "internal/netfilter", "internal/netfilter/nft", "internal/netfilter/saved", "internal/netfacts/writer"}, from)
+	return slices.Contains([]string{"internal/vbox", "internal/vbox/installation", "internal/routes", "internal/certs", "internal/shell", "internal/hint", "internal/ports", "internal/service", "internal/netfilter", "internal/netfilter/match", "internal/netfilter/nft", "internal/netfilter/packet", "internal/netfilter/saved", "internal/netfacts/writer"}, from)
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/firewall"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfacts"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfilter"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfilter/packet"
 )
 
 // unchanged refuses a plan that changes what reaches other containers.
@@ -76,7 +77,7 @@ func summary(f *netfacts.Facts, target, from string) string {
 // letsOut reports whether the container's own packets leave the docker host only afterwards.
 func letsOut(before, after *netfacts.Facts, c *netfacts.Container) bool {
 	now := after.Container(c.Name)
-	for _, proto := range []int{netfilter.TCP, netfilter.UDP} {
+	for _, proto := range []int{packet.TCP, packet.UDP} {
 		ports := []int{53, 80, 443, 8080, 31337}
 		for _, p := range c.Published {
 			ports = append(ports, p.HostPort, p.Port)

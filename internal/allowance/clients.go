@@ -7,7 +7,7 @@ import (
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/firewall"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfacts"
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfilter"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfilter/packet"
 )
 
 // reach follows packets from all origins to a target.
@@ -49,7 +49,7 @@ func (a *Allowance) origins(f *netfacts.Facts) ([]string, error) {
 // outside are the origins that stand for all clients.
 func outside(f *netfacts.Facts) ([]string, error) {
 	var all []string
-	for _, family := range []netfilter.Family{netfilter.IPv4, netfilter.IPv6} {
+	for _, family := range []packet.Family{packet.IPv4, packet.IPv6} {
 		if link := f.Public(family); link != "" && f.AddressOn(link, netfacts.Outside(family)).IsValid() {
 			all = append(all, netfacts.Outside(family).String())
 		}

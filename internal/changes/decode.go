@@ -1,5 +1,5 @@
-// Package changes is the closed set of what a repair may do. Each change can
-// back up, apply and revert itself, and survives a trip through a journal.
+// Package changes lists every kind of change that a run may make, and reads one from a line of
+// a journal.
 package changes
 
 import (
@@ -7,26 +7,29 @@ import (
 	"encoding/json"
 	"fmt"
 
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/changes/hostchange"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/changes/laptopchange"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/changes/vmchange"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/engine"
 )
 
 // kinds makes an empty change of each kind.
 var kinds = []func() engine.Change{
-	func() engine.Change { return &StartVM{} },
-	func() engine.Change { return &RestoreRoute{} },
-	func() engine.Change { return &ConfigureAdapter{} },
-	func() engine.Change { return &RestartModules{} },
-	func() engine.Change { return &AddRule{} },
-	func() engine.Change { return &ChangePorts{} },
-	func() engine.Change { return &SwitchService{} },
-	func() engine.Change { return &StartDaemon{} },
-	func() engine.Change { return &Reissue{} },
-	func() engine.Change { return &AddSANs{} },
-	func() engine.Change { return &WriteRecord{} },
-	func() engine.Change { return &SetContext{} },
-	func() engine.Change { return &UseContext{} },
-	func() engine.Change { return &SystemUnit{} },
-	func() engine.Change { return &InstallRules{} },
+	func() engine.Change { return &vmchange.StartVM{} },
+	func() engine.Change { return &vmchange.RestoreRoute{} },
+	func() engine.Change { return &vmchange.ConfigureAdapter{} },
+	func() engine.Change { return &vmchange.RestartModules{} },
+	func() engine.Change { return &vmchange.AddRule{} },
+	func() engine.Change { return &vmchange.ChangePorts{} },
+	func() engine.Change { return &laptopchange.SwitchService{} },
+	func() engine.Change { return &hostchange.StartDaemon{} },
+	func() engine.Change { return &hostchange.Reissue{} },
+	func() engine.Change { return &hostchange.AddSANs{} },
+	func() engine.Change { return &hostchange.WriteRecord{} },
+	func() engine.Change { return &laptopchange.SetContext{} },
+	func() engine.Change { return &laptopchange.UseContext{} },
+	func() engine.Change { return &laptopchange.SystemUnit{} },
+	func() engine.Change { return &hostchange.InstallRules{} },
 }
 
 // Decode makes a change from a journal line.

@@ -3,9 +3,16 @@ package changes
 import (
 	"bytes"
 	"encoding/json"
+	"net/netip"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/changes/hostchange"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/changes/vmchange"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/engine"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/virtualbox"
 )
 
 // Only what is on the docker host needs it to be undone (issue 10, item 5).
@@ -13,7 +20,7 @@ func TestChangesThatNeedTheDockerHostToBeUndone(t *testing.T) {
 	var got []string
 	for _, empty := range kinds {
 		c := empty()
-		if r, ok := c.(*Reissue); ok {
+		if r, ok := c.(*hostchange.Reissue); ok {
 			r.New = []byte("a certificate that was signed")
 		}
 		if c.About().NeedsDockerHost {
@@ -23,8 +30,21 @@ func TestChangesThatNeedTheDockerHostToBeUndone(t *testing.T) {
 	if diff := cmp.Diff([]string{"reissue-certificate", "install-rules"}, got); diff != "" {
 		t.Error(diff)
 	}
-	if unsigned := (&Reissue{}); unsigned.About().NeedsDockerHost {
+	if unsigned := (&hostchange.Reissue{}); unsigned.About().NeedsDockerHost {
 		t.Error("a certificate that was never signed is not on the docker host")
+	}
+}
+
+func TestModuleRestartSurvivesTheJournal(t *testing.T) {
+	want := &vmchange.RestartModules{Adapters: []vmchange.HostOnly{{Name: "vboxnet0", Addr: netip.MustParsePrefix("192.168.99.1/24")}}, Again: "again", Steps: [][]string{{"a", "b c"}},
+		Saved: []virtualbox.SavedVM{{Name: "a", UUID: "1111", Paused: true}}, Resumed: true}
+	raw, err := json.Marshal(want)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := Decode(want.About().Kind, raw)
+	if diff := cmp.Diff(engine.Change(want), got, cmpopts.EquateComparable(netip.Prefix{}), cmpopts.IgnoreUnexported(vmchange.RestartModules{})); err != nil || diff != "" {
+		t.Error(err, diff)
 	}
 }
 

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/allowance"
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/changes"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/changes/hostchange"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/engine"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/hint"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/hostrules"
@@ -142,7 +142,7 @@ func (a *app) deny(s *engine.Session, r allowance.Request, dryRun bool) error {
 	}
 	var res engine.Result
 	if !dryRun {
-		c := &changes.InstallRules{Plan: "deny " + r.Container, New: list.Set()}
+		c := &hostchange.InstallRules{Plan: "deny " + r.Container, New: list.Set()}
 		if len(list.All) == 0 {
 			c.New, c.Gone = nil, state.Installed
 			if state.Installed == nil {

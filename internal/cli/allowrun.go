@@ -8,7 +8,7 @@ import (
 	"strings"
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/allowance"
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/changes"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/changes/hostchange"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/engine"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/firewall"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/hint"
@@ -119,7 +119,7 @@ func (a *app) allow(s *engine.Session, requests []allowance.Request, f *allowFla
 	if err := a.confirmRisks(p); err != nil {
 		return err
 	}
-	c := &changes.InstallRules{Plan: p.String(), New: p.list.Set(), Token: rand.Text(), Check: func(ctx context.Context, t *target.Target) error { return a.opened(ctx, t, p) }}
+	c := &hostchange.InstallRules{Plan: p.String(), New: p.list.Set(), Token: rand.Text(), Check: func(ctx context.Context, t *target.Target) error { return a.opened(ctx, t, p) }}
 	a.confirmation(t, p.state.Session, f.within, c)
 	if err := c.Backup(a.ctx, t); err != nil {
 		return a.reachFailed(t, err)
@@ -182,7 +182,7 @@ type allowReport struct {
 	Journal string              `json:"journal"`
 }
 
-func (a *app) printAllow(t *target.Target, p *openPlan, res engine.Result, f *allowFlags, c *changes.InstallRules) error {
+func (a *app) printAllow(t *target.Target, p *openPlan, res engine.Result, f *allowFlags, c *hostchange.InstallRules) error {
 	r := allowReport{Schema: engine.Schema, Host: t.Ref.String(), DryRun: f.dryRun, Applied: nonNil(res.Applied), Journal: res.Journal, Opened: []firewall.Obstacle{}, Rules: []string{}, Notes: []string{}}
 	var lines []string
 	for _, one := range p.plans {

@@ -7,7 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/changes"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/changes/laptopchange"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/dockercli"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/engine"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/hint"
@@ -130,7 +130,7 @@ func pointedAt(ctx context.Context, session *engine.Session) ([]string, error) {
 	var urls []string
 	for _, j := range journals {
 		for _, e := range j.Entries {
-			if c, ok := e.Change.(*changes.SetContext); ok && j.Live() && e.Mark == journal.Applied {
+			if c, ok := e.Change.(*laptopchange.SetContext); ok && j.Live() && e.Mark == journal.Applied {
 				urls = append(urls, c.Endpoint)
 			}
 		}

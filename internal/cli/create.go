@@ -7,7 +7,7 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/changes"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/changes/vmchange"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/dockermachine"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/engine"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/hint"
@@ -98,7 +98,7 @@ func (a *app) create(s site, name string, f fixFlags) error {
 	}
 	switch {
 	case plan.Modules:
-		restart := &changes.RestartModules{Again: again("--stop-vms").String()}
+		restart := &vmchange.RestartModules{Again: again("--stop-vms").String()}
 		_, err = session.Apply(a.ctx, a.hard, []engine.Change{restart})
 	case plan.Route:
 		_, err = session.Fix(a.ctx, a.hard, layers.BeforeCreate())

@@ -10,7 +10,7 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/changes"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/changes/vmchange"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/dockercli"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/dockerhost"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/engine"
@@ -51,7 +51,7 @@ func TestCancelledTellsWhetherSomethingWasChanged(t *testing.T) {
 	if got := a.classify(refused).message; got != "Cancelled; nothing was changed" {
 		t.Errorf("before any change: %q", got)
 	}
-	ui.Sink{UI: a.ui}.Event(engine.Event{Kind: engine.Reverting, Change: &changes.AddRule{}})
+	ui.Sink{UI: a.ui}.Event(engine.Event{Kind: engine.Reverting, Change: &vmchange.AddRule{}})
 	if got := a.classify(refused).message; got != "Cancelled" {
 		t.Errorf("after a change was reverted: %q", got)
 	}

@@ -4,7 +4,7 @@ import (
 	"context"
 	"strings"
 
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/changes"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/changes/hostchange"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/engine"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/journal"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/mode"
@@ -22,7 +22,7 @@ func closeExpired(ctx context.Context, s *engine.Session) (closed *journal.Journ
 	if newest.End != journal.Done || len(newest.Entries) != 1 {
 		return nil, nil
 	}
-	c, ok := newest.Entries[0].Change.(*changes.InstallRules)
+	c, ok := newest.Entries[0].Change.(*hostchange.InstallRules)
 	if !ok || s.Target.Host == nil {
 		return nil, nil
 	}

@@ -8,7 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/changes"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/changes/hostchange"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/engine"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/guard"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/hint"
@@ -139,7 +139,7 @@ func (a *app) changeGuard(command string, o *guardFlags, choose func(*target.Tar
 		notes := f.Notes(s)
 		a.guardNotes(notes)
 		set := f.Set(s)
-		change := &changes.InstallRules{New: &set, Token: rand.Text(), Plan: "close published ports to " + strings.Join(s.Public, ", ") + ", allowed: " + s.Allows()}
+		change := &hostchange.InstallRules{New: &set, Token: rand.Text(), Plan: "close published ports to " + strings.Join(s.Public, ", ") + ", allowed: " + s.Allows()}
 		a.confirmation(t, f.Rules.Session, o.within, change)
 		report := guardReport{Schema: engine.Schema, Host: t.Ref.String(), Applied: []string{}, Settings: s, Method: f.Method(), Notes: nonNil(notes)}
 		if f.Rules.Pending == nil && f.Rules.Installed.Equal(&set) && len(f.Drift(s)) == 0 {
@@ -151,7 +151,7 @@ func (a *app) changeGuard(command string, o *guardFlags, choose func(*target.Tar
 	})
 }
 
-func (a *app) applyGuard(session *engine.Session, change *changes.InstallRules, report *guardReport) error {
+func (a *app) applyGuard(session *engine.Session, change *hostchange.InstallRules, report *guardReport) error {
 	res, err := session.Apply(a.ctx, a.hard, []engine.Change{change})
 	if err != nil {
 		return err
@@ -173,7 +173,7 @@ func (a *app) guardNotes(notes []string) {
 	}
 }
 
-func (a *app) printGuardChange(t *target.Target, change *changes.InstallRules, r guardReport) error {
+func (a *app) printGuardChange(t *target.Target, change *hostchange.InstallRules, r guardReport) error {
 	if a.ui.JSON {
 		return a.ui.PrintJSON(r)
 	}

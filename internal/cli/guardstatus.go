@@ -8,7 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/changes"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/changes/hostchange"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/engine"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/guard"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/hint"
@@ -158,7 +158,7 @@ func (a *app) guardStop(session *engine.Session) error {
 		return err
 	}
 	gone := guard.Gone()
-	change := &changes.InstallRules{Gone: &gone, Saved: f.Rules.Saved, Plan: "remove guard: published ports are open to everyone"}
+	change := &hostchange.InstallRules{Gone: &gone, Saved: f.Rules.Saved, Plan: "remove guard: published ports are open to everyone"}
 	if f.Active() {
 		change.Saved = strings.TrimSpace(s.Text())
 	}

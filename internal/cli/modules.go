@@ -5,7 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/changes"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/changes/vmchange"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/dockermachine"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/engine"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/hint"
@@ -55,7 +55,7 @@ func (a *app) restartModules(s site, stopVMs bool) error {
 	if err := a.noVPN(s, session.Target); err != nil {
 		return a.cause(err)
 	}
-	restart := &changes.RestartModules{Again: hint.Own("modules", "restart", "--stop-vms").For(a.storage, "").String()}
+	restart := &vmchange.RestartModules{Again: hint.Own("modules", "restart", "--stop-vms").For(a.storage, "").String()}
 	if _, err := session.Apply(a.ctx, a.hard, []engine.Change{restart}); err != nil {
 		return err
 	}

@@ -10,7 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/changes"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/changes/vmchange"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/engine"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/hint"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/mode"
@@ -58,7 +58,7 @@ func (a *app) someSpecs(cmd *cobra.Command, args []string) error {
 }
 
 // changePorts makes the change that plan finds for the VM's rules.
-func (a *app) changePorts(texts []string, command string, plan func(*target.Target, vbox.VM, []ports.Spec) (*changes.ChangePorts, error)) error {
+func (a *app) changePorts(texts []string, command string, plan func(*target.Target, vbox.VM, []ports.Spec) (*vmchange.ChangePorts, error)) error {
 	specs, err := ports.ParseSpecs(texts)
 	var bad *ports.SpecError
 	if errors.As(err, &bad) && bad.Better != "" {
@@ -116,13 +116,13 @@ func (a *app) changePorts(texts []string, command string, plan func(*target.Targ
 	return nil
 }
 
-func (a *app) addPorts(t *target.Target, vm vbox.VM, specs []ports.Spec) (*changes.ChangePorts, error) {
+func (a *app) addPorts(t *target.Target, vm vbox.VM, specs []ports.Spec) (*vmchange.ChangePorts, error) {
 	slot, ok := vm.NATSlot()
 	if !ok {
 		return nil, &exitError{code: exitProblems, message: fmt.Sprintf("no network adapter of machine %q is attached to NAT, so no port can be forwarded", t.Machine.Name),
 			hint: hint.Explain("forward.nat-missing")}
 	}
-	c := &changes.ChangePorts{VM: vm.Name, UUID: vm.UUID, Slot: slot}
+	c := &vmchange.ChangePorts{VM: vm.Name, UUID: vm.UUID, Slot: slot}
 	var public []string
 	for _, s := range specs {
 		rule := vbox.Forward{Slot: slot, Name: s.RuleName(), Proto: s.Protocol, HostIP: s.Addr.String(), HostPort: s.Port, GuestPort: s.Target}
@@ -153,8 +153,8 @@ func (a *app) addPorts(t *target.Target, vm vbox.VM, specs []ports.Spec) (*chang
 	return c, nil
 }
 
-func (a *app) rmPorts(t *target.Target, vm vbox.VM, specs []ports.Spec) (*changes.ChangePorts, error) {
-	c := &changes.ChangePorts{VM: vm.Name, UUID: vm.UUID}
+func (a *app) rmPorts(t *target.Target, vm vbox.VM, specs []ports.Spec) (*vmchange.ChangePorts, error) {
+	c := &vmchange.ChangePorts{VM: vm.Name, UUID: vm.UUID}
 	for _, s := range specs {
 		i := slices.IndexFunc(vm.Forwards, func(f vbox.Forward) bool { return f.Name == s.RuleName() })
 		if i < 0 {

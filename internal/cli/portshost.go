@@ -4,7 +4,7 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/changes"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/changes/vmchange"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/follow"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/hint"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/target"
@@ -63,7 +63,7 @@ func syncUDPOf(t *target.Target) func(context.Context, []int) map[int]error {
 		return nil
 	}
 	return func(ctx context.Context, ports []int) map[int]error {
-		failed, err := changes.SyncUDP(ctx, t, ports)
+		failed, err := vmchange.SyncUDP(ctx, t, ports)
 		if err != nil {
 			failed = map[int]error{}
 			for _, port := range ports {
@@ -80,7 +80,7 @@ func (a *app) sweepPorts(t *target.Target) error {
 		return nil
 	}
 	if syncUDPOf(t) != nil {
-		if _, err := changes.SyncUDP(a.ctx, t, nil); err != nil {
+		if _, err := vmchange.SyncUDP(a.ctx, t, nil); err != nil {
 			return fmt.Errorf("removing the NAT rules that a killed run has left: %w", err)
 		}
 	}

@@ -10,7 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/changes"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/changes/laptopchange"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/engine"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/follow"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/hint"
@@ -63,7 +63,7 @@ func (a *app) onFollowed(args []string, do func(site, *target.Target) error) err
 }
 
 // portsService is the service of a docker host.
-func (a *app) portsService(t *target.Target) (*changes.SwitchService, error) {
+func (a *app) portsService(t *target.Target) (*laptopchange.SwitchService, error) {
 	program, err := os.Executable()
 	if err != nil {
 		return nil, fmt.Errorf("looking for this program's own file: %w", err)
@@ -86,9 +86,9 @@ func (a *app) portsService(t *target.Target) (*changes.SwitchService, error) {
 		}
 		argv = append([]string{program, "-s", dir}, argv[1:]...)
 	}
-	d := service.Service{Name: changes.PortsServiceName(t), What: "docker-vpn-helper: published ports of " + t.Ref.Arg(), Argv: argv, Env: env,
+	d := service.Service{Name: laptopchange.PortsServiceName(t), What: "docker-vpn-helper: published ports of " + t.Ref.Arg(), Argv: argv, Env: env,
 		Home: a.Getenv("HOME"), UID: os.Getuid()}.For(t.Laptop.OS())
-	return &changes.SwitchService{File: d.Path, Text: d.Text, Start: d.Start, Stop: d.Stop, Log: d.Log}, nil
+	return &laptopchange.SwitchService{File: d.Path, Text: d.Text, Start: d.Start, Stop: d.Stop, Log: d.Log}, nil
 }
 
 func (a *app) portsOn(s site, t *target.Target) error {
@@ -134,7 +134,7 @@ func (a *app) portsOff(s site, t *target.Target) error {
 	return a.switchService(s, t, "ports-off", c, "the login service is off")
 }
 
-func (a *app) switchService(s site, t *target.Target, command string, c *changes.SwitchService, done string) error {
+func (a *app) switchService(s site, t *target.Target, command string, c *laptopchange.SwitchService, done string) error {
 	work := a.hostWork(s, t.Ref, t.State(), command, nil)
 	if t.Kind == target.Machine {
 		work = a.work(s, t.Machine.Name, command, nil)

@@ -10,7 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/changes"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/changes/laptopchange"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/engine"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/hint"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
@@ -127,7 +127,7 @@ func (a *app) setProxyUnit(s site, t *target.Target, text, listen string) error 
 		return err
 	}
 	defer session.Close()
-	change := &changes.SystemUnit{Name: proxy.UnitName, Text: text, Listen: listen}
+	change := &laptopchange.SystemUnit{Name: proxy.UnitName, Text: text, Listen: listen}
 	if err := change.Backup(a.ctx, session.Target); err != nil {
 		return err
 	}

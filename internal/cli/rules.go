@@ -4,7 +4,7 @@ import (
 	"errors"
 	"time"
 
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/changes"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/changes/hostchange"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/engine"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/hint"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
@@ -83,7 +83,7 @@ func (a *app) unread(t *target.Target, err error) error {
 
 // confirmation says how a change of a docker host's packet filters is confirmed: within what
 // time, 0 if it needs no confirmation, and whether the user does it, by a command.
-func (a *app) confirmation(t *target.Target, session string, within time.Duration, change *changes.InstallRules) {
+func (a *app) confirmation(t *target.Target, session string, within time.Duration, change *hostchange.InstallRules) {
 	change.Within, change.ByUser = within, t.Kind == target.Local
 	if within == 0 && (t.Kind != target.Local || session != "") {
 		change.Within = confirmTime

@@ -34,7 +34,7 @@ type Endpoint struct {
 }
 
 // Forwarded is the endpoint that a NAT rule at the laptop's port makes. docker gets the name
-// localhost: changes.AddRule listens on host.Loopback, and virtualbox.DaemonRules counts no
+// localhost: vmchange.AddRule listens on host.Loopback, and virtualbox.DaemonRules counts no
 // rule on another address.
 func Forwarded(port int) Endpoint { return Endpoint{Host: Localhost, Port: port} }
 

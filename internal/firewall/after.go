@@ -3,6 +3,7 @@ package firewall
 import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfacts"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfilter"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfilter/packet"
 )
 
 // Leaves reports whether a container's own packets to a port outside leave the docker host,
@@ -13,10 +14,7 @@ func Leaves(f *netfacts.Facts, c *netfacts.Container, proto, port int) bool {
 		if n == nil || n.Bridge == "" || c.PID == 0 {
 			continue
 		}
-		family := netfilter.IPv6
-		if a.Addr.Is4() {
-			family = netfilter.IPv4
-		}
+		family := packet.FamilyOf(a.Addr)
 		t := &tracer{Facts: f, target: c, skip: map[netfilter.Place]bool{}, env: f.Env(family)}
 		t.leave(c, a, n, t.newPacket(n.Bridge, a.Addr, netfacts.Outside(family), proto, port))
 		if len(t.obstacles) == 0 {
@@ -28,14 +26,14 @@ func Leaves(f *netfacts.Facts, c *netfacts.Container, proto, port int) bool {
 
 // leave sends a packet from a container to the outside. The container needs its gateway's
 // hardware address first.
-func (t *tracer) leave(c *netfacts.Container, a netfacts.Address, n *netfacts.Network, p netfilter.Packet) {
-	f := t.frames(c, netfilter.Packet{Out: n.Bridge, Dst: a.Addr}, n)
+func (t *tracer) leave(c *netfacts.Container, a netfacts.Address, n *netfacts.Network, p packet.Packet) {
+	f := t.frames(c, packet.Packet{Out: n.Bridge, Dst: a.Addr}, n)
 	if a.Addr.Is4() {
-		question := f.fromPort(netfilter.Packet{Family: netfilter.ARP, ARPOp: 1, Src: f.inside, Dst: f.gateway, Mark: netfilter.NoMark})
+		question := f.fromPort(packet.Packet{Family: packet.ARP, ARPOp: 1, Src: f.inside, Dst: f.gateway, Mark: packet.NoMark})
 		question.DstMAC = broadcastMAC
 		t.frame(netfilter.Brouting, Neighbors, question)
 		t.frame(netfilter.Input, Neighbors, question)
-		t.frame(netfilter.Output, Neighbors, f.toPort(netfilter.Packet{Family: netfilter.ARP, ARPOp: 2, Src: f.gateway, Dst: f.inside, Mark: netfilter.NoMark}))
+		t.frame(netfilter.Output, Neighbors, f.toPort(packet.Packet{Family: packet.ARP, ARPOp: 2, Src: f.gateway, Dst: f.inside, Mark: packet.NoMark}))
 	}
 	t.frame(netfilter.Brouting, L3, f.fromPort(p))
 	t.frame(netfilter.Input, L3, f.fromPort(p))

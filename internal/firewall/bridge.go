@@ -5,6 +5,7 @@ import (
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfacts"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfilter"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfilter/packet"
 )
 
 // frames makes the frames between the docker host and a container on a bridge.
@@ -15,7 +16,7 @@ type frames struct {
 }
 
 // frames is how a container is connected to the bridge that a packet leaves by.
-func (t *tracer) frames(c *netfacts.Container, p netfilter.Packet, network *netfacts.Network) frames {
+func (t *tracer) frames(c *netfacts.Container, p packet.Packet, network *netfacts.Network) frames {
 	f := frames{bridge: p.Out, inside: p.Dst}
 	if l := t.Link(p.Out); l != nil {
 		f.hostMAC = l.MAC
@@ -39,13 +40,13 @@ func (t *tracer) frames(c *netfacts.Container, p netfilter.Packet, network *netf
 }
 
 // toPort is a packet as a frame to the container.
-func (f frames) toPort(p netfilter.Packet) netfilter.Packet {
+func (f frames) toPort(p packet.Packet) packet.Packet {
 	p.Bridge, p.In, p.Out, p.SrcMAC, p.DstMAC = f.bridge, "", f.port, f.hostMAC, f.mac
 	return p
 }
 
 // fromPort is a packet as a frame from the container.
-func (f frames) fromPort(p netfilter.Packet) netfilter.Packet {
+func (f frames) fromPort(p packet.Packet) packet.Packet {
 	p.Bridge, p.In, p.Out, p.SrcMAC, p.DstMAC = f.bridge, f.port, "", f.mac, f.hostMAC
 	return p
 }
@@ -55,13 +56,13 @@ const broadcastMAC = "ff:ff:ff:ff:ff:ff"
 // neighbor asks for the container's hardware address, by ARP or IPv6's neighbor discovery.
 // The exchange is evaluated also where the neighbor table still has the answer: the entry
 // expires.
-func (t *tracer) neighbor(f frames, p netfilter.Packet) {
+func (t *tracer) neighbor(f frames, p packet.Packet) {
 	before := len(t.obstacles)
-	if p.Family == netfilter.IPv6 {
+	if p.Family == packet.IPv6 {
 		t.discovery(f)
 	} else {
 		asks := t.asks(f, p)
-		question := netfilter.Packet{Family: netfilter.ARP, ARPOp: 1, Src: asks, Dst: f.inside, Mark: netfilter.NoMark}
+		question := packet.Packet{Family: packet.ARP, ARPOp: 1, Src: asks, Dst: f.inside, Mark: packet.NoMark}
 		question = f.toPort(question)
 		question.DstMAC = broadcastMAC
 		t.hop("bridge "+f.bridge, "ARP: who has %s, asks %s", f.inside, asks)
@@ -69,7 +70,7 @@ func (t *tracer) neighbor(f frames, p netfilter.Packet) {
 		routed.Bridge, routed.Out = "", f.bridge
 		t.hook(netfilter.Output, Neighbors, &routed)
 		t.frame(netfilter.Output, Neighbors, question)
-		answer := f.fromPort(netfilter.Packet{Family: netfilter.ARP, ARPOp: 2, Src: f.inside, Dst: asks, Mark: netfilter.NoMark})
+		answer := f.fromPort(packet.Packet{Family: packet.ARP, ARPOp: 2, Src: f.inside, Dst: asks, Mark: packet.NoMark})
 		t.frame(netfilter.Brouting, Neighbors, answer)
 		t.frame(netfilter.Input, Neighbors, answer)
 		answer.Bridge, answer.In = "", f.bridge
@@ -93,7 +94,7 @@ func (t *tracer) neighbor(f frames, p netfilter.Packet) {
 // asks is the address with which the docker host asks for the container's hardware address: the
 // one that the packet comes from if that is the docker host's own and arp_announce is 0, as it is
 // by default; else the bridge's (net/ipv4/arp.c).
-func (t *tracer) asks(f frames, p netfilter.Packet) netip.Addr {
+func (t *tracer) asks(f frames, p packet.Packet) netip.Addr {
 	for _, link := range []string{"all", f.bridge} {
 		if t.Sysctl["net.ipv4.conf."+link+".arp_announce"] != "" {
 			return f.gateway
@@ -107,8 +108,8 @@ func (t *tracer) asks(f frames, p netfilter.Packet) netip.Addr {
 
 // discovery is a neighbor solicitation and its advertisement, which pass ip6tables, too.
 func (t *tracer) discovery(f frames) {
-	question := netfilter.Packet{Family: netfilter.IPv6, Proto: netfilter.ICMPv6, ICMP: [2]int{135}, TTL: 255, Src: f.gateway, Dst: solicited(f.inside), Out: f.bridge,
-		Mark: netfilter.NoMark, Conn: netfilter.Conn{State: netfilter.Untracked, Mark: netfilter.NoMark}}
+	question := packet.Packet{Family: packet.IPv6, Proto: packet.ICMPv6, ICMP: [2]int{135}, TTL: 255, Src: f.gateway, Dst: solicited(f.inside), Out: f.bridge,
+		Mark: packet.NoMark, Conn: packet.Conn{State: packet.Untracked, Mark: packet.NoMark}}
 	t.hop("bridge "+f.bridge, "neighbor discovery: who has %s, asks %s", f.inside, f.gateway)
 	t.hook(netfilter.Output, Neighbors, &question)
 	t.hook(netfilter.Postrouting, Neighbors, &question)
@@ -135,7 +136,7 @@ func solicited(a netip.Addr) netip.Addr {
 
 // frame sends a frame through the chains of a bridge's hook and those that belong to it:
 // before a frame comes in there is prerouting, behind one that leaves postrouting.
-func (t *tracer) frame(hook netfilter.Hook, layer Layer, p netfilter.Packet) {
+func (t *tracer) frame(hook netfilter.Hook, layer Layer, p packet.Packet) {
 	if hook == netfilter.Input || hook == netfilter.Forward {
 		t.hook(netfilter.Prerouting, layer, &p)
 	}

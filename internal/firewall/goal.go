@@ -9,7 +9,7 @@ import (
 	"strings"
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfacts"
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfilter"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfilter/packet"
 )
 
 // TargetError is a target or an origin that is not there. Known has the names that are;
@@ -36,9 +36,9 @@ type goal struct {
 
 func (g goal) proto() int {
 	if g.udp {
-		return netfilter.UDP
+		return packet.UDP
 	}
-	return netfilter.TCP
+	return packet.TCP
 }
 
 // request is a target as the user wrote it.

@@ -17,6 +17,7 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/rulesets"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfacts"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfilter"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfilter/packet"
 )
 
 // The evaluator against the kernel: random rulesets are loaded into a router between two
@@ -81,7 +82,7 @@ func (l *lane) packet(r *rand.Rand, tables []*netfilter.Table, from filter, befo
 	if r.IntN(3) == 0 {
 		dst = l.world.Router
 	}
-	p := t.newPacket("in0", netip.MustParseAddr(l.world.Client), netip.MustParseAddr(dst), []int{netfilter.TCP, netfilter.UDP}[r.IntN(2)], rulesets.Ports[r.IntN(len(rulesets.Ports))])
+	p := t.newPacket("in0", netip.MustParseAddr(l.world.Client), netip.MustParseAddr(dst), []int{packet.TCP, packet.UDP}[r.IntN(2)], rulesets.Ports[r.IntN(len(rulesets.Ports))])
 	l.number(&p)
 	p.SrcMAC, p.DstMAC = laneMACs[0], laneMACs[1]
 	t.received(p)
@@ -90,12 +91,12 @@ func (l *lane) packet(r *rand.Rand, tables []*netfilter.Table, from filter, befo
 
 func (l *lane) tracer(f *netfacts.Facts) *tracer {
 	t := &tracer{Facts: f, target: &f.Containers[0], skip: map[netfilter.Place]bool{}}
-	t.env = f.Env(netfilter.IPv4)
+	t.env = f.Env(packet.IPv4)
 	return t
 }
 
 // number gives a packet a source port of its own.
-func (l *lane) number(p *netfilter.Packet) {
+func (l *lane) number(p *packet.Packet) {
 	l.port++
 	if l.port > 60000 {
 		l.port = 20000
@@ -106,7 +107,7 @@ func (l *lane) number(p *netfilter.Packet) {
 }
 
 // destination is where a packet ends by its way: an address after all translations.
-func destination(t *tracer, p netfilter.Packet) netip.Addr {
+func destination(t *tracer, p packet.Packet) netip.Addr {
 	to := p.Dst
 	for _, h := range t.path {
 		if strings.HasPrefix(h.At, "container ") || strings.HasPrefix(h.At, "docker-proxy") {
@@ -159,7 +160,7 @@ func decisions(t *tracer) (decided []netfilter.Place, blocked bool) {
 
 // check sends a packet whose way has been evaluated, and compares what the kernel counts with what
 // is said to decide.
-func (l *lane) check(t *tracer, from netns.NS, p netfilter.Packet, count func() counters, before counters, text string, s *score) counters {
+func (l *lane) check(t *tracer, from netns.NS, p packet.Packet, count func() counters, before counters, text string, s *score) counters {
 	s.packets++
 	decided, blocked := decisions(t)
 	l.emit(from, p, uint32(s.packets))

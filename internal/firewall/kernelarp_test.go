@@ -22,6 +22,7 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/rulesets"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfacts"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfilter"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfilter/packet"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfilter/saved"
 )
 
@@ -46,7 +47,7 @@ func openTap(n netns.NS, link string) (t tap, err error) {
 }
 
 // arpFrame is a frame as it is on the wire; mark tells it from others.
-func arpFrame(p netfilter.Packet, mark uint32) []byte {
+func arpFrame(p packet.Packet, mark uint32) []byte {
 	src, _ := net.ParseMAC(p.SrcMAC)
 	dst, _ := net.ParseMAC(p.DstMAC)
 	b := append(append([]byte{}, dst...), src...)
@@ -117,7 +118,7 @@ func TestKernelARP(t *testing.T) {
 		s.rulesets++
 		for range 5 {
 			s.packets++
-			p := netfilter.Packet{Family: netfilter.ARP, Bridge: "br0", ARPOp: 1 + r.IntN(2), Mark: netfilter.NoMark,
+			p := packet.Packet{Family: packet.ARP, Bridge: "br0", ARPOp: 1 + r.IntN(2), Mark: packet.NoMark,
 				Src: netip.MustParseAddr([]string{w.Addrs[0], w.Own, "10.9.9.9"}[r.IntN(3)]), Dst: netip.MustParseAddr([]string{w.Addrs[1], w.Own}[r.IntN(2)])}
 			hook, from, to := netfilter.Forward, taps[0], taps[1]
 			p.In, p.Out, p.SrcMAC, p.DstMAC = "vea", "veb", w.MACs[0], w.MACs[1]
@@ -128,7 +129,7 @@ func TestKernelARP(t *testing.T) {
 				hook, from, p.In, p.SrcMAC = netfilter.Output, taps[2], "", own
 			}
 			f := &netfacts.Facts{Tables: tables}
-			tr := &tracer{Facts: f, env: f.Env(netfilter.IPv4), skip: map[netfilter.Place]bool{}}
+			tr := &tracer{Facts: f, env: f.Env(packet.IPv4), skip: map[netfilter.Place]bool{}}
 			tr.frame(hook, Neighbors, p)
 			mark := uint32(s.packets)
 			l.must(unix.Sendto(from.fd, arpFrame(p, mark), 0, &unix.SockaddrLinklayer{Ifindex: from.link, Halen: 6}))

@@ -14,6 +14,7 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/rulesets"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfilter"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfilter/nft"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfilter/packet"
 )
 
 // nftOnly is a ruleset for nft as it is.
@@ -55,9 +56,9 @@ func TestKernelARPFamily(t *testing.T) {
 		s.packets++
 		tr := l.tracer(l.facts(tables))
 		server := netip.MustParseAddr(l.world.Server)
-		tr.neighbor(frames{bridge: "out0", hostMAC: laneMACs[2], mac: laneMACs[3], gateway: netip.MustParseAddr(gateway), inside: server}, netfilter.Packet{Family: netfilter.IPv4})
+		tr.neighbor(frames{bridge: "out0", hostMAC: laneMACs[2], mac: laneMACs[3], gateway: netip.MustParseAddr(gateway), inside: server}, packet.Packet{Family: packet.IPv4})
 		_ = l.router.IP(context.Background(), "neigh del "+l.world.Server+" dev out0")
-		p := tr.newPacket("", netip.MustParseAddr(gateway), server, netfilter.UDP, 9999)
+		p := tr.newPacket("", netip.MustParseAddr(gateway), server, packet.UDP, 9999)
 		l.emit(l.router, p, uint32(s.packets))
 		blocked := len(tr.obstacles) > 0
 		if blocked {

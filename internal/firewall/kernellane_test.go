@@ -20,7 +20,7 @@ import (
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/netns"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/rulesets"
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfilter"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfilter/packet"
 )
 
 // lane is client, router and server.
@@ -107,7 +107,7 @@ func laneOf(t *testing.T, network rulesets.Network, v6 bool) *lane {
 	}
 	l.run(l.router, withConntrack, "nft", "-f", "-")
 	for _, n := range []netns.NS{l.client, l.router, l.server} {
-		for _, proto := range []int{netfilter.TCP, netfilter.UDP, l.icmp()} {
+		for _, proto := range []int{packet.TCP, packet.UDP, l.icmp()} {
 			l.arrive = append(l.arrive, l.socket(n, proto))
 		}
 	}
@@ -138,9 +138,9 @@ func (l *lane) side(end netns.NS, link, mac, routerMAC string, router []netip.Pr
 
 func (l *lane) icmp() int {
 	if l.v6 {
-		return netfilter.ICMPv6
+		return packet.ICMPv6
 	}
-	return netfilter.ICMP
+	return packet.ICMP
 }
 
 // socket opens a raw socket inside a namespace.
@@ -173,29 +173,29 @@ func sockaddr(a netip.Addr) unix.Sockaddr {
 // segment is the header of a first packet, with its checksum: conntrack looks at it. id is in
 // what no translation of addresses changes.
 func segment(proto int, src, dst netip.AddrPort, id uint32) []byte {
-	b := make([]byte, map[int]int{netfilter.TCP: 20}[proto], 20)
+	b := make([]byte, map[int]int{packet.TCP: 20}[proto], 20)
 	at := 6
 	switch proto {
-	case netfilter.TCP:
+	case packet.TCP:
 		binary.BigEndian.PutUint32(b[4:], id)
-		b[12], b[13], at = 5<<4, byte(netfilter.SYN), 16
+		b[12], b[13], at = 5<<4, byte(packet.SYN), 16
 		binary.BigEndian.PutUint16(b[14:], 1024)
-	case netfilter.UDP:
+	case packet.UDP:
 		b = binary.BigEndian.AppendUint32(append(b, 0, 0, 0, 0, 0, 12, 0, 0), id)
-	case netfilter.ICMP:
+	case packet.ICMP:
 		b, at = binary.BigEndian.AppendUint32(append(b, 8, 0, 0, 0, 0, 1, 0, 1), id), 2
-	case netfilter.ICMPv6:
+	case packet.ICMPv6:
 		b, at = binary.BigEndian.AppendUint32(append(b, 128, 0, 0, 0, 0, 1, 0, 1), id), 2
 	}
 	sum := uint32(0)
 	parts := [][]byte{b}
-	if proto == netfilter.TCP || proto == netfilter.UDP {
+	if proto == packet.TCP || proto == packet.UDP {
 		binary.BigEndian.PutUint16(b, src.Port())
 		binary.BigEndian.PutUint16(b[2:], dst.Port())
 	} else {
 		binary.BigEndian.PutUint16(b[4:], src.Port())
 	}
-	if proto != netfilter.ICMP {
+	if proto != packet.ICMP {
 		sum, parts = uint32(proto+len(b)), [][]byte{src.Addr().AsSlice(), dst.Addr().AsSlice(), b}
 	}
 	for _, part := range parts {
@@ -211,7 +211,7 @@ func segment(proto int, src, dst netip.AddrPort, id uint32) []byte {
 }
 
 // emit sends a packet from one of the namespaces.
-func (l *lane) emit(from netns.NS, p netfilter.Packet, id uint32) {
+func (l *lane) emit(from netns.NS, p packet.Packet, id uint32) {
 	key := sender{from, p.Proto, p.Src}
 	fd, ok := l.senders[key]
 	if !ok {

@@ -18,6 +18,7 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/rulesets"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfacts"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfilter"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfilter/packet"
 )
 
 // TestKernelPrograms compares what real programs write: ufw, firewalld, fail2ban, libvirt, Docker,
@@ -160,7 +161,7 @@ func (l *lane) shots(recorded rulesets.Recording) []shot {
 				if len(dst) == 0 || s == d && from != l.router {
 					continue
 				}
-				for _, proto := range []int{netfilter.TCP, netfilter.UDP} {
+				for _, proto := range []int{packet.TCP, packet.UDP} {
 					for _, port := range ports {
 						all = append(all, shot{from, in, s, d, proto, port})
 					}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfacts"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfilter"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfilter/packet"
 )
 
 // Origins of packets.
@@ -134,7 +135,7 @@ func (t *tracer) origin(from string) (link string, src netip.Addr, err error) {
 		return r.Link, a, nil
 	}
 	public := ""
-	for _, family := range []netfilter.Family{netfilter.IPv4, netfilter.IPv6} {
+	for _, family := range []packet.Family{packet.IPv4, packet.IPv6} {
 		if public = t.Public(family); public == "" {
 			continue
 		}
@@ -222,11 +223,11 @@ func (t *tracer) fromContainer(g goal, name string) error {
 // across sends a packet from one port of a bridge to another.
 func (t *tracer) across(client *netfacts.Container, a, b netfacts.Address, bridge string, g goal) {
 	from, to := t.portOn(client, bridge), t.portOn(g.container, bridge)
-	forth := func(p netfilter.Packet) netfilter.Packet {
+	forth := func(p packet.Packet) packet.Packet {
 		p.Bridge, p.In, p.Out, p.SrcMAC, p.DstMAC = bridge, from, to, a.MAC, b.MAC
 		return p
 	}
-	back := func(p netfilter.Packet) netfilter.Packet {
+	back := func(p packet.Packet) packet.Packet {
 		p.Bridge, p.In, p.Out, p.SrcMAC, p.DstMAC = bridge, to, from, b.MAC, a.MAC
 		return p
 	}
@@ -234,11 +235,11 @@ func (t *tracer) across(client *netfacts.Container, a, b netfacts.Address, bridg
 	if port == 0 && len(g.container.Listeners) > 0 {
 		port = g.container.Listeners[0].Port
 	}
-	question := forth(netfilter.Packet{Family: netfilter.ARP, ARPOp: 1, Src: a.Addr, Dst: b.Addr, Mark: netfilter.NoMark})
+	question := forth(packet.Packet{Family: packet.ARP, ARPOp: 1, Src: a.Addr, Dst: b.Addr, Mark: packet.NoMark})
 	question.DstMAC = broadcastMAC
 	t.hop("bridge "+bridge, "ARP: who has %s, asks %s", b.Addr, a.Addr)
 	t.frame(netfilter.Forward, Neighbors, question)
-	t.frame(netfilter.Forward, Neighbors, back(netfilter.Packet{Family: netfilter.ARP, ARPOp: 2, Src: b.Addr, Dst: a.Addr, Mark: netfilter.NoMark}))
+	t.frame(netfilter.Forward, Neighbors, back(packet.Packet{Family: packet.ARP, ARPOp: 2, Src: b.Addr, Dst: a.Addr, Mark: packet.NoMark}))
 	p := t.newPacket(bridge, a.Addr, b.Addr, g.proto(), port)
 	t.hop("bridge "+bridge, "%s", describe(&p))
 	t.bridgedIP(p, forth, bridge)
@@ -248,7 +249,7 @@ func (t *tracer) across(client *netfacts.Container, a, b netfacts.Address, bridg
 
 // bridgedIP sends a packet across a bridge: through ebtables, and where br_netfilter is on
 // through iptables as well.
-func (t *tracer) bridgedIP(p netfilter.Packet, frame func(netfilter.Packet) netfilter.Packet, bridge string) {
+func (t *tracer) bridgedIP(p packet.Packet, frame func(packet.Packet) packet.Packet, bridge string) {
 	t.frame(netfilter.Forward, L3, frame(p))
 	if !t.BridgeFilter(p.Family) {
 		return

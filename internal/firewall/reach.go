@@ -9,6 +9,7 @@ import (
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfacts"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfilter"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfilter/packet"
 )
 
 // Verdict is whether a packet gets to the container.
@@ -44,9 +45,8 @@ func Reach(f *netfacts.Facts, target, from string) (*Answer, error) {
 	}
 	a := &Answer{Target: target, From: from, Obstacles: []Obstacle{}, Doubts: []Doubt{}, Path: []Hop{}, Notes: []string{}}
 	for _, g := range goals {
-		family := netfilter.IPv4
 		t := &tracer{Facts: f, target: g.container, skip: map[netfilter.Place]bool{}}
-		t.env = f.Env(family)
+		t.env = f.Env(packet.IPv4)
 		if err := t.start(g, from); err != nil {
 			return nil, err
 		}

@@ -10,6 +10,7 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfacts"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfacts/writer"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfilter"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfilter/packet"
 )
 
 // Layer is what an obstacle is part of.
@@ -60,7 +61,7 @@ type Doubt struct {
 type tracer struct {
 	*netfacts.Facts
 	target    *netfacts.Container
-	env       *netfilter.Env
+	env       *packet.Env
 	skip      map[netfilter.Place]bool
 	obstacles []Obstacle
 	path      []Hop
@@ -104,14 +105,14 @@ func (t *tracer) doubt(p netfilter.Place, why string) {
 
 // chains are the base chains of a packet's family at a hook, in the order in which they are
 // called.
-func (t *tracer) chains(hook netfilter.Hook, p *netfilter.Packet) []*netfilter.Chain {
+func (t *tracer) chains(hook netfilter.Hook, p *packet.Packet) []*netfilter.Chain {
 	families := []string{string(p.Family), "inet"}
 	switch {
 	case hook == netfilter.Ingress || hook == netfilter.Egress:
 		families = []string{"netdev", "inet"}
 	case p.Bridge != "":
 		families = []string{"bridge"}
-	case p.Family == netfilter.ARP:
+	case p.Family == packet.ARP:
 		families = []string{"arp"}
 	}
 	var all []*netfilter.Chain
@@ -138,7 +139,7 @@ func (t *tracer) chains(hook netfilter.Hook, p *netfilter.Packet) []*netfilter.C
 
 // mayHave reports whether a chain belongs to the packet's interface, or it is not known to which
 // one it belongs.
-func mayHave(c *netfilter.Chain, hook netfilter.Hook, p *netfilter.Packet) bool {
+func mayHave(c *netfilter.Chain, hook netfilter.Hook, p *packet.Packet) bool {
 	link := p.In
 	switch hook {
 	case netfilter.Ingress:
@@ -161,8 +162,8 @@ const maxObstacles = 64
 
 // hook sends the packet through all chains of a hook, and through those of the interface where it
 // comes in just before or goes out just behind.
-func (t *tracer) hook(hook netfilter.Hook, layer Layer, p *netfilter.Packet) {
-	arp := p.Family == netfilter.ARP && p.Bridge == ""
+func (t *tracer) hook(hook netfilter.Hook, layer Layer, p *packet.Packet) {
+	arp := p.Family == packet.ARP && p.Bridge == ""
 	if p.In != "" && (hook == netfilter.Prerouting || arp && hook == netfilter.Input) {
 		t.pass(netfilter.Ingress, layer, p)
 	}
@@ -173,21 +174,21 @@ func (t *tracer) hook(hook netfilter.Hook, layer Layer, p *netfilter.Packet) {
 }
 
 // pass sends the packet through all chains of a hook, and changes it as they do.
-func (t *tracer) pass(hook netfilter.Hook, layer Layer, p *netfilter.Packet) {
-	side := netfilter.Destination
+func (t *tracer) pass(hook netfilter.Hook, layer Layer, p *packet.Packet) {
+	side := packet.Destination
 	if hook == netfilter.Postrouting || hook == netfilter.Input {
-		side = netfilter.Source
+		side = packet.Source
 	}
 	for _, c := range t.chains(hook, p) {
-		if c.Type == netfilter.NATType && (p.Conn.State != netfilter.New || p.Conn.Bound[side]) {
+		if c.Type == netfilter.NATType && (p.Conn.State != packet.New || p.Conn.Bound[side]) {
 			continue // translated by conntrack, without a look at the rules
 		}
 		seen := *p
 		early := c.Priority < conntrackPriority && p.Bridge == "" && (hook == netfilter.Prerouting || hook == netfilter.Output)
 		if early || hook == netfilter.Ingress {
-			seen.Conn.State = netfilter.Invalid
+			seen.Conn.State = packet.Invalid
 		}
-		if hook == netfilter.Egress && p.Bridge == "" && p.Family != netfilter.ARP {
+		if hook == netfilter.Egress && p.Bridge == "" && p.Family != packet.ARP {
 			seen.SrcMAC, seen.DstMAC = "", "" // it has a new header
 			if l := t.Link(p.Out); l != nil {
 				seen.SrcMAC = l.MAC
@@ -199,7 +200,7 @@ func (t *tracer) pass(hook netfilter.Hook, layer Layer, p *netfilter.Packet) {
 		}
 		way := t.through(c, layer, seen)
 		p.Mark, p.Conn.Mark = way.Packet.Mark, way.Packet.Conn.Mark
-		if way.Packet.Conn.State == netfilter.Untracked || way.Packet.Conn.State == "" {
+		if way.Packet.Conn.State == packet.Untracked || way.Packet.Conn.State == "" {
 			p.Conn.State = way.Packet.Conn.State
 		}
 		if c.Type == netfilter.NATType {
@@ -212,7 +213,7 @@ func (t *tracer) pass(hook netfilter.Hook, layer Layer, p *netfilter.Packet) {
 }
 
 // somewhere sends the packet through a chain of which it is not known to what interface it belongs.
-func (t *tracer) somewhere(c *netfilter.Chain, p netfilter.Packet) {
+func (t *tracer) somewhere(c *netfilter.Chain, p packet.Packet) {
 	way := netfilter.Through(c, p, t.env, t.skip)
 	for _, e := range way.Endings {
 		if e.Verdict != netfilter.Accept {
@@ -222,7 +223,7 @@ func (t *tracer) somewhere(c *netfilter.Chain, p netfilter.Packet) {
 }
 
 // through sends the packet through one chain, again and again, until nothing drops it.
-func (t *tracer) through(c *netfilter.Chain, layer Layer, p netfilter.Packet) *netfilter.Passage {
+func (t *tracer) through(c *netfilter.Chain, layer Layer, p packet.Packet) *netfilter.Passage {
 	var way *netfilter.Passage
 	for range maxObstacles {
 		way = netfilter.Through(c, p, t.env, t.skip)
@@ -265,7 +266,7 @@ func (t *tracer) through(c *netfilter.Chain, layer Layer, p netfilter.Packet) *n
 func hookName(c *netfilter.Chain) string { return c.Table.Name + " " + c.Name }
 
 // translate does what a nat chain has decided.
-func (t *tracer) translate(p *netfilter.Packet, way *netfilter.Passage) {
+func (t *tracer) translate(p *packet.Packet, way *netfilter.Passage) {
 	var nats []*netfilter.Translation
 	for _, e := range way.Endings {
 		if !slices.ContainsFunc(nats, func(n *netfilter.Translation) bool { return n == e.NAT || n != nil && e.NAT != nil && *n == *e.NAT }) {
@@ -285,7 +286,7 @@ func (t *tracer) translate(p *netfilter.Packet, way *netfilter.Passage) {
 	before := *p
 	addr, port := &p.Dst, &p.DstPort
 	link := p.In
-	if n.Side == netfilter.Source {
+	if n.Side == packet.Source {
 		addr, port, link = &p.Src, &p.SrcPort, p.Out
 	}
 	if n.Own {
@@ -298,7 +299,7 @@ func (t *tracer) translate(p *netfilter.Packet, way *netfilter.Passage) {
 	}
 	p.Conn.Bound[n.Side] = true
 	// The kernel calls a connection translated only if its addresses changed.
-	if n.Side == netfilter.Source {
+	if n.Side == packet.Source {
 		p.Conn.SNAT = before.Src != p.Src || before.SrcPort != p.SrcPort
 		p.Conn.Answer.Dst = netip.AddrPortFrom(p.Src, uint16(p.SrcPort))
 		t.decided(way, "source becomes %s by %s", p.Src, way.Endings[0].Place)
@@ -313,9 +314,9 @@ func (t *tracer) translate(p *netfilter.Packet, way *netfilter.Passage) {
 func (t *tracer) local(a netip.Addr) bool { return t.env.AddrType(a, "") == "LOCAL" }
 
 // forwarding is the sysctl that lets packets through.
-func (t *tracer) forwarding(p *netfilter.Packet) {
+func (t *tracer) forwarding(p *packet.Packet) {
 	name := "net.ipv4.ip_forward"
-	if p.Family == netfilter.IPv6 {
+	if p.Family == packet.IPv6 {
 		name = "net.ipv6.conf.all.forwarding"
 	}
 	if t.Sysctl[name] == "0" {
@@ -324,7 +325,7 @@ func (t *tracer) forwarding(p *netfilter.Packet) {
 }
 
 // way is the route of a packet; nil, and an obstacle, where there is none.
-func (t *tracer) way(p *netfilter.Packet) *netfacts.Route {
+func (t *tracer) way(p *packet.Packet) *netfacts.Route {
 	r, doubt := t.Way(p.Src, p.Dst, p.In)
 	if doubt != "" {
 		t.doubt(netfilter.Place{Text: doubt}, "it may choose another route")
@@ -344,7 +345,7 @@ func endpoint(a netip.Addr, port int) string {
 }
 
 // describe is a packet for people.
-func describe(p *netfilter.Packet) string {
-	protocol := map[int]string{netfilter.TCP: "tcp", netfilter.UDP: "udp", netfilter.ICMP: "icmp", netfilter.ICMPv6: "icmpv6"}[p.Proto]
+func describe(p *packet.Packet) string {
+	protocol := map[int]string{packet.TCP: "tcp", packet.UDP: "udp", packet.ICMP: "icmp", packet.ICMPv6: "icmpv6"}[p.Proto]
 	return strings.TrimSpace(fmt.Sprintf("%s %s -> %s", protocol, endpoint(p.Src, p.SrcPort), endpoint(p.Dst, p.DstPort)))
 }

@@ -6,11 +6,12 @@ import (
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfacts"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfilter"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfilter/packet"
 )
 
 // received sends a packet from outside the docker host, or from one of its bridges, through
 // it, the answer back, and the connection's next packet.
-func (t *tracer) received(p netfilter.Packet) {
+func (t *tracer) received(p packet.Packet) {
 	first := p
 	t.hop("in by "+p.In, "%s", describe(&p))
 	t.hook(netfilter.Prerouting, L3, &p)
@@ -48,19 +49,19 @@ func (t *tracer) received(p netfilter.Packet) {
 }
 
 // following is a packet of a connection that has been answered, in the direction of the first.
-func following(first netfilter.Packet, c netfilter.Conn) netfilter.Packet {
+func following(first packet.Packet, c packet.Conn) packet.Packet {
 	p := first
-	if p.Conn = c; c.State == netfilter.New {
-		p.Conn.State = netfilter.Established
+	if p.Conn = c; c.State == packet.New {
+		p.Conn.State = packet.Established
 	}
-	if p.Proto == netfilter.TCP {
-		p.Flags = netfilter.ACK
+	if p.Proto == packet.TCP {
+		p.Flags = packet.ACK
 	}
 	return p
 }
 
 // answer is the first part of an answer's way: from the bridge to where it is routed.
-func (t *tracer) answer(back *netfilter.Packet) {
+func (t *tracer) answer(back *packet.Packet) {
 	t.hook(netfilter.Prerouting, L3, back)
 	if back.Conn.SNAT {
 		back.Dst, back.DstPort = back.Conn.Orig.Src.Addr(), int(back.Conn.Orig.Src.Port())
@@ -68,7 +69,7 @@ func (t *tracer) answer(back *netfilter.Packet) {
 }
 
 // toHost sends a packet to a socket of the docker host: docker-proxy's.
-func (t *tracer) toHost(p netfilter.Packet) {
+func (t *tracer) toHost(p packet.Packet) {
 	t.hook(netfilter.Input, L3, &p)
 	if !t.proxied(p) {
 		return
@@ -85,10 +86,10 @@ func (t *tracer) toHost(p netfilter.Packet) {
 }
 
 // proxied reports whether docker-proxy takes the packet.
-func (t *tracer) proxied(p netfilter.Packet) bool {
+func (t *tracer) proxied(p packet.Packet) bool {
 	listens := slices.ContainsFunc(t.Listeners, func(l netfacts.Listener) bool {
 		a := l.Addr.Unmap()
-		return l.UDP == (p.Proto == netfilter.UDP) && l.Port == p.DstPort && (a == p.Dst || a.IsUnspecified() && (a.Is6() || p.Dst.Is4()))
+		return l.UDP == (p.Proto == packet.UDP) && l.Port == p.DstPort && (a == p.Dst || a.IsUnspecified() && (a.Is6() || p.Dst.Is4()))
 	})
 	if !listens {
 		t.blocked(InDocker, "no DNAT rule is for %s, and no docker-proxy listens there", describe(&p))
@@ -102,15 +103,15 @@ func (t *tracer) proxied(p netfilter.Packet) bool {
 }
 
 // publishes reports whether the port that the packet is for is one of the container's.
-func publishes(c *netfacts.Container, p netfilter.Packet) bool {
-	return slices.ContainsFunc(c.Published, func(o netfacts.Published) bool { return o.HostPort == p.DstPort && o.UDP == (p.Proto == netfilter.UDP) })
+func publishes(c *netfacts.Container, p packet.Packet) bool {
+	return slices.ContainsFunc(c.Published, func(o netfacts.Published) bool { return o.HostPort == p.DstPort && o.UDP == (p.Proto == packet.UDP) })
 }
 
 // fromProxy is docker-proxy's own connection to the container: to its address of the client's
 // family, or to its IPv4 address where it has no IPv6.
-func (t *tracer) fromProxy(p netfilter.Packet) {
+func (t *tracer) fromProxy(p packet.Packet) {
 	for _, o := range t.target.Published {
-		if o.HostPort != p.DstPort || o.UDP != (p.Proto == netfilter.UDP) {
+		if o.HostPort != p.DstPort || o.UDP != (p.Proto == packet.UDP) {
 			continue
 		}
 		for _, four := range []bool{p.Dst.Is4(), true} {
@@ -124,7 +125,7 @@ func (t *tracer) fromProxy(p netfilter.Packet) {
 }
 
 // sent sends a packet of the docker host's own, and the answer back.
-func (t *tracer) sent(p netfilter.Packet) {
+func (t *tracer) sent(p packet.Packet) {
 	r := t.way(&p)
 	if r == nil {
 		return
@@ -184,7 +185,7 @@ func (t *tracer) sourceFor(r *netfacts.Route, dst netip.Addr) netip.Addr {
 
 // toContainer hands a packet over to the bridge that it leaves by, and returns the answer;
 // ok is false where none can come.
-func (t *tracer) toContainer(p netfilter.Packet) (back netfilter.Packet, ok bool) {
+func (t *tracer) toContainer(p packet.Packet) (back packet.Packet, ok bool) {
 	c := t.Owner(p.Dst)
 	network := t.NetworkOf(p.Out)
 	switch {
@@ -213,10 +214,10 @@ func (t *tracer) toContainer(p netfilter.Packet) (back netfilter.Packet, ok bool
 }
 
 // inside looks for what listens in the container.
-func (t *tracer) inside(c *netfacts.Container, p netfilter.Packet) {
-	ok, loopback := c.Listens(p.Proto == netfilter.UDP, p.Dst, p.DstPort)
+func (t *tracer) inside(c *netfacts.Container, p packet.Packet) {
+	ok, loopback := c.Listens(p.Proto == packet.UDP, p.Dst, p.DstPort)
 	protocol := "tcp"
-	if p.Proto == netfilter.UDP {
+	if p.Proto == packet.UDP {
 		protocol = "udp"
 	}
 	switch {
@@ -229,34 +230,31 @@ func (t *tracer) inside(c *netfacts.Container, p netfilter.Packet) {
 }
 
 // reply is the answer to a packet, which comes back by the interface in.
-func reply(p netfilter.Packet, in string) netfilter.Packet {
+func reply(p packet.Packet, in string) packet.Packet {
 	back := p
 	back.Src, back.Dst, back.SrcPort, back.DstPort = p.Dst, p.Src, p.DstPort, p.SrcPort
 	back.In, back.Out = in, ""
-	back.Flags = netfilter.SYN | netfilter.ACK
+	back.Flags = packet.SYN | packet.ACK
 	back.SrcMAC, back.DstMAC = "", ""
-	back.Mark = netfilter.NoMark
+	back.Mark = packet.NoMark
 	back.Conn.Reply = true
-	if p.Conn.State == netfilter.New {
-		back.Conn.State = netfilter.Established
+	if p.Conn.State == packet.New {
+		back.Conn.State = packet.Established
 	}
 	return back
 }
 
 // newPacket is the first packet of a connection.
-func (t *tracer) newPacket(in string, src, dst netip.Addr, proto, port int) netfilter.Packet {
-	p := netfilter.Packet{
-		Family: netfilter.IPv4, In: in, Src: src, Dst: dst, Proto: proto, SrcPort: clientPort, DstPort: port, Mark: netfilter.NoMark,
+func (t *tracer) newPacket(in string, src, dst netip.Addr, proto, port int) packet.Packet {
+	p := packet.Packet{
+		Family: packet.FamilyOf(dst), In: in, Src: src, Dst: dst, Proto: proto, SrcPort: clientPort, DstPort: port, Mark: packet.NoMark,
 	}
-	if dst.Is6() {
-		p.Family = netfilter.IPv6
+	if proto == packet.TCP {
+		p.Flags = packet.SYN
 	}
-	if proto == netfilter.TCP {
-		p.Flags = netfilter.SYN
-	}
-	p.Conn = netfilter.Conn{State: netfilter.New, Mark: netfilter.NoMark}
-	p.Conn.Orig = netfilter.Tuple{Src: netip.AddrPortFrom(src, clientPort), Dst: netip.AddrPortFrom(dst, uint16(port))}
-	p.Conn.Answer = netfilter.Tuple{Src: p.Conn.Orig.Dst, Dst: p.Conn.Orig.Src}
+	p.Conn = packet.Conn{State: packet.New, Mark: packet.NoMark}
+	p.Conn.Orig = packet.Tuple{Src: netip.AddrPortFrom(src, clientPort), Dst: netip.AddrPortFrom(dst, uint16(port))}
+	p.Conn.Answer = packet.Tuple{Src: p.Conn.Orig.Dst, Dst: p.Conn.Orig.Src}
 	return p
 }
 

@@ -5,7 +5,7 @@ import (
 	"context"
 	"slices"
 
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/changes"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/changes/laptopchange"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/engine"
 	dockercontext "github.com/docker-vpn-helper/docker-vpn-helper/internal/layers/context"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/layers/daemon"
@@ -43,7 +43,7 @@ func Of(k target.Kind) []engine.Layer {
 // published ports if ports on was used. Other machines are asked nothing for it.
 func For(ctx context.Context, t *target.Target) []engine.Layer {
 	all := Of(t.Kind)
-	if t.Kind != target.Machine || !changes.PortsServiceInstalled(ctx, t) {
+	if t.Kind != target.Machine || !laptopchange.PortsServiceInstalled(ctx, t) {
 		return all
 	}
 	l := ports.Layer()

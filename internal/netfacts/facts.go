@@ -14,6 +14,7 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfacts/writer"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfilter"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfilter/packet"
 )
 
 //go:embed facts.sh
@@ -25,7 +26,7 @@ const DefaultSocket = "/var/run/docker.sock"
 // Facts are everything on a docker host that decides about a packet to a container.
 type Facts struct {
 	Tables []*netfilter.Table
-	Sets   map[string]*netfilter.Set
+	Sets   map[string]*packet.Set
 	// Unread are the rulesets that are there and could not be read, and why.
 	Unread []string
 
@@ -107,8 +108,8 @@ func parse(a dockerhost.Answer) (*Facts, error) {
 		return nil, err
 	}
 	f.Links = parseLinks(a.Lines("links"), a.Lines("addresses"))
-	f.Routes = append(parseRoutes(a.Lines("routes4"), netfilter.IPv4), parseRoutes(a.Lines("routes6"), netfilter.IPv6)...)
-	f.Rules = append(parsePolicyRules(a.Lines("rules4"), netfilter.IPv4), parsePolicyRules(a.Lines("rules6"), netfilter.IPv6)...)
+	f.Routes = append(parseRoutes(a.Lines("routes4"), packet.IPv4), parseRoutes(a.Lines("routes6"), packet.IPv6)...)
+	f.Rules = append(parsePolicyRules(a.Lines("rules4"), packet.IPv4), parsePolicyRules(a.Lines("rules6"), packet.IPv6)...)
 	f.Neighbors = parseNeighbors(append(a.Lines("neighbors4"), a.Lines("neighbors6")...))
 	for _, line := range append(a.Lines("sysctl"), a.Lines("announce")...) {
 		if path, value, ok := strings.Cut(line, ":"); ok {

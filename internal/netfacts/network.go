@@ -7,7 +7,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfilter"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfilter/packet"
 )
 
 // parseLinks reads `ip -o link` and `ip -o addr`. A name "eth0@if5" is that of eth0.
@@ -77,7 +77,7 @@ type Route struct {
 var routeTypes = []string{"unicast", "local", "broadcast", "multicast", "anycast", "unreachable", "blackhole", "prohibit", "throw", "nat"}
 
 // parseRoutes reads `ip route show table all`.
-func parseRoutes(lines []string, family netfilter.Family) []Route {
+func parseRoutes(lines []string, family packet.Family) []Route {
 	var all []Route
 	for _, line := range lines {
 		fields := strings.Fields(line)
@@ -96,7 +96,7 @@ func parseRoutes(lines []string, family netfilter.Family) []Route {
 		}
 		if fields[0] == "default" {
 			r.Dst = netip.PrefixFrom(netip.IPv4Unspecified(), 0)
-			if family == netfilter.IPv6 {
+			if family == packet.IPv6 {
 				r.Dst = netip.PrefixFrom(netip.IPv6Unspecified(), 0)
 			}
 		} else {
@@ -129,7 +129,7 @@ func (r *Route) options(fields []string) {
 
 // PolicyRule is a line of `ip rule`. Selectors that are not read are in Other.
 type PolicyRule struct {
-	Family   netfilter.Family
+	Family   packet.Family
 	From     netip.Prefix // the zero value stands for all
 	To       netip.Prefix
 	Link     string // incoming
@@ -138,7 +138,7 @@ type PolicyRule struct {
 	Other    string // "fwmark 0x1"
 }
 
-func parsePolicyRules(lines []string, family netfilter.Family) []PolicyRule {
+func parsePolicyRules(lines []string, family packet.Family) []PolicyRule {
 	var all []PolicyRule
 	for _, line := range lines {
 		_, text, ok := strings.Cut(line, ":")

@@ -5,15 +5,12 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfilter"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfilter/packet"
 )
 
 // Way is the route of a packet; doubt is a policy rule that might choose another one.
 func (f *Facts) Way(src, dst netip.Addr, in string) (best *Route, doubt string) {
-	family := netfilter.IPv6
-	if dst.Is4() {
-		family = netfilter.IPv4
-	}
+	family := packet.FamilyOf(dst)
 	rules := slices.DeleteFunc(slices.Clone(f.Rules), func(r PolicyRule) bool { return r.Family != family })
 	if len(rules) == 0 {
 		rules = []PolicyRule{{Table: "local", Suppress: -1}, {Table: "main", Suppress: -1}, {Table: "default", Suppress: -1}}
@@ -70,8 +67,8 @@ var (
 )
 
 // Outside is an address that stands for any client outside.
-func Outside(family netfilter.Family) netip.Addr {
-	if family == netfilter.IPv6 {
+func Outside(family packet.Family) netip.Addr {
+	if family == packet.IPv6 {
 		return outside6
 	}
 	return outside4
@@ -79,7 +76,7 @@ func Outside(family netfilter.Family) netip.Addr {
 
 // Public is the interface by which the docker host reaches the outside, in one family; "" where
 // there is none.
-func (f *Facts) Public(family netfilter.Family) (link string) {
+func (f *Facts) Public(family packet.Family) (link string) {
 	r, _ := f.Way(netip.Addr{}, Outside(family), "")
 	if r == nil || r.Type != "unicast" {
 		return ""
@@ -88,16 +85,16 @@ func (f *Facts) Public(family netfilter.Family) (link string) {
 }
 
 // Env is what rules may ask about the docker host.
-func (f *Facts) Env(family netfilter.Family) *netfilter.Env {
-	e := &netfilter.Env{Sets: f.Sets, BridgeFilter: f.BridgeFilter(family), RouteBack: f.routeBack}
+func (f *Facts) Env(family packet.Family) *packet.Env {
+	e := &packet.Env{Sets: f.Sets, BridgeFilter: f.BridgeFilter(family), RouteBack: f.routeBack}
 	for _, l := range f.Links {
-		e.Links = append(e.Links, netfilter.Link{Name: l.Name, Addrs: l.Addresses})
+		e.Links = append(e.Links, packet.Link{Name: l.Name, Addrs: l.Addresses})
 	}
 	return e
 }
 
 // routeBack is the interface by which an answer to a packet would leave.
-func (f *Facts) routeBack(p *netfilter.Packet) (link string, sure bool) {
+func (f *Facts) routeBack(p *packet.Packet) (link string, sure bool) {
 	r, doubt := f.Way(p.Dst, p.Src, "")
 	if r == nil || r.Type != "unicast" {
 		return "", doubt == ""
@@ -106,9 +103,9 @@ func (f *Facts) routeBack(p *netfilter.Packet) (link string, sure bool) {
 }
 
 // BridgeFilter reports whether frames on bridges pass iptables, too.
-func (f *Facts) BridgeFilter(family netfilter.Family) bool {
+func (f *Facts) BridgeFilter(family packet.Family) bool {
 	name := "net.bridge.bridge-nf-call-iptables"
-	if family == netfilter.IPv6 {
+	if family == packet.IPv6 {
 		name = "net.bridge.bridge-nf-call-ip6tables"
 	}
 	return f.Sysctl[name] == "1"

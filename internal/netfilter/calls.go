@@ -1,6 +1,10 @@
 package netfilter
 
-import "slices"
+import (
+	"slices"
+
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfilter/match"
+)
 
 // Callers are the rules of chain from whose calls may lead to chain to, directly or through
 // other chains.
@@ -33,11 +37,11 @@ func (t *Table) leads(from, to string, seen map[string]bool) bool {
 
 // Ends reports whether the chain ends with the rule for every packet.
 func (r *Rule) Ends() bool {
-	every := !slices.ContainsFunc(r.Matches, func(m Match) bool { return !isComment(m) })
+	every := !slices.ContainsFunc(r.Matches, func(m match.Match) bool { return !isComment(m) })
 	return every && r.Target.Verdict != Continue
 }
 
-func isComment(m Match) bool {
-	_, is := m.(Comment)
+func isComment(m match.Match) bool {
+	_, is := m.(match.Comment)
 	return is
 }

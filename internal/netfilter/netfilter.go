@@ -1,5 +1,6 @@
 // Package netfilter has the rulesets of Linux's packet filters as values, and evaluates which rule
-// decides about a packet. Packages saved and nft read rulesets. All are pure: they ask nothing and
+// decides about a packet. Package packet has what they decide about,
+// match their conditions; packages saved and nft read rulesets. All are pure: they ask nothing and
 // change nothing.
 //
 // Evaluation is three-valued. A match that depends on what is not known, such as a rate
@@ -7,7 +8,11 @@
 // both end alike.
 package netfilter
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfilter/match"
+)
 
 // Tool is the program that a ruleset is written with.
 type Tool string
@@ -101,7 +106,7 @@ type Rule struct {
 	Chain   *Chain
 	Number  int    // in its chain, from 1
 	Text    string // as the tool prints it, without the chain
-	Matches []Match
+	Matches []match.Match
 	Target  Target
 	// Note is why the target cannot be evaluated, where it cannot.
 	Note string

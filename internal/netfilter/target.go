@@ -1,6 +1,10 @@
 package netfilter
 
-import "net/netip"
+import (
+	"net/netip"
+
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfilter/packet"
+)
 
 // Verdict is what becomes of a packet.
 type Verdict int
@@ -33,7 +37,7 @@ type Target struct {
 
 // Translation is a new address for the packets of a connection.
 type Translation struct {
-	Side Side
+	Side packet.Side
 	// To is the new address and port. What is not set stays as it is; with Own it is an
 	// address of the interface.
 	To  netip.AddrPort
@@ -42,7 +46,7 @@ type Translation struct {
 
 // Change changes a packet.
 type Change interface {
-	Apply(p *Packet)
+	Apply(p *packet.Packet)
 }
 
 // SetMark changes bits of the packet's mark, or of its connection's if it has one.
@@ -51,13 +55,12 @@ type SetMark struct {
 	Value, Mask uint32
 }
 
-// Apply implements Change.
-func (c SetMark) Apply(p *Packet) {
+func (c SetMark) Apply(p *packet.Packet) {
 	switch {
 	case !c.Connection:
-		p.Mark = p.Mark.set(c.Value, c.Mask)
-	case !untracked(p):
-		p.Conn.Mark = p.Conn.Mark.set(c.Value, c.Mask)
+		p.Mark = p.Mark.Set(c.Value, c.Mask)
+	case !p.Untracked():
+		p.Conn.Mark = p.Conn.Mark.Set(c.Value, c.Mask)
 	}
 }
 
@@ -68,9 +71,8 @@ type CopyMark struct {
 	From, Set uint32 // masks of what is read and of what is overwritten
 }
 
-// Apply implements Change.
-func (c CopyMark) Apply(p *Packet) {
-	if untracked(p) {
+func (c CopyMark) Apply(p *packet.Packet) {
+	if p.Untracked() {
 		return
 	}
 	from, to := p.Conn.Mark, &p.Mark
@@ -85,11 +87,9 @@ func (c CopyMark) Apply(p *Packet) {
 // SpoilMark is a change of a mark that cannot be followed.
 type SpoilMark struct{}
 
-// Apply implements Change.
-func (SpoilMark) Apply(p *Packet) { p.Mark.Known, p.Conn.Mark.Known = 0, 0 }
+func (SpoilMark) Apply(p *packet.Packet) { p.Mark.Known, p.Conn.Mark.Known = 0, 0 }
 
 // Untrack takes the packet out of conntrack's sight.
 type Untrack struct{}
 
-// Apply implements Change.
-func (Untrack) Apply(p *Packet) { p.Conn.State = Untracked }
+func (Untrack) Apply(p *packet.Packet) { p.Conn.State = packet.Untracked }

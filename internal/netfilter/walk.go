@@ -1,6 +1,10 @@
 package netfilter
 
-import "slices"
+import (
+	"slices"
+
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfilter/packet"
+)
 
 const (
 	// maxSteps bounds how many rules are looked at for one packet at one hook. Chains that
@@ -27,7 +31,7 @@ type Passage struct {
 	// Doubts are the rules that may or may not match, and made a difference.
 	Doubts []*Rule
 	// Packet is the packet behind the chain, with its marks.
-	Packet Packet
+	Packet packet.Packet
 }
 
 // Verdict is the passage's verdict if all endings agree, else Unsure.
@@ -43,7 +47,7 @@ func (p *Passage) Verdict() Verdict {
 
 // Through sends a packet through a base chain. Rules and chains' policies in skip are as if they
 // were not there: a policy then accepts.
-func Through(c *Chain, p Packet, e *Env, skip map[Place]bool) *Passage {
+func Through(c *Chain, p packet.Packet, e *packet.Env, skip map[Place]bool) *Passage {
 	w := &walk{packet: p, env: e, skip: skip, passage: &Passage{Chain: c}}
 	if w.chain(c, 0, true) {
 		w.end(Ending{Verdict: c.Policy, Place: c.place()})
@@ -56,8 +60,8 @@ func Through(c *Chain, p Packet, e *Env, skip map[Place]bool) *Passage {
 }
 
 type walk struct {
-	packet  Packet
-	env     *Env
+	packet  packet.Packet
+	env     *packet.Env
 	skip    map[Place]bool
 	passage *Passage
 	steps   int
@@ -86,17 +90,17 @@ func (w *walk) chain(c *Chain, depth int, sure bool) (back bool) {
 			return false
 		}
 		holds := w.holds(r)
-		if holds == No {
+		if holds == packet.No {
 			continue
 		}
 		before := len(w.passage.Endings)
-		stops, returns := w.fire(r, depth, sure && holds == Yes)
-		if holds == Maybe && (returns || len(w.passage.Endings) > before) {
+		stops, returns := w.fire(r, depth, sure && holds == packet.Yes)
+		if holds == packet.Maybe && (returns || len(w.passage.Endings) > before) {
 			w.doubt(r)
 		}
 		back = back || returns
 		sure = sure && !returns
-		if stops && holds == Yes {
+		if stops && holds == packet.Yes {
 			return back
 		}
 	}
@@ -153,16 +157,16 @@ func (w *walk) change(c Change, sure bool) {
 }
 
 // holds is whether all matches of a rule hold.
-func (w *walk) holds(r *Rule) Truth {
-	all := Yes
+func (w *walk) holds(r *Rule) packet.Truth {
+	all := packet.Yes
 	for _, m := range r.Matches {
 		all = min(all, m.Holds(&w.packet, w.env))
-		if all == No {
-			return No
+		if all == packet.No {
+			return packet.No
 		}
 	}
 	if w.skip[r.Place()] {
-		return No
+		return packet.No
 	}
 	return all
 }

@@ -4,9 +4,8 @@ import (
 	"context"
 	"crypto/x509"
 	"errors"
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/endpoint"
-
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/certs"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/endpoint"
 )
 
 // Certificate is a certificate, or why it could not be read.

@@ -20,6 +20,7 @@ import (
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/certs"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/changes"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/changes/hostchange"
 	computer "github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/journal"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/await"
@@ -202,7 +203,7 @@ func (k *torture) journaled() []string {
 			}
 		}
 		for _, e := range entries {
-			if c, ok := e.Change.(*changes.Reissue); ok {
+			if c, ok := e.Change.(*hostchange.Reissue); ok {
 				for _, text := range [][]byte{c.New, c.HostOld, c.StoreOld} {
 					if block, _ := pem.Decode(text); block != nil {
 						found = append(found, string(block.Bytes))

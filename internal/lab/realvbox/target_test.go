@@ -7,7 +7,7 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/changes"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/changes/vmchange"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/journal"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/laptop"
@@ -39,7 +39,7 @@ func (b *box) target() world {
 }
 
 // addRule is the change that the layer forward plans for the VM.
-func (w world) addRule() *changes.AddRule {
+func (w world) addRule() *vmchange.AddRule {
 	w.box.Helper()
 	vm, err := w.VM.Info(w.box.Context())
 	w.box.must(err)
@@ -47,7 +47,7 @@ func (w world) addRule() *changes.AddRule {
 	if !ok {
 		w.box.Fatal("no NIC is attached to NAT")
 	}
-	return &changes.AddRule{VM: vm.Name, UUID: vm.UUID, Slot: slot, Port: store.DefaultEnginePort}
+	return &vmchange.AddRule{VM: vm.Name, UUID: vm.UUID, Slot: slot, Port: store.DefaultEnginePort}
 }
 
 // fixed adds the rule as a run of fix does that found the VM running: with a journal.

@@ -6,7 +6,7 @@ import (
 	"context"
 	"slices"
 
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/changes"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/changes/laptopchange"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/dockercli"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/engine"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/hint"
@@ -106,10 +106,10 @@ func (s State) Changes() []engine.Change {
 		return nil
 	}
 	if !s.Exists || s.Endpoint != s.Want || !s.Holds {
-		plan = append(plan, &changes.SetContext{Machine: s.Machine, Name: s.Name, Endpoint: s.Want, Dir: s.Dir, Config: s.Config})
+		plan = append(plan, &laptopchange.SetContext{Machine: s.Machine, Name: s.Name, Endpoint: s.Want, Dir: s.Dir, Config: s.Config})
 	}
 	if s.Wish.Use && s.Current != s.Name {
-		plan = append(plan, &changes.UseContext{Name: s.Name, Config: s.Config})
+		plan = append(plan, &laptopchange.UseContext{Name: s.Name, Config: s.Config})
 	}
 	return plan
 }

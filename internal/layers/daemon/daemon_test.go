@@ -5,7 +5,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/changes"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/changes/hostchange"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/endpoint"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/engine"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/hint"
@@ -61,8 +61,8 @@ func TestChanges(t *testing.T) {
 		want  []engine.Change
 	}{
 		"healthy":                      {State{}, nil},
-		"endpoint_is_not_recorded":     {State{RecordPath: "/store/record", Record: "text"}, []engine.Change{&changes.WriteRecord{Path: "/store/record", New: "text"}}},
-		"dockerd_does_not_run":         {State{Machine: "default", Down: true, Startable: true}, []engine.Change{&changes.StartDaemon{Machine: "default"}}},
+		"endpoint_is_not_recorded":     {State{RecordPath: "/store/record", Record: "text"}, []engine.Change{&hostchange.WriteRecord{Path: "/store/record", New: "text"}}},
+		"dockerd_does_not_run":         {State{Machine: "default", Down: true, Startable: true}, []engine.Change{&hostchange.StartDaemon{Machine: "default"}}},
 		"nothing_there_starts_dockerd": {State{Down: true}, nil},
 	} {
 		t.Run(name, func(t *testing.T) {

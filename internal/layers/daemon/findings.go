@@ -3,7 +3,7 @@ package daemon
 import (
 	"fmt"
 
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/changes"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/changes/hostchange"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/dockercli"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/endpoint"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/engine"
@@ -105,9 +105,9 @@ func (s State) other(at string) engine.Finding {
 func (s State) Changes() []engine.Change {
 	switch {
 	case s.Down && s.Startable:
-		return []engine.Change{&changes.StartDaemon{Machine: s.Machine}}
+		return []engine.Change{&hostchange.StartDaemon{Machine: s.Machine}}
 	case s.Record != "":
-		return []engine.Change{&changes.WriteRecord{Path: s.RecordPath, New: s.Record}}
+		return []engine.Change{&hostchange.WriteRecord{Path: s.RecordPath, New: s.Record}}
 	}
 	return nil
 }

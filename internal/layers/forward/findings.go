@@ -3,7 +3,7 @@ package forward
 import (
 	"strconv"
 
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/changes"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/changes/vmchange"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/engine"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/hint"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/vbox"
@@ -95,5 +95,5 @@ func (s State) Changes() []engine.Change {
 	if s.Port == 0 {
 		return nil
 	}
-	return []engine.Change{&changes.AddRule{VM: s.VM, UUID: s.UUID, Slot: s.Slot, Port: s.Port, Demanded: s.Demanded, Guest: s.Guest, Old: s.Old}}
+	return []engine.Change{&vmchange.AddRule{VM: s.VM, UUID: s.UUID, Slot: s.Slot, Port: s.Port, Demanded: s.Demanded, Guest: s.Guest, Old: s.Old}}
 }

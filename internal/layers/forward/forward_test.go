@@ -7,7 +7,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/changes"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/changes/vmchange"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/engine"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/hint"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/routes"
@@ -23,7 +23,7 @@ func TestFindingsAndChanges(t *testing.T) {
 		change(&s)
 		return s
 	}
-	add := &changes.AddRule{VM: "default", UUID: "1111", Slot: 1, Port: 2377, Guest: 2376}
+	add := &vmchange.AddRule{VM: "default", UUID: "1111", Slot: 1, Port: 2377, Guest: 2376}
 	wanted, replacing := *add, *add
 	wanted.Demanded, replacing.Old = true, &ours
 	missing := engine.Finding{Code: "forward.rule-missing", Status: engine.Fail, Title: "no NAT rule for port 2376 of the VM", Hint: hint.Fix()}

@@ -7,7 +7,7 @@ import (
 	"net/netip"
 	"slices"
 
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/changes"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/changes/vmchange"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/dockermachine"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/engine"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
@@ -41,7 +41,7 @@ type State struct {
 	NoDriver  bool   `json:"no_driver"`
 	NoModules string `json:"no_modules,omitempty"`
 	// Adapters is the VM's own, which there cannot be without kernel modules.
-	Adapters []changes.HostOnly `json:"-"`
+	Adapters []vmchange.HostOnly `json:"-"`
 
 	// Missing reports that VirtualBox does not know the VM; Settings is its settings
 	// file if that is where docker-machine puts it, Unreadable the UUID of a VM
@@ -228,18 +228,18 @@ func (s *State) virtualBox(ctx context.Context, t *target.Target, vm vbox.VM) {
 		s.NoModules = m.NoRestart
 	}
 	if addr := t.VM.LaptopAddr(); onAdapter && nic.HostOnly != "" && addr.IsValid() {
-		s.Adapters = []changes.HostOnly{{Name: nic.HostOnly, Addr: addr}}
+		s.Adapters = []vmchange.HostOnly{{Name: nic.HostOnly, Addr: addr}}
 	}
 }
 
 func (s State) Changes() []engine.Change {
-	if !s.VirtualBox || s.Missing || s.Unfinished || s.ConfigErr != "" || s.VM == vbox.Running || !changes.Startable(s.VM) ||
+	if !s.VirtualBox || s.Missing || s.Unfinished || s.ConfigErr != "" || s.VM == vbox.Running || !vmchange.Startable(s.VM) ||
 		s.OldAdapter || s.AppleSilicon || s.NoDriver && s.NoModules != "" {
 		return nil
 	}
-	start := &changes.StartVM{Machine: s.Name, From: s.VM}
+	start := &vmchange.StartVM{Machine: s.Name, From: s.VM}
 	if s.NoDriver {
-		return []engine.Change{&changes.RestartModules{Adapters: s.Adapters}, start}
+		return []engine.Change{&vmchange.RestartModules{Adapters: s.Adapters}, start}
 	}
 	return []engine.Change{start}
 }

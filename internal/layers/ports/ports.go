@@ -7,7 +7,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/changes"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/changes/laptopchange"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/engine"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/follow"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
@@ -64,7 +64,7 @@ func inspect(ctx context.Context, t *target.Target) (engine.State, error) {
 
 // look is one look at the containers and at what keeps their ports.
 func look(ctx context.Context, t *target.Target) State {
-	s := State{Here: t.Kind == target.Local, On: t.Kind != target.Local && changes.PortsServiceInstalled(ctx, t), Ports: []Port{}}
+	s := State{Here: t.Kind == target.Local, On: t.Kind != target.Local && laptopchange.PortsServiceInstalled(ctx, t), Ports: []Port{}}
 	containers, err := t.API().Containers(ctx)
 	if err != nil {
 		s.NoDocker = true

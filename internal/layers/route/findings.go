@@ -4,7 +4,7 @@ import (
 	"cmp"
 	"strings"
 
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/changes"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/changes/vmchange"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/engine"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/hint"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/laptop"
@@ -116,9 +116,9 @@ func (s State) Changes() []engine.Change {
 		return nil
 	}
 	j := s.judge()
-	restore := []engine.Change{&changes.RestoreRoute{OS: s.OS, Net: s.laptopAddr(), Adapter: j.Adapter}}
+	restore := []engine.Change{&vmchange.RestoreRoute{OS: s.OS, Net: s.laptopAddr(), Adapter: j.Adapter}}
 	configure := func(adapter string) []engine.Change {
-		return []engine.Change{&changes.ConfigureAdapter{Adapter: adapter, Addr: s.laptopAddr()}}
+		return []engine.Change{&vmchange.ConfigureAdapter{Adapter: adapter, Addr: s.laptopAddr()}}
 	}
 	switch {
 	case s.Recorded && (j.Verdict == routes.OK || j.Verdict == routes.NoAdapter):

@@ -9,7 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/certs"
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/changes"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/changes/hostchange"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/dockerhost"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/engine"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/hint"
@@ -118,10 +118,10 @@ func TestFindingsAboutCAAndClient(t *testing.T) {
 
 // A reissue is planned where it is due and where it can be done.
 func TestReissueIsPlanned(t *testing.T) {
-	reissue := &changes.Reissue{Machine: "default", Names: request.Names, Containers: []string{"web"}, StorePath: "/store/server.pem", Request: request}
+	reissue := &hostchange.Reissue{Machine: "default", Names: request.Names, Containers: []string{"web"}, StorePath: "/store/server.pem", Request: request}
 	unkept := *reissue
 	unkept.NotKept = "it is there twice"
-	list := &changes.AddSANs{Path: "/store/config.json", Machine: "default", Names: request.Names}
+	list := &hostchange.AddSANs{Path: "/store/config.json", Machine: "default", Names: request.Names}
 	with := func(change func(*State)) State {
 		s := State{Machine: "default", Served: served, Facts: host, Reissue: Reissue{Request: request, Containers: []string{"web"},
 			StorePath: "/store/server.pem", ConfigPath: "/store/config.json", Unlisted: request.Names}}
@@ -149,7 +149,7 @@ func TestReissueIsPlanned(t *testing.T) {
 		"nothing_restarts_dockerd":      {with(func(s *State) { s.Verdict, s.Facts = causes(over), &dockerhost.Facts{Root: true, Client: true} }), nil},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if diff := cmp.Diff(c.want, c.state.Changes(), cmpopts.IgnoreUnexported(changes.Reissue{}, changes.AddSANs{})); diff != "" {
+			if diff := cmp.Diff(c.want, c.state.Changes(), cmpopts.IgnoreUnexported(hostchange.Reissue{}, hostchange.AddSANs{})); diff != "" {
 				t.Error(diff)
 			}
 		})

@@ -8,7 +8,7 @@ import (
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/access"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/certs"
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/changes"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/changes/hostchange"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/endpoint"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/engine"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/hint"
@@ -58,7 +58,7 @@ func tryReissue(ctx context.Context, t *target.Target, s State, old *x509.Certif
 			r.Request.PublicKey = key
 		}
 	}
-	if _, err := changes.Sign(ctx, t, r.Request); err != nil {
+	if _, err := hostchange.Sign(ctx, t, r.Request); err != nil {
 		if !errors.As(err, &r.Refused) || !r.Refused.OfCA() {
 			r.Refused = &certs.Problem{Kind: certs.CAUnusable, Text: err.Error(), Err: err}
 		}
@@ -72,7 +72,7 @@ func tryReissue(ctx context.Context, t *target.Target, s State, old *x509.Certif
 	}
 	r.ConfigPath = t.Machine.ConfigPath()
 	var err error
-	if r.Unlisted, err = changes.UnlistedNames(ctx, t); err != nil {
+	if r.Unlisted, err = hostchange.UnlistedNames(ctx, t); err != nil {
 		r.NotEditable = err.Error()
 	}
 	return r
@@ -127,10 +127,10 @@ func (s State) Changes() []engine.Change {
 		return nil
 	}
 	r := s.Reissue
-	plan := []engine.Change{&changes.Reissue{Machine: s.Machine, Names: r.Request.Names, Containers: r.Containers, StorePath: r.StorePath,
+	plan := []engine.Change{&hostchange.Reissue{Machine: s.Machine, Names: r.Request.Names, Containers: r.Containers, StorePath: r.StorePath,
 		Request: r.Request, NotKept: r.NotEditable}}
 	if len(r.Unlisted) > 0 && r.NotEditable == "" {
-		plan = append(plan, &changes.AddSANs{Path: r.ConfigPath, Machine: s.Machine, Names: r.Unlisted})
+		plan = append(plan, &hostchange.AddSANs{Path: r.ConfigPath, Machine: s.Machine, Names: r.Unlisted})
 	}
 	return plan
 }

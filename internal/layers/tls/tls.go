@@ -12,7 +12,7 @@ import (
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/access"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/certs"
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/changes"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/changes/hostchange"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/dockerhost"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/endpoint"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/engine"
@@ -71,7 +71,7 @@ func Layer() engine.Layer {
 }
 
 func inspect(ctx context.Context, t *target.Target) (engine.State, error) {
-	s := State{Machine: t.Machine.Name, Requested: t.Reissue && !changes.Reissued(t)}
+	s := State{Machine: t.Machine.Name, Requested: t.Reissue && !hostchange.Reissued(t)}
 	target := t.Endpoints.Target(ctx)
 	s.Need, s.Want = t.Endpoints.CertNames(ctx, target)
 	if !t.Mode.IsQuick() {

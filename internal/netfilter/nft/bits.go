@@ -5,6 +5,8 @@ import (
 	"slices"
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfilter"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfilter/match"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfilter/packet"
 )
 
 // bits is a number that is computed from a mark or from TCP's flags: (base & and) ^ xor.
@@ -13,8 +15,8 @@ type bits struct {
 	and, xor uint32
 }
 
-var tcpFlags = map[string]netfilter.TCPFlags{
-	"fin": netfilter.FIN, "syn": netfilter.SYN, "rst": netfilter.RST, "psh": netfilter.PSH, "ack": netfilter.ACK, "urg": netfilter.URG,
+var tcpFlags = map[string]packet.TCPFlags{
+	"fin": packet.FIN, "syn": packet.SYN, "rst": packet.RST, "psh": packet.PSH, "ack": packet.ACK, "urg": packet.URG,
 }
 
 // bitsOf reads such an expression: a number, flags by their names, and operators on them.
@@ -73,7 +75,7 @@ func combined(sides []json.RawMessage, with func(bits, uint32) bits) (bits, bool
 }
 
 // bitMatch is a comparison of a mark or of TCP's flags; nil for all others.
-func bitMatch(op string, left, right json.RawMessage) netfilter.Match {
+func bitMatch(op string, left, right json.RawMessage) match.Match {
 	l, ok1 := bitsOf(left)
 	r, ok2 := bitsOf(right)
 	if !ok1 || !ok2 || l.base == "" || r.base != "" || l.xor != 0 || !slices.Contains([]string{"==", "!=", "in"}, op) {
@@ -81,22 +83,22 @@ func bitMatch(op string, left, right json.RawMessage) netfilter.Match {
 	}
 	mask, value := l.and, r.xor
 	any := op == "in" // one of the bits
-	var m netfilter.Match
+	var m match.Match
 	switch {
 	case l.base == "tcp flags" && any:
-		return netfilter.AllOf{netfilter.Protocol{Number: netfilter.TCP}, netfilter.Invert(true, netfilter.Flags{Mask: netfilter.TCPFlags(mask & value)})}
+		return match.AllOf{match.Protocol{Number: packet.TCP}, match.Invert(true, match.Flags{Mask: packet.TCPFlags(mask & value)})}
 	case l.base == "tcp flags":
-		m = netfilter.Flags{Mask: netfilter.TCPFlags(mask), Set: netfilter.TCPFlags(value)}
+		m = match.Flags{Mask: packet.TCPFlags(mask), Set: packet.TCPFlags(value)}
 	case any:
 		return nil
 	default:
-		m = netfilter.Mark{Connection: l.base == "ct mark", Value: value, Mask: mask}
+		m = match.Mark{Connection: l.base == "ct mark", Value: value, Mask: mask}
 	}
 	if op == "!=" {
-		m = netfilter.Invert(true, m)
+		m = match.Invert(true, m)
 	}
 	if l.base == "tcp flags" {
-		return netfilter.AllOf{netfilter.Protocol{Number: netfilter.TCP}, m}
+		return match.AllOf{match.Protocol{Number: packet.TCP}, m}
 	}
 	return m
 }

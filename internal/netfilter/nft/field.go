@@ -5,7 +5,8 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfilter"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfilter/match"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfilter/packet"
 )
 
 // expression reads the left side of a comparison, and returns its text.
@@ -39,7 +40,7 @@ func (s statements) expression(raw json.RawMessage) (field, string, bool) {
 		f, ok := fibField(e.FIB.Result, compact(e.FIB.Flags))
 		return f, "fib " + compact(e.FIB.Flags) + " " + e.FIB.Result, ok
 	case e.ExtHdr != nil: // no packet here has one
-		return func(*netfilter.Packet, *netfilter.Env) (value, bool, bool) { return hasNot() }, "exthdr " + e.ExtHdr.Name, true
+		return func(*packet.Packet, *packet.Env) (value, bool, bool) { return hasNot() }, "exthdr " + e.ExtHdr.Name, true
 	case e.Concat != nil:
 		return s.concat(e.Concat)
 	}
@@ -61,7 +62,7 @@ func (s statements) concat(parts []json.RawMessage) (field, string, bool) {
 		}
 		fields, texts = append(fields, f), append(texts, text)
 	}
-	return func(p *netfilter.Packet, e *netfilter.Env) (v value, ok, unknown bool) {
+	return func(p *packet.Packet, e *packet.Env) (v value, ok, unknown bool) {
 		for _, f := range fields {
 			one, has, maybe := f(p, e)
 			if maybe {
@@ -82,20 +83,20 @@ func cannotKnow() (value, bool, bool)     { return value{}, false, true }
 func name(s string) (value, bool, bool)   { return has(value{text: s}) }
 func number(n uint64) (value, bool, bool) { return has(value{number: n}) }
 
-var protocols = map[int]string{netfilter.TCP: "tcp", netfilter.UDP: "udp", netfilter.ICMP: "icmp", netfilter.ICMPv6: "ipv6-icmp"}
+var protocols = map[int]string{packet.TCP: "tcp", packet.UDP: "udp", packet.ICMP: "icmp", packet.ICMPv6: "ipv6-icmp"}
 
-func protocol(p *netfilter.Packet, _ *netfilter.Env) (value, bool, bool) {
-	if p.Family == netfilter.ARP {
+func protocol(p *packet.Packet, _ *packet.Env) (value, bool, bool) {
+	if p.Family == packet.ARP {
 		return hasNot()
 	}
 	v := value{text: protocols[p.Proto], number: uint64(p.Proto)}
-	if p.Proto == netfilter.ICMPv6 {
+	if p.Proto == packet.ICMPv6 {
 		v.list = []value{{text: "icmpv6"}}
 	}
 	return has(v)
 }
 
-func mark(b netfilter.Bits) (value, bool, bool) {
+func mark(b packet.Bits) (value, bool, bool) {
 	if b.Known != ^uint32(0) {
 		return cannotKnow()
 	}
@@ -104,18 +105,18 @@ func mark(b netfilter.Bits) (value, bool, bool) {
 
 var metaFields = map[string]field{
 	// A packet without an interface has one with an empty name (net/netfilter/nft_meta.c).
-	"iifname": func(p *netfilter.Packet, _ *netfilter.Env) (value, bool, bool) { return name(p.In) },
-	"oifname": func(p *netfilter.Packet, _ *netfilter.Env) (value, bool, bool) { return name(p.Out) },
-	"iif":     func(p *netfilter.Packet, _ *netfilter.Env) (value, bool, bool) { return name(p.In) },
-	"oif":     func(p *netfilter.Packet, _ *netfilter.Env) (value, bool, bool) { return name(p.Out) },
-	"ibrname": func(p *netfilter.Packet, _ *netfilter.Env) (value, bool, bool) { return bridgeName(p.Bridge) },
-	"obrname": func(p *netfilter.Packet, _ *netfilter.Env) (value, bool, bool) { return bridgeName(p.Bridge) },
+	"iifname": func(p *packet.Packet, _ *packet.Env) (value, bool, bool) { return name(p.In) },
+	"oifname": func(p *packet.Packet, _ *packet.Env) (value, bool, bool) { return name(p.Out) },
+	"iif":     func(p *packet.Packet, _ *packet.Env) (value, bool, bool) { return name(p.In) },
+	"oif":     func(p *packet.Packet, _ *packet.Env) (value, bool, bool) { return name(p.Out) },
+	"ibrname": func(p *packet.Packet, _ *packet.Env) (value, bool, bool) { return bridgeName(p.Bridge) },
+	"obrname": func(p *packet.Packet, _ *packet.Env) (value, bool, bool) { return bridgeName(p.Bridge) },
 	"l4proto": protocol,
-	"mark":    func(p *netfilter.Packet, _ *netfilter.Env) (value, bool, bool) { return mark(p.Mark) },
-	"nfproto": func(p *netfilter.Packet, _ *netfilter.Env) (value, bool, bool) {
-		return name(map[netfilter.Family]string{netfilter.IPv4: "ipv4", netfilter.IPv6: "ipv6"}[p.Family])
+	"mark":    func(p *packet.Packet, _ *packet.Env) (value, bool, bool) { return mark(p.Mark) },
+	"nfproto": func(p *packet.Packet, _ *packet.Env) (value, bool, bool) {
+		return name(map[packet.Family]string{packet.IPv4: "ipv4", packet.IPv6: "ipv6"}[p.Family])
 	},
-	"protocol": func(p *netfilter.Packet, _ *netfilter.Env) (value, bool, bool) { return name(string(p.Family)) },
+	"protocol": func(p *packet.Packet, _ *packet.Env) (value, bool, bool) { return name(string(p.Family)) },
 }
 
 func bridgeName(n string) (value, bool, bool) {
@@ -126,8 +127,8 @@ func bridgeName(n string) (value, bool, bool) {
 }
 
 // ofFamily is a field that only packets of one family have.
-func ofFamily(f netfilter.Family, get field) field {
-	return func(p *netfilter.Packet, e *netfilter.Env) (value, bool, bool) {
+func ofFamily(f packet.Family, get field) field {
+	return func(p *packet.Packet, e *packet.Env) (value, bool, bool) {
 		if p.Family != f {
 			return hasNot()
 		}
@@ -135,20 +136,20 @@ func ofFamily(f netfilter.Family, get field) field {
 	}
 }
 
-func source(p *netfilter.Packet, _ *netfilter.Env) (value, bool, bool) {
+func source(p *packet.Packet, _ *packet.Env) (value, bool, bool) {
 	return has(value{addr: p.Src})
 }
-func destination(p *netfilter.Packet, _ *netfilter.Env) (value, bool, bool) {
+func destination(p *packet.Packet, _ *packet.Env) (value, bool, bool) {
 	return has(value{addr: p.Dst})
 }
 
 // fixed is a field that is the same in all packets here.
-func fixed(f netfilter.Family, n uint64) field {
-	return ofFamily(f, func(*netfilter.Packet, *netfilter.Env) (value, bool, bool) { return number(n) })
+func fixed(f packet.Family, n uint64) field {
+	return ofFamily(f, func(*packet.Packet, *packet.Env) (value, bool, bool) { return number(n) })
 }
 
-func sourceMAC(p *netfilter.Packet, _ *netfilter.Env) (value, bool, bool) { return mac(p.SrcMAC) }
-func destinationMAC(p *netfilter.Packet, _ *netfilter.Env) (value, bool, bool) {
+func sourceMAC(p *packet.Packet, _ *packet.Env) (value, bool, bool) { return mac(p.SrcMAC) }
+func destinationMAC(p *packet.Packet, _ *packet.Env) (value, bool, bool) {
 	return mac(p.DstMAC)
 }
 
@@ -160,7 +161,7 @@ func mac(address string) (value, bool, bool) {
 }
 
 func port(proto int, destination bool) field {
-	return func(p *netfilter.Packet, _ *netfilter.Env) (value, bool, bool) {
+	return func(p *packet.Packet, _ *packet.Env) (value, bool, bool) {
 		if !p.HasPorts() || proto != 0 && p.Proto != proto {
 			return hasNot()
 		}
@@ -171,7 +172,7 @@ func port(proto int, destination bool) field {
 	}
 }
 
-func hops(p *netfilter.Packet, _ *netfilter.Env) (value, bool, bool) {
+func hops(p *packet.Packet, _ *packet.Env) (value, bool, bool) {
 	if p.TTL == 0 {
 		return cannotKnow()
 	}
@@ -182,7 +183,7 @@ func hops(p *netfilter.Packet, _ *netfilter.Env) (value, bool, bool) {
 var icmpNames = map[int]string{135: "nd-neighbor-solicit", 136: "nd-neighbor-advert", 8: "echo-request", 0: "echo-reply"}
 
 func icmp(proto, at int) field {
-	return func(p *netfilter.Packet, _ *netfilter.Env) (value, bool, bool) {
+	return func(p *packet.Packet, _ *packet.Env) (value, bool, bool) {
 		if p.Proto != proto {
 			return hasNot()
 		}
@@ -195,31 +196,31 @@ func icmp(proto, at int) field {
 }
 
 var payloadFields = map[string]field{
-	"ip saddr": ofFamily(netfilter.IPv4, source), "ip daddr": ofFamily(netfilter.IPv4, destination),
-	"ip6 saddr": ofFamily(netfilter.IPv6, source), "ip6 daddr": ofFamily(netfilter.IPv6, destination),
-	"ip protocol": ofFamily(netfilter.IPv4, protocol), "ip6 nexthdr": ofFamily(netfilter.IPv6, protocol),
-	"arp saddr ip": ofFamily(netfilter.ARP, source), "arp daddr ip": ofFamily(netfilter.ARP, destination),
-	"arp htype": fixed(netfilter.ARP, 1), "arp ptype": fixed(netfilter.ARP, 0x800), "arp hlen": fixed(netfilter.ARP, 6), "arp plen": fixed(netfilter.ARP, 4),
-	"arp saddr ether": ofFamily(netfilter.ARP, sourceMAC), "ether saddr": sourceMAC, "ether daddr": destinationMAC,
-	"tcp sport": port(netfilter.TCP, false), "tcp dport": port(netfilter.TCP, true),
-	"udp sport": port(netfilter.UDP, false), "udp dport": port(netfilter.UDP, true),
+	"ip saddr": ofFamily(packet.IPv4, source), "ip daddr": ofFamily(packet.IPv4, destination),
+	"ip6 saddr": ofFamily(packet.IPv6, source), "ip6 daddr": ofFamily(packet.IPv6, destination),
+	"ip protocol": ofFamily(packet.IPv4, protocol), "ip6 nexthdr": ofFamily(packet.IPv6, protocol),
+	"arp saddr ip": ofFamily(packet.ARP, source), "arp daddr ip": ofFamily(packet.ARP, destination),
+	"arp htype": fixed(packet.ARP, 1), "arp ptype": fixed(packet.ARP, 0x800), "arp hlen": fixed(packet.ARP, 6), "arp plen": fixed(packet.ARP, 4),
+	"arp saddr ether": ofFamily(packet.ARP, sourceMAC), "ether saddr": sourceMAC, "ether daddr": destinationMAC,
+	"tcp sport": port(packet.TCP, false), "tcp dport": port(packet.TCP, true),
+	"udp sport": port(packet.UDP, false), "udp dport": port(packet.UDP, true),
 	"th sport": port(0, false), "th dport": port(0, true),
-	"ether type": func(p *netfilter.Packet, _ *netfilter.Env) (value, bool, bool) { return name(string(p.Family)) },
-	"ip ttl":     ofFamily(netfilter.IPv4, hops), "ip6 hoplimit": ofFamily(netfilter.IPv6, hops),
-	"icmp type": icmp(netfilter.ICMP, 0), "icmp code": icmp(netfilter.ICMP, 1), "icmpv6 type": icmp(netfilter.ICMPv6, 0), "icmpv6 code": icmp(netfilter.ICMPv6, 1),
-	"ip frag-off": ofFamily(netfilter.IPv4, func(*netfilter.Packet, *netfilter.Env) (value, bool, bool) { return number(0) }),
-	"arp operation": ofFamily(netfilter.ARP, func(p *netfilter.Packet, _ *netfilter.Env) (value, bool, bool) {
+	"ether type": func(p *packet.Packet, _ *packet.Env) (value, bool, bool) { return name(string(p.Family)) },
+	"ip ttl":     ofFamily(packet.IPv4, hops), "ip6 hoplimit": ofFamily(packet.IPv6, hops),
+	"icmp type": icmp(packet.ICMP, 0), "icmp code": icmp(packet.ICMP, 1), "icmpv6 type": icmp(packet.ICMPv6, 0), "icmpv6 code": icmp(packet.ICMPv6, 1),
+	"ip frag-off": ofFamily(packet.IPv4, func(*packet.Packet, *packet.Env) (value, bool, bool) { return number(0) }),
+	"arp operation": ofFamily(packet.ARP, func(p *packet.Packet, _ *packet.Env) (value, bool, bool) {
 		return has(value{text: map[int]string{1: "request", 2: "reply"}[p.ARPOp], number: uint64(p.ARPOp)})
 	}),
 }
 
 // tracked is a field that only packets with a connection have.
-func tracked(get func(c *netfilter.Conn) (value, bool, bool)) field {
-	return func(p *netfilter.Packet, _ *netfilter.Env) (value, bool, bool) {
+func tracked(get func(c *packet.Conn) (value, bool, bool)) field {
+	return func(p *packet.Packet, _ *packet.Env) (value, bool, bool) {
 		switch p.Conn.State {
 		case "":
 			return cannotKnow()
-		case netfilter.Invalid, netfilter.Untracked:
+		case packet.Invalid, packet.Untracked:
 			return hasNot()
 		}
 		return get(&p.Conn)
@@ -227,37 +228,37 @@ func tracked(get func(c *netfilter.Conn) (value, bool, bool)) field {
 }
 
 var ctFields = map[string]field{
-	"state": func(p *netfilter.Packet, _ *netfilter.Env) (value, bool, bool) {
+	"state": func(p *packet.Packet, _ *packet.Env) (value, bool, bool) {
 		if p.Conn.State == "" {
 			return cannotKnow()
 		}
 		return name(strings.ToLower(string(p.Conn.State)))
 	},
-	"status": tracked(func(c *netfilter.Conn) (value, bool, bool) {
+	"status": tracked(func(c *packet.Conn) (value, bool, bool) {
 		v := value{text: "none"}
-		for text, is := range map[string]bool{"dnat": c.DNAT, "snat": c.SNAT, "seen-reply": c.State != netfilter.New, "confirmed": c.State != netfilter.New} {
+		for text, is := range map[string]bool{"dnat": c.DNAT, "snat": c.SNAT, "seen-reply": c.State != packet.New, "confirmed": c.State != packet.New} {
 			if is {
 				v.list = append(v.list, value{text: text})
 			}
 		}
 		return has(v)
 	}),
-	"direction": tracked(func(c *netfilter.Conn) (value, bool, bool) {
+	"direction": tracked(func(c *packet.Conn) (value, bool, bool) {
 		if c.Reply {
 			return has(value{text: "reply", number: 1})
 		}
 		return has(value{text: "original"})
 	}),
-	"mark":               tracked(func(c *netfilter.Conn) (value, bool, bool) { return mark(c.Mark) }),
-	"original proto-dst": tracked(func(c *netfilter.Conn) (value, bool, bool) { return number(uint64(c.Orig.Dst.Port())) }),
-	"original proto-src": tracked(func(c *netfilter.Conn) (value, bool, bool) { return number(uint64(c.Orig.Src.Port())) }),
+	"mark":               tracked(func(c *packet.Conn) (value, bool, bool) { return mark(c.Mark) }),
+	"original proto-dst": tracked(func(c *packet.Conn) (value, bool, bool) { return number(uint64(c.Orig.Dst.Port())) }),
+	"original proto-src": tracked(func(c *packet.Conn) (value, bool, bool) { return number(uint64(c.Orig.Src.Port())) }),
 	// Only with the family: nft 1.0.6 lists wrong numbers for a network without it.
-	"original ip daddr": tracked(func(c *netfilter.Conn) (value, bool, bool) { return has(value{addr: c.Orig.Dst.Addr()}) }),
-	"original ip saddr": tracked(func(c *netfilter.Conn) (value, bool, bool) { return has(value{addr: c.Orig.Src.Addr()}) }),
+	"original ip daddr": tracked(func(c *packet.Conn) (value, bool, bool) { return has(value{addr: c.Orig.Dst.Addr()}) }),
+	"original ip saddr": tracked(func(c *packet.Conn) (value, bool, bool) { return has(value{addr: c.Orig.Src.Addr()}) }),
 }
 
 // reversePath is the comparison "fib saddr . iif oif exists", or "missing"; nil for all others.
-func reversePath(op string, left, right json.RawMessage) netfilter.Match {
+func reversePath(op string, left, right json.RawMessage) match.Match {
 	var e struct {
 		FIB *struct {
 			Result string
@@ -271,7 +272,7 @@ func reversePath(op string, left, right json.RawMessage) netfilter.Match {
 	if !slices.Contains(e.FIB.Flags, "saddr") || slices.Contains(e.FIB.Flags, "oif") || e.FIB.Result != "oif" && e.FIB.Result != "oifname" {
 		return nil
 	}
-	return netfilter.Invert(exists == (op == "!="), netfilter.ReversePath{AnyLink: !slices.Contains(e.FIB.Flags, "iif")})
+	return match.Invert(exists == (op == "!="), match.ReversePath{AnyLink: !slices.Contains(e.FIB.Flags, "iif")})
 }
 
 // fibField is the type of an address in the routing table.
@@ -280,7 +281,7 @@ func fibField(result, flags string) (field, bool) {
 	if result != "type" || strings.Contains(flags, "mark") {
 		return nil, false
 	}
-	return func(p *netfilter.Packet, e *netfilter.Env) (value, bool, bool) {
+	return func(p *packet.Packet, e *packet.Env) (value, bool, bool) {
 		link, a := "", p.Src
 		switch {
 		case strings.Contains(flags, "iif"):

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfilter"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfilter/packet"
 )
 
 // ruleset wraps rules of one chain, "EXPR", in what nft prints around them.
@@ -22,14 +23,14 @@ func ruleset(exprs ...string) string {
 	return b.String()
 }
 
-func match(op, left, right string) string {
+func comparison(op, left, right string) string {
 	return `{"match":{"op":"` + op + `","left":` + left + `,"right":` + right + `}},{"accept":null}`
 }
 
 func TestExpressions(t *testing.T) {
-	p := netfilter.Packet{Family: netfilter.IPv4, In: "eth0", Out: "docker0", Proto: netfilter.TCP, Src: netip.MustParseAddr("192.0.2.1"), Dst: netip.MustParseAddr("172.17.0.2"), SrcPort: 5000, DstPort: 80,
-		Flags: netfilter.SYN, TTL: 63, Mark: netfilter.Bits{Value: 5, Known: ^uint32(0)}, Conn: netfilter.Conn{State: netfilter.New, DNAT: true, Mark: netfilter.NoMark,
-			Orig: netfilter.Tuple{Dst: netip.MustParseAddrPort("203.0.113.2:8080")}}}
+	p := packet.Packet{Family: packet.IPv4, In: "eth0", Out: "docker0", Proto: packet.TCP, Src: netip.MustParseAddr("192.0.2.1"), Dst: netip.MustParseAddr("172.17.0.2"), SrcPort: 5000, DstPort: 80,
+		Flags: packet.SYN, TTL: 63, Mark: packet.Bits{Value: 5, Known: ^uint32(0)}, Conn: packet.Conn{State: packet.New, DNAT: true, Mark: packet.NoMark,
+			Orig: packet.Tuple{Dst: netip.MustParseAddrPort("203.0.113.2:8080")}}}
 	const (
 		iif    = `{"meta":{"key":"iifname"}}`
 		dport  = `{"payload":{"protocol":"tcp","field":"dport"}}`
@@ -38,31 +39,31 @@ func TestExpressions(t *testing.T) {
 		flags  = `{"&":[{"payload":{"protocol":"tcp","field":"flags"}},["fin","syn","rst","ack"]]}`
 	)
 	for rule, want := range map[string]netfilter.Verdict{
-		match("==", iif, `"eth0"`):                                                                                  netfilter.Accept,
-		match("!=", iif, `"eth0"`):                                                                                  netfilter.Drop,
-		match("==", iif, `"eth*"`):                                                                                  netfilter.Accept,
-		match("==", iif, `"@s"`):                                                                                    netfilter.Accept,
-		match("==", iif, `{"set":["lo","br0"]}`):                                                                    netfilter.Drop,
-		match("==", dport, `80`):                                                                                    netfilter.Accept,
-		match("==", dport, `{"set":[22,{"range":[79,81]}]}`):                                                        netfilter.Accept,
-		match(">", dport, `80`):                                                                                     netfilter.Drop,
-		match("==", `{"payload":{"protocol":"udp","field":"dport"}}`, `80`):                                         netfilter.Drop,
-		match("!=", `{"payload":{"protocol":"udp","field":"dport"}}`, `80`):                                         netfilter.Drop,
-		match("==", saddr, `{"prefix":{"addr":"192.0.2.0","len":24}}`):                                              netfilter.Accept,
-		match("==", saddr, `{"range":["192.0.2.2","192.0.2.9"]}`):                                                   netfilter.Drop,
-		match("==", `{"payload":{"protocol":"ip6","field":"saddr"}}`, `"::1"`):                                      netfilter.Drop,
-		match("in", `{"ct":{"key":"state"}}`, `["established","related"]`):                                          netfilter.Drop,
-		match("==", `{"ct":{"key":"state"}}`, `{"set":["new","invalid"]}`):                                          netfilter.Accept,
-		match("in", status, `"dnat"`):                                                                               netfilter.Accept,
-		match("==", `{"ct":{"key":"proto-dst","dir":"original"}}`, `8080`):                                          netfilter.Accept,
-		match("==", `{"ct":{"key":"direction"}}`, `"reply"`):                                                        netfilter.Drop,
-		match("==", flags, `"syn"`):                                                                                 netfilter.Accept,
-		match("==", flags, `["syn","ack"]`):                                                                         netfilter.Drop,
-		match("==", `{"&":[{"meta":{"key":"mark"}},4]}`, `4`):                                                       netfilter.Accept,
-		match("==", `{"concat":[`+iif+`,`+dport+`]}`, `{"set":[{"concat":["eth0",80]}]}`):                           netfilter.Accept,
-		match("==", `{"socket":{"key":"cgroupv2"}}`, `"x"`):                                                         netfilter.Unsure,
-		match("==", `{"fib":{"result":"type","flags":"daddr"}}`, `"local"`):                                         netfilter.Drop,
-		match("==", `{"fib":{"result":"oif","flags":["saddr","iif"]}}`, `false`):                                    netfilter.Unsure,
+		comparison("==", iif, `"eth0"`):                                                                             netfilter.Accept,
+		comparison("!=", iif, `"eth0"`):                                                                             netfilter.Drop,
+		comparison("==", iif, `"eth*"`):                                                                             netfilter.Accept,
+		comparison("==", iif, `"@s"`):                                                                               netfilter.Accept,
+		comparison("==", iif, `{"set":["lo","br0"]}`):                                                               netfilter.Drop,
+		comparison("==", dport, `80`):                                                                               netfilter.Accept,
+		comparison("==", dport, `{"set":[22,{"range":[79,81]}]}`):                                                   netfilter.Accept,
+		comparison(">", dport, `80`):                                                                                netfilter.Drop,
+		comparison("==", `{"payload":{"protocol":"udp","field":"dport"}}`, `80`):                                    netfilter.Drop,
+		comparison("!=", `{"payload":{"protocol":"udp","field":"dport"}}`, `80`):                                    netfilter.Drop,
+		comparison("==", saddr, `{"prefix":{"addr":"192.0.2.0","len":24}}`):                                         netfilter.Accept,
+		comparison("==", saddr, `{"range":["192.0.2.2","192.0.2.9"]}`):                                              netfilter.Drop,
+		comparison("==", `{"payload":{"protocol":"ip6","field":"saddr"}}`, `"::1"`):                                 netfilter.Drop,
+		comparison("in", `{"ct":{"key":"state"}}`, `["established","related"]`):                                     netfilter.Drop,
+		comparison("==", `{"ct":{"key":"state"}}`, `{"set":["new","invalid"]}`):                                     netfilter.Accept,
+		comparison("in", status, `"dnat"`):                                                                          netfilter.Accept,
+		comparison("==", `{"ct":{"key":"proto-dst","dir":"original"}}`, `8080`):                                     netfilter.Accept,
+		comparison("==", `{"ct":{"key":"direction"}}`, `"reply"`):                                                   netfilter.Drop,
+		comparison("==", flags, `"syn"`):                                                                            netfilter.Accept,
+		comparison("==", flags, `["syn","ack"]`):                                                                    netfilter.Drop,
+		comparison("==", `{"&":[{"meta":{"key":"mark"}},4]}`, `4`):                                                  netfilter.Accept,
+		comparison("==", `{"concat":[`+iif+`,`+dport+`]}`, `{"set":[{"concat":["eth0",80]}]}`):                      netfilter.Accept,
+		comparison("==", `{"socket":{"key":"cgroupv2"}}`, `"x"`):                                                    netfilter.Unsure,
+		comparison("==", `{"fib":{"result":"type","flags":"daddr"}}`, `"local"`):                                    netfilter.Drop,
+		comparison("==", `{"fib":{"result":"oif","flags":["saddr","iif"]}}`, `false`):                               netfilter.Unsure,
 		`{"jump":{"target":"other"}}`:                                                                               netfilter.Accept,
 		`{"jump":{"target":"missing"}}`:                                                                             netfilter.Unsure,
 		`{"vmap":{"key":` + iif + `,"data":{"set":[["eth1",{"drop":null}],["eth0",{"jump":{"target":"other"}}]]}}}`: netfilter.Accept,
@@ -76,7 +77,7 @@ func TestExpressions(t *testing.T) {
 			t.Errorf("%s: %v", rule, err)
 			continue
 		}
-		way := netfilter.Through(all[0].Chain("c"), p, &netfilter.Env{}, nil)
+		way := netfilter.Through(all[0].Chain("c"), p, &packet.Env{}, nil)
 		if got := way.Verdict(); got != want {
 			t.Errorf("%s\ngot %v, want %v: %v", rule, got, want, way.Endings)
 		}
@@ -94,12 +95,12 @@ func TestMarks(t *testing.T) {
 		{set(meta, ct), "3"},
 		{set(ct, meta) + `]}},{"rule":{"family":"inet","table":"t","chain":"c","expr":[` + set(meta, `0`) + `]}},{"rule":{"family":"inet","table":"t","chain":"c","expr":[` + set(meta, ct), "5"},
 	} {
-		all, err := Parse([]byte(ruleset(c.change, match("==", meta, c.right))), func(string, string) bool { return false })
+		all, err := Parse([]byte(ruleset(c.change, comparison("==", meta, c.right))), func(string, string) bool { return false })
 		if err != nil {
 			t.Fatal(err)
 		}
-		p := netfilter.Packet{Family: netfilter.IPv4, Mark: netfilter.Bits{Value: 5, Known: ^uint32(0)}, Conn: netfilter.Conn{State: netfilter.New, Mark: netfilter.Bits{Value: 3, Known: ^uint32(0)}}}
-		if way := netfilter.Through(all[0].Chain("c"), p, &netfilter.Env{}, nil); way.Verdict() != netfilter.Accept {
+		p := packet.Packet{Family: packet.IPv4, Mark: packet.Bits{Value: 5, Known: ^uint32(0)}, Conn: packet.Conn{State: packet.New, Mark: packet.Bits{Value: 3, Known: ^uint32(0)}}}
+		if way := netfilter.Through(all[0].Chain("c"), p, &packet.Env{}, nil); way.Verdict() != netfilter.Accept {
 			t.Errorf("%s is not %s: %v, mark %v", c.change, c.right, way.Endings, way.Packet.Mark)
 		}
 	}
@@ -111,17 +112,17 @@ func TestNoConnectionHasNoMark(t *testing.T) {
 	const meta, ct = `{"meta":{"key":"mark"}}`, `{"ct":{"key":"mark"}}`
 	copied := `{"mangle":{"key":` + meta + `,"value":` + ct + `}}`
 	for rule, want := range map[string]netfilter.Verdict{
-		match("==", ct, "3"):                  netfilter.Drop,
-		match("!=", ct, "1"):                  netfilter.Drop,
-		match("!=", `{"&":[`+ct+`,1]}`, "1"):  netfilter.Drop,
-		copied + "," + match("==", meta, "5"): netfilter.Accept,
+		comparison("==", ct, "3"):                  netfilter.Drop,
+		comparison("!=", ct, "1"):                  netfilter.Drop,
+		comparison("!=", `{"&":[`+ct+`,1]}`, "1"):  netfilter.Drop,
+		copied + "," + comparison("==", meta, "5"): netfilter.Accept,
 	} {
 		all, err := Parse([]byte(ruleset(rule)), func(string, string) bool { return false })
 		if err != nil {
 			t.Fatal(err)
 		}
-		p := netfilter.Packet{Family: netfilter.IPv4, Mark: netfilter.Bits{Value: 5, Known: ^uint32(0)}, Conn: netfilter.Conn{State: netfilter.Invalid, Mark: netfilter.Bits{Value: 3, Known: ^uint32(0)}}}
-		if way := netfilter.Through(all[0].Chain("c"), p, &netfilter.Env{}, nil); way.Verdict() != want {
+		p := packet.Packet{Family: packet.IPv4, Mark: packet.Bits{Value: 5, Known: ^uint32(0)}, Conn: packet.Conn{State: packet.Invalid, Mark: packet.Bits{Value: 3, Known: ^uint32(0)}}}
+		if way := netfilter.Through(all[0].Chain("c"), p, &packet.Env{}, nil); way.Verdict() != want {
 			t.Errorf("%s: %v, want %v", rule, way.Endings, want)
 		}
 	}
@@ -130,7 +131,7 @@ func TestNoConnectionHasNoMark(t *testing.T) {
 // 100,000 rules are read in a moment; chains that call each other, or one that is not there, decide
 // nothing and end.
 func TestLargeRulesets(t *testing.T) {
-	rule := match("==", `{"payload":{"protocol":"ip","field":"saddr"}}`, `"192.0.2.1"`)
+	rule := comparison("==", `{"payload":{"protocol":"ip","field":"saddr"}}`, `"192.0.2.1"`)
 	text := `{"nftables":[{"table":{"family":"ip","name":"t"}},{"chain":{"family":"ip","table":"t","name":"c","type":"filter","hook":"forward","prio":0,"policy":"accept"}},{"chain":{"family":"ip","table":"t","name":"d"}}` +
 		strings.Repeat(`,{"rule":{"family":"ip","table":"t","chain":"c","expr":[`+rule+`,{"drop":null}]}}`, 100_000) +
 		`,{"rule":{"family":"ip","table":"t","chain":"c","expr":[{"jump":{"target":"d"}}]}},{"rule":{"family":"ip","table":"t","chain":"d","expr":[{"jump":{"target":"d"}}]}},{"rule":{"family":"ip","table":"t","chain":"d","expr":[{"goto":{"target":"none"}}]}}]}`
@@ -139,8 +140,8 @@ func TestLargeRulesets(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := netfilter.Packet{Family: netfilter.IPv4, Src: netip.MustParseAddr("192.0.2.9"), Dst: netip.MustParseAddr("192.0.2.2")}
-	if way := netfilter.Through(all[0].Chain("c"), p, &netfilter.Env{}, nil); way.Verdict() != netfilter.Unsure {
+	p := packet.Packet{Family: packet.IPv4, Src: netip.MustParseAddr("192.0.2.9"), Dst: netip.MustParseAddr("192.0.2.2")}
+	if way := netfilter.Through(all[0].Chain("c"), p, &packet.Env{}, nil); way.Verdict() != netfilter.Unsure {
 		t.Errorf("%v", way.Endings)
 	}
 	if d := time.Since(began); d > time.Minute {
@@ -152,7 +153,7 @@ func TestLargeRulesets(t *testing.T) {
 
 func FuzzParse(f *testing.F) {
 	f.Add("{\"nftables\":[{\"table\":{\"family\":\"netdev\",\"name\":\"a\"}}\n]}\ntable netdev a {\nchain b {\ntype filter hook ingress devices = { e0, e1 } priority 0; policy accept;\n")
-	f.Add(ruleset(match("==", `{"meta":{"key":"iifname"}}`, `"eth0"`)))
+	f.Add(ruleset(comparison("==", `{"meta":{"key":"iifname"}}`, `"eth0"`)))
 	f.Add(ruleset(`{"vmap":{"key":{"meta":{"key":"iifname"}},"data":{"set":[["eth1",{"drop":null}]]}}}`, `{"dnat":{"addr":"10.0.0.1","port":80}}`))
 	f.Fuzz(func(t *testing.T, text string) {
 		all, err := Parse([]byte(text), func(string, string) bool { return false })
@@ -163,7 +164,7 @@ func FuzzParse(f *testing.F) {
 		for _, table := range all {
 			for _, c := range table.Chains {
 				if c.Hook != "" {
-					netfilter.Through(c, netfilter.Packet{Family: netfilter.IPv4, Proto: netfilter.TCP, Src: netip.MustParseAddr("192.0.2.1"), Dst: netip.MustParseAddr("192.0.2.2"), Conn: netfilter.Conn{State: netfilter.New}}, &netfilter.Env{}, nil)
+					netfilter.Through(c, packet.Packet{Family: packet.IPv4, Proto: packet.TCP, Src: netip.MustParseAddr("192.0.2.1"), Dst: netip.MustParseAddr("192.0.2.2"), Conn: packet.Conn{State: packet.New}}, &packet.Env{}, nil)
 				}
 			}
 		}

@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfilter"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfilter/match"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfilter/packet"
 )
 
 // statements reads the statements of one rule.
@@ -50,7 +52,7 @@ func (s statements) statement(r *netfilter.Rule, kind string, raw json.RawMessag
 	case "notrack":
 		t.Change = netfilter.Untrack{}
 	case "limit", "quota", "ct count", "set", "xt":
-		r.Matches = append(r.Matches, netfilter.Unknown{Text: kind})
+		r.Matches = append(r.Matches, match.Unknown{Text: kind})
 		return kind + " " + compact(raw)
 	case "counter":
 		return "counter"
@@ -68,16 +70,16 @@ func (s statements) nat(r *netfilter.Rule, kind string, raw json.RawMessage) str
 		Family     string
 	}
 	_ = json.Unmarshal(raw, &to)
-	nat := &netfilter.Translation{Side: netfilter.Destination, Own: kind == "masquerade" || kind == "redirect"}
+	nat := &netfilter.Translation{Side: packet.Destination, Own: kind == "masquerade" || kind == "redirect"}
 	if kind == "snat" || kind == "masquerade" {
-		nat.Side = netfilter.Source
+		nat.Side = packet.Source
 	}
 	r.Target = netfilter.Target{Verdict: netfilter.Accept, NAT: nat}
 	var addr netip.Addr
 	port, text := 0, kind
 	if len(to.Addr) > 0 {
 		a, ok := address(to.Addr)
-		if !ok && nat.Side == netfilter.Destination {
+		if !ok && nat.Side == packet.Destination {
 			r.Target, r.Note = netfilter.Target{Verdict: netfilter.Unsure}, "which address "+kind+" chooses is not known"
 			return kind + " to " + compact(to.Addr)
 		}
@@ -85,7 +87,7 @@ func (s statements) nat(r *netfilter.Rule, kind string, raw json.RawMessage) str
 		text += " to " + compact(to.Addr)
 	}
 	if len(to.Port) > 0 {
-		if json.Unmarshal(to.Port, &port) != nil && nat.Side == netfilter.Destination {
+		if json.Unmarshal(to.Port, &port) != nil && nat.Side == packet.Destination {
 			r.Target, r.Note = netfilter.Target{Verdict: netfilter.Unsure}, "which port "+kind+" chooses is not known"
 		}
 		text += ":" + compact(to.Port)
@@ -156,7 +158,7 @@ func (s statements) elements(raw json.RawMessage) ([]json.RawMessage, bool) {
 
 // field is what an expression takes from a packet: text, or the number that one has; ok
 // is false where the packet does not have it, unknown where it cannot be known.
-type field func(p *netfilter.Packet, e *netfilter.Env) (v value, ok, unknown bool)
+type field func(p *packet.Packet, e *packet.Env) (v value, ok, unknown bool)
 
 // value is what a field of a packet is.
 type value struct {
@@ -167,7 +169,7 @@ type value struct {
 }
 
 // match reads a comparison.
-func (s statements) match(raw json.RawMessage) (netfilter.Match, string) {
+func (s statements) match(raw json.RawMessage) (match.Match, string) {
 	var m struct {
 		Op          string
 		Left, Right json.RawMessage
@@ -188,7 +190,7 @@ func (s statements) match(raw json.RawMessage) (netfilter.Match, string) {
 	}
 	text += op + " " + compact(m.Right)
 	if !ok {
-		return netfilter.Unknown{Text: text}, text
+		return match.Unknown{Text: text}, text
 	}
 	switch m.Op {
 	case "==", "in", "":
@@ -198,23 +200,22 @@ func (s statements) match(raw json.RawMessage) (netfilter.Match, string) {
 	case "<", ">", "<=", ">=":
 		var n uint64
 		if json.Unmarshal(m.Right, &n) != nil {
-			return netfilter.Unknown{Text: text}, text
+			return match.Unknown{Text: text}, text
 		}
 		return compares{f, m.Op, n}, text
 	}
-	return netfilter.Unknown{Text: text}, text
+	return match.Unknown{Text: text}, text
 }
 
 // differs is "!=": a packet that does not have the field does not match either.
 type differs struct {
 	field field
-	same  netfilter.Match
+	same  match.Match
 }
 
-// Holds implements netfilter.Match.
-func (d differs) Holds(p *netfilter.Packet, e *netfilter.Env) netfilter.Truth {
+func (d differs) Holds(p *packet.Packet, e *packet.Env) packet.Truth {
 	if _, ok, unknown := d.field(p, e); !ok && !unknown {
-		return netfilter.No
+		return packet.No
 	}
 	return d.same.Holds(p, e).Not()
 }
@@ -225,23 +226,22 @@ type compares struct {
 	n     uint64
 }
 
-// Holds implements netfilter.Match.
-func (c compares) Holds(p *netfilter.Packet, e *netfilter.Env) netfilter.Truth {
+func (c compares) Holds(p *packet.Packet, e *packet.Env) packet.Truth {
 	v, ok, unknown := c.field(p, e)
 	switch {
 	case unknown:
-		return netfilter.Maybe
+		return packet.Maybe
 	case !ok:
-		return netfilter.No
+		return packet.No
 	}
-	return netfilter.Sure(map[string]bool{"<": v.number < c.n, ">": v.number > c.n, "<=": v.number <= c.n, ">=": v.number >= c.n}[c.op])
+	return packet.Sure(map[string]bool{"<": v.number < c.n, ">": v.number > c.n, "<=": v.number <= c.n, ">=": v.number >= c.n}[c.op])
 }
 
 // is compares a field with a value, a prefix, a range, a list or a set.
-func (s statements) is(f field, right json.RawMessage) netfilter.Match {
+func (s statements) is(f field, right json.RawMessage) match.Match {
 	test, ok := s.test(right)
 	if !ok {
-		return netfilter.Unknown{Text: compact(right)}
+		return match.Unknown{Text: compact(right)}
 	}
 	return equals{f, test}
 }
@@ -251,16 +251,15 @@ type equals struct {
 	test  func(value) bool
 }
 
-// Holds implements netfilter.Match.
-func (m equals) Holds(p *netfilter.Packet, e *netfilter.Env) netfilter.Truth {
+func (m equals) Holds(p *packet.Packet, e *packet.Env) packet.Truth {
 	v, ok, unknown := m.field(p, e)
 	switch {
 	case unknown:
-		return netfilter.Maybe
+		return packet.Maybe
 	case !ok:
-		return netfilter.No
+		return packet.No
 	}
-	return netfilter.Sure(m.test(v))
+	return packet.Sure(m.test(v))
 }
 
 // test reads the right side of a comparison.

@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfilter"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfilter/match"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfilter/packet"
 )
 
 // frameRule reads the rules of ebtables.
@@ -72,107 +74,107 @@ func frameMatches(r *netfilter.Rule, all []option) error {
 		}
 		m, err := frameMatch(o)
 		if err == errUnknown {
-			m, err = netfilter.Unknown{Text: o.name}, nil
+			m, err = match.Unknown{Text: o.name}, nil
 		}
 		if err != nil {
 			return fmt.Errorf("%s: %w", o.name, err)
 		}
-		r.Matches = append(r.Matches, netfilter.Invert(o.not, m))
+		r.Matches = append(r.Matches, match.Invert(o.not, m))
 	}
 	return nil
 }
 
-func frameMatch(o option) (netfilter.Match, error) {
+func frameMatch(o option) (match.Match, error) {
 	arg, err := o.arg()
 	if err != nil {
 		return nil, errUnknown
 	}
-	side := netfilter.Source
+	side := packet.Source
 	if strings.HasSuffix(o.name, "-dst") || strings.HasSuffix(o.name, "dport") || strings.HasSuffix(o.name, "-destination") || strings.HasSuffix(o.name, "destination-port") {
-		side = netfilter.Destination
+		side = packet.Destination
 	}
 	switch o.name {
 	case "-p":
 		return frameFamily(arg)
 	case "-i", "-o":
-		return netfilter.Interface{Side: sideOf(o.name == "-o"), Name: arg}, nil
+		return match.Interface{Side: sideOf(o.name == "-o"), Name: arg}, nil
 	case "--logical-in", "--logical-out":
-		return netfilter.BridgeName{Side: sideOf(o.name == "--logical-out"), Name: arg}, nil
+		return match.BridgeName{Side: sideOf(o.name == "--logical-out"), Name: arg}, nil
 	case "-s", "-d":
 		return frameMAC(sideOf(o.name == "-d"), arg)
 	case "--arp-op", "--arp-opcode":
 		return arpOperation(arg)
 	case "--arp-ip-src", "--arp-ip-dst":
-		m, err := addressMatch(netfilter.IPv4, side, arg)
-		return netfilter.OfFamily{Family: netfilter.ARP, Match: orUnknown(m, err)}, err
+		m, err := addressMatch(packet.IPv4, side, arg)
+		return match.OfFamily{Family: packet.ARP, Match: orUnknown(m, err)}, err
 	case "--ip-src", "--ip-source", "--ip-dst", "--ip-destination":
-		m, err := addressMatch(netfilter.IPv4, side, arg)
-		return netfilter.OfFamily{Family: netfilter.IPv4, Match: orUnknown(m, err)}, err
+		m, err := addressMatch(packet.IPv4, side, arg)
+		return match.OfFamily{Family: packet.IPv4, Match: orUnknown(m, err)}, err
 	case "--ip6-src", "--ip6-source", "--ip6-dst", "--ip6-destination":
-		m, err := addressMatch(netfilter.IPv6, side, arg)
-		return netfilter.OfFamily{Family: netfilter.IPv6, Match: orUnknown(m, err)}, err
+		m, err := addressMatch(packet.IPv6, side, arg)
+		return match.OfFamily{Family: packet.IPv6, Match: orUnknown(m, err)}, err
 	case "--ip-proto", "--ip-protocol":
-		return netfilter.OfFamily{Family: netfilter.IPv4, Match: netfilter.Protocol{Number: protocolNumber(arg)}}, nil
+		return match.OfFamily{Family: packet.IPv4, Match: match.Protocol{Number: protocolNumber(arg)}}, nil
 	case "--ip6-proto", "--ip6-protocol":
-		return netfilter.OfFamily{Family: netfilter.IPv6, Match: netfilter.Protocol{Number: protocolNumber(arg)}}, nil
+		return match.OfFamily{Family: packet.IPv6, Match: match.Protocol{Number: protocolNumber(arg)}}, nil
 	case "--ip-sport", "--ip-source-port", "--ip-dport", "--ip-destination-port":
 		ranges, err := portRanges(arg)
-		return netfilter.OfFamily{Family: netfilter.IPv4, Match: netfilter.Ports{Side: side, Ranges: ranges}}, err
+		return match.OfFamily{Family: packet.IPv4, Match: match.Ports{Side: side, Ranges: ranges}}, err
 	case "--ip6-sport", "--ip6-source-port", "--ip6-dport", "--ip6-destination-port":
 		ranges, err := portRanges(arg)
-		return netfilter.OfFamily{Family: netfilter.IPv6, Match: netfilter.Ports{Side: side, Ranges: ranges}}, err
+		return match.OfFamily{Family: packet.IPv6, Match: match.Ports{Side: side, Ranges: ranges}}, err
 	case "--mark":
 		value, mask, err := numberAndMask(arg)
-		return netfilter.Mark{Value: value, Mask: mask}, err
+		return match.Mark{Value: value, Mask: mask}, err
 	}
 	return nil, errUnknown
 }
 
 // orUnknown is m, also where it could not be read.
-func orUnknown(m netfilter.Match, err error) netfilter.Match {
+func orUnknown(m match.Match, err error) match.Match {
 	if err != nil {
-		return netfilter.Unknown{}
+		return match.Unknown{}
 	}
 	return m
 }
 
-func sideOf(destination bool) netfilter.Side {
+func sideOf(destination bool) packet.Side {
 	if destination {
-		return netfilter.Destination
+		return packet.Destination
 	}
-	return netfilter.Source
+	return packet.Source
 }
 
-func frameFamily(name string) (netfilter.Match, error) {
-	f, ok := map[string]netfilter.Family{"ARP": netfilter.ARP, "IPV4": netfilter.IPv4, "IPV6": netfilter.IPv6, "0806": netfilter.ARP, "0800": netfilter.IPv4, "86DD": netfilter.IPv6}[strings.TrimPrefix(strings.ToUpper(name), "0X")]
+func frameFamily(name string) (match.Match, error) {
+	f, ok := map[string]packet.Family{"ARP": packet.ARP, "IPV4": packet.IPv4, "IPV6": packet.IPv6, "0806": packet.ARP, "0800": packet.IPv4, "86DD": packet.IPv6}[strings.TrimPrefix(strings.ToUpper(name), "0X")]
 	if !ok {
 		if n, err := strconv.ParseUint(name, 0, 16); err == nil {
-			f, ok = map[uint64]netfilter.Family{0x806: netfilter.ARP, 0x800: netfilter.IPv4, 0x86dd: netfilter.IPv6}[n]
+			f, ok = map[uint64]packet.Family{0x806: packet.ARP, 0x800: packet.IPv4, 0x86dd: packet.IPv6}[n]
 		}
 	}
 	if !ok {
-		return netfilter.Never{}, nil // no frame here is of another family
+		return match.Never{}, nil // no frame here is of another family
 	}
-	return netfilter.FrameFamily{Family: f}, nil
+	return match.FrameFamily{Family: f}, nil
 }
 
-func arpOperation(arg string) (netfilter.Match, error) {
+func arpOperation(arg string) (match.Match, error) {
 	switch strings.ToLower(arg) {
 	case "request":
-		return netfilter.ARPOperation{Number: 1}, nil
+		return match.ARPOperation{Number: 1}, nil
 	case "reply":
-		return netfilter.ARPOperation{Number: 2}, nil
+		return match.ARPOperation{Number: 2}, nil
 	}
 	n, err := strconv.ParseUint(arg, 0, 16)
 	if err != nil {
-		return netfilter.Never{}, nil // Request_Reverse and the like
+		return match.Never{}, nil // Request_Reverse and the like
 	}
-	return netfilter.ARPOperation{Number: int(n)}, nil
+	return match.ARPOperation{Number: int(n)}, nil
 }
 
 // frameMAC reads "02:42:ac:11:00:02", "01:00:00:00:00:00/01:00:00:00:00:00" and the names
 // of ebtables(8).
-func frameMAC(side netfilter.Side, arg string) (netfilter.Match, error) {
+func frameMAC(side packet.Side, arg string) (match.Match, error) {
 	if named, ok := map[string]string{
 		"Unicast": "00:00:00:00:00:00/01:00:00:00:00:00", "Multicast": "01:00:00:00:00:00/01:00:00:00:00:00",
 		"Broadcast": "ff:ff:ff:ff:ff:ff/ff:ff:ff:ff:ff:ff", "BGA": "01:80:c2:00:00:00/ff:ff:ff:ff:ff:ff",
@@ -180,10 +182,10 @@ func frameMAC(side netfilter.Side, arg string) (netfilter.Match, error) {
 		arg = named
 	}
 	text, maskText, hasMask := strings.Cut(arg, "/")
-	m := netfilter.MAC{Side: side, Addr: strings.ToLower(text), Mask: netfilter.WholeMAC}
-	_, err := netfilter.ParseMAC(text)
+	m := match.MAC{Side: side, Addr: strings.ToLower(text), Mask: match.WholeMAC}
+	_, err := match.ParseMAC(text)
 	if err == nil && hasMask {
-		m.Mask, err = netfilter.ParseMAC(maskText)
+		m.Mask, err = match.ParseMAC(maskText)
 	}
 	return m, err
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfilter"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfilter/packet"
 )
 
 // evaluated sends packets through every base chain: each passage ends, and soon.
@@ -17,12 +18,12 @@ func evaluated(t *testing.T, all []*netfilter.Table) {
 			if c.Hook == "" {
 				continue
 			}
-			for _, p := range []netfilter.Packet{
+			for _, p := range []packet.Packet{
 				toContainer("10.0.0.2"),
-				{Family: netfilter.ARP, In: "veth1", Bridge: "br0", ARPOp: 1, Src: netip.MustParseAddr("10.0.0.1"), Dst: netip.MustParseAddr("10.0.0.2")},
-				{Family: netfilter.IPv6, Proto: netfilter.UDP, Src: netip.MustParseAddr("2001:db8::1"), Dst: netip.MustParseAddr("2001:db8::2"), SrcPort: 1, DstPort: 53, Conn: netfilter.Conn{State: netfilter.New}},
+				{Family: packet.ARP, In: "veth1", Bridge: "br0", ARPOp: 1, Src: netip.MustParseAddr("10.0.0.1"), Dst: netip.MustParseAddr("10.0.0.2")},
+				{Family: packet.IPv6, Proto: packet.UDP, Src: netip.MustParseAddr("2001:db8::1"), Dst: netip.MustParseAddr("2001:db8::2"), SrcPort: 1, DstPort: 53, Conn: packet.Conn{State: packet.New}},
 			} {
-				way := netfilter.Through(c, p, &netfilter.Env{}, nil)
+				way := netfilter.Through(c, p, &packet.Env{}, nil)
 				if len(way.Endings) == 0 {
 					t.Fatalf("no ending in %s", c.Name)
 				}
@@ -92,7 +93,7 @@ func FuzzSets(f *testing.F) {
 			return
 		}
 		for _, s := range all {
-			s.Has(netip.MustParseAddr("10.1.2.3"), netfilter.TCP, 80)
+			s.Has(netip.MustParseAddr("10.1.2.3"), packet.TCP, 80)
 		}
 	})
 }
@@ -103,7 +104,7 @@ func TestLargeRulesets(t *testing.T) {
 	large := "*filter\n:FORWARD DROP [0:0]\n" + strings.Repeat("-A FORWARD -s 192.0.2.1/32 -p tcp -m tcp --dport 22 -j DROP\n", 100_000) + "-A FORWARD -j ACCEPT\nCOMMIT\n"
 	began := time.Now()
 	all := tables(t, netfilter.IPTables, large)
-	if got := decision(t, all, "filter", "FORWARD", toContainer("10.0.0.2"), &netfilter.Env{}, nil); got != "ACCEPT: ACCEPT iptables-nft ip filter FORWARD rule 100001: -j ACCEPT" {
+	if got := decision(t, all, "filter", "FORWARD", toContainer("10.0.0.2"), &packet.Env{}, nil); got != "ACCEPT: ACCEPT iptables-nft ip filter FORWARD rule 100001: -j ACCEPT" {
 		t.Error(got)
 	}
 	if d := time.Since(began); d > 10*time.Second {
@@ -130,6 +131,6 @@ func BenchmarkOnePacket(b *testing.B) {
 	p := toContainer("10.0.0.2")
 	p.Src, p.DstPort = netip.MustParseAddr("192.0.2.1"), 23
 	for b.Loop() {
-		netfilter.Through(all[0].Chain("FORWARD"), p, &netfilter.Env{}, nil)
+		netfilter.Through(all[0].Chain("FORWARD"), p, &packet.Env{}, nil)
 	}
 }

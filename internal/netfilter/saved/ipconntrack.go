@@ -5,12 +5,13 @@ import (
 	"net/netip"
 	"strings"
 
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfilter"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfilter/match"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfilter/packet"
 )
 
 // conntrackModule reads the options of the modules conntrack and state.
-func conntrackModule(all []option) (netfilter.Conntrack, error) {
-	var m netfilter.Conntrack
+func conntrackModule(all []option) (match.Conntrack, error) {
+	var m match.Conntrack
 	for _, o := range all {
 		arg, err := o.arg()
 		if err == nil {
@@ -26,7 +27,7 @@ func conntrackModule(all []option) (netfilter.Conntrack, error) {
 	return m, nil
 }
 
-func conntrackOption(m *netfilter.Conntrack, o option, arg string) error {
+func conntrackOption(m *match.Conntrack, o option, arg string) error {
 	switch o.name {
 	case "--ctstate", "--state":
 		m.States, m.NotStates = strings.Split(arg, ","), o.not
@@ -48,7 +49,7 @@ func conntrackOption(m *netfilter.Conntrack, o option, arg string) error {
 	}
 	for i, name := range []string{"orig", "repl"} {
 		for j, side := range []string{"src", "dst"} {
-			end := netfilter.End(2*i + j)
+			end := match.End(2*i + j)
 			switch o.name {
 			case "--ct" + name + side:
 				return conntrackNet(m, end, arg, o.not)
@@ -57,7 +58,7 @@ func conntrackOption(m *netfilter.Conntrack, o option, arg string) error {
 				if err != nil || len(ranges) != 1 {
 					return fmt.Errorf("%q is no port", shorten(arg))
 				}
-				m.Ports = append(m.Ports, netfilter.TuplePorts{End: end, Ports: ranges[0], Not: o.not})
+				m.Ports = append(m.Ports, match.TuplePorts{End: end, Ports: ranges[0], Not: o.not})
 				return nil
 			}
 		}
@@ -65,20 +66,20 @@ func conntrackOption(m *netfilter.Conntrack, o option, arg string) error {
 	return errUnknown
 }
 
-func conntrackNet(m *netfilter.Conntrack, end netfilter.End, arg string, not bool) error {
-	family := netfilter.IPv4
+func conntrackNet(m *match.Conntrack, end match.End, arg string, not bool) error {
+	family := packet.IPv4
 	if strings.Contains(arg, ":") {
-		family = netfilter.IPv6
+		family = packet.IPv6
 	}
-	read, err := addressMatch(family, netfilter.Source, arg)
+	read, err := addressMatch(family, packet.Source, arg)
 	if err != nil {
 		return err
 	}
-	a, ok := read.(netfilter.Address)
+	a, ok := read.(match.Address)
 	if !ok {
 		return errUnknown
 	}
-	m.Nets = append(m.Nets, netfilter.TupleNet{End: end, Net: a.Net, Not: not})
+	m.Nets = append(m.Nets, match.TupleNet{End: end, Net: a.Net, Not: not})
 	return nil
 }
 

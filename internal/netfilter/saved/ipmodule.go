@@ -6,12 +6,13 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfilter"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfilter/match"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfilter/packet"
 )
 
 // modules read the options of iptables' matches. What is not in the table, and every option that a
 // reader does not know (errUnknown), may hold or not.
-var modules = map[string]func(netfilter.Family, option) (netfilter.Match, error){
+var modules = map[string]func(packet.Family, option) (match.Match, error){
 	"tcp": portModule, "udp": portModule, "multiport": portModule, "sctp": neverModule, "dccp": neverModule, "udplite": neverModule,
 	"esp": neverModule, "ah": neverModule, "frag": neverModule, "rt": neverModule, "mh": neverModule,
 	"icmp": icmpModule, "icmp6": icmpModule,
@@ -23,47 +24,47 @@ var modules = map[string]func(netfilter.Family, option) (netfilter.Match, error)
 var errUnknown = fmt.Errorf("not known")
 
 // moduleMatches are the conditions of one module.
-func moduleMatches(family netfilter.Family, module string, all []option) ([]netfilter.Match, error) {
+func moduleMatches(family packet.Family, module string, all []option) ([]match.Match, error) {
 	switch module {
 	case "conntrack", "state":
 		m, err := conntrackModule(all)
 		if err == errUnknown {
-			return []netfilter.Match{netfilter.Unknown{Text: module}}, nil
+			return []match.Match{match.Unknown{Text: module}}, nil
 		}
-		return []netfilter.Match{m}, err
+		return []match.Match{m}, err
 	case "addrtype":
 		all = joinLimits(all)
 	case "rpfilter":
-		return []netfilter.Match{rpfilterModule(all)}, nil
+		return []match.Match{rpfilterModule(all)}, nil
 	}
 	read := modules[module]
 	if read == nil {
-		return []netfilter.Match{netfilter.Unknown{Text: module}}, nil
+		return []match.Match{match.Unknown{Text: module}}, nil
 	}
-	var matches []netfilter.Match
+	var matches []match.Match
 	for _, o := range all {
 		m, err := read(family, o)
 		if err == errUnknown {
-			m, err = netfilter.Unknown{Text: module + " " + o.name}, nil
+			m, err = match.Unknown{Text: module + " " + o.name}, nil
 		}
 		if err != nil {
 			return nil, fmt.Errorf("%s of %s: %w", o.name, module, err)
 		}
-		matches = append(matches, netfilter.Invert(o.not, m))
+		matches = append(matches, match.Invert(o.not, m))
 	}
 	if len(all) == 0 && (module == "icmp" || module == "icmp6" || module == "comment" || module == "tcp" || module == "udp") {
 		return nil, nil
 	}
 	if len(all) == 0 {
-		return []netfilter.Match{netfilter.Unknown{Text: module}}, nil
+		return []match.Match{match.Unknown{Text: module}}, nil
 	}
 	return matches, nil
 }
 
-func portModule(_ netfilter.Family, o option) (netfilter.Match, error) {
+func portModule(_ packet.Family, o option) (match.Match, error) {
 	switch o.name {
 	case "--syn":
-		return netfilter.Flags{Mask: netfilter.FIN | netfilter.SYN | netfilter.RST | netfilter.ACK, Set: netfilter.SYN}, nil
+		return match.Flags{Mask: packet.FIN | packet.SYN | packet.RST | packet.ACK, Set: packet.SYN}, nil
 	case "--tcp-flags":
 		if len(o.args) != 2 {
 			return nil, fmt.Errorf("two lists of flags are needed, not %d", len(o.args))
@@ -73,14 +74,14 @@ func portModule(_ netfilter.Family, o option) (netfilter.Match, error) {
 			return nil, err
 		}
 		set, err := tcpFlags(o.args[1])
-		return netfilter.Flags{Mask: mask, Set: set}, err
+		return match.Flags{Mask: mask, Set: set}, err
 	}
-	m := netfilter.Ports{}
+	m := match.Ports{}
 	switch o.name {
 	case "--sport", "--source-port", "--sports", "--source-ports":
-		m.Side = netfilter.Source
+		m.Side = packet.Source
 	case "--dport", "--destination-port", "--dports", "--destination-ports":
-		m.Side = netfilter.Destination
+		m.Side = packet.Destination
 	case "--ports", "--port":
 		m.Either = true
 	default:
@@ -93,10 +94,10 @@ func portModule(_ netfilter.Family, o option) (netfilter.Match, error) {
 	return m, err
 }
 
-func tcpFlags(s string) (netfilter.TCPFlags, error) {
-	var all netfilter.TCPFlags
+func tcpFlags(s string) (packet.TCPFlags, error) {
+	var all packet.TCPFlags
 	for _, name := range strings.Split(s, ",") {
-		f, ok := map[string]netfilter.TCPFlags{"FIN": netfilter.FIN, "SYN": netfilter.SYN, "RST": netfilter.RST, "PSH": netfilter.PSH, "ACK": netfilter.ACK, "URG": netfilter.URG, "NONE": 0, "ALL": netfilter.FIN | netfilter.SYN | netfilter.RST | netfilter.PSH | netfilter.ACK | netfilter.URG}[name]
+		f, ok := map[string]packet.TCPFlags{"FIN": packet.FIN, "SYN": packet.SYN, "RST": packet.RST, "PSH": packet.PSH, "ACK": packet.ACK, "URG": packet.URG, "NONE": 0, "ALL": packet.FIN | packet.SYN | packet.RST | packet.PSH | packet.ACK | packet.URG}[name]
 		if !ok {
 			return 0, fmt.Errorf("%q is no TCP flag", shorten(name))
 		}
@@ -106,9 +107,9 @@ func tcpFlags(s string) (netfilter.TCPFlags, error) {
 }
 
 // neverModule matches protocols and headers that no packet here has.
-func neverModule(netfilter.Family, option) (netfilter.Match, error) { return netfilter.Never{}, nil }
+func neverModule(packet.Family, option) (match.Match, error) { return match.Never{}, nil }
 
-func icmpModule(_ netfilter.Family, o option) (netfilter.Match, error) {
+func icmpModule(_ packet.Family, o option) (match.Match, error) {
 	if o.name != "--icmp-type" && o.name != "--icmpv6-type" {
 		return nil, errUnknown
 	}
@@ -117,14 +118,14 @@ func icmpModule(_ netfilter.Family, o option) (netfilter.Match, error) {
 		return nil, err
 	}
 	if arg == "any" {
-		return netfilter.ICMPType{Type: netfilter.AnyICMP}, nil
+		return match.ICMPType{Type: match.AnyICMP}, nil
 	}
 	kind, code, hasCode := strings.Cut(arg, "/")
 	n, err := strconv.ParseUint(kind, 10, 8)
 	if err != nil {
 		return nil, errUnknown // a name; the savers print numbers
 	}
-	m := netfilter.ICMPType{Type: int(n), MaxCode: 255}
+	m := match.ICMPType{Type: int(n), MaxCode: 255}
 	if hasCode {
 		n, err := strconv.ParseUint(code, 10, 8)
 		if err != nil {
@@ -154,8 +155,8 @@ func joinLimits(all []option) []option {
 	return rest
 }
 
-func addrtypeModule(_ netfilter.Family, o option) (netfilter.Match, error) {
-	m := netfilter.AddressType{}
+func addrtypeModule(_ packet.Family, o option) (match.Match, error) {
+	m := match.AddressType{}
 	switch {
 	case len(o.args) == 2:
 		m.Link = true
@@ -165,7 +166,7 @@ func addrtypeModule(_ netfilter.Family, o option) (netfilter.Match, error) {
 	switch o.name {
 	case "--src-type":
 	case "--dst-type":
-		m.Side = netfilter.Destination
+		m.Side = packet.Destination
 	default:
 		return nil, errUnknown
 	}
@@ -173,12 +174,12 @@ func addrtypeModule(_ netfilter.Family, o option) (netfilter.Match, error) {
 	return m, nil
 }
 
-func iprangeModule(_ netfilter.Family, o option) (netfilter.Match, error) {
-	m := netfilter.AddressRange{}
+func iprangeModule(_ packet.Family, o option) (match.Match, error) {
+	m := match.AddressRange{}
 	switch o.name {
 	case "--src-range":
 	case "--dst-range":
-		m.Side = netfilter.Destination
+		m.Side = packet.Destination
 	default:
 		return nil, errUnknown
 	}
@@ -199,7 +200,7 @@ func iprangeModule(_ netfilter.Family, o option) (netfilter.Match, error) {
 	return m, nil
 }
 
-func markModule(_ netfilter.Family, o option) (netfilter.Match, error) {
+func markModule(_ packet.Family, o option) (match.Match, error) {
 	if o.name != "--mark" {
 		return nil, errUnknown
 	}
@@ -208,19 +209,19 @@ func markModule(_ netfilter.Family, o option) (netfilter.Match, error) {
 		return nil, err
 	}
 	value, mask, err := numberAndMask(arg)
-	return netfilter.Mark{Value: value, Mask: mask}, err
+	return match.Mark{Value: value, Mask: mask}, err
 }
 
-func connmarkModule(family netfilter.Family, o option) (netfilter.Match, error) {
+func connmarkModule(family packet.Family, o option) (match.Match, error) {
 	m, err := markModule(family, o)
-	if mark, ok := m.(netfilter.Mark); ok {
+	if mark, ok := m.(match.Mark); ok {
 		mark.Connection = true
 		m = mark
 	}
 	return m, err
 }
 
-func hopModule(_ netfilter.Family, o option) (netfilter.Match, error) {
+func hopModule(_ packet.Family, o option) (match.Match, error) {
 	arg, err := o.arg()
 	if err != nil {
 		return nil, err
@@ -231,18 +232,18 @@ func hopModule(_ netfilter.Family, o option) (netfilter.Match, error) {
 	}
 	switch strings.TrimPrefix(strings.TrimPrefix(o.name, "--ttl-"), "--hl-") {
 	case "eq":
-		return netfilter.HopLimit{Min: int(n), Max: int(n)}, nil
+		return match.HopLimit{Min: int(n), Max: int(n)}, nil
 	case "lt":
-		return netfilter.HopLimit{Min: 0, Max: int(n) - 1}, nil
+		return match.HopLimit{Min: 0, Max: int(n) - 1}, nil
 	case "gt":
-		return netfilter.HopLimit{Min: int(n) + 1, Max: 255}, nil
+		return match.HopLimit{Min: int(n) + 1, Max: 255}, nil
 	}
 	return nil, errUnknown
 }
 
 // rpfilterModule has options that change what the others mean.
-func rpfilterModule(all []option) netfilter.Match {
-	m, not := netfilter.ReversePath{}, false
+func rpfilterModule(all []option) match.Match {
+	m, not := match.ReversePath{}, false
 	for _, o := range all {
 		switch o.name {
 		case "--loose":
@@ -251,30 +252,30 @@ func rpfilterModule(all []option) netfilter.Match {
 			not = true
 		case "--validmark": // rules for routes that depend on marks are not followed anyway
 		default:
-			return netfilter.Unknown{Text: "rpfilter " + o.name}
+			return match.Unknown{Text: "rpfilter " + o.name}
 		}
 	}
-	return netfilter.Invert(not, m)
+	return match.Invert(not, m)
 }
 
 // alwaysModule counts or explains.
-func alwaysModule(netfilter.Family, option) (netfilter.Match, error) { return netfilter.Comment{}, nil }
+func alwaysModule(packet.Family, option) (match.Match, error) { return match.Comment{}, nil }
 
-func physdevModule(_ netfilter.Family, o option) (netfilter.Match, error) {
-	return netfilter.PhysDev{}, nil
+func physdevModule(_ packet.Family, o option) (match.Match, error) {
+	return match.PhysDev{}, nil
 }
 
-func setModule(_ netfilter.Family, o option) (netfilter.Match, error) {
+func setModule(_ packet.Family, o option) (match.Match, error) {
 	if o.name != "--match-set" || len(o.args) != 2 {
 		return nil, errUnknown
 	}
-	m := netfilter.InSet{Name: o.args[0]}
+	m := match.InSet{Name: o.args[0]}
 	for _, side := range strings.Split(o.args[1], ",") {
 		switch side {
 		case "src":
-			m.Sides = append(m.Sides, netfilter.Source)
+			m.Sides = append(m.Sides, packet.Source)
 		case "dst":
-			m.Sides = append(m.Sides, netfilter.Destination)
+			m.Sides = append(m.Sides, packet.Destination)
 		default:
 			return nil, fmt.Errorf("%q is neither src nor dst", shorten(side))
 		}
@@ -282,7 +283,7 @@ func setModule(_ netfilter.Family, o option) (netfilter.Match, error) {
 	return m, nil
 }
 
-func macModule(_ netfilter.Family, o option) (netfilter.Match, error) {
+func macModule(_ packet.Family, o option) (match.Match, error) {
 	if o.name != "--mac-source" {
 		return nil, errUnknown
 	}
@@ -290,5 +291,5 @@ func macModule(_ netfilter.Family, o option) (netfilter.Match, error) {
 	if err != nil {
 		return nil, err
 	}
-	return netfilter.MAC{Addr: strings.ToLower(arg), Mask: netfilter.WholeMAC}, nil
+	return match.MAC{Addr: strings.ToLower(arg), Mask: match.WholeMAC}, nil
 }

@@ -1,9 +1,13 @@
 package saved
 
-import "github.com/docker-vpn-helper/docker-vpn-helper/internal/netfilter"
+import (
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfilter"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfilter/match"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfilter/packet"
+)
 
 // ipRule reads the rules of iptables, or of ip6tables.
-func ipRule(family netfilter.Family) func(*netfilter.Rule, []option) error {
+func ipRule(family packet.Family) func(*netfilter.Rule, []option) error {
 	return func(r *netfilter.Rule, all []option) error {
 		module, of := "", []option(nil)
 		flush := func() error {
@@ -44,13 +48,13 @@ func ipRule(family netfilter.Family) func(*netfilter.Rule, []option) error {
 }
 
 // coreMatch reads an option that belongs to no module; core is false for all others.
-func coreMatch(family netfilter.Family, o option) (m netfilter.Match, core bool, err error) {
-	side := netfilter.Source
+func coreMatch(family packet.Family, o option) (m match.Match, core bool, err error) {
+	side := packet.Source
 	switch o.name {
 	case "-d", "-o":
-		side = netfilter.Destination
+		side = packet.Destination
 	case "-f":
-		return netfilter.Invert(o.not, netfilter.Never{}), true, nil // no packet here is a later fragment
+		return match.Invert(o.not, match.Never{}), true, nil // no packet here is a later fragment
 	case "-s", "-i", "-p":
 	default:
 		return nil, false, nil
@@ -61,11 +65,11 @@ func coreMatch(family netfilter.Family, o option) (m netfilter.Match, core bool,
 	}
 	switch o.name {
 	case "-p":
-		m = netfilter.Protocol{Number: protocolNumber(arg)}
+		m = match.Protocol{Number: protocolNumber(arg)}
 	case "-i", "-o":
-		m = netfilter.Interface{Side: side, Name: arg}
+		m = match.Interface{Side: side, Name: arg}
 	default:
 		m, err = addressMatch(family, side, arg)
 	}
-	return netfilter.Invert(o.not, m), true, err
+	return match.Invert(o.not, m), true, err
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfilter"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfilter/packet"
 )
 
 // bystanders are targets after which the next rule decides.
@@ -52,9 +53,9 @@ func ipTarget(r *netfilter.Rule, o option, rest []option) error {
 }
 
 func natTarget(r *netfilter.Rule, name string, rest []option) error {
-	nat := &netfilter.Translation{Side: netfilter.Destination, Own: name == "MASQUERADE" || name == "REDIRECT"}
+	nat := &netfilter.Translation{Side: packet.Destination, Own: name == "MASQUERADE" || name == "REDIRECT"}
 	if name == "SNAT" || name == "MASQUERADE" {
-		nat.Side = netfilter.Source
+		nat.Side = packet.Source
 	}
 	r.Target = netfilter.Target{Verdict: netfilter.Accept, NAT: nat}
 	for _, o := range rest {
@@ -72,7 +73,7 @@ func natTarget(r *netfilter.Rule, name string, rest []option) error {
 		}
 		to, ok := parseEndpoint(arg)
 		if !ok || nat.To != (netip.AddrPort{}) {
-			if nat.Side == netfilter.Source {
+			if nat.Side == packet.Source {
 				continue // no rule behind it sees the source
 			}
 			r.Target, r.Note = netfilter.Target{Verdict: netfilter.Unsure}, "which address "+name+" chooses is not known"

@@ -6,7 +6,8 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfilter"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfilter/match"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfilter/packet"
 )
 
 // unknownProtocol is the number of a protocol that no packet here has.
@@ -17,13 +18,13 @@ func protocolNumber(name string) int {
 	case "all", "ip", "0":
 		return 0
 	case "tcp":
-		return netfilter.TCP
+		return packet.TCP
 	case "udp":
-		return netfilter.UDP
+		return packet.UDP
 	case "icmp":
-		return netfilter.ICMP
+		return packet.ICMP
 	case "ipv6-icmp", "icmpv6":
-		return netfilter.ICMPv6
+		return packet.ICMPv6
 	}
 	if n, err := strconv.ParseUint(name, 0, 8); err == nil {
 		return int(n)
@@ -32,29 +33,29 @@ func protocolNumber(name string) int {
 }
 
 // addressMatch reads "10.0.0.0/8", "10.0.0.1" or "10.0.0.0/255.0.0.255".
-func addressMatch(family netfilter.Family, side netfilter.Side, s string) (netfilter.Match, error) {
+func addressMatch(family packet.Family, side packet.Side, s string) (match.Match, error) {
 	text, mask, hasMask := strings.Cut(s, "/")
 	a, err := netip.ParseAddr(text)
-	if err != nil || a.Is4() != (family == netfilter.IPv4) || a.Zone() != "" {
+	if err != nil || a.Is4() != (family == packet.IPv4) || a.Zone() != "" {
 		return nil, fmt.Errorf("%q is no address of %s", shorten(s), family)
 	}
 	if !hasMask {
-		return netfilter.Address{Side: side, Net: netip.PrefixFrom(a, a.BitLen())}, nil
+		return match.Address{Side: side, Net: netip.PrefixFrom(a, a.BitLen())}, nil
 	}
 	if bits, err := strconv.Atoi(mask); err == nil && bits >= 0 && bits <= a.BitLen() {
-		return netfilter.Address{Side: side, Net: netip.PrefixFrom(a, bits).Masked()}, nil
+		return match.Address{Side: side, Net: netip.PrefixFrom(a, bits).Masked()}, nil
 	}
 	m, err := netip.ParseAddr(mask)
 	if err != nil || m.Is4() != a.Is4() {
 		return nil, fmt.Errorf("%q has the mask %q", shorten(s), shorten(mask))
 	}
 	if bits, ok := prefixLength(m); ok {
-		return netfilter.Address{Side: side, Net: netip.PrefixFrom(a, bits).Masked()}, nil
+		return match.Address{Side: side, Net: netip.PrefixFrom(a, bits).Masked()}, nil
 	}
 	if !a.Is4() {
-		return netfilter.Unknown{Text: "address with the mask " + mask}, nil
+		return match.Unknown{Text: "address with the mask " + mask}, nil
 	}
-	return netfilter.Masked{Side: side, Addr: a.As4(), Mask: m.As4()}, nil
+	return match.Masked{Side: side, Addr: a.As4(), Mask: m.As4()}, nil
 }
 
 // prefixLength is the length of a mask without holes.

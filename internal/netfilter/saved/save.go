@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfilter"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfilter/packet"
 )
 
 // dialect is what the savers' formats differ in.
@@ -52,9 +53,9 @@ func Parse(tool netfilter.Tool, backend netfilter.Backend, data []byte) ([]*netf
 func dialectOf(tool netfilter.Tool) (dialect, error) {
 	switch tool {
 	case netfilter.IPTables:
-		return dialect{family: "ip", rule: ipRule(netfilter.IPv4), base: ipBase}, nil
+		return dialect{family: "ip", rule: ipRule(packet.IPv4), base: ipBase}, nil
 	case netfilter.IP6Tables:
-		return dialect{family: "ip6", rule: ipRule(netfilter.IPv6), base: ipBase}, nil
+		return dialect{family: "ip6", rule: ipRule(packet.IPv6), base: ipBase}, nil
 	case netfilter.EBTables:
 		return dialect{family: "bridge", rule: frameRule, base: frameBase}, nil
 	}

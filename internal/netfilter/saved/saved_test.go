@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfilter"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfilter/packet"
 )
 
 // The rulesets of a docker host on which a script drops all but
@@ -64,7 +65,7 @@ func tables(t *testing.T, tool netfilter.Tool, text string) []*netfilter.Table {
 }
 
 // decision is the verdict of a base chain and the place that decides.
-func decision(t *testing.T, all []*netfilter.Table, table, chain string, p netfilter.Packet, e *netfilter.Env, skip map[netfilter.Place]bool) string {
+func decision(t *testing.T, all []*netfilter.Table, table, chain string, p packet.Packet, e *packet.Env, skip map[netfilter.Place]bool) string {
 	t.Helper()
 	for _, tab := range all {
 		if tab.Name == table {
@@ -80,14 +81,14 @@ func decision(t *testing.T, all []*netfilter.Table, table, chain string, p netfi
 	return ""
 }
 
-func toContainer(addr string) netfilter.Packet {
-	return netfilter.Packet{Family: netfilter.IPv4, In: "eth0", Out: "br-net", Src: netip.MustParseAddr("203.0.113.9"), Dst: netip.MustParseAddr(addr), Proto: netfilter.TCP, SrcPort: 40000, DstPort: 80, Flags: netfilter.SYN,
-		Mark: netfilter.NoMark, Conn: netfilter.Conn{State: netfilter.New, DNAT: true, Mark: netfilter.NoMark}}
+func toContainer(addr string) packet.Packet {
+	return packet.Packet{Family: packet.IPv4, In: "eth0", Out: "br-net", Src: netip.MustParseAddr("203.0.113.9"), Dst: netip.MustParseAddr(addr), Proto: packet.TCP, SrcPort: 40000, DstPort: 80, Flags: packet.SYN,
+		Mark: packet.NoMark, Conn: packet.Conn{State: packet.New, DNAT: true, Mark: packet.NoMark}}
 }
 
 func TestScene(t *testing.T) {
 	ip, frames := tables(t, netfilter.IPTables, sceneIP), tables(t, netfilter.EBTables, sceneFrames)
-	e := &netfilter.Env{}
+	e := &packet.Env{}
 	want := func(got, want string) {
 		t.Helper()
 		if got != want {
@@ -101,7 +102,7 @@ func TestScene(t *testing.T) {
 	drop := ip[0].Chain("DOCKER-USER").Rules[3].Place()
 	want(decision(t, ip, "filter", "FORWARD", web2, e, map[netfilter.Place]bool{drop: true}),
 		"ACCEPT: ACCEPT iptables-nft ip filter DOCKER rule 2: -d 10.213.213.2/32 ! -i br-net -o br-net -p tcp -m tcp --dport 80 -j ACCEPT")
-	arp := netfilter.Packet{Family: netfilter.ARP, Out: "veth1", Bridge: "br-net", ARPOp: 1, Src: netip.MustParseAddr("10.213.213.1"), Dst: netip.MustParseAddr("10.213.213.2"), Mark: netfilter.NoMark}
+	arp := packet.Packet{Family: packet.ARP, Out: "veth1", Bridge: "br-net", ARPOp: 1, Src: netip.MustParseAddr("10.213.213.1"), Dst: netip.MustParseAddr("10.213.213.2"), Mark: packet.NoMark}
 	want(decision(t, frames, "filter", "OUTPUT", arp, e, nil), "DROP: DROP ebtables filter OUTPUT rule 4: -p ARP -j DROP")
 	arp.Dst = netip.MustParseAddr("10.213.213.213")
 	want(decision(t, frames, "filter", "OUTPUT", arp, e, nil), "ACCEPT: ACCEPT ebtables filter OUTPUT rule 3: -p ARP --arp-ip-src 10.213.213.1 --arp-ip-dst 10.213.213.213 -j ACCEPT")
@@ -121,7 +122,7 @@ func TestThreeValues(t *testing.T) {
 		"-A FORWARD -m recent --set --name x -j MARK --set-xmark 0x1/0x1\n-A FORWARD -m mark --mark 0x1/0x1 -j ACCEPT": "cannot tell: ACCEPT iptables-nft ip filter FORWARD rule 2: -m mark --mark 0x1/0x1 -j ACCEPT | DROP iptables-nft ip filter FORWARD: policy DROP",
 	} {
 		all := tables(t, netfilter.IPTables, "*filter\n:FORWARD DROP [0:0]\n:A - [0:0]\n"+text+"\nCOMMIT\n")
-		if got := decision(t, all, "filter", "FORWARD", toContainer("10.0.0.2"), &netfilter.Env{}, nil); got != want {
+		if got := decision(t, all, "filter", "FORWARD", toContainer("10.0.0.2"), &packet.Env{}, nil); got != want {
 			t.Errorf("%s\ngot  %s\nwant %s", text, got, want)
 		}
 	}

@@ -7,19 +7,19 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfilter"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfilter/packet"
 )
 
 // ParseSets reads what `ipset save` prints: "create NAME TYPE …" and "add NAME ENTRY …".
-func ParseSets(lines []string) (map[string]*netfilter.Set, error) {
-	all := map[string]*netfilter.Set{}
+func ParseSets(lines []string) (map[string]*packet.Set, error) {
+	all := map[string]*packet.Set{}
 	for i, line := range lines {
 		fields := strings.Fields(line)
 		switch {
 		case len(fields) == 0:
 		case len(fields) >= 3 && fields[0] == "create":
 			_, kinds, _ := strings.Cut(fields[2], ":")
-			all[fields[1]] = &netfilter.Set{Fields: strings.Split(kinds, ","), Unknown: fields[2] == "list:set"}
+			all[fields[1]] = &packet.Set{Fields: strings.Split(kinds, ","), Unknown: fields[2] == "list:set"}
 		case len(fields) >= 3 && fields[0] == "add":
 			s := all[fields[1]]
 			if s == nil {
@@ -35,8 +35,8 @@ func ParseSets(lines []string) (map[string]*netfilter.Set, error) {
 
 // addEntry adds an entry as ipset writes it: "10.0.0.0/8", "10.0.0.1,tcp:80". What it cannot
 // read makes the set unknown.
-func addEntry(s *netfilter.Set, text string, noMatch bool) {
-	e := netfilter.SetEntry{NoMatch: noMatch}
+func addEntry(s *packet.Set, text string, noMatch bool) {
+	e := packet.SetEntry{NoMatch: noMatch}
 	parts := strings.Split(text, ",")
 	if len(parts) != len(s.Fields) {
 		s.Unknown = true

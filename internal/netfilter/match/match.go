@@ -1,39 +1,40 @@
-package netfilter
+// Package match has the conditions of rules, and evaluates whether a packet meets them. Pure.
+package match
 
 import (
 	"net/netip"
 	"slices"
 	"strings"
+
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfilter/packet"
 )
 
 // Match is one condition of a rule.
 type Match interface {
-	Holds(p *Packet, e *Env) Truth
+	Holds(p *packet.Packet, e *packet.Env) packet.Truth
 }
 
 // Never is a condition that no packet here meets: it is about protocols or headers that none has.
 type Never struct{}
 
-// Holds implements Match.
-func (Never) Holds(*Packet, *Env) Truth { return No }
+func (Never) Holds(*packet.Packet, *packet.Env) packet.Truth { return packet.No }
 
 // Comment is text for people, or a counter: it holds for every packet.
 type Comment struct{}
 
-// Holds implements Match.
-func (Comment) Holds(*Packet, *Env) Truth { return Yes }
+func (Comment) Holds(*packet.Packet, *packet.Env) packet.Truth { return packet.Yes }
 
 // Unknown is a condition that only the kernel can judge, such as a rate limit.
 type Unknown struct{ Text string }
 
-// Holds implements Match.
-func (Unknown) Holds(*Packet, *Env) Truth { return Maybe }
+func (Unknown) Holds(*packet.Packet, *packet.Env) packet.Truth { return packet.Maybe }
 
 // inverted is the opposite of a condition.
 type inverted struct{ Match }
 
-// Holds implements Match.
-func (i inverted) Holds(p *Packet, e *Env) Truth { return i.Match.Holds(p, e).Not() }
+func (i inverted) Holds(p *packet.Packet, e *packet.Env) packet.Truth {
+	return i.Match.Holds(p, e).Not()
+}
 
 // Invert is m, or its opposite.
 func Invert(not bool, m Match) Match {
@@ -51,152 +52,119 @@ func Invert(not bool, m Match) Match {
 // AllOf holds if all of its conditions do.
 type AllOf []Match
 
-// Holds implements Match.
-func (m AllOf) Holds(p *Packet, e *Env) Truth {
-	all := Yes
+func (m AllOf) Holds(p *packet.Packet, e *packet.Env) packet.Truth {
+	all := packet.Yes
 	for _, one := range m {
 		all = min(all, one.Holds(p, e))
 	}
 	return all
 }
 
-// Side is the end of a packet that a condition is about.
-type Side int
-
-// The sides.
-const (
-	Source Side = iota
-	Destination
-)
-
-func (s Side) addr(p *Packet) netip.Addr {
-	if s == Source {
-		return p.Src
-	}
-	return p.Dst
-}
-
-func (s Side) port(p *Packet) int {
-	if s == Source {
-		return p.SrcPort
-	}
-	return p.DstPort
-}
-
-func (s Side) link(p *Packet) string {
-	if s == Source {
-		return p.In
-	}
-	return p.Out
-}
-
 // Address matches a network.
 type Address struct {
-	Side Side
+	Side packet.Side
 	Net  netip.Prefix
 }
 
-// Holds implements Match.
-func (m Address) Holds(p *Packet, _ *Env) Truth {
-	a := m.Side.addr(p)
+func (m Address) Holds(p *packet.Packet, _ *packet.Env) packet.Truth {
+	a := m.Side.Addr(p)
 	if !a.IsValid() && m.Net.Bits() > 0 {
-		return Maybe
+		return packet.Maybe
 	}
-	return Sure(m.Net.Bits() == 0 || m.Net.Contains(a))
+	return packet.Sure(m.Net.Bits() == 0 || m.Net.Contains(a))
 }
 
 // Masked matches the bits of an IPv4 address that a mask with holes selects.
 type Masked struct {
-	Side       Side
+	Side       packet.Side
 	Addr, Mask [4]byte
 }
 
-// Holds implements Match.
-func (m Masked) Holds(p *Packet, _ *Env) Truth {
-	a := m.Side.addr(p)
+func (m Masked) Holds(p *packet.Packet, _ *packet.Env) packet.Truth {
+	a := m.Side.Addr(p)
 	if !a.Is4() {
-		return Maybe
+		return packet.Maybe
 	}
 	b := a.As4()
 	for i := range b {
 		if b[i]&m.Mask[i] != m.Addr[i]&m.Mask[i] {
-			return No
+			return packet.No
 		}
 	}
-	return Yes
+	return packet.Yes
 }
 
 // AddressRange matches addresses between two, both included.
 type AddressRange struct {
-	Side     Side
+	Side     packet.Side
 	From, To netip.Addr
 }
 
-// Holds implements Match.
-func (m AddressRange) Holds(p *Packet, _ *Env) Truth {
-	a := m.Side.addr(p)
-	return Sure(a.Compare(m.From) >= 0 && a.Compare(m.To) <= 0)
+func (m AddressRange) Holds(p *packet.Packet, _ *packet.Env) packet.Truth {
+	a := m.Side.Addr(p)
+	return packet.Sure(a.Compare(m.From) >= 0 && a.Compare(m.To) <= 0)
 }
 
 // Interface matches the name of the interface that a packet comes from or goes to. A name
 // that ends in "+" stands for all that begin so.
 type Interface struct {
-	Side Side
+	Side packet.Side
 	Name string
 }
 
-// Holds implements Match.
-func (m Interface) Holds(p *Packet, _ *Env) Truth { return nameMatches(m.Name, m.Side.link(p)) }
+func (m Interface) Holds(p *packet.Packet, _ *packet.Env) packet.Truth {
+	return nameMatches(m.Name, m.Side.Link(p))
+}
 
-func nameMatches(pattern, name string) Truth {
+func nameMatches(pattern, name string) packet.Truth {
 	if start, wild := strings.CutSuffix(pattern, "+"); wild {
-		return Sure(strings.HasPrefix(name, start))
+		return packet.Sure(strings.HasPrefix(name, start))
 	}
-	return Sure(name == pattern)
+	return packet.Sure(name == pattern)
 }
 
 // Protocol matches an IP protocol; 0 stands for all.
 type Protocol struct{ Number int }
 
-// Holds implements Match.
-func (m Protocol) Holds(p *Packet, _ *Env) Truth { return Sure(m.Number == 0 || p.Proto == m.Number) }
+func (m Protocol) Holds(p *packet.Packet, _ *packet.Env) packet.Truth {
+	return packet.Sure(m.Number == 0 || p.Proto == m.Number)
+}
 
 // Ports matches a port between two numbers, both included, of a list.
 type Ports struct {
-	Side   Side
+	Side   packet.Side
 	Either bool // of both sides; Side is not used
 	Ranges [][2]int
 }
 
-// Holds implements Match.
-func (m Ports) Holds(p *Packet, _ *Env) Truth {
+func (m Ports) Holds(p *packet.Packet, _ *packet.Env) packet.Truth {
 	if !p.HasPorts() {
-		return No
+		return packet.No
 	}
 	in := func(port int) bool {
 		return slices.ContainsFunc(m.Ranges, func(r [2]int) bool { return r[0] <= port && port <= r[1] })
 	}
 	if m.Either {
-		return Sure(in(p.SrcPort) || in(p.DstPort))
+		return packet.Sure(in(p.SrcPort) || in(p.DstPort))
 	}
-	return Sure(in(m.Side.port(p)))
+	return packet.Sure(in(m.Side.Port(p)))
 }
 
 // Flags matches the TCP flags of Mask that are those of Set.
-type Flags struct{ Mask, Set TCPFlags }
+type Flags struct{ Mask, Set packet.TCPFlags }
 
-// Holds implements Match.
-func (m Flags) Holds(p *Packet, _ *Env) Truth { return Sure(p.Proto == TCP && p.Flags&m.Mask == m.Set) }
+func (m Flags) Holds(p *packet.Packet, _ *packet.Env) packet.Truth {
+	return packet.Sure(p.Proto == packet.TCP && p.Flags&m.Mask == m.Set)
+}
 
 // ICMPType matches a type and codes of ICMP.
 type ICMPType struct{ Type, MinCode, MaxCode int }
 
-// Holds implements Match.
-func (m ICMPType) Holds(p *Packet, _ *Env) Truth {
-	if p.Proto != ICMP && p.Proto != ICMPv6 {
-		return No
+func (m ICMPType) Holds(p *packet.Packet, _ *packet.Env) packet.Truth {
+	if p.Proto != packet.ICMP && p.Proto != packet.ICMPv6 {
+		return packet.No
 	}
-	return Sure(m.Type == AnyICMP || p.ICMP[0] == m.Type && p.ICMP[1] >= m.MinCode && p.ICMP[1] <= m.MaxCode)
+	return packet.Sure(m.Type == AnyICMP || p.ICMP[0] == m.Type && p.ICMP[1] >= m.MinCode && p.ICMP[1] <= m.MaxCode)
 }
 
 // AnyICMP is iptables' "any", which is stored as a type that does not exist.
@@ -204,32 +172,31 @@ const AnyICMP = 255
 
 // AddressType matches the kind of an address, such as LOCAL.
 type AddressType struct {
-	Side  Side
+	Side  packet.Side
 	Types []string
 	// Link reports that the address must be of that kind on the packet's own interface.
 	Link bool
 }
 
-// Holds implements Match.
-func (m AddressType) Holds(p *Packet, e *Env) Truth {
+func (m AddressType) Holds(p *packet.Packet, e *packet.Env) packet.Truth {
 	link := ""
 	if m.Link {
 		if link = p.In; link == "" {
 			link = p.Out
 		}
 	}
-	kind := e.AddrType(m.Side.addr(p), link)
-	if p.Family != IPv6 {
-		return Sure(slices.Contains(m.Types, kind))
+	kind := e.AddrType(m.Side.Addr(p), link)
+	if p.Family != packet.IPv6 {
+		return packet.Sure(slices.Contains(m.Types, kind))
 	}
 	// net/netfilter/xt_addrtype.c: every type of the list must be that of the address, and
 	// the host's own addresses are UNICAST, too.
 	for _, t := range m.Types {
 		if t != kind && !(t == "UNICAST" && kind == "LOCAL") {
-			return No
+			return packet.No
 		}
 	}
-	return Yes
+	return packet.Yes
 }
 
 // Mark matches bits of the packet's mark, or of its connection's. A packet without a
@@ -240,47 +207,43 @@ type Mark struct {
 	Value, Mask uint32
 }
 
-// Holds implements Match.
-func (m Mark) Holds(p *Packet, _ *Env) Truth {
+func (m Mark) Holds(p *packet.Packet, _ *packet.Env) packet.Truth {
 	if m.Connection {
-		if untracked(p) {
-			return No
+		if p.Untracked() {
+			return packet.No
 		}
-		return p.Conn.Mark.matches(m.Value, m.Mask)
+		return p.Conn.Mark.Matches(m.Value, m.Mask)
 	}
-	return p.Mark.matches(m.Value, m.Mask)
+	return p.Mark.Matches(m.Value, m.Mask)
 }
 
 // tracked holds for packets whose connection conntrack knows.
 type tracked struct{}
 
-// Holds implements Match.
-func (tracked) Holds(p *Packet, _ *Env) Truth { return Sure(!untracked(p)) }
-
-// untracked reports whether conntrack knows nothing of the packet's connection.
-func untracked(p *Packet) bool { return p.Conn.State == Invalid || p.Conn.State == Untracked }
+func (tracked) Holds(p *packet.Packet, _ *packet.Env) packet.Truth {
+	return packet.Sure(!p.Untracked())
+}
 
 // InSet matches what is in a set. Sides has one for each field of the set's entries.
 type InSet struct {
 	Name  string
-	Sides []Side
+	Sides []packet.Side
 }
 
-// Holds implements Match.
-func (m InSet) Holds(p *Packet, e *Env) Truth {
+func (m InSet) Holds(p *packet.Packet, e *packet.Env) packet.Truth {
 	s := e.Sets[m.Name]
 	if s == nil || len(m.Sides) < len(s.Fields) {
-		return Maybe
+		return packet.Maybe
 	}
 	addr, port := netip.Addr{}, 0
 	for i, field := range s.Fields {
 		switch field {
 		case "ip", "net":
-			addr = m.Sides[i].addr(p)
+			addr = m.Sides[i].Addr(p)
 		case "port":
-			port = m.Sides[i].port(p)
+			port = m.Sides[i].Port(p)
 		default:
-			return Maybe
+			return packet.Maybe
 		}
 	}
 	return s.Has(addr, p.Proto, port)
@@ -289,12 +252,11 @@ func (m InSet) Holds(p *Packet, e *Env) Truth {
 // HopLimit matches the TTL, or IPv6's hop limit, between two numbers.
 type HopLimit struct{ Min, Max int }
 
-// Holds implements Match.
-func (m HopLimit) Holds(p *Packet, _ *Env) Truth {
+func (m HopLimit) Holds(p *packet.Packet, _ *packet.Env) packet.Truth {
 	if p.TTL == 0 {
-		return Maybe
+		return packet.Maybe
 	}
-	return Sure(p.TTL >= m.Min && p.TTL <= m.Max)
+	return packet.Sure(p.TTL >= m.Min && p.TTL <= m.Max)
 }
 
 // ReversePath matches packets whose answers leave by the interface that they came from.
@@ -302,31 +264,29 @@ type ReversePath struct {
 	AnyLink bool // or by any other interface
 }
 
-// Holds implements Match.
-func (m ReversePath) Holds(p *Packet, e *Env) Truth {
+func (m ReversePath) Holds(p *packet.Packet, e *packet.Env) packet.Truth {
 	switch {
 	case p.In == "lo", p.Src.IsLinkLocalUnicast() && p.In != "":
-		return Yes // the kernel does not look for a route
+		return packet.Yes // the kernel does not look for a route
 	case e.RouteBack == nil:
-		return Maybe
+		return packet.Maybe
 	}
 	link, sure := e.RouteBack(p)
 	if !sure {
-		return Maybe
+		return packet.Maybe
 	}
-	return Sure(link != "" && (m.AnyLink || link == p.In))
+	return packet.Sure(link != "" && (m.AnyLink || link == p.In))
 }
 
 // PhysDev matches the port of the bridge that a packet came from or goes to.
 type PhysDev struct {
-	Side Side
+	Side packet.Side
 	Name string // "" for any: the packet came, or goes, through a bridge's port
 }
 
-// Holds implements Match.
-func (m PhysDev) Holds(p *Packet, e *Env) Truth {
+func (m PhysDev) Holds(p *packet.Packet, e *packet.Env) packet.Truth {
 	if !e.BridgeFilter {
-		return No
+		return packet.No
 	}
-	return Maybe
+	return packet.Maybe
 }

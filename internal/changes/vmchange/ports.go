@@ -1,4 +1,4 @@
-package changes
+package vmchange
 
 import (
 	"context"
@@ -54,20 +54,11 @@ func (c *ChangePorts) Backup(context.Context, *target.Target) error { return nil
 // Apply checks the ports again, under the lock for all stores. That VirtualBox listens is then
 // verified: it accepts a rule whose bind fails.
 func (c *ChangePorts) Apply(ctx context.Context, t *target.Target) error {
-	unlock, err := lockPorts(ctx, t)
+	vm, ports, unlock, err := freePorts(ctx, t)
 	if err != nil {
 		return err
 	}
 	defer unlock()
-	t.Forget()
-	vm, err := t.VM.Info(ctx)
-	if err != nil {
-		return err
-	}
-	ports, err := t.VirtualBox.FindPorts(ctx, vm, t.Network)
-	if err != nil {
-		return err
-	}
 	for _, f := range c.Add {
 		if err := ports.Check(ctx, f.Proto, f.HostPort); err != nil {
 			return err

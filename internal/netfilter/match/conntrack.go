@@ -1,8 +1,10 @@
-package netfilter
+package match
 
 import (
 	"net/netip"
 	"slices"
+
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfilter/packet"
 )
 
 // Conntrack matches what conntrack knows of a packet's connection. Each field that is not
@@ -30,7 +32,7 @@ const (
 	AnswerDst
 )
 
-func (e End) of(c *Conn) netip.AddrPort {
+func (e End) of(c *packet.Conn) netip.AddrPort {
 	return [...]netip.AddrPort{c.Orig.Src, c.Orig.Dst, c.Answer.Src, c.Answer.Dst}[e]
 }
 
@@ -48,42 +50,41 @@ type TuplePorts struct {
 	Not   bool
 }
 
-// Holds implements Match.
-func (m Conntrack) Holds(p *Packet, _ *Env) Truth {
+func (m Conntrack) Holds(p *packet.Packet, _ *packet.Env) packet.Truth {
 	c := &p.Conn
-	result := Yes
+	result := packet.Yes
 	if c.State == "" {
-		return Maybe
+		return packet.Maybe
 	}
 	if len(m.States) > 0 {
-		is := slices.Contains(m.States, string(c.State)) || !untracked(p) && (c.DNAT && slices.Contains(m.States, "DNAT") || c.SNAT && slices.Contains(m.States, "SNAT"))
+		is := slices.Contains(m.States, string(c.State)) || !p.Untracked() && (c.DNAT && slices.Contains(m.States, "DNAT") || c.SNAT && slices.Contains(m.States, "SNAT"))
 		if is == m.NotStates {
-			return No
+			return packet.No
 		}
 	}
-	if untracked(p) {
-		return Sure(len(m.States) > 0) // the kernel looks no further
+	if p.Untracked() {
+		return packet.Sure(len(m.States) > 0) // the kernel looks no further
 	}
 	if m.Reply != nil && *m.Reply != c.Reply {
-		return No
+		return packet.No
 	}
 	if m.Proto != 0 && (m.Proto == p.Proto) == m.NotProto {
-		return No
+		return packet.No
 	}
 	for _, n := range m.Nets {
 		a := n.End.of(c).Addr()
 		if !a.IsValid() {
-			result = min(result, Maybe)
+			result = min(result, packet.Maybe)
 		} else if n.Net.Contains(a) == n.Not {
-			return No
+			return packet.No
 		}
 	}
 	for _, n := range m.Ports {
 		port := int(n.End.of(c).Port())
 		if port == 0 {
-			result = min(result, Maybe)
+			result = min(result, packet.Maybe)
 		} else if (port >= n.Ports[0] && port <= n.Ports[1]) == n.Not {
-			return No
+			return packet.No
 		}
 	}
 	if len(m.Status) > 0 {
@@ -99,14 +100,14 @@ func (m Conntrack) Holds(p *Packet, _ *Env) Truth {
 // statusHolds compares with what a connection is after its first packets: a new one has no
 // status, and is not confirmed before its first packet leaves the host. NONE stands for no bit at
 // all, so that nothing ever has it.
-func (m Conntrack) statusHolds(c *Conn) Truth {
+func (m Conntrack) statusHolds(c *packet.Conn) packet.Truth {
 	switch {
-	case c.State == New:
-		return No
+	case c.State == packet.New:
+		return packet.No
 	case slices.Contains(m.Status, "SEEN_REPLY"), slices.Contains(m.Status, "CONFIRMED"):
-		return Yes
+		return packet.Yes
 	case slices.Contains(m.Status, "ASSURED"):
-		return Maybe
+		return packet.Maybe
 	}
-	return No
+	return packet.No
 }

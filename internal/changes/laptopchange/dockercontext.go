@@ -1,4 +1,5 @@
-package changes
+// Package laptopchange has the changes to the laptop itself: docker contexts and services.
+package laptopchange
 
 import (
 	"context"

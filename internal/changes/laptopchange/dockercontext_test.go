@@ -1,4 +1,4 @@
-package changes_test
+package laptopchange_test
 
 import (
 	"context"
@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/changes"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/changes/laptopchange"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/dockercli"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/engine"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
@@ -109,7 +110,7 @@ func TestContextsAreTakenBack(t *testing.T) {
 				d.files = map[string]string{}
 				before := d.copy()
 				tgt := &target.Target{Laptop: d, DockerCLI: dockercli.New(d)}
-				all := []engine.Change{&changes.SetContext{Machine: "dev", Name: "dev", Endpoint: ours, Dir: "/m"}, &changes.UseContext{Name: "dev"}}
+				all := []engine.Change{&laptopchange.SetContext{Machine: "dev", Name: "dev", Endpoint: ours, Dir: "/m"}, &laptopchange.UseContext{Name: "dev"}}
 				for i := range steps {
 					step := all[i/2].Backup
 					if i%2 == 1 {
@@ -164,7 +165,7 @@ func TestOldContextComesBackFromItsCopy(t *testing.T) {
 			d.files = map[string]string{}
 			before := d.copy()
 			tgt := &target.Target{Laptop: d, DockerCLI: dockercli.New(d)}
-			c := &changes.SetContext{Machine: "dev", Name: "dev", Endpoint: ours, Dir: "/m"}
+			c := &laptopchange.SetContext{Machine: "dev", Name: "dev", Endpoint: ours, Dir: "/m"}
 			for _, step := range []func(context.Context, *target.Target) error{c.Backup, c.Apply} {
 				if err := step(t.Context(), tgt); err != nil {
 					t.Fatal(err)
@@ -184,7 +185,7 @@ func TestForeignContextStays(t *testing.T) {
 	d := contextWorlds()["none"]
 	d.files = map[string]string{}
 	tgt := &target.Target{Laptop: d, DockerCLI: dockercli.New(d)}
-	c := &changes.SetContext{Machine: "dev", Name: "dev", Endpoint: ours, Dir: "/m"}
+	c := &laptopchange.SetContext{Machine: "dev", Name: "dev", Endpoint: ours, Dir: "/m"}
 	for _, step := range []func(context.Context, *target.Target) error{c.Backup, c.Apply} {
 		if err := step(t.Context(), tgt); err != nil {
 			t.Fatal(err)

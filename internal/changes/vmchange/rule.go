@@ -1,11 +1,12 @@
-package changes
+// Package vmchange has the changes to VirtualBox and to the way to a VM: its power, its NAT rules, the
+// host-only adapter and its route, the kernel modules.
+package vmchange
 
 import (
 	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"strconv"
 	"time"
 
@@ -46,6 +47,8 @@ func (c *AddRule) rule() vbox.Forward {
 	return vbox.Forward{Slot: c.Slot, Name: virtualbox.RuleName, Proto: "tcp", HostIP: host.Loopback, HostPort: c.Port, GuestPort: cmp.Or(c.Guest, store.DefaultEnginePort)}
 }
 
+func (c *AddRule) vm() vbox.VMRef { return vbox.VMRef{Name: c.VM, UUID: c.UUID} }
+
 func (c *AddRule) About() engine.About {
 	return engine.About{Kind: "add-nat-rule", Doing: fmt.Sprintf("adding NAT rule 127.0.0.1:%d -> VM port %d", c.Port, c.rule().GuestPort)}
 }
@@ -65,20 +68,11 @@ func (c *AddRule) Backup(context.Context, *target.Target) error { return nil }
 // covers the search and the rule. Then it verifies that VirtualBox listens, because
 // VirtualBox accepts rules whose bind fails.
 func (c *AddRule) Apply(ctx context.Context, t *target.Target) error {
-	unlock, err := lockPorts(ctx, t)
+	vm, ports, unlock, err := freePorts(ctx, t)
 	if err != nil {
 		return err
 	}
 	defer unlock()
-	t.Forget()
-	vm, err := t.VM.Info(ctx)
-	if err != nil {
-		return err
-	}
-	ports, err := t.VirtualBox.FindPorts(ctx, vm, t.Network)
-	if err != nil {
-		return err
-	}
 	for try := range bindTries {
 		port, err := ports.Choose(ctx, c.Port, c.Demanded)
 		if err != nil {
@@ -106,14 +100,6 @@ func (c *AddRule) Apply(ctx context.Context, t *target.Target) error {
 		}
 	}
 	return fmt.Errorf("VirtualBox took NAT rule %s and did not listen, on %d ports in a row", virtualbox.RuleName, bindTries)
-}
-
-// lockPorts takes the lock under which a port is chosen and its rule added. It is one for
-// all stores: they share the laptop's ports.
-func lockPorts(ctx context.Context, t *target.Target) (unlock func(), err error) {
-	return t.Laptop.Lock(ctx, filepath.Join(t.StateDir, "ports.lock"), func() {
-		t.Notify("waiting for another docker-vpn-helper that is choosing a port")
-	})
 }
 
 // bound reports whether VirtualBox listens for the new rule. The port was free a
@@ -144,7 +130,7 @@ func (c *AddRule) bound(ctx context.Context, t *target.Target, vm vbox.VM) (bool
 
 // Revert removes the rule of our name, unless it has been edited since, and adds the old one.
 func (c *AddRule) Revert(ctx context.Context, t *target.Target) ([]string, error) {
-	vm, exists, err := c.lookUp(ctx, t)
+	vm, exists, err := lookUp(ctx, t, c.vm())
 	if err != nil || !exists {
 		return nil, err
 	}
@@ -170,20 +156,6 @@ func (c *AddRule) Revert(ctx context.Context, t *target.Target) ([]string, error
 
 // CheckUndo is an error where VirtualBox does not list the VM's rules.
 func (c *AddRule) CheckUndo(ctx context.Context, t *target.Target) error {
-	_, _, err := c.lookUp(ctx, t)
+	_, _, err := lookUp(ctx, t, c.vm())
 	return err
-}
-
-// lookUp asks VirtualBox for the VM. Where the VM is gone, its rules are, too.
-func (c *AddRule) lookUp(ctx context.Context, t *target.Target) (vm vbox.VM, exists bool, err error) {
-	return lookUp(ctx, t, vbox.VMRef{Name: c.VM, UUID: c.UUID})
-}
-
-func lookUp(ctx context.Context, t *target.Target, ref vbox.VMRef) (vm vbox.VM, exists bool, err error) {
-	t.Forget()
-	vm, err = t.VirtualBox.LookUpRef(ctx, ref)
-	if vbox.KindOf(err) == vbox.NotFound {
-		return vm, false, nil
-	}
-	return vm, err == nil, err
 }

@@ -1,18 +1,14 @@
-package changes
+package vmchange
 
 import (
-	"encoding/json"
 	"errors"
-	"net/netip"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/google/go-cmp/cmp/cmpopts"
 
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/engine"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/hint"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/hosttest"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/store"
@@ -103,19 +99,6 @@ func TestUndoOfAFinishedModuleRestartDoesNothing(t *testing.T) {
 	r := &RestartModules{Saved: []virtualbox.SavedVM{{Name: "a", UUID: "1111"}}, Resumed: true}
 	if left, err := r.Revert(t.Context(), tgt); err != nil || len(left) > 0 || len(c.Ran()) > 0 {
 		t.Errorf("%v, %v, %q", left, err, c.Ran())
-	}
-}
-
-func TestModuleRestartSurvivesTheJournal(t *testing.T) {
-	want := &RestartModules{Adapters: []HostOnly{{"vboxnet0", netip.MustParsePrefix("192.168.99.1/24")}}, Again: "again", Steps: [][]string{{"a", "b c"}},
-		Saved: []virtualbox.SavedVM{{Name: "a", UUID: "1111", Paused: true}}, Resumed: true}
-	raw, err := json.Marshal(want)
-	if err != nil {
-		t.Fatal(err)
-	}
-	got, err := Decode(want.About().Kind, raw)
-	if diff := cmp.Diff(engine.Change(want), got, cmpopts.EquateComparable(netip.Prefix{}), cmpopts.IgnoreUnexported(RestartModules{})); err != nil || diff != "" {
-		t.Error(err, diff)
 	}
 }
 

@@ -1,4 +1,4 @@
-package changes
+package laptopchange
 
 import (
 	"context"
@@ -28,7 +28,6 @@ type SystemUnit struct {
 // unitDir is where the administrator's units are (systemd.unit(5)).
 const unitDir = "/etc/systemd/system/"
 
-// About implements engine.Change.
 func (c *SystemUnit) About() journal.About {
 	if c.Text == "" {
 		return journal.About{Kind: "system-unit", Doing: "stopping and removing " + c.Name}
@@ -43,7 +42,6 @@ func (c *SystemUnit) String() string {
 	return "install and start the systemd unit " + c.Name
 }
 
-// Backup implements engine.Change.
 func (c *SystemUnit) Backup(ctx context.Context, t *target.Target) error {
 	text, err := t.Laptop.ReadFile(ctx, unitDir+c.Name)
 	c.Old, c.None = string(text), errors.Is(err, fs.ErrNotExist)
@@ -53,7 +51,6 @@ func (c *SystemUnit) Backup(ctx context.Context, t *target.Target) error {
 	return err
 }
 
-// Apply implements engine.Change.
 func (c *SystemUnit) Apply(ctx context.Context, t *target.Target) error {
 	if err := setUnit(ctx, t, c.Name, c.Text); err != nil || c.Text == "" {
 		return err
@@ -103,7 +100,6 @@ func (c *SystemUnit) works(ctx context.Context, t *target.Target) bool {
 	return err == nil
 }
 
-// Revert implements engine.Change.
 func (c *SystemUnit) Revert(ctx context.Context, t *target.Target) (left []string, err error) {
 	now, err := t.Laptop.ReadFile(ctx, unitDir+c.Name)
 	switch {

@@ -1,14 +1,16 @@
-package netfilter
+package match
 
 import (
 	"encoding/hex"
 	"fmt"
 	"strings"
+
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfilter/packet"
 )
 
 // MAC matches bits of a hardware address.
 type MAC struct {
-	Side Side
+	Side packet.Side
 	Addr string // "02:42:ac:11:00:02"
 	Mask [6]byte
 }
@@ -16,26 +18,25 @@ type MAC struct {
 // WholeMAC is the mask of a whole address.
 var WholeMAC = [6]byte{255, 255, 255, 255, 255, 255}
 
-// Holds implements Match.
-func (m MAC) Holds(p *Packet, _ *Env) Truth {
+func (m MAC) Holds(p *packet.Packet, _ *packet.Env) packet.Truth {
 	text := p.SrcMAC
-	if m.Side == Destination {
+	if m.Side == packet.Destination {
 		text = p.DstMAC
 	}
 	a, err := ParseMAC(text)
 	if err != nil {
-		return Maybe
+		return packet.Maybe
 	}
 	b, err := ParseMAC(m.Addr)
 	if err != nil {
-		return Maybe
+		return packet.Maybe
 	}
 	for i := range a {
 		if a[i]&m.Mask[i] != b[i]&m.Mask[i] {
-			return No
+			return packet.No
 		}
 	}
-	return Yes
+	return packet.Yes
 }
 
 // ParseMAC reads "02:42:ac:11:0:2".
@@ -58,21 +59,21 @@ func ParseMAC(s string) (a [6]byte, err error) {
 }
 
 // FrameFamily matches what a frame carries.
-type FrameFamily struct{ Family Family }
+type FrameFamily struct{ Family packet.Family }
 
-// Holds implements Match.
-func (m FrameFamily) Holds(p *Packet, _ *Env) Truth { return Sure(p.Family == m.Family) }
+func (m FrameFamily) Holds(p *packet.Packet, _ *packet.Env) packet.Truth {
+	return packet.Sure(p.Family == m.Family)
+}
 
 // BridgeName matches the bridge of a frame that comes in (Source) or goes out.
 type BridgeName struct {
-	Side Side
+	Side packet.Side
 	Name string
 }
 
-// Holds implements Match.
-func (m BridgeName) Holds(p *Packet, _ *Env) Truth {
-	if m.Side.link(p) == "" {
-		return No
+func (m BridgeName) Holds(p *packet.Packet, _ *packet.Env) packet.Truth {
+	if m.Side.Link(p) == "" {
+		return packet.No
 	}
 	return nameMatches(m.Name, p.Bridge)
 }
@@ -80,21 +81,19 @@ func (m BridgeName) Holds(p *Packet, _ *Env) Truth {
 // ARPOperation matches a request (1) or a reply (2).
 type ARPOperation struct{ Number int }
 
-// Holds implements Match.
-func (m ARPOperation) Holds(p *Packet, _ *Env) Truth {
-	return Sure(p.Family == ARP && p.ARPOp == m.Number)
+func (m ARPOperation) Holds(p *packet.Packet, _ *packet.Env) packet.Truth {
+	return packet.Sure(p.Family == packet.ARP && p.ARPOp == m.Number)
 }
 
 // OfFamily limits a condition to frames of one family.
 type OfFamily struct {
-	Family Family
+	Family packet.Family
 	Match
 }
 
-// Holds implements Match.
-func (m OfFamily) Holds(p *Packet, e *Env) Truth {
+func (m OfFamily) Holds(p *packet.Packet, e *packet.Env) packet.Truth {
 	if p.Family != m.Family {
-		return No
+		return packet.No
 	}
 	return m.Match.Holds(p, e)
 }

@@ -1,4 +1,6 @@
-package changes
+// Package hostchange has the changes to a docker host, and to what the laptop keeps of it: its
+// certificate, its dockerd, its packet filters, the endpoint record, the names in config.json.
+package hostchange
 
 import (
 	"bytes"

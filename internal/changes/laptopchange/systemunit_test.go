@@ -1,4 +1,4 @@
-package changes_test
+package laptopchange_test
 
 import (
 	"context"
@@ -9,7 +9,7 @@ import (
 	"testing"
 	"testing/synctest"
 
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/changes"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/changes/laptopchange"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/target"
 )
@@ -94,7 +94,7 @@ func testSystemUnit(t *testing.T) {
 			}
 		}
 		tg := &target.Target{Laptop: s}
-		c := &changes.SystemUnit{Name: "x.service", Text: "new unit", Listen: "127.0.0.1:1"}
+		c := &laptopchange.SystemUnit{Name: "x.service", Text: "new unit", Listen: "127.0.0.1:1"}
 		must := func(err error) {
 			t.Helper()
 			if err != nil {
@@ -144,7 +144,7 @@ func testSystemUnit(t *testing.T) {
 func TestSystemUnitRemoved(t *testing.T) {
 	s := &systemd{files: map[string]string{unitPath: "unit"}, enabled: true, running: "unit"}
 	tg := &target.Target{Laptop: s}
-	c := &changes.SystemUnit{Name: "x.service"}
+	c := &laptopchange.SystemUnit{Name: "x.service"}
 	if err := errors.Join(c.Backup(t.Context(), tg), c.Apply(t.Context(), tg)); err != nil {
 		t.Fatal(err)
 	}

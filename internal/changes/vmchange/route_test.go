@@ -1,4 +1,4 @@
-package changes_test
+package vmchange_test
 
 import (
 	"context"
@@ -8,7 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/changes"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/changes/vmchange"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/hosttest"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/laptop"
@@ -57,7 +57,7 @@ route 192.168.99.100 vboxnet0 192.168.99.0/24
 			c := &routeless{hosttest.New(t, []byte(transcript+"-- "+drop+tt.drop+" --\n")), tt.question}
 			tgt := &target.Target{Laptop: c, Network: laptop.New(c), VirtualBox: virtualbox.New(c, func() bool { return true })}
 			tgt.SetMachine(store.Machine{Name: "x", IP: netip.MustParseAddr("192.168.99.100"), HostOnlyCIDR: netip.MustParsePrefix("192.168.99.1/24")})
-			change := &changes.RestoreRoute{OS: host.Linux, Net: netip.MustParsePrefix("192.168.99.1/24"), Adapter: "vboxnet0"}
+			change := &vmchange.RestoreRoute{OS: host.Linux, Net: netip.MustParsePrefix("192.168.99.1/24"), Adapter: "vboxnet0"}
 			left, err := change.Revert(t.Context(), tgt)
 			var exit *host.CmdError
 			if _, failed := tt.want.(*host.CmdError); failed != errors.As(err, &exit) || !failed && !errors.Is(err, tt.want) || left != nil {
@@ -75,7 +75,7 @@ func TestBackupOfARouteThatCannotBeAskedFor(t *testing.T) {
 	c := &routeless{hosttest.New(t, []byte("-- computer --\nos linux\nlink vboxnet0 - up 192.168.99.1/24\n-- /proc/sys/kernel/random/boot_id --\nabc\n")), 1}
 	tgt := &target.Target{Laptop: c, Network: laptop.New(c), VirtualBox: virtualbox.New(c, func() bool { return true })}
 	tgt.SetMachine(store.Machine{Name: "x", IP: netip.MustParseAddr("192.168.99.100")})
-	change := &changes.RestoreRoute{OS: host.Linux, Net: netip.MustParsePrefix("192.168.99.1/24"), Adapter: "vboxnet0"}
+	change := &vmchange.RestoreRoute{OS: host.Linux, Net: netip.MustParsePrefix("192.168.99.1/24"), Adapter: "vboxnet0"}
 	if err := change.Backup(t.Context(), tgt); !errors.Is(err, errNoAnswer) {
 		t.Errorf("%v, want %v", err, errNoAnswer)
 	}
