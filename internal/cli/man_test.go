@@ -56,7 +56,7 @@ func TestManPagesAreFresh(t *testing.T) {
 	}
 }
 
-// testApp has all commands, and streams that nobody reads.
+// testApp has all commands, and streams that are not looked at.
 func testApp(t *testing.T) *app {
 	t.Helper()
 	var none bytes.Buffer

@@ -69,7 +69,7 @@ func Judge(client, daemon, min API) (Fit, API) {
 // of Docker 29 go down to API 1.44 or 1.40, and a daemon of Docker 29 as well.
 func MayNotFit(daemon API) bool { return daemon.Less(API{1, 44}) || !daemon.Less(API{1, 52}) }
 
-// clientVersion is how the linker is told the docker command's version.
+// clientVersion is the linker's variable for the docker command's version.
 var clientVersion = regexp.MustCompile(`/cli/version\.Version=v?([0-9]{2})\.`)
 
 // Before29 reports whether a program is a docker command before 29.0, from how it was built:

@@ -58,7 +58,7 @@ func has(t *testing.T, out string, texts ...string) {
 	}
 }
 
-// In a pipe the story needs nobody, and its usual case restarts nothing.
+// In a pipe the story does not wait, and its usual case restarts nothing.
 func TestStoryInAPipe(t *testing.T) {
 	out := inPipe(t, "")
 	if strings.Contains(out, "\x1b") || strings.Contains(out, pausing) {

@@ -135,7 +135,7 @@ func say(text, prefix string) {
 	}
 }
 
-// pause waits for Enter, where somebody can press it.
+// pause waits for Enter where the demo runs on a terminal.
 func (d *demo) pause() error {
 	if !term.IsTerminal(int(os.Stdin.Fd())) || !term.IsTerminal(int(os.Stdout.Fd())) {
 		return nil
