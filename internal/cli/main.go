@@ -150,6 +150,12 @@ Documentation: https://github.com/docker-vpn-helper/docker-vpn-helper`,
 	root.SetFlagErrorFunc(a.flagError)
 	root.Flags().BoolVar(&version, "version", false, "print the version")
 	a.globalFlags(root)
+	a.addCommands(root)
+	return root
+}
+
+// addCommands adds all commands, and their help and completion.
+func (a *app) addCommands(root *cobra.Command) {
 	root.SetHelpFunc(a.help(root.HelpFunc()))
 	a.table = a.all()
 	root.AddGroup(groups()...)
@@ -160,7 +166,6 @@ Documentation: https://github.com/docker-vpn-helper/docker-vpn-helper`,
 	if a.completing() {
 		a.complete(root)
 	}
-	return root
 }
 
 func (a *app) globalFlags(root *cobra.Command) {

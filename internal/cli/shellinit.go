@@ -12,6 +12,14 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/store"
 )
 
+// startupLine is what shell-init --json prints.
+type startupLine struct {
+	Schema int    `json:"schema"`
+	Shell  string `json:"shell"`
+	File   string `json:"file"`
+	Line   string `json:"line"`
+}
+
 func (a *app) shellInitCmd() *cobra.Command {
 	var shellName string
 	cmd := &cobra.Command{
@@ -58,12 +66,7 @@ To undo it, remove the line.`,
 				return err
 			}
 			if a.ui.JSON {
-				return a.ui.PrintJSON(struct {
-					Schema int    `json:"schema"`
-					Shell  string `json:"shell"`
-					File   string `json:"file"`
-					Line   string `json:"line"`
-				}{engine.Schema, string(dialect), file, line})
+				return a.ui.PrintJSON(startupLine{engine.Schema, string(dialect), file, line})
 			}
 			a.ui.Print(line)
 			a.ui.Say("add this line to %s", file)

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// slowly is a connection that takes one write at a time, when it is told to.
+// slowly is a connection that takes one write at a time, each when the test lets it.
 type slowly struct {
 	sends chan []byte
 	err   error
