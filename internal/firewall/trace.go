@@ -1,7 +1,6 @@
 package firewall
 
 import (
-	"cmp"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -103,57 +102,6 @@ func (t *tracer) doubt(p netfilter.Place, why string) {
 	}
 }
 
-// chains are the base chains of a packet's family at a hook, in the order in which they are
-// called.
-func (t *tracer) chains(hook netfilter.Hook, p *packet.Packet) []*netfilter.Chain {
-	families := []string{string(p.Family), "inet"}
-	switch {
-	case hook == netfilter.Ingress || hook == netfilter.Egress:
-		families = []string{"netdev", "inet"}
-	case p.Bridge != "":
-		families = []string{"bridge"}
-	case p.Family == packet.ARP:
-		families = []string{"arp"}
-	}
-	var all []*netfilter.Chain
-	for _, table := range t.Tables {
-		if !slices.Contains(families, table.Family) {
-			continue
-		}
-		for _, c := range table.Chains {
-			if c.Hook != hook || !mayHave(c, hook, p) {
-				continue
-			}
-			// Of chains with one priority the kernel calls the one first that was added last; nft
-			// lists them as they were added (net/netfilter/core.c).
-			at := len(all)
-			if i := slices.IndexFunc(all, func(other *netfilter.Chain) bool { return other.Table.Tool == netfilter.NFT }); table.Tool == netfilter.NFT && i >= 0 {
-				at = i
-			}
-			all = slices.Insert(all, at, c)
-		}
-	}
-	slices.SortStableFunc(all, func(a, b *netfilter.Chain) int { return cmp.Compare(a.Priority, b.Priority) })
-	return all
-}
-
-// mayHave reports whether a chain belongs to the packet's interface, or it is not known to which
-// one it belongs.
-func mayHave(c *netfilter.Chain, hook netfilter.Hook, p *packet.Packet) bool {
-	link := p.In
-	switch hook {
-	case netfilter.Ingress:
-	case netfilter.Egress:
-		link = p.Out
-	default:
-		return true
-	}
-	return c.Devices == nil || slices.ContainsFunc(c.Devices, func(name string) bool {
-		start, wild := strings.CutSuffix(name, "*")
-		return name == link || wild && strings.HasPrefix(link, start)
-	})
-}
-
 // conntrackPriority is that of conntrack's own hook (include/uapi/linux/netfilter_ipv4.h).
 const conntrackPriority = -200
 
@@ -179,7 +127,7 @@ func (t *tracer) pass(hook netfilter.Hook, layer Layer, p *packet.Packet) {
 	if hook == netfilter.Postrouting || hook == netfilter.Input {
 		side = packet.Source
 	}
-	for _, c := range t.chains(hook, p) {
+	for _, c := range netfilter.Chains(t.Tables, hook, p) {
 		if c.Type == netfilter.NATType && (p.Conn.State != packet.New || p.Conn.Bound[side]) {
 			continue // translated by conntrack, without a look at the rules
 		}

@@ -87,9 +87,9 @@ func (a *attempt) classify(ctx context.Context, err error) *Error {
 	switch {
 	case a.hostKey.err != nil:
 		e.Stage, e.Cause, e.Err = StageHostKey, Declined, a.hostKey.err
-		e.Got = fingerprint(a.hostKey.got)
+		e.Got = ssh.FingerprintSHA256(a.hostKey.got)
 		if errors.Is(a.hostKey.err, errHostKeyChanged) {
-			e.Cause, e.Known = Changed, fingerprint(a.hostKey.known)
+			e.Cause, e.Known = Changed, ssh.FingerprintSHA256(a.hostKey.known)
 		}
 	case isNegotiation:
 		e.Stage, e.Cause = StageKeyExchange, NoCommonAlgorithm

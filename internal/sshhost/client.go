@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"time"
 
 	"golang.org/x/crypto/ssh"
 )
@@ -40,7 +41,7 @@ func (c *Client) setLost(err error) {
 // sessionError describes an error on an established connection. what is what was being
 // done.
 func (c *Client) sessionError(ctx context.Context, what string, err error) *Error {
-	e := &Error{Stage: StageSession, Cause: causeOf(ctx, err), Addr: c.addr, Ident: c.greeting.Ident, What: what, After: c.tcp.age(), Err: err}
+	e := &Error{Stage: StageSession, Cause: causeOf(ctx, err), Addr: c.addr, Ident: c.greeting.Ident, What: what, After: time.Since(c.tcp.start), Err: err}
 	e.Bytes, e.Sent = c.tcp.counts()
 	lost := c.Lost()
 	_, refused := errors.AsType[*ssh.OpenChannelError](err)

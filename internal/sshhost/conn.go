@@ -174,8 +174,6 @@ func (o *observedConn) counts() (received, sent int64) {
 	return o.received, o.sent
 }
 
-func (o *observedConn) age() time.Duration { return time.Since(o.start) }
-
 // firstWords are the identification line, if there is one, and the beginning of
 // everything that was received.
 func (o *observedConn) firstWords() (ident, text string) {

@@ -12,15 +12,15 @@ import (
 // in: ssh's own program keeps the keys, the user's configuration and the keepalives. addr
 // is how errors name the other end. conn is closed on an error.
 func Control(ctx context.Context, conn net.Conn, addr string) (*Client, error) {
-	type opened struct {
+	type connected struct {
 		conn  ssh.Conn
 		chans <-chan ssh.NewChannel
 		reqs  <-chan *ssh.Request
 	}
 	observed := &observedConn{Conn: conn, start: time.Now(), released: true}
-	o, err := await(ctx, func() (opened, error) {
+	o, err := await(ctx, func() (connected, error) {
 		c, chans, reqs, err := ssh.NewControlClientConn(observed)
-		return opened{c, chans, reqs}, err
+		return connected{c, chans, reqs}, err
 	}, nil)
 	if err != nil {
 		conn.Close()

@@ -13,14 +13,7 @@ func KeyFingerprint(pem []byte) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return fingerprint(signer.PublicKey()), nil
-}
-
-func fingerprint(key ssh.PublicKey) string {
-	if key == nil {
-		return ""
-	}
-	return ssh.FingerprintSHA256(key)
+	return ssh.FingerprintSHA256(signer.PublicKey()), nil
 }
 
 // ErrEncrypted is a private key with a passphrase. The program does not ask for one,

@@ -122,11 +122,14 @@ func (c *Client) exec(ctx context.Context, argv []string, line string, stdin []b
 		return <-ended, nil
 	}, nil)
 	running = err != nil
-	out := host.Output{Stdout: stdout.bytes(), Stderr: stderr.bytes()}
+	var out host.Output
+	var tooMuch, tooMuchErr bool
+	out.Stdout, tooMuch = stdout.printed()
+	out.Stderr, tooMuchErr = stderr.printed()
 	switch {
 	case err != nil:
 		return out, c.sessionError(ctx, argv[0], err)
-	case stdout.overflowed() || stderr.overflowed():
+	case tooMuch || tooMuchErr:
 		return out, fmt.Errorf("ssh to %s: %s printed more than %d bytes", c.addr, argv[0], maxOutput)
 	case end.status < 0:
 		return out, c.sessionError(ctx, argv[0], io.ErrUnexpectedEOF)
@@ -189,14 +192,9 @@ func (l *limitedBuffer) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-func (l *limitedBuffer) bytes() []byte {
+// printed is what has been written so far, and whether that was more than fits.
+func (l *limitedBuffer) printed() (data []byte, over bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return bytes.Clone(l.buf.Bytes())
-}
-
-func (l *limitedBuffer) overflowed() bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.over
+	return bytes.Clone(l.buf.Bytes()), l.over
 }

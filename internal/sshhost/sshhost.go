@@ -109,7 +109,7 @@ func Dial(ctx context.Context, cfg Config) (*Client, error) {
 	stop := context.AfterFunc(ctx, tcp.expire)
 	defer stop()
 
-	a := &attempt{start: start, addr: cfg.Addr, user: cfg.User, key: fingerprint(signer.PublicKey()), tcp: tcp, hostKey: hostKey}
+	a := &attempt{start: start, addr: cfg.Addr, user: cfg.User, key: ssh.FingerprintSHA256(signer.PublicKey()), tcp: tcp, hostKey: hostKey}
 	conn, chans, reqs, err := ssh.NewClientConn(tcp, cfg.Addr, a.config(cfg, signer))
 	if err == nil && !stop() {
 		conn.Close()

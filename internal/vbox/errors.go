@@ -14,7 +14,7 @@ const (
 	NotFound            ErrorKind = "vm-unknown"           // no such VM, for this user at least
 	NotRunning          ErrorKind = "vm-not-running"       // controlvm on a VM that has no process
 	Locked              ErrorKind = "vm-locked"            // modifyvm on a VM that another process has locked
-	NotReady            ErrorKind = "not-ready"            // between two states: worth a retry
+	notReady            ErrorKind = "not-ready"            // between two states: worth a retry
 	ruleExists          ErrorKind = "rule-exists"          // a NAT rule of that name
 	portExists          ErrorKind = "port-exists"          // another NAT rule of the VM has that host port
 	ruleMissing         ErrorKind = "rule-missing"         // no NAT rule of that name
@@ -37,7 +37,7 @@ func (e *Error) Error() string { return "VBoxManage: " + e.Text }
 func (e *Error) Unwrap() error { return e.Err }
 
 // Retryable reports that the same command may succeed in a moment.
-func (e *Error) Retryable() bool { return e.Kind == NotReady }
+func (e *Error) Retryable() bool { return e.Kind == notReady }
 
 // Check turns what running VBoxManage gave into nil or an error. VBoxManage may
 // exit with 0 after printing "error:" on stderr (docker/machine b170508b,
@@ -111,7 +111,7 @@ func complaints() []complaint {
 			{"Could not find a registered machine"}, // VirtualBoxImpl.cpp
 			{"VBOX_E_OBJECT_NOT_FOUND", "FindMachine("},
 		}},
-		{NotReady, [][]string{
+		{notReady, [][]string{
 			{"The object is not ready"}, // comes with E_ACCESSDENIED; docker/machine vbm.go retries it
 			{"lock request pending"},
 		}},

@@ -27,8 +27,8 @@ VBoxManage: error: Context: "LockMachine(a->session, LockType_Write)" at line 64
 		{"controlvm_on_a_stopped_vm", "VBoxManage: error: Machine 'default' is not currently running.\n", NotRunning, "Machine 'default' is not currently running."},
 		{"between_two_states", `VBoxManage: error: The object is not ready
 VBoxManage: error: Details: code E_ACCESSDENIED (0x80070005), component SessionMachine, interface IMachine, callee nsISupports
-`, NotReady, "The object is not ready"},
-		{"lock_pending", "VBoxManage: error: The machine 'debian' already has a lock request pending\n", NotReady, "The machine 'debian' already has a lock request pending"},
+`, notReady, "The object is not ready"},
+		{"lock_pending", "VBoxManage: error: The machine 'debian' already has a lock request pending\n", notReady, "The machine 'debian' already has a lock request pending"},
 		{"rule_of_that_name", `VBoxManage.exe: error: A NAT rule of this name already exists
 VBoxManage.exe: error: Details: code E_INVALIDARG (0x80070057), component NATEngineWrap, interface INATEngine, callee IUnknown
 `, ruleExists, "A NAT rule of this name already exists"},
@@ -84,7 +84,7 @@ func TestCheckLeavesAlone(t *testing.T) {
 	if err := Check(host.Output{}, &host.CmdError{Exit: 139}); !errors.As(err, &e) || e.Kind != otherError || e.Error() != "VBoxManage: failed without a word" {
 		t.Errorf("silent crash: %v", err)
 	}
-	if !(&Error{Kind: NotReady}).Retryable() || (&Error{Kind: Locked}).Retryable() {
+	if !(&Error{Kind: notReady}).Retryable() || (&Error{Kind: Locked}).Retryable() {
 		t.Error("only not-ready is worth a retry")
 	}
 }

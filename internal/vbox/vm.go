@@ -39,8 +39,8 @@ const (
 	Paused       State = "paused"
 	Saved        State = "saved"
 	PowerOff     State = "poweroff"
-	Aborted      State = "aborted"
-	AbortedSaved State = "aborted-saved" // 7.x: aborted while it was being restored; the saved state is still there
+	aborted      State = "aborted"
+	abortedSaved State = "aborted-saved" // 7.x: aborted while it was being restored; the saved state is still there
 	Stuck        State = "gurumeditation"
 	Starting     State = "starting"
 	Stopping     State = "stopping"
@@ -50,12 +50,21 @@ const (
 	unknownState State = "unknown"
 )
 
+// Startable reports whether a VM in that state can be started or resumed.
+func (s State) Startable() bool {
+	switch s {
+	case PowerOff, Saved, aborted, abortedSaved, Paused, Starting, Restoring:
+		return true
+	}
+	return false
+}
+
 // Live reports that a process holds the VM, so that its settings can be changed by
 // `controlvm` and not by `modifyvm` ("already locked for a session",
 // docker/machine#1679).
 func (s State) Live() bool {
 	switch s {
-	case PowerOff, Saved, Aborted, AbortedSaved, Inaccessible, unknownState, "teleported":
+	case PowerOff, Saved, aborted, abortedSaved, Inaccessible, unknownState, "teleported":
 		return false
 	}
 	return true

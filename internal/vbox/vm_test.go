@@ -75,7 +75,7 @@ cableconnected2="off"
 nic2="hostonlynetwork"
 nic3="none"
 `, VM{
-			Name: "default", UUID: "b8a5b9d1-0e5f-4b7c-9d3e-2f3c1f1a8e11", State: AbortedSaved,
+			Name: "default", UUID: "b8a5b9d1-0e5f-4b7c-9d3e-2f3c1f1a8e11", State: abortedSaved,
 			NICs: []NIC{
 				{Slot: 1, Attachment: "nat", MAC: "080027BB1475"},
 				{Slot: 2, Attachment: "hostonlynetwork", HostOnly: "minikube-hostonly-192.168.59.1", MAC: "080027FBC15B"},

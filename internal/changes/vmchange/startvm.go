@@ -25,15 +25,6 @@ type StartVM struct {
 	From    vbox.State
 }
 
-// Startable reports whether a VM in that state can be started or resumed.
-func Startable(s vbox.State) bool {
-	switch s {
-	case vbox.PowerOff, vbox.Saved, vbox.Aborted, vbox.AbortedSaved, vbox.Paused, vbox.Starting, vbox.Restoring:
-		return true
-	}
-	return false
-}
-
 func (c *StartVM) About() engine.About {
 	a := engine.About{
 		Kind:      "start-vm",

@@ -233,7 +233,7 @@ func (s *State) virtualBox(ctx context.Context, t *target.Target, vm vbox.VM) {
 }
 
 func (s State) Changes() []engine.Change {
-	if !s.VirtualBox || s.Missing || s.Unfinished || s.ConfigErr != "" || s.VM == vbox.Running || !vmchange.Startable(s.VM) ||
+	if !s.VirtualBox || s.Missing || s.Unfinished || s.ConfigErr != "" || s.VM == vbox.Running || !s.VM.Startable() ||
 		s.OldAdapter || s.AppleSilicon || s.NoDriver && s.NoModules != "" {
 		return nil
 	}
