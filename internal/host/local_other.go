@@ -55,7 +55,7 @@ func (l *Local) Ancestors(ctx context.Context) ([]string, error) {
 		parent, comm, ok := strings.Cut(strings.TrimSpace(string(out.Stdout)), " ")
 		n, err := strconv.Atoi(parent)
 		if !ok || err != nil {
-			return names, fmt.Errorf("asking who the parent is: ps said %q", out.Stdout)
+			return names, fmt.Errorf("asking who the parent is: ps printed %q", out.Stdout)
 		}
 		names = append(names, strings.TrimSpace(comm))
 		pid = n

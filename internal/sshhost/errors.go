@@ -96,7 +96,7 @@ func (e *Error) Error() string {
 	case e.Stage == StageDial:
 		return fmt.Sprintf("ssh to %s: %v", e.Addr, e.Err)
 	case e.Cause == NotSSH:
-		return fmt.Sprintf("ssh to %s: not an SSH server, it said %s", e.Addr, quoteStart(e.Text))
+		return fmt.Sprintf("ssh to %s: not an SSH server, it sent %s", e.Addr, quoteStart(e.Text))
 	case e.Stage == StageBanner:
 		return fmt.Sprintf("ssh to %s: connected, then %s before the server's identification (%s)%s", e.Addr, e.how(), evidence, e.quoted())
 	case e.Cause == NoCommonAlgorithm:
@@ -130,7 +130,7 @@ func (e *Error) quoted() string {
 	if e.Text == "" {
 		return ""
 	}
-	return ", it said " + quoteStart(strings.TrimSpace(e.Text))
+	return ", it sent " + quoteStart(strings.TrimSpace(e.Text))
 }
 
 func quoteStart(s string) string { return fmt.Sprintf("%q", text.Shorten(s, 80)) }
@@ -140,7 +140,7 @@ func (e *Error) message() string {
 	if e.Banner == "" {
 		return ""
 	}
-	return fmt.Sprintf("; it says %q", text.Shorten(text.OneLine(e.Banner), 200))
+	return fmt.Sprintf("; it sent %q", text.Shorten(text.OneLine(e.Banner), 200))
 }
 
 func (e *Error) how() string {

@@ -42,7 +42,7 @@ func TestWhoIsNotLetIn(t *testing.T) {
 			c.PublicKeyCallback = func(ssh.ConnMetadata, ssh.PublicKey) (*ssh.Permissions, error) {
 				return nil, &ssh.BannerError{Err: errors.New("expired"), Message: "Your account has expired.\n"}
 			}
-		}, verdict{StageAuth, TurnedAway, "SSH-2.0-OpenSSH_7.2"}, `; it says "Your account has expired."`},
+		}, verdict{StageAuth, TurnedAway, "SSH-2.0-OpenSSH_7.2"}, `; it sent "Your account has expired."`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := Dial(t.Context(), newServer(t, tt.change).config())

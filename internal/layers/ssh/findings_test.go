@@ -76,13 +76,13 @@ func TestWhichItIs(t *testing.T) {
 		"state_that_cannot_be_written":  {failed(sshhost.StageHostKey, sshhost.Declined, nil), "ssh.unknown fail", "declined"},
 		"account_locked": {failed(sshhost.StageAuth, sshhost.Rejected, func(s *State) {
 			s.Err.Methods, s.Err.Banner, s.Err.User = []string{"publickey"}, "account\nlocked", "docker"
-		}), "ssh.auth-failed fail", `it says "account locked"`},
+		}), "ssh.auth-failed fail", `it sent "account locked"`},
 		"key_is_missing": {failed(sshhost.StageKey, sshhost.BadKey, func(s *State) {
 			s.Err.Err = &fs.PathError{Op: "open", Path: s.KeyPath, Err: fs.ErrNotExist}
 		}), "ssh.auth-failed fail", "the machine's SSH key /store/id_rsa: file does not exist"},
 		"turned_away": {failed(sshhost.StageAuth, sshhost.TurnedAway, func(s *State) {
 			s.Err.Banner, s.Err.User = "Your account has expired.", "docker"
-		}), "ssh.auth-failed fail", `accepts the key for docker and closes the connection (0 bytes received, after 2s); it says "Your account has expired."`},
+		}), "ssh.auth-failed fail", `accepts the key for docker and closes the connection (0 bytes received, after 2s); it sent "Your account has expired."`},
 		"no_shell": {State{User: "docker", FactsErr: fmt.Errorf("asking: %w", &host.CmdError{Argv: []string{"sh", "-s"}, Exit: 1, Stdout: "This account is\ncurrently not available.\n"})},
 			"ssh.no-commands fail", "runs no commands for it: sh -s: exit status 1: This account is currently not available."},
 		"forced_command":                {State{User: "root", FactsErr: &dockerhost.UnexpectedAnswerError{Said: "Please login as the user ubuntu"}}, "ssh.no-commands fail", `answers "Please login as the user ubuntu"`},
