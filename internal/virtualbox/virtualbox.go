@@ -18,7 +18,7 @@ import (
 )
 
 // ErrNotInstalled is the error where the laptop has no VBoxManage.
-var ErrNotInstalled = errors.New("VBoxManage is neither in PATH nor where VirtualBox installs it")
+var ErrNotInstalled = errors.New("VirtualBox is not installed, or VBoxManage is not in PATH")
 
 const (
 	// A VBoxManage whose VBoxSVC hangs never ends. A diagnosis, which has 5 s in all,
@@ -114,7 +114,7 @@ func (v *Manager) LookUp(ctx context.Context, name string) (vbox.VM, error) {
 	}
 	vm, err := vbox.ParseVM(out.Stdout)
 	if err != nil {
-		return vbox.VM{}, fmt.Errorf("reading what VBoxManage says of %s: %w", name, err)
+		return vbox.VM{}, fmt.Errorf("reading what VBoxManage prints about %s: %w", name, err)
 	}
 	return vm, nil
 }

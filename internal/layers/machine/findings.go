@@ -21,8 +21,8 @@ var (
 	configUnreadable  = findings.Fail("machine.config-unreadable", "%s", hint.Explain("machine.config-unreadable"))
 	withoutDocker     = findings.Fail("machine.without-docker", "rancher-machine made this machine with a custom install script, so that it has installed no docker and made no certificate for one", hint.Explain("machine.without-docker"))
 	appleSilicon      = findings.Fail("machine.apple-silicon", "this Mac has an Apple chip, on which VirtualBox runs no boot2docker: its VM is for Intel processors", hint.Shell("brew install colima docker && colima start"))
-	virtualBoxMissing = findings.Fail("machine.virtualbox-missing", "VirtualBox is not installed: VBoxManage is neither in PATH nor where VirtualBox installs it", hint.Explain("machine.virtualbox-missing"))
-	vboxManageMissing = findings.Warn("machine.virtualbox-missing", "VBoxManage is neither in PATH nor where VirtualBox installs it; dockerd answers all the same", hint.Explain("machine.virtualbox-missing"))
+	virtualBoxMissing = findings.Fail("machine.virtualbox-missing", "VirtualBox is not installed, or VBoxManage is not in PATH", hint.Explain("machine.virtualbox-missing"))
+	vboxManageMissing = findings.Warn("machine.virtualbox-missing", "VirtualBox is not installed, or VBoxManage is not in PATH; dockerd answers all the same", hint.Explain("machine.virtualbox-missing"))
 	beingCreated      = findings.Fail("machine.create-unfinished", "docker-machine (PID %d) runs and may still be creating machine %q: %s", hint.Own("doctor", hint.Machine))
 	createUnfinished  = findings.Fail("machine.create-unfinished", "docker-machine create did not finish machine %q: %s", nil)
 
