@@ -12,9 +12,8 @@ const (
 	// spinAfter is how long a step may take before anything is shown of it.
 	spinAfter = 400 * time.Millisecond
 	spinEvery = 100 * time.Millisecond
-	// spinWidth is the widest that the line gets. A terminal that is made narrower
-	// breaks longer lines in two, of which only one would be wiped.
-	spinWidth = 38
+	// spinWidth is the widest that the line gets.
+	spinWidth = 78
 )
 
 // step is something that takes its time.
@@ -28,7 +27,7 @@ type step struct {
 // only there on a terminal, and always wiped before anything else is written.
 type spinner struct {
 	steps []step // the oldest first
-	drawn bool
+	drawn int    // how many columns of it are on the screen
 	turn  int
 	stop  chan struct{} // of the goroutine that draws; nil if none does
 }
@@ -100,8 +99,8 @@ func (u *UI) draw(stop chan struct{}) {
 			default:
 				if line := u.spin.line(now, min(u.width(u.err)-1, spinWidth), u.utf8(u.errTerm)); line != "" {
 					// One write a frame: nothing flickers.
-					io.WriteString(u.err, "\r"+line+"\x1b[K")
-					u.spin.drawn = true
+					io.WriteString(u.err, u.upToDrawn()+line+"\x1b[K")
+					u.spin.drawn = columnsOf(line)
 					u.spin.turn++
 				}
 			}
@@ -112,10 +111,17 @@ func (u *UI) draw(stop chan struct{}) {
 
 // wipe takes the line away; u.mu is held.
 func (u *UI) wipe() {
-	if u.spin.drawn {
-		io.WriteString(u.err, "\r\x1b[K")
-		u.spin.drawn = false
+	if u.spin.drawn > 0 {
+		io.WriteString(u.err, u.upToDrawn()+"\x1b[K")
+		u.spin.drawn = 0
 	}
+}
+
+// upToDrawn goes to where the line on the screen begins. A terminal that was made narrower
+// has broken it into several, of which the lower ones are wiped.
+func (u *UI) upToDrawn() string {
+	broken := max(u.spin.drawn-1, 0) / max(u.width(u.err), 1)
+	return "\r" + strings.Repeat("\x1b[K\x1b[A", broken)
 }
 
 // line is one frame; "" while nothing has taken long.
@@ -127,8 +133,9 @@ func (s *spinner) line(now time.Time, width int, unicode bool) string {
 	if elapsed < spinAfter {
 		return ""
 	}
-	frames := []string{"|", "/", "-", `\`}
+	frames, ellipsis := []string{"|", "/", "-", `\`}, "..."
 	if unicode {
+		ellipsis = "…"
 		frames = []string{"⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧", "⠇", "⠏"}
 	}
 	var machines, what []string
@@ -147,5 +154,5 @@ func (s *spinner) line(now time.Time, width int, unicode bool) string {
 		text = machines[0] + ": " + text
 	}
 	tail := fmt.Sprintf(" %.1f s", elapsed.Seconds())
-	return frames[s.turn%len(frames)] + " " + cut(clean(text), width-2-len(tail)) + tail
+	return frames[s.turn%len(frames)] + " " + cut(clean(text), width-2-len(tail), ellipsis) + tail
 }

@@ -53,8 +53,9 @@ func TestCut(t *testing.T) {
 		text string
 		n    int
 		want string
-	}{{"default", 7, "default"}, {"default", 6, "defa.."}, {"日本語", 6, "日本語"}, {"日本語", 5, "日.."}, {"日本語", 2, ""}} {
-		if got := cut(c.text, c.n); got != c.want {
+	}{{"default", 7, "default"}, {"default", 6, "defau…"}, {"日本語", 6, "日本語"}, {"日本語", 5, "日本…"}, {"日本語", 2, ""},
+		{"default: ssh, tls, daemon", 22, "default: ssh, tls…"}, {"default: ssh, tls, daemon", 19, "default: ssh, tls…"}, {"on default", 8, "on defa…"}} {
+		if got := cut(c.text, c.n, "…"); got != c.want {
 			t.Errorf("cut(%q, %d) is %q, want %q", c.text, c.n, got, c.want)
 		}
 	}

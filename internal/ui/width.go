@@ -46,17 +46,21 @@ func Wrap(text string, width int) []string {
 	return append(lines, line)
 }
 
-// cut shortens text to a number of columns.
-func cut(text string, n int) string {
+// cut shortens text to a number of columns, between words if that loses little.
+func cut(text string, n int, ellipsis string) string {
 	if columnsOf(text) <= n {
 		return text
 	}
-	if n < 3 {
+	if n <= len(ellipsis) {
 		return ""
 	}
-	for runes := []rune(text); ; runes = runes[:len(runes)-1] {
-		if columnsOf(string(runes)) <= n-2 {
-			return string(runes) + ".."
-		}
+	runes := []rune(text)
+	for columnsOf(string(runes)) > n-columnsOf(ellipsis) {
+		runes = runes[:len(runes)-1]
 	}
+	short := string(runes)
+	if end := strings.LastIndex(short, " "); text[len(short)] != ' ' && end > len(short)/2 {
+		short = short[:end]
+	}
+	return strings.TrimRight(short, " ,:") + ellipsis
 }
