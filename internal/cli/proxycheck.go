@@ -23,6 +23,7 @@ type proxyCheck struct {
 	Name   string `json:"name"`
 	OK     bool   `json:"ok"`
 	Detail string `json:"detail"`
+	status engine.Status
 }
 
 // checkTime bounds proxy --check, a login included.
@@ -33,17 +34,21 @@ func (a *app) checkProxy(f *proxyFlags, t *target.Target, credentials *proxy.Cre
 	defer cancel()
 	var checks []proxyCheck
 	add := func(name, good string, err error) bool {
-		c := proxyCheck{Name: name, OK: err == nil, Detail: good}
+		c := proxyCheck{Name: name, OK: err == nil, Detail: good, status: engine.OK}
 		if err != nil {
-			c.Detail, a.code = err.Error(), exitProblems
+			c.Detail, c.status, a.code = err.Error(), engine.Fail, exitProblems
 		}
 		checks = append(checks, c)
 		return c.OK
 	}
 	leaf := credentials.Server
 	add("certificates", fmt.Sprintf("the server certificate names %s, until %s", strings.Join(certs.NamesOf(leaf), ", "), leaf.NotAfter.Format(time.DateOnly)), nil)
-	note, err := canListen(f.listen)
-	add("address", note, err)
+	free, err := canListen(f.listen)
+	if free || err != nil {
+		add("address", f.listen+" is free", err)
+	} else { // perhaps the proxy runs
+		checks = append(checks, proxyCheck{Name: "address", OK: true, Detail: f.listen + " is in use, perhaps by this proxy", status: engine.Warn})
+	}
 	version, err := proxy.Ping(ctx, t.DockerStream)
 	if add("socket", "dockerd answers, API "+version, err) {
 		add("half-close", "the answer comes after the client has ended its direction", selfTest(ctx, t, a.Now()))
@@ -58,31 +63,32 @@ func (a *app) checkProxy(f *proxyFlags, t *target.Target, credentials *proxy.Cre
 			Checks []proxyCheck `json:"checks"`
 		}{engine.Schema, t.Ref.String(), checks})
 	}
-	fields := []ui.Field{{Name: "docker host", Text: t.Name()}}
-	for _, c := range checks {
-		verdict := "ok"
-		if !c.OK {
-			verdict = "failed"
-		}
-		fields = append(fields, ui.Field{Name: c.Name, Text: verdict + ": " + c.Detail})
+	verdict := "docker works through the proxy"
+	if a.code != exitOK {
+		verdict = "docker does not work through the proxy"
 	}
-	a.ui.Fields(fields)
+	var lines []ui.Check
+	for _, c := range checks {
+		lines = append(lines, ui.Check{Name: c.Name, Status: c.status, Text: c.Detail})
+	}
+	a.ui.Checks(t.Name(), verdict, a.code == exitOK, lines)
 	if reached := slices.ContainsFunc(checks, func(c proxyCheck) bool { return c.Name == "socket" && c.OK }); !reached {
 		a.next(t.Hint(hint.Own("doctor", hint.Machine)))
 	}
 	return nil
 }
 
-// canListen reports whether the proxy could listen. On a port in use it may do so already.
-func canListen(addr string) (note string, err error) {
+// canListen reports whether the proxy could listen. On a port in use it may do so already,
+// which is no error.
+func canListen(addr string) (free bool, err error) {
 	l, err := host.Listen("tcp", addr)
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
-		return addr + " is in use, perhaps by this proxy", nil
+		return false, nil
 	case err != nil:
-		return "", fmt.Errorf("%s: %w", addr, err)
+		return false, fmt.Errorf("%s: %w", addr, err)
 	}
-	return addr + " is free", l.Close()
+	return true, l.Close()
 }
 
 func selfTest(ctx context.Context, t *target.Target, now time.Time) error {

@@ -38,6 +38,32 @@ const (
 	maxCodeColumn = 72
 )
 
+// Check is one line of Checks.
+type Check struct {
+	Name   string
+	Status engine.Status
+	Text   string
+}
+
+// Checks writes what was verified about a docker host as Report does: a verdict, and one line
+// a check.
+func (u *UI) Checks(name, verdict string, works bool, checks []Check) {
+	var rows []row
+	names := 0
+	for _, c := range checks {
+		rows = append(rows, row{layer: c.Name, status: c.Status, text: u.plain(clean(c.Text), u.outTerm)})
+		names = max(names, columnsOf(c.Name))
+	}
+	colour := color.FgRed
+	if works {
+		colour = color.FgGreen
+	}
+	var b strings.Builder
+	u.verdict(&b, name, colour, verdict)
+	u.lines(&b, rows, names)
+	u.Print(b.String())
+}
+
 // Step is the one thing to do next: "Fix it:" and a command line, which may have
 // several lines.
 type Step struct{ Label, Command string }
@@ -60,8 +86,25 @@ func (u *UI) Report(r engine.Report, next Step) {
 		b.WriteString("\n")
 	}
 	u.headline(&b, r)
-	rows := u.rows(r)
-	indent := strings.Repeat(" ", 2+1+1+nameWidth+1)
+	u.lines(&b, u.rows(r), nameWidth)
+	if next.Command != "" {
+		// A command is pasted: it is never broken into lines.
+		label := next.Label + "  "
+		for _, line := range strings.Split(clean(next.Command), "\n") {
+			if u.outTerm && columnsOf(label+line) > columns {
+				label = strings.TrimRight(label, " ") + "\n"
+			}
+			b.WriteString(label + p(color.FgCyan, line) + "\n")
+			label = strings.Repeat(" ", columnsOf(next.Label)+2)
+		}
+	}
+	u.Print(b.String())
+}
+
+// lines writes rows, with the names of layers in a column of that width.
+func (u *UI) lines(b *strings.Builder, rows []row, names int) {
+	p, columns := u.paint(u.outTerm), u.width(u.out)
+	indent := strings.Repeat(" ", 2+1+1+names+1)
 	below := columns-len(indent) < minText
 	if below {
 		indent = "    "
@@ -69,7 +112,7 @@ func (u *UI) Report(r engine.Report, next Step) {
 	room := columns - len(indent)
 	codes := codeColumn(rows, room)
 	for _, w := range rows {
-		lead := fmt.Sprintf("  %s %s ", u.mark(w.status), pad(w.layer, nameWidth))
+		lead := fmt.Sprintf("  %s %s ", u.mark(w.status), pad(w.layer, names))
 		if below {
 			lead = fmt.Sprintf("  %s %s\n    ", u.mark(w.status), w.layer)
 		}
@@ -90,23 +133,10 @@ func (u *UI) Report(r engine.Report, next Step) {
 		}
 		b.WriteString("\n")
 	}
-	if next.Command != "" {
-		// A command is pasted: it is never broken into lines.
-		label := next.Label + "  "
-		for _, line := range strings.Split(clean(next.Command), "\n") {
-			if u.outTerm && columnsOf(label+line) > columns {
-				label = strings.TrimRight(label, " ") + "\n"
-			}
-			b.WriteString(label + p(color.FgCyan, line) + "\n")
-			label = strings.Repeat(" ", columnsOf(next.Label)+2)
-		}
-	}
-	u.Print(b.String())
 }
 
 // headline writes whether docker works, and at which address.
 func (u *UI) headline(b *strings.Builder, r engine.Report) {
-	p := u.paint(u.outTerm)
 	colour, verdict := color.FgRed, "docker is unreachable"
 	switch r.Verdict {
 	case engine.OK:
@@ -117,7 +147,13 @@ func (u *UI) headline(b *strings.Builder, r engine.Report) {
 	if r.Address != "" {
 		verdict += " at " + clean(r.Address)
 	}
-	name := clean(r.Name())
+	u.verdict(b, r.Name(), colour, verdict)
+}
+
+// verdict writes the first line about a docker host.
+func (u *UI) verdict(b *strings.Builder, name string, colour color.Attribute, verdict string) {
+	p := u.paint(u.outTerm)
+	name = clean(name)
 	lines := Wrap(verdict, u.width(u.out)-columnsOf(name)-2)
 	fmt.Fprintf(b, "%s  %s\n", p(color.Bold, name), p(colour, lines[0]))
 	for _, line := range lines[1:] {

@@ -92,6 +92,26 @@ func TestReportOnEveryScreen(t *testing.T) {
 	}
 }
 
+// Checks have the marks, the colors and the indentation of a report.
+func TestChecksLookLikeAReport(t *testing.T) {
+	checks := []Check{{"certificates", engine.OK, "the server certificate names localhost, until 2027-01-01"}, {"address", engine.Warn, "127.0.0.1:4242 is in use"}, {"socket", engine.Fail, "no \x1bsocket"}}
+	for _, c := range []struct {
+		color Color
+		want  string
+	}{
+		{Never, "local  docker fails\n  ✓ certificates the server certificate\n                 names localhost, until\n                 2027-01-01\n  ! address      127.0.0.1:4242 is in use\n  ✗ socket       no �socket\n"},
+		{Auto, "\x1b[1mlocal\x1b[22m  \x1b[31mdocker fails\x1b[0m\n  \x1b[32m✓\x1b[0m certificates the server certificate\n                 names localhost, until\n                 2027-01-01\n" +
+			"  \x1b[33m!\x1b[0m address      127.0.0.1:4242 is in use\n  \x1b[31m✗\x1b[0m socket       no �socket\n"},
+	} {
+		u, out, _ := screen(42, map[string]string{"LANG": "C.UTF-8", "TERM": "xterm"})
+		u.Color = c.color
+		u.Checks("local", "docker fails", false, checks)
+		if diff := cmp.Diff(c.want, out.String()); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", c.color, diff)
+		}
+	}
+}
+
 // A pipe gets the same lines whatever the terminal around it is.
 func TestReportInAPipe(t *testing.T) {
 	u, out, _ := screen(80, map[string]string{"LANG": "C", "TERM": "dumb"})
@@ -118,12 +138,15 @@ func TestSpinnerLine(t *testing.T) {
 		"quick":              {layers, 300 * time.Millisecond, 38, true, ""},
 		"one_machine":        {layers, 2100 * time.Millisecond, 38, true, "⠋ default: ssh, tls, daemon 2.1 s"},
 		"ascii":              {layers, 2100 * time.Millisecond, 38, false, "| default: ssh, tls, daemon 2.1 s"},
-		"narrow":             {layers, 2100 * time.Millisecond, 20, false, "| default: s.. 2.1 s"},
+		"narrow":             {layers, 2100 * time.Millisecond, 20, false, "| default... 2.1 s"},
 		"too_narrow":         {layers, 2100 * time.Millisecond, 5, false, "|  2.1 s"},
 		"many_machines":      {[]step{at("a", "ssh"), at("b", "ssh"), at("c", "tls")}, 900 * time.Millisecond, 38, false, "| 3 machines 0.9 s"},
 		"a_list":             {[]step{at("", "looking at 200 machines")}, time.Second, 38, false, "| looking at 200 machines 1.0 s"},
 		"escapes_of_a_name":  {[]step{at("a\x1b[2J", "ssh")}, time.Second, 38, false, "| a�[2J: ssh 1.0 s"},
-		"a_change_is_a_text": {[]step{at("default", "reissuing the server certificate with localhost")}, time.Minute, 38, true, "⠋ default: reissuing the serv.. 60.0 s"},
+		"a_change_is_a_text": {[]step{at("default", "reissuing the server certificate with localhost")}, time.Minute, 39, true, "⠋ default: reissuing the server… 60.0 s"},
+		"a_change_at_80":     {[]step{at("default", "reissuing the server certificate with localhost")}, time.Minute, 78, true, "⠋ default: reissuing the server certificate with localhost 60.0 s"},
+		"a_long_one_at_80":   {[]step{at("default", "adding NAT rule docker-vpn-helper (127.0.0.1:2376 -> VM port 2376)")}, time.Minute, 78, true, "⠋ default: adding NAT rule docker-vpn-helper (127.0.0.1:2376 -> VM… 60.0 s"},
+		"seven_layers_at_40": {[]step{at("default", "machine"), at("default", "route"), at("default", "forward"), at("default", "ssh"), at("default", "tls")}, time.Second, 39, true, "⠋ default: machine, route… 1.0 s"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := spinner{steps: c.steps}
@@ -160,7 +183,7 @@ func TestSpinnerIsWiped(t *testing.T) {
 	if !strings.Contains(err.String(), "\r\x1b[K[default] a line\n") || strings.Contains(last, "default: ssh") && !strings.HasSuffix(err.String(), "\x1b[K") && !strings.HasSuffix(err.String(), "a line\n") {
 		t.Errorf("%q", err.String())
 	}
-	if u.spin.stop != nil || u.spin.drawn {
+	if u.spin.stop != nil || u.spin.drawn > 0 {
 		t.Error("it goes on")
 	}
 }
