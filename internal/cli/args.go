@@ -19,11 +19,7 @@ func (a *app) oneHost(cmd *cobra.Command, args []string) error {
 	if len(args) <= 1 {
 		return nil
 	}
-	var names []string
-	for _, sub := range cmd.Commands() {
-		names = append(names, sub.Name())
-	}
-	return misused(a.nearestOf(args[0], names, a.without(args[1:]...)), "%s takes one docker host, not %s", cmd.Name(), strings.Join(args, " "))
+	return misused(a.nearestOf(args[0], subcommandsOf(cmd), a.without(args[1:]...)), "%s takes one docker host, not %s", cmd.Name(), strings.Join(args, " "))
 }
 
 func (a *app) noArgs(cmd *cobra.Command, args []string) error {

@@ -63,6 +63,9 @@ func (a *app) certClient(name, dir, out string) error {
 		return err
 	}
 	if dir == "" {
+		if err := a.withCA(s, name); err != nil {
+			return err
+		}
 		err := a.onHost(s, nil, func(t *target.Target) error {
 			return a.issueClient(s, name, out, path, t.Machine.CACert, t.Machine.CAKey)
 		}, target.Machine)
@@ -80,6 +83,19 @@ func (a *app) certClient(name, dir, out string) error {
 		return err
 	}
 	return a.issueClient(s, name, out, path, filepath.Join(abs, "ca.pem"), filepath.Join(abs, "ca-key.pem"))
+}
+
+// withCA is wrong usage if -H names a docker host that is no machine: it has no CA of its own.
+func (a *app) withCA(s site, name string) error {
+	ref, err := a.parseHost(s, a.host, target.AllKinds())
+	if a.host == "" || err != nil || ref.Kind == target.Machine {
+		return nil
+	}
+	next := hint.Run("docker-vpn-helper", "cert", "client", name, "--certs", "./certs")
+	if !a.exists("certs/ca-key.pem") {
+		next = hint.Run("docker-vpn-helper", "proxy", "init", "./certs").Then("&&", next)
+	}
+	return misused(next, "%s has no CA; the CA of proxy init signs certificates for it", a.host)
 }
 
 // issueClient signs a client certificate with a CA and writes it to a new directory, which

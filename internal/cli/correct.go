@@ -88,15 +88,23 @@ func (a *app) dockerMachineDoes(name, verb string) error {
 // unknownSubcommand is wrong usage of a command that only has subcommands; none of them is
 // named where args is empty.
 func (a *app) unknownSubcommand(cmd *cobra.Command, args []string) error {
-	var names []string
-	for _, sub := range cmd.Commands() {
-		names = append(names, sub.Name())
-	}
+	names := subcommandsOf(cmd)
 	want, first := strings.Join(names, " or "), hint.Own(cmd.Name(), names[0])
+	if cmd.Commands()[0].ValidateArgs(nil) != nil {
+		first = a.helpOf(cmd)
+	}
 	if len(args) == 0 {
 		return misused(first, "%s takes %s", cmd.Name(), want)
 	}
 	return misused(a.nearestOf(args[0], names, first), "%s takes %s, not %q", cmd.Name(), want, args[0])
+}
+
+// subcommandsOf are the names of the commands below one.
+func subcommandsOf(cmd *cobra.Command) (names []string) {
+	for _, sub := range cmd.Commands() {
+		names = append(names, sub.Name())
+	}
+	return names
 }
 
 // machineHint is what to run where the store has no machine of a name: this command line

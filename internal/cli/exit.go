@@ -115,7 +115,7 @@ func (a *app) wrongUsage(err error) *exitError {
 	case errors.As(err, &missing) && len(missing.Known) == 0 && len(a.meantLocal(missing.Name)) > 0:
 		return &exitError{code: exitUsage, hint: a.meantLocal(missing.Name)}
 	case errors.As(err, &missing) && len(missing.Known) == 0:
-		return &exitError{code: exitUsage, message: missing.Error() + "; " + otherStore, hint: a.firstMachine(missing.Name)}
+		return &exitError{code: exitUsage, message: missing.Error() + a.otherStore(), hint: a.firstMachine(missing.Name)}
 	case errors.As(err, &missing):
 		return &exitError{code: exitUsage, hint: a.machineHint(missing.Name, missing.Known)}
 	case errors.As(err, &name) && len(a.meantHost(name.Name)) > 0:

@@ -32,9 +32,9 @@ explain - does the same for an error message of docker, docker-machine, ssh,
 VBoxManage, docker-compose, curl or minikube, which it reads from standard input, or takes as one argument in quotes.
 
 explain -- COMMAND runs the command, passes its input and output through, and
-explains its error message if it fails: exit status 1; 0 if it succeeds.
+explains its error message if it fails.
 
-An unrecognized message ends with exit status 4. Nothing is sent over the network.`,
+Nothing is sent over the network.`,
 		Example: `  docker-vpn-helper explain route.hijacked
   docker ps 2>&1 | docker-vpn-helper explain -
   docker-vpn-helper explain -- docker-machine env default`,

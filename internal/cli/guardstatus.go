@@ -20,10 +20,7 @@ func (a *app) guardStatusCmd() *cobra.Command {
 		Use:   "status [-H HOST]",
 		Short: "List what is open to whom, and what is not as guard has left it",
 		Long: `status lists every published port by its container, and who reaches it. It compares the
-rules, the files and the units with the settings. Nothing is changed.
-
-Exit status: 0 as it should be, or off; 1 something is not as guard has left it;
-4 the docker host could not be asked.`,
+rules, the files and the units with the settings. Nothing is changed.`,
 		Example: `  docker-vpn-helper guard status -H local
   docker-vpn-helper guard status -H ssh://me@build --json`,
 		Args: a.noArgs,

@@ -2,11 +2,13 @@ package cli
 
 import (
 	"bytes"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/engine"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/target"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/ui"
 )
 
@@ -39,6 +41,10 @@ func (a *app) helpCmd() *cobra.Command {
 // help is cobra's, printed as every result is.
 func (a *app) help(text func(*cobra.Command, []string)) func(*cobra.Command, []string) {
 	return func(cmd *cobra.Command, args []string) {
+		if err := a.misnamed(cmd, cmd.Flags().Args()); err != nil {
+			a.code = a.report(err)
+			return
+		}
 		var b bytes.Buffer
 		out := cmd.OutOrStdout()
 		cmd.SetOut(&b)
@@ -56,6 +62,19 @@ func (a *app) help(text func(*cobra.Command, []string)) func(*cobra.Command, []s
 			a.code = a.report(err)
 		}
 	}
+}
+
+// misnamed is wrong usage of a command with subcommands: help was asked for with a word that
+// is none of them, and names no docker host either.
+func (a *app) misnamed(cmd *cobra.Command, words []string) error {
+	if len(words) == 0 || !cmd.HasSubCommands() {
+		return nil
+	}
+	err := cmd.ValidateArgs(words)
+	if err != nil || slices.Contains(a.completeMachines(), words[0]) || target.Written(words[0]) {
+		return err
+	}
+	return misused(a.nearestOf(words[0], subcommandsOf(cmd), a.helpOf(cmd)), "%s has no subcommand %q, and no docker host has that name", cmd.Name(), words[0])
 }
 
 // maxHelp is the widest that help's prose gets.
@@ -78,9 +97,5 @@ func (a *app) unknownHelp(parent *cobra.Command, unknown, typed []string) error 
 	if len(unknown) == 0 {
 		unknown = typed
 	}
-	var names []string
-	for _, sub := range parent.Commands() {
-		names = append(names, sub.Name())
-	}
-	return misused(a.nearestOf(unknown[0], names, a.helpOf(parent)), "unknown command %q", strings.Join(typed, " "))
+	return misused(a.nearestOf(unknown[0], subcommandsOf(parent), a.helpOf(parent)), "unknown command %q", strings.Join(typed, " "))
 }

@@ -47,6 +47,20 @@ func TestHelpGroupsTheCommands(t *testing.T) {
 	}
 }
 
+// Help with a docker host is help; with a word that is neither that nor a subcommand, the
+// word is named.
+func TestHelpWithAnotherWord(t *testing.T) {
+	home := homeWith(t, "default")
+	for line, want := range map[string]string{"ports default --help": "", "ports local -h": "", "fix nosuch --help": "",
+		"ports bogus --help": `ports has no subcommand "bogus", and no docker host has that name`, "bogus --help": `unknown command "bogus"`,
+		"modules bogus --help": `modules takes restart, not "bogus"`, "ports bogus --help --json": ""} {
+		code, stdout, stderr := run(t, home, line)
+		if wrong := strings.Contains(line, "bogus"); !strings.Contains(stderr, want) || wrong != (code == exitUsage) || !wrong && !strings.Contains(stdout, "Usage:") {
+			t.Errorf("%s: exit status %d\n%s%s", line, code, stdout, stderr)
+		}
+	}
+}
+
 func TestCompletionOfDockerHosts(t *testing.T) {
 	home := homeWith(t, "default", "two")
 	for line, want := range map[string]string{

@@ -109,9 +109,6 @@ docker-machine VM when a VPN has taken the host-only network away.
 MACHINE is a machine in the docker-machine store. Where none is named it is
 $DOCKER_MACHINE_NAME, else the only machine in the store, else "default".
 
-Exit status: 0 healthy or repaired, 1 problems found or rolled back, 2 wrong usage,
-3 you must act first, 4 could not tell, 5 rollback incomplete, 130 interrupted.
-
 Documentation: https://github.com/docker-vpn-helper/docker-vpn-helper`,
 		Example: `  docker-vpn-helper doctor
   eval "$(docker-vpn-helper fix default)"

@@ -3,6 +3,7 @@ package cli
 import (
 	"bytes"
 	"flag"
+	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -56,6 +57,27 @@ func TestManPagesAreFresh(t *testing.T) {
 	}
 }
 
+// Whatever exits names is a command, and a command that can run lists its exit statuses.
+func TestExitStatusesAreOfCommands(t *testing.T) {
+	root := testApp(t).root()
+	source, err := os.ReadFile("exitstatus.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, line := range regexp.MustCompile(`(?m)^\tcase (.*):.*$`).FindAllSubmatch(source, -1) {
+		for _, name := range regexp.MustCompile(`"([^"]*)"`).FindAllSubmatch(line[1], -1) {
+			if cmd, rest, err := root.Find(strings.Fields(string(name[1]))); err != nil || len(rest) > 0 || !cmd.HasSubCommands() && len(exits(string(name[1]))) == 0 {
+				t.Errorf("%s: %v", name[1], err)
+			}
+		}
+	}
+	for line, want := range map[string]string{"reach --help": "  1    blocked\n", "fix --help": "  5    the rollback is incomplete; undo resumes it\n", "proxy --help": "  0    ended by a signal"} {
+		if _, stdout, _ := run(t, homeWith(t), line); !strings.Contains(stdout, want) || strings.Contains(stdout, "Exit status: ") {
+			t.Errorf("%s: no %q in\n%s", line, want, stdout)
+		}
+	}
+}
+
 // testApp has all commands, and streams that are not looked at.
 func testApp(t *testing.T) *app {
 	t.Helper()
@@ -103,5 +125,15 @@ func finished(t *testing.T, name string, page []byte) []byte {
 		t.Fatalf("%s has no SEE ALSO", name)
 	}
 	after = strings.ReplaceAll(after, "-", `\-`) // at which no name is broken
-	return []byte(before + string(shared) + "\n.SH SEE ALSO" + after)
+	status := ""
+	command := strings.ReplaceAll(strings.TrimPrefix(strings.TrimSuffix(strings.TrimPrefix(name, "docker-vpn-helper"), ".1"), "-"), "-", " ")
+	for code, means := range exits(strings.Replace(command, "shell init", "shell-init", 1)) {
+		if means != "" {
+			status += fmt.Sprintf(".TP\n\\fB%d\\fP\n%s\n", code, strings.ReplaceAll(means, "--", `\-\-`))
+		}
+	}
+	if status != "" {
+		status = ".SH EXIT STATUS\n" + status + "\n"
+	}
+	return []byte(before + status + string(shared) + "\n.SH SEE ALSO" + after)
 }

@@ -57,8 +57,13 @@ func (a *app) firstMachine(name string) hint.Hint {
 	return hint.Own("doctor", localHost)
 }
 
-// otherStore is how a store without machines is left for another.
-const otherStore = "-s DIR is for another store"
+// otherStore is how a store without machines is left for another, or where it was named.
+func (a *app) otherStore() string {
+	if a.storage != "" {
+		return " (named by -s)"
+	}
+	return "; -s DIR names another store"
+}
 
 // withoutMachines is what a store without machines is: empty, as the caller puts it, or not there.
 func (a *app) withoutMachines(s site, empty string) string {

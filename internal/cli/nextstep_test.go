@@ -42,7 +42,7 @@ func TestNextStepWhereSomethingIsMissing(t *testing.T) {
 func TestNextStepWithoutDockerMachine(t *testing.T) {
 	for _, line := range []string{"ls", "env", "fix", "cert show", "context", "cert client ci", "doctor --all"} {
 		_, _, stderr := run(t, homeWith(t), line, onlyProgram, "")
-		if !regexp.MustCompile(`store \S+ does not exist; -s DIR is for another store`).MatchString(stderr) || !strings.HasSuffix(stderr, ": docker-vpn-helper doctor local\n") {
+		if !regexp.MustCompile(`store \S+ does not exist; -s DIR names another store`).MatchString(stderr) || !strings.HasSuffix(stderr, ": docker-vpn-helper doctor local\n") {
 			t.Errorf("%s: %s", line, stderr)
 		}
 	}
@@ -56,7 +56,7 @@ func TestAStoreThatDoesNotExist(t *testing.T) {
 	home := homeWith(t)
 	for _, line := range []string{"doctor", "ls", "ports", "fix --all", "doctor --all", "env"} {
 		_, _, stderr := run(t, home, "-s "+home+"/nosuch/store "+line)
-		if !regexp.MustCompile(`store \S+/nosuch/store (\(-s\) )?does not exist`).MatchString(stderr) {
+		if !regexp.MustCompile(`store \S+/nosuch/store (\(-s\) )?does not exist( \(named by -s\)|: this is what)`).MatchString(stderr) {
 			t.Errorf("%s:\n%s", line, stderr)
 		}
 	}

@@ -66,7 +66,7 @@ func (a *app) site() (site, error) {
 func (a *app) machines(s site) ([]string, error) {
 	names, err := s.store.Names(a.ctx)
 	if err == nil && len(names) == 0 && !a.ui.JSON {
-		a.ui.Say("The store %s %s; %s.", s.store.Dir(), a.withoutMachines(s, "is empty"), otherStore)
+		a.ui.Say("The store %s %s%s.", s.store.Dir(), a.withoutMachines(s, "is empty"), a.otherStore())
 		a.next(a.firstMachine("default"))
 	}
 	return names, err

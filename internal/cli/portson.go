@@ -46,7 +46,7 @@ func (a *app) portsStatusCmd() *cobra.Command {
 		Use:   "status [HOST]",
 		Short: "Show whether published ports are kept on localhost, and since when",
 		Long: `status shows what serves the published ports of a docker host: since when, how many, and its
-last problem. Exit status: 0 served, 1 not.`,
+last problem.`,
 		Example: `  docker-vpn-helper ports status default`,
 		Args:    a.oneHost,
 		RunE:    func(_ *cobra.Command, args []string) error { return a.onFollowed(args, a.portsStatus) },

@@ -38,8 +38,7 @@ on the docker host that uses it instead of the loopback address.
 host sees it. For that it adds rules that count, and removes them; if it is killed, the docker
 host removes them after 15 seconds.
 
-It needs root on the docker host. Exit status: 0 reachable, 1 blocked, 4 a rule decides that
-cannot be evaluated.`,
+It needs root on the docker host.`,
 		Example: `  docker-vpn-helper reach web2
   docker-vpn-helper reach 8080 -H local --from lan
   docker-vpn-helper reach web2:80 --from container:web1 --json`,

@@ -165,6 +165,12 @@ var wrongInputs = []struct{ line, hint string }{
 	{"modules", "modules restart"},
 	{"modules resart", "modules restart"},
 	{"help doctr", "help doctor"},
+	{"ports bogus --help", "ports --help"},
+	{"ports folow --help", "ports follow --help"},
+	{"guard bogus -h", "guard start"},
+	{"proxy bogus --help", "proxy --help"},
+	{"cert shwo --help", "cert show --help"},
+	{"doktor default --help", "doctor default --help"},
 	{"help cert shwo", "help cert show"},
 	// flags
 	{"doctor --al", "doctor --all"},
