@@ -37,15 +37,21 @@ func (p *programs) build(dir string) error {
 var built programs
 
 // ownDir makes a directory for the programs, and removes those of earlier tests that
-// were killed: each is locked for as long as its test lives.
+// were killed: each is locked for as long as its test lives. The lock on what they are in keeps
+// tests that start just now from a directory that is not locked yet.
 func ownDir() (dir string, gone func(), err error) {
 	const prefix = "docker-vpn-helper-e2e-"
+	parent, err := locked(os.TempDir(), 0)
+	if err != nil {
+		return "", nil, err
+	}
+	defer parent.Close()
 	earlier, err := filepath.Glob(filepath.Join(os.TempDir(), prefix+"*"))
 	if err != nil {
 		return "", nil, err
 	}
 	for _, path := range earlier {
-		if d, err := locked(path); err == nil {
+		if d, err := locked(path, syscall.LOCK_NB); err == nil {
 			err = errors.Join(os.RemoveAll(path), d.Close())
 			if err != nil {
 				return "", nil, err
@@ -55,20 +61,20 @@ func ownDir() (dir string, gone func(), err error) {
 	if dir, err = os.MkdirTemp("", prefix); err != nil {
 		return "", nil, err
 	}
-	d, err := locked(dir)
+	d, err := locked(dir, syscall.LOCK_NB)
 	if err != nil {
 		return "", nil, errors.Join(err, os.RemoveAll(dir))
 	}
 	return dir, func() { _ = errors.Join(os.RemoveAll(dir), d.Close()) }, nil
 }
 
-// locked opens a directory that nobody else has locked.
-func locked(path string) (*os.File, error) {
+// locked opens a directory and locks it. With LOCK_NB one that is locked is an error.
+func locked(path string, flags int) (*os.File, error) {
 	d, err := os.Open(path)
 	if err != nil {
 		return nil, err
 	}
-	if err := syscall.Flock(int(d.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+	if err := syscall.Flock(int(d.Fd()), syscall.LOCK_EX|flags); err != nil {
 		return nil, errors.Join(err, d.Close())
 	}
 	return d, nil
