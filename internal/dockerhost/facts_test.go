@@ -157,7 +157,7 @@ func TestProbe(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			for _, shell := range shells {
+			for _, shell := range shells(t) {
 				m := newMachine(t, shell)
 				boot2docker(m)
 				tt.arrange(m)

@@ -141,7 +141,7 @@ func TestPowerLossAtEveryStep(t *testing.T) {
 // The laptop goes away, and with it whoever waits: the work goes on.
 func TestConnectionCut(t *testing.T) {
 	t.Parallel()
-	for _, shell := range shells {
+	for _, shell := range shells(t) {
 		m := newMachine(t, shell)
 		withContainers(m)
 		m.write("slow", "")
@@ -192,7 +192,7 @@ func TestAskedTwiceAtOnce(t *testing.T) {
 
 func TestStartsAStoppedDockerd(t *testing.T) {
 	t.Parallel()
-	m := newMachine(t, "busybox")
+	m := newMachine(t, shells(t)[0])
 	start := func(id string) Outcome {
 		cmd, err := restart{ID: id, StartOnly: true, daemon: daemon{Init: "/etc/init.d/docker", Port: 2376}}.cmd()
 		check(t, err)

@@ -163,15 +163,18 @@ func (l *laptop) RouteTo(_ context.Context, ip netip.Addr) (host.Route, error) {
 }
 
 // PortUse implements host.Laptop. As on macOS and on most Linux laptops, only root has the
-// ports below 1024; the test may be run by root.
+// ports below 1024, whoever runs the test.
 func (l *laptop) PortUse(ctx context.Context, port int) (host.PortState, error) {
 	w, err := l.world()
 	if err != nil {
 		return "", err
 	}
 	use, err := l.Laptop.PortUse(ctx, port)
-	if use == host.PortFree && port < 1024 && w.Sudo != "root" {
+	switch root := w.Sudo == "root"; {
+	case use == host.PortFree && port < 1024 && !root:
 		use = host.PortPrivileged
+	case use == host.PortPrivileged && root:
+		use = host.PortFree
 	}
 	return use, err
 }
