@@ -145,3 +145,23 @@ func TestWorldSurvivesItsFile(t *testing.T) {
 		t.Error(diff)
 	}
 }
+
+// A script that follows a hint must not go on as if a command had done its work that does nothing here.
+func TestCommandsThatAreNotInThisWorldFail(t *testing.T) {
+	for os, commands := range map[string]map[string]int{
+		host.Darwin: {
+			"-a": 0, "vboxnet0": 1, "vboxnet0 mtu 1400": 1, "vboxnet0 inet 192.168.99.1 netmask 255.255.255.0 up": 1,
+		},
+		host.Linux: {
+			"route replace 192.168.99.0/24 dev vboxnet0": 0, "route flush 192.168.99.0/24": 255,
+			"link set dev vboxnet0 mtu 1400": 255, "link show vboxnet0": 255, "addr add 192.168.99.1/24 dev vboxnet0": 255,
+		},
+	} {
+		program := map[string]func(*call) int{host.Darwin: ifconfig, host.Linux: ip}[os]
+		for command, want := range commands {
+			if out, exit := run(t, inState(t, os, nil), program, "", strings.Fields(command)...); exit != want {
+				t.Errorf("%s: exit %d, want %d: %s", command, exit, want, out)
+			}
+		}
+	}
+}

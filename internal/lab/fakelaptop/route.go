@@ -130,10 +130,10 @@ func shortNet(p netip.Prefix) string {
 	return strings.Join(parts[:p.Bits()/8], ".")
 }
 
-// ifconfig is macOS's ifconfig -a, and ifconfig IF inet ADDR netmask M up.
+// ifconfig is macOS's ifconfig -a.
 func ifconfig(c *call) int {
-	if len(c.args) >= 3 && c.args[1] == "inet" {
-		return c.setAddress(c.args)
+	if !slices.Equal(c.args, []string{"-a"}) {
+		return c.fail(1, "ifconfig: %s is not in this world", strings.Join(c.args, " "))
 	}
 	for i, l := range c.w.Links {
 		flags, mtu := "8863<UP,BROADCAST,SMART,RUNNING,SIMPLEX,MULTICAST>", 1500
@@ -161,39 +161,10 @@ func ifconfig(c *call) int {
 	return 0
 }
 
-func (c *call) setAddress(args []string) int {
-	if !c.mayChange() {
-		return c.fail(1, "ifconfig: ioctl (SIOCAIFADDR): permission denied")
-	}
-	mask := ""
-	if i := slices.Index(args, "netmask"); i > 0 && i+1 < len(args) {
-		mask = args[i+1]
-	}
-	p, err := netip.ParseAddr(args[2])
-	if err != nil {
-		return c.fail(1, "ifconfig: %s: bad value", args[2])
-	}
-	err = Update(c.file, func(w *State) error {
-		if slices.Contains(args, "-alias") {
-			if l := w.link(args[0]); l != nil {
-				l.Addrs = nil
-			}
-			w.Routes = slices.DeleteFunc(w.Routes, func(r Route) bool { return r.Link == args[0] })
-			return nil
-		}
-		w.SetAddress(args[0], netip.PrefixFrom(p, maskBits(mask)))
-		return nil
-	})
-	if err != nil {
-		return c.fail(70, "ifconfig: %v", err)
-	}
-	return 0
-}
-
-// ip is Linux's ip route replace|del, ip addr replace|del, ip link set.
+// ip is Linux's ip route add|replace|del.
 func ip(c *call) int {
-	if len(c.args) < 3 {
-		return c.fail(255, "Usage: ip [ OPTIONS ] OBJECT { COMMAND | help }")
+	if len(c.args) < 3 || c.args[0] != "route" {
+		return c.fail(255, "ip: %s is not in this world", strings.Join(c.args, " "))
 	}
 	if !c.mayChange() {
 		return c.fail(2, "RTNETLINK answers: Operation not permitted")
@@ -204,38 +175,24 @@ func ip(c *call) int {
 	}
 	code, text := 0, ""
 	err := Update(c.file, func(w *State) error {
-		object, verb := c.args[0], c.args[1]
-		if object == "link" {
-			if l := w.link(dev); l != nil && slices.Contains(c.args, "up") {
-				l.Down = false
-			}
-			return nil
-		}
 		p, err := netip.ParsePrefix(c.args[2])
 		if err != nil {
 			code, text = 1, "Error: any valid prefix is expected rather than \""+c.args[2]+"\"."
 			return nil
 		}
-		switch object + " " + verb {
-		case "route replace", "route add":
+		switch c.args[1] {
+		case "replace", "add":
 			if slices.ContainsFunc(w.Routes, func(r Route) bool { return r.Dst == p && r.Stuck }) {
 				return nil // the client puts its own back at once
 			}
 			w.dropRoute(p)
 			w.Routes = append(w.Routes, Route{Dst: p, Link: dev})
-		case "route del":
+		case "del":
 			if !w.dropRoute(p) {
 				code, text = 2, "RTNETLINK answers: No such process"
 			}
-		case "addr replace", "addr add":
-			w.SetAddress(dev, p)
-		case "addr del":
-			if l := w.link(dev); l != nil {
-				l.Addrs = nil
-			}
-			w.dropRoute(p.Masked())
 		default:
-			code, text = 255, "Command \""+verb+"\" is unknown, try \"ip help\"."
+			code, text = 255, "Command \""+c.args[1]+"\" is unknown, try \"ip route help\"."
 		}
 		return nil
 	})
