@@ -16,6 +16,7 @@ import (
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/hosttest"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/mode"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/store"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/vbox"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/virtualbox"
@@ -45,7 +46,7 @@ func TestAddressesOfSSHD(t *testing.T) {
 		"virtualbox_is_not_installed":            {nil, "", "127.0.0.1:40022"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			a := dockerHost(t, "virtualbox", t.TempDir(), &now, 0)
+			a := dockerHost(t, "virtualbox", t.TempDir(), &now, mode.Mode{})
 			a.Laptop = noLinks{a.Laptop}
 			a.Machine.SSHPort, a.Machine.IP = 40022, netip.MustParseAddr("192.168.99.100")
 			a.VM = vmOf(t, tt.state, tt.rules...)

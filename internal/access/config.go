@@ -9,6 +9,7 @@ import (
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/memo"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/mode"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/sshhost"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/store"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/virtualbox"
@@ -25,9 +26,7 @@ type Config struct {
 	// StateDir is the program's state directory, MachineDir the machine's part of it.
 	StateDir, MachineDir string
 	Now                  func() time.Time
-	// Patience is how much longer than a diagnosis a repair waits for a silent peer; 0 is
-	// a diagnosis.
-	Patience func() time.Duration
+	Mode                 func() mode.Mode
 	// AcceptHostKey reports whether the user takes a changed host key as the new one.
 	AcceptHostKey func() bool
 	// VMAnswers reports whether something answers at dockerd's endpoint: the VM is up then.
@@ -49,8 +48,6 @@ type Access struct {
 
 // New is the access to a docker host. It logs in when it is first used.
 func New(c Config) *Access { return &Access{Config: c} }
-
-func (a *Access) repairing() bool { return a.Patience() > 0 }
 
 // Exists reports whether the machine has SSH at all: driver none has an address and
 // nothing else.

@@ -29,7 +29,7 @@ func (a *Access) pinHostKey(ctx context.Context, line, key []byte) error {
 		return nil
 	}
 	err = fmt.Errorf("it cannot be remembered: %w", err)
-	if !a.repairing() {
+	if !a.Mode().IsRepair() {
 		a.Notify("[%s] the docker host's SSH key is new, and %v", a.Machine.Name, err)
 		return nil
 	}

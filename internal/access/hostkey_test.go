@@ -8,13 +8,14 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/fakestore"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/mode"
 )
 
 // docker-machine makes an SSH key with every machine: a host key that was pinned with
 // another one belongs to a machine that is gone.
 func TestHostKeyOfAMachineThatWasMadeAnew(t *testing.T) {
 	now := time.Now()
-	a := dockerHost(t, "generic", t.TempDir(), &now, 0)
+	a := dockerHost(t, "generic", t.TempDir(), &now, mode.Mode{})
 	const line = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKJ4aN6W0xqsSdzcDHbWqnPYM0bHzxOSVPGKTcKL8nZx"
 	keys := make([][]byte, 2)
 	for i, name := range []string{"ssh", "client"} {
@@ -48,13 +49,13 @@ func TestHostKeyOfAMachineThatWasMadeAnew(t *testing.T) {
 	if len(pinned) < len(line) || pinned[:len(line)] != line {
 		t.Errorf("pinned %q", pinned)
 	}
-	if err := dockerHost(t, "generic", "/proc/nowhere", &now, 0).pinHostKey(t.Context(), []byte(line), keys[0]); err != nil {
+	if err := dockerHost(t, "generic", "/proc/nowhere", &now, mode.Mode{}).pinHostKey(t.Context(), []byte(line), keys[0]); err != nil {
 		t.Errorf("a diagnosis ends with %v", err)
 	}
-	if err := dockerHost(t, "generic", "/proc/nowhere", &now, time.Second).pinHostKey(t.Context(), []byte(line), keys[0]); err == nil {
+	if err := dockerHost(t, "generic", "/proc/nowhere", &now, mode.Repair()).pinHostKey(t.Context(), []byte(line), keys[0]); err == nil {
 		t.Error("a repair goes on without a pin, so that the next run cannot verify the docker host")
 	}
-	accepting := dockerHost(t, "generic", a.StateDir, &now, 0)
+	accepting := dockerHost(t, "generic", a.StateDir, &now, mode.Mode{})
 	accepting.AcceptHostKey = func() bool { return true }
 	old := line + "\n" // as earlier versions wrote it: for any key
 	got := []string{known(a, keys[1]), known(accepting, keys[0]), known(a, []byte("no key"))}

@@ -102,9 +102,9 @@ func (a *Access) better(how Login, err error) (Login, bool) {
 }
 
 func (a *Access) dial(ctx context.Context, how Login, key, known []byte) (*sshhost.Client, error) {
-	silence := max(probeTime, a.Patience())
+	silence := max(probeTime, a.Mode().Patience())
 	// A diagnosis must not wait for one silence before it listens for another.
-	if a.repairing() && a.VMAnswers(ctx) {
+	if a.Mode().IsRepair() && a.VMAnswers(ctx) {
 		silence = upTime
 	}
 	return sshhost.Dial(ctx, sshhost.Config{
@@ -112,7 +112,7 @@ func (a *Access) dial(ctx context.Context, how Login, key, known []byte) (*sshho
 		KnownKey: known,
 		NewKey:   func(line []byte) error { return a.pinHostKey(ctx, line, key) },
 		Dial:     a.dialer(how),
-		Timeout:  max(loginTime, a.Patience()), BannerTimeout: silence,
+		Timeout:  max(loginTime, a.Mode().Patience()), BannerTimeout: silence,
 	})
 }
 

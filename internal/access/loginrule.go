@@ -63,7 +63,7 @@ func (a *Access) admit(ctx context.Context, address Address) (began time.Time, b
 		switch {
 		case held == nil:
 			return began, before, nil
-		case !a.repairing():
+		case !a.Mode().IsRepair():
 			return began, before, held
 		}
 		a.Notify("[%s] waiting %s: %s", a.Machine.Name, held.Wait.Round(time.Second), held.why())
@@ -84,7 +84,7 @@ func (a *Access) hold(h history, now time.Time) time.Duration {
 		return wait
 	}
 	limit := perMinute
-	if !a.repairing() {
+	if !a.Mode().IsRepair() {
 		limit--
 	}
 	return max(wait, h.wait(now, limit))

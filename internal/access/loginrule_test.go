@@ -9,17 +9,18 @@ import (
 	"time"
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/mode"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/sshhost"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/store"
 )
 
 // dockerHost is the access of one run to a docker host of that driver.
-func dockerHost(t *testing.T, driver, dir string, now *time.Time, patience time.Duration) *Access {
+func dockerHost(t *testing.T, driver, dir string, now *time.Time, m mode.Mode) *Access {
 	t.Helper()
 	a := New(Config{
 		Laptop: host.NewLocal(host.Sudo{}), Machine: store.Machine{Name: "default", Driver: driver},
 		StateDir: dir, MachineDir: dir + "/default", Now: func() time.Time { return *now }, Notify: t.Logf,
-		Patience:      func() time.Duration { return patience },
+		Mode:          func() mode.Mode { return m },
 		AcceptHostKey: func() bool { return false }, VMAnswers: func(context.Context) bool { return false },
 	})
 	t.Cleanup(a.background.Wait)
@@ -30,21 +31,21 @@ func TestAtMostThreeConnectionsAMinuteAcrossRuns(t *testing.T) {
 	now := time.Date(2026, 1, 15, 12, 0, 0, 0, time.UTC)
 	dir, address := t.TempDir(), Address{Addr: "192.0.2.7:22"}
 	for i, run := range []struct {
-		what     string
-		patience time.Duration
-		after    time.Duration
-		allowed  bool
+		what    string
+		mode    mode.Mode
+		after   time.Duration
+		allowed bool
 	}{
-		{"fix", time.Second, 0, true},
-		{"doctor", 0, 0, true},
-		{"doctor again, which leaves the last one to a repair", 0, 0, false},
-		{"undo", time.Second, 0, true},
-		{"fix, which waits", time.Second, 0, false},
-		{"fix --dry-run", 0, 0, false},
-		{"doctor a minute later", 0, time.Minute, true},
+		{"fix", mode.Repair(), 0, true},
+		{"doctor", mode.Mode{}, 0, true},
+		{"doctor again, which leaves the last one to a repair", mode.Mode{}, 0, false},
+		{"undo", mode.Repair(), 0, true},
+		{"fix, which waits", mode.Repair(), 0, false},
+		{"fix --dry-run", mode.Mode{}, 0, false},
+		{"doctor a minute later", mode.Mode{}, time.Minute, true},
 	} {
 		now = now.Add(run.after)
-		a := dockerHost(t, "generic", dir, &now, run.patience)
+		a := dockerHost(t, "generic", dir, &now, run.mode)
 		notice := ""
 		a.Notify = func(format string, args ...any) { notice = fmt.Sprintf(format, args...) }
 		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
@@ -56,7 +57,7 @@ func TestAtMostThreeConnectionsAMinuteAcrossRuns(t *testing.T) {
 		}
 		switch {
 		case run.allowed:
-		case run.patience > 0:
+		case run.mode.IsRepair():
 			if !strings.Contains(notice, "waiting 5") {
 				t.Errorf("run %d, %s waits without a notice: %q", i, run.what, notice)
 			}
@@ -71,7 +72,7 @@ func TestAVMIsExemptUntilItHasCutUsOff(t *testing.T) {
 	now := time.Date(2026, 1, 15, 12, 0, 0, 0, time.UTC)
 	dir, address := t.TempDir(), Address{Addr: "127.0.0.1:50022", NAT: true}
 	for i := range 6 {
-		a := dockerHost(t, "virtualbox", dir, &now, 0)
+		a := dockerHost(t, "virtualbox", dir, &now, mode.Mode{})
 		if i == 5 {
 			a.RecordCut(t.Context(), address, false, false)
 			a.background.Wait()
@@ -92,18 +93,18 @@ func TestAVMIsExemptUntilItHasCutUsOff(t *testing.T) {
 func TestNoConnectionDuringABan(t *testing.T) {
 	for name, tt := range map[string]struct {
 		sure, silent bool
-		patience     time.Duration
+		mode         mode.Mode
 		wait         time.Duration // 0: admitted
 	}{
-		"doctor_after_a_reset":                  {true, false, 0, 50 * time.Second},
-		"doctor_after_silence":                  {true, true, 0, 110 * time.Second},
-		"repair_after_what_may_have_been_a_ban": {false, true, time.Second, 0},
-		"repair_after_a_reset":                  {true, false, time.Second, 50 * time.Second},
-		"repair_after_silence":                  {true, true, time.Second, 110 * time.Second},
+		"doctor_after_a_reset":                  {true, false, mode.Mode{}, 50 * time.Second},
+		"doctor_after_silence":                  {true, true, mode.Mode{}, 110 * time.Second},
+		"repair_after_what_may_have_been_a_ban": {false, true, mode.Repair(), 0},
+		"repair_after_a_reset":                  {true, false, mode.Repair(), 50 * time.Second},
+		"repair_after_silence":                  {true, true, mode.Repair(), 110 * time.Second},
 	} {
 		t.Run(name, func(t *testing.T) {
 			now := time.Date(2026, 1, 15, 12, 0, 0, 0, time.UTC)
-			a, address := dockerHost(t, "virtualbox", t.TempDir(), &now, tt.patience), Address{Addr: "127.0.0.1:50022", NAT: true}
+			a, address := dockerHost(t, "virtualbox", t.TempDir(), &now, tt.mode), Address{Addr: "127.0.0.1:50022", NAT: true}
 			a.recordConnection(t.Context(), address)
 			a.background.Wait()
 			a.RecordCut(t.Context(), address, tt.sure, tt.silent)
@@ -120,7 +121,7 @@ func TestNoConnectionDuringABan(t *testing.T) {
 
 func TestARollbackIsNeverHeldBack(t *testing.T) {
 	now := time.Date(2026, 1, 15, 12, 0, 0, 0, time.UTC)
-	a, address := dockerHost(t, "generic", t.TempDir(), &now, time.Second), Address{Addr: "192.0.2.7:22"}
+	a, address := dockerHost(t, "generic", t.TempDir(), &now, mode.Repair()), Address{Addr: "192.0.2.7:22"}
 	_, _ = a.client.Get(t.Context(), func() (*sshhost.Client, error) { return nil, errors.New("refused, for that moment") })
 	a.PrepareRollback(t.Context())
 	if a.Tried() {
@@ -138,7 +139,7 @@ func TestARollbackIsNeverHeldBack(t *testing.T) {
 
 func TestStateDirectoryThatCannotBeWritten(t *testing.T) {
 	now := time.Now()
-	a := dockerHost(t, "generic", "/proc/nowhere", &now, 0)
+	a := dockerHost(t, "generic", "/proc/nowhere", &now, mode.Mode{})
 	for range 5 {
 		if _, _, err := a.admit(t.Context(), Address{Addr: "192.0.2.7:22"}); err != nil {
 			t.Error(err)

@@ -64,7 +64,7 @@ func (c *Client) Swap(ctx context.Context, s Swap) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
-	return c.transact(ctx, cmd, s.ID, s.daemon)
+	return c.transact(ctx, cmd, s.ID, s.daemon.limit())
 }
 
 // StartDaemon starts dockerd if it does not answer.
@@ -113,9 +113,10 @@ func (c *Client) ReportContainers(r Result) {
 	}
 }
 
-// Remembers reports whether the docker host still has a transaction, running or not.
-func (c *Client) Remembers(ctx context.Context, id string) (bool, error) {
-	cmd, err := remembers(id)
+// HasTransaction reports whether the docker host still has a transaction, running or not: one
+// whose result was read is forgotten there.
+func (c *Client) HasTransaction(ctx context.Context, id string) (bool, error) {
+	cmd, err := hasTransaction(id)
 	if err != nil {
 		return false, err
 	}
@@ -137,7 +138,7 @@ func (c *Client) restart(ctx context.Context, facts Facts, startOnly bool) (Resu
 	if err != nil {
 		return Result{}, err
 	}
-	return c.transact(ctx, cmd, r.ID, r.daemon)
+	return c.transact(ctx, cmd, r.ID, r.daemon.limit())
 }
 
 // daemonOf is the dockerd that the facts show, with the time that it may take.
@@ -145,10 +146,11 @@ func (c *Client) daemonOf(f Facts) daemon {
 	return daemon{Init: f.Init, Port: f.Port(), Socket: f.Socket(), PIDFile: f.PIDFile, Deadline: c.DaemonWait}
 }
 
-// transact runs a transaction and waits for its end. It goes on on the docker host when
-// the connection is lost; then it is asked again, once, over a new one.
-func (c *Client) transact(ctx context.Context, cmd host.Cmd, id string, d daemon) (Result, error) {
-	ctx, cancel := context.WithTimeout(ctx, d.limit())
+// transact runs a transaction and waits for its end. When the connection is lost, the transaction
+// goes on there, and its result is asked for once more, over a new connection. Once it has been
+// read, the docker host forgets the transaction.
+func (c *Client) transact(ctx context.Context, cmd host.Cmd, id string, limit time.Duration) (Result, error) {
+	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	r, err := c.runTransaction(ctx, cmd)
 	if err != nil && ctx.Err() == nil && c.ConnectionLost(err) {
@@ -158,10 +160,10 @@ func (c *Client) transact(ctx context.Context, cmd host.Cmd, id string, d daemon
 	if err != nil || r.Outcome == Interrupted {
 		return r, err // the same ID finishes it, if anything can
 	}
-	if ack, err := acknowledge(id); err == nil {
+	if forget, err := forgetTransaction(id); err == nil {
 		if h, err := c.Host(ctx); err == nil {
 			// What is not removed is on a tmpfs and goes with the next restart.
-			_, _ = h.Run(ctx, ack)
+			_, _ = h.Run(ctx, forget)
 		}
 	}
 	return r, nil

@@ -72,7 +72,7 @@ func TestTransactionWhoseConnectionBreaks(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			a := &answers{replies: tt.replies}
-			_, err := a.client().Swap(t.Context(), Swap{ID: "1", Cert: "/server.pem", Old: []byte(oldCert), New: []byte(newCert)})
+			_, err := a.client().Swap(t.Context(), Swap{ID: "1", Cert: "/server.pem", From: []byte(oldCert), To: []byte(newCert)})
 			if !errors.Is(err, tt.err) {
 				t.Errorf("error %v, want %v", err, tt.err)
 			}
@@ -125,15 +125,15 @@ func TestFactsOfNoUse(t *testing.T) {
 	}
 }
 
-func TestTransactionThatTheDockerHostRemembers(t *testing.T) {
+func TestWhetherTheDockerHostHasATransaction(t *testing.T) {
 	// What a login script prints comes first.
 	for reply, want := range map[string]bool{"Welcome\n\nyes\n": true, "\nno\n": false, "": false} {
 		a := &answers{replies: []any{reply}}
-		if got, err := a.client().Remembers(t.Context(), "1"); err != nil || got != want {
+		if got, err := a.client().HasTransaction(t.Context(), "1"); err != nil || got != want {
 			t.Errorf("%q: %t, %v", reply, got, err)
 		}
 	}
-	if _, err := (&answers{}).client().Remembers(t.Context(), "../x"); err == nil {
+	if _, err := (&answers{}).client().HasTransaction(t.Context(), "../x"); err == nil {
 		t.Error("an ID that is none is no error")
 	}
 }
@@ -166,5 +166,22 @@ func TestClockSkewInWords(t *testing.T) {
 	}
 	if got := DescribeClockSkew(Facts{Now: now.Add(5 * time.Minute)}.ClockSkew(now)); got != "" {
 		t.Errorf("five minutes: %q", got)
+	}
+}
+
+// A start touches no certificate, and on the way back the old one is what is swapped in.
+func TestErrorsOfATransactionFitItsDirection(t *testing.T) {
+	for name, tt := range map[string]struct {
+		r    Result
+		want string
+	}{
+		"nothing_changed":   {Result{Outcome: Unchanged, Reason: "disk full"}, "nothing was changed on box: disk full"},
+		"start_fails":       {Result{Outcome: FailedDown, Log: "bad flag"}, "dockerd on box does not come up; its last words: bad flag"},
+		"both_swaps_failed": {Result{Outcome: FailedDown, File: "old", Log: "bad flag"}, "dockerd on box does not come up with either certificate; its last words: bad flag"},
+		"started":           {Result{Outcome: Restarted}, "<nil>"},
+	} {
+		if got := fmt.Sprint(tt.r.Err("box")); got != tt.want {
+			t.Errorf("%s: %q, want %q", name, got, tt.want)
+		}
 	}
 }

@@ -1,6 +1,7 @@
 # Two programs are made of these files:
 #   the part that waits   common wait
 #   the part that works   common daemon work files containers transaction
+# A function that has a result sets a variable of its own name; where it sets others, it names them.
 # BASE holds a directory for each transaction, and lock.N, N rising: "pid birth id" of the
 # process that works.
 
@@ -25,7 +26,7 @@ birth() {
 	birth=${20}
 }
 
-# holder: sets n, pid and id of the highest lock, and succeeds if it is held.
+# holder: sets n, pid, born and id of the highest lock, and succeeds if it is held.
 holder() {
 	n=0 pid='' id=''
 	for f in "$BASE"/lock.*; do

@@ -3,9 +3,9 @@
 
 FIELDS='{{.State.StartedAt}} {{.Id}} {{.State.Paused}} REMOVE {{if .Config.Labels}}{{with index .Config.Labels "com.docker.swarm.task.id"}}managed{{else}}own{{end}}{{else}}own{{end}} {{.Name}}'
 
-# record: once, before anything is stopped. Where dockerd does not answer, there are only
+# note_running: once, before anything is stopped. Where dockerd does not answer, there are only
 # those that an earlier transaction owes, which left dockerd down.
-record() {
+note_running() {
 	[ -f "$DIR/running" ] && return 0
 	: >"$DIR/list"
 	[ ! -f "$BASE/owed" ] || cat "$BASE/owed" >"$DIR/list"

@@ -201,7 +201,7 @@ func TestPortAndSocket(t *testing.T) {
 }
 
 func TestCommandsThatMakeNoSense(t *testing.T) {
-	good := Swap{ID: "a-1", Cert: "/c", Old: []byte("x"), New: []byte("y"), daemon: daemon{Init: Systemd}}
+	good := Swap{ID: "a-1", Cert: "/c", From: []byte("x"), To: []byte("y"), daemon: daemon{Init: Systemd}}
 	if _, err := good.cmd(); err != nil {
 		t.Fatal(err)
 	}
@@ -209,11 +209,11 @@ func TestCommandsThatMakeNoSense(t *testing.T) {
 		"id_with_a_path":     func(s *Swap) { s.ID = "../x" },
 		"no_id":              func(s *Swap) { s.ID = "" },
 		"relative_path":      func(s *Swap) { s.Cert = "c" },
-		"nothing_new":        func(s *Swap) { s.New = s.Old },
-		"empty":              func(s *Swap) { s.New = nil },
-		"a_key":              func(s *Swap) { s.New = []byte("-----BEGIN RSA PRIVATE KEY-----") },
+		"nothing_new":        func(s *Swap) { s.To = s.From },
+		"empty":              func(s *Swap) { s.To = nil },
+		"a_key":              func(s *Swap) { s.To = []byte("-----BEGIN RSA PRIVATE KEY-----") },
 		"no_way_to_restart":  func(s *Swap) { s.daemon.Init = "" },
-		"binary_certificate": func(s *Swap) { s.Old = []byte{0} },
+		"binary_certificate": func(s *Swap) { s.From = []byte{0} },
 	} {
 		s := good
 		spoil(&s)

@@ -106,7 +106,7 @@ func TestKilledAtEveryStepOfARollback(t *testing.T) {
 		m.killAt(n, "before")
 		m.runToDeath(m.swap(oldCert, badCert))
 		got := m.run(m.swap(oldCert, badCert))
-		if got.Outcome != RolledBack || got.File != "old" || len(got.Lost)+len(got.Failed) > 0 {
+		if got.Outcome != PutBack || got.File != "old" || len(got.Lost)+len(got.Failed) > 0 {
 			t.Errorf("%+v", got)
 		}
 		same(t, "world", world{oldCert, oldCert, nil, allUp}, m.world())
@@ -205,11 +205,11 @@ func TestStartsAStoppedDockerd(t *testing.T) {
 
 func TestSystemd(t *testing.T) {
 	t.Parallel()
-	for fresh, want := range map[string]Outcome{newCert: Swapped, badCert: RolledBack} {
+	for fresh, want := range map[string]Outcome{newCert: Swapped, badCert: PutBack} {
 		m := newMachine(t, "dash")
 		m.write("bin/systemctl", "#!/bin/sh\necho systemctl $* >>"+m.root+"/actions\ncase $1 in\nstop | start) exec "+m.root+
 			"/etc/init.d/real $1 ;;\nis-failed) [ -f "+m.root+"/serving ] && echo active || echo failed ;;\nesac\n")
-		cmd, err := Swap{ID: "id-1", Cert: "/var/lib/boot2docker/server.pem", Old: []byte(oldCert), New: []byte(fresh), daemon: daemon{Init: Systemd, Port: 2376}}.cmd()
+		cmd, err := Swap{ID: "id-1", Cert: "/var/lib/boot2docker/server.pem", From: []byte(oldCert), To: []byte(fresh), daemon: daemon{Init: Systemd, Port: 2376}}.cmd()
 		check(t, err)
 		if got := m.run(cmd); got.Outcome != want {
 			t.Errorf("%+v", got)
@@ -224,9 +224,9 @@ func TestAckForgetsTheResult(t *testing.T) {
 	t.Parallel()
 	m := newMachine(t, "dash")
 	m.run(m.swap(oldCert, newCert))
-	ack, err := acknowledge("id-1")
+	forget, err := forgetTransaction("id-1")
 	check(t, err)
-	c, out := m.start(t.Context(), ack)
+	c, out := m.start(t.Context(), forget)
 	if err := c.Wait(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}

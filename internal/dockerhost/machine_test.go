@@ -215,7 +215,7 @@ func (m *machine) run(cmd host.Cmd) Result {
 
 func (m *machine) swap(old, fresh string) host.Cmd {
 	m.t.Helper()
-	cmd, err := Swap{ID: "id-1", Cert: "/var/lib/boot2docker/server.pem", Old: []byte(old), New: []byte(fresh),
+	cmd, err := Swap{ID: "id-1", Cert: "/var/lib/boot2docker/server.pem", From: []byte(old), To: []byte(fresh),
 		daemon: daemon{Init: "/etc/init.d/docker", Port: 2376, Deadline: 10 * time.Second}}.cmd()
 	check(m.t, err)
 	return cmd

@@ -9,13 +9,13 @@ import (
 type Outcome string
 
 const (
-	Swapped    Outcome = "swapped"     // dockerd answers with the new certificate
-	Restarted  Outcome = "restarted"   // the same, of a restart
+	Swapped    Outcome = "swapped"     // dockerd answers with Swap.To
+	Restarted  Outcome = "restarted"   // dockerd answers, after a restart or a start
 	Already    Outcome = "already"     // nothing had to be done
 	Unchanged  Outcome = "unchanged"   // it could not begin, and dockerd was not stopped: disk full, read-only
-	Moved      Outcome = "moved"       // the file is neither Old nor New, and was left alone
-	RolledBack Outcome = "rolled-back" // dockerd refused the new certificate and answers with the old one
-	FailedDown Outcome = "failed-down" // dockerd answers with neither; File is "old" if the old file is back
+	Moved      Outcome = "moved"       // the file is neither Swap.From nor Swap.To, and was left alone
+	PutBack    Outcome = "rolled-back" // dockerd refused Swap.To and answers with Swap.From
+	FailedDown Outcome = "failed-down" // dockerd does not answer, of a swap with either certificate
 	// Interrupted means that it was killed again and again; dockerd may be down. The same ID resumes it.
 	Interrupted Outcome = "interrupted"
 )
@@ -23,8 +23,8 @@ const (
 // Result is what a transaction did.
 type Result struct {
 	Outcome Outcome `json:"outcome"`
-	Reason  string  `json:"reason,omitempty"` // of RolledBack and FailedDown: dockerd's last log line
-	// File is what the certificate file holds now: "old", "new", "other"; "" where no file was concerned.
+	Reason  string  `json:"reason,omitempty"` // of PutBack and FailedDown: dockerd's last log line
+	// File is what the certificate file holds now: "old" (Swap.From), "new" (Swap.To), "other"; "" of a restart.
 	File string `json:"file,omitempty"`
 	Log  string `json:"log,omitempty"` // dockerd's last log line
 	// Containers by name: started again by us; gone (--rm); still down, as "name: error".
@@ -46,7 +46,7 @@ func parseResult(out []byte) (Result, error) {
 		Restarted: unique(f["restarted"]), Lost: unique(f["lost"]), Failed: unique(f["failed"]),
 	}
 	switch r.Outcome {
-	case Swapped, Restarted, Already, Unchanged, Moved, RolledBack, FailedDown, Interrupted:
+	case Swapped, Restarted, Already, Unchanged, Moved, PutBack, FailedDown, Interrupted:
 		return r, nil
 	}
 	return Result{}, fmt.Errorf("the docker host reports the outcome %q, which is none", r.Outcome)
@@ -66,25 +66,33 @@ func unique(lines []string) []string {
 }
 
 // DaemonDown is a transaction that left no dockerd answering.
-type DaemonDown struct{ Machine, Log string }
-
-func (e *DaemonDown) Error() string {
-	return fmt.Sprintf("dockerd on %s does not come up, with the old certificate neither; its last words: %s", e.Machine, e.Log)
+type DaemonDown struct {
+	Machine, Log string
+	Swap         bool // dockerd was started with both certificates
 }
 
-// Err is nil if dockerd on the machine serves what it was to serve.
+func (e *DaemonDown) Error() string {
+	with := ""
+	if e.Swap {
+		with = " with either certificate"
+	}
+	return fmt.Sprintf("dockerd on %s does not come up%s; its last words: %s", e.Machine, with, e.Log)
+}
+
+// Err is nil if dockerd on the machine serves what it was to serve. Its text fits a start as well as a swap in
+// either direction, but for PutBack, which is a swap to the new certificate.
 func (r Result) Err(machine string) error {
 	switch r.Outcome {
 	case Swapped, Restarted, Already:
 		return nil
 	case Unchanged:
-		return fmt.Errorf("the new certificate could not be written on %s: %s", machine, r.Reason)
+		return fmt.Errorf("nothing was changed on %s: %s", machine, r.Reason)
 	case Moved:
 		return fmt.Errorf("the server certificate on %s was changed by another program meanwhile", machine)
 	case Interrupted:
 		return fmt.Errorf("what was begun on %s did not come to its end: %s", machine, r.Reason)
-	case RolledBack:
+	case PutBack:
 		return fmt.Errorf("dockerd on %s did not come up with the new certificate and runs with the old one: %s", machine, r.Reason)
 	}
-	return &DaemonDown{Machine: machine, Log: r.Log}
+	return &DaemonDown{Machine: machine, Log: r.Log, Swap: r.File != ""}
 }

@@ -36,9 +36,8 @@ const defaultDeadline = 90 * time.Second
 
 // Swap replaces dockerd's server certificate and restarts dockerd: one
 // transaction on the docker host, which goes on when the connection is cut,
-// and puts the old certificate back where dockerd does not come up with the
-// new one. Neither certificate is secret, and the key is not touched: dockerd
-// works with either at any time.
+// and puts From back where dockerd does not come up with To. Neither certificate
+// is secret, and the key is not touched: dockerd works with either at any time.
 //
 // The same ID again resumes: it waits for a transaction that runs, finishes one
 // that died, and prints again the result of one that is over. After a reboot
@@ -47,8 +46,8 @@ type Swap struct {
 	// ID names the transaction: letters, digits, "-"; at most 64. A new try needs a new one.
 	ID   string
 	Cert string // path on the docker host; symbolic links are followed
-	// Old is what the file must hold now, byte for byte; empty means that there is no file.
-	Old, New []byte
+	// From is what the file must hold now, byte for byte; empty means that there is no file.
+	From, To []byte
 	daemon   daemon
 }
 
@@ -85,18 +84,18 @@ func (d daemon) deadline() time.Duration {
 // cmd is the command that runs, or resumes, the transaction as root.
 func (s Swap) cmd() (host.Cmd, error) {
 	switch {
-	case len(s.New) == 0:
+	case len(s.To) == 0:
 		return host.Cmd{}, errors.New("swapping the certificate: the new one is empty")
-	case bytes.Equal(s.Old, s.New):
+	case bytes.Equal(s.From, s.To):
 		return host.Cmd{}, errors.New("swapping the certificate: the new one is the old one")
-	case bytes.ContainsRune(s.Old, 0) || bytes.ContainsRune(s.New, 0):
+	case bytes.ContainsRune(s.From, 0) || bytes.ContainsRune(s.To, 0):
 		return host.Cmd{}, errors.New("swapping the certificate: it holds a NUL byte")
-	case bytes.Contains(s.Old, []byte("PRIVATE KEY")) || bytes.Contains(s.New, []byte("PRIVATE KEY")):
+	case bytes.Contains(s.From, []byte("PRIVATE KEY")) || bytes.Contains(s.To, []byte("PRIVATE KEY")):
 		return host.Cmd{}, errors.New("swapping the certificate: it holds a private key")
 	case !strings.HasPrefix(s.Cert, "/") || strings.HasSuffix(s.Cert, "/") || strings.ContainsAny(s.Cert, "\x00\n"):
 		return host.Cmd{}, fmt.Errorf("swapping the certificate: %q is not an absolute path", s.Cert)
 	}
-	return transaction(s.ID, "swap", s.daemon, variable{"CERT", s.Cert}, variable{"OLD", string(s.Old)}, variable{"NEW", string(s.New)})
+	return transaction(s.ID, "swap", s.daemon, variable{"CERT", s.Cert}, variable{"OLD", string(s.From)}, variable{"NEW", string(s.To)})
 }
 
 // cmd is the command that runs, or resumes, the restart as root.
@@ -108,8 +107,8 @@ func (r restart) cmd() (host.Cmd, error) {
 	return transaction(r.ID, mode, r.daemon)
 }
 
-// remembers asks whether there is a transaction of an ID.
-func remembers(id string) (host.Cmd, error) {
+// hasTransaction asks whether the docker host has a transaction of an ID.
+func hasTransaction(id string) (host.Cmd, error) {
 	if !validID(id) {
 		return host.Cmd{}, fmt.Errorf("transaction id %q", id)
 	}
@@ -119,8 +118,8 @@ func remembers(id string) (host.Cmd, error) {
 	return script(true, test, variable{"ID", id}), nil
 }
 
-// acknowledge forgets a transaction whose result has been read.
-func acknowledge(id string) (host.Cmd, error) {
+// forgetTransaction removes a transaction whose result has been read.
+func forgetTransaction(id string) (host.Cmd, error) {
 	if !validID(id) {
 		return host.Cmd{}, fmt.Errorf("transaction id %q", id)
 	}

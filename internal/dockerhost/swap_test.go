@@ -66,7 +66,7 @@ func TestSwap(t *testing.T) {
 		}, newCert, Result{Outcome: Unchanged, Reason: "ROOT/var/run/docker-vpn-helper: File exists"},
 			world{oldCert, oldCert, nil, map[string]string{}}},
 		"dockerd_refuses_the_new_one": {eight, badCert,
-			Result{Outcome: RolledBack, File: "old", Reason: fatal, Log: up, Restarted: []string{"paused", "plain", "dependant"}, Lost: []string{"gone"}},
+			Result{Outcome: PutBack, File: "old", Reason: fatal, Log: up, Restarted: []string{"paused", "plain", "dependant"}, Lost: []string{"gone"}},
 			world{oldCert, oldCert, nil, after}},
 		// The init script neither stops this dockerd nor can it start another one.
 		"pid_file_lost": {func(m *machine) {
@@ -114,7 +114,7 @@ func TestSwapUnderUpstart(t *testing.T) {
 		m := newMachine(t, shell)
 		m.write("bin/initctl", "#!/bin/sh\n[ \"$2\" = docker ] && exec "+m.path("etc/init.d/real")+" \"$1\"\n")
 		m.write("etc/init.d/docker", "#!/bin/sh\necho 'docker is managed via upstart' >&2\nexit 1\n")
-		cmd, err := Swap{ID: "id-1", Cert: "/var/lib/boot2docker/server.pem", Old: []byte(oldCert), New: []byte(newCert), daemon: daemon{Init: Upstart, Port: 2376}}.cmd()
+		cmd, err := Swap{ID: "id-1", Cert: "/var/lib/boot2docker/server.pem", From: []byte(oldCert), To: []byte(newCert), daemon: daemon{Init: Upstart, Port: 2376}}.cmd()
 		check(t, err)
 		same(t, shell, Result{Outcome: Swapped, File: "new", Log: `level=info msg="API listen on [::]:2376"`}, m.run(cmd))
 		same(t, shell, world{newCert, newCert, nil, map[string]string{}}, m.world())

@@ -1,4 +1,10 @@
-# The order of the steps.
+# The part that works: the steps of one transaction, resumable after SIGKILL at any
+# point. What was reached is in the file "phase"; every step can be done twice. After a
+# power loss nothing of this is left but the certificate file, which is the old one or
+# the new, and dockerd works with either. The phases, and how each goes on:
+#   (none) -> going -> started -> up       swapped, or restarted
+#                              -> undoing -> undone -> back    rolled back
+#                              -> down     failed (undone can end here, too)
 
 frame() {
 	[ -s "$DIR/$1" ] || return 0
@@ -54,7 +60,7 @@ begin() {
 }
 
 go() {
-	record
+	note_running
 	daemon
 	# What runs now must be gone afterwards; what a first attempt has started need not.
 	[ -f "$DIR/before" ] || echo "$daemon" | keep before
@@ -75,10 +81,6 @@ go() {
 	enter started
 }
 
-# The phases of a transaction, and how each goes on:
-#   (none) -> going -> started -> up       swapped, or restarted
-#                              -> undoing -> undone -> back    rolled back
-#                              -> down     failed (undone can end here, too)
 main() {
 	cd / || exit 1
 	take_lock || exit 0

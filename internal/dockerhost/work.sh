@@ -1,7 +1,4 @@
-# The part that works: one transaction on the docker host, resumable after
-# SIGKILL at any point. What was reached is in the file "phase"; every step can
-# be done twice. After a power loss nothing of this is left but the certificate
-# file, which is the old one or the new, and dockerd works with either.
+# Tools of the part that works: its lock, its phase, commands with a limit, dockerd.
 
 unset DOCKER_HOST DOCKER_TLS_VERIFY DOCKER_TLS DOCKER_CERT_PATH DOCKER_CONTEXT DOCKER_API_VERSION
 

@@ -105,7 +105,7 @@ func (f *Finder) AskAhead(ctx context.Context) (stop func()) {
 }
 
 func (f *Finder) asksAhead(e Endpoint) bool {
-	return !f.Quick() && !f.repairing() && f.Machine.VirtualBox() && e.Host != ""
+	return !f.Mode().IsQuick() && !f.Mode().IsRepair() && f.Machine.VirtualBox() && e.Host != ""
 }
 
 // Inside is dockerd's port as the docker host itself sees it.
@@ -162,7 +162,7 @@ func (f *Finder) Target(ctx context.Context) Endpoint {
 				return Forwarded(rules[0].HostPort), nil
 			}
 		}
-		if e := f.HostOnly(); (!f.repairing() || !forwards) && f.Ask(ctx, e).Verified() {
+		if e := f.HostOnly(); (!f.Mode().IsRepair() || !forwards) && f.Ask(ctx, e).Verified() {
 			return e, nil
 		}
 		return Endpoint{Host: Localhost, Planned: true}, nil
@@ -174,7 +174,7 @@ func (f *Finder) Target(ctx context.Context) Endpoint {
 // where no port can be planned. To choose it, VirtualBox is asked about every VM.
 func (f *Finder) Goal(ctx context.Context) Endpoint {
 	e := f.Target(ctx)
-	if e.Planned && !f.Quick() {
+	if e.Planned && !f.Mode().IsQuick() {
 		port, _ := f.RulePort(ctx)
 		e.Port = cmp.Or(port, store.DefaultEnginePort)
 	}
@@ -185,7 +185,7 @@ func (f *Finder) ask(ctx context.Context, e Endpoint) Answer {
 	a := Answer{Endpoint: e, Identity: Unsure}
 	limit := ProbeTime
 	if e.Host == Localhost {
-		limit = max(limit, f.Patience())
+		limit = max(limit, f.Mode().Patience())
 	}
 	// Each silence has the limit, all of it twice that.
 	ctx, cancel := context.WithTimeout(ctx, 2*limit)

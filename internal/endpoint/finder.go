@@ -9,6 +9,7 @@ import (
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/memo"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/mode"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/store"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/virtualbox"
 )
@@ -23,11 +24,7 @@ type Config struct {
 	// a sign of life at the machine's own address.
 	DockerHost func(context.Context) (host.Host, error)
 	SSHAlive   func(context.Context) bool
-	// Patience is how much longer than a diagnosis a repair waits for a silent peer; 0 is
-	// a diagnosis. Quick reports whether only what costs neither a login nor VBoxManage
-	// may be asked.
-	Patience func() time.Duration
-	Quick    func() bool
+	Mode       func() mode.Mode
 	// RulePort is the port that a new NAT rule to dockerd would get.
 	RulePort func(context.Context) (int, error)
 	Now      func() time.Time
@@ -53,5 +50,3 @@ func (f *Finder) Forget() {
 	f.answers.Forget()
 	f.target.Forget()
 }
-
-func (f *Finder) repairing() bool { return f.Patience() > 0 }

@@ -12,11 +12,11 @@ import (
 func (f *Finder) Served(ctx context.Context, target Endpoint) Answer {
 	var first Answer
 	other := f.HostOnly()
-	elsewhere := other != target && !f.repairing()
+	elsewhere := other != target && !f.Mode().IsRepair()
 	if !target.Planned {
 		defer f.AskAhead(ctx)()
 		first = f.Ask(ctx, target)
-		if first.Leaf != nil || f.Quick() {
+		if first.Leaf != nil || f.Mode().IsQuick() {
 			return first
 		}
 	}
@@ -38,16 +38,16 @@ func (f *Finder) CertNames(ctx context.Context, target Endpoint) (need, want []s
 	if target.Host != "" {
 		need = []string{target.Host}
 	}
-	if f.Machine.VirtualBox() && (f.Quick() || !f.VM.WithoutNAT(ctx)) { // else the address is all
+	if f.Machine.VirtualBox() && (f.Mode().IsQuick() || !f.VM.WithoutNAT(ctx)) { // else the address is all
 		want = f.LastingNames()
 	}
-	if ip := f.Machine.IP; ip.IsValid() && (f.Quick() || !f.VM.NATAddress(ctx)) {
+	if ip := f.Machine.IP; ip.IsValid() && (f.Mode().IsQuick() || !f.VM.NATAddress(ctx)) {
 		want = append(want, ip.String())
 	}
 	if f.Machine.Host != "" {
 		want = append(want, f.Machine.Host)
 	}
-	if !f.Quick() && f.VM.AddressMoved(ctx) {
+	if !f.Mode().IsQuick() && f.VM.AddressMoved(ctx) {
 		want = append(want, f.VM.GuestAddr(ctx).String())
 	}
 	return need, want

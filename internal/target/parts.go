@@ -10,6 +10,7 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/access"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/dockerhost"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/endpoint"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/mode"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/store"
 )
 
@@ -19,15 +20,14 @@ func (t *Target) SetMachine(m store.Machine) {
 	t.VM = t.VirtualBox.Machine(m)
 	t.SSH = access.New(access.Config{
 		Laptop: t.Laptop, Machine: m, VM: t.VM, StateDir: t.StateDir, MachineDir: t.State(), Now: t.Now,
-		Patience:      func() time.Duration { return t.Mode.Patience() },
+		Mode:          func() mode.Mode { return t.Mode },
 		AcceptHostKey: func() bool { return t.AcceptHostKey },
 		VMAnswers:     func(ctx context.Context) bool { return t.Endpoints.VMAnswers(ctx) },
 		Notify:        t.Notify,
 	})
 	t.Endpoints = endpoint.New(endpoint.Config{
 		Laptop: t.Laptop, Store: t.Store, Machine: m, VM: t.VM, DockerHost: t.SSH.Host, SSHAlive: t.SSH.Alive,
-		Patience: func() time.Duration { return t.Mode.Patience() },
-		Quick:    func() bool { return t.Mode.IsQuick() },
+		Mode:     func() mode.Mode { return t.Mode },
 		RulePort: func(ctx context.Context) (int, error) { return t.VM.RulePort(ctx, t.Port, t.Network) },
 		Now:      t.Now, Getenv: t.Getenv, Owners: t.Owners,
 	})

@@ -42,8 +42,11 @@ func TestAProxysPasswordIsNotShown(t *testing.T) {
 	if got := e.ProxyName(); got != "http://ann:xxxxx@proxy:3128" {
 		t.Errorf("%q", got)
 	}
-	e.Proxy = "http://ann:sec%ret@proxy:3128" // cannot be parsed
-	if got := e.ProxyName(); got != "of the environment" {
-		t.Errorf("%q", got)
+	// A proxy that cannot be parsed has the name of its variable: every sentence reads with it.
+	for tls, want := range map[bool]string{true: "HTTPS_PROXY", false: "HTTP_PROXY"} {
+		e := TCPEndpoint{Proxy: "http://ann:sec%ret@proxy:3128", TLS: tls}
+		if got := e.ProxyName(); got != want {
+			t.Errorf("TLS %v: %q, want %q", tls, got, want)
+		}
 	}
 }

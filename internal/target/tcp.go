@@ -38,13 +38,21 @@ type TCPEndpoint struct {
 // connection.
 func (e TCPEndpoint) Forwarded() bool { return e.Proxy != "" && !e.TLS }
 
-// ProxyName is the proxy's URL without a password.
+// ProxyName is the proxy's URL without a password, and where that cannot be parsed, the variable
+// that has it.
 func (e TCPEndpoint) ProxyName() string {
 	u, err := url.Parse(e.Proxy)
 	if err != nil {
-		return "of the environment"
+		return e.proxyVariable()
 	}
 	return u.Redacted()
+}
+
+func (e TCPEndpoint) proxyVariable() string {
+	if e.TLS {
+		return "HTTPS_PROXY"
+	}
+	return "HTTP_PROXY"
 }
 
 // Ping is the request for /_ping on a connection of Docker's.
@@ -218,10 +226,7 @@ func proxyFor(getenv func(string) string, e TCPEndpoint) string {
 	if shell.NoProxyCovers(except, e.Host()) || shell.NoProxyCovers(except, e.Addr) { // an entry may have a port
 		return ""
 	}
-	name := "HTTP_PROXY"
-	if e.TLS {
-		name = "HTTPS_PROXY"
-	}
+	name := e.proxyVariable()
 	proxy := cmp.Or(getenv(name), getenv(strings.ToLower(name)))
 	if proxy != "" && !strings.Contains(proxy, "://") {
 		proxy = "http://" + proxy

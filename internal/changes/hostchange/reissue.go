@@ -196,40 +196,47 @@ func (c *Reissue) Revert(ctx context.Context, t *target.Target) ([]string, error
 	if factsErr != nil {
 		return left, fmt.Errorf("asking %s for its certificate: %w", c.Machine, factsErr)
 	}
+	hostLeft, err := c.revertHost(ctx, t, facts, stays)
+	return append(left, hostLeft...), err
+}
+
+// revertHost puts the old certificate back on the docker host. stays is what to report where
+// dockerd refuses it.
+func (c *Reissue) revertHost(ctx context.Context, t *target.Target, facts dockerhost.Facts, stays string) ([]string, error) {
 	if !facts.Root { // its files cannot be read
-		return left, sudoRefused(c.Machine, facts)
+		return nil, sudoRefused(c.Machine, facts)
 	}
-	if known, err := t.Guest.Remembers(ctx, c.ID); err != nil {
-		return left, err
+	if known, err := t.Guest.HasTransaction(ctx, c.ID); err != nil {
+		return nil, err
 	} else if known {
 		// It may still be running, or have died halfway. Whatever its outcome, the facts
 		// show which certificate is there afterwards.
 		r, err := c.swap(ctx, t, c.ID, c.HostOld, c.New)
 		if err != nil {
-			return left, err
+			return nil, err
 		}
 		t.Guest.ReportContainers(r)
 		t.Forget()
 		if facts, err = t.Guest.Facts(ctx); err != nil {
-			return left, err
+			return nil, err
 		}
 	}
 	switch now := facts.Cert.Data; {
 	case bytes.Equal(now, c.HostOld):
-		return left, t.Guest.EnsureServed(ctx, facts)
+		return nil, t.Guest.EnsureServed(ctx, facts)
 	case !bytes.Equal(now, c.New):
-		return append(left, fmt.Sprintf("%s on %s was changed by another program since, and stays", c.HostPath, c.Machine)), nil
+		return []string{fmt.Sprintf("%s on %s was changed by another program since, and stays", c.HostPath, c.Machine)}, nil
 	}
 	r, err := c.swap(ctx, t, c.ID+"-back", c.New, c.HostOld)
 	if err != nil {
-		return left, err
+		return nil, err
 	}
 	t.Guest.ReportContainers(r)
-	if r.Outcome == dockerhost.RolledBack {
+	if r.Outcome == dockerhost.PutBack {
 		// dockerd has refused the old certificate, and would again: the new one stays.
-		return append(left, stays+": "+r.Reason), t.Laptop.WriteFile(ctx, c.StorePath, c.New, 0o600)
+		return []string{stays + ": " + r.Reason}, t.Laptop.WriteFile(ctx, c.StorePath, c.New, 0o600)
 	}
-	return left, r.Err(c.Machine)
+	return nil, r.Err(c.Machine)
 }
 
 // startable reports whether dockerd can start with the old certificate, as far as is known.
@@ -240,5 +247,5 @@ func (c *Reissue) startable(facts dockerhost.Facts) bool {
 }
 
 func (c *Reissue) swap(ctx context.Context, t *target.Target, id string, from, to []byte) (dockerhost.Result, error) {
-	return t.Guest.Swap(ctx, dockerhost.Swap{ID: id, Cert: c.HostPath, Old: from, New: to})
+	return t.Guest.Swap(ctx, dockerhost.Swap{ID: id, Cert: c.HostPath, From: from, To: to})
 }
