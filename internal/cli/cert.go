@@ -157,7 +157,7 @@ func (a *app) certRenew(s site, name string, acceptHostKey bool) error {
 	defer t.Enter(mode.Repair())()
 	t.Reissue = true
 	t.Forget()
-	if target := t.Endpoints.Target(a.ctx); target.Planned && a.ctx.Err() == nil {
+	if e := t.Endpoints.ForDocker(a.ctx); e.Planned && a.ctx.Err() == nil {
 		if _, err := t.VM.Info(a.ctx); t.Machine.VirtualBox() && errors.Is(err, virtualbox.ErrNotInstalled) {
 			return err
 		}

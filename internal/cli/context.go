@@ -59,8 +59,8 @@ func (a *app) context(s site, name string, wish dockercontext.Wish) error {
 	}
 	defer session.Close()
 	t := session.Target
-	target := t.Endpoints.Target(a.ctx)
-	if err := t.Endpoints.Verify(a.ctx, target); err != nil {
+	e := t.Endpoints.ForDocker(a.ctx)
+	if err := t.Endpoints.Verify(a.ctx, e); err != nil {
 		return a.notGood(t, err)
 	}
 	if wish.Ours, err = pointedAt(a.ctx, session); err != nil {
@@ -72,7 +72,7 @@ func (a *app) context(s site, name string, wish dockercontext.Wish) error {
 	}
 	made := dockercli.ContextName(name)
 	if a.ui.JSON {
-		return a.ui.PrintJSON(contextReport{Schema: engine.Schema, Context: made, Endpoint: target.URL(), Applied: nonNil(res.Applied), Journal: res.Journal})
+		return a.ui.PrintJSON(contextReport{Schema: engine.Schema, Context: made, Endpoint: e.URL(), Applied: nonNil(res.Applied), Journal: res.Journal})
 	}
 	if over := outranks(a.Getenv, made); wish.Use && over != "" {
 		a.ui.Say("[%s] warn: %s is set in this shell, and outranks the current context: unset %s", t.Machine.Name, over, over)

@@ -47,8 +47,8 @@ Without MACHINE it is $DOCKER_MACHINE_NAME, else the only machine in the store, 
 				return a.unset(s, dialect, noProxy)
 			}
 			if noVerify {
-				if t, target, ok := a.recorded(s, args); ok {
-					return a.printEnv(t, target, dialect, noProxy)
+				if t, e, ok := a.recorded(s, args); ok {
+					return a.printEnv(t, e, dialect, noProxy)
 				}
 			}
 			return a.onMachine(s, args, func(t *target.Target) error { return a.env(t, dialect, noProxy, noVerify) })
@@ -63,22 +63,22 @@ Without MACHINE it is $DOCKER_MACHINE_NAME, else the only machine in the store, 
 }
 
 func (a *app) env(t *target.Target, dialect shell.Dialect, noProxy, noVerify bool) error {
-	var target endpoint.Endpoint
+	var e endpoint.Endpoint
 	if noVerify && !t.Machine.Unfinished {
-		target = t.Endpoints.Recorded(a.ctx)
+		e = t.Endpoints.Recorded(a.ctx)
 	} else {
-		target = t.Endpoints.Target(a.ctx)
-		if err := t.Endpoints.Verify(a.ctx, target); err != nil {
+		e = t.Endpoints.ForDocker(a.ctx)
+		if err := t.Endpoints.Verify(a.ctx, e); err != nil {
 			return a.notGood(t, err)
 		}
 	}
-	return a.printEnv(t, target, dialect, noProxy)
+	return a.printEnv(t, e, dialect, noProxy)
 }
 
 // recorded is the machine that has an endpoint record, and the recorded endpoint. config.json
 // is not read: where it is broken docker works all the same, and to parse it would take
 // a tenth of the time for which a new terminal waits.
-func (a *app) recorded(s site, args []string) (t *target.Target, target endpoint.Endpoint, ok bool) {
+func (a *app) recorded(s site, args []string) (t *target.Target, e endpoint.Endpoint, ok bool) {
 	name, err := a.machineName(s, args)
 	if err != nil {
 		return nil, endpoint.Endpoint{}, false
@@ -92,14 +92,14 @@ func (a *app) recorded(s site, args []string) (t *target.Target, target endpoint
 	return t, endpoint.Forwarded(r.Port), err == nil
 }
 
-func (a *app) printEnv(t *target.Target, target endpoint.Endpoint, dialect shell.Dialect, noProxy bool) error {
-	vars, err := t.Endpoints.Environment(a.ctx, target)
+func (a *app) printEnv(t *target.Target, e endpoint.Endpoint, dialect shell.Dialect, noProxy bool) error {
+	vars, err := t.Endpoints.Environment(a.ctx, e)
 	if err != nil {
 		return err
 	}
 	usage := append(a.program(), "env", t.Machine.Name)
 	if noProxy {
-		vars = append(vars, t.Endpoints.NoProxy(target)...)
+		vars = append(vars, t.Endpoints.NoProxy(e)...)
 		usage = append(usage, "--no-proxy")
 	}
 	block, err := shell.Render(dialect, vars, usage)

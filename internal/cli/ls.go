@@ -164,15 +164,15 @@ func lsLook(ctx context.Context, v view) lsRow {
 	if row.Problem != "" && !t.Machine.Unfinished {
 		return row
 	}
-	target := t.Endpoints.Target(ctx)
-	if err := t.Endpoints.Verify(ctx, target); err != nil {
+	e := t.Endpoints.ForDocker(ctx)
+	if err := t.Endpoints.Verify(ctx, e); err != nil {
 		// The row has the machine's name already.
 		named := fmt.Sprintf("machine %q", v.name)
 		row.Problem = strings.NewReplacer(" on "+named, "", " of "+named, "", named, "this machine").Replace(err.Error())
 		return row
 	}
 	row.State = virtualbox.StateRunning
-	row.Endpoint = target.URL()
+	row.Endpoint = e.URL()
 	return row
 }
 

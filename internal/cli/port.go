@@ -33,7 +33,7 @@ func (a *app) checkPort(t *target.Target, f fixFlags) error {
 
 // portUnused prints a note where --port made no difference.
 func (a *app) portUnused(t *target.Target) {
-	if e := t.Endpoints.Target(a.ctx); t.Port != 0 && !e.Planned && e.Host != "" && e.Port != t.Port {
+	if e := t.Endpoints.ForDocker(a.ctx); t.Port != 0 && !e.Planned && e.Host != "" && e.Port != t.Port {
 		a.ui.Say("[%s] --port %d is not used: dockerd already answers at %s", t.Machine.Name, t.Port, e.URL())
 	}
 }

@@ -64,7 +64,7 @@ func (a *app) fix(s site, name string, f fixFlags) error {
 	res, err := a.repair(session)
 	if err == nil {
 		var vars []shell.Var
-		if vars, err = t.Endpoints.Environment(a.ctx, t.Endpoints.Target(a.ctx)); err == nil {
+		if vars, err = t.Endpoints.Environment(a.ctx, t.Endpoints.ForDocker(a.ctx)); err == nil {
 			return a.printFixed(t, res, vars, dialect, !f.all)
 		}
 	}

@@ -191,7 +191,7 @@ func (a *app) shellPointsNowhere(s site, t *target.Target) {
 		return
 	}
 	t.Forget()
-	e := t.Endpoints.Target(a.ctx)
+	e := t.Endpoints.ForDocker(a.ctx)
 	if e.URL() == host && t.Endpoints.Verify(a.ctx, e) == nil {
 		return
 	}

@@ -30,8 +30,8 @@ func New(dial func(context.Context) (net.Conn, error)) *Client {
 	}}}
 }
 
-// Forwarded has connections lead to an HTTP proxy, which forwards each request to addr.
-func (c *Client) Forwarded(addr string) {
+// ThroughProxy has connections lead to an HTTP proxy, which forwards each request to addr.
+func (c *Client) ThroughProxy(addr string) {
 	c.base = "http://" + addr
 	c.http.Transport.(*http.Transport).Proxy = func(*http.Request) (*url.URL, error) { return &url.URL{Scheme: "http", Host: addr}, nil }
 }

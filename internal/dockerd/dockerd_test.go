@@ -398,7 +398,7 @@ func TestGreetings(t *testing.T) {
 }
 
 // An HTTP proxy gets whole URLs.
-func TestForwarded(t *testing.T) {
+func TestThroughProxy(t *testing.T) {
 	var asked []string
 	addr, _ := listen(t, plain, serveHTTP(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		asked = append(asked, r.RequestURI)
@@ -410,13 +410,13 @@ func TestForwarded(t *testing.T) {
 		io.WriteString(w, "[]")
 	})))
 	c := New(dialer(addr))
-	c.Forwarded("build:2375")
+	c.ThroughProxy("build:2375")
 	_, err := c.Containers(t.Context())
 	check(t, err)
 	conn, err := dialer(addr)(t.Context())
 	check(t, err)
 	defer conn.Close()
-	api, err := Ping(t.Context(), conn, ForwardedPing("build:2375"))
+	api, err := Ping(t.Context(), conn, ProxyPing("build:2375"))
 	check(t, err)
 	same(t, "1.41", api)
 	same(t, []string{"http://build:2375/_ping", "http://build:2375/v1.41/containers/json", "http://build:2375/_ping"}, asked)

@@ -16,8 +16,8 @@ import (
 // PingRequest asks for /_ping on a connection that is not used again.
 const PingRequest = "GET /_ping HTTP/1.1\r\nHost: docker\r\nConnection: close\r\n\r\n"
 
-// ForwardedPing is PingRequest for an HTTP proxy, which forwards it to addr.
-func ForwardedPing(addr string) (request string) {
+// ProxyPing is PingRequest for an HTTP proxy, which forwards it to addr.
+func ProxyPing(addr string) (request string) {
 	return fmt.Sprintf("GET http://%s/_ping HTTP/1.1\r\nHost: %[1]s\r\nConnection: close\r\n\r\n", addr)
 }
 

@@ -13,7 +13,7 @@ import (
 // Dial opens an encrypted connection to this machine's dockerd, through the endpoint that
 // docker should use. Whose dockerd answers is verified each time.
 func (f *Finder) Dial(ctx context.Context) (net.Conn, error) {
-	e := f.Target(ctx)
+	e := f.ForDocker(ctx)
 	if e.Planned {
 		e = f.HostOnly()
 	}

@@ -29,7 +29,7 @@ type Endpoint struct {
 	// serves when no way from the laptop does. docker itself cannot use it.
 	Inside bool `json:"inside,omitempty"`
 	// Planned reports that nothing leads there yet: a repair would make it so. Port is 0
-	// then, except from Goal.
+	// then: only Goal looks for one.
 	Planned bool `json:"planned,omitempty"`
 }
 
@@ -37,6 +37,9 @@ type Endpoint struct {
 // localhost: vmchange.AddRule listens on host.Loopback, and virtualbox.DaemonRules counts no
 // rule on another address.
 func Forwarded(port int) Endpoint { return Endpoint{Host: Localhost, Port: port} }
+
+// IsForwarded reports whether the endpoint is one that a NAT rule makes.
+func (e Endpoint) IsForwarded() bool { return e.Host == Localhost && !e.Inside }
 
 // URL is the value for DOCKER_HOST; empty where no endpoint is known.
 func (e Endpoint) URL() string {
@@ -108,12 +111,10 @@ func (f *Finder) asksAhead(e Endpoint) bool {
 	return !f.Mode().IsQuick() && !f.Mode().IsRepair() && f.Machine.VirtualBox() && e.Host != ""
 }
 
-// Inside is dockerd's port as the docker host itself sees it.
 func (f *Finder) Inside() Endpoint {
 	return Endpoint{Host: Localhost, Port: f.Machine.EnginePort, Inside: true}
 }
 
-// HostOnly is dockerd at the host-only address, the way that a VPN takes.
 func (f *Finder) HostOnly() Endpoint {
 	ip := f.Machine.IP
 	if !ip.IsValid() {
@@ -131,8 +132,7 @@ func (f *Finder) Record(ctx context.Context) (store.Record, error) {
 	return store.ParseRecord(data)
 }
 
-// VerifiedRecord is the recorded endpoint, if what answers there is verified to be this
-// machine: no outside command is needed then.
+// VerifiedRecord needs no outside command.
 func (f *Finder) VerifiedRecord(ctx context.Context) (Endpoint, bool) {
 	r, err := f.Record(ctx)
 	if err != nil {
@@ -142,12 +142,10 @@ func (f *Finder) VerifiedRecord(ctx context.Context) (Endpoint, bool) {
 	return e, f.Ask(ctx, e).Verified()
 }
 
-// Target is the endpoint that docker should use: the recorded one if it verifies
-// itself, else that of the NAT rule, else the host-only address if dockerd
-// answers there, else the one that a repair would make. A repair makes a rule in any case,
-// where there can be one.
-func (f *Finder) Target(ctx context.Context) Endpoint {
-	e, _ := f.target.Get(ctx, func() (Endpoint, error) {
+// ForDocker is the endpoint that docker should use. A repair makes a rule in any case, where
+// there can be one: the host-only address is no reason to have none.
+func (f *Finder) ForDocker(ctx context.Context) Endpoint {
+	e, _ := f.forDocker.Get(ctx, func() (Endpoint, error) {
 		defer f.AskAhead(ctx)()
 		if e, ok := f.VerifiedRecord(ctx); ok {
 			return e, nil
@@ -170,10 +168,9 @@ func (f *Finder) Target(ctx context.Context) Endpoint {
 	return e
 }
 
-// Goal is Target, and where that is planned, with the port that the plan has: dockerd's own
-// where no port can be planned. To choose it, VirtualBox is asked about every VM.
+// Goal has dockerd's own port where none can be planned.
 func (f *Finder) Goal(ctx context.Context) Endpoint {
-	e := f.Target(ctx)
+	e := f.ForDocker(ctx)
 	if e.Planned && !f.Mode().IsQuick() {
 		port, _ := f.RulePort(ctx)
 		e.Port = cmp.Or(port, store.DefaultEnginePort)
@@ -184,7 +181,7 @@ func (f *Finder) Goal(ctx context.Context) Endpoint {
 func (f *Finder) ask(ctx context.Context, e Endpoint) Answer {
 	a := Answer{Endpoint: e, Identity: Unsure}
 	limit := ProbeTime
-	if e.Host == Localhost {
+	if e.IsForwarded() || e.Inside { // no VPN is in the way there, as it may be to the host-only address
 		limit = max(limit, f.Mode().Patience())
 	}
 	// Each silence has the limit, all of it twice that.
@@ -226,6 +223,6 @@ func (f *Finder) ask(ctx context.Context, e Endpoint) Answer {
 // VMAnswers reports whether the VM is up, as far as the endpoint that docker should use shows:
 // something there makes a TLS handshake. It need not be a dockerd that works.
 func (f *Finder) VMAnswers(ctx context.Context) bool {
-	target := f.Target(ctx)
-	return !target.Planned && f.Ask(ctx, target).Leaf != nil
+	e := f.ForDocker(ctx)
+	return !e.Planned && f.Ask(ctx, e).Leaf != nil
 }

@@ -71,8 +71,6 @@ func (f *Finder) Environment(_ context.Context, e Endpoint) ([]shell.Var, error)
 	return vars, nil
 }
 
-// Recorded is the endpoint as it is written down, not verified; without a record
-// the NAT rule's, else the host-only address.
 func (f *Finder) Recorded(ctx context.Context) Endpoint {
 	if r, err := f.Record(ctx); err == nil {
 		return Forwarded(r.Port)

@@ -1,6 +1,13 @@
 // Package endpoint asks what answers at a host and port where docker may
 // connect: TLS, the Docker API, whose certificate it is, and whether the client of
-// docker would accept it.
+// docker would accept it. A Finder has these endpoints:
+//
+//	VerifiedRecord  the record's, if this machine's dockerd answers there
+//	Recorded        the record's, else the NAT rule's, else HostOnly: none is verified
+//	ForDocker       VerifiedRecord, else the NAT rule's, else HostOnly if dockerd answers there, else planned
+//	Goal            ForDocker; a planned one has its port, for which VirtualBox is asked about every VM
+//	HostOnly        the machine's own address, the way that a VPN takes
+//	Inside          dockerd's port as the docker host sees it, through SSH: docker itself cannot use it
 package endpoint
 
 import (
@@ -38,8 +45,8 @@ type Config struct {
 // remembered until Forget.
 type Finder struct {
 	Config
-	answers memo.ByKey[Endpoint, Answer]
-	target  memo.Of[Endpoint]
+	answers   memo.ByKey[Endpoint, Answer]
+	forDocker memo.Of[Endpoint]
 }
 
 // New is the Finder of a machine.
@@ -48,5 +55,5 @@ func New(c Config) *Finder { return &Finder{Config: c} }
 // Forget drops what the endpoints have answered.
 func (f *Finder) Forget() {
 	f.answers.Forget()
-	f.target.Forget()
+	f.forDocker.Forget()
 }

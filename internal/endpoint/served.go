@@ -9,13 +9,13 @@ import (
 
 // Served is dockerd's answer by the first way that shows a certificate: the
 // endpoint, the host-only address, from inside the docker host.
-func (f *Finder) Served(ctx context.Context, target Endpoint) Answer {
+func (f *Finder) Served(ctx context.Context, e Endpoint) Answer {
 	var first Answer
 	other := f.HostOnly()
-	elsewhere := other != target && !f.Mode().IsRepair()
-	if !target.Planned {
+	elsewhere := other != e && !f.Mode().IsRepair()
+	if !e.Planned {
 		defer f.AskAhead(ctx)()
-		first = f.Ask(ctx, target)
+		first = f.Ask(ctx, e)
 		if first.Leaf != nil || f.Mode().IsQuick() {
 			return first
 		}
@@ -31,12 +31,17 @@ func (f *Finder) Served(ctx context.Context, target Endpoint) Answer {
 	return first
 }
 
-// CertNames are the names that the server certificate needs so that docker works
-// through the endpoint, and those that a reissue adds, so that it goes on
-// working by every other way too.
-func (f *Finder) CertNames(ctx context.Context, target Endpoint) (need, want []string) {
-	if target.Host != "" {
-		need = []string{target.Host}
+// CertNames are the first two of six sets of names of a server certificate:
+//
+//	need                      the endpoint's name, for which docker verifies the certificate
+//	want                      what a reissue adds, so that docker works by every other way, too
+//	tls.State.Missing         of want, what the certificate lacks; without need, which certs.Judge finds
+//	certs.Request             what the new certificate has: the old one's names, then want
+//	LastingNames              what config.json lists, so that docker-machine regenerate-certs keeps it
+//	hostchange.UnlistedNames  of LastingNames, what config.json does not list yet
+func (f *Finder) CertNames(ctx context.Context, e Endpoint) (need, want []string) {
+	if e.Host != "" {
+		need = []string{e.Host}
 	}
 	if f.Machine.VirtualBox() && (f.Mode().IsQuick() || !f.VM.WithoutNAT(ctx)) { // else the address is all
 		want = f.LastingNames()
@@ -63,6 +68,5 @@ func (f *Finder) CheckTrust(ctx context.Context, a Answer) error {
 	return certs.Judge(cas, a.Chain(), a.Endpoint.Host, f.Now()).Err()
 }
 
-// LastingNames are written to config.json with a reissue, so that every later
-// docker-machine regenerate-certs keeps them.
+// LastingNames are written to config.json with a reissue: see CertNames.
 func (f *Finder) LastingNames() []string { return []string{Localhost, host.Loopback} }

@@ -38,7 +38,7 @@ func (t *Target) Certificates(ctx context.Context) Certificates {
 		c.Served.Err, c.Disk.Err = err, err
 		return c
 	}
-	c.Answer = t.Endpoints.Served(ctx, t.Endpoints.Target(ctx))
+	c.Answer = t.Endpoints.Served(ctx, t.Endpoints.ForDocker(ctx))
 	if c.Served.Cert = c.Answer.Leaf; c.Served.Cert == nil {
 		c.Served.Err = errors.Join(c.Answer.DialErr, c.Answer.TLSErr)
 	} else if c.Answer.Identity == endpoint.Other {

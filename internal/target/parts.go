@@ -111,7 +111,7 @@ func (t *Target) Address(ctx context.Context) string {
 	if t.LoadErr != nil || t.Machine.Unfinished {
 		return ""
 	}
-	e := t.Endpoints.Target(ctx)
+	e := t.Endpoints.ForDocker(ctx)
 	if e.Planned {
 		e = t.Endpoints.HostOnly()
 	}

@@ -36,7 +36,7 @@ func (t *Target) DockerStream(ctx context.Context) (relay.Stream, error) {
 		}
 		return login.Open(ctx, "unix", facts.Socket())
 	}
-	if t.TCP.Forwarded() {
+	if t.TCP.PerRequest() {
 		return nil, &ProxyError{t.TCP.ProxyName(), "it forwards single requests, not streams"}
 	}
 	conn, err := t.Docker(ctx)

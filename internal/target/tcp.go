@@ -34,9 +34,9 @@ type TCPEndpoint struct {
 	Proxy string
 }
 
-// Forwarded reports that a proxy forwards single requests. With TLS it forwards the
-// connection.
-func (e TCPEndpoint) Forwarded() bool { return e.Proxy != "" && !e.TLS }
+// PerRequest reports that docker sends a proxy single requests. With TLS the proxy passes on
+// the connection.
+func (e TCPEndpoint) PerRequest() bool { return e.Proxy != "" && !e.TLS }
 
 // ProxyName is the proxy's URL without a password, and where that cannot be parsed, the variable
 // that has it.
@@ -57,8 +57,8 @@ func (e TCPEndpoint) proxyVariable() string {
 
 // Ping is the request for /_ping on a connection of Docker's.
 func (t *Target) Ping() (request string) {
-	if t.TCP.Forwarded() {
-		return dockerd.ForwardedPing(t.TCP.Addr)
+	if t.TCP.PerRequest() {
+		return dockerd.ProxyPing(t.TCP.Addr)
 	}
 	return dockerd.PingRequest
 }
@@ -66,8 +66,8 @@ func (t *Target) Ping() (request string) {
 // API asks the docker host's API over connections of Docker's.
 func (t *Target) API() *dockerd.Client {
 	c := dockerd.New(t.Docker)
-	if t.TCP.Forwarded() {
-		c.Forwarded(t.TCP.Addr)
+	if t.TCP.PerRequest() {
+		c.ThroughProxy(t.TCP.Addr)
 	}
 	return c
 }
@@ -165,7 +165,7 @@ func (t *Target) ConnectTCP(ctx context.Context) (net.Conn, error) {
 	if err != nil {
 		return nil, &ProxyError{proxy.Redacted(), err.Error()}
 	}
-	if t.TCP.Forwarded() {
+	if t.TCP.PerRequest() {
 		return conn, nil
 	}
 	stop := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })

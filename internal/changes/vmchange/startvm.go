@@ -116,7 +116,7 @@ func (c *StartVM) await(ctx context.Context, t *target.Target) (ssh bool, err er
 func answers(ctx context.Context, t *target.Target) bool {
 	ctx, cancel := context.WithTimeout(ctx, endpoint.ProbeTime)
 	defer cancel()
-	e := t.Endpoints.Target(ctx)
+	e := t.Endpoints.ForDocker(ctx)
 	return !e.Planned && t.Endpoints.Ask(ctx, e).Verified()
 }
 

@@ -50,7 +50,7 @@ func inspect(ctx context.Context, t *target.Target, wish Wish) (engine.State, er
 		return nil, err
 	}
 	s := State{
-		Name: dockercli.ContextName(t.Machine.Name), Want: t.Endpoints.Target(ctx).URL(), Wish: wish, Machine: t.Machine.Name,
+		Name: dockercli.ContextName(t.Machine.Name), Want: t.Endpoints.ForDocker(ctx).URL(), Wish: wish, Machine: t.Machine.Name,
 		Dir: t.Machine.CertDir, Config: config,
 	}
 	found, current, err := t.DockerCLI.Context(ctx, config, s.Name)

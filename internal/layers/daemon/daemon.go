@@ -60,7 +60,7 @@ func Layer() engine.Layer {
 }
 
 func inspect(ctx context.Context, t *target.Target) (engine.State, error) {
-	s := State{Machine: t.Machine.Name, Endpoint: t.Endpoints.Target(ctx), Identity: endpoint.Unsure,
+	s := State{Machine: t.Machine.Name, Endpoint: t.Endpoints.ForDocker(ctx), Identity: endpoint.Unsure,
 		HostOnlyNetwork: !t.Mode.IsQuick() && t.VM.OnHostOnlyNetwork(ctx)}
 	if s.Endpoint.Planned || s.Endpoint.Host == "" {
 		running, err := t.VM.Running(ctx)
@@ -133,7 +133,7 @@ func (s *State) answered(ctx context.Context, t *target.Target, a endpoint.Answe
 // record compares the endpoint record with a verified answer. Where no NAT rule leads
 // there, there is nothing to record.
 func (s *State) record(ctx context.Context, t *target.Target, a endpoint.Answer) error {
-	if a.Endpoint.Host != endpoint.Localhost || t.Mode.IsQuick() || !t.Machine.VirtualBox() {
+	if !a.Endpoint.IsForwarded() || t.Mode.IsQuick() || !t.Machine.VirtualBox() {
 		return nil
 	}
 	vm, err := t.VM.Info(ctx)

@@ -45,7 +45,6 @@ func Layer() engine.Layer {
 }
 
 func inspect(ctx context.Context, t *target.Target) (engine.State, error) {
-	target := t.Endpoints.Target(ctx)
 	s := State{
 		Host: t.Getenv("DOCKER_HOST"), CertPath: t.Getenv("DOCKER_CERT_PATH"),
 		Verify: t.Getenv("DOCKER_TLS_VERIFY"), Machine: t.Getenv("DOCKER_MACHINE_NAME"),
@@ -60,7 +59,7 @@ func inspect(ctx context.Context, t *target.Target) (engine.State, error) {
 	if !t.Mode.IsQuick() && !t.Mode.IsRepair() {
 		s.NoClient = !t.DockerCLI.Installed()
 	}
-	s.Proxy = captures(t.Getenv, target.Host)
+	s.Proxy = captures(t.Getenv, t.Endpoints.ForDocker(ctx).Host)
 	return s, nil
 }
 

@@ -6,7 +6,6 @@ import (
 	"context"
 	"net/netip"
 
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/endpoint"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/engine"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/routes"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/target"
@@ -100,9 +99,9 @@ func inspect(ctx context.Context, t *target.Target) (engine.State, error) {
 func worksByNAT(ctx context.Context, t *target.Target) bool {
 	e, ok := t.Endpoints.VerifiedRecord(ctx)
 	if !ok && !t.Mode.IsRepair() && !t.Mode.IsQuick() {
-		e = t.Endpoints.Target(ctx)
+		e = t.Endpoints.ForDocker(ctx)
 	}
-	return e.Host == endpoint.Localhost && t.Endpoints.Verify(ctx, e) == nil
+	return e.IsForwarded() && t.Endpoints.Verify(ctx, e) == nil
 }
 
 // silent looks at why nothing answers. A docker host that has another address

@@ -142,8 +142,7 @@ func (s *State) failed(ctx context.Context, t *target.Target, err error) {
 	s.DirectDaemon = t.Endpoints.HostOnlyAlive(ctx)
 	if address.NAT {
 		s.Restartable = restartable(ctx, t)
-		target := t.Endpoints.Target(ctx)
-		s.DaemonAnswers = !target.Planned && t.Endpoints.Ask(ctx, target).Leaf != nil
+		s.DaemonAnswers = t.Endpoints.VMAnswers(ctx)
 		if s.DirectDaemon {
 			// Where the docker host gives no sign of life, a VPN has the way.
 			s.Direct = t.SSH.ProbeDirect(ctx, s.Addresses)

@@ -72,8 +72,8 @@ func Layer() engine.Layer {
 
 func inspect(ctx context.Context, t *target.Target) (engine.State, error) {
 	s := State{Machine: t.Machine.Name, Requested: t.Reissue && !hostchange.Reissued(t)}
-	target := t.Endpoints.Target(ctx)
-	s.Need, s.Want = t.Endpoints.CertNames(ctx, target)
+	e := t.Endpoints.ForDocker(ctx)
+	s.Need, s.Want = t.Endpoints.CertNames(ctx, e)
 	if !t.Mode.IsQuick() {
 		running, err := t.VM.Running(ctx)
 		if err != nil {
@@ -83,7 +83,7 @@ func inspect(ctx context.Context, t *target.Target) (engine.State, error) {
 			return s, nil
 		}
 	}
-	answer := t.Endpoints.Served(ctx, target)
+	answer := t.Endpoints.Served(ctx, e)
 	if (t.Mode.IsQuick() || t.Mode.IsRepair()) && answer.Verified() {
 		if good := s.withoutLogin(ctx, t, answer); good.fine() {
 			return good, nil

@@ -122,10 +122,10 @@ func (s *State) ping(ctx context.Context, t *target.Target) error {
 	var complaint *dockerd.APIError
 	switch {
 	case err == nil:
-	case t.TCP.Forwarded() && errors.As(err, &not) && refusal(not.Status):
+	case t.TCP.PerRequest() && errors.As(err, &not) && refusal(not.Status):
 		s.ProxyRefuses = true
 		err = &target.ProxyError{Proxy: t.TCP.ProxyName(), Status: not.Text}
-	case t.TCP.Forwarded() && errors.Is(err, context.DeadlineExceeded):
+	case t.TCP.PerRequest() && errors.Is(err, context.DeadlineExceeded):
 		s.ProxyRefuses = true
 		err = &target.ProxyError{Proxy: t.TCP.ProxyName(), Status: "no answer (timed out)"}
 	case errors.As(err, &not):

@@ -56,7 +56,7 @@ func inspect(ctx context.Context, t *target.Target) (engine.State, error) {
 	if err != nil && !s.Plain {
 		s.FilesErr = err.Error()
 	}
-	if t.TCP.Forwarded() {
+	if t.TCP.PerRequest() {
 		return s, nil // a proxy forwards requests only
 	}
 	dialing, cancelDial := context.WithTimeout(ctx, probeTime)
