@@ -148,7 +148,7 @@ func age(c *certs.Summary, now time.Time) string {
 // certRenew is fix --reissue for the certificate's layer alone: what stands between
 // it and a verified connection is looked at, and only a VM that is off is started.
 func (a *app) certRenew(s site, name string, acceptHostKey bool) error {
-	session, err := engine.Begin(a.ctx, a.hard, a.work(s, name, "cert-renew", func(t *target.Target) { t.AcceptHostKey = acceptHostKey }))
+	session, err := engine.Begin(a.ctx, a.hard, a.machineJob(s, name, "cert-renew", func(t *target.Target) { t.AcceptHostKey = acceptHostKey }))
 	if err != nil {
 		return err
 	}

@@ -53,7 +53,7 @@ type contextReport struct {
 }
 
 func (a *app) context(s site, name string, wish dockercontext.Wish) error {
-	session, err := engine.Begin(a.ctx, a.hard, a.work(s, name, "context", nil))
+	session, err := engine.Begin(a.ctx, a.hard, a.machineJob(s, name, "context", nil))
 	if err != nil {
 		return err
 	}
@@ -130,7 +130,7 @@ func pointedAt(ctx context.Context, session *engine.Session) ([]string, error) {
 	var urls []string
 	for _, j := range journals {
 		for _, e := range j.Entries {
-			if c, ok := e.Change.(*laptopchange.SetContext); ok && j.Live() && e.Mark == journal.Applied {
+			if c, ok := e.Change.(*laptopchange.SetContext); ok && j.Undoable() && e.Mark == journal.Applied {
 				urls = append(urls, c.Endpoint)
 			}
 		}

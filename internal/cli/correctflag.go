@@ -197,7 +197,7 @@ func (a *app) nearestValue(f *pflag.Flag, value string) string {
 func (a *app) exampleOf(f *pflag.Flag) string {
 	switch f.Name {
 	case "port":
-		return fmt.Sprint(store.DefaultEnginePort)
+		return fmt.Sprint(store.DefaultDaemonPort)
 	case "timeout":
 		return "2m"
 	case "color":

@@ -29,7 +29,9 @@ func (a *app) openOrCreate(s site, name string, f fixFlags) (*target.Target, err
 		return t, err
 	}
 	if f.create || a.ui.CanPrompt() {
-		if err := a.checkPort(a.target(s, dockermachine.Planned(name, s.dir)), f); err != nil {
+		planned := a.target(s, dockermachine.Planned(name, s.dir))
+		f.setOn(planned)
+		if err := a.checkPort(planned, f); err != nil {
 			return nil, err
 		}
 	}
@@ -67,8 +69,8 @@ func (a *app) openOrCreate(s site, name string, f fixFlags) (*target.Target, err
 // be in the way.
 func (a *app) create(s site, name string, f fixFlags) error {
 	exists := true // another run may have made it while this one waited for the lock
-	work := a.work(s, name, "create", nil)
-	work.Open = func() (*target.Target, error) {
+	job := a.machineJob(s, name, "create", nil)
+	job.Open = func() (*target.Target, error) {
 		t, err := a.open(s, name)
 		var missing *store.NotFoundError
 		if errors.As(err, &missing) {
@@ -78,7 +80,7 @@ func (a *app) create(s site, name string, f fixFlags) error {
 		t.StopVMs = f.stopVMs
 		return t, cmp.Or(err, t.LoadErr)
 	}
-	session, err := engine.Begin(a.ctx, a.hard, work)
+	session, err := engine.Begin(a.ctx, a.hard, job)
 	if err != nil {
 		return err
 	}
@@ -120,7 +122,7 @@ func (a *app) created(t *target.Target, machine *dockermachine.CLI, failed error
 	name := t.Machine.Name
 	if a.ctx.Err() == nil {
 		if up, err := t.VM.Running(a.ctx); err == nil && up {
-			if m, err := t.Store.Load(a.ctx, name); err == nil && !m.Unfinished {
+			if m, err := t.Store.Load(a.ctx, name); err == nil && !m.CreateUnfinished {
 				a.ui.Say("[%s] %v; its VM runs, so going on with it", name, failed)
 				return nil
 			}

@@ -119,7 +119,7 @@ func (a *app) doctor(s site, refs []target.Ref, ticket string) error {
 // sayUnfinished names an earlier run that has changed something and come to no end. Journals
 // that cannot be read are for fix and undo to report.
 func (a *app) sayUnfinished(s site, t *target.Target) {
-	all, err := a.hostWork(s, t.Ref, t.State(), "doctor", nil).Journals(a.ctx)
+	all, err := a.hostJob(s, t.Ref, t.State(), "doctor", nil).Journals(a.ctx)
 	if err != nil {
 		return
 	}

@@ -64,7 +64,7 @@ Without MACHINE it is $DOCKER_MACHINE_NAME, else the only machine in the store, 
 
 func (a *app) env(t *target.Target, dialect shell.Dialect, noProxy, noVerify bool) error {
 	var e endpoint.Endpoint
-	if noVerify && !t.Machine.Unfinished {
+	if noVerify && !t.Machine.CreateUnfinished {
 		e = t.Endpoints.Recorded(a.ctx)
 	} else {
 		e = t.Endpoints.ForDocker(a.ctx)
@@ -118,7 +118,7 @@ func (a *app) notGood(t *target.Target, err error) error {
 	next := t.Hint(hint.Fix())
 	if errors.Is(err, virtualbox.ErrNotInstalled) {
 		next = hint.Explain("machine.virtualbox-missing")
-	} else if t.Machine.Unfinished {
+	} else if t.Machine.CreateUnfinished {
 		next = t.Hint(hint.CreateAgain(dockermachine.Found(t.Laptop)))
 	}
 	return &exitError{code: exitProblems, message: a.cause(err).Error(), hint: next}

@@ -34,7 +34,7 @@ Without MACHINE it is $DOCKER_MACHINE_NAME, else the only machine in the store, 
 		Args: a.oneMachine,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if cmd.Flags().Changed("port") && (f.port < 1 || f.port > 65535) {
-				return misused(a.corrected(strconv.Itoa(f.port), strconv.Itoa(store.DefaultEnginePort)), "--port takes a number from 1 to 65535, not %d", f.port)
+				return misused(a.corrected(strconv.Itoa(f.port), strconv.Itoa(store.DefaultDaemonPort)), "--port takes a number from 1 to 65535, not %d", f.port)
 			}
 			if f.all && a.names(args) {
 				return a.noMachine("--all", args)

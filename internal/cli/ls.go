@@ -161,7 +161,7 @@ func lsLook(ctx context.Context, v view) lsRow {
 	default:
 		row.Problem = "the VM does not run"
 	}
-	if row.Problem != "" && !t.Machine.Unfinished {
+	if row.Problem != "" && !t.Machine.CreateUnfinished {
 		return row
 	}
 	e := t.Endpoints.ForDocker(ctx)

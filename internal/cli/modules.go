@@ -45,7 +45,7 @@ nothing else brings back. Every VM of every user must be stopped first;
 }
 
 func (a *app) restartModules(s site, stopVMs bool) error {
-	session, err := engine.Begin(a.ctx, a.hard, a.modulesWork(s))
+	session, err := engine.Begin(a.ctx, a.hard, a.modulesJob(s))
 	if err != nil {
 		return err
 	}

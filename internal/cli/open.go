@@ -104,18 +104,18 @@ func (a *app) open(s site, name string) (*target.Target, error) {
 	return a.openHost(s, target.Ref{Kind: target.Machine, Name: name})
 }
 
-// work describes a command that changes a machine. opened, if not nil, sets what the user
+// machineJob describes a command that changes a machine. opened, if not nil, sets what the user
 // wants in the machine before anything is rolled back.
-func (a *app) work(s site, name, command string, opened func(*target.Target)) engine.Work {
-	modules := a.modulesWork(s)
-	w := a.hostWork(s, target.Ref{Kind: target.Machine, Name: name}, target.MachineState(s.state, s.dir, name), command, opened)
-	w.RaiseToRollBack, w.First = layers.Only("machine"), &modules
+func (a *app) machineJob(s site, name, command string, opened func(*target.Target)) engine.Job {
+	modules := a.modulesJob(s)
+	w := a.hostJob(s, target.Ref{Kind: target.Machine, Name: name}, target.MachineState(s.state, s.dir, name), command, opened)
+	w.UpForRollback, w.Before = layers.Only("machine"), &modules
 	return w
 }
 
-// hostWork describes a command that changes a docker host; dir is Target.State of it.
-func (a *app) hostWork(s site, ref target.Ref, dir, command string, opened func(*target.Target)) engine.Work {
-	return engine.Work{
+// hostJob describes a command that changes a docker host; dir is Target.State of it.
+func (a *app) hostJob(s site, ref target.Ref, dir, command string, opened func(*target.Target)) engine.Job {
+	return engine.Job{
 		Dir: dir, Laptop: s.laptop, Decode: changes.Decode,
 		Open: func() (*target.Target, error) {
 			t, err := a.openHost(s, ref)
@@ -139,10 +139,10 @@ func isConfigError(err error) bool {
 	return errors.As(err, &c)
 }
 
-// modulesWork is about VirtualBox's kernel modules. A restart of them that was killed has left
+// modulesJob is about VirtualBox's kernel modules. A restart of them that was killed has left
 // VMs saved, perhaps those of other machines: whatever runs next rolls it back.
-func (a *app) modulesWork(s site) engine.Work {
-	return engine.Work{
+func (a *app) modulesJob(s site) engine.Job {
+	return engine.Job{
 		Dir: filepath.Join(target.StoreState(s.state, s.dir), "modules"), Laptop: s.laptop, Decode: changes.Decode,
 		Open:    func() (*target.Target, error) { return a.withoutMachine(s), nil },
 		Command: "modules", Store: s.dir, Doing: "restarts the modules", Title: "modules restart",

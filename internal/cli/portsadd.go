@@ -74,7 +74,7 @@ func (a *app) changePorts(texts []string, command string, plan func(*target.Targ
 	if err != nil {
 		return err
 	}
-	session, err := engine.Begin(a.ctx, a.hard, a.work(s, name, command, nil))
+	session, err := engine.Begin(a.ctx, a.hard, a.machineJob(s, name, command, nil))
 	if err != nil {
 		return err
 	}

@@ -135,11 +135,11 @@ func (a *app) portsOff(s site, t *target.Target) error {
 }
 
 func (a *app) switchService(s site, t *target.Target, command string, c *laptopchange.SwitchService, done string) error {
-	work := a.hostWork(s, t.Ref, t.State(), command, nil)
+	job := a.hostJob(s, t.Ref, t.State(), command, nil)
 	if t.Kind == target.Machine {
-		work = a.work(s, t.Machine.Name, command, nil)
+		job = a.machineJob(s, t.Machine.Name, command, nil)
 	}
-	session, err := engine.Begin(a.ctx, a.hard, work)
+	session, err := engine.Begin(a.ctx, a.hard, job)
 	if err != nil {
 		return err
 	}

@@ -122,7 +122,7 @@ func (a *app) proxyUnit(f *proxyFlags, t *target.Target) (proxy.Unit, error) {
 
 // setProxyUnit installs the unit, or removes it if the text is empty.
 func (a *app) setProxyUnit(s site, t *target.Target, text, listen string) error {
-	session, err := engine.Begin(a.ctx, a.hard, a.hostWork(s, t.Ref, t.State(), "proxy-"+a.cmd.Name(), nil))
+	session, err := engine.Begin(a.ctx, a.hard, a.hostJob(s, t.Ref, t.State(), "proxy-"+a.cmd.Name(), nil))
 	if err != nil {
 		return err
 	}

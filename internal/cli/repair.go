@@ -40,6 +40,7 @@ func (a *app) fix(s site, name string, f fixFlags) error {
 	if t.LoadErr != nil {
 		return t.LoadErr
 	}
+	f.setOn(t)
 	if err := a.checkPort(t, f); err != nil {
 		return err
 	}
@@ -51,11 +52,11 @@ func (a *app) fix(s site, name string, f fixFlags) error {
 	}
 	if !a.ui.JSON && !f.all {
 		// That the block cannot be printed is to be known before anything is changed.
-		if _, err := a.block(t, endpoint.Forwarded(store.DefaultEnginePort), dialect); err != nil {
+		if _, err := a.block(t, endpoint.Forwarded(store.DefaultDaemonPort), dialect); err != nil {
 			return err
 		}
 	}
-	session, err := engine.Begin(a.ctx, a.hard, a.work(s, name, "fix", f.wish))
+	session, err := engine.Begin(a.ctx, a.hard, a.machineJob(s, name, "fix", f.setOn))
 	if err != nil {
 		return err
 	}

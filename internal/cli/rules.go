@@ -39,12 +39,12 @@ func (a *app) onFilters(do func(site, *target.Target) error) error {
 // changeFilters begins a session that changes the packet filters of the docker host.
 func (a *app) changeFilters(command string, do func(*engine.Session) error) error {
 	return a.onFilters(func(s site, t *target.Target) error {
-		work := a.hostWork(s, t.Ref, t.State(), command, nil)
+		job := a.hostJob(s, t.Ref, t.State(), command, nil)
 		if t.Kind == target.Machine {
-			work = a.work(s, t.Machine.Name, command, nil)
+			job = a.machineJob(s, t.Machine.Name, command, nil)
 		}
 		t.Close() // the session has a connection of its own
-		session, err := engine.Begin(a.ctx, a.hard, work)
+		session, err := engine.Begin(a.ctx, a.hard, job)
 		if err != nil {
 			return err
 		}

@@ -94,7 +94,7 @@ func (a *app) withJournal(s site, dir string) (names []string, err error) {
 }
 
 func (a *app) undo(s site, refs []target.Ref, all bool) error {
-	if err := engine.RollBackUnfinished(a.ctx, a.hard, a.modulesWork(s)); err != nil {
+	if err := engine.RollBackUnfinished(a.ctx, a.hard, a.modulesJob(s)); err != nil {
 		return err
 	}
 	done := []undoRun{}
@@ -138,17 +138,17 @@ type undoReport struct {
 }
 
 func (a *app) undoHost(s site, ref target.Ref, all bool) ([]undoRun, error) {
-	work, err := a.undoWork(s, ref)
+	job, err := a.undoJob(s, ref)
 	if err != nil {
 		return nil, err
 	}
-	if err := a.sweepLeftovers(s, work); err != nil {
+	if err := a.sweepLeftovers(s, job); err != nil {
 		return nil, err
 	}
-	if _, err := s.laptop.ReadDir(a.ctx, journal.Dir(work.Dir)); errors.Is(err, fs.ErrNotExist) {
+	if _, err := s.laptop.ReadDir(a.ctx, journal.Dir(job.Dir)); errors.Is(err, fs.ErrNotExist) {
 		return nil, nil // and nowhere a lock has to be made for it
 	}
-	session, err := engine.Lock(a.ctx, work)
+	session, err := engine.Lock(a.ctx, job)
 	if err != nil {
 		return nil, err
 	}
@@ -200,11 +200,11 @@ func (a *app) shellPointsNowhere(s site, t *target.Target) {
 }
 
 // sweepLeftovers removes the NAT rules of a ports follow that was killed: no journal has them.
-func (a *app) sweepLeftovers(s site, work engine.Work) error {
-	if !follow.Leftover(a.ctx, s.laptop, work.Dir) {
+func (a *app) sweepLeftovers(s site, job engine.Job) error {
+	if !follow.Leftover(a.ctx, s.laptop, job.Dir) {
 		return nil
 	}
-	t, err := work.Open()
+	t, err := job.Open()
 	if err != nil {
 		return err
 	}

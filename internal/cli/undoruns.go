@@ -28,11 +28,11 @@ func describe(ref target.Ref, j *journal.Journal) undoRun {
 func (a *app) undoList(s site, refs []target.Ref) error {
 	runs := []undoRun{}
 	for _, ref := range refs {
-		work, err := a.undoWork(s, ref)
+		job, err := a.undoJob(s, ref)
 		if err != nil {
 			return err
 		}
-		journals, err := work.Journals(a.ctx)
+		journals, err := job.Journals(a.ctx)
 		if err != nil {
 			a.ui.Say("%v", err)
 		}
@@ -68,16 +68,16 @@ func (a *app) undoList(s site, refs []target.Ref) error {
 func (a *app) undoDryRun(s site, refs []target.Ref, all bool) error {
 	runs := []undoRun{}
 	for _, ref := range refs {
-		work, err := a.undoWork(s, ref)
+		job, err := a.undoJob(s, ref)
 		if err != nil {
 			return err
 		}
-		journals, err := work.Journals(a.ctx)
+		journals, err := job.Journals(a.ctx)
 		if err != nil {
 			return err
 		}
 		for _, j := range engine.ToUndo(journals, all) {
-			if !j.Live() {
+			if !j.Undoable() {
 				continue // only its end is missing
 			}
 			run := describe(ref, j)
@@ -128,20 +128,20 @@ func (a *app) known(s site, name string) error {
 	return err
 }
 
-// undoWork is the work of undo on a docker host.
-func (a *app) undoWork(s site, ref target.Ref) (engine.Work, error) {
+// undoJob is the job of undo on a docker host.
+func (a *app) undoJob(s site, ref target.Ref) (engine.Job, error) {
 	if ref.Kind != target.Machine {
 		t, err := a.openHost(s, ref)
 		if err != nil {
-			return engine.Work{}, err
+			return engine.Job{}, err
 		}
-		return a.hostWork(s, ref, t.State(), "undo", nil), nil
+		return a.hostJob(s, ref, t.State(), "undo", nil), nil
 	}
 	if err := a.known(s, ref.Name); err != nil {
-		return engine.Work{}, err
+		return engine.Job{}, err
 	}
-	work := a.work(s, ref.Name, "undo", nil)
-	work.Open = func() (*target.Target, error) {
+	job := a.machineJob(s, ref.Name, "undo", nil)
+	job.Open = func() (*target.Target, error) {
 		t, err := a.openHost(s, ref)
 		if err != nil {
 			// Removed from the store since: what was changed in it went with it.
@@ -149,5 +149,5 @@ func (a *app) undoWork(s site, ref target.Ref) (engine.Work, error) {
 		}
 		return t, nil
 	}
-	return work, nil
+	return job, nil
 }

@@ -48,7 +48,7 @@ func Planned(name, storeDir string) store.Machine {
 	net := DefaultNetwork()
 	return store.Machine{
 		Name: name, VMName: name, Driver: "virtualbox", StoreDir: storeDir, Dir: filepath.Join(storeDir, "machines", name),
-		IP: net.Addr, HostOnlyCIDR: net.Laptop, EnginePort: store.DefaultEnginePort,
+		IP: net.Addr, HostOnlyCIDR: net.Laptop, EnginePort: store.DefaultDaemonPort,
 	}
 }
 

@@ -173,7 +173,7 @@ func (f *Finder) Goal(ctx context.Context) Endpoint {
 	e := f.ForDocker(ctx)
 	if e.Planned && !f.Mode().IsQuick() {
 		port, _ := f.RulePort(ctx)
-		e.Port = cmp.Or(port, store.DefaultEnginePort)
+		e.Port = cmp.Or(port, store.DefaultDaemonPort)
 	}
 	return e
 }

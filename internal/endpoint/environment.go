@@ -87,8 +87,8 @@ func (f *Finder) Recorded(ctx context.Context) Endpoint {
 
 // Verify is nil if docker would work through the endpoint.
 func (f *Finder) Verify(ctx context.Context, e Endpoint) error {
-	if f.Machine.Unfinished {
-		return &store.UnfinishedError{Name: f.Machine.Name}
+	if f.Machine.CreateUnfinished {
+		return &store.CreateUnfinishedError{Name: f.Machine.Name}
 	}
 	if e.Planned || e.Host == "" {
 		if f.Machine.VirtualBox() {

@@ -203,7 +203,7 @@ func twoLayers(on map[string]bool, changes ...*toggle) []Layer {
 
 func fixIn(t *testing.T, ctx context.Context, layers []Layer, sink Sink) (Result, *journal.Journal, error) {
 	t.Helper()
-	s := session(t, work(t, laptop, nil, sink))
+	s := session(t, job(t, laptop, nil, sink))
 	r, err := s.Fix(ctx, t.Context(), layers)
 	return r, newest(t, s), err
 }
@@ -333,16 +333,16 @@ func TestJournalOfAKilledRunIsTakenBack(t *testing.T) {
 	f.WriteString(`{"seq":2,"mark":"app`) // the power went while this was written
 	f.Close()
 	all, err := journal.Read(t.Context(), laptop, dir, decodeToggle(on))
-	if err != nil || len(all) != 1 || all[0].End != journal.Open || !all[0].Live() {
+	if err != nil || len(all) != 1 || all[0].End != journal.Open || !all[0].Undoable() {
 		t.Fatalf("%+v %v", all, err)
 	}
 	for range 2 {
-		if _, err := (&Session{Work: Work{Sink: silent{}}, Target: unread()}).revert(t.Context(), all[0], journal.RolledBack); err != nil {
+		if _, err := (&Session{Job: Job{Sink: silent{}}, Target: unread()}).revert(t.Context(), all[0], journal.RolledBack); err != nil {
 			t.Fatal(err)
 		}
 	}
 	all, err = journal.Read(t.Context(), laptop, dir, decodeToggle(on))
-	if err != nil || all[0].Live() || len(on) != 0 {
+	if err != nil || all[0].Undoable() || len(on) != 0 {
 		t.Errorf("%+v %v %v", all[0], on, err)
 	}
 }
@@ -351,7 +351,7 @@ func TestJournalOfAKilledRunIsTakenBack(t *testing.T) {
 // that is: issue 3.
 func TestAnUndoThatDidNotEndIsUnfinished(t *testing.T) {
 	on := map[string]bool{}
-	s := session(t, work(t, laptop, on, silent{}))
+	s := session(t, job(t, laptop, on, silent{}))
 	if _, err := s.Fix(t.Context(), t.Context(), twoLayers(on, &toggle{Name: "a", on: on})); err != nil || newest(t, s).Unfinished() {
 		t.Fatal(err)
 	}
@@ -362,7 +362,7 @@ func TestAnUndoThatDidNotEndIsUnfinished(t *testing.T) {
 		t.Fatalf("undo of a change that cannot be undone: %v", err)
 	}
 	s.Decode = decode
-	if back := newest(t, s); back.End != journal.Undoing || !back.Unfinished() || !back.Live() {
+	if back := newest(t, s); back.End != journal.Undoing || !back.Unfinished() || !back.Undoable() {
 		t.Fatalf("read back: %+v", back)
 	}
 	if _, err := s.Undo(t.Context(), false); err != nil || newest(t, s).End != journal.Undone || len(on) != 0 {

@@ -84,11 +84,11 @@ func (s *Session) Apply(ctx, hard context.Context, changes []Change) (Result, er
 	return r.finish(ctx, hard, err)
 }
 
-// raise brings up what an undo on the docker host needs, such as a VM that runs, and asks
-// for no verdict. It is a run of its own, with a journal that ends.
-func (s *Session) raise(ctx, hard context.Context) error {
+// bringUpForRollback brings up what an undo on the docker host needs, such as a VM that runs, and asks
+// for no verdict. It has a journal of its own.
+func (s *Session) bringUpForRollback(ctx, hard context.Context) error {
 	r := s.newRun()
-	err := r.bringUp(ctx, s.RaiseToRollBack)
+	err := r.bringUp(ctx, s.UpForRollback)
 	var hopeless *VerdictError
 	if errors.As(err, &hopeless) {
 		err = nil // each change knows how much of it can be undone all the same

@@ -36,9 +36,9 @@ func TestNothingIsRepairedAboveAHopelessMachine(t *testing.T) {
 		t.Error(diff)
 	}
 	// What a rollback stands on may be gone for good: that is its changes' business.
-	w := work(t, laptop, on, silent{})
-	w.RaiseToRollBack = layers[:1]
-	if err := session(t, w).raise(t.Context(), t.Context()); err != nil {
+	w := job(t, laptop, on, silent{})
+	w.UpForRollback = layers[:1]
+	if err := session(t, w).bringUpForRollback(t.Context(), t.Context()); err != nil {
 		t.Error(err)
 	}
 }
@@ -56,10 +56,10 @@ func TestJournalOfWhatAResumeNeedsIsClosed(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			on := map[string]bool{}
-			w := work(t, laptop, on, silent{})
-			w.RaiseToRollBack = twoLayers(on, &toggle{Name: "modules", on: on, fail: tt.fails})[:1]
+			w := job(t, laptop, on, silent{})
+			w.UpForRollback = twoLayers(on, &toggle{Name: "modules", on: on, fail: tt.fails})[:1]
 			s := session(t, w)
-			if err := s.raise(t.Context(), t.Context()); (err != nil) != tt.fails {
+			if err := s.bringUpForRollback(t.Context(), t.Context()); (err != nil) != tt.fails {
 				t.Error(err)
 			}
 			j := newest(t, s)

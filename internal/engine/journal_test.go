@@ -30,13 +30,13 @@ func (d *failingDisk) Append(ctx context.Context, path string, size int64, data 
 func TestFixRollsBackWhereItsJournalCannotBeWritten(t *testing.T) {
 	for line := 1; line <= 4; line++ { // the first two of the five are written in one step
 		on := map[string]bool{}
-		s := session(t, work(t, &failingDisk{laptop, line}, on, silent{}))
+		s := session(t, job(t, &failingDisk{laptop, line}, on, silent{}))
 		r, err := s.Fix(t.Context(), t.Context(), twoLayers(on, &toggle{Name: "a", on: on}, &toggle{Name: "b", on: on}))
 		if err == nil || !r.RolledBack || len(on) != 0 {
 			t.Errorf("line %d: err %v, rolled back %v, world %v", line, err, r.RolledBack, on)
 		}
 		all, err := s.Journals(t.Context())
-		if err != nil || len(all) != 1 || all[0].End != journal.RolledBack || all[0].Live() {
+		if err != nil || len(all) != 1 || all[0].End != journal.RolledBack || all[0].Undoable() {
 			t.Errorf("line %d: %+v %v", line, all, err)
 		}
 		files, err := os.ReadDir(journal.Dir(s.Dir))
@@ -50,11 +50,11 @@ func TestFixRollsBackWhereItsJournalCannotBeWritten(t *testing.T) {
 func TestNoChangeIsAnnouncedThatTheJournalRefuses(t *testing.T) {
 	on := map[string]bool{}
 	sink := &announced{}
-	w := work(t, laptop, on, sink)
+	w := job(t, laptop, on, sink)
 	if err := os.WriteFile(journal.Dir(w.Dir), nil, 0o600); err != nil { // a file in the directory's place
 		t.Fatal(err)
 	}
-	s := &Session{Work: w, Target: unread()}
+	s := &Session{Job: w, Target: unread()}
 	if _, err := s.Fix(t.Context(), t.Context(), twoLayers(on, &toggle{Name: "a", on: on}, &toggle{Name: "b", on: on})); err == nil {
 		t.Error("no error")
 	}

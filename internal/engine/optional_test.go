@@ -53,7 +53,7 @@ func TestOptionalLayerDoesNotStopTheRepair(t *testing.T) {
 
 func TestApplyTakesAllBackOnAFailure(t *testing.T) {
 	on := map[string]bool{}
-	s := session(t, work(t, laptop, on, silent{}))
+	s := session(t, job(t, laptop, on, silent{}))
 	r, err := s.Apply(t.Context(), t.Context(), []Change{&toggle{Name: "a", on: on}, &toggle{Name: "b", on: on, fail: true}})
 	if err == nil || !r.RolledBack || len(on) != 0 || newest(t, s).End != journal.RolledBack {
 		t.Errorf("%v, rolled back %v, world %v, end %q", err, r.RolledBack, on, newest(t, s).End)

@@ -9,8 +9,8 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/journal"
 )
 
-// revertFailed reverts c, the newest change, which was not finished.
-func (r *run) revertFailed(ctx context.Context, c Change) error {
+// revertUnfinished reverts c, the newest change, whose Apply has failed.
+func (r *run) revertUnfinished(ctx context.Context, c Change) error {
 	j := r.journal
 	if len(j.Entries) == 0 || j.Entries[len(j.Entries)-1].Change != c {
 		return nil // its backup failed: it was not even begun
@@ -73,4 +73,4 @@ func Cause(ctx context.Context, err error) error {
 	return err
 }
 
-func (w Work) note(text string) { w.Sink.Event(Event{Kind: Note, Machine: w.Machine, Text: text}) }
+func (w Job) note(text string) { w.Sink.Event(Event{Kind: Note, Machine: w.Machine, Text: text}) }

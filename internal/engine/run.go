@@ -91,7 +91,7 @@ func (r *run) applyPlan(ctx context.Context, l Layer, planned []Change, tried []
 			text += "; " + required.Hint.String()
 		}
 		r.event(Event{Kind: Note, Layer: l.Name, Text: text})
-		if err := r.revertFailed(ctx, c); err != nil {
+		if err := r.revertUnfinished(ctx, c); err != nil {
 			return tried, err
 		}
 	}
@@ -121,7 +121,7 @@ func (r *run) apply(ctx context.Context, c Change) (begun bool, err error) {
 	}
 	r.event(Event{Kind: Applying, Change: c})
 	err = c.Apply(ctx, r.Target)
-	if !about.Inert || err != nil {
+	if !about.KeepsAnswers || err != nil {
 		r.Target.Forget()
 	}
 	if err != nil {

@@ -14,9 +14,9 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/target"
 )
 
-// Work is what a session is for: a command that changes a machine, or the laptop's
+// Job is what a session is for: a command that changes a machine, or the laptop's
 // VirtualBox.
-type Work struct {
+type Job struct {
 	// Dir has the lock and the journals. Only one session at a time works on it.
 	Dir    string
 	Laptop host.Laptop
@@ -24,25 +24,25 @@ type Work struct {
 	// Open opens the machine, under the lock: as the session before has left it.
 	Open func() (*target.Target, error)
 
-	// Command, Machine and Store stand in the journals. Machine is "" where the work is
+	// Command, Machine and Store stand in the journals. Machine is "" where the job is
 	// about no machine in particular.
 	Command, Machine, Store string
 	// Doing completes "waiting for another docker-vpn-helper that"; Title is what the user
-	// knows the work by, "" where the journals name the command.
+	// knows the job by, "" where the journals name the command.
 	Doing, Title string
 	Sink         Sink
 	Now          func() time.Time
 
-	// RaiseToRollBack are the layers that must be up before an unfinished run is rolled back
-	// on the docker host. Undo raises none: it prints what the user must do.
-	RaiseToRollBack []Layer
-	// First is other work, whose unfinished runs are rolled back before those of this one.
-	First *Work
+	// UpForRollback are the layers that Begin brings up before it rolls an unfinished run back
+	// on the docker host. Undo brings up none: it prints what the user must do.
+	UpForRollback []Layer
+	// Before is another job, VirtualBox's modules, whose unfinished runs are rolled back first.
+	Before *Job
 }
 
-// Session is one command at work: it alone reads and writes the journals of its Work.
+// Session is one command at work: it alone reads and writes the journals of its Job.
 type Session struct {
-	Work
+	Job
 	Target *target.Target
 	unlock func()
 }
@@ -51,7 +51,7 @@ type Session struct {
 // finish: a killed run is never completed. It opens the machine again after a rollback,
 // which may have changed its config.json. ctx ends that too; hard, which ends with the
 // second signal, is for rollbacks of what is done meanwhile.
-func Begin(ctx, hard context.Context, w Work) (*Session, error) {
+func Begin(ctx, hard context.Context, w Job) (*Session, error) {
 	s, err := Lock(ctx, w)
 	if err != nil {
 		return nil, err
@@ -67,16 +67,15 @@ func Begin(ctx, hard context.Context, w Work) (*Session, error) {
 	return s, nil
 }
 
-// Lock waits until no other session works on the same, and opens the machine. It rolls
-// nothing back: Undo reverts unfinished runs itself, without CheckUndo or Confirm.
-func Lock(ctx context.Context, w Work) (*Session, error) {
+// Lock is Begin without the rollback: for Undo, which reverts unfinished runs itself.
+func Lock(ctx context.Context, w Job) (*Session, error) {
 	unlock, err := w.Laptop.Lock(ctx, filepath.Join(w.Dir, "lock"), func() {
 		w.note("waiting for another docker-vpn-helper that " + w.Doing)
 	})
 	if err != nil {
 		return nil, Cause(ctx, unchanged(err))
 	}
-	s := &Session{Work: w, unlock: unlock}
+	s := &Session{Job: w, unlock: unlock}
 	if s.Target, err = w.Open(); err != nil {
 		unlock()
 		return nil, err
@@ -112,7 +111,7 @@ func (e *UnreadableError) Error() string { return e.Err.Error() }
 func (e *UnreadableError) Unwrap() error { return e.Err }
 
 // Journals are those of all runs, oldest first, as far as they can be read.
-func (w Work) Journals(ctx context.Context) ([]*journal.Journal, error) {
+func (w Job) Journals(ctx context.Context) ([]*journal.Journal, error) {
 	all, err := journal.Read(ctx, w.Laptop, journal.Dir(w.Dir), w.Decode)
 	if err != nil {
 		err = &UnreadableError{Err: err, Machine: w.Machine}
@@ -122,7 +121,7 @@ func (w Work) Journals(ctx context.Context) ([]*journal.Journal, error) {
 
 // RollBackUnfinished rolls back the runs of w that did not finish, if there are any, in a
 // session of its own.
-func RollBackUnfinished(ctx, hard context.Context, w Work) error {
+func RollBackUnfinished(ctx, hard context.Context, w Job) error {
 	all, err := w.Journals(ctx)
 	if err == nil && !slices.ContainsFunc(all, (*journal.Journal).Unfinished) {
 		return nil
@@ -137,11 +136,12 @@ func RollBackUnfinished(ctx, hard context.Context, w Work) error {
 }
 
 // rollBackUnfinished rolls back the runs that did not finish, newest first, and those of
-// First before them. found reports whether the session itself had any.
+// Before ahead of them. It may take longer than rollbackTime: what Ctrl-C cuts short, the
+// next command goes on with. found reports whether the session itself had any.
 func (s *Session) rollBackUnfinished(ctx, hard context.Context) (found bool, err error) {
 	defer s.Target.Enter(mode.Repair())()
-	if s.First != nil {
-		if err := RollBackUnfinished(ctx, hard, *s.First); err != nil {
+	if s.Before != nil {
+		if err := RollBackUnfinished(ctx, hard, *s.Before); err != nil {
 			return false, err
 		}
 	}
@@ -160,7 +160,7 @@ func (s *Session) rollBackUnfinished(ctx, hard context.Context) (found bool, err
 		}
 		s.note(fmt.Sprintf("an earlier %s did not finish: rolling it back first", name))
 		if j.NeedsDockerHost() {
-			if err := s.raise(ctx, hard); err != nil {
+			if err := s.bringUpForRollback(ctx, hard); err != nil {
 				return found, Cause(ctx, err)
 			}
 		}

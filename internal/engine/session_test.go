@@ -30,16 +30,16 @@ func (s *told) Event(e Event) {
 }
 func (*told) Confirm(context.Context, string) error { return nil }
 
-// work is in a directory of its own, on a machine that cannot be read.
-func work(t *testing.T, l host.Laptop, on map[string]bool, sink Sink) Work {
+// job is in a directory of its own, on a machine that cannot be read.
+func job(t *testing.T, l host.Laptop, on map[string]bool, sink Sink) Job {
 	t.Helper()
-	return Work{
+	return Job{
 		Dir: t.TempDir(), Laptop: l, Decode: decodeToggle(on), Open: func() (*target.Target, error) { return unread(), nil },
 		Command: "fix", Machine: "default", Doing: "works on this machine", Sink: sink, Now: func() time.Time { return time.Unix(1, 0) },
 	}
 }
 
-func session(t *testing.T, w Work) *Session {
+func session(t *testing.T, w Job) *Session {
 	t.Helper()
 	s, err := Lock(t.Context(), w)
 	if err != nil {
@@ -63,7 +63,7 @@ func newest(t *testing.T, s *Session) *journal.Journal {
 }
 
 // begun writes a journal of changes that were planned, and ends it.
-func begun(t *testing.T, w Work, end journal.End, changes ...*toggle) {
+func begun(t *testing.T, w Job, end journal.End, changes ...*toggle) {
 	t.Helper()
 	s := session(t, w)
 	defer s.unlock()
@@ -86,8 +86,8 @@ func begun(t *testing.T, w Work, end journal.End, changes ...*toggle) {
 func TestBeginRollsBackWhatDidNotFinish(t *testing.T) {
 	on := map[string]bool{}
 	sink := &told{}
-	w := work(t, laptop, on, sink)
-	w.RaiseToRollBack = []Layer{layer("machine", found("machine.ok", OK))}
+	w := job(t, laptop, on, sink)
+	w.UpForRollback = []Layer{layer("machine", found("machine.ok", OK))}
 	begun(t, w, journal.Open, &toggle{Name: "context", on: on})
 	begun(t, w, journal.Done, &toggle{Name: "kept", on: on})
 	begun(t, w, journal.Open, &toggle{Name: "rule", on: on}, &toggle{Name: "certificate", Inside: true, on: on})
@@ -120,12 +120,12 @@ func TestBeginRollsBackWhatDidNotFinish(t *testing.T) {
 	}
 }
 
-// Other work comes first, and only if it is unfinished.
+// The other job comes first, and only if it is unfinished.
 func TestBeginRollsBackOtherWorkFirst(t *testing.T) {
 	on := map[string]bool{}
 	sink := &told{}
-	other, w := work(t, laptop, on, sink), work(t, laptop, on, sink)
-	other.Title, w.First = "modules restart", &other
+	other, w := job(t, laptop, on, sink), job(t, laptop, on, sink)
+	other.Title, w.Before = "modules restart", &other
 	opened := 0
 	open := other.Open
 	other.Open = func() (*target.Target, error) { opened++; return open() }
@@ -153,7 +153,7 @@ func TestBeginRollsBackOtherWorkFirst(t *testing.T) {
 
 func TestMachineIsOpenedUnderTheLock(t *testing.T) {
 	sink := &told{}
-	w := work(t, laptop, nil, sink)
+	w := job(t, laptop, nil, sink)
 	first := session(t, w)
 	opened, done := make(chan struct{}), make(chan error)
 	w.Open = func() (*target.Target, error) { close(opened); return unread(), nil }
@@ -180,7 +180,7 @@ func TestMachineIsOpenedUnderTheLock(t *testing.T) {
 }
 
 func TestLockOfAMachineThatCannotBeOpenedIsFree(t *testing.T) {
-	w := work(t, laptop, nil, &told{})
+	w := job(t, laptop, nil, &told{})
 	open := w.Open
 	w.Open = func() (*target.Target, error) { return nil, errors.New("config.json is unreadable") }
 	if _, err := Lock(t.Context(), w); err == nil {
@@ -201,7 +201,7 @@ func TestUndoTakesTheNewestRunAndWhatDidNotFinish(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			on := map[string]bool{}
-			w := work(t, laptop, on, &told{})
+			w := job(t, laptop, on, &told{})
 			for n, end := range []journal.End{journal.Undone, journal.Done, journal.Open, journal.Done, journal.Done} {
 				begun(t, w, end, &toggle{Name: fmt.Sprint(n), on: on})
 			}
@@ -231,7 +231,7 @@ func (*locked) CheckUndo(context.Context, *target.Target) error { return errors.
 func TestUndoOfARunThatCannotBeUndoneAsAWhole(t *testing.T) {
 	for end, refused := range map[journal.End]bool{journal.Done: true, journal.Open: false} {
 		on := map[string]bool{}
-		w := work(t, laptop, on, &told{})
+		w := job(t, laptop, on, &told{})
 		begun(t, w, end, &toggle{Name: "rule", on: on}, &toggle{Name: "route", on: on})
 		decode := w.Decode
 		w.Decode = func(kind string, raw json.RawMessage) (Change, error) {

@@ -29,9 +29,9 @@ func (s *Session) Undo(ctx context.Context, all bool) (undone []UndoneRun, err e
 		if err := s.agreeToUndo(ctx, j); err != nil {
 			return undone, err
 		}
-		live := j.Live() // else only its end is missing
+		undoable := j.Undoable() // else all is reverted, and only the end was not written
 		left, err := s.revert(ctx, j, journal.Undone)
-		if live {
+		if undoable {
 			undone = append(undone, UndoneRun{j, left})
 		}
 		if err != nil {
@@ -44,14 +44,14 @@ func (s *Session) Undo(ctx context.Context, all bool) (undone []UndoneRun, err e
 // ToUndo picks the runs that Undo undoes out of all, which are oldest first: the newest one
 // first. A run whose changes are reverted already is among them if only its end is missing.
 func ToUndo(journals []*journal.Journal, all bool) (chosen []*journal.Journal) {
-	live := 0
+	undoable := 0
 	for _, j := range slices.Backward(journals) {
-		if !j.Unfinished() && (!j.Live() || live > 0 && !all) {
+		if !j.Unfinished() && (!j.Undoable() || undoable > 0 && !all) {
 			continue
 		}
 		chosen = append(chosen, j)
-		if j.Live() {
-			live++
+		if j.Undoable() {
+			undoable++
 		}
 	}
 	return chosen

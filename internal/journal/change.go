@@ -39,7 +39,7 @@ type About struct {
 	// Permanent is what the user reads of a change that is not undone, such as starting
 	// the VM. Such a change is not journaled.
 	Permanent string
-	// Inert reports that everything that was asked still holds after the change: it only
-	// writes down what is known.
-	Inert bool
+	// KeepsAnswers reports that the change makes no remembered answer wrong, so that nothing is
+	// asked again after it.
+	KeepsAnswers bool
 }

@@ -227,8 +227,8 @@ func jsonLines(values ...any) ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// Live reports whether anything of the journal could still be undone.
-func (j *Journal) Live() bool {
+// Undoable reports whether anything of the run could still be undone.
+func (j *Journal) Undoable() bool {
 	if j.End == RolledBack || j.End == Undone {
 		return false
 	}

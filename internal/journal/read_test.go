@@ -83,7 +83,7 @@ func TestJournalWhoseLastLineIsTorn(t *testing.T) {
 			if err != nil || len(all) != 1 {
 				t.Fatal(all, err)
 			}
-			if diff := cmp.Diff(tt.want, end{all[0].Live(), len(all[0].Entries), all[0].Entries[0].Mark}); diff != "" {
+			if diff := cmp.Diff(tt.want, end{all[0].Undoable(), len(all[0].Entries), all[0].Entries[0].Mark}); diff != "" {
 				t.Error(diff)
 			}
 			back := all[0]
@@ -91,7 +91,7 @@ func TestJournalWhoseLastLineIsTorn(t *testing.T) {
 				t.Fatal(err)
 			}
 			all, err = Read(t.Context(), laptop, dir, decode)
-			if err != nil || all[0].End != RolledBack || all[0].Live() {
+			if err != nil || all[0].End != RolledBack || all[0].Undoable() {
 				t.Errorf("after the rollback: %+v %v", all, err)
 			}
 		})

@@ -164,7 +164,7 @@ func (m transcript) target(t *testing.T, l *laptop, dir string) *target.Target {
 	tgt.SetMachine(entry)
 	tgt.Guest.DaemonWait = 2 * time.Second
 	_, tgt.StopVMs = m.entry["stop-vms"]
-	tgt.Port, _ = strconv.Atoi(m.entry["port"])
+	tgt.RulePort, _ = strconv.Atoi(m.entry["port"])
 	t.Cleanup(tgt.Close)
 	return tgt
 }
@@ -251,11 +251,11 @@ func repairOn(t *testing.T, tgt *target.Target) error {
 	tgt.Mode = mode.RepairWaiting(300 * time.Millisecond)
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
-	work, err := engine.Lock(ctx, engine.Work{Dir: t.TempDir(), Laptop: tgt.Laptop, Open: func() (*target.Target, error) { return tgt, nil },
+	session, err := engine.Lock(ctx, engine.Job{Dir: t.TempDir(), Laptop: tgt.Laptop, Open: func() (*target.Target, error) { return tgt, nil },
 		Command: "fix", Machine: tgt.Machine.Name, Sink: agrees{}, Now: time.Now})
 	check(t, err)
-	defer work.Close()
-	_, err = work.Fix(ctx, ctx, All())
+	defer session.Close()
+	_, err = session.Fix(ctx, ctx, All())
 	return err
 }
 

@@ -37,10 +37,10 @@ func (e *NotFoundError) Error() string {
 	return fmt.Sprintf("no machine %q in the store %s; available: %s", e.Name, e.Dir, strings.Join(e.Known, ", "))
 }
 
-// UnfinishedError is a machine that docker-machine create has not finished.
-type UnfinishedError struct{ Name string }
+// CreateUnfinishedError is a machine that docker-machine create has not finished.
+type CreateUnfinishedError struct{ Name string }
 
-func (e *UnfinishedError) Error() string {
+func (e *CreateUnfinishedError) Error() string {
 	return fmt.Sprintf("docker-machine create did not finish machine %q", e.Name)
 }
 

@@ -51,11 +51,11 @@ type Machine struct {
 
 	// Removed reports that the machine is not in the store any more.
 	Removed bool
-	// Unfinished reports that docker-machine create failed or was killed in the driver: it
+	// CreateUnfinished reports that docker-machine create failed or was killed in the driver: it
 	// saves config.json before the driver begins, without an address and a port, and again
 	// when the driver is done; server.pem comes after that (docker/machine b170508b,
 	// libmachine/libmachine.go, performCreate).
-	Unfinished bool
+	CreateUnfinished bool
 
 	// CustomInstall reports that rancher-machine made the machine with a script in place of
 	// docker's installation (create --custom-install-script): it has installed no docker, and
@@ -129,8 +129,8 @@ func (p *port) UnmarshalJSON(text []byte) error {
 // virtualBox is the driver that has a NAT rule and a host-only network.
 const virtualBox = "virtualbox"
 
-// DefaultEnginePort is where dockerd listens on a docker host that docker-machine made.
-const DefaultEnginePort = engine.DefaultPort
+// DefaultDaemonPort is where dockerd listens on a docker host that docker-machine made.
+const DefaultDaemonPort = engine.DefaultPort
 
 // VirtualBox reports whether the machine is a VirtualBox VM.
 func (m Machine) VirtualBox() bool { return m.Driver == virtualBox }
@@ -140,7 +140,7 @@ func (m Machine) VirtualBox() bool { return m.Driver == virtualBox }
 func (m Machine) Generic() bool { return m.Driver == "generic" }
 
 // DaemonPort is where dockerd listens on the docker host.
-func (m Machine) DaemonPort() int { return cmp.Or(m.EnginePort, DefaultEnginePort) }
+func (m Machine) DaemonPort() int { return cmp.Or(m.EnginePort, DefaultDaemonPort) }
 
 // parse reads a config.json of any known version. Paths are as they stand in it.
 func parse(data []byte) (Machine, error) {
@@ -198,7 +198,7 @@ func (c config) machine() Machine {
 	}
 	m := Machine{
 		Driver: c.DriverName, ConfigVersion: c.ConfigVersion,
-		VMName: d.MachineName, SSHUser: d.SSHUser, SSHKeyPath: d.SSHKeyPath, EnginePort: DefaultEnginePort,
+		VMName: d.MachineName, SSHUser: d.SSHUser, SSHKeyPath: d.SSHKeyPath, EnginePort: DefaultDaemonPort,
 		CACert:         first(a.CaCertPath, c.CaCertPath, d.CaCertPath),
 		CAKey:          first(a.CaPrivateKeyPath, a.PrivateKeyPath, c.PrivateKeyPath, d.PrivateKeyPath),
 		ClientCert:     first(a.ClientCertPath, c.ClientCertPath, d.ClientCertPath),

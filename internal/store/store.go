@@ -195,7 +195,7 @@ func (s *Store) relocate(ctx context.Context, m *Machine, beside []fs.DirEntry) 
 		}
 	}
 	m.CustomInstall = m.CustomInstall && !exists(m.ServerCert)
-	m.Unfinished = m.VirtualBox() && !m.CustomInstall && m.SSHPort == 0 && !m.IP.IsValid() && !exists(m.ServerCert)
+	m.CreateUnfinished = m.VirtualBox() && !m.CustomInstall && m.SSHPort == 0 && !m.IP.IsValid() && !exists(m.ServerCert)
 	m.CertDir = m.Dir
 	for _, dir := range []string{m.Dir, filepath.Dir(m.ClientCert)} {
 		if !slices.ContainsFunc(clientFiles, func(f string) bool { return !exists(filepath.Join(dir, f)) }) {

@@ -446,8 +446,8 @@ func TestMachineThatWasNeverFinished(t *testing.T) {
 			if tt.serverCert {
 				put(t, filepath.Join(dir, "machines", "default", "server.pem"), "")
 			}
-			if m, err := open(t, dir).Load(t.Context(), "default"); err != nil || m.Unfinished != tt.want {
-				t.Errorf("unfinished: %t, %v, want %t", m.Unfinished, err, tt.want)
+			if m, err := open(t, dir).Load(t.Context(), "default"); err != nil || m.CreateUnfinished != tt.want {
+				t.Errorf("unfinished: %t, %v, want %t", m.CreateUnfinished, err, tt.want)
 			}
 		})
 	}

@@ -28,7 +28,7 @@ func (t *Target) SetMachine(m store.Machine) {
 	t.Endpoints = endpoint.New(endpoint.Config{
 		Laptop: t.Laptop, Store: t.Store, Machine: m, VM: t.VM, DockerHost: t.SSH.Host, SSHAlive: t.SSH.Alive,
 		Mode:     func() mode.Mode { return t.Mode },
-		RulePort: func(ctx context.Context) (int, error) { return t.VM.RulePort(ctx, t.Port, t.Network) },
+		RulePort: func(ctx context.Context) (int, error) { return t.VM.RulePort(ctx, t.RulePort, t.Network) },
 		Now:      t.Now, Getenv: t.Getenv, Owners: t.Owners,
 	})
 	t.Guest = &dockerhost.Client{
@@ -96,7 +96,7 @@ func (t *Target) Endpoint(ctx context.Context) string {
 	case "":
 		return ""
 	}
-	if t.LoadErr != nil || t.Machine.Unfinished {
+	if t.LoadErr != nil || t.Machine.CreateUnfinished {
 		return ""
 	}
 	return t.Endpoints.Goal(ctx).URL()
@@ -108,7 +108,7 @@ func (t *Target) Address(ctx context.Context) string {
 	if t.Kind != Machine {
 		return t.Endpoint(ctx)
 	}
-	if t.LoadErr != nil || t.Machine.Unfinished {
+	if t.LoadErr != nil || t.Machine.CreateUnfinished {
 		return ""
 	}
 	e := t.Endpoints.ForDocker(ctx)

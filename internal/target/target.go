@@ -28,7 +28,7 @@ import (
 
 // Flags are the user's wishes that plans depend on.
 type Flags struct {
-	Port          int    // host port that a new NAT rule must get; 0 leaves the choice to us
+	RulePort      int    // the laptop's port that a new NAT rule must get; 0 leaves the choice to us
 	Reissue       bool   // a new server certificate even if the old one is good
 	StopVMs       bool   // VMs may be saved and resumed
 	AcceptHostKey bool   // a changed SSH host key is taken as the new one

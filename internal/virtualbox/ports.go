@@ -58,7 +58,7 @@ func (m *Machine) choosePort(ctx context.Context, vm vbox.VM, demanded int, netw
 	if err != nil {
 		return 0, err
 	}
-	return ports.Choose(ctx, cmp.Or(demanded, store.DefaultEnginePort), demanded != 0)
+	return ports.Choose(ctx, cmp.Or(demanded, store.DefaultDaemonPort), demanded != 0)
 }
 
 // CheckPort is a *PortError if the NAT rule to dockerd cannot have the demanded port, and
@@ -213,7 +213,7 @@ func (p *PortFinder) listener(ctx context.Context, port int) string {
 
 // noPort is a *PortError whose Next is looked for from one port on.
 func (p *PortFinder) noPort(ctx context.Context, text string, from int) error {
-	next, err := p.FirstUsable(ctx, max(from, store.DefaultEnginePort))
+	next, err := p.FirstUsable(ctx, max(from, store.DefaultDaemonPort))
 	if next == 0 && err == nil && from != sparePort {
 		next, err = p.FirstUsable(ctx, sparePort)
 	}

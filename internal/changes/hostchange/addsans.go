@@ -52,7 +52,7 @@ func (c *AddSANs) edit(ctx context.Context, t *target.Target) (data, changed []b
 }
 
 func (c *AddSANs) About() engine.About {
-	return engine.About{Kind: "add-sans", Doing: "listing the names in config.json, so that docker-machine keeps them", Inert: true}
+	return engine.About{Kind: "add-sans", Doing: "listing the names in config.json, so that docker-machine keeps them", KeepsAnswers: true}
 }
 
 func (c *AddSANs) String() string {

@@ -48,7 +48,7 @@ func (c *InstallRules) name() string {
 }
 
 func (c *InstallRules) About() engine.About {
-	a := engine.About{Kind: "install-rules", NeedsDockerHost: true, Inert: true, Doing: "loading the rules of " + c.name()}
+	a := engine.About{Kind: "install-rules", NeedsDockerHost: true, KeepsAnswers: true, Doing: "loading the rules of " + c.name()}
 	if c.New == nil {
 		a.Doing = "removing the rules of " + c.name()
 	}

@@ -22,7 +22,7 @@ type WriteRecord struct {
 }
 
 func (c *WriteRecord) About() engine.About {
-	return engine.About{Kind: "write-record", Doing: "recording the endpoint " + c.url(), Inert: true}
+	return engine.About{Kind: "write-record", Doing: "recording the endpoint " + c.url(), KeepsAnswers: true}
 }
 
 func (c *WriteRecord) String() string { return "record the endpoint " + c.url() }

@@ -64,7 +64,7 @@ func (c *SwitchService) verb(on, off string) string {
 }
 
 func (c *SwitchService) About() engine.About {
-	return engine.About{Kind: "switch-ports-service", Inert: true, Doing: c.verb("starting", "stopping") + " the login service " + filepath.Base(c.File)}
+	return engine.About{Kind: "switch-ports-service", KeepsAnswers: true, Doing: c.verb("starting", "stopping") + " the login service " + filepath.Base(c.File)}
 }
 
 func (c *SwitchService) String() string {

@@ -34,8 +34,8 @@ type AddRule struct {
 	Port     int // on 127.0.0.1; the next free one if it is taken when the rule is added
 	// Demanded reports that --port asked for that port: no other will do. Journals have it as
 	// Exact, its first name.
-	Demanded bool `json:"Exact,omitempty"`
-	Guest    int  `json:",omitempty"` // dockerd's port in the VM; 0 is docker-machine's
+	Demanded  bool `json:"Exact,omitempty"`
+	GuestPort int  `json:"Guest,omitempty"` // dockerd's port in the VM; 0 is docker-machine's
 	// Old is the rule of our own name that this one replaces: VirtualBox has no two rules
 	// of one name.
 	Old *vbox.Forward `json:",omitempty"`
@@ -44,7 +44,7 @@ type AddRule struct {
 }
 
 func (c *AddRule) rule() vbox.Forward {
-	return vbox.Forward{Slot: c.Slot, Name: virtualbox.RuleName, Proto: "tcp", HostIP: host.Loopback, HostPort: c.Port, GuestPort: cmp.Or(c.Guest, store.DefaultEnginePort)}
+	return vbox.Forward{Slot: c.Slot, Name: virtualbox.RuleName, Proto: "tcp", HostIP: host.Loopback, HostPort: c.Port, GuestPort: cmp.Or(c.GuestPort, store.DefaultDaemonPort)}
 }
 
 func (c *AddRule) vm() vbox.VMRef { return vbox.VMRef{Name: c.VM, UUID: c.UUID} }

@@ -47,7 +47,7 @@ func (w world) addRule() *vmchange.AddRule {
 	if !ok {
 		w.box.Fatal("no NIC is attached to NAT")
 	}
-	return &vmchange.AddRule{VM: vm.Name, UUID: vm.UUID, Slot: slot, Port: store.DefaultEnginePort}
+	return &vmchange.AddRule{VM: vm.Name, UUID: vm.UUID, Slot: slot, Port: store.DefaultDaemonPort}
 }
 
 // fixed adds the rule as a run of fix does that found the VM running: with a journal.

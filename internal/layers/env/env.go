@@ -33,9 +33,9 @@ type State struct {
 	// Planned reports that WantHost does not exist before a repair.
 	Planned  bool   `json:"want_host_planned,omitempty"`
 	WantCert string `json:"want_cert_path"`
-	// Unfinished reports that the machine has no environment yet.
-	Unfinished bool   `json:"-"`
-	OS         string `json:"-"`
+	// CreateUnfinished reports that the machine has no environment yet.
+	CreateUnfinished bool   `json:"-"`
+	OS               string `json:"-"`
 }
 
 // Layer describes it to the engine. It cannot be repaired from here: a program cannot change
@@ -48,9 +48,9 @@ func inspect(ctx context.Context, t *target.Target) (engine.State, error) {
 	s := State{
 		Host: t.Getenv("DOCKER_HOST"), CertPath: t.Getenv("DOCKER_CERT_PATH"),
 		Verify: t.Getenv("DOCKER_TLS_VERIFY"), Machine: t.Getenv("DOCKER_MACHINE_NAME"),
-		Context:    t.Getenv("DOCKER_CONTEXT"),
-		WantCert:   t.Machine.CertDir,
-		Unfinished: t.Machine.Unfinished, OS: t.Laptop.OS(),
+		Context:          t.Getenv("DOCKER_CONTEXT"),
+		WantCert:         t.Machine.CertDir,
+		CreateUnfinished: t.Machine.CreateUnfinished, OS: t.Laptop.OS(),
 	}
 	if s.Host != "" {
 		goal := t.Endpoints.Goal(ctx)
@@ -131,7 +131,7 @@ func (s State) Findings() []engine.Finding {
 
 // env is nothing for a machine whose environment cannot be printed yet.
 func (s State) env(flags ...string) hint.Hint {
-	if s.Unfinished {
+	if s.CreateUnfinished {
 		return nil
 	}
 	return hint.Env(flags...)

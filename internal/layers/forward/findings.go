@@ -60,9 +60,9 @@ func (s State) rule() engine.Finding {
 	case s.NoPort != "":
 		return s.demanded(noPort, s.NoPort)
 	case len(s.Rules) == 0 && s.HostOnlyWorks:
-		return ruleUnneeded.Found(s.Guest, alone)
+		return ruleUnneeded.Found(s.GuestPort, alone)
 	case len(s.Rules) == 0:
-		return ruleMissing.Found(s.Guest, alone)
+		return ruleMissing.Found(s.GuestPort, alone)
 	case s.TakenBy != "":
 		return portTaken.Found(s.Rules[0].Name, s.Rules[0].HostPort, s.TakenBy)
 	}
@@ -78,7 +78,7 @@ func (s State) demanded(d engine.Definition, evidence ...any) engine.Finding {
 // the VM is off.
 func (s State) attachNAT() hint.Hint {
 	attach := hint.VBoxManage(vbox.UseNAT(s.VM, s.Slot)...).Then("&&", hint.Fix())
-	if s.Live {
+	if s.VMLive {
 		return hint.DockerMachine("stop", hint.Machine).Then("&&", attach)
 	}
 	return attach
@@ -95,5 +95,5 @@ func (s State) Changes() []engine.Change {
 	if s.Port == 0 {
 		return nil
 	}
-	return []engine.Change{&vmchange.AddRule{VM: s.VM, UUID: s.UUID, Slot: s.Slot, Port: s.Port, Demanded: s.Demanded, Guest: s.Guest, Old: s.Old}}
+	return []engine.Change{&vmchange.AddRule{VM: s.VM, UUID: s.UUID, Slot: s.Slot, Port: s.Port, Demanded: s.Demanded, GuestPort: s.GuestPort, Old: s.Old}}
 }

@@ -22,14 +22,14 @@ import (
 
 // State is what was found.
 type State struct {
-	Applies bool           `json:"applies"`
-	NoVM    bool           `json:"no_vm"`
-	Running bool           `json:"running"`
-	Guest   int            `json:"guest_port"` // dockerd's
-	NoNAT   bool           `json:"no_nat"`
-	Live    bool           `json:"live"`            // the VM has to be stopped before an adapter is attached
-	Rules   []vbox.Forward `json:"rules,omitempty"` // rules that lead to dockerd, the adopted one first
-	Open    []vbox.Forward `json:"open,omitempty"`  // rules that lead to dockerd and listen on other addresses than loopback
+	Applies   bool           `json:"applies"`
+	NoVM      bool           `json:"no_vm"`
+	Running   bool           `json:"running"`
+	GuestPort int            `json:"guest_port"` // dockerd's
+	NoNAT     bool           `json:"no_nat"`
+	VMLive    bool           `json:"live"`            // a process holds the VM: no adapter can be attached before it is stopped
+	Rules     []vbox.Forward `json:"rules,omitempty"` // rules that lead to dockerd, the adopted one first
+	Open      []vbox.Forward `json:"open,omitempty"`  // rules that lead to dockerd from the network; one for every address is among Rules, too
 	// TakenBy names what listens on the rule's port instead of VirtualBox; "" if nothing does.
 	TakenBy string `json:"taken_by,omitempty"`
 	// HostOnlyWorks reports that dockerd answers at the host-only address, without any rule.
@@ -55,7 +55,7 @@ func Layer() engine.Layer {
 }
 
 func inspect(ctx context.Context, t *target.Target) (engine.State, error) {
-	s := State{Applies: t.Machine.VirtualBox(), Guest: t.Machine.DaemonPort(), Demanded: t.Port != 0}
+	s := State{Applies: t.Machine.VirtualBox(), GuestPort: t.Machine.DaemonPort(), Demanded: t.RulePort != 0}
 	if !s.Applies {
 		return s, nil
 	}
@@ -70,13 +70,13 @@ func inspect(ctx context.Context, t *target.Target) (engine.State, error) {
 	s.VM, s.UUID, s.Running = vm.Name, vm.UUID, vm.State == vbox.Running
 	slot, ok := vm.NATSlot()
 	if s.Slot, s.NoNAT = slot, !ok; s.NoNAT {
-		s.Slot, s.Live = slotForNAT(vm), vm.State.Live()
+		s.Slot, s.VMLive = slotForNAT(vm), vm.State.Live()
 		s.HostOnlyWorks = !s.Demanded && t.Endpoints.Ask(ctx, t.Endpoints.HostOnly()).Verified()
 		return s, nil
 	}
 	s.Rules = t.VM.DaemonRules(vm)
 	for _, r := range vm.Forwards {
-		if r.Proto == "tcp" && r.GuestPort == s.Guest && !vbox.Loopback(r.HostIP) {
+		if r.Proto == "tcp" && r.GuestPort == s.GuestPort && !vbox.Loopback(r.HostIP) {
 			s.Open = append(s.Open, r)
 		}
 		if r.Name == virtualbox.RuleName && s.Old == nil {
@@ -101,7 +101,7 @@ func inspect(ctx context.Context, t *target.Target) (engine.State, error) {
 
 // choosePort finds the port for a rule that has to be added.
 func (s *State) choosePort(ctx context.Context, t *target.Target) (err error) {
-	s.Port, err = t.VM.RulePort(ctx, t.Port, t.Network)
+	s.Port, err = t.VM.RulePort(ctx, t.RulePort, t.Network)
 	var none *virtualbox.PortError
 	if errors.As(err, &none) {
 		s.NoPort, s.NextPort = none.Text, none.Next

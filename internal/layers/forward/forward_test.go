@@ -17,13 +17,13 @@ import (
 func TestFindingsAndChanges(t *testing.T) {
 	ours := vbox.Forward{Slot: 1, Name: "docker-vpn-helper", Proto: "tcp", HostIP: "127.0.0.1", HostPort: 2376, GuestPort: 2376}
 	open := vbox.Forward{Slot: 1, Name: "dockerd", Proto: "tcp", HostPort: 2375, GuestPort: 2376}
-	vm := State{Applies: true, Running: true, Guest: 2376, VM: "default", UUID: "1111", Slot: 1}
+	vm := State{Applies: true, Running: true, GuestPort: 2376, VM: "default", UUID: "1111", Slot: 1}
 	with := func(change func(*State)) State {
 		s := vm
 		change(&s)
 		return s
 	}
-	add := &vmchange.AddRule{VM: "default", UUID: "1111", Slot: 1, Port: 2377, Guest: 2376}
+	add := &vmchange.AddRule{VM: "default", UUID: "1111", Slot: 1, Port: 2377, GuestPort: 2376}
 	wanted, replacing := *add, *add
 	wanted.Demanded, replacing.Old = true, &ours
 	missing := engine.Finding{Code: "forward.rule-missing", Status: engine.Fail, Title: "no NAT rule for port 2376 of the VM", Hint: hint.Fix()}
@@ -37,7 +37,7 @@ func TestFindingsAndChanges(t *testing.T) {
 	}{
 		"another_driver": {State{}, []engine.Finding{{Code: "forward.ok", Status: engine.OK, Title: "a NAT rule does not apply to this driver"}}, nil},
 		"no_vm":          {State{Applies: true, NoVM: true}, nil, nil},
-		"no_nat_adapter": {State{Applies: true, NoNAT: true, VM: "default", Slot: 1, Live: true}, []engine.Finding{{Code: "forward.nat-missing", Status: engine.Fail,
+		"no_nat_adapter": {State{Applies: true, NoNAT: true, VM: "default", Slot: 1, VMLive: true}, []engine.Finding{{Code: "forward.nat-missing", Status: engine.Fail,
 			Title: "no network adapter of the VM is attached to NAT, so no port can be forwarded",
 			Hint:  hint.DockerMachine("stop", hint.Machine).Then("&&", hint.VBoxManage("modifyvm", "default", "--nic1", "nat")).Then("&&", hint.Fix())}}, nil},
 		"rule": {with(func(s *State) { s.Rules, s.Old = []vbox.Forward{ours}, &ours }), []engine.Finding{{Code: "forward.ok", Status: engine.OK,

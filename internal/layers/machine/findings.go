@@ -80,9 +80,9 @@ func (s State) unusable() (f engine.Finding, ok bool) {
 		return vboxManageMissing.Found(), true
 	case s.NoVBoxManage:
 		return virtualBoxMissing.Found(), true
-	case s.Unfinished && s.Creator != 0:
+	case s.CreateUnfinished && s.Creator != 0:
 		return beingCreated.Found(s.Creator, s.Name, strings.Join(s.Lacks, ", ")), true
-	case s.Unfinished:
+	case s.CreateUnfinished:
 		return createUnfinished.Advising(hint.CreateAgain(s.DockerMachine)).Found(s.Name, strings.Join(s.Lacks, ", ")), true
 	case !s.Missing:
 		return f, false

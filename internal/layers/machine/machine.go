@@ -51,11 +51,11 @@ type State struct {
 	Unreadable string `json:"unreadable_vm,omitempty"`
 	Foreign    int    `json:"foreign_vm_pid,omitempty"`
 
-	// Unfinished reports that docker-machine create has not finished the machine; Lacks is what
+	// CreateUnfinished reports that docker-machine create has not finished the machine; Lacks is what
 	// it lacks, Creator a docker-machine that runs and may be about it.
-	Unfinished bool     `json:"create_unfinished,omitempty"`
-	Lacks      []string `json:"lacks,omitempty"`
-	Creator    int      `json:"docker_machine_pid,omitempty"`
+	CreateUnfinished bool     `json:"create_unfinished,omitempty"`
+	Lacks            []string `json:"lacks,omitempty"`
+	Creator          int      `json:"docker_machine_pid,omitempty"`
 	// DockerMachine reports that docker-machine is installed.
 	DockerMachine bool `json:"docker_machine,omitempty"`
 
@@ -104,7 +104,7 @@ func inspect(ctx context.Context, t *target.Target) (engine.State, error) {
 		s.NoVBoxManage, s.AppleSilicon = true, laptop.AppleSilicon(ctx, t.Laptop)
 		_, s.Proven = t.Endpoints.VerifiedRecord(ctx)
 		return s, nil
-	case t.Machine.Unfinished:
+	case t.Machine.CreateUnfinished:
 		s.unfinished(ctx, t, vm, err)
 		return s, nil
 	case vbox.KindOf(err) == vbox.NotFound:
@@ -139,7 +139,7 @@ func has(ctx context.Context, t *target.Target, addr netip.Prefix) bool {
 // unfinished looks for what the machine lacks, and for a docker-machine that may still be
 // creating it.
 func (s *State) unfinished(ctx context.Context, t *target.Target, vm vbox.VM, err error) {
-	s.Unfinished, s.VM, s.UUID = true, vm.State, vm.UUID
+	s.CreateUnfinished, s.VM, s.UUID = true, vm.State, vm.UUID
 	s.DockerMachine = dockermachine.Found(t.Laptop)
 	s.Lacks = []string{"config.json has no address and no SSH port", "there is no server certificate"}
 	_, hostOnly := vm.HostOnlyNIC()
@@ -233,7 +233,7 @@ func (s *State) virtualBox(ctx context.Context, t *target.Target, vm vbox.VM) {
 }
 
 func (s State) Changes() []engine.Change {
-	if !s.VirtualBox || s.Missing || s.Unfinished || s.ConfigErr != "" || s.VM == vbox.Running || !s.VM.Startable() ||
+	if !s.VirtualBox || s.Missing || s.CreateUnfinished || s.ConfigErr != "" || s.VM == vbox.Running || !s.VM.Startable() ||
 		s.OldAdapter || s.AppleSilicon || s.NoDriver && s.NoModules != "" {
 		return nil
 	}

@@ -187,7 +187,7 @@ func TestHints(t *testing.T) {
 		"no_rule_and_a_vpn_has_the_address": {failed(sshhost.StageDial, sshhost.Timeout, noRule), "ssh.rule-missing " + add},
 		"no_rule_and_sshd_has_died":         {failed(sshhost.StageDial, sshhost.Refused, noRule), "ssh.rule-missing " + add},
 		"no_port_is_free":                   {failed(sshhost.StageDial, sshhost.Refused, with(func(s *State) { s.FreePort = 0 })), "ssh.refused " + page("refused")},
-		"create_has_not_finished":           {State{NoRule: true, Unfinished: true, DockerMachine: true}, "ssh.rule-missing docker-machine rm default && docker-vpn-helper fix --create default"},
+		"create_has_not_finished":           {State{NoRule: true, CreateUnfinished: true, DockerMachine: true}, "ssh.rule-missing docker-machine rm default && docker-vpn-helper fix --create default"},
 		"no_rule_and_no_address":            {State{NoRule: true, OtherErr: errors.New("no way"), VM: nic, FreePort: 50023}, "ssh.rule-missing " + add},
 		"nothing_is_known":                  {State{OtherErr: errors.New("no way")}, "ssh.unknown docker-vpn-helper doctor default"},
 		"docker_machine_would_go_there_too": {failed(sshhost.StageAuth, sshhost.Rejected, with(func(s *State) { rejected(s); s.ViaDockerMachine = true })), "ssh.auth-failed docker-machine ssh default"},

@@ -48,7 +48,7 @@ func (s State) ruleMissing() string {
 
 // forwarding finds out with what a NAT rule to sshd can be added.
 func (s *State) forwarding(ctx context.Context, t *target.Target) {
-	if s.Unfinished {
+	if s.CreateUnfinished {
 		s.DockerMachine = dockermachine.Found(t.Laptop)
 		return
 	}
@@ -81,7 +81,7 @@ func oldRule(vm vbox.VM) (old vbox.Forward, found bool) {
 // forward makes VirtualBox forward to sshd, or do so again where it does not listen for
 // the rule that it has. A running VM goes on meanwhile.
 func (s State) forward(otherwise hint.Hint) hint.Hint {
-	if s.Unfinished {
+	if s.CreateUnfinished {
 		return hint.CreateAgain(s.DockerMachine)
 	}
 	slot, attached := s.VM.NATSlot()

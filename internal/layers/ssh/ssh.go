@@ -66,10 +66,10 @@ type State struct {
 	// where one has to be.
 	VM       vbox.VM `json:"-"`
 	FreePort int     `json:"free_port,omitempty"`
-	// Unfinished reports that docker-machine create has not finished the machine,
+	// CreateUnfinished reports that docker-machine create has not finished the machine,
 	// DockerMachine that docker-machine is installed.
-	Unfinished    bool `json:"create_unfinished,omitempty"`
-	DockerMachine bool `json:"-"`
+	CreateUnfinished bool `json:"create_unfinished,omitempty"`
+	DockerMachine    bool `json:"-"`
 }
 
 // Layer describes it to the engine.
@@ -78,7 +78,7 @@ func Layer() engine.Layer {
 }
 
 func inspect(ctx context.Context, t *target.Target) (engine.State, error) {
-	s := State{KeyPath: t.Machine.SSHKeyPath, User: t.Machine.SSHUser, Unfinished: t.Machine.Unfinished}
+	s := State{KeyPath: t.Machine.SSHKeyPath, User: t.Machine.SSHUser, CreateUnfinished: t.Machine.CreateUnfinished}
 	if running, err := t.VM.Running(ctx); err != nil {
 		return nil, err
 	} else if !running {

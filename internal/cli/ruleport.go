@@ -11,7 +11,6 @@ import (
 
 // checkPort refuses a --port that the NAT rule cannot have, before anything is changed.
 func (a *app) checkPort(t *target.Target, f fixFlags) error {
-	f.wish(t)
 	if f.port == 0 || !t.Machine.VirtualBox() {
 		return nil
 	}
@@ -33,12 +32,12 @@ func (a *app) checkPort(t *target.Target, f fixFlags) error {
 
 // portUnused prints a note where --port made no difference.
 func (a *app) portUnused(t *target.Target) {
-	if e := t.Endpoints.ForDocker(a.ctx); t.Port != 0 && !e.Planned && e.Host != "" && e.Port != t.Port {
-		a.ui.Say("[%s] --port %d is not used: dockerd already answers at %s", t.Machine.Name, t.Port, e.URL())
+	if e := t.Endpoints.ForDocker(a.ctx); t.RulePort != 0 && !e.Planned && e.Host != "" && e.Port != t.RulePort {
+		a.ui.Say("[%s] --port %d is not used: dockerd already answers at %s", t.Machine.Name, t.RulePort, e.URL())
 	}
 }
 
-// wish hands the flags over.
-func (f fixFlags) wish(t *target.Target) {
-	t.Port, t.Reissue, t.StopVMs, t.AcceptHostKey = f.port, f.reissue, f.stopVMs, f.acceptHostKey
+// setOn gives the Target the flags that plans depend on.
+func (f fixFlags) setOn(t *target.Target) {
+	t.RulePort, t.Reissue, t.StopVMs, t.AcceptHostKey = f.port, f.reissue, f.stopVMs, f.acceptHostKey
 }
