@@ -25,7 +25,7 @@ type command = func(ts *testscript.TestScript, neg bool, args []string)
 func scriptCommands() map[string]command {
 	return map[string]command{
 		"world": makeWorld, "machine": makeMachine, "start": startMachine, "vm": controlVM, "newer-ca": newerCA, "renew-client": renewClient, "put": putFile,
-		"vpn": vpn, "net": network, "reboot": reboot, "sudo-mode": sudoMode, "docker-machine-version": dockerMachineVersion, "guest": guestFault, "dockerd": dockerd, "container": container,
+		"vpn": vpn, "net": hostOnlyNetwork, "reboot": reboot, "sudo-mode": sudoMode, "docker-machine-version": dockerMachineVersion, "guest": guestFault, "dockerd": dockerd, "container": container,
 		"forward": forward, "listen": listen, "vbox-fault": vboxFault, "lock": lockMachine,
 		"exit": exitCode, "within": within, "await": awaitText, "json": jsonPath, "logins": logins, "starts": starts, "rules": rules,
 		"containers": containers, "fetch": fetch, "called": called, "follow": follow, "forget-calls": forgetCalls, "note": note, "same": same, "documented": documented,
@@ -194,8 +194,8 @@ func vpn(ts *testscript.TestScript, neg bool, args []string) {
 	}))
 }
 
-// network is "net missing|stale|colliding|down|ok": the host-only network.
-func network(ts *testscript.TestScript, neg bool, args []string) {
+// hostOnlyNetwork is "net missing|stale|colliding|down|ok": the host-only network.
+func hostOnlyNetwork(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 1 {
 		ts.Fatalf("usage: net missing|stale|colliding|down|ok")
 	}

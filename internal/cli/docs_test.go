@@ -79,7 +79,7 @@ func TestDocsThatAreWrong(t *testing.T) {
 		"docker-vpn-helper fixx default":                         "no command fixx",
 		"    docker-vpn-helper doctor --al # all":                "doctor has no --al",
 		`eval "$(docker-vpn-helper env --shel sh default)"`:      "env has no --shel",
-		"sudo docker-vpn-helper ports addd 80":                   "",
+		"sudo docker-vpn-helper ports addd 80":                   "", // addd may be a HOST
 		"cert shows default":                                     "no command cert shows",
 		"ports follow --remaps":                                  "ports follow has no --remaps",
 		"--dry-runs":                                             "no command has --dry-runs",

@@ -135,7 +135,7 @@ func waysTo(ctx context.Context, t *target.Target) ports.Ways {
 		return w
 	}
 	if t.Endpoints.Ask(ctx, t.Endpoints.HostOnly()).Verified() {
-		w.HostOnly = t.HostOnly()
+		w.HostOnly = t.HostOnlyAddr()
 	}
 	w.Rules = rulesTo(ctx, t)
 	return w

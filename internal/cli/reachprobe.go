@@ -61,8 +61,8 @@ func (a *app) probedAddress(ctx context.Context, t *target.Target) (netip.Addr, 
 	case target.Local:
 		return netip.MustParseAddr("127.0.0.1"), nil
 	case target.Machine:
-		if t.HostOnly().IsValid() {
-			return t.HostOnly(), nil
+		if t.HostOnlyAddr().IsValid() {
+			return t.HostOnlyAddr(), nil
 		}
 		return netip.Addr{}, fmt.Errorf("machine %q has no host-only address to send a packet to", t.Machine.Name)
 	}

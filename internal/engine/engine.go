@@ -13,16 +13,14 @@ import (
 // Status is how a finding, a layer or a whole report stands.
 type Status string
 
-// The statuses, mildest first. Unknown is neither good nor bad: a probe itself
-// failed. Skipped and Blocked are a layer's status only: it was not looked at for a
-// reason that is no fault, or another layer explains it.
+// The statuses, mildest first. Skipped and Blocked are a layer's status only.
 const (
 	OK      Status = "ok"
-	Skipped Status = "skipped"
-	Warn    Status = "warn"
-	Blocked Status = "blocked"
-	Unknown Status = "unknown"
-	Fail    Status = "fail"
+	Skipped Status = "skipped" // not looked at, for a reason that is no fault
+	Warn    Status = "warn"    // docker works all the same, or another layer decides whether it does
+	Blocked Status = "blocked" // another layer explains it
+	Unknown Status = "unknown" // neither good nor bad: a probe itself failed
+	Fail    Status = "fail"    // keeps docker from working, or a repair from succeeding
 )
 
 func (s Status) rank() int {
@@ -41,7 +39,8 @@ func (s Status) rank() int {
 
 // State is what a layer's inspection found: a plain struct of facts, marshalled
 // as the report's "observed". Its methods are pure and know no mode: what a mode leaves out,
-// Inspect does not fill in. Several findings may stand side by side, also with an ok.
+// Inspect does not fill in. Several findings may stand side by side, also with an ok;
+// of those of one status the first may be the cause.
 type State interface {
 	Findings() []Finding
 	Changes() []Change

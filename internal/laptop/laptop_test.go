@@ -98,14 +98,14 @@ func TestRouteThatRefusesPackets(t *testing.T) {
 	} {
 		t.Run(kind, func(t *testing.T) {
 			view, err := New(refusing{hosttest.New(t, []byte(linux("vboxnet0", ""))), tt.answer}).Route(t.Context(), dockerHost())
-			if err != nil || view.RouteErr != tt.want || view.Unanswered() != nil {
+			if err != nil || view.RouteErr != tt.want || view.WhyUnanswered() != nil {
 				t.Errorf("%v, %v, want %v", view.RouteErr, err, tt.want)
 			}
 		})
 	}
 	view, err := New(refusing{hosttest.New(t, []byte(linux("vboxnet0", ""))), syscall.EINTR}).Route(t.Context(), dockerHost())
-	if err != nil || !errors.Is(view.Unanswered(), syscall.EINTR) {
-		t.Errorf("interrupted: %v, %v", view.Unanswered(), err)
+	if err != nil || !errors.Is(view.WhyUnanswered(), syscall.EINTR) {
+		t.Errorf("interrupted: %v, %v", view.WhyUnanswered(), err)
 	}
 }
 
@@ -115,11 +115,11 @@ func TestVirtualBoxIsAskedForTheAdapterOnlyWhereTwoFit(t *testing.T) {
 	to.Adapter = func(context.Context) string { asked++; return "vboxnet1" }
 	one := New(hosttest.New(t, []byte(linux("vboxnet0", ""))))
 	two := New(hosttest.New(t, []byte(linux("vboxnet0", "link vboxnet1 - up 192.168.99.1/24\n"))))
-	if view, err := one.Route(t.Context(), to); err != nil || view.Named != "" || asked != 0 {
-		t.Errorf("one adapter: %q, asked %d times, %v", view.Named, asked, err)
+	if view, err := one.Route(t.Context(), to); err != nil || view.VirtualBoxAdapter != "" || asked != 0 {
+		t.Errorf("one adapter: %q, asked %d times, %v", view.VirtualBoxAdapter, asked, err)
 	}
-	if view, err := two.Route(t.Context(), to); err != nil || view.Named != "vboxnet1" || asked != 1 {
-		t.Errorf("two adapters: %q, asked %d times, %v", view.Named, asked, err)
+	if view, err := two.Route(t.Context(), to); err != nil || view.VirtualBoxAdapter != "vboxnet1" || asked != 1 {
+		t.Errorf("two adapters: %q, asked %d times, %v", view.VirtualBoxAdapter, asked, err)
 	}
 }
 

@@ -51,7 +51,7 @@ func (n *Network) Route(ctx context.Context, to Destination) (routes.View, error
 		view.LaptopAddr = adapterAddr(view)
 	}
 	if view.Ambiguous() && to.Adapter != nil {
-		view.Named = to.Adapter(ctx)
+		view.VirtualBoxAdapter = to.Adapter(ctx)
 	}
 	return view, nil
 }

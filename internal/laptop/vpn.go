@@ -24,7 +24,7 @@ func (n *Network) VPNTakes(ctx context.Context, to Destination) (string, error) 
 	if err != nil {
 		return "", err
 	}
-	owner := owner(view)
+	owner := view.Link(view.Route.Link)
 	switch client := n.VPN(ctx, view); {
 	case routes.Tunnel(owner) && client.Name != "":
 		return fmt.Sprintf("traffic to %s goes into %s (%s)", view.Net(), owner.Name, client.Name), nil
@@ -36,20 +36,10 @@ func (n *Network) VPNTakes(ctx context.Context, to Destination) (string, error) 
 	return "", nil
 }
 
-// owner is the link that the route leaves by.
-func owner(view routes.View) host.Link {
-	for _, l := range view.Links {
-		if l.Name == view.Route.Link {
-			return l
-		}
-	}
-	return host.Link{Name: view.Route.Link}
-}
-
 func (n *Network) askVPN(ctx context.Context, view routes.View) routes.Client {
 	ctx, cancel := context.WithTimeout(ctx, adviceTime)
 	defer cancel()
-	signs := routes.Signs{Owner: owner(view), Links: view.Links}
+	signs := routes.Signs{Owner: view.Link(view.Route.Link), Links: view.Links}
 	signs.Processes, _ = n.host.Processes(ctx)
 	if n.host.OS() == host.Darwin {
 		n.scutil(ctx, &signs)

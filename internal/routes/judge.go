@@ -16,12 +16,12 @@ import (
 type View struct {
 	Addr       netip.Addr   `json:"addr"`      // the machine's host-only address
 	LaptopAddr netip.Prefix `json:"host_only"` // the laptop's address there, 192.168.99.1/24; zero where unknown
-	// Named is the host-only adapter as VirtualBox names it, which is asked only where the
-	// view is Ambiguous; "" otherwise.
-	Named    string      `json:"adapter,omitempty"`
-	Links    []host.Link `json:"links"` // nil where unknown
-	Route    host.Route  `json:"route"` // the kernel's answer for Addr
-	RouteErr error       `json:"-"`     // ErrNoRoute, ErrRejected, or why there is no answer
+	// VirtualBoxAdapter is the host-only adapter as VirtualBox names it, which is asked only
+	// where the view is Ambiguous; "" otherwise.
+	VirtualBoxAdapter string      `json:"adapter,omitempty"`
+	Links             []host.Link `json:"links"` // nil where unknown
+	Route             host.Route  `json:"route"` // the kernel's answer for Addr
+	RouteErr          error       `json:"-"`     // ErrNoRoute, ErrRejected, or why there is no answer
 	// NoNeighbor reports that nothing has answered the kernel's neighbor lookup (ARP) lately.
 	NoNeighbor bool `json:"no_neighbor,omitempty"`
 }
@@ -30,7 +30,7 @@ type View struct {
 // for this one address: whether the tunnel claims the host-only network, or
 // everything, is then in the table alone.
 func (v View) Vague() bool {
-	return v.RouteErr == nil && v.Route.Link != "" && !v.Route.Dst.IsValid() && Tunnel(v.link(v.Route.Link))
+	return v.RouteErr == nil && v.Route.Link != "" && !v.Route.Dst.IsValid() && Tunnel(v.Link(v.Route.Link))
 }
 
 // Verdict is the state of the route.
@@ -49,15 +49,17 @@ const (
 
 // Judgement is a verdict with what it rests on.
 type Judgement struct {
-	Verdict  Verdict `json:"verdict"`
-	Owner    string  `json:"owner,omitempty"`   // the link that packets to the address leave by
-	Adapter  string  `json:"adapter,omitempty"` // the host-only adapter
-	Evidence string  `json:"evidence"`          // in words, for a finding's title
+	Verdict Verdict `json:"verdict"`
+	Owner   string  `json:"owner,omitempty"`   // the link that packets to the address leave by
+	Adapter string  `json:"adapter,omitempty"` // the host-only adapter
+	// Evidence is a sentence. It is the finding's title for Colliding, Outside, InterfaceDown and
+	// NoAdapter, a part of it for Unknown; for the others the layer makes its own.
+	Evidence string `json:"evidence"`
 }
 
-// Unanswered is why it is not known which way the packets go; nil where the laptop has
-// answered, be it that there is no way.
-func (v View) Unanswered() error {
+// WhyUnanswered is the error that kept the laptop from telling the way. "No route" and "a route
+// refuses" are answers: nil.
+func (v View) WhyUnanswered() error {
 	if errors.Is(v.RouteErr, ErrNoRoute) || errors.Is(v.RouteErr, ErrRejected) {
 		return nil
 	}
@@ -68,7 +70,7 @@ func (v View) Unanswered() error {
 // Names of VPN clients play no part.
 func Judge(v View) Judgement {
 	adapter, hasAdapter := v.adapter()
-	owner := v.link(Expand(v.Route.Link, v.Links))
+	owner := v.Link(Expand(v.Route.Link, v.Links))
 	j := Judgement{Owner: owner.Name, Adapter: adapter.Name}
 	say := func(verdict Verdict, format string, args ...any) Judgement {
 		j.Verdict, j.Evidence = verdict, fmt.Sprintf(format, args...)
@@ -85,7 +87,7 @@ func Judge(v View) Judgement {
 		return say(Unknown, "no IPv4 address to look for")
 	case errors.Is(v.RouteErr, ErrRejected):
 		return say(Unknown, "%s: %s", v.Addr, v.RouteErr)
-	case v.Unanswered() != nil:
+	case v.WhyUnanswered() != nil:
 		return say(Unknown, "asking for the route to %s: %s", v.Addr, v.RouteErr)
 	case !noRoute && owner.Name == "":
 		return say(Unknown, "the route to %s names no interface", v.Addr)
@@ -131,7 +133,7 @@ func Judge(v View) Judgement {
 // one of VirtualBox's that has no IPv4 address at all.
 func (v View) adapter() (host.Link, bool) {
 	for _, l := range v.Links {
-		if v.Named != "" && l.Name == v.Named {
+		if v.VirtualBoxAdapter != "" && l.Name == v.VirtualBoxAdapter {
 			return l, true
 		}
 	}
@@ -149,7 +151,7 @@ func (v View) adapter() (host.Link, bool) {
 // candidates are the links that may stand for the host-only network, best first.
 func (v View) candidates() (holder, onIt, bare []host.Link) {
 	for _, l := range v.Links {
-		if Tunnel(l) || (v.Named != "" && !isHostOnlyName(l.Name)) {
+		if Tunnel(l) || (v.VirtualBoxAdapter != "" && !isHostOnlyName(l.Name)) {
 			continue
 		}
 		switch {

@@ -33,7 +33,7 @@ func TestJudge(t *testing.T) {
 			Judgement{OK, "vboxnet0", "vboxnet0", "traffic to 192.168.99.100 goes through vboxnet0"}},
 		{"healthy_lab_adapter_is_a_bridge", View{LaptopAddr: hostOnly, Links: []host.Link{en0, link("vboxnet0", "bridge", "192.168.99.1/24")}, Route: route("192.168.99.0/24", "vboxnet0")},
 			Judgement{OK, "vboxnet0", "vboxnet0", "traffic to 192.168.99.100 goes through vboxnet0"}},
-		{"healthy_vmnet_of_virtualbox_7", View{LaptopAddr: hostOnly, Named: "minikube-hostonly", Links: []host.Link{en0, link("bridge100", "bridge", "192.168.99.1/24")}, Route: route("192.168.99.0/24", "bridge100")},
+		{"healthy_vmnet_of_virtualbox_7", View{LaptopAddr: hostOnly, VirtualBoxAdapter: "minikube-hostonly", Links: []host.Link{en0, link("bridge100", "bridge", "192.168.99.1/24")}, Route: route("192.168.99.0/24", "bridge100")},
 			Judgement{OK, "bridge100", "bridge100", "traffic to 192.168.99.100 goes through bridge100"}},
 		{"healthy_host_only_address_unknown", View{Links: mac, Route: route("192.168.99.0/24", "vboxnet0")},
 			Judgement{OK, "vboxnet0", "vboxnet0", "traffic to 192.168.99.100 goes through vboxnet0"}},
@@ -64,7 +64,7 @@ func TestJudge(t *testing.T) {
 		{"route_lost_and_offline", View{LaptopAddr: hostOnly, Links: []host.Link{vboxnet0}, RouteErr: ErrNoRoute},
 			Judgement{Missing, "", "vboxnet0", "no route to 192.168.99.0/24"}},
 
-		{"wifi_has_the_same_net", View{LaptopAddr: hostOnly, Named: "vboxnet0", Links: []host.Link{link("en0", "", "192.168.99.7/24"), vboxnet0}, Route: route("192.168.99.0/24", "en0")},
+		{"wifi_has_the_same_net", View{LaptopAddr: hostOnly, VirtualBoxAdapter: "vboxnet0", Links: []host.Link{link("en0", "", "192.168.99.7/24"), vboxnet0}, Route: route("192.168.99.0/24", "en0")},
 			Judgement{Colliding, "en0", "vboxnet0", "traffic to 192.168.99.100 goes into en0 instead of vboxnet0: en0 has the same network"}},
 		{"wifi_has_the_same_net_and_the_adapter_no_address", View{LaptopAddr: hostOnly, Links: []host.Link{link("en0", "", "192.168.99.1/24"), noAddr}, Route: route("192.168.99.0/24", "en0")},
 			Judgement{Colliding, "en0", "vboxnet0", "traffic to 192.168.99.100 goes into en0 instead of vboxnet0: en0 has the same network"}},
@@ -72,7 +72,7 @@ func TestJudge(t *testing.T) {
 			Judgement{Colliding, "en0", "vboxnet0", "traffic to 192.168.99.100 goes into en0 instead of vboxnet0: en0 has the same network"}},
 		{"static_route_by_the_office_router", View{LaptopAddr: hostOnly, Links: mac, Route: route("192.168.99.0/24", "en0")},
 			Judgement{Colliding, "en0", "vboxnet0", "traffic to 192.168.99.100 goes into en0 instead of vboxnet0: en0 has the same network"}},
-		{"second_adapter_with_the_same_net", View{LaptopAddr: hostOnly, Named: "vboxnet0", Links: []host.Link{vboxnet0, link("vboxnet1", "", "192.168.99.1/24")}, Route: route("192.168.99.0/24", "vboxnet1")},
+		{"second_adapter_with_the_same_net", View{LaptopAddr: hostOnly, VirtualBoxAdapter: "vboxnet0", Links: []host.Link{vboxnet0, link("vboxnet1", "", "192.168.99.1/24")}, Route: route("192.168.99.0/24", "vboxnet1")},
 			Judgement{Colliding, "vboxnet1", "vboxnet0", "traffic to 192.168.99.100 goes into vboxnet1 instead of vboxnet0: vboxnet1 has the same network"}},
 		{"laptop_has_the_machines_address", View{LaptopAddr: hostOnly, Links: []host.Link{link("en0", "", "192.168.99.100/24"), vboxnet0}, Route: route("192.168.99.100/32", "lo0")},
 			Judgement{Colliding, "lo0", "vboxnet0", "192.168.99.100 is an address of this laptop itself"}},
@@ -85,20 +85,20 @@ func TestJudge(t *testing.T) {
 			Judgement{InterfaceDown, "vboxnet0", "vboxnet0", "vboxnet0 is down"}},
 		{"adapter_without_address_behind_a_full_tunnel", View{LaptopAddr: hostOnly, Links: []host.Link{en0, utun0, noAddr}, Route: route("0.0.0.0/1", "utun0")},
 			Judgement{InterfaceDown, "utun0", "vboxnet0", "vboxnet0 has no address in 192.168.99.0/24"}},
-		{"virtualbox_names_the_adapter_among_several", View{LaptopAddr: hostOnly, Named: "vboxnet1", Links: []host.Link{en0, noAddr, link("vboxnet1", "")}, Route: route("0.0.0.0/0", "en0")},
+		{"virtualbox_names_the_adapter_among_several", View{LaptopAddr: hostOnly, VirtualBoxAdapter: "vboxnet1", Links: []host.Link{en0, noAddr, link("vboxnet1", "")}, Route: route("0.0.0.0/0", "en0")},
 			Judgement{InterfaceDown, "en0", "vboxnet1", "vboxnet1 has no address in 192.168.99.0/24"}},
 
-		{"static_address_in_another_network", View{LaptopAddr: prefix("192.168.59.1/24"), Named: "vboxnet0", Links: []host.Link{en0, link("vboxnet0", "", "192.168.59.1/24")}, Route: route("0.0.0.0/0", "en0")},
+		{"static_address_in_another_network", View{LaptopAddr: prefix("192.168.59.1/24"), VirtualBoxAdapter: "vboxnet0", Links: []host.Link{en0, link("vboxnet0", "", "192.168.59.1/24")}, Route: route("0.0.0.0/0", "en0")},
 			Judgement{Outside, "en0", "vboxnet0", "the VM's address 192.168.99.100 is outside vboxnet0's network 192.168.59.0/24: it is a static address, or another network's DHCP server gave it out"}},
 		{"static_address_in_another_network_that_a_tunnel_takes", View{LaptopAddr: prefix("192.168.59.1/24"), Links: []host.Link{utun0, link("bridge100", "bridge", "192.168.59.1/24")}, Route: route("192.168.0.0/16", "utun0")},
 			Judgement{Outside, "utun0", "bridge100", "the VM's address 192.168.99.100 is outside bridge100's network 192.168.59.0/24: it is a static address, or another network's DHCP server gave it out"}},
 		{"static_address_and_the_adapter_has_none", View{LaptopAddr: prefix("192.168.59.1/24"), Links: []host.Link{en0, noAddr}, Route: route("0.0.0.0/0", "en0")},
 			Judgement{Outside, "en0", "vboxnet0", "the VM's address 192.168.99.100 is outside the host-only network 192.168.59.0/24: it is a static address, or another network's DHCP server gave it out"}},
-		{"dhcp_of_another_adapters_network_docker_machine_1819", View{LaptopAddr: prefix("192.168.59.1/24"), Named: "vboxnet1", Links: []host.Link{vboxnet0, link("vboxnet1", "", "192.168.59.1/24")}, Route: route("192.168.99.0/24", "vboxnet0")},
+		{"dhcp_of_another_adapters_network_docker_machine_1819", View{LaptopAddr: prefix("192.168.59.1/24"), VirtualBoxAdapter: "vboxnet1", Links: []host.Link{vboxnet0, link("vboxnet1", "", "192.168.59.1/24")}, Route: route("192.168.99.0/24", "vboxnet0")},
 			Judgement{Outside, "vboxnet0", "vboxnet1", "the VM is on vboxnet1 (192.168.59.1/24), and its address 192.168.99.100 is of vboxnet0's network: another network's DHCP server gave it out"}},
-		{"adapter_has_another_network_than_config_json", View{LaptopAddr: prefix("192.168.59.1/24"), Named: "vboxnet0", Links: mac, Route: route("192.168.99.0/24", "vboxnet0")},
+		{"adapter_has_another_network_than_config_json", View{LaptopAddr: prefix("192.168.59.1/24"), VirtualBoxAdapter: "vboxnet0", Links: mac, Route: route("192.168.99.0/24", "vboxnet0")},
 			Judgement{OK, "vboxnet0", "vboxnet0", "traffic to 192.168.99.100 goes through vboxnet0"}},
-		{"adapter_has_another_network_than_config_json_and_no_route", View{LaptopAddr: prefix("192.168.59.1/24"), Named: "vboxnet0", Links: mac, Route: route("0.0.0.0/0", "en0")},
+		{"adapter_has_another_network_than_config_json_and_no_route", View{LaptopAddr: prefix("192.168.59.1/24"), VirtualBoxAdapter: "vboxnet0", Links: mac, Route: route("0.0.0.0/0", "en0")},
 			Judgement{Missing, "en0", "vboxnet0", "no route to 192.168.99.0/24 through vboxnet0; traffic goes into en0"}},
 
 		{"modules_not_loaded", View{LaptopAddr: hostOnly, Links: []host.Link{en0}, Route: route("0.0.0.0/0", "en0")},
@@ -154,7 +154,7 @@ func FuzzJudge(f *testing.F) {
 	f.Add(links, "destination: 192.168.99.0\nmask: 255.255.255.0\ninterface: utun0\n", "", "vboxnet0")
 	f.Add(links, "not in table", "192.168.59.1/24", "bridge100")
 	f.Fuzz(func(t *testing.T, links, get, hostOnly, adapter string) {
-		v := View{Addr: netip.MustParseAddr("192.168.99.100"), Named: adapter}
+		v := View{Addr: netip.MustParseAddr("192.168.99.100"), VirtualBoxAdapter: adapter}
 		v.LaptopAddr, _ = netip.ParsePrefix(hostOnly)
 		v.Links = parseLinks(links)
 		v.Route, _, v.RouteErr = ParseRouteGet([]byte(get))
@@ -164,7 +164,7 @@ func FuzzJudge(f *testing.F) {
 			t.Errorf("no evidence: %+v", j)
 		case j.Verdict == OK && (j.Owner != j.Adapter || j.Owner == ""):
 			t.Errorf("%+v", j)
-		case j.Verdict == Hijacked && !Tunnel(v.link(j.Owner)):
+		case j.Verdict == Hijacked && !Tunnel(v.Link(j.Owner)):
 			t.Errorf("%+v", j)
 		}
 	})

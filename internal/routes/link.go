@@ -8,8 +8,8 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
 )
 
-// link is the laptop's link of that name, without anything else where it has none.
-func (v View) link(name string) host.Link {
+// Link is the laptop's link of that name, without anything else where it has none.
+func (v View) Link(name string) host.Link {
 	for _, l := range v.Links {
 		if l.Name == name {
 			return l

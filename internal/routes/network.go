@@ -26,7 +26,7 @@ func (v View) Laptop() (p netip.Prefix, ok bool) {
 		return v.LaptopAddr, true
 	}
 	for _, l := range v.Links {
-		if !isHostOnlyName(l.Name) || numbered(v.Named, "vboxnet") && l.Name != v.Named {
+		if !isHostOnlyName(l.Name) || numbered(v.VirtualBoxAdapter, "vboxnet") && l.Name != v.VirtualBoxAdapter {
 			continue
 		}
 		for _, p := range l.Addrs {
@@ -40,7 +40,7 @@ func (v View) Laptop() (p netip.Prefix, ok bool) {
 
 // outside is the evidence where the machine's address is in no network of the laptop's
 // adapter: the VM has it from elsewhere, and no route leads to it.
-func (v View) outside(adapter host.Link) (evidence string, is bool) {
+func (v View) outside(adapter host.Link) (evidence string, ok bool) {
 	if _, ok := v.Laptop(); ok || !v.LaptopAddr.IsValid() {
 		return "", false
 	}

@@ -145,12 +145,12 @@ func (t *Target) State() string {
 	return MachineState(t.StateDir, t.Machine.StoreDir, t.Machine.Name)
 }
 
-// HostOnlyNet is the docker host on its host-only network, for what asks the laptop's
+// HostOnlyDestination is the docker host on its host-only network, for what asks the laptop's
 // network about it.
-func (t *Target) HostOnlyNet() laptop.Destination {
+func (t *Target) HostOnlyDestination() laptop.Destination {
 	return laptop.Destination{Addr: t.Machine.IP, Laptop: t.Machine.HostOnlyCIDR, Adapter: t.VM.HostOnlyAdapter}
 }
 
-// HostOnly is the host-only address of the docker host; the zero Addr where the
+// HostOnlyAddr is the host-only address of the docker host; the zero Addr where the
 // machine has none.
-func (t *Target) HostOnly() netip.Addr { return t.Machine.IP }
+func (t *Target) HostOnlyAddr() netip.Addr { return t.Machine.IP }

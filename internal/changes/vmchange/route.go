@@ -80,9 +80,9 @@ func (c *RestoreRoute) Revert(ctx context.Context, t *target.Target) ([]string, 
 // routeNow is which way packets to the docker host go. Where the laptop does not answer
 // that, nothing is known of our route, and it is an error.
 func routeNow(ctx context.Context, t *target.Target) (routes.View, error) {
-	view, err := t.Network.Route(ctx, t.HostOnlyNet())
+	view, err := t.Network.Route(ctx, t.HostOnlyDestination())
 	if err == nil {
-		err = view.Unanswered()
+		err = view.WhyUnanswered()
 	}
 	return view, err
 }

@@ -245,7 +245,7 @@ func form(name, arg string) bool {
 		return err == nil
 	case "RULE":
 		return regexp.MustCompile(`^[^,]+,(tcp|udp),[^,]*,[1-9]\d*,[^,]*,[1-9]\d*$`).MatchString(arg)
-	case "PID", "PORT":
+	case "PID", "PORT", "NUMBER":
 		return regexp.MustCompile(`^[1-9]\d*$`).MatchString(arg)
 	case "URL":
 		return strings.Contains(arg, ":")

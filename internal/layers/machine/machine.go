@@ -120,7 +120,7 @@ func inspect(ctx context.Context, t *target.Target) (engine.State, error) {
 	s.VM, s.UUID = vm.State, vm.UUID
 	if vm.State == vbox.Running {
 		if s.NATAddress = t.VM.NATAddress(ctx); s.NATAddress || t.VM.AddressMoved(ctx) {
-			s.Now, s.Known = t.VM.GuestAddr(ctx), t.HostOnly()
+			s.Now, s.Known = t.VM.GuestAddr(ctx), t.HostOnlyAddr()
 		}
 		if t.Mode.IsRepair() {
 			return s, nil // the rest is advice

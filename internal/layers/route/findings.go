@@ -29,7 +29,7 @@ var (
 	harmless   = findings.Warn("route.hijacked", "VPN: %s goes into %s instead of %s; harmless while the NAT rule works", nil)
 	noRoute    = findings.Warn("route.missing", "no route to %s, neither through %s nor by default", hint.Fix())
 	missing    = findings.Warn("route.missing", "traffic to %s goes into %s (%s) instead of %s", hint.Fix())
-	// The evidence of these three is a whole sentence of routes.Judge.
+	// The evidence of these three is a whole sentence: see routes.Judgement.
 	colliding      = findings.Warn("route.colliding", "%s", nil)
 	addressOutside = findings.Warn("route.address-outside", "%s", hint.Explain("route.address-outside"))
 	interfaceDown  = findings.Warn("route.interface-down", "%s", hint.Fix())
@@ -72,7 +72,7 @@ func (s State) finding() engine.Finding {
 		return colliding.Found(j.Evidence)
 	case j.Verdict == routes.Outside:
 		return addressOutside.Found(j.Evidence)
-	case j.Verdict == routes.NoAdapter && s.Recorded && s.Attached != "":
+	case j.Verdict == routes.NoAdapter && s.Recorded && s.VMAdapter != "":
 		return interfaceDown.Advising(s.cure()).Found(j.Evidence)
 	case (j.Verdict == routes.InterfaceDown || j.Verdict == routes.NoAdapter) && !s.VMDown && len(s.Changes()) == 0:
 		return interfaceDown.Advising(nil).Found(j.Evidence) // there is nothing that a repair would do
@@ -100,7 +100,7 @@ func (s State) cure() hint.Hint {
 	case !s.Recorded:
 		return hint.Fix()
 	case j.Verdict == routes.NoAdapter:
-		return hint.VBoxManage(vbox.IfConfig(s.Attached, s.laptopAddr())...)
+		return hint.VBoxManage(vbox.IfConfig(s.VMAdapter, s.laptopAddr())...)
 	}
 	var steps hint.Hint
 	for _, step := range routes.ReAdd(s.OS, s.laptopAddr(), j.Adapter, s.laptopAddr().Addr()) {
@@ -132,8 +132,8 @@ func (s State) Changes() []engine.Change {
 	case j.Verdict == routes.InterfaceDown && strings.HasPrefix(j.Adapter, "vboxnet"):
 		// A bridge is vmnet's: VBoxManage configures adapters of its own alone.
 		return configure(j.Adapter)
-	case j.Verdict == routes.NoAdapter && s.Attached != "":
-		return configure(s.Attached)
+	case j.Verdict == routes.NoAdapter && s.VMAdapter != "":
+		return configure(s.VMAdapter)
 	}
 	return nil
 }

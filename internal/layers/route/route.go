@@ -1,5 +1,5 @@
-// Package route is the layer that a VPN takes out: which interface a packet to
-// the host-only address would leave by.
+// Package route is the layer that a VPN takes out, the laptop's side of the host-only
+// network: its adapter, and which interface a packet to the host-only address would leave by.
 package route
 
 import (
@@ -13,54 +13,58 @@ import (
 
 // State is what was found.
 type State struct {
+	// Applies reports that there may be a host-only network: the VM is VirtualBox's, has an
+	// address, and is not known to be bridged.
 	Applies bool `json:"applies"`
 	// NoAddress reports that config.json has no address of a VM that has a host-only network.
 	NoAddress bool `json:"no_address,omitempty"`
 	// NATAddress reports that config.json has an address of VirtualBox's NAT, to which no
-	// route leads.
+	// route leads. Quick does not ask.
 	NATAddress bool        `json:"nat_address,omitempty"`
 	View       routes.View `json:"view"`
-	// Client is the VPN client that owns the route, where it can be known. It is
-	// advice only; nothing is decided by it.
+	// Client is the VPN client that owns the route, where it can be known: asked where nothing
+	// answers, and in a diagnosis where a tunnel has the route. Quick does not ask. Nothing is
+	// decided by its name.
 	Client routes.Client `json:"client"`
-	// Silent reports that the route is right and nothing answers behind it.
+	// Silent reports that the route is right and nothing answers behind it. Quick does not ask.
 	Silent bool `json:"silent"`
-	// Recorded reports that docker works by the recorded endpoint.
+	// Recorded reports that docker works by the recorded endpoint. Only a diagnosis asks.
 	Recorded bool `json:"endpoint_recorded,omitempty"`
 	// NATWorks reports that docker works through the NAT rule all the same.
 	NATWorks bool `json:"nat_works,omitempty"`
-	// Forbidden reports that the route and the neighbor are right, and that macOS does not
-	// let this program use the local network; App is the application to allow.
+	// Forbidden reports that the route and the neighbor are right, and that macOS does not let
+	// this program use the local network; App is the application to allow. Quick does not ask.
 	Forbidden bool   `json:"local_network_denied,omitempty"`
 	App       string `json:"app,omitempty"`
 
 	OS string `json:"os"`
-	// Attached is the host-only adapter that the VM is attached to, asked only where
-	// no interface of the laptop stands for it.
-	Attached string `json:"nic,omitempty"`
+	// VMAdapter is the host-only adapter that the VM is attached to, asked only where
+	// no interface of the laptop stands for it. Quick does not ask.
+	VMAdapter string `json:"nic,omitempty"`
 	// VMDown reports that the VM, which brings its adapter up, does not run.
 	VMDown bool `json:"vm_down"`
 }
 
-// Layer describes it to the engine. Where the NAT rule carries the traffic a lost route is
-// only a warning: the rule is the cure.
+// Layer describes it to the engine. Each of its faults is a warning: whether docker works is the
+// layer daemon's to say, and the NAT rule is the cure of a lost route.
 func Layer() engine.Layer {
 	return engine.Layer{Name: "route", Needs: []string{"machine"}, Local: true, LaptopOnly: true, Optional: true, Findings: findings, Inspect: inspect}
 }
 
 func inspect(ctx context.Context, t *target.Target) (engine.State, error) {
-	s := State{Applies: t.Machine.VirtualBox() && t.HostOnly().IsValid(), OS: t.Laptop.OS()}
+	s := State{Applies: t.Machine.VirtualBox() && t.HostOnlyAddr().IsValid(), OS: t.Laptop.OS()}
 	if !s.Applies {
 		s.NoAddress = t.Machine.VirtualBox()
 		return s, nil
 	}
-	if s.Applies = t.Mode.IsQuick() || !t.VM.Bridged(ctx); !s.Applies {
+	if !t.Mode.IsQuick() { // which must not ask VirtualBox
+		s.Applies = !t.VM.Bridged(ctx)
+		s.NATAddress = s.Applies && t.VM.NATAddress(ctx)
+	}
+	if !s.Applies || s.NATAddress {
 		return s, nil
 	}
-	if s.NATAddress = !t.Mode.IsQuick() && t.VM.NATAddress(ctx); s.NATAddress {
-		return s, nil
-	}
-	view, err := t.Network.Route(ctx, t.HostOnlyNet())
+	view, err := t.Network.Route(ctx, t.HostOnlyDestination())
 	if err != nil {
 		return nil, err
 	}
@@ -72,7 +76,7 @@ func inspect(ctx context.Context, t *target.Target) (engine.State, error) {
 	s.NATWorks = verdict == routes.Hijacked && worksByNAT(ctx, t)
 	switch {
 	case t.Mode.IsRepair():
-		// A route that is right is verified by an answer; a tunnel's name is advice.
+		// A route that is right is healthy only if something answers behind it.
 		if verdict == routes.OK && running(ctx, t) && !t.Endpoints.HostOnlyAnswers(ctx) {
 			s.silent(ctx, t)
 		}
@@ -89,7 +93,7 @@ func inspect(ctx context.Context, t *target.Target) (engine.State, error) {
 		}
 	}
 	if verdict == routes.NoAdapter || verdict == routes.InterfaceDown {
-		s.lookUpAttached(ctx, t)
+		s.lookUpVMAdapter(ctx, t)
 	}
 	return s, nil
 }
@@ -123,17 +127,17 @@ func (s *State) forbidden(ctx context.Context, t *target.Target) bool {
 	if s.View.NoNeighbor || !t.Network.AsksForLocalNetwork(ctx) || !t.Endpoints.HostOnlyForbidden(ctx) {
 		return false
 	}
-	view, err := t.Network.Route(ctx, t.HostOnlyNet())
+	view, err := t.Network.Route(ctx, t.HostOnlyDestination())
 	return err == nil && !view.NoNeighbor && !t.Network.VPN(ctx, s.View).Connected
 }
 
-// lookUpAttached asks for the adapter that the VM is attached to. While the VM is off its adapter
+// lookUpVMAdapter asks for the adapter that the VM is attached to. While the VM is off its adapter
 // need not be there, nor be up: VMDown is the reason then.
-func (s *State) lookUpAttached(ctx context.Context, t *target.Target) {
+func (s *State) lookUpVMAdapter(ctx context.Context, t *target.Target) {
 	if s.VMDown = !running(ctx, t); s.VMDown {
 		return
 	}
-	s.Attached = t.VM.HostOnlyAdapter(ctx)
+	s.VMAdapter = t.VM.HostOnlyAdapter(ctx)
 }
 
 func (s State) SkippedBecause() string {

@@ -37,8 +37,8 @@ type State struct {
 	Default bool   `json:"default_route,omitempty"`
 	Tunnel  bool   `json:"tunnel,omitempty"`
 	NoRoute bool   `json:"no_route,omitempty"`
-	// Client is the VPN client that owns the route, where it can be known.
-	Client string `json:"client,omitempty"`
+	// VPN is the client that owns the route, where it can be known.
+	VPN string `json:"client,omitempty"`
 }
 
 // Layer describes it to the engine.
@@ -69,11 +69,8 @@ func inspect(ctx context.Context, t *target.Target) (engine.State, error) {
 		return nil, err
 	}
 	s.Link, s.Default, s.NoRoute = view.Route.Link, view.Route.Dst.Bits() == 0, view.RouteErr != nil
-	for _, l := range view.Links {
-		s.Tunnel = s.Tunnel || l.Name == s.Link && routes.Tunnel(l)
-	}
-	if s.Tunnel {
-		s.Client = t.Network.VPN(ctx, view).Name
+	if s.Tunnel = routes.Tunnel(view.Link(s.Link)); s.Tunnel {
+		s.VPN = t.Network.VPN(ctx, view).Name
 	}
 	return s, nil
 }
@@ -108,9 +105,9 @@ func (s *State) lookUp(ctx context.Context, l host.Laptop) bool {
 var findings engine.Table
 
 var (
-	right       = findings.OK("route.ok", "%s leaves by %s")
+	leaves      = findings.OK("route.ok", "%s leaves by %s")
 	viaProxy    = findings.OK("route.ok", "docker connects through %s")
-	notLooked   = findings.OK("route.ok", "not looked up")
+	notLooked   = findings.OK("route.ok", "not looked up") // the layer ssh says why, or this laptop cannot look up
 	nameUnknown = findings.Fail("route.name-unknown", "%s is not the name of any host: DNS has no address for it", hint.Explain("route.name-unknown"))
 	noDNS       = findings.Fail("route.name-unknown", "looking up %s failed: %s", hint.Explain("route.name-unknown"))
 	noRoute     = findings.Fail("route.missing", "there is no route to %s", hint.Explain("route.missing"))
@@ -125,8 +122,8 @@ func (s State) finding() engine.Finding {
 	}
 	link := s.Link
 	switch {
-	case s.Client != "":
-		link += " (VPN: " + s.Client + ")"
+	case s.VPN != "":
+		link += " (VPN: " + s.VPN + ")"
 	case s.Tunnel:
 		link += " (a tunnel)"
 	case s.Default:
@@ -144,7 +141,7 @@ func (s State) finding() engine.Finding {
 	case s.NoRoute:
 		return noRoute.Found(what)
 	}
-	return right.Found(what, link)
+	return leaves.Found(what, link)
 }
 
 // The laptop's routes are the user's and the VPN's.
