@@ -9,12 +9,24 @@ import (
 	"net"
 	"strconv"
 	"strings"
+	"sync"
 )
 
 // What is on both sides of the proxies knows just enough of HTTP, so that most of the time is
 // theirs.
 
 var zeros = make([]byte, 64<<10)
+
+// readers are kept, as dockerd's HTTP server keeps them: some proxies make a connection for each request.
+var readers = sync.Pool{New: func() any { return bufio.NewReaderSize(nil, len(zeros)) }}
+
+// ping is what docker sends first, pong dockerd's answer (Engine API, Ping), but for the body's length and the body.
+const (
+	ping = "GET /_ping HTTP/1.1\r\nHost: docker\r\nUser-Agent: Docker-Client/28.2.2 (linux)\r\nAccept-Encoding: gzip\r\n\r\n"
+	pong = "HTTP/1.1 200 OK\r\nApi-Version: 1.41\r\nBuilder-Version: 2\r\nCache-Control: no-cache, no-store, must-revalidate\r\n" +
+		"Content-Type: text/plain; charset=utf-8\r\nDate: Mon, 30 Nov 2026 10:00:00 GMT\r\nDocker-Experimental: false\r\nOstype: linux\r\n" +
+		"Pragma: no-cache\r\nServer: Docker/20.10.24 (linux)\r\nSwarm: inactive\r\nContent-Length: "
+)
 
 // upstream is in dockerd's place.
 func (b *proxyBench) upstream() {
@@ -29,7 +41,9 @@ func (b *proxyBench) upstream() {
 			}
 			go func() {
 				defer conn.Close()
-				for r := bufio.NewReaderSize(conn, len(zeros)); answer(conn, r) == nil; {
+				r := readers.Get().(*bufio.Reader)
+				defer readers.Put(r)
+				for r.Reset(conn); answer(conn, r) == nil; {
 				}
 			}()
 		}
@@ -45,11 +59,12 @@ func answer(w io.Writer, r *bufio.Reader) error {
 	if _, err := io.CopyN(io.Discard, r, int64(length)); err != nil {
 		return err
 	}
-	size := 0
-	if strings.HasPrefix(first, "GET /down ") {
-		size = bulk
+	if !strings.HasPrefix(first, "GET /down ") {
+		_, err := io.WriteString(w, pong+"2\r\n\r\nOK")
+		return err
 	}
-	if _, err := fmt.Fprintf(w, "HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n", size); err != nil {
+	size := bulk
+	if _, err := fmt.Fprintf(w, "%s%d\r\n\r\n", pong, size); err != nil {
 		return err
 	}
 	for ; size > 0; size -= len(zeros) {

@@ -48,7 +48,7 @@ type contender struct {
 	name, addr string
 	cmd        *exec.Cmd
 	got        [][]float64 // by work
-	cpu        []float64   // seconds of processor, by work
+	done, cpu  []float64   // how much, and seconds of processor for it, by work
 }
 
 type proxyBench struct {
@@ -71,7 +71,9 @@ func TestBenchProxy(t *testing.T) {
 	own := []string{helper, "proxy", "-H", "local", "--certs", b.path("certs"), "--listen"}
 	b.start("proxy", func(addr string) []string { return append(slices.Clone(own), addr) })
 	b.start("proxy --read-only", func(addr string) []string { return append(slices.Clone(own), addr, "--read-only") })
-	b.start("nginx", b.nginx)
+	for _, n := range nginxes {
+		b.start(n[0], func(addr string) []string { return b.nginx(addr, n[0], n[1], n[2]) })
+	}
 	if program, err := b.ghostunnel(); err != nil {
 		t.Logf("ghostunnel is not measured: %v", err)
 	} else {
@@ -126,7 +128,7 @@ func (b *proxyBench) start(name string, argv func(addr string) []string) {
 	b.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	b.must(err)
-	c := &contender{name: name, addr: l.Addr().String(), got: make([][]float64, len(works)), cpu: make([]float64, len(works))}
+	c := &contender{name: name, addr: l.Addr().String(), got: make([][]float64, len(works)), done: make([]float64, len(works)), cpu: make([]float64, len(works))}
 	b.must(l.Close())
 	args := argv(c.addr)
 	c.cmd = exec.CommandContext(b.Context(), args[0], args[1:]...)
@@ -157,8 +159,10 @@ func (b *proxyBench) measure(c *contender) {
 		if c.name == "proxy --read-only" && w.readOnly == 0 {
 			continue
 		}
-		before := b.processor(c)
-		c.got[i] = append(c.got[i], w.do(b, c))
+		before, began := b.processor(c), time.Now()
+		v := w.do(b, c)
+		c.got[i] = append(c.got[i], v)
+		c.done[i] += v * time.Since(began).Seconds()
 		c.cpu[i] += b.processor(c) - before
 	}
 }
@@ -170,8 +174,6 @@ func (b *proxyBench) dial(c *contender) *tls.Conn {
 	b.must(conn.SetDeadline(time.Now().Add(time.Minute)))
 	return conn
 }
-
-const ping = "GET /_ping HTTP/1.1\r\nHost: docker\r\n\r\n"
 
 // burst counts what n clients do at once. each is one client, which counts by once.
 func (b *proxyBench) burst(n int, each func(more func() bool)) float64 {

@@ -17,14 +17,14 @@ const atLeast = 0.9
 func (b *proxyBench) report() (rows []Row) {
 	b.Helper()
 	for i, w := range works {
-		nginx, other := b.median("nginx", i), b.median("ghostunnel", i)
 		for _, c := range b.all {
 			if len(c.got[i]) == 0 {
 				continue
 			}
 			v := b.median(c.name, i)
-			r := Row{What: w.name + ", " + c.name, Figure: fmt.Sprintf("%.0f /s, %.2f s of processor", v, c.cpu[i])}
-			against := func(rival string, reference, goal float64) {
+			r := Row{What: w.name + ", " + c.name, Figure: fmt.Sprintf("%.0f /s, %.0f µs of processor each", v, c.cpu[i]/c.done[i]*1e6)}
+			against := func(rival string, goal float64) {
+				reference := b.median(rival, i)
 				if reference == 0 || c.name == rival {
 					return
 				}
@@ -36,12 +36,16 @@ func (b *proxyBench) report() (rows []Row) {
 			}
 			switch c.name {
 			case "proxy":
-				against("nginx", nginx, w.goal)
-				against("ghostunnel", other, atLeast)
+				against(nginx, w.goal)
+				against(nginxKept, 0)
+				against(nginxPlain, 0)
+				against("ghostunnel", atLeast)
 			case "proxy --read-only":
-				against("nginx", nginx, w.readOnly)
+				against(nginx, w.readOnly)
+				against(nginxKept, 0)
+				against(nginxPlain, 0)
 			default:
-				against("nginx", nginx, 0)
+				against(nginx, 0)
 			}
 			rows = append(rows, r)
 		}
