@@ -129,14 +129,16 @@ func ParseContext(out []byte) (Context, error) {
 // TLSFiles are the files that docker takes from a directory of certificates.
 func TLSFiles() []string { return []string{"ca.pem", "cert.pem", "key.pem"} }
 
-// CreateContext makes a context for an endpoint with the TLS files of a directory,
+// The functions below are arguments of docker.
+
+// CreateContextArgs make a context for an endpoint with the TLS files of a directory,
 // which docker copies.
-func CreateContext(name, description, url, dir string) []string {
+func CreateContextArgs(name, description, url, dir string) []string {
 	return []string{"context", "create", name, "--description", description, "--docker", endpoint(url, dir)}
 }
 
-// UpdateContext does the same to one that is there; its description stays.
-func UpdateContext(name, url, dir string) []string {
+// UpdateContextArgs do the same to one that is there; its description stays.
+func UpdateContextArgs(name, url, dir string) []string {
 	return []string{"context", "update", name, "--docker", endpoint(url, dir)}
 }
 
@@ -154,15 +156,14 @@ func endpoint(url, dir string) string {
 	return strings.TrimSuffix(b.String(), "\n")
 }
 
-// UseContext makes a context the one that docker uses by default.
-func UseContext(name string) []string { return []string{"context", "use", name} }
+// UseContextArgs make a context the one that docker uses by default.
+func UseContextArgs(name string) []string { return []string{"context", "use", name} }
 
-// RemoveContext removes a context, the current one too: docker falls back to its default.
-func RemoveContext(name string) []string { return []string{"context", "rm", "-f", name} }
+// RemoveContextArgs remove a context, the current one too: docker falls back to its default.
+func RemoveContextArgs(name string) []string { return []string{"context", "rm", "-f", name} }
 
-// ExportContext writes a context, keys included, to stdout; ImportContext makes it
-// again from stdin.
-func ExportContext(name string) []string { return []string{"context", "export", name, "-"} }
+// ExportContextArgs write a context, keys included, to stdout.
+func ExportContextArgs(name string) []string { return []string{"context", "export", name, "-"} }
 
-// ImportContext makes a context of what ExportContext wrote.
-func ImportContext(name string) []string { return []string{"context", "import", name, "-"} }
+// ImportContextArgs make a context of that again, from stdin.
+func ImportContextArgs(name string) []string { return []string{"context", "import", name, "-"} }

@@ -54,7 +54,7 @@ func FuzzEndpointIsFourFields(f *testing.F) {
 		if strings.ContainsAny(dir, "\x00\r") { // encoding/csv reads \r\n as \n
 			return
 		}
-		args := dockercli.UpdateContext("c", "tcp://localhost:2376", "/"+dir)
+		args := dockercli.UpdateContextArgs("c", "tcp://localhost:2376", "/"+dir)
 		fields, err := csv.NewReader(strings.NewReader(args[len(args)-1])).Read()
 		if err != nil || len(fields) != 4 || fields[0] != "host=tcp://localhost:2376" {
 			t.Fatalf("%q is read as %q, %v", args, fields, err)

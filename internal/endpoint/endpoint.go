@@ -124,12 +124,12 @@ func (f *Finder) HostOnly() Endpoint {
 }
 
 // Record reads the endpoint record; none is fs.ErrNotExist.
-func (f *Finder) Record(ctx context.Context) (store.Record, error) {
+func (f *Finder) Record(ctx context.Context) (store.EndpointRecord, error) {
 	data, err := f.Laptop.ReadFile(ctx, f.Machine.RecordPath())
 	if err != nil {
-		return store.Record{}, err
+		return store.EndpointRecord{}, err
 	}
-	return store.ParseRecord(data)
+	return store.ParseEndpointRecord(data)
 }
 
 // VerifiedRecord needs no outside command.

@@ -134,7 +134,7 @@ func (e *CmdError) Error() string {
 // asked for a password: no terminal, no cached credential.
 var ErrNoSudo = errors.New("needs root, and sudo cannot ask for a password here")
 
-// SudoError is ErrNoSudo with the exact command to run by hand.
+// SudoError is ErrNoSudo with the exact command to run by hand, "sudo" included.
 type SudoError struct{ Argv []string }
 
 func (e *SudoError) Error() string { return strings.Join(e.Argv, " ") + ": " + ErrNoSudo.Error() }

@@ -6,9 +6,9 @@ import (
 	"syscall"
 )
 
-// Signals begins to listen for requests to stop. From then on a closed pipe does not
-// kill the program either, in the middle of a repair; it is caught, not ignored,
-// because what is ignored would be so for commands, too.
+// Signals begins to listen for requests to stop. From then on a closed pipe does not kill the
+// program either, in the middle of a repair. SIGPIPE is caught and not ignored: commands that
+// we start would inherit an ignored signal.
 func Signals() <-chan os.Signal {
 	requests := make(chan os.Signal, 2)
 	signal.Notify(requests, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)

@@ -74,7 +74,7 @@ func (n *Network) scutil(ctx context.Context, signs *routes.Signs) {
 	}
 	if out, ok := ask(nil, routes.ScutilShow(keys)); ok {
 		signs.Interfaces = map[string]string{}
-		for i, link := range routes.ParseScutilShows(out) {
+		for i, link := range routes.ParseShownLinks(out) {
 			if i < len(keys) && link != "" {
 				signs.Interfaces[keys[i]] = link
 			}

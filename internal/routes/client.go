@@ -25,7 +25,7 @@ type Signs struct {
 	Owner host.Link   // who has the machine's address
 	Links []host.Link // all of the laptop's
 	Keys  []string    // keys of the dynamic store, from ParseScutilKeys
-	// Interfaces are the interface names of the keys, from ParseScutilShows.
+	// Interfaces are the interface names of the keys, from ParseShownLinks.
 	Interfaces map[string]string
 	Services   []Service      // from ParseNCList
 	Cisco      string         // from ParseCiscoState

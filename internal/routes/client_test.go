@@ -43,31 +43,31 @@ const ciscoDNS = `<dictionary> {
 }
 `
 
-func TestParseScutilShow(t *testing.T) {
-	got, ok := ParseScutilShow([]byte(ciscoDNS))
+func TestParseDictionary(t *testing.T) {
+	got, ok := parseDictionary([]byte(ciscoDNS))
 	compare(t, true, ok)
 	compare(t, map[string]string{
 		"DomainName": "corp.example", "InterfaceName": "utun2", "ServerAddresses.0": "10.1.1.1", "ServerAddresses.1": "10.1.1.2", "IPv4.Addresses.0": "10.8.0.2",
 	}, got)
-	got, ok = ParseScutilShow([]byte("  No such key\n"))
+	got, ok = parseDictionary([]byte("  No such key\n"))
 	compare(t, false, ok)
 	compare(t, map[string]string{}, got)
 }
 
 func TestParseScutilShows(t *testing.T) {
-	compare(t, []string{"", "utun2", "", "utun2"}, ParseScutilShows([]byte("  No such key\n"+ciscoDNS+"<dictionary> {\n  A : <array> {\n    0 : }\n  }\n}\n"+ciscoDNS)))
+	compare(t, []string{"", "utun2", "", "utun2"}, ParseShownLinks([]byte("  No such key\n"+ciscoDNS+"<dictionary> {\n  A : <array> {\n    0 : }\n  }\n}\n"+ciscoDNS)))
 }
 
-// FuzzParseScutilShows: printed again, the links read the same.
-func FuzzParseScutilShows(f *testing.F) {
+// FuzzParseShownLinks: printed again, the links read the same.
+func FuzzParseShownLinks(f *testing.F) {
 	f.Add("  No such key\n" + ciscoDNS)
 	f.Fuzz(func(t *testing.T, out string) {
-		links := ParseScutilShows([]byte(out))
+		links := ParseShownLinks([]byte(out))
 		var b strings.Builder
 		for _, l := range links {
 			fmt.Fprintf(&b, "<dictionary> {\n  InterfaceName : %s\n}\n", l)
 		}
-		compare(t, links, ParseScutilShows([]byte(b.String())))
+		compare(t, links, ParseShownLinks([]byte(b.String())))
 	})
 }
 
@@ -134,12 +134,12 @@ func FuzzParseNCList(f *testing.F) {
 	})
 }
 
-// FuzzParseScutilShow: names are joined of parts that are in the text, values are lines' ends.
-func FuzzParseScutilShow(f *testing.F) {
+// FuzzParseDictionary: names are joined of parts that are in the text, values are lines' ends.
+func FuzzParseDictionary(f *testing.F) {
 	f.Add(ciscoDNS)
 	f.Add("  No such key\n")
 	f.Fuzz(func(t *testing.T, out string) {
-		dict, ok := ParseScutilShow([]byte(out))
+		dict, ok := parseDictionary([]byte(out))
 		if !ok && len(dict) > 0 {
 			t.Errorf("no dictionary, yet %v", dict)
 		}

@@ -68,7 +68,7 @@ func parseLsof(out string) []Listener {
 	return all
 }
 
-// parseSS reads rows of the form
+// parseSS reads the rows of `ss -Hltnp`, which have the form
 // LISTEN 0 128 127.0.0.1:2376 0.0.0.0:* users:(("VBoxHeadless",pid=42,fd=20)).
 func parseSS(out string) []Listener {
 	user := regexp.MustCompile(`\("(.*?)",pid=([0-9]+),fd=[0-9]+\)`)

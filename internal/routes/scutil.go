@@ -8,7 +8,8 @@ import (
 // ScutilListKeys is what to write to scutil's stdin for ParseScutilKeys.
 const ScutilListKeys = "list State:/Network/Service/[^/]+/(DNS|IPv4)\n"
 
-// ScutilShow is what to write to scutil's stdin for ParseScutilShows.
+// ScutilShow is what to write to scutil's stdin for ParseShownLinks: one question for all keys, of
+// which there must be one. It tells which tunnel belongs to which VPN.
 func ScutilShow(keys []string) string { return "show " + strings.Join(keys, "\nshow ") + "\n" }
 
 // ParseScutilKeys reads what scutil answers to `list PATTERN`, lines of the form
@@ -24,10 +25,10 @@ func ParseScutilKeys(out []byte) []string {
 	return keys
 }
 
-// ParseScutilShow reads what scutil answers to `show KEY`: false for
+// parseDictionary reads what scutil answers to `show KEY`: false for
 // "No such key", else the dictionary with nested names joined by dots:
 // "InterfaceName", "ServerAddresses.0".
-func ParseScutilShow(out []byte) (map[string]string, bool) {
+func parseDictionary(out []byte) (map[string]string, bool) {
 	dict := map[string]string{}
 	var path []string
 	open := false
@@ -51,9 +52,9 @@ func ParseScutilShow(out []byte) (map[string]string, bool) {
 	return dict, open
 }
 
-// ParseScutilShows reads the answers to several `show KEY` in one session, in
+// ParseShownLinks reads the answers to several `show KEY` in one session, in
 // their order: each key's InterfaceName, "" where it has none.
-func ParseScutilShows(out []byte) []string {
+func ParseShownLinks(out []byte) []string {
 	var links []string
 	var block []byte
 	for line := range strings.Lines(string(out)) {
@@ -63,7 +64,7 @@ func ParseScutilShows(out []byte) []string {
 			links = append(links, "")
 		case len(block) > 0 || strings.HasPrefix(strings.TrimSpace(text), "<dictionary> {"):
 			if block = append(block, line...); text == "}" || strings.HasSuffix(text, "{}") {
-				dict, _ := ParseScutilShow(block)
+				dict, _ := parseDictionary(block)
 				links, block = append(links, dict["InterfaceName"]), nil
 			}
 		}

@@ -16,9 +16,9 @@ const RecordName = "docker-vpn-helper.json"
 
 const recordSchema = 1
 
-// Record is the endpoint that fix has verified to be this machine's. It may be
+// EndpointRecord is the endpoint that fix has verified to be this machine's. It may be
 // out of date: it counts only once a handshake has shown the same server.
-type Record struct {
+type EndpointRecord struct {
 	Schema    int    `json:"schema"`     // 1
 	Port      int    `json:"port"`       // on localhost
 	Rule      string `json:"rule"`       // the NAT rule's name
@@ -26,14 +26,14 @@ type Record struct {
 	ServerKey string `json:"server_key"` // SHA-256 of the server's SubjectPublicKeyInfo, 64 hexadecimal digits
 }
 
-// NewRecord fills in the schema.
-func NewRecord(port int, rule, vmUUID, serverKey string) Record {
-	return Record{Schema: recordSchema, Port: port, Rule: rule, VMUUID: vmUUID, ServerKey: serverKey}
+// NewEndpointRecord fills in the schema.
+func NewEndpointRecord(port int, rule, vmUUID, serverKey string) EndpointRecord {
+	return EndpointRecord{Schema: recordSchema, Port: port, Rule: rule, VMUUID: vmUUID, ServerKey: serverKey}
 }
 
-// Marshal writes the record as ParseRecord reads it; a record that could not be
+// Marshal writes the record as ParseEndpointRecord reads it; a record that could not be
 // read again is an error.
-func (r Record) Marshal() ([]byte, error) {
+func (r EndpointRecord) Marshal() ([]byte, error) {
 	if err := r.check(); err != nil {
 		return nil, fmt.Errorf("writing endpoint record: %w", err)
 	}
@@ -44,28 +44,28 @@ func (r Record) Marshal() ([]byte, error) {
 	return append(data, '\n'), nil
 }
 
-// ParseRecord reads a record, strictly: a file that is not wholly as we write
+// ParseEndpointRecord reads a record, strictly: a file that is not wholly as we write
 // it is not believed.
-func ParseRecord(data []byte) (Record, error) {
-	var r Record
+func ParseEndpointRecord(data []byte) (EndpointRecord, error) {
+	var r EndpointRecord
 	if len(data) > 4096 {
 		return r, errors.New("reading endpoint record: too large")
 	}
 	d := json.NewDecoder(bytes.NewReader(data))
 	d.DisallowUnknownFields()
 	if err := d.Decode(&r); err != nil {
-		return Record{}, fmt.Errorf("reading endpoint record: %w", err)
+		return EndpointRecord{}, fmt.Errorf("reading endpoint record: %w", err)
 	}
 	if _, err := d.Token(); err != io.EOF {
-		return Record{}, errors.New("reading endpoint record: something follows it")
+		return EndpointRecord{}, errors.New("reading endpoint record: something follows it")
 	}
 	if err := r.check(); err != nil {
-		return Record{}, fmt.Errorf("reading endpoint record: %w", err)
+		return EndpointRecord{}, fmt.Errorf("reading endpoint record: %w", err)
 	}
 	return r, nil
 }
 
-func (r Record) check() error {
+func (r EndpointRecord) check() error {
 	switch key, err := hex.DecodeString(r.ServerKey); {
 	case r.Schema != recordSchema:
 		return fmt.Errorf("schema %d, not %d", r.Schema, recordSchema)

@@ -8,13 +8,13 @@ import (
 const key = "0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f"
 
 func TestRecordOnDisk(t *testing.T) {
-	r := NewRecord(2376, "docker-vpn-helper", "0a1b2c3d-0000-4000-8000-000000000000", key)
+	r := NewEndpointRecord(2376, "docker-vpn-helper", "0a1b2c3d-0000-4000-8000-000000000000", key)
 	text, err := r.Marshal()
 	want := "{\n  \"schema\": 1,\n  \"port\": 2376,\n  \"rule\": \"docker-vpn-helper\",\n  \"vm_uuid\": \"0a1b2c3d-0000-4000-8000-000000000000\",\n  \"server_key\": \"" + key + "\"\n}\n"
 	if err != nil || string(text) != want {
 		t.Errorf("%v\n got %s\nwant %s", err, text, want)
 	}
-	if got, err := ParseRecord(text); got != r || err != nil {
+	if got, err := ParseEndpointRecord(text); got != r || err != nil {
 		t.Errorf("parsed: %+v, %v", got, err)
 	}
 	m := Machine{Dir: "/s/machines/default"}
@@ -25,7 +25,7 @@ func TestRecordOnDisk(t *testing.T) {
 
 func TestRecordsThatAreNotBelieved(t *testing.T) {
 	good := `{"schema":1,"port":2376,"rule":"r","vm_uuid":"u","server_key":"` + key + `"}`
-	if _, err := ParseRecord([]byte(good)); err != nil {
+	if _, err := ParseEndpointRecord([]byte(good)); err != nil {
 		t.Fatal(err)
 	}
 	for situation, text := range map[string]string{
@@ -35,21 +35,21 @@ func TestRecordsThatAreNotBelieved(t *testing.T) {
 		"short key": strings.Replace(good, "0f0f", "", 1), "upper case key": strings.ReplaceAll(good, "0f", "0F"), "no key": strings.Replace(good, key, "zz", 1),
 		"unknown field": strings.Replace(good, "{", `{"x":1,`, 1), "huge": strings.Repeat(" ", 5000) + good,
 	} {
-		if r, err := ParseRecord([]byte(text)); err == nil || r != (Record{}) {
+		if r, err := ParseEndpointRecord([]byte(text)); err == nil || r != (EndpointRecord{}) {
 			t.Errorf("%s: %+v, %v", situation, r, err)
 		}
 	}
-	if text, err := (Record{}).Marshal(); err == nil || text != nil {
+	if text, err := (EndpointRecord{}).Marshal(); err == nil || text != nil {
 		t.Errorf("an empty record was written: %s", text)
 	}
 }
 
-// FuzzParseRecord: what is believed is written and read as itself.
-func FuzzParseRecord(f *testing.F) {
+// FuzzParseEndpointRecord: what is believed is written and read as itself.
+func FuzzParseEndpointRecord(f *testing.F) {
 	f.Add([]byte(`{"schema":1,"port":2376,"rule":"docker-vpn-helper","vm_uuid":"u","server_key":"` + key + `"}`))
 	f.Add([]byte(`{"schema":1,"port":2376,"rule":"\u00e9<>","vm_uuid":"u","server_key":"` + key + `"} `))
 	f.Fuzz(func(t *testing.T, text []byte) {
-		r, err := ParseRecord(text)
+		r, err := ParseEndpointRecord(text)
 		if err != nil {
 			return
 		}
@@ -57,7 +57,7 @@ func FuzzParseRecord(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got, err := ParseRecord(again); got != r || err != nil {
+		if got, err := ParseEndpointRecord(again); got != r || err != nil {
 			t.Fatalf("%+v, %+v, %v", r, got, err)
 		}
 	})

@@ -66,7 +66,8 @@ func RemoveSANs(config []byte, names []string) ([]byte, error) {
 	return l.splice(l.field.start, l.field.end, "["+join(keep, ",")+"]"), nil
 }
 
-// sans is the list of names in the text of a config.json.
+// sans is the list of names in the text of a config.json, and the objects that it is in. Their
+// positions are those in body.
 type sans struct {
 	config, body  []byte // body is without the byte order mark
 	version       int
@@ -80,7 +81,7 @@ func findSANs(config []byte) (l sans, err error) {
 	if l.body, err = withoutBOM(config); err != nil {
 		return l, err
 	}
-	if _, err := parse(config); err != nil {
+	if _, err := parse(config); err != nil { // libmachine would refuse it
 		return l, err
 	}
 	top, err := readObject(l.body, 0, len(l.body))

@@ -94,8 +94,9 @@ func (m *Machine) HostOnlyAdapter(ctx context.Context) string {
 }
 
 // GuestAddr is the address that the docker host itself has on its host-only NIC, as
-// VirtualBox's guest additions report it, which boot2docker has. It is the zero Addr
-// where they do not.
+// VirtualBox's guest additions report it, which boot2docker has. It is the zero Addr where they
+// do not, where VirtualBox does not answer, and while the VM is off. config.json's may be older:
+// see AddressMoved.
 func (m *Machine) GuestAddr(ctx context.Context) netip.Addr {
 	a, _ := m.guestAddr.Get(ctx, func() (netip.Addr, error) {
 		if !m.entry.VirtualBox() {

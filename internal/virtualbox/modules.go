@@ -96,8 +96,9 @@ func (m Modules) MayRestart(running []vbox.VMRef, stopVMs bool, again hint.Hint)
 	return running, nil
 }
 
-// runsUnlisted reports whether a process runs a VM that VirtualBox does not list. Where
-// a process's arguments are not known (macOS) it is taken to be listed.
+// runsUnlisted reports whether a process runs a VM that this user's VirtualBox does not list, such
+// as one with another VBOX_USER_HOME: VBoxManage cannot save it. Where a process's arguments are
+// not known (macOS), its VM is taken to be listed.
 func runsUnlisted(p host.Process, running []vbox.VMRef) bool {
 	words := strings.Fields(p.Args)
 	i := slices.Index(words, "--startvm")

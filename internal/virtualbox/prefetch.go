@@ -24,9 +24,9 @@ func (v *Manager) Prefetch(ctx context.Context, limit time.Duration) (done <-cha
 	go func() {
 		running, others := p.list(ctx)
 		close(p.listed)
-		p.lookUp(ctx, running)
+		p.ask(ctx, running)
 		close(p.running)
-		p.lookUp(ctx, others)
+		p.ask(ctx, others)
 		close(p.all)
 	}()
 	return p.all
@@ -63,8 +63,8 @@ func (p *prefetch) add(refs []vbox.VMRef) (added []vbox.VMRef) {
 	return added
 }
 
-// lookUp asks about VMs, side by side.
-func (p *prefetch) lookUp(ctx context.Context, refs []vbox.VMRef) {
+// ask asks about VMs, maxAtOnce side by side. Each answer is ready as soon as it is there.
+func (p *prefetch) ask(ctx context.Context, refs []vbox.VMRef) {
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	for _, ref := range refs {
@@ -84,8 +84,8 @@ func (p *prefetch) lookUp(ctx context.Context, refs []vbox.VMRef) {
 	}
 }
 
-// count counts a question that timed out as so many; an answer begins a new count,
-// unless VirtualBox is given up.
+// count adds timeouts if the question timed out. Any answer begins a new count, unless VirtualBox
+// is given up already.
 func (p *prefetch) count(timeouts int32, err error) {
 	if errors.Is(err, context.DeadlineExceeded) {
 		p.timeouts.Add(timeouts)

@@ -12,8 +12,9 @@ import (
 // RuleName is the name of our NAT rule.
 const RuleName = "docker-vpn-helper"
 
-// DaemonRules are those NAT rules of the VM that lead from a port of 127.0.0.1 to dockerd,
-// ours first. A rule on another loopback address is none: docker is given localhost.
+// DaemonRules are those NAT rules of the VM that lead from a port of 127.0.0.1 to dockerd, ours
+// first. A rule without a host IP listens on every address. One on another loopback address is
+// none: docker is given localhost.
 func (m *Machine) DaemonRules(vm vbox.VM) []vbox.Forward {
 	var rules []vbox.Forward
 	for _, f := range vm.Forwards {

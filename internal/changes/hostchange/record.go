@@ -28,7 +28,7 @@ func (c *WriteRecord) About() engine.About {
 func (c *WriteRecord) String() string { return "record the endpoint " + c.url() }
 
 func (c *WriteRecord) url() string {
-	r, err := store.ParseRecord([]byte(c.New))
+	r, err := store.ParseEndpointRecord([]byte(c.New))
 	if err != nil {
 		return ""
 	}

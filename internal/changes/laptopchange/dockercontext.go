@@ -50,7 +50,7 @@ func (c *SetContext) Backup(ctx context.Context, t *target.Target) error {
 		return nil
 	}
 	c.OldEndpoint, c.WasCurrent = old.Endpoint, current == c.Name
-	out, err := t.DockerCLI.Run(ctx, c.Config, nil, dockercli.ExportContext(c.Name))
+	out, err := t.DockerCLI.Run(ctx, c.Config, nil, dockercli.ExportContextArgs(c.Name))
 	if err != nil {
 		return fmt.Errorf("saving docker context %s: %w", c.Name, err)
 	}
@@ -59,9 +59,9 @@ func (c *SetContext) Backup(ctx context.Context, t *target.Target) error {
 }
 
 func (c *SetContext) Apply(ctx context.Context, t *target.Target) error {
-	args := dockercli.UpdateContext(c.Name, c.Endpoint, c.Dir)
+	args := dockercli.UpdateContextArgs(c.Name, c.Endpoint, c.Dir)
 	if c.None {
-		args = dockercli.CreateContext(c.Name, "docker-machine's "+c.Machine+", made by docker-vpn-helper", c.Endpoint, c.Dir)
+		args = dockercli.CreateContextArgs(c.Name, "docker-machine's "+c.Machine+", made by docker-vpn-helper", c.Endpoint, c.Dir)
 	}
 	if _, err := t.DockerCLI.Run(ctx, c.Config, nil, args); err != nil {
 		return fmt.Errorf("making docker context %s: %w", c.Name, err)
@@ -83,7 +83,7 @@ func (c *SetContext) Revert(ctx context.Context, t *target.Target) ([]string, er
 	case !c.None && now.Endpoint == c.OldEndpoint && c.OldEndpoint != c.Endpoint:
 		// It is back. Killed just then, it is not yet the current one again.
 		if _, err := t.Laptop.ReadFile(ctx, c.Saved); err == nil && c.WasCurrent && current == defaultContext {
-			if _, err := t.DockerCLI.Run(ctx, c.Config, nil, dockercli.UseContext(c.Name)); err != nil {
+			if _, err := t.DockerCLI.Run(ctx, c.Config, nil, dockercli.UseContextArgs(c.Name)); err != nil {
 				return nil, fmt.Errorf("making docker context %s the current one again: %w", c.Name, err)
 			}
 		}
@@ -91,7 +91,7 @@ func (c *SetContext) Revert(ctx context.Context, t *target.Target) ([]string, er
 	case now.Name != "" && now.Endpoint != c.Endpoint:
 		return []string{fmt.Sprintf("docker context %s leads to %s since and stays", c.Name, now.Endpoint)}, c.forget(ctx, t)
 	case c.None:
-		_, err := t.DockerCLI.Run(ctx, c.Config, nil, dockercli.RemoveContext(c.Name))
+		_, err := t.DockerCLI.Run(ctx, c.Config, nil, dockercli.RemoveContextArgs(c.Name))
 		return nil, err
 	}
 	saved, err := t.Laptop.ReadFile(ctx, c.Saved)
@@ -103,11 +103,11 @@ func (c *SetContext) Revert(ctx context.Context, t *target.Target) ([]string, er
 	}
 	var steps [][]string
 	if now.Name != "" {
-		steps = append(steps, dockercli.RemoveContext(c.Name))
+		steps = append(steps, dockercli.RemoveContextArgs(c.Name))
 	}
-	steps = append(steps, dockercli.ImportContext(c.Name))
+	steps = append(steps, dockercli.ImportContextArgs(c.Name))
 	if current == c.Name || c.WasCurrent && current == defaultContext {
-		steps = append(steps, dockercli.UseContext(c.Name))
+		steps = append(steps, dockercli.UseContextArgs(c.Name))
 	}
 	for _, args := range steps {
 		if _, err := t.DockerCLI.Run(ctx, c.Config, saved, args); err != nil {
@@ -151,7 +151,7 @@ func (c *UseContext) Backup(ctx context.Context, t *target.Target) error {
 }
 
 func (c *UseContext) Apply(ctx context.Context, t *target.Target) error {
-	_, err := t.DockerCLI.Run(ctx, c.Config, nil, dockercli.UseContext(c.Name))
+	_, err := t.DockerCLI.Run(ctx, c.Config, nil, dockercli.UseContextArgs(c.Name))
 	return err
 }
 
@@ -171,6 +171,6 @@ func (c *UseContext) Revert(ctx context.Context, t *target.Target) ([]string, er
 			back = c.Previous
 		}
 	}
-	_, err = t.DockerCLI.Run(ctx, c.Config, nil, dockercli.UseContext(back))
+	_, err = t.DockerCLI.Run(ctx, c.Config, nil, dockercli.UseContextArgs(back))
 	return nil, err
 }

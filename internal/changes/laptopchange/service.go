@@ -63,6 +63,7 @@ func (c *SwitchService) verb(on, off string) string {
 	return off
 }
 
+// About has KeepsAnswers, since nothing that is asked once is about the service.
 func (c *SwitchService) About() engine.About {
 	return engine.About{Kind: "switch-ports-service", KeepsAnswers: true, Doing: c.verb("starting", "stopping") + " the login service " + filepath.Base(c.File)}
 }

@@ -100,6 +100,8 @@ func (c *SystemUnit) works(ctx context.Context, t *target.Target) bool {
 	return err == nil
 }
 
+// Revert makes the unit what it was. One that has its old text is started again all the same:
+// Apply may have stopped it.
 func (c *SystemUnit) Revert(ctx context.Context, t *target.Target) (left []string, err error) {
 	now, err := t.Laptop.ReadFile(ctx, unitDir+c.Name)
 	switch {

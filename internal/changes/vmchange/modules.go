@@ -210,16 +210,17 @@ func (c *RestartModules) awaitServer(ctx context.Context, t *target.Target) erro
 	return nil
 }
 
-// resume starts every VM that is saved now, as often as it is called.
+// resume starts those of the saved VMs that are still saved, so that it may be called again, and
+// waits until the machine's own VM answers.
 func (c *RestartModules) resume(ctx context.Context, t *target.Target) error {
-	mine := false
+	ours := false // the machine's own VM was resumed
 	var failed []error
 	for _, saved := range c.Saved {
 		resumed, err := t.VirtualBox.Resume(ctx, saved, t.Notify)
 		if err != nil {
 			failed = append(failed, err)
 		}
-		mine = mine || resumed && t.VM != nil && saved.Name == t.Machine.VMName && !saved.Paused
+		ours = ours || resumed && t.VM != nil && saved.Name == t.Machine.VMName && !saved.Paused
 	}
 	if len(failed) > 0 {
 		return errors.Join(failed...)
@@ -228,7 +229,7 @@ func (c *RestartModules) resume(ctx context.Context, t *target.Target) error {
 	if t.SSH != nil { // modules restart is about no machine
 		t.SSH.Drop() // a connection through a VM that was away is dead
 	}
-	for deadline := t.Now().Add(wakeTime); mine && !c.awake(ctx, t) && t.Now().Before(deadline); t.Forget() {
+	for deadline := t.Now().Add(wakeTime); ours && !c.awake(ctx, t) && t.Now().Before(deadline); t.Forget() {
 		if err := host.Sleep(ctx, 200*time.Millisecond); err != nil {
 			return err
 		}

@@ -71,7 +71,7 @@ func inspect(ctx context.Context, t *target.Target) (engine.State, error) {
 	s.answered(ctx, t, a)
 	if s.healthy() {
 		s.Running = true
-		err := s.record(ctx, t, a)
+		err := s.compareRecord(ctx, t, a)
 		if err != nil && !t.Mode.IsRepair() {
 			err = nil // only a repair that records nothing is half of one
 		}
@@ -130,9 +130,9 @@ func (s *State) answered(ctx context.Context, t *target.Target, a endpoint.Answe
 	}
 }
 
-// record compares the endpoint record with a verified answer. Where no NAT rule leads
+// compareRecord compares the endpoint record with a verified answer. Where no NAT rule leads
 // there, there is nothing to record.
-func (s *State) record(ctx context.Context, t *target.Target, a endpoint.Answer) error {
+func (s *State) compareRecord(ctx context.Context, t *target.Target, a endpoint.Answer) error {
 	if !a.Endpoint.IsForwarded() || t.Mode.IsQuick() || !t.Machine.VirtualBox() {
 		return nil
 	}
@@ -145,7 +145,7 @@ func (s *State) record(ctx context.Context, t *target.Target, a endpoint.Answer)
 	if i < 0 {
 		return nil // a tunnel that another program made
 	}
-	text, err := store.NewRecord(a.Endpoint.Port, rules[i].Name, cmp.Or(vm.UUID, vm.Name), certs.PublicKeyHash(a.Leaf.PublicKey)).Marshal()
+	text, err := store.NewEndpointRecord(a.Endpoint.Port, rules[i].Name, cmp.Or(vm.UUID, vm.Name), certs.PublicKeyHash(a.Leaf.PublicKey)).Marshal()
 	if err != nil {
 		return err
 	}

@@ -136,7 +136,7 @@ func (s State) elsewhere() (f engine.Finding, ok bool) {
 	if u.Variable != "" {
 		d = d.Advising(hint.Shell("unset " + u.Variable))
 	} else {
-		d = d.Advising(hint.Run(append([]string{dockercli.Program}, dockercli.UseContext(s.Context)...)...))
+		d = d.Advising(hint.Run(append([]string{dockercli.Program}, dockercli.UseContextArgs(s.Context)...)...))
 	}
 	if u.Error != "" {
 		return d.Found(u.What, u.Because, u.Error), true

@@ -23,7 +23,7 @@ const probeTime = 2 * time.Second
 // State is what was found.
 type State struct {
 	Path string `json:"path"`
-	// Named reports that DOCKER_HOST names it, and that it is not the one that dockerd makes by default.
+	// Named reports that DOCKER_HOST names this socket, and that it is not dockerd's default one.
 	Named bool `json:"named_by_docker_host,omitempty"`
 	// Is is what the path names: "socket", "file", "directory", "link"; "" where it could
 	// not be seen.
