@@ -27,7 +27,7 @@ func (p *Plan) unchanged(before, after *netfacts.Facts, c *netfacts.Container, d
 		other := &before.Containers[i]
 		for _, target := range targets(other, c, p) {
 			for _, from := range origins {
-				if summary(before, target, from) == summary(after, target, from) {
+				if outcome(before, target, from) == outcome(after, target, from) {
 					continue
 				}
 				if other.Name != c.Name {
@@ -60,9 +60,9 @@ func targets(other, c *netfacts.Container, p *Plan) []string {
 	return all
 }
 
-// summary is how a way ends: its verdict and what is in it. Numbers of rules are left out,
-// because a new rule changes them.
-func summary(f *netfacts.Facts, target, from string) string {
+// outcome is what reach finds for a packet, as a text to compare before and after a plan: its
+// verdict and the obstacles. Numbers of rules are left out, because a new rule changes them.
+func outcome(f *netfacts.Facts, target, from string) string {
 	answer, err := firewall.Reach(f, target, from)
 	if err != nil {
 		return err.Error()

@@ -15,7 +15,7 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/target"
 )
 
-// allowFlags are those of allow and deny.
+// allowFlags are those of allow; deny has some of them.
 type allowFlags struct {
 	port, from                  string
 	once, list, confirm, dryRun bool

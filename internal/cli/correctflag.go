@@ -193,7 +193,7 @@ func (a *app) nearestValue(f *pflag.Flag, value string) string {
 	return a.exampleOf(f)
 }
 
-// exampleOf is a value that a flag takes.
+// exampleOf is a value for a hint that shows how the flag is used.
 func (a *app) exampleOf(f *pflag.Flag) string {
 	switch f.Name {
 	case "port":

@@ -23,7 +23,7 @@ const doctorTime = 4750 * time.Millisecond
 
 func (a *app) doctorCmd() *cobra.Command {
 	var all bool
-	var ticket string
+	var reportFile string
 	cmd := &cobra.Command{
 		Use:   "doctor [HOST]",
 		Short: "Diagnose the connection without changing anything",
@@ -43,25 +43,26 @@ has no machine, what docker itself uses now.`,
 				return err
 			}
 			if cmd.Flags().Changed("report") {
-				if ticket, err = a.ticketFile(s, ticket); err != nil {
+				if reportFile, err = a.reportFile(s, reportFile); err != nil {
 					return err
 				}
 			}
-			refs, err := a.hostRefs(s, args, all, a.allMachines, target.AllKinds()...)
+			refs, err := a.hostRefs(s, args, all, a.allRefs, target.AllKinds()...)
 			if err != nil {
 				return err
 			}
-			return a.doctor(s, refs, ticket)
+			return a.doctor(s, refs, reportFile)
 		},
 	}
 	cmd.Flags().BoolVar(&all, "all", false, "diagnose every machine in the store")
-	cmd.Flags().StringVar(&ticket, "report", "", "also write a report for a bug ticket to `FILE`, without names, secrets and public addresses")
+	cmd.Flags().StringVar(&reportFile, "report", "", "also write a report for a bug ticket to `FILE`, without names, secrets and public addresses")
 	return cmd
 }
 
 // doctor diagnoses docker hosts side by side and prints them in their order, each
-// as soon as those before it are done. ticket is the file for a report, or empty.
-func (a *app) doctor(s site, refs []target.Ref, ticket string) error {
+// as soon as those before it are done. reportFile is that of --report, or empty; its text is a
+// ticket (internal/ticket), because a report is what a diagnosis found.
+func (a *app) doctor(s site, refs []target.Ref, reportFile string) error {
 	began := a.Now()
 	var reports []engine.Report
 	type result struct {
@@ -81,7 +82,7 @@ func (a *app) doctor(s site, refs []target.Ref, ticket string) error {
 		if a.ui.JSON {
 			// Results wait for those before them, and a report is ten times as large
 			// as its text.
-			if r.json, r.err = ui.JSONLine(report); ticket == "" {
+			if r.json, r.err = ui.JSONLine(report); reportFile == "" {
 				r.report = engine.Report{}
 			}
 		}
@@ -99,7 +100,7 @@ func (a *app) doctor(s site, refs []target.Ref, ticket string) error {
 			return errInterrupted
 		}
 		a.code = worse(a.code, r.code)
-		if ticket != "" {
+		if reportFile != "" {
 			reports = append(reports, r.report)
 		}
 		if a.ui.JSON {
@@ -110,10 +111,10 @@ func (a *app) doctor(s site, refs []target.Ref, ticket string) error {
 		a.sayUnfinished(s, r.target)
 		return nil
 	})
-	if err != nil || ticket == "" {
+	if err != nil || reportFile == "" {
 		return err
 	}
-	return a.writeTicket(s, ticket, began, reports)
+	return a.writeTicket(s, reportFile, began, reports)
 }
 
 // sayUnfinished names an earlier run that has changed something and come to no end. Journals

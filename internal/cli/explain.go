@@ -147,8 +147,8 @@ type ran struct {
 	failure string   // the error message if its output is not recognized
 }
 
-// explainCommand runs a command in our place and passes on what it prints; with
-// --json to stderr, because stdout is for the object.
+// explainCommand runs a command, passes on what it prints while it runs, and explains its error
+// message if it fails. With --json the output goes to stderr: stdout is for the object.
 func (a *app) explainCommand(argv []string) error {
 	var stdout, stderr tail
 	out := a.Stdout

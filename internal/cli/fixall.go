@@ -9,14 +9,14 @@ import (
 // fixAll repairs the machines that run, one after the other, and prints no environment. A
 // machine that cannot be repaired keeps no other from it; the highest exit code counts.
 func (a *app) fixAll(s site, f fixFlags) error {
-	names, err := a.machines(s)
+	names, err := a.machineNames(s)
 	if err != nil {
 		return err
 	}
 	worst := exitOK
 	for _, name := range names {
 		code := exitOK
-		reason, err := a.notRunning(s, name)
+		reason, err := a.whySkipped(s, name)
 		switch {
 		case err == nil && reason != "":
 			err = a.skipped(name, reason)
@@ -41,8 +41,9 @@ func (a *app) fixAll(s site, f fixFlags) error {
 	return nil
 }
 
-// notRunning is why a machine is not for fix --all, empty if its VM runs.
-func (a *app) notRunning(s site, name string) (reason string, err error) {
+// whySkipped is why fix --all leaves a machine out: its VM is known to be off. It is empty for
+// every other one, also where there is no VM.
+func (a *app) whySkipped(s site, name string) (reason string, err error) {
 	t, err := a.open(s, name)
 	if err != nil {
 		return "", err

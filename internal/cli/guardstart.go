@@ -184,7 +184,7 @@ func (a *app) printGuardChange(t *target.Target, change *hostchange.InstallRules
 	case r.Pending:
 		a.ui.Success("[%s] %s", t.Name(), what)
 		a.ui.Say("This is reverted in %s unless you confirm it over a new SSH connection. Until then a restart of docker leaves IPv6 open.", change.Within)
-		a.ui.Command(" ", t.Hint(hint.Own("guard", "confirm", "-H", hint.Machine)).String())
+		a.ui.CommandLine(" ", t.Hint(hint.Own("guard", "confirm", "-H", hint.Machine)).String())
 	case change.Within > 0:
 		a.ui.Success("[%s] %s; confirmed over a new connection", t.Name(), what)
 	default:

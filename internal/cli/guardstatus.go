@@ -85,7 +85,7 @@ func (a *app) printGuardState(t *target.Target, r guardState) {
 	lines := []string{"guard is off: published ports are open to everyone"}
 	if r.On {
 		how := "by docker's cgroup, so that a new port is closed at once"
-		if r.Method == guard.List {
+		if r.Method == guard.ByList {
 			how = "by a list of ports"
 		}
 		lines = []string{

@@ -80,7 +80,7 @@ func (a *app) lsNames(s site) error {
 
 // ls prints all machines, in a table if row is nil.
 func (a *app) ls(s site, row *template.Template) error {
-	names, err := a.machines(s)
+	names, err := a.machineNames(s)
 	if err != nil {
 		return err
 	}

@@ -44,7 +44,7 @@ func (a *app) nextStep(s site, t *target.Target, r engine.Report) ui.Step {
 // next prints the one command to run next.
 func (a *app) next(h hint.Hint) {
 	if len(h) > 0 && !a.ui.JSON {
-		a.ui.Command("Next:", h.For(a.storage, "").String())
+		a.ui.CommandLine("Next:", h.For(a.storage, "").String())
 	}
 }
 

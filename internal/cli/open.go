@@ -52,7 +52,7 @@ func (a *app) site() (site, error) {
 		Terminal: a.ui.CanPrompt(),
 		Announce: func(argv []string) {
 			a.ui.Still() // sudo may ask for a password now
-			a.ui.Command("running", shell.Command(argv...))
+			a.ui.CommandLine("running", shell.Command(argv...))
 		},
 	})
 	st, err := store.Open(computer, dir)
@@ -62,8 +62,8 @@ func (a *app) site() (site, error) {
 	return site{laptop: computer, store: st, docker: dockercli.New(computer), network: laptop.New(computer), owners: &memo.Of[map[string]string]{}, dir: st.Dir(), state: state}, nil
 }
 
-// machines are all those of the store. Where there are none, the next command is printed.
-func (a *app) machines(s site) ([]string, error) {
+// machineNames are those of the store. Where there are none, the next command is printed.
+func (a *app) machineNames(s site) ([]string, error) {
 	names, err := s.store.Names(a.ctx)
 	if err == nil && len(names) == 0 && !a.ui.JSON {
 		a.ui.Say("The store %s %s%s.", s.store.Dir(), a.withoutMachines(s, "is empty"), a.otherStore())
@@ -72,9 +72,9 @@ func (a *app) machines(s site) ([]string, error) {
 	return names, err
 }
 
-// allMachines are those of the store.
-func (a *app) allMachines(s site) ([]target.Ref, error) {
-	names, err := a.machines(s)
+// allRefs are machineNames as what HOST names.
+func (a *app) allRefs(s site) ([]target.Ref, error) {
+	names, err := a.machineNames(s)
 	return machineRefs(names), err
 }
 

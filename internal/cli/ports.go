@@ -96,8 +96,8 @@ func (a *app) ports(t *target.Target) error {
 	return nil
 }
 
-// published asks dockerd for the published ports. A docker host that is off, or does not
-// answer, is an error with exit status 4.
+// published asks dockerd for the published ports that `ports` lists. A machine that is off, or a
+// dockerd that does not answer, is an error with exit status 4.
 func (a *app) published(ctx context.Context, t *target.Target) ([]ports.Published, error) {
 	if t.Kind == target.Machine {
 		if running, err := t.VM.Running(ctx); err == nil && !running {

@@ -21,7 +21,7 @@ const shutdownTime = 10 * time.Second
 func (a *app) serveProxy(f *proxyFlags, t *target.Target, credentials *proxy.Credentials) error {
 	l, err := host.Listen("tcp", f.listen)
 	if err != nil {
-		return a.noListener(f, err)
+		return a.listenError(f, err)
 	}
 	log := a.newProxyLog()
 	server := proxy.New(proxy.Options{Dial: t.DockerStream, ReadOnly: f.readOnly, MaxConnections: f.most, Log: log.connection, Now: a.Now}, credentials)
@@ -55,8 +55,8 @@ func (a *app) reload(f *proxyFlags, server *proxy.Server, log *proxyLog) {
 	log.reloaded(err)
 }
 
-// noListener is why it cannot listen.
-func (a *app) noListener(f *proxyFlags, err error) error {
+// listenError is why the proxy cannot listen.
+func (a *app) listenError(f *proxyFlags, err error) error {
 	var next hint.Hint
 	var sys syscall.Errno
 	why := err.Error()

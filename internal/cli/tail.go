@@ -2,10 +2,11 @@ package cli
 
 import "github.com/docker-vpn-helper/docker-vpn-helper/internal/explain"
 
-// tail is a writer that keeps the end of what is written to it.
+// tail is a writer that keeps the end of what is written to it: of what a command prints that
+// explain is to explain, the message stands at the end.
 type tail struct{ b []byte }
 
-// kept is enough for a text of UTF-16.
+// kept is explain's limit twice: a text in UTF-16 has two bytes a letter.
 const kept = 2 * explain.MaxText
 
 func (t *tail) Write(p []byte) (int, error) {

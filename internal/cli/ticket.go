@@ -19,9 +19,9 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/vbox/installation"
 )
 
-// ticketFile checks, before anything is looked at, that a report may be written
+// reportFile checks, before anything is looked at, that a report may be written
 // to path: a new file, or one that is a report already.
-func (a *app) ticketFile(s site, path string) (string, error) {
+func (a *app) reportFile(s site, path string) (string, error) {
 	refuse := func(why string) error {
 		return &exitError{code: exitUsage, message: fmt.Sprintf("--report %s: %s", path, why), hint: hint.Run("docker-vpn-helper", "doctor", "--report", "docker-vpn-helper-report.txt")}
 	}

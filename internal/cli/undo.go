@@ -196,7 +196,7 @@ func (a *app) shellPointsNowhere(s site, t *target.Target) {
 		return
 	}
 	a.ui.Say("DOCKER_HOST in this shell is %s, where docker does not reach %s any more. Unset it:", host, t.Machine.Name)
-	a.ui.Command(" ", a.evaluated(s, "env", "--unset"))
+	a.ui.CommandLine(" ", a.evaluated(s, "env", "--unset"))
 }
 
 // sweepLeftovers removes the NAT rules of a ports follow that was killed: no journal has them.

@@ -46,7 +46,8 @@ func Ping(ctx context.Context, conn net.Conn, request string) (api string, err e
 	return api, err
 }
 
-// readError is a connection that failed before the answer was read.
+// readError is an error of the connection. Ping tells it from an answer that is not dockerd's:
+// only the former may come from a write that failed.
 type readError struct{ err error }
 
 func (e *readError) Error() string { return e.err.Error() }

@@ -105,7 +105,7 @@ func parseFacts(out []byte) (Facts, error) {
 		Key:       f.file("key"),
 		CA:        f.file("ca"),
 		PIDFile:   f.last("pidfile"),
-		Log:       inMessage(f.last("log")),
+		Log:       forMessage(f.last("log")),
 		FreeKiB:   int64(number(f.last("free"), -1)),
 		ReadOnly:  f.has("read-only"),
 	}
@@ -219,8 +219,8 @@ func number(s string, otherwise int) int {
 	return n
 }
 
-// inMessage is what the docker host printed, as a message quotes it.
-func inMessage(s string) string { return text.Shorten(strings.ToValidUTF8(s, "?"), maxQuote) }
+// forMessage is what the docker host printed, as a message quotes it.
+func forMessage(s string) string { return text.Shorten(strings.ToValidUTF8(s, "?"), maxQuote) }
 
 // PublicKey is the public half of server-key.pem on the docker host, nil where
 // there is no openssl to read it.

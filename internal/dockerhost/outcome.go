@@ -41,8 +41,8 @@ func parseResult(out []byte) (Result, error) {
 	}
 	r := Result{
 		Outcome: Outcome(f.last("outcome")),
-		Reason:  inMessage(strings.TrimSpace(f.text("reason"))),
-		File:    f.last("file"), Log: inMessage(f.last("log")),
+		Reason:  forMessage(strings.TrimSpace(f.text("reason"))),
+		File:    f.last("file"), Log: forMessage(f.last("log")),
 		Restarted: unique(f["restarted"]), Lost: unique(f["lost"]), Failed: unique(f["failed"]),
 	}
 	switch r.Outcome {
@@ -59,7 +59,7 @@ func unique(lines []string) []string {
 	for _, l := range lines {
 		if !seen[l] {
 			seen[l] = true
-			out = append(out, inMessage(l))
+			out = append(out, forMessage(l))
 		}
 	}
 	return out

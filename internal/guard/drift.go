@@ -86,7 +86,7 @@ func (d *drifts) outgrown(files map[string]string) bool {
 		}
 	}
 	for _, p := range d.Own() {
-		if d.MatchesCgroup() && !strings.Contains(files["table.nft"], fmt.Sprintf("\t%s dport %d return\n", p.protocol(), p.Port)) {
+		if d.UsesCgroup() && !strings.Contains(files["table.nft"], fmt.Sprintf("\t%s dport %d return\n", p.protocol(), p.Port)) {
 			d.add("dockerd-closed", "dockerd listens on %s, which guard closes", p)
 		}
 	}
@@ -101,7 +101,7 @@ func (d *drifts) chains(tool netfilter.Tool) {
 	file := map[netfilter.Tool]string{netfilter.IPTables: "v4", netfilter.IP6Tables: "v6"}[tool]
 	want := map[string]string{"DOCKER-PUB": d.set().Files[file]}
 	hooks := map[string]string{"DOCKER-PUB": "FORWARD"}
-	if !d.MatchesCgroup() {
+	if !d.UsesCgroup() {
 		want["DOCKER-PUB-IN"], hooks["DOCKER-PUB-IN"] = d.set().Files[file+".in"], "INPUT"
 	}
 	var with []*netfilter.Table // with our chains
@@ -125,7 +125,7 @@ func (d *drifts) chains(tool netfilter.Tool) {
 
 // without is what follows where rules of iptables are missing: nft's table has them once more.
 func (d *drifts) without(open string) string {
-	if d.MatchesCgroup() && strings.Contains(d.Table, "chain forward") {
+	if d.UsesCgroup() && strings.Contains(d.Table, "chain forward") {
 		return "nft's table alone closes its ports now"
 	}
 	return open
@@ -216,7 +216,7 @@ func (f *Facts) hasIPv6() bool {
 
 // inputTable compares nft's table with what apply has loaded.
 func (d *drifts) inputTable() {
-	if !d.MatchesCgroup() {
+	if !d.UsesCgroup() {
 		if d.Group != "" && d.Matches == "yes" {
 			d.add("method-outdated", "the kernel can match docker's cgroup now, and guard uses a list of ports")
 		}

@@ -76,7 +76,7 @@ func (f *Facts) Notes(s Settings) []string {
 	if slices.ContainsFunc(f.Networks, func(n netfacts.Network) bool { return n.Driver == "overlay" }) {
 		add("the docker host is in a swarm: the ports of its services are not listed here, and those on which dockerd itself listens stay open. A service whose ports are published with mode=host is covered as other containers are")
 	}
-	if f.Rules.Pending != nil && f.MatchesCgroup() {
+	if f.Rules.Pending != nil && f.UsesCgroup() {
 		add("until the last change is confirmed, a restart of docker leaves IPv6 open: guard start puts it right")
 	}
 	if !f.Rules.AtBoot {
@@ -88,7 +88,7 @@ func (f *Facts) Notes(s Settings) []string {
 	if f.Firewall {
 		add("firewalld runs: its zones do not cover published ports; guard does. A reload of firewalld flushes iptables' tables", f.reloaded())
 	}
-	if !f.MatchesCgroup() {
+	if !f.UsesCgroup() {
 		why := f.Matches
 		if f.Group == "" {
 			why = "dockerd has no cgroup of docker.service that nft could match"
@@ -143,7 +143,7 @@ func (f *Facts) onPublic(s Settings, rule string) bool {
 
 // reloaded is what a reload of firewalld does to guard.
 func (f *Facts) reloaded() string {
-	if f.MatchesCgroup() {
+	if f.UsesCgroup() {
 		return "; nft's table goes on closing the ports, and guard start puts the rest right"
 	}
 	return ", guard's rules too: run guard start after it"

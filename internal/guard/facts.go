@@ -176,9 +176,9 @@ func (f *Facts) publisher(p Port) string {
 	return ""
 }
 
-// MatchesCgroup reports whether nft is used for what reaches docker-proxy. Where it was not
-// tried, what is installed decides.
-func (f *Facts) MatchesCgroup() bool {
+// UsesCgroup reports whether the way is ByCgroup. Where the kernel was not tried, what is
+// installed decides.
+func (f *Facts) UsesCgroup() bool {
 	if f.Matches == "" && f.Rules.Installed != nil {
 		return f.Rules.Installed.Files["table.nft"] != ""
 	}
@@ -197,7 +197,8 @@ func (f *Facts) CustomBridges() []string {
 	return slices.Compact(names)
 }
 
-// DefaultInterfaces are those of the default routes.
+// DefaultInterfaces are those of the default routes. `unreachable default dev lo`, which the kernel
+// makes for IPv6, is none.
 func (f *Facts) DefaultInterfaces() []string {
 	var names []string
 	for _, r := range f.Routes {

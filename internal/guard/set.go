@@ -46,7 +46,7 @@ func (f *Facts) Set(s Settings) hostrules.Set {
 	}
 	set.Units = map[string]string{dropIn: "[Service]\nExecStartPre=" + strict + "@DIR@/apply\n"}
 	set.Boot = "bootsync.sh"
-	if f.MatchesCgroup() {
+	if f.UsesCgroup() {
 		set.Files["table.nft"], set.Files["cgroup"] = f.table(s), f.Group+"\n"
 	} else {
 		set.Files["v4.in"], set.Files["v6.in"] = f.proxied(s, false), f.proxied(s, true)
@@ -168,18 +168,19 @@ func client(p Port) string {
 	return "ip6 saddr " + p.From.String() + " "
 }
 
-// The ways to close what reaches docker-proxy.
+// The ways in which guard closes ports that docker-proxy serves: for every socket of dockerd's
+// cgroup, or by a list of ports.
 const (
-	Cgroup = "cgroup"
-	List   = "list"
+	ByCgroup = "cgroup"
+	ByList   = "list"
 )
 
-// Method is how what reaches docker-proxy is closed.
+// Method is the way that is used.
 func (f *Facts) Method() string {
-	if f.MatchesCgroup() {
-		return Cgroup
+	if f.UsesCgroup() {
+		return ByCgroup
 	}
-	return List
+	return ByList
 }
 
 // RuleFiles are the files of the set that have rules.

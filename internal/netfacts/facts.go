@@ -74,7 +74,8 @@ var ErrNotRoot = errors.New("packet filters can be read by root only")
 // ErrRootless is a dockerd without root's rights.
 var ErrRootless = errors.New("docker runs rootless there: the networks of its containers are in a namespace of that user, whose packet filters are not looked at, and what it publishes is an ordinary program's port to the docker host")
 
-// Collect asks a docker host, in one command that root runs there. socket is dockerd's.
+// Collect asks a docker host for its Facts, in one script that root runs there, through sudo if
+// the login is not root's. socket is dockerd's.
 func Collect(ctx context.Context, h host.Host, socket string) (*Facts, error) {
 	return collect(ctx, h, dockerhost.RootScript(factsScript, [2]string{"SOCKET", socket}))
 }

@@ -85,7 +85,8 @@ func (c *client) CloseWrite() error {
 	return c.tls.CloseWrite()
 }
 
-// Close lets a client whose request was refused finish sending it: otherwise the answer is lost.
+// Close closes the connection. A client whose request was refused finishes sending it first: to
+// close on unread data resets the connection, and the answer is lost.
 func (c *client) Close() error {
 	if c.filter != nil && c.filter.refused.Load() != nil {
 		drain(c.raw, c.linger)

@@ -12,8 +12,8 @@ import (
 // Kind is a form of HOST.
 type Kind string
 
-// The forms of HOST. A Target is never of kind Context, but of the kind of the context's
-// endpoint.
+// The forms of HOST. No Target has the kind Context: to open a context gives one of its
+// endpoint's kind.
 const (
 	Machine Kind = "machine" // NAME, machine:NAME
 	Local   Kind = "local"
@@ -39,7 +39,8 @@ type form struct {
 	open func(ctx context.Context, t *Target, name string) error
 }
 
-// forms are all of them; init breaks the cycle of a context, which opens its endpoint.
+// forms are all forms of HOST. init fills them in, because contextForm.open uses them itself: to
+// Go that would be a cycle.
 var forms []form
 
 func init() { forms = []form{machineForm, localForm, sshForm, tcpForm, contextForm} }

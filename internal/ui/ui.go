@@ -152,8 +152,9 @@ func (u *UI) say(style func(string) string, text string) {
 	}
 }
 
-// Command writes a command line that is about to run, whole, so that it can be copied.
-func (u *UI) Command(label, line string) {
+// CommandLine writes a label and a command line, one that is about to run or one for the user to
+// type: on one line however long it is, so that it can be copied.
+func (u *UI) CommandLine(label, line string) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	u.wipe()

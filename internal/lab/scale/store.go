@@ -151,7 +151,7 @@ func (f *Fleet) add(m *fakestore.Machine, i int) (*fakevbox.VM, error) {
 	uuid := fmt.Sprintf("5f0c0000-0000-4000-8000-%012x", i)
 	files := map[string][]byte{"config.json": config}
 	if kind == Healthy || kind == Silent {
-		record, err := store.NewRecord(port, "docker-vpn-helper", uuid, certs.PublicKeyHash(m.Server.Cert.PublicKey)).Marshal()
+		record, err := store.NewEndpointRecord(port, "docker-vpn-helper", uuid, certs.PublicKeyHash(m.Server.Cert.PublicKey)).Marshal()
 		if err != nil {
 			return nil, err
 		}
