@@ -52,7 +52,7 @@ func Diagnose(ctx context.Context, t *target.Target, layers []Layer, sink Sink) 
 		})
 	}
 	wg.Wait()
-	r.Endpoint, r.Address = t.Endpoint(ctx), t.Address(ctx)
+	r.Endpoint, r.EndpointNow = t.Endpoint(ctx), t.EndpointNow(ctx)
 	r.conclude()
 	return r
 }

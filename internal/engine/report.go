@@ -25,9 +25,9 @@ type Report struct {
 	Layers   []LayerReport `json:"layers"`
 	// Verdict is the status of the layer that decides whether docker works.
 	Verdict Status `json:"-"`
-	// Address is where docker finds dockerd, or would if nothing were wrong. Unlike
+	// EndpointNow is where docker finds dockerd, or would if nothing were wrong. Unlike
 	// Endpoint it is never one that a repair has yet to make; "" if there is none.
-	Address string `json:"-"`
+	EndpointNow string `json:"-"`
 }
 
 // LayerReport is one layer of a Report.

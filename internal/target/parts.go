@@ -102,9 +102,9 @@ func (t *Target) Endpoint(ctx context.Context) string {
 	return t.Endpoints.Goal(ctx).URL()
 }
 
-// Address is where docker finds dockerd today, or would if nothing were wrong: unlike
+// EndpointNow is where docker finds dockerd today, or would if nothing were wrong: unlike
 // Endpoint, never one that a repair has yet to make. "" where there is none.
-func (t *Target) Address(ctx context.Context) string {
+func (t *Target) EndpointNow(ctx context.Context) string {
 	if t.Kind != Machine {
 		return t.Endpoint(ctx)
 	}

@@ -144,8 +144,8 @@ func (u *UI) headline(b *strings.Builder, r engine.Report) {
 	case engine.Unknown:
 		colour, verdict = color.FgMagenta, "could not tell whether docker works"
 	}
-	if r.Address != "" {
-		verdict += " at " + clean(r.Address)
+	if r.EndpointNow != "" {
+		verdict += " at " + clean(r.EndpointNow)
 	}
 	u.verdict(b, r.Name(), colour, verdict)
 }

@@ -41,7 +41,7 @@ func broken() engine.Report {
 		return engine.LayerReport{Layer: layer, Status: status, Findings: []engine.Finding{{Code: code, Status: status, Title: title, Hint: hint.Shell(next)}}}
 	}
 	return engine.Report{
-		Machine: "default", Endpoint: "tcp://localhost:2376", Address: "tcp://192.168.99.100:2376", Status: engine.Fail, Verdict: engine.Blocked, Cause: "forward.rule-missing",
+		Machine: "default", Endpoint: "tcp://localhost:2376", EndpointNow: "tcp://192.168.99.100:2376", Status: engine.Fail, Verdict: engine.Blocked, Cause: "forward.rule-missing",
 		Layers: []engine.LayerReport{
 			one("machine", engine.OK, "machine.ok", "VM running", ""),
 			one("route", engine.Warn, "route.hijacked", "VPN: 192.168.99.100 goes into utun4 (Cisco Secure Client) instead of vboxnet0", ""),
