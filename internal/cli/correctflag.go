@@ -25,8 +25,11 @@ func (a *app) flagError(cmd *cobra.Command, err error) error {
 	case errors.As(err, &unknown):
 		return a.unknownFlag(cmd, unknown.GetSpecifiedName(), unknown.GetSpecifiedShortnames())
 	case errors.As(err, &without):
-		flag := without.GetFlag()
-		return misused(a.again(a.exampleOf(flag)), "--%s needs a value", flag.Name)
+		flag, next := without.GetFlag(), a.helpOf(cmd)
+		if example := a.exampleOf(flag); example != "" {
+			next = a.again(example)
+		}
+		return misused(next, "--%s needs a value", flag.Name)
 	case errors.As(err, &invalid):
 		flag, value := invalid.GetFlag(), invalid.GetValue()
 		meant := a.corrected(value, a.nearestValue(flag, value))
@@ -193,13 +196,15 @@ func (a *app) nearestValue(f *pflag.Flag, value string) string {
 	return a.exampleOf(f)
 }
 
-// exampleOf is a value for a hint that shows how the flag is used.
+// exampleOf is a value for a hint that shows how the flag is used; "" where none is good everywhere.
 func (a *app) exampleOf(f *pflag.Flag) string {
 	switch f.Name {
 	case "port":
 		return fmt.Sprint(store.DefaultDaemonPort)
 	case "timeout":
 		return "2m"
+	case "public":
+		return "auto"
 	case "color":
 		return "auto"
 	case "report":
@@ -213,5 +218,5 @@ func (a *app) exampleOf(f *pflag.Flag) string {
 	case "storage-path":
 		return store.DefaultDir(a.Getenv, a.Getenv("HOME"))
 	}
-	return f.DefValue
+	return strings.Trim(f.DefValue, "[]") // of a list that is empty
 }

@@ -294,3 +294,19 @@ func TestFilesThatCannotBeRead(t *testing.T) {
 		}
 	}
 }
+
+// A flag whose value is missing: the hint has one that the flag takes, or is the command's help.
+func TestHintForAFlagWithoutItsValue(t *testing.T) {
+	home := homeWith(t, "default")
+	for line, want := range map[string]string{
+		"fix --port":           "hint: docker-vpn-helper fix --port 2376\n",
+		"allow web --from":     "hint: docker-vpn-helper allow --help\n",
+		"guard start --allow":  "hint: docker-vpn-helper guard start --help\n",
+		"proxy --certs":        "hint: docker-vpn-helper proxy --help\n",
+		"guard start --public": "hint: docker-vpn-helper guard start --public auto\n",
+	} {
+		if code, _, stderr := run(t, home, line); code != exitUsage || !strings.HasSuffix(stderr, want) {
+			t.Errorf("%s: exit %d, %s want %s", line, code, stderr, want)
+		}
+	}
+}
