@@ -37,7 +37,7 @@ func TestThePlannedEndpointHasThePortOfThePlan(t *testing.T) {
 // yet to be added, both have the same port.
 func planHasEndpointsPort(t *testing.T, r engine.Report) {
 	t.Helper()
-	if r.Endpoint == r.Address {
+	if r.Endpoint == r.EndpointNow {
 		return // there is an endpoint already
 	}
 	for _, l := range r.Layers {
