@@ -9,8 +9,8 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/journal"
 )
 
-// revertUnfinished reverts c, the newest change, whose Apply has failed.
-func (r *run) revertUnfinished(ctx context.Context, c Change) error {
+// revertLast reverts c, the newest change, whose Apply has failed.
+func (r *run) revertLast(ctx context.Context, c Change) error {
 	j := r.journal
 	if len(j.Entries) == 0 || j.Entries[len(j.Entries)-1].Change != c {
 		return nil // its backup failed: it was not even begun

@@ -91,7 +91,7 @@ func (r *run) applyPlan(ctx context.Context, l Layer, planned []Change, tried []
 			text += "; " + required.Hint.String()
 		}
 		r.event(Event{Kind: Note, Layer: l.Name, Text: text})
-		if err := r.revertUnfinished(ctx, c); err != nil {
+		if err := r.revertLast(ctx, c); err != nil {
 			return tried, err
 		}
 	}

@@ -105,7 +105,7 @@ func inspect(ctx context.Context, t *target.Target) (engine.State, error) {
 		_, s.Proven = t.Endpoints.VerifiedRecord(ctx)
 		return s, nil
 	case t.Machine.CreateUnfinished:
-		s.unfinished(ctx, t, vm, err)
+		s.createUnfinished(ctx, t, vm, err)
 		return s, nil
 	case vbox.KindOf(err) == vbox.NotFound:
 		s.Missing = true
@@ -136,9 +136,9 @@ func has(ctx context.Context, t *target.Target, addr netip.Prefix) bool {
 	return err == nil && slices.ContainsFunc(links, func(l host.Link) bool { return slices.Contains(l.Addrs, addr) })
 }
 
-// unfinished looks for what the machine lacks, and for a docker-machine that may still be
+// createUnfinished looks for what the machine lacks, and for a docker-machine that may still be
 // creating it.
-func (s *State) unfinished(ctx context.Context, t *target.Target, vm vbox.VM, err error) {
+func (s *State) createUnfinished(ctx context.Context, t *target.Target, vm vbox.VM, err error) {
 	s.CreateUnfinished, s.VM, s.UUID = true, vm.State, vm.UUID
 	s.DockerMachine = dockermachine.Found(t.Laptop)
 	s.Lacks = []string{"config.json has no address and no SSH port", "there is no server certificate"}
