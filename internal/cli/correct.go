@@ -23,7 +23,7 @@ func (a *app) helpOf(cmd *cobra.Command) hint.Hint {
 // synonyms are words that other programs use for our commands.
 var synonyms = map[string][]string{
 	"fix":        {"repair", "heal", "mend", "up"},
-	"doctor":     {"check", "diagnose", "diagnosis", "diag", "test", "verify", "health"},
+	"doctor":     {"check", "diagnose", "diagnosis", "diag", "test", "verify", "health", "status"},
 	"undo":       {"revert", "rollback", "restore", "reset"},
 	"ls":         {"machines", "ps"},
 	"env":        {"environment", "export"},
@@ -33,7 +33,7 @@ var synonyms = map[string][]string{
 }
 
 // dockerMachineVerbs are docker-machine's commands that have no place here.
-var dockerMachineVerbs = []string{"active", "config", "inspect", "ip", "kill", "mount", "provision", "restart", "rm", "scp", "ssh", "start", "status", "stop", "upgrade", "url"}
+var dockerMachineVerbs = []string{"active", "config", "inspect", "ip", "kill", "mount", "provision", "restart", "rm", "scp", "ssh", "start", "stop", "upgrade", "url"}
 
 // unknownCommand is wrong usage. Its hint is what was probably meant, with the rest of
 // the command line as it was.
@@ -45,7 +45,7 @@ func (a *app) unknownCommand(name string) error {
 	case strings.TrimLeft(verb, "-") == "dry-run":
 		return misused(a.instead(name, "fix", "--dry-run"), "unknown command %q: it is a flag of fix and undo", name)
 	case slices.Contains(a.completeMachines(), name) || target.Written(name):
-		return misused(hint.Own(append([]string{"doctor"}, a.args[slices.Index(a.args, name):]...)...), "unknown command %q: a command comes first", name)
+		return misused(a.commandFirst(name, a.args[slices.Index(a.args, name)+1:]), "unknown command %q: a command comes first", name)
 	case verb == "use":
 		return misused(a.instead(name, "context", "--use"), "unknown command %q: docker uses a machine through its context", name)
 	case verb == "create":
@@ -63,6 +63,25 @@ func (a *app) unknownCommand(name string) error {
 	return misused(a.nearestOf(name, append(names, "help"), a.helpOf(nil)), "unknown command %q", name)
 }
 
+// commandFirst is a docker host behind the command that stands after it, or else behind doctor.
+func (a *app) commandFirst(name string, after []string) hint.Hint {
+	if len(after) == 0 || strings.HasPrefix(after[0], "-") {
+		return hint.Own(slices.Concat([]string{"doctor", name}, after)...)
+	}
+	i := slices.IndexFunc(a.table, func(c command) bool { return slices.Contains(c.names, after[0]) })
+	if i < 0 {
+		return hint.Own("doctor", name)
+	}
+	cmd, _, _ := a.table[i].build().Find(after[1:])
+	switch {
+	case !takesHost(cmd), !strings.Contains(cmd.Use, "HOST") && target.Written(name):
+		return hint.Own("doctor", name)
+	case strings.Contains(cmd.Use, "[-H"):
+		after = append(slices.Clone(after), "-H")
+	}
+	return hint.Own(append(slices.Clone(after), name)...)
+}
+
 // dockerMachineDoes is wrong usage: docker-machine has the command. Without docker-machine the
 // hint is the command of ours that comes nearest.
 func (a *app) dockerMachineDoes(name, verb string) error {
@@ -74,8 +93,6 @@ func (a *app) dockerMachineDoes(name, verb string) error {
 	switch verb {
 	case "active":
 		next = hint.Own("ls")
-	case "status":
-		next = a.corrected(name, "doctor")
 	case "config", "ip", "url":
 		next = a.instead(name, "env")
 	case "restart", "start":
@@ -89,14 +106,15 @@ func (a *app) dockerMachineDoes(name, verb string) error {
 // named where args is empty.
 func (a *app) unknownSubcommand(cmd *cobra.Command, args []string) error {
 	names := subcommandsOf(cmd)
-	want, first := strings.Join(names, " or "), hint.Own(cmd.Name(), names[0])
-	if cmd.Commands()[0].ValidateArgs(nil) != nil {
-		first = a.helpOf(cmd)
-	}
+	want := strings.Join(names, " or ")
 	if len(args) == 0 {
+		first := hint.Own(cmd.Name(), names[0])
+		if cmd.Commands()[0].ValidateArgs(nil) != nil {
+			first = a.helpOf(cmd)
+		}
 		return misused(first, "%s takes %s", cmd.Name(), want)
 	}
-	return misused(a.nearestOf(args[0], names, first), "%s takes %s, not %q", cmd.Name(), want, args[0])
+	return misused(a.nearestOf(args[0], names, a.helpOf(cmd)), "%s takes %s, not %q", cmd.Name(), want, args[0])
 }
 
 // subcommandsOf are the names of the commands below one.
@@ -107,12 +125,15 @@ func subcommandsOf(cmd *cobra.Command) (names []string) {
 	return names
 }
 
-// machineHint is what to run where the store has no machine of a name: this command line
-// with the nearest name, or the list.
+// machineHint is what to run where the store has no machine of a name: this command line with
+// the nearest name, or with the subcommand that was meant; nil where neither is near.
 func (a *app) machineHint(name string, known []string) hint.Hint {
 	near := nearest(strings.TrimLeft(name, "./-_"), known, 1)
-	if len(near) == 0 {
-		return hint.Own("ls")
+	switch {
+	case len(near) == 0 && a.cmd != nil:
+		return a.nearestOf(name, subcommandsOf(a.cmd), nil)
+	case len(near) == 0:
+		return nil
 	}
 	if line := a.corrected(name, near[0]); line != nil {
 		return line

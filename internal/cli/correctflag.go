@@ -75,12 +75,32 @@ func (a *app) unknownFlag(cmd *cobra.Command, name, letters string) error {
 	if near := nearest("--"+strings.TrimLeft(typed, "-"), flags, 1); len(near) > 0 && len(typed) > 2 {
 		return misused(a.corrected(typed, near[0]), "unknown flag %s", typed)
 	}
+	if err := a.flagBelow(cmd, typed); err != nil {
+		return err
+	}
 	for _, c := range a.table {
 		if other := c.build(); other.Flags().Lookup(name) != nil && letters == "" && slices.Contains(a.args, cmd.Name()) {
 			return misused(a.asCommand(cmd, other.Name()), "%s has no flag %s, but %s has", cmd.Name(), typed, other.Name())
 		}
 	}
 	return misused(otherwise, "unknown flag %s", typed)
+}
+
+// flagBelow is wrong usage of a flag that a subcommand has, or one that is nearly it; nil if none does.
+func (a *app) flagBelow(cmd *cobra.Command, typed string) error {
+	for _, sub := range cmd.Commands() {
+		near := nearest(typed, flagsOf(sub), 1)
+		if !cmd.HasParent() || !strings.HasPrefix(typed, "--") || len(near) == 0 {
+			continue
+		}
+		meant := a.corrected(typed, near[0])
+		meant[0].Argv = slices.Insert(meant[0].Argv, slices.Index(meant[0].Argv, cmd.Name())+1, sub.Name())
+		if sub.ValidateArgs(nil) != nil {
+			meant = a.helpOf(sub)
+		}
+		return misused(meant, "%s has no flag %s, but %s %s has %s", cmd.Name(), typed, cmd.Name(), sub.Name(), near[0])
+	}
+	return nil
 }
 
 // misplacedWord is wrong usage that comes before an unknown flag: the command itself is not
@@ -97,8 +117,13 @@ func (a *app) misplacedWord(cmd *cobra.Command, flag string) error {
 	}
 	switch {
 	case len(words) == 0:
-	case cmd.HasParent() && cmd.HasSubCommands() && len(words) > 1:
-		return a.unknownSubcommand(cmd, words[1:])
+	case cmd.HasParent() && cmd.HasSubCommands():
+		// What stands behind a flag may be its value, and behind ports a docker host.
+		after := a.args[slices.Index(a.args, cmd.Name())+1:]
+		if len(after) == 0 || strings.HasPrefix(after[0], "-") || takesHost(cmd) && cmd.ValidateArgs(after[:1]) == nil && len(nearest(after[0], subcommandsOf(cmd), 1)) == 0 {
+			return nil
+		}
+		return a.unknownSubcommand(cmd, after[:1])
 	case !cmd.HasParent() && a.args[0] == words[0]:
 		return a.unknownCommand(words[0])
 	case !cmd.HasParent():

@@ -49,12 +49,27 @@ func hostForm(text string) string {
 		return localHost
 	case rest != "" && (scheme == "http" || scheme == "https"):
 		return "tcp://" + strings.Trim(rest, "/")
-	case rest != "":
-		return ""
-	case strings.Contains(text, "@"), err == nil && port == "22":
+	case err == nil && port == "22" && address != "":
 		return "ssh://" + text
-	case err == nil && address != "":
+	case err == nil && address != "" && strings.Trim(port, "0123456789") == "":
 		return "tcp://" + text
+	case misspelledForm(text) != "":
+		return misspelledForm(text)
+	case strings.Contains(text, "@") && !strings.Contains(text, "://"):
+		return "ssh://" + text
 	}
 	return ""
+}
+
+// misspelledForm is what a HOST such as contxt:nix or ssh:/build was probably meant to be, or empty.
+func misspelledForm(text string) string {
+	scheme, rest, _ := strings.Cut(text, ":")
+	near := nearest(scheme, []string{"ssh", "tcp", "context", "machine"}, 1)
+	if rest = strings.TrimLeft(rest, "/"); rest == "" || len(near) == 0 || target.Written(text) {
+		return ""
+	}
+	if near[0] == "ssh" || near[0] == "tcp" {
+		return near[0] + "://" + rest
+	}
+	return near[0] + ":" + rest
 }

@@ -112,16 +112,20 @@ func (a *app) wrongUsage(err error) *exitError {
 		return &exitError{code: exitUsage, hint: hint.Run("docker", "context", "ls")}
 	case errors.As(err, &missing) && len(a.meantHost(missing.Name)) > 0:
 		return &exitError{code: exitUsage, hint: a.meantHost(missing.Name)}
+	case errors.As(err, &missing) && len(a.machineHint(missing.Name, missing.Known)) > 0:
+		return &exitError{code: exitUsage, hint: a.machineHint(missing.Name, missing.Known)}
 	case errors.As(err, &missing) && len(missing.Known) == 0 && len(a.meantLocal(missing.Name)) > 0:
 		return &exitError{code: exitUsage, hint: a.meantLocal(missing.Name)}
 	case errors.As(err, &missing) && len(missing.Known) == 0:
 		return &exitError{code: exitUsage, message: missing.Error() + a.otherStore(), hint: a.firstMachine(missing.Name)}
 	case errors.As(err, &missing):
-		return &exitError{code: exitUsage, hint: a.machineHint(missing.Name, missing.Known)}
+		return &exitError{code: exitUsage, hint: hint.Own("ls")}
 	case errors.As(err, &name) && len(a.meantHost(name.Name)) > 0:
 		return &exitError{code: exitUsage, hint: a.meantHost(name.Name)}
-	case errors.As(err, &name):
+	case errors.As(err, &name) && len(a.machineHint(name.Name, a.completeMachines())) > 0:
 		return &exitError{code: exitUsage, hint: a.machineHint(name.Name, a.completeMachines())}
+	case errors.As(err, &name):
+		return &exitError{code: exitUsage, hint: hint.Own("ls")}
 	case errors.As(err, &config):
 		return &exitError{hint: hint.Explain("machine.config-unreadable")}
 	case errors.As(err, &dialect):

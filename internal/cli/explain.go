@@ -26,7 +26,8 @@ func (a *app) explainCmd() *cobra.Command {
 		Use:   "explain [CODE | - | -- COMMAND...]",
 		Short: "Explain a finding's code, or an error message",
 		Long: `explain CODE prints what a finding means, what causes it, and what to run;
-explain alone lists all codes with their titles, explain route those that begin with route.
+explain alone lists all codes with their titles, explain route those that begin with route,
+explain cert those with that word.
 
 explain - does the same for an error message of docker, docker-machine, ssh,
 VBoxManage, docker-compose, curl or minikube, which it reads from standard input, or takes as one argument in quotes.
@@ -60,9 +61,9 @@ Nothing is sent over the network.`,
 			case cmd.ArgsLenAtDash() == 0:
 				return a.explainCommand(args)
 			case len(args) == 0 && a.ui.StdinIsTerminal():
-				return a.explainList("")
+				return a.explainList()
 			case len(args) == 0:
-				return a.explainInput(func() error { return a.explainList("") }) // a script may have no input
+				return a.explainInput(func() error { return a.explainList() }) // a script may have no input
 			case args[0] == "-":
 				return a.explainInput(func() error {
 					return misused(hint.Shell("docker ps 2>&1 | docker-vpn-helper explain -"), "there is no message on standard input")
@@ -84,8 +85,8 @@ func (a *app) explainCode(code string) error {
 		if e, ok := explain.ByID(code); ok {
 			return a.showEntry(e, "", nil)
 		}
-		if prefix := strings.TrimSuffix(code, ".") + "."; slices.ContainsFunc(codesAndNames(), func(c string) bool { return strings.HasPrefix(c, prefix) }) {
-			return a.explainList(prefix)
+		if like := codesWith(code); len(like) > 1 {
+			return a.explainList(like...)
 		}
 		return a.unknownCode(code)
 	}

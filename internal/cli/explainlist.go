@@ -40,10 +40,27 @@ func codesAndNames() []string {
 	return all
 }
 
-// explainList prints what explain knows: all of it, or what begins with a word, such as
-// route. or docker. .
-func (a *app) explainList(prefix string) error {
-	all := slices.DeleteFunc(explainedCodes(), func(e explained) bool { return !strings.HasPrefix(e.Code, prefix) })
+// groupOf is what a code begins with: a layer or a program.
+func groupOf(code string) string {
+	group, _, _ := strings.Cut(code, ".")
+	return group
+}
+
+// codesWith are the codes that begin with a word, such as route or docker; else those that have it.
+func codesWith(word string) []string {
+	word = strings.TrimSuffix(word, ".")
+	all := codesAndNames()
+	if in := slices.DeleteFunc(slices.Clone(all), func(c string) bool { return groupOf(c) != word }); len(in) > 0 {
+		return in
+	}
+	return slices.DeleteFunc(all, func(c string) bool {
+		return !slices.Contains(strings.FieldsFunc(c, func(r rune) bool { return r == '.' || r == '-' }), word)
+	})
+}
+
+// explainList prints what explain knows: all of it, or some codes.
+func (a *app) explainList(codes ...string) error {
+	all := slices.DeleteFunc(explainedCodes(), func(e explained) bool { return len(codes) > 0 && !slices.Contains(codes, e.Code) })
 	if a.ui.JSON {
 		return a.ui.PrintJSON(struct {
 			Schema int         `json:"schema"`
@@ -64,6 +81,15 @@ func (a *app) unknownCode(code string) error {
 		return misused(hint.Own("explain"), "explain takes a code or a message, not an empty one")
 	}
 	like := nearest(code, codesAndNames(), 3)
+	if !strings.Contains(code, ".") { // a group is likelier than the one of its codes that it begins
+		var groups []string
+		for _, c := range codesAndNames() {
+			groups = append(groups, groupOf(c))
+		}
+		if group := nearest(code, slices.Compact(groups), 1); len(group) > 0 {
+			like = group
+		}
+	}
 	switch len(like) {
 	case 0:
 		return misused(hint.Own("explain"), "no finding has the code %q", code)

@@ -56,7 +56,7 @@ func (a *app) hostRef(s site, args []string, kinds ...target.Kind) (target.Ref, 
 			return ref, err
 		}
 		if refs = append(refs, ref); ref != refs[0] {
-			return ref, misused(a.without(args[0]), "two docker hosts are named: %s and %s", refs[0].Arg(), ref.Arg())
+			return ref, misused(a.nearestOf(args[0], subcommandsOf(a.cmd), a.without(args[0])), "two docker hosts are named: %s and %s", refs[0].Arg(), ref.Arg())
 		}
 	}
 	if len(refs) == 0 {

@@ -32,12 +32,14 @@ func nearest(word string, all []string, n int) []string {
 	word = strings.ToLower(word)
 	for _, w := range all {
 		lower := strings.ToLower(w)
-		cost := edits(word, lower)
-		_, noun, _ := strings.Cut(lower, ".")
-		if noun == word || strings.HasPrefix(lower, word) {
-			cost = min(cost, 1) // the noun of a code alone, or the beginning
+		cost := 2 * edits(word, lower)
+		switch _, noun, _ := strings.Cut(lower, "."); {
+		case strings.HasPrefix(lower, word):
+			cost = min(cost, 1) // nothing typed is wrong
+		case noun == word:
+			cost = min(cost, 2) // the noun of a code alone
 		}
-		if cost <= max(1, (len(w)+1)/3) {
+		if cost <= 2*max(1, (len(strings.TrimLeft(w, "-"))+1)/3) {
 			list = append(list, scored{w, cost})
 		}
 	}
