@@ -118,7 +118,7 @@ func (l *laptop) DialContext(ctx context.Context, network, addr string) (net.Con
 // command with the facts, dockerd answers /_ping.
 type guest struct{ sshd, dockerd string }
 
-func serve(t *testing.T, s *fakestore.Store, m *fakestore.Machine) *guest {
+func serve(t *testing.T, s *fakestore.Store, m *fakestore.Machine, client bool) *guest {
 	t.Helper()
 	pair, err := tls.X509KeyPair(m.Server.CertPEM, m.Server.KeyPEM)
 	check(t, err)
@@ -143,12 +143,13 @@ func serve(t *testing.T, s *fakestore.Store, m *fakestore.Machine) *guest {
 	check(t, err)
 	cfg := &ssh.ServerConfig{ServerVersion: "SSH-2.0-OpenSSH_7.9", PublicKeyCallback: func(ssh.ConnMetadata, ssh.PublicKey) (*ssh.Permissions, error) { return nil, nil }}
 	cfg.AddHostKey(signer)
-	g.sshd = listen(t, func(c net.Conn) { g.login(c, cfg, facts(s, m)) })
+	g.sshd = listen(t, func(c net.Conn) { g.login(c, cfg, facts(s, m, client)) })
 	return g
 }
 
-// facts is what a boot2docker 19.03 answers to dockerhost's probe.
-func facts(s *fakestore.Store, m *fakestore.Machine) []byte {
+// facts is what a boot2docker 19.03 answers to dockerhost's probe, with or without a docker
+// command there.
+func facts(s *fakestore.Store, m *fakestore.Machine, client bool) []byte {
 	var b bytes.Buffer
 	frame := func(name, text string) {
 		fmt.Fprintf(&b, "@@%s\n", name)
@@ -159,6 +160,9 @@ func facts(s *fakestore.Store, m *fakestore.Machine) []byte {
 	b.WriteString("@@docker-vpn-helper facts\n")
 	frame("uid", "1000")
 	frame("sudo", "")
+	if client {
+		frame("client", "yes")
+	}
 	frame("os-release", "ID=boot2docker\nVERSION_ID=19.03.12")
 	frame("boot", "2c6a1f0e-5d6b-4b0e-9a7e-4d1b7a2f0c11")
 	frame("init", "/etc/init.d/docker")

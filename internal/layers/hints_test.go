@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -11,6 +12,7 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/engine"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/hint"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/cmdline"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/fakelaptop"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/routes"
 )
 
@@ -41,16 +43,32 @@ func TestHintsAreCommandsThatExist(t *testing.T) {
 	}
 }
 
-// The steps that add a route anew are a hint where fix would not take them.
-func TestStepsOfARouteAreCommandsThatExist(t *testing.T) {
+// The steps that add a route anew are a hint where fix would not take them. They exist, and on
+// a laptop that has lost the route they bring it back.
+func TestStepsOfARouteBringItBack(t *testing.T) {
 	programs, err := cmdline.Known("../../docs/man")
 	check(t, err)
 	for _, os := range []string{"darwin", "linux"} {
+		file := filepath.Join(t.TempDir(), "laptop.json")
+		laptop := fakelaptop.New(os)
+		laptop.VPNOn()
+		laptop.VPNOff()
+		laptop.Sudo = "root"
+		check(t, laptop.Save(file))
+		t.Setenv("FAKELAPTOP_FILE", file)
 		for _, step := range routes.ReAdd(os, netip.MustParsePrefix("192.168.99.1/24"), "vboxnet0", netip.MustParseAddr("192.168.99.1")) {
 			line := hint.Run(append([]string{"sudo"}, step.Argv...)...).String()
 			if err := programs.Check(line, cmdline.Laptop{OS: os}); err != nil {
 				t.Errorf("%s: %v", line, err)
 			}
+			if code := fakelaptop.Commands()[filepath.Base(step.Argv[0])](step.Argv[1:]); code != 0 && !slices.Contains(step.Argv, "delete") {
+				t.Errorf("%s: exit status %d", line, code) // there may be no route to delete
+			}
+		}
+		after, err := fakelaptop.Load(file)
+		check(t, err)
+		if laptop.Reaches("192.168.99.100") || !after.Reaches("192.168.99.100") {
+			t.Errorf("%s: %v", os, after.Routes)
 		}
 	}
 }

@@ -37,7 +37,7 @@ import (
 //	          settings file is there), unfinished (docker-machine create failed), config
 //	          (JSON that is merged into config.json), no-certificates (the machine's
 //	          directory has none), by-hand (the store has the files that docker needs alone), any-use (the served
-//	          certificate has no extended key usage), and fix's port and stop-vms. Behind an address that the computer has "open",
+//	          certificate has no extended key usage), client no (the docker host has no docker command), and fix's port and stop-vms. Behind an address that the computer has "open",
 //	          sshd answers on port 22 and sshport, dockerd elsewhere.
 //	doctor    a line for each layer, its status and codes, its changes behind
 //	          "+", and the cause; for some codes the title and the hint as well. Run the
@@ -147,7 +147,7 @@ func (m transcript) laptop(t *testing.T, c *hosttest.Computer) (*laptop, string)
 	if _, ok := m.entry["by-hand"]; ok {
 		byHand(t, dir, made.Dir)
 	}
-	return &laptop{Computer: c, t: t, real: dir, guest: serve(t, s, made), sshPort: m.value("sshport", "50022")}, dir
+	return &laptop{Computer: c, t: t, real: dir, guest: serve(t, s, made, m.value("client", "yes") == "yes"), sshPort: m.value("sshport", "50022")}, dir
 }
 
 // target is the machine of the store in a directory.

@@ -3,8 +3,10 @@ package layers
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"net/netip"
+	"os"
 	"regexp"
 	"slices"
 	"strings"
@@ -60,11 +62,17 @@ func (s *standIn) run(ctx context.Context, cmd host.Cmd) (host.Output, error) {
 	s.mu.Lock()
 	for _, c := range commands {
 		if m := c.pattern.FindStringSubmatch(line); m != nil {
-			c.does(s, m)
-			err := s.computer.Become(txtar.Format(s.text))
+			err := c.does(s, m)
+			check(s.t, s.computer.Become(txtar.Format(s.text)))
 			s.mu.Unlock()
-			return host.Output{}, err
+			if err != nil {
+				return host.Output{}, &host.CmdError{Argv: cmd.Argv, Exit: 1, Stderr: err.Error()}
+			}
+			return host.Output{}, nil
 		}
+	}
+	if strings.HasPrefix(line, "VBoxManage showvminfo 5f2d6c1e-") { // a rollback names the VM by its UUID
+		cmd.Argv = []string{cmd.Argv[0], "showvminfo", s.vm, "--machinereadable"}
 	}
 	if strings.HasPrefix(line, "VBoxManage showvminfo ") && s.comesUp() {
 		s.start()
@@ -83,15 +91,31 @@ func (s *standIn) run(ctx context.Context, cmd host.Cmd) (host.Output, error) {
 // commands are those that change something.
 var commands = []struct {
 	pattern *regexp.Regexp
-	does    func(s *standIn, m []string)
+	does    func(s *standIn, m []string) error
 }{
-	{regexp.MustCompile(`^VBoxManage (?:controlvm|modifyvm) \S+ (?:--)?natpf(\d) delete (\S+)$`), func(s *standIn, m []string) { s.deleteRule(m[2]) }},
-	{regexp.MustCompile(`^VBoxManage (?:controlvm|modifyvm) \S+ (?:--)?natpf(\d) (\S+)$`), func(s *standIn, m []string) { s.addRule(m[1], m[2]) }},
-	{regexp.MustCompile(`^VBoxManage (?:startvm \S+ --type headless|controlvm \S+ resume)$`), func(s *standIn, m []string) { s.start() }},
-	{regexp.MustCompile(`^VBoxManage hostonlyif ipconfig (\S+) --ip (\S+) --netmask (\S+)$`), func(s *standIn, m []string) { s.configure(m[1], netip.PrefixFrom(netip.MustParseAddr(m[2]), 24)) }},
-	{regexp.MustCompile(`^route -n delete `), func(*standIn, []string) {}},
-	{regexp.MustCompile(`^route -n add -net (\S+) -interface (\S+)$`), func(s *standIn, m []string) { s.route(netip.MustParsePrefix(m[1]), m[2]) }},
-	{regexp.MustCompile(`^ip route replace (\S+) dev (\S+) `), func(s *standIn, m []string) { s.route(netip.MustParsePrefix(m[1]), m[2]) }},
+	{regexp.MustCompile(`^VBoxManage (?:controlvm|modifyvm) \S+ (?:--)?natpf(\d) delete (\S+)$`), does(func(s *standIn, m []string) { s.deleteRule(m[2]) })},
+	{regexp.MustCompile(`^VBoxManage (?:controlvm|modifyvm) \S+ (?:--)?natpf(\d) (\S+)$`), does(func(s *standIn, m []string) { s.addRule(m[1], m[2]) })},
+	{regexp.MustCompile(`^VBoxManage (?:startvm \S+ --type headless|controlvm \S+ resume)$`), does(func(s *standIn, m []string) { s.start() })},
+	{regexp.MustCompile(`^(?:VBoxManage controlvm \S+ poweroff|docker-machine stop \S+)$`), (*standIn).powerOff},
+	{regexp.MustCompile(`^VBoxManage modifyvm \S+ --nic(\d) nat$`), (*standIn).attachNAT},
+	{regexp.MustCompile(`^VBoxManage modifyvm \S+ --nic(\d) hostonlynet --host-only-net(\d) (.+)$`), (*standIn).attachNetwork},
+	{regexp.MustCompile(`^VBoxManage hostonlynet add --name (.+) --netmask (\S+) --lower-ip (\S+) --upper-ip (\S+) --enable$`), (*standIn).addNetwork},
+	{regexp.MustCompile(`^VBoxManage hostonlynet modify --name (.+) --lower-ip (\S+) --upper-ip (\S+) --netmask (\S+) --enable$`), (*standIn).changeNetwork},
+	{regexp.MustCompile(`^VBoxManage registervm (\S+)$`), (*standIn).registerVM},
+	{regexp.MustCompile(`^VBoxManage hostonlyif ipconfig (\S+) --ip (\S+) --netmask (\S+)$`), does(func(s *standIn, m []string) { s.configure(m[1], netip.PrefixFrom(netip.MustParseAddr(m[2]), 24)) })},
+	{regexp.MustCompile(`^route -n delete `), does(func(*standIn, []string) {})},
+	{regexp.MustCompile(`^route -n add -net (\S+) -interface (\S+)$`), does(func(s *standIn, m []string) { s.route(netip.MustParsePrefix(m[1]), m[2]) })},
+	{regexp.MustCompile(`^ip route replace (\S+) dev (\S+) `), does(func(s *standIn, m []string) { s.route(netip.MustParsePrefix(m[1]), m[2]) })},
+	{regexp.MustCompile(`^mkdir -p \S+$`), does(func(*standIn, []string) {})},
+	{regexp.MustCompile(`^echo (.*) \| tee -a (\S+)$`), does(func(s *standIn, m []string) {
+		f := s.section(m[2])
+		f.Data = append(slices.Clip(f.Data), m[1]+"\n"...)
+	})},
+}
+
+// does is a command that always succeeds.
+func does(f func(s *standIn, m []string)) func(*standIn, []string) error {
+	return func(s *standIn, m []string) error { f(s, m); return nil }
 }
 
 // section is a section of the transcript, which is made where there is none.
@@ -154,6 +178,10 @@ func (s *standIn) start() {
 	s.listen()
 	if m := regexp.MustCompile(`(?m)^hostonlyadapter\d="(.*)"`).FindSubmatch(f.Data); m != nil {
 		s.configure(string(m[1]), s.laptop)
+	} else if bytes.Contains(f.Data, []byte(`="hostonlynetwork"`)) {
+		s.configure("bridge100", s.laptop)
+	} else if bytes.Contains(f.Data, []byte(`="bridged"`)) {
+		s.facts(keep, fmt.Sprintf("open %s:22", s.addr), fmt.Sprintf("open %s:2376", s.addr))
 	}
 	s.section("$ VBoxManage guestproperty get " + s.vm + " /VirtualBox/GuestInfo/Net/1/V4/IP").Data = fmt.Appendf(nil, "Value: %s\n", s.addr)
 }
@@ -175,4 +203,83 @@ func (s *standIn) route(net netip.Prefix, link string) {
 		return strings.HasPrefix(rest, at) && slices.Contains([]string{"route", "silent", "down", "unreachable", "refused"}, kind)
 	}, "open "+at+":22", "open "+at+":2376", fmt.Sprintf("route %s %s %s", at, link, net))
 	s.section("$ route -n get " + at).Data = fmt.Appendf(nil, "   route to: %s\ndestination: %s\n       mask: 255.255.255.0\n  interface: %s\n      flags: <UP,DONE,CLONING,STATIC>\n", at, net.Addr(), link)
+}
+
+// powerOff turns the VM off: nothing of it answers any more.
+func (s *standIn) powerOff([]string) error {
+	f := s.info()
+	f.Data = regexp.MustCompile(`(?m)^VMState=.*`).ReplaceAll(f.Data, []byte(`VMState="poweroff"`))
+	forwarded := regexp.MustCompile(`(?m)^Forwarding\(\d+\)="[^,]*,tcp,[^,]*,(\d+),`).FindAllStringSubmatch(string(f.Data), -1)
+	s.facts(func(line string) bool {
+		return strings.HasPrefix(line, "open "+s.addr.String()+":") || slices.ContainsFunc(forwarded, func(m []string) bool { return line == "open 127.0.0.1:"+m[1] })
+	})
+	return nil
+}
+
+// attach edits a network card of the VM, which must be off.
+func (s *standIn) attach(slot, lines string) error {
+	f := s.info()
+	if regexp.MustCompile(`(?m)^VMState="(running|paused|starting|gurumeditation)"`).Match(f.Data) {
+		return errors.New("VBoxManage: error: The machine is already locked for a session (or being unlocked)")
+	}
+	f.Data = regexp.MustCompile(`(?m)^(bridgeadapter|hostonlyadapter|hostonly-network|natnet)`+slot+`=.*\n`).ReplaceAll(f.Data, nil)
+	f.Data = regexp.MustCompile(`(?m)^nic`+slot+`=.*`).ReplaceAll(f.Data, []byte(lines))
+	return nil
+}
+
+func (s *standIn) attachNAT(m []string) error {
+	return s.attach(m[1], fmt.Sprintf("natnet%s=\"nat\"\nnic%s=\"nat\"", m[1], m[1]))
+}
+
+// networks is the list of host-only networks.
+func (s *standIn) networks() *txtar.File { return s.section("$ VBoxManage list hostonlynets") }
+
+func (s *standIn) attachNetwork(m []string) error {
+	if m[1] != m[2] || !s.hasNetwork(m[3]) {
+		return fmt.Errorf("VBoxManage: error: no host-only network %q for card %s", m[3], m[1])
+	}
+	return s.attach(m[1], fmt.Sprintf("hostonly-network%s=%q\nnic%s=\"hostonlynetwork\"", m[1], m[3], m[1]))
+}
+
+func (s *standIn) hasNetwork(name string) bool {
+	return regexp.MustCompile(`(?m)^Name: +` + regexp.QuoteMeta(name) + `$`).Match(s.networks().Data)
+}
+
+func (s *standIn) addNetwork(m []string) error {
+	if s.hasNetwork(m[1]) {
+		return errors.New("VBoxManage: error: Failed to create the host-only network")
+	}
+	f := s.networks()
+	f.Data = fmt.Appendf(slices.Clip(f.Data), "Name:            %s\nGUID:            3a0b1c2d-1111-4222-8333-444455557777\n\nState:           Enabled\nNetworkMask:     %s\nLowerIP:         %s\nUpperIP:         %s\nVBoxNetworkName: hostonly-%s\n\n", m[1], m[2], m[3], m[4], m[1])
+	return nil
+}
+
+func (s *standIn) changeNetwork(m []string) error {
+	if !s.hasNetwork(m[1]) {
+		return errors.New("VBoxManage: error: Failed to find the host-only network")
+	}
+	f := s.networks()
+	block := regexp.MustCompile(`(?s)(Name: +` + regexp.QuoteMeta(m[1]) + `\n.*?State: +)\w+(\nNetworkMask: +)\S+(\nLowerIP: +)\S+(\nUpperIP: +)\S+`)
+	if !block.Match(f.Data) {
+		return fmt.Errorf("no block of %s in the transcript", m[1])
+	}
+	f.Data = block.ReplaceAll(f.Data, fmt.Appendf(nil, "${1}Enabled${2}%s${3}%s${4}%s", m[4], m[2], m[3]))
+	return nil
+}
+
+// registerVM makes the VM of a settings file known: an ordinary one, off.
+func (s *standIn) registerVM(m []string) error {
+	if _, err := os.Stat(m[1]); err != nil {
+		return fmt.Errorf("VBoxManage: error: Runtime error opening '%s' for reading: -102 (File not found.)", m[1])
+	}
+	s.info()
+	for i, f := range s.text.Files { // what the command printed on stderr, too
+		if strings.HasPrefix(f.Name, "$ VBoxManage showvminfo ") && i+1 < len(s.text.Files) && s.text.Files[i+1].Name == "stderr" {
+			s.text.Files = slices.Delete(s.text.Files, i+1, i+2)
+			break
+		}
+	}
+	s.info().Data = []byte("name=\"" + s.vm + "\"\nUUID=\"5f2d6c1e-7b3a-4a55-9d0e-2c41f0b7a911\"\nCfgFile=\"" + m[1] + "\"\nVMState=\"poweroff\"\nnatnet1=\"nat\"\nnic1=\"nat\"\n" +
+		"Forwarding(0)=\"ssh,tcp,127.0.0.1,50022,,22\"\nhostonlyadapter2=\"vboxnet0\"\nnic2=\"hostonly\"\n")
+	return nil
 }

@@ -33,6 +33,8 @@ type State struct {
 	// Planned reports that WantHost does not exist before a repair.
 	Planned  bool   `json:"want_host_planned,omitempty"`
 	WantCert string `json:"want_cert_path"`
+	// NoEndpoint reports that docker has no endpoint before a repair makes one.
+	NoEndpoint bool `json:"no_endpoint,omitempty"`
 	// CreateUnfinished reports that the machine has no environment yet.
 	CreateUnfinished bool   `json:"-"`
 	OS               string `json:"-"`
@@ -45,11 +47,13 @@ func Layer() engine.Layer {
 }
 
 func inspect(ctx context.Context, t *target.Target) (engine.State, error) {
+	forDocker := t.Endpoints.ForDocker(ctx)
 	s := State{
 		Host: t.Getenv("DOCKER_HOST"), CertPath: t.Getenv("DOCKER_CERT_PATH"),
 		Verify: t.Getenv("DOCKER_TLS_VERIFY"), Machine: t.Getenv("DOCKER_MACHINE_NAME"),
 		Context:          t.Getenv("DOCKER_CONTEXT"),
 		WantCert:         t.Machine.CertDir,
+		NoEndpoint:       forDocker.Planned,
 		CreateUnfinished: t.Machine.CreateUnfinished, OS: t.Laptop.OS(),
 	}
 	if s.Host != "" {
@@ -59,7 +63,7 @@ func inspect(ctx context.Context, t *target.Target) (engine.State, error) {
 	if !t.Mode.IsQuick() && !t.Mode.IsRepair() {
 		s.NoClient = !t.DockerCLI.Installed()
 	}
-	s.Proxy = captures(t.Getenv, t.Endpoints.ForDocker(ctx).Host)
+	s.Proxy = captures(t.Getenv, forDocker.Host)
 	return s, nil
 }
 
@@ -129,10 +133,16 @@ func (s State) Findings() []engine.Finding {
 	return out
 }
 
-// env is nothing for a machine whose environment cannot be printed yet.
+// env is nothing for a machine whose environment cannot be printed yet. Where docker has no
+// endpoint, a repair prints it.
 func (s State) env(flags ...string) hint.Hint {
-	if s.CreateUnfinished {
+	switch {
+	case s.CreateUnfinished:
 		return nil
+	case s.NoEndpoint:
+		h := hint.Fix()
+		h[0].Eval = true
+		return h
 	}
 	return hint.Env(flags...)
 }

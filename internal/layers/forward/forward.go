@@ -180,11 +180,12 @@ func servesVM(ctx context.Context, t *target.Target, vm vbox.VM, rule vbox.Forwa
 }
 
 // slotForNAT is the network adapter to attach to NAT: the first, which docker-machine takes
-// for that, unless it has another use.
+// for that, unless the laptop reaches the VM by it: a bridged one does that without a host-only one.
 func slotForNAT(vm vbox.VM) int {
 	used := map[int]bool{}
+	_, hostOnly := vm.HostOnlyNIC()
 	for _, n := range vm.NICs {
-		used[n.Slot] = n.Attachment == "hostonly" || n.Attachment == "hostonlynetwork"
+		used[n.Slot] = n.Attachment == "hostonly" || n.Attachment == "hostonlynetwork" || n.Attachment == "bridged" && !hostOnly
 	}
 	slot := 1
 	for used[slot] {
