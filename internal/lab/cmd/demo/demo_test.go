@@ -2,9 +2,14 @@ package main
 
 import (
 	"bytes"
+	"errors"
+	"fmt"
 	"os"
 	"os/exec"
+	"regexp"
+	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -90,4 +95,25 @@ false
 `, "shell")
 	has(t, out, "simulated laptop", "default  docker is unreachable", "[default] repaired", "web\n",
 		"VPN disconnected.\nVPN disconnected.\n", "usage: vpn [on|off]", "undone: fix", "The simulated laptop is gone.")
+}
+
+// What is left in the background of the shell ends with it, before the laptop is removed.
+func TestShellEndsItsPrograms(t *testing.T) {
+	out := inPipe(t, `
+eval "$(docker-vpn-helper fix default 2>/dev/null)"
+docker-vpn-helper ports follow default >/dev/null 2>&1 &
+echo "PID $!"
+(for i in 1 2 3 4 5 6 7 8 9; do docker-vpn-helper doctor default; done) >/dev/null 2>&1 &
+sleep 1
+`, "shell")
+	m := regexp.MustCompile(`PID (\d+)`).FindStringSubmatch(out)
+	if m == nil {
+		t.Fatal(out)
+	}
+	pid, _ := strconv.Atoi(m[1])
+	if err := syscall.Kill(pid, 0); !errors.Is(err, syscall.ESRCH) {
+		if state, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid)); !strings.Contains(string(state), ") Z ") {
+			t.Errorf("ports follow runs on: %v", err)
+		}
+	}
 }

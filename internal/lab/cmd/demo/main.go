@@ -12,7 +12,6 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
-	"strings"
 	"syscall"
 	"time"
 
@@ -20,7 +19,6 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/embedded"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/fakedockerhost"
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/fakelaptop"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/fakestore"
 )
 
@@ -56,6 +54,7 @@ var own = map[string]func() int{"docker-vpn-helper": program, "vpn": vpn}
 
 // dispatch runs this process as one of the laptop's programs, if it was called as one.
 func dispatch() (code int, ok bool) {
+	enter(os.Getenv(runningVariable))
 	if code, ok := embedded.Dispatch(); ok {
 		return code, true
 	}
@@ -67,41 +66,9 @@ func dispatch() (code int, ok bool) {
 
 // program is docker-vpn-helper itself, on the demo's laptop.
 func program() int {
-	go endWithLaptop()
 	return cli.Main(os.Args[1:], cli.IO{Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
 		Getenv: os.Getenv, Signals: host.Signals, Laptop: embedded.Laptop, Version: "demo", Now: time.Now})
 }
-
-// endWithLaptop ends a program that was left in the background of the demo's shell, and
-// removes what it may have written after the demo's directory was removed.
-func endWithLaptop() {
-	file, err := fakelaptop.File()
-	for err == nil {
-		time.Sleep(500 * time.Millisecond)
-		_, err = os.Stat(file)
-	}
-	if exe, err := os.Executable(); err == nil {
-		if dir := filepath.Dir(filepath.Dir(exe)); strings.HasPrefix(filepath.Base(dir), tmpName) {
-			_ = os.RemoveAll(dir)
-		}
-	}
-	os.Exit(1)
-}
-
-// remove removes the demo's directory, into which a program in the background may still write
-// until endWithLaptop ends it.
-func remove(dir string) (err error) {
-	for range 20 {
-		if err = os.RemoveAll(dir); err == nil {
-			return nil
-		}
-		time.Sleep(100 * time.Millisecond)
-	}
-	return err
-}
-
-// tmpName is how the name of the demo's directory begins.
-const tmpName = "docker-vpn-helper-demo"
 
 type demo struct {
 	ctx context.Context
@@ -110,11 +77,11 @@ type demo struct {
 }
 
 func run(ctx context.Context, show func(*demo) error) (err error) {
-	tmp, err := os.MkdirTemp("", tmpName)
+	tmp, err := os.MkdirTemp("", "docker-vpn-helper-demo")
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, remove(tmp)) }()
+	defer func() { err = errors.Join(err, os.RemoveAll(tmp)) }()
 	exe, err := os.Executable()
 	if err != nil {
 		return err
@@ -132,7 +99,12 @@ func run(ctx context.Context, show func(*demo) error) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, lab.Close()) }()
-	return show(&demo{ctx: ctx, lab: lab, env: environ(lab)})
+	running := filepath.Join(tmp, "running")
+	if err := os.Mkdir(running, 0o700); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, endPrograms(running)) }()
+	return show(&demo{ctx: ctx, lab: lab, env: append(environ(lab), runningVariable+"="+running)})
 }
 
 // environ is the caller's environment without what points docker anywhere.
