@@ -43,7 +43,7 @@ func (c *Client) Facts(ctx context.Context) (Facts, error) {
 	return c.facts.Get(ctx, func() (Facts, error) {
 		out, err := c.Ask(ctx, probe())
 		if err != nil {
-			return Facts{}, fmt.Errorf("asking %s about itself: %w", c.Name, err)
+			return Facts{}, fmt.Errorf("asking %s for its facts: %w", c.Name, err)
 		}
 		return parseFacts(out.Stdout)
 	})
@@ -105,7 +105,7 @@ func (c *Client) ReportContainers(r Result) {
 	}{
 		{"[%s] started again: %s", r.Restarted},
 		{"[%s] gone with the restart (--rm): %s", r.Lost},
-		{"[%s] not running any more, start them by hand: %s", r.Failed},
+		{"[%s] not running any more; start them by hand: %s", r.Failed},
 	} {
 		if len(group.names) > 0 {
 			c.Notify(group.format, c.Name, strings.Join(group.names, ", "))

@@ -108,7 +108,7 @@ func TestFactsOfNoUse(t *testing.T) {
 		err   error
 		want  string
 	}{
-		"no_answer": {"", io.ErrUnexpectedEOF, "asking default about itself: unexpected EOF"},
+		"no_answer": {"", io.ErrUnexpectedEOF, "asking default for its facts: unexpected EOF"},
 		"no_root":   {"@@docker-vpn-helper facts\n@@uid\n|1000\n@@end\n", nil, "<nil>"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -146,7 +146,7 @@ func TestContainersAreReportedInOneOrder(t *testing.T) {
 		want := []string{
 			"[default] started again: db, web",
 			"[default] gone with the restart (--rm): tmp",
-			"[default] not running any more, start them by hand: old: no such image",
+			"[default] not running any more; start them by hand: old: no such image",
 		}
 		if diff := cmp.Diff(want, lines); diff != "" {
 			t.Fatal(diff)
@@ -176,8 +176,8 @@ func TestErrorsOfATransactionFitItsDirection(t *testing.T) {
 		want string
 	}{
 		"nothing_changed":   {Result{Outcome: Unchanged, Reason: "disk full"}, "nothing was changed on box: disk full"},
-		"start_fails":       {Result{Outcome: FailedDown, Log: "bad flag"}, "dockerd on box does not come up; its last words: bad flag"},
-		"both_swaps_failed": {Result{Outcome: FailedDown, File: "old", Log: "bad flag"}, "dockerd on box does not come up with either certificate; its last words: bad flag"},
+		"start_fails":       {Result{Outcome: FailedDown, Log: "bad flag"}, "dockerd on box does not start; its log ends with: bad flag"},
+		"both_swaps_failed": {Result{Outcome: FailedDown, File: "old", Log: "bad flag"}, "dockerd on box does not start with either certificate; its log ends with: bad flag"},
 		"started":           {Result{Outcome: Restarted}, "<nil>"},
 	} {
 		if got := fmt.Sprint(tt.r.Err("box")); got != tt.want {

@@ -39,7 +39,7 @@ holder() {
 	birth "$pid" && [ "$birth" = "$born" ]
 }
 
-# clock: sets now to seconds since the boot, which nobody can set back.
+# clock: sets now to seconds since the boot, which no change of the clock sets back.
 clock() {
 	read -r now _ </proc/uptime
 	now=${now%%.*}

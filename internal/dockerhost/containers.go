@@ -42,7 +42,7 @@ func (c *Client) StoppedByRestart(ctx context.Context) []string {
 	if names, err = listContainers(ctx, h, facts.Socket()); err == nil {
 		return names
 	}
-	return []string{"whatever runs there, for dockerd does not list it"}
+	return []string{"all containers (dockerd does not list them)"}
 }
 
 // askContainers asks by dockerd's socket, as the login user.

@@ -4,7 +4,7 @@
 FIELDS='{{.State.StartedAt}} {{.Id}} {{.State.Paused}} REMOVE {{if .Config.Labels}}{{with index .Config.Labels "com.docker.swarm.task.id"}}managed{{else}}own{{end}}{{else}}own{{end}} {{.Name}}'
 
 # note_running: once, before anything is stopped. Where dockerd does not answer, there are only
-# those that an earlier transaction owes, which left dockerd down.
+# those that an earlier transaction could not start again, because it left dockerd down.
 note_running() {
 	[ -f "$DIR/running" ] && return 0
 	: >"$DIR/list"

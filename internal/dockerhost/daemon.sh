@@ -1,5 +1,5 @@
 # is_daemon PID: whether it is dockerd. A pid file may be of a dockerd that was killed,
-# and its number by now somebody else's.
+# and another process may have its number by now.
 is_daemon() {
 	case $1 in '' | *[!0-9]*) return 1 ;; esac
 	comm=

@@ -80,7 +80,7 @@ facts() {
 	say boot "$(sed -n 1p /proc/sys/kernel/random/boot_id)"
 	command -v docker >/dev/null && say client yes
 
-	# Ubuntu before 15.04: its /etc/init.d/docker sends everybody to upstart.
+	# Ubuntu before 15.04: its /etc/init.d/docker only refers to upstart.
 	if [ -e /etc/init/docker.conf ] && initctl version | grep -q upstart; then
 		say init upstart
 	elif [ -e /etc/init.d/docker ] && ! [ -d /run/systemd/system ]; then

@@ -76,7 +76,7 @@ func (e *DaemonDown) Error() string {
 	if e.Swap {
 		with = " with either certificate"
 	}
-	return fmt.Sprintf("dockerd on %s does not come up%s; its last words: %s", e.Machine, with, e.Log)
+	return fmt.Sprintf("dockerd on %s does not start%s; its log ends with: %s", e.Machine, with, e.Log)
 }
 
 // Err is nil if dockerd on the machine serves what it was to serve. Its text fits a start as well as a swap in
@@ -88,11 +88,11 @@ func (r Result) Err(machine string) error {
 	case Unchanged:
 		return fmt.Errorf("nothing was changed on %s: %s", machine, r.Reason)
 	case Moved:
-		return fmt.Errorf("the server certificate on %s was changed by another program meanwhile", machine)
+		return fmt.Errorf("the server certificate on %s was changed by another program in the meantime", machine)
 	case Interrupted:
-		return fmt.Errorf("what was begun on %s did not come to its end: %s", machine, r.Reason)
+		return fmt.Errorf("the change on %s was interrupted: %s", machine, r.Reason)
 	case PutBack:
-		return fmt.Errorf("dockerd on %s did not come up with the new certificate and runs with the old one: %s", machine, r.Reason)
+		return fmt.Errorf("dockerd on %s did not start with the new certificate and runs with the old one: %s", machine, r.Reason)
 	}
 	return &DaemonDown{Machine: machine, Log: r.Log, Swap: r.File != ""}
 }

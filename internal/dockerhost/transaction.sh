@@ -17,7 +17,7 @@ frame() {
 over() {
 	[ "$MODE" != swap ] || which_file
 	[ "$MODE" != swap ] || tidy
-	# Containers cannot be started without dockerd: whoever brings it up does that.
+	# Containers cannot be started without dockerd: the transaction that starts it does that.
 	if [ "$1" = failed-down ] && [ -s "$DIR/running" ]; then
 		cat "$DIR/running" >"$BASE/.owed" && mv -f "$BASE/.owed" "$BASE/owed"
 	else
@@ -43,7 +43,7 @@ over() {
 
 begin() {
 	before=
-	# What tells that dockerd is up must be there, or it never will be.
+	# Without the command that asks dockerd, it would never count as up.
 	command -v docker >/dev/null 2>&1 || over unchanged "there is no docker command to ask dockerd with"
 	if [ "$MODE" = swap ]; then
 		which_file
@@ -70,7 +70,7 @@ go() {
 			why=$(sed -n 1p "$DIR/err")
 			before=
 			up && over unchanged "$why"
-			# Somebody has stopped dockerd: leave it running, with the old certificate.
+			# dockerd was stopped by another program: leave it running, with the old certificate.
 			printf '%s\n' "$why" | keep why
 			enter undoing
 			return
@@ -119,12 +119,12 @@ main() {
 		bring_back
 		[ "$MODE" = swap ] || over restarted ''
 		which_file
-		[ "$file" = new ] || over moved "somebody has changed $CERT meanwhile"
+		[ "$file" = new ] || over moved "another program has changed $CERT in the meantime"
 		over swapped ''
 		;;
 	back)
 		bring_back
-		over rolled-back "${why:-dockerd did not come up with the new certificate}"
+		over rolled-back "${why:-dockerd did not start with the new certificate}"
 		;;
 	down)
 		[ -n "$why" ] || why=$(log_line)

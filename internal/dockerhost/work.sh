@@ -13,7 +13,7 @@ take_lock() {
 		# A link appears with its content or not at all, and never twice.
 		ln "$BASE/.lock.$$" "$BASE/lock.$mine" 2>/dev/null || continue
 		holder
-		# Somebody who looked long ago may find a low number free again.
+		# A process that looked long ago may find a low number free again.
 		if [ "$n" -ne "$mine" ]; then
 			rm -f "$BASE/lock.$mine"
 			break
@@ -100,7 +100,7 @@ log_line() {
 	newest_log
 	[ -z "$log" ] || l=$(last_line "$log")
 	if [ -z "$l" ] && [ "$INIT" = systemd ]; then
-		# Not -u: that has also what systemd says of the unit, which comes last.
+		# Not -u: that has systemd's own lines about the unit, too, which come last.
 		l=$(journalctl _SYSTEMD_UNIT=docker.service -n 1 -o cat --no-pager 2>/dev/null)
 	fi
 	printf '%s\n' "$l"
@@ -109,7 +109,7 @@ log_line() {
 # shellcheck disable=SC2086 # to be split into words
 log_size() { ls -ln $LOGS 2>/dev/null; }
 
-# crashed: dockerd came and went, and nobody will start it again.
+# crashed: dockerd started and ended, and nothing will start it again.
 crashed() {
 	clock
 	[ "$now" -gt "$looked" ] || return 1

@@ -133,7 +133,7 @@ func TestAdvice(t *testing.T) {
 	allow := []string{"on macOS 15 or later: System Settings > Privacy & Security > Local Network: allow the terminal program"}
 	renew := []string{
 		"docker-vpn-helper cert show dev",
-		"docker-machine regenerate-certs --client-certs dev   # then regenerate-certs for every other machine, if the CA was over too",
+		"docker-machine regenerate-certs --client-certs dev   # then regenerate-certs for every other machine, if the CA has expired, too",
 	}
 	for _, c := range []struct {
 		name, text string
@@ -148,7 +148,7 @@ func TestAdvice(t *testing.T) {
 		{"no host-only adapter, VirtualBox 7", "Error checking TLS connection: Machine does not have a host-only adapter",
 			mac7, "vbox.no-hostonly-adapter", "machine.adapter-unsupported", []string{`eval "$(docker-vpn-helper fix dev)"   # docker then uses NAT, without that card`, "VBoxManage showvminfo dev --machinereadable | grep -i -e nic2 -e 'host-*only'", "VBoxManage list hostonlynets", "minikube start --driver=docker   # for minikube"}, nil},
 		{"an old docker-machine, after our hint", "Incorrect Usage.\n\nUsage: docker-machine regenerate-certs [OPTIONS] [arg...]\nflag provided but not defined: -client-certs",
-			mac, "docker-machine.no-client-certs", "tls.client-cert-rejected", []string{"docker-machine version", "mv ~/.docker/machine/certs ~/certs.old && docker-machine create -d none --url tcp://127.0.0.1:1 new-ca && docker-machine rm -f new-ca && docker-machine regenerate-certs -f dev   # or without the upgrade; a new CA: name all machines"}, []string{"upgrade docker-machine to 0.16.2: https://github.com/docker/machine/releases"}},
+			mac, "docker-machine.no-client-certs", "tls.client-cert-rejected", []string{"docker-machine version", "mv ~/.docker/machine/certs ~/certs.old && docker-machine create -d none --url tcp://127.0.0.1:1 new-ca && docker-machine rm -f new-ca && docker-machine regenerate-certs -f dev   # without the upgrade: makes a new CA; name all machines"}, []string{"upgrade docker-machine to 0.16.2: https://github.com/docker/machine/releases"}},
 		{"creation stopped before the rule for SSH", "Bad port '0'\nexit status 255",
 			mac, "ssh.port-zero", "ssh.refused", []string{"VBoxManage showvminfo dev --machinereadable | grep Forwarding", "docker-machine stop dev && docker-machine start dev   # adds the rule and writes its port down", "docker-vpn-helper doctor dev"}, nil},
 		{"dockerd's alert about the client certificate", `error during connect: Get "https://127.0.0.8:2376/v1.50/containers/json": remote error: tls: expired certificate`,

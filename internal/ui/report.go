@@ -204,7 +204,7 @@ func codeColumn(rows []row, room int) int {
 	return column
 }
 
-// mark is the sign of a status, in its colour.
+// mark is the sign of a status, in its color.
 func (u *UI) mark(s engine.Status) string {
 	m := markOf(s)
 	glyph := m.ascii

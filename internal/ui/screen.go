@@ -15,7 +15,7 @@ func isTerminal(stream any) bool {
 	return ok && term.IsTerminal(int(f.Fd()))
 }
 
-// paint is a function that colours, or one that does not.
+// paint is a function that colors a text, or leaves it as it is.
 func (u *UI) paint(terminal bool) func(color.Attribute, string) string {
 	on := terminal && u.getenv("NO_COLOR") == "" && u.getenv("TERM") != "dumb"
 	switch u.Color {
@@ -81,7 +81,7 @@ func (u *UI) plain(text string, terminal bool) string {
 }
 
 // clean keeps what came from outside (names, error texts) from moving the
-// cursor or colouring the screen.
+// cursor or coloring the screen.
 func clean(s string) string {
 	return strings.Map(func(r rune) rune {
 		if r == '\t' || r == '\n' {

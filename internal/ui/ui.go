@@ -3,8 +3,8 @@
 //   - results on stdout; progress, notes, prompts and errors on stderr;
 //   - with --json, stdout is one JSON object and nothing else, and stderr keeps
 //     only what a prompt or a wait needs;
-//   - colour and marks that move only on a terminal; NO_COLOR and TERM=dumb are
-//     honoured; a pipe gets plain lines in UTF-8;
+//   - color and marks that move only on a terminal; NO_COLOR and TERM=dumb are
+//     honored; a pipe gets plain lines in UTF-8;
 //   - an error line names what failed, hint lines what to type.
 package ui
 

@@ -170,7 +170,7 @@ func TestHostileReadOnly(t *testing.T) {
 func TestHostileDockerdRefusesTheNewCertificate(t *testing.T) {
 	bothStyles(t, func(h *hostile) {
 		h.dockerdBecomes(`good || { echo 'level=fatal msg="this certificate is not for me"' >&2; exit 1; }; exec "$REAL" "$@"`)
-		r := h.fails(1, "did not come up with the new certificate", "this certificate is not for me", "started again: plain", "rolled back")
+		r := h.fails(1, "did not start with the new certificate", "this certificate is not for me", "started again: plain", "rolled back")
 		if strings.Contains(r.Stderr, "not running any more") {
 			h.Errorf("containers are lost:\n%s", r.Stderr)
 		}
@@ -209,7 +209,7 @@ func TestHostileDockerdHangs(t *testing.T) {
 	defer cancel()
 	r, err := h.lab.Run(ctx, nil, "docker-vpn-helper", "fix", "default", "--yes")
 	h.must(err)
-	h.says(r, 1, "did not come up with the new certificate", "thinking about it")
+	h.says(r, 1, "did not start with the new certificate", "thinking about it")
 	h.same("afterwards", h.before, h.state())
 	h.dockerdIsBack()
 	h.heals()

@@ -56,7 +56,7 @@ func (s State) finding() engine.Finding {
 	case s.NotDocker:
 		return notDocker.Found(at, s.Err)
 	case s.Down && s.Log != "":
-		return notRunning.Found("; its last words: " + s.Log)
+		return notRunning.Found("; its log ends with: " + s.Log)
 	case s.Down:
 		return notRunning.Found("")
 	case s.Complains:

@@ -54,7 +54,7 @@ var own = map[string]func() int{"docker-vpn-helper": program, "vpn": vpn}
 
 // dispatch runs this process as one of the laptop's programs, if it was called as one.
 func dispatch() (code int, ok bool) {
-	enter(os.Getenv(runningVariable))
+	register(os.Getenv(runningVariable))
 	if code, ok := embedded.Dispatch(); ok {
 		return code, true
 	}

@@ -19,9 +19,9 @@ const runningVariable = "DEMO_RUNNING"
 
 var presence *flock.Flock // until the process ends
 
-// enter registers this process as a program of the laptop, if it is one. After the laptop's
+// register enters this process as a program of the laptop, if it is one. After the laptop's
 // end it does not begin.
-func enter(running string) {
+func register(running string) {
 	if running == "" {
 		return
 	}
