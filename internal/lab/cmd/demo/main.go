@@ -70,6 +70,18 @@ func program() int {
 		Getenv: os.Getenv, Signals: host.Signals, Laptop: embedded.Laptop, Version: "demo", Now: time.Now})
 }
 
+// remove removes the demo's directory, into which a program of the user's own, in the
+// background, may still write.
+func remove(dir string) (err error) {
+	for range 20 {
+		if err = os.RemoveAll(dir); err == nil {
+			return nil
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+	return err
+}
+
 type demo struct {
 	ctx context.Context
 	lab *embedded.Lab
@@ -81,7 +93,7 @@ func run(ctx context.Context, show func(*demo) error) (err error) {
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, os.RemoveAll(tmp)) }()
+	defer func() { err = errors.Join(err, remove(tmp)) }()
 	exe, err := os.Executable()
 	if err != nil {
 		return err

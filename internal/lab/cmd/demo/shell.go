@@ -96,6 +96,10 @@ func (d *demo) interactive() (*exec.Cmd, error) {
 	if err := os.MkdirAll(tmp, 0o700); err != nil {
 		return nil, err
 	}
+	// Where fish finds this directory, it does not begin to fill it in the background.
+	if err := os.MkdirAll(filepath.Join(d.lab.Home, ".local/share/fish/generated_completions"), 0o700); err != nil {
+		return nil, err
+	}
 	files := map[string]string{
 		".shrc": posix, ".bashrc": posix, ".zshrc": posix,
 		".config/fish/config.fish": "set -gx PATH $DEMO_BIN $PATH; set -g fish_greeting; function fish_prompt; echo '(demo) > '; end\n",
