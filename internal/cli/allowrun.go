@@ -37,6 +37,9 @@ func (p *openPlan) needed() bool {
 
 // planAllow asks the docker host and plans. Nothing is changed.
 func (a *app) planAllow(t *target.Target, requests []allowance.Request, f *allowFlags) (*openPlan, error) {
+	if err := a.hasDocker(t); err != nil {
+		return nil, err
+	}
 	facts, err := a.facts(a.ctx, t)
 	if err != nil {
 		return nil, a.reachFailed(t, err)

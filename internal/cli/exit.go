@@ -30,7 +30,7 @@ type jsonFailure struct {
 // report shows an error and returns its exit code.
 func (a *app) report(err error) int {
 	e := a.classify(err)
-	e.hint = e.hint.For(a.storage, "")
+	e.hint = a.installed(e.hint).For(a.storage, "")
 	if !e.shown && a.ui.JSON {
 		_ = a.ui.PrintJSON(jsonFailure{Schema: engine.Schema, Error: e.json(), Changes: e.changes})
 	}
@@ -108,7 +108,9 @@ func (a *app) wrongUsage(err error) *exitError {
 		return &exitError{code: exitUsage, hint: a.meantHost(ref.Text)}
 	case errors.As(err, &ref):
 		return &exitError{code: exitUsage, hint: a.helpOf(a.cmd)}
-	case errors.As(err, &context):
+	case errors.Is(err, target.ErrNoForm) && a.Getenv("DOCKER_HOST") != "":
+		return &exitError{code: exitUsage, hint: hint.Shell("unset DOCKER_HOST")}
+	case errors.As(err, &context), errors.Is(err, target.ErrNoForm):
 		return &exitError{code: exitUsage, hint: hint.Run("docker", "context", "ls")}
 	case errors.As(err, &missing) && len(a.meantHost(missing.Name)) > 0:
 		return &exitError{code: exitUsage, hint: a.meantHost(missing.Name)}

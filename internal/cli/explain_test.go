@@ -64,7 +64,7 @@ func TestAdviceIsOfCommandsThatExist(t *testing.T) {
 }
 
 // programs are what a line of "Run:" may begin with. Prose belongs under "Do:".
-var programs = strings.Fields(`docker-vpn-helper docker-machine docker docker-compose VBoxManage eval sudo minikube kubectl brew
+var programs = strings.Fields(`docker-vpn-helper docker-machine docker docker-compose VBoxManage eval sudo minikube kubectl brew colima
 	apt-get ssh ssh-keygen ssh-add scp curl openssl nslookup ping route ip ifconfig netstat netsh tracert scutil lsof pgrep ps tasklist kill
 	ls cat grep find tail du df rm mv cp mkdir chmod chown touch sed file stat echo date id uname hostname which where env getent
 	export unset newgrp groups git open printf rancher-machine systemctl journalctl launchctl sc systeminfo bcdedit wsl dmesg lsmod mokutil winpty security`)

@@ -3,7 +3,9 @@ package cli
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -36,6 +38,21 @@ func (a *app) hasFilters(t *target.Target) error {
 	return nil
 }
 
+// hasDocker is an error where this computer has no dockerd: then no container can be reached.
+func (a *app) hasDocker(t *target.Target) error {
+	if t.Kind != target.Local {
+		return nil
+	}
+	conn, err := t.Docker(a.ctx)
+	if err == nil {
+		conn.Close()
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		return &exitError{code: exitUnknown, message: "no dockerd runs on this computer: " + t.Socket + " does not exist", hint: hint.Own("doctor", localHost)}
+	}
+	return nil
+}
+
 // facts asks a docker host for its packet filters, networks and containers.
 func (a *app) facts(ctx context.Context, t *target.Target) (*netfacts.Facts, error) {
 	ctx, cancel := context.WithTimeout(ctx, reachTime)
@@ -60,6 +77,15 @@ func programForSudo(laptop host.Laptop) string {
 		return name
 	}
 	return path
+}
+
+// needsRoot is that sudo does not make this user root on the docker host.
+func (a *app) needsRoot(t *target.Target, what string, err error) error {
+	why := ", and sudo asks for a password there"
+	if sudo := new(host.SudoError); errors.As(err, &sudo) && sudo.Missing {
+		why = ", and there is no sudo: run it as root"
+	}
+	return &exitError{code: exitUserAction, message: what + " root on " + t.Name() + why, hint: a.asRoot(t)}
 }
 
 // asRoot is this command line with root's rights on the docker host.

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io/fs"
@@ -13,6 +14,7 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/engine"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/hint"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/shell"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/target"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/ui"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/vbox"
@@ -30,28 +32,66 @@ func (a *app) nextStep(s site, t *target.Target, r engine.Report) ui.Step {
 	if r.Status == engine.Warn && len(f.Hint) == 0 {
 		f = firstWithHint(r, f)
 	}
+	if f.Code == "socket.missing" && f.Hint.String() == hint.Explain(f.Code).String() && has(r, "env.client-missing") {
+		return ui.Step{Label: "Next:", Command: hint.Explain("env.client-missing").String()} // nothing here can be started
+	}
 	switch {
 	case f.Hint.String() == t.Hint(hint.Fix()).String():
 		return ui.Step{Label: "Fix it:", Command: a.evaluated(s, "fix", t.Machine.Name)}
 	case len(f.Hint) > 0:
-		return ui.Step{Label: "Next:", Command: f.Hint.String()}
+		return ui.Step{Label: "Next:", Command: a.installed(f.Hint).String()}
 	case found:
 		return ui.Step{Label: "Next:", Command: hint.Explain(f.Code).String()}
 	}
 	return ui.Step{}
 }
 
+// has reports whether a report has a finding.
+func has(r engine.Report, code string) bool {
+	return slices.ContainsFunc(r.Layers, func(l engine.LayerReport) bool {
+		return slices.ContainsFunc(l.Findings, func(f engine.Finding) bool { return f.Code == code })
+	})
+}
+
+// installed is a hint for this laptop: root's command without sudo where there is none, and the
+// page about a program of docker's that is missing.
+func (a *app) installed(h hint.Hint) hint.Hint {
+	for _, c := range h {
+		if len(c.Argv) == 0 {
+			continue
+		}
+		laptop := a.Laptop(host.Sudo{})
+		_, err := laptop.LookPath(c.Argv[0])
+		switch program := c.Argv[0]; {
+		case program == "docker" && err != nil:
+			return hint.Explain("env.client-missing")
+		case program == "docker-machine" && !dockermachine.Found(laptop):
+			return hint.Explain("docker.command-missing")
+		case program == "sudo" && err != nil && len(h) == 1:
+			return hint.Run("su", "-c", shell.Command(c.Argv[1:]...))
+		}
+	}
+	return h
+}
+
 // next prints the one command to run next.
 func (a *app) next(h hint.Hint) {
 	if len(h) > 0 && !a.ui.JSON {
-		a.ui.CommandLine("Next:", h.For(a.storage, "").String())
+		a.ui.CommandLine("Next:", a.installed(h).For(a.storage, "").String())
 	}
 }
 
 // firstMachine is what to run where the store has no machine: create one where that is
-// possible, else look at this computer's own dockerd.
+// possible, else look at this computer's own dockerd. In minikube's directory only minikube does.
 func (a *app) firstMachine(name string) hint.Hint {
-	if dockermachine.Found(a.Laptop(host.Sudo{})) {
+	laptop := a.Laptop(host.Sudo{})
+	_, err := laptop.LookPath("minikube")
+	switch minikube := filepath.Base(cmp.Or(a.storage, a.Getenv("MACHINE_STORAGE_PATH"))) == ".minikube"; {
+	case minikube && err == nil && name != "minikube" && name != "default":
+		return hint.Run("minikube", "start", "-p", name, "--driver", "virtualbox")
+	case minikube && err == nil:
+		return hint.Run("minikube", "start", "--driver", "virtualbox")
+	case !minikube && dockermachine.Found(laptop):
 		return hint.Own("fix", "--create", name)
 	}
 	return hint.Own("doctor", localHost)

@@ -1,11 +1,21 @@
 package cli
 
 import (
+	"bytes"
+	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/engine"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/hint"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/target"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/ui"
 )
 
 // Whatever is missing on a laptop, the last line is what to run next.
@@ -115,5 +125,85 @@ func TestLsPrintsWhatIsAskedFor(t *testing.T) {
 		if code, stdout, stderr := run(t, home, line); code != exitOK || stdout != want {
 			t.Errorf("%s: exit %d\n%s%s", line, code, stdout, stderr)
 		}
+	}
+}
+
+// No hint is a command that this laptop does not have.
+func TestHintsWhereAProgramIsMissing(t *testing.T) {
+	home := homeWith(t)
+	minikube := "-s " + home + "/.minikube "
+	for _, c := range []struct {
+		line, program, host string
+		code                int
+		last                string
+	}{
+		{"doctor context:nix", "docker-machine", "", exitUsage, "hint: docker-vpn-helper explain env.client-missing"},
+		{"doctor context:nix", "docker", "", exitUsage, "hint: docker context ls"},
+		{"doctor", "docker", "npipe:////./pipe/docker", exitUsage, "hint: unset DOCKER_HOST"},
+		{"doctor", "docker", "127.0.0.1:1", exitProblems, "tcp://127.0.0.1:1 (DOCKER_HOST)"}, // as docker reads it
+		{"reach web -H local", "docker", "unix:///nosuch.sock", exitUnknown, "hint: docker-vpn-helper doctor local"},
+		{"allow web -H local", "docker", "unix:///nosuch.sock", exitUnknown, "hint: docker-vpn-helper doctor local"},
+		{minikube + "doctor minikube", "minikube", "", exitUsage, "hint: minikube start --driver virtualbox"},
+		{minikube + "doctor two", "minikube", "", exitUsage, "hint: minikube start -p two --driver virtualbox"},
+		{minikube + "doctor minikube", "docker-machine", "", exitUsage, "hint: docker-vpn-helper -s " + home + "/.minikube doctor local"},
+	} {
+		code, _, stderr := run(t, home, c.line, onlyProgram, c.program, "DOCKER_HOST", c.host)
+		if got := strings.TrimSpace(stderr); code != c.code || !strings.HasSuffix(got, c.last) {
+			t.Errorf("%s, with %s: exit %d, %s\nwant %d, %q", c.line, c.program, code, got, c.code, c.last)
+		}
+	}
+}
+
+// Where neither dockerd nor docker is there, nothing can be started.
+func TestNextStepWithoutDocker(t *testing.T) {
+	finding := func(code string) []engine.Finding {
+		return []engine.Finding{{Code: code, Status: engine.Fail, Hint: hint.Explain(code)}}
+	}
+	r := engine.Report{Status: engine.Fail, Cause: "socket.missing", Layers: []engine.LayerReport{{Layer: "socket", Status: engine.Fail, Findings: finding("socket.missing")}}}
+	a := testApp(t)
+	a.Laptop = func(host.Sudo) host.Laptop { return bareLaptop{} }
+	next := func() string { return a.nextStep(site{}, &target.Target{}, r).Command }
+	if got := next(); got != "docker-vpn-helper explain socket.missing" {
+		t.Error(got)
+	}
+	r.Layers = append(r.Layers, engine.LayerReport{Layer: "env", Findings: finding("env.client-missing")})
+	if got := next(); got != "docker-vpn-helper explain env.client-missing" {
+		t.Error(got)
+	}
+}
+
+func TestRootWithoutSudo(t *testing.T) {
+	a := testApp(t)
+	a.Laptop, a.args = func(host.Sudo) host.Laptop { return bareLaptop{} }, []string{"reach", "web", "-H", "local"}
+	local := &target.Target{Kind: target.Local, Ref: target.Ref{Kind: target.Local}, Laptop: bareLaptop{}}
+	err := a.needsRoot(local, "reading packet filters needs", &host.SudoError{Argv: []string{"sudo", "sh"}, Missing: true})
+	var stderr bytes.Buffer
+	a.ui = ui.New(strings.NewReader(""), io.Discard, &stderr, a.Getenv)
+	a.report(err)
+	if want := "there is no sudo: run it as root\ndocker-vpn-helper: hint: su -c 'docker-vpn-helper reach web -H local'\n"; !strings.HasSuffix(stderr.String(), want) {
+		t.Error(stderr.String())
+	}
+}
+
+// homeLaptop has this program in a home directory.
+type homeLaptop struct{ host.Laptop }
+
+func (homeLaptop) LookPath(name string, _ ...string) (string, error) {
+	return "/home/me/bin/" + name, nil
+}
+
+func TestServiceOfAProgramInAHomeDirectory(t *testing.T) {
+	certs := filepath.Join(t.TempDir(), "certs")
+	if code, _, stderr := run(t, homeWith(t), "proxy init "+certs); code != exitOK {
+		t.Fatal(stderr)
+	}
+	a := testApp(t)
+	laptop := homeLaptop{host.NewLocal(host.Sudo{})}
+	a.ctx, a.Laptop, a.Now = t.Context(), func(host.Sudo) host.Laptop { return laptop }, time.Now
+	f := &proxyFlags{certs: certs, cert: filepath.Join(certs, "server.pem"), key: filepath.Join(certs, "server-key.pem"), ca: filepath.Join(certs, "ca.pem")}
+	_, err := a.proxyUnit(f, &target.Target{Laptop: laptop})
+	var e *exitError
+	if want := "sudo install -m 755 /home/me/bin/docker-vpn-helper /usr/local/bin/"; !errors.As(err, &e) || e.hint.String() != want {
+		t.Errorf("%v, want the hint %s", err, want)
 	}
 }

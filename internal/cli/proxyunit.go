@@ -28,6 +28,9 @@ proxy with these flags in front of this computer's docker socket (-H local; Linu
 a user of its own in the docker socket's group, with copies of the certificates that only
 that user can read. After a change of the files, systemctl reload makes new copies.
 
+The program must be where the service can read it: in /usr/local/bin, as sudo make install
+puts it, not in a home directory.
+
 proxy off stops and removes it; undo local reverts either.`,
 		Example: `  docker-vpn-helper proxy on -H local --certs /etc/docker-proxy --listen 172.17.0.1:4242
   sudo systemctl reload docker-vpn-helper-proxy
@@ -89,8 +92,12 @@ func (a *app) proxyUnit(f *proxyFlags, t *target.Target) (proxy.Unit, error) {
 		return u, a.noCredentials(f, err)
 	}
 	program, err := t.Laptop.LookPath("docker-vpn-helper", "/usr/local/bin/docker-vpn-helper")
+	install := hint.Run("sudo", "install", "-m", "755", program, "/usr/local/bin/")
+	if err != nil {
+		install = hint.Run("docker-vpn-helper", "proxy", "on", "--help")
+	}
 	if err != nil || strings.HasPrefix(program, "/home/") || strings.HasPrefix(program, "/root/") || strings.HasPrefix(program, "/tmp/") {
-		return u, &exitError{code: exitUserAction, message: "the service needs docker-vpn-helper in a directory that it can read, such as /usr/local/bin", hint: hint.Run("sudo", "make", "install")}
+		return u, &exitError{code: exitUserAction, message: "the service needs docker-vpn-helper in a directory that it can read, such as /usr/local/bin", hint: install}
 	}
 	u.Program = program
 	for _, file := range []struct{ from, to *string }{{&f.cert, &u.Cert}, {&f.key, &u.Key}, {&f.ca, &u.CA}, {&f.allowFile, &u.AllowFile}} {

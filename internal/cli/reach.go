@@ -68,6 +68,9 @@ func (a *app) reach(what, from string, probing bool) error {
 	}
 	return a.onHost(s, nil, func(t *target.Target) error {
 		err := a.hasFilters(t)
+		if err == nil {
+			err = a.hasDocker(t)
+		}
 		if err == nil && probing {
 			err = a.mayProbe(t, from)
 		}
@@ -120,7 +123,7 @@ func (a *app) reachFailed(t *target.Target, err error) error {
 	case errors.As(err, new(*firewall.TargetError)):
 		return a.wrongTarget(err)
 	case errors.Is(err, host.ErrNoSudo):
-		return &exitError{code: exitUserAction, message: "reading packet filters needs root on " + t.Name() + ", and sudo asks for a password there", hint: a.asRoot(t)}
+		return a.needsRoot(t, "reading packet filters needs", err)
 	}
 	return &exitError{code: exitUnknown, message: err.Error(), hint: t.Hint(hint.Own("doctor", hint.Machine))}
 }

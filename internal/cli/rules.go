@@ -66,7 +66,7 @@ func (a *app) filtersFailed(t *target.Target, err error) error {
 	case a.interrupted():
 		return a.cause(err)
 	case errors.Is(err, host.ErrNoSudo):
-		return &exitError{code: exitUserAction, message: "packet filters need root on " + t.Name() + ", and sudo asks for a password there", hint: a.asRoot(t)}
+		return a.needsRoot(t, "packet filters need", err)
 	case errors.Is(err, hostrules.ErrNotPending):
 		return &exitError{code: exitProblems, message: err.Error(), hint: t.Hint(hint.Own(a.cmd.Parent().Name(), "status", "-H", hint.Machine))}
 	}

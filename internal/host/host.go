@@ -135,9 +135,17 @@ func (e *CmdError) Error() string {
 var ErrNoSudo = errors.New("needs root, and sudo cannot ask for a password here")
 
 // SudoError is ErrNoSudo with the exact command to run by hand, "sudo" included.
-type SudoError struct{ Argv []string }
+type SudoError struct {
+	Argv    []string
+	Missing bool // there is no sudo
+}
 
-func (e *SudoError) Error() string { return strings.Join(e.Argv, " ") + ": " + ErrNoSudo.Error() }
+func (e *SudoError) Error() string {
+	if e.Missing {
+		return strings.Join(e.Argv[1:], " ") + ": needs root, and there is no sudo here"
+	}
+	return strings.Join(e.Argv, " ") + ": " + ErrNoSudo.Error()
+}
 func (e *SudoError) Unwrap() error { return ErrNoSudo }
 
 // Link is a network interface of the laptop.

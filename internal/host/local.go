@@ -51,6 +51,9 @@ func (l *Local) Run(ctx context.Context, c Cmd) (Output, error) {
 	argv, sudo := c.Argv, append([]string{"sudo"}, c.Argv...)
 	asRoot := c.Root && os.Geteuid() != 0
 	if asRoot {
+		if _, err := l.LookPath("sudo"); err != nil {
+			return Output{}, &SudoError{Argv: sudo, Missing: true}
+		}
 		argv = sudo
 		if !l.sudo.Terminal {
 			argv = append([]string{"sudo", "-n"}, c.Argv...)

@@ -42,7 +42,10 @@ var ErrNoForm = errors.New("docker-vpn-helper does not know this kind of endpoin
 // openURL opens what a DOCKER_HOST or a context's endpoint names. tcp is the endpoint for
 // an address.
 func (t *Target) openURL(ctx context.Context, url string, tcp func(addr string) TCPEndpoint) error {
-	scheme, rest, _ := strings.Cut(url, "://")
+	scheme, rest, found := strings.Cut(url, "://")
+	if !found {
+		scheme, rest = "tcp", url // docker/cli, opts/hosts.go, parseDockerDaemonHost
+	}
 	switch {
 	case scheme == "unix" && rest != "":
 		t.setSocket(rest)
