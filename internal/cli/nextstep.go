@@ -66,7 +66,7 @@ func (a *app) installed(h hint.Hint) hint.Hint {
 		case program == "docker" && err != nil:
 			return hint.Explain("env.client-missing")
 		case program == "docker-machine" && !dockermachine.Found(laptop):
-			return hint.Explain("docker.command-missing")
+			return hint.Run("docker-vpn-helper", "explain", "docker.command-missing")
 		case program == "sudo" && err != nil && len(h) == 1:
 			return hint.Run("su", "-c", shell.Command(c.Argv[1:]...))
 		}
