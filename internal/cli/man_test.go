@@ -7,11 +7,13 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/spf13/cobra"
 	"github.com/spf13/cobra/doc"
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/ui"
@@ -37,8 +39,18 @@ func TestManPagesAreFresh(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := pages(t, fresh)
+	ordered := testApp(t).root() // cobra/doc has sorted those of root
+	ordered.InitDefaultHelpCmd()
 	for name, text := range want {
-		want[name] = string(finished(t, name, []byte(text)))
+		words := strings.Split(strings.TrimSuffix(name, ".1"), "-")
+		cmd, _, err := ordered.Find(strings.Split(strings.ReplaceAll(strings.Join(words[3:], " "), "shell init", "shell-init"), " "))
+		if len(words) == 3 {
+			cmd, err = ordered, nil
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		want[name] = string(finished(t, name, []byte(withCommands(text, cmd))))
 	}
 	if *update {
 		for name := range pages(t, manDir) {
@@ -106,6 +118,29 @@ func pages(t *testing.T, dir string) map[string]string {
 	return all
 }
 
+// withCommands is a page with the commands below one, in the groups of help, and with what its
+// synopsis lacks.
+func withCommands(page string, cmd *cobra.Command) string {
+	var b strings.Builder
+	for _, group := range append(cmd.Groups(), &cobra.Group{}) {
+		for i, sub := range slices.DeleteFunc(slices.Clone(cmd.Commands()), func(c *cobra.Command) bool { return c.GroupID != group.ID || c.Hidden }) {
+			if i == 0 && group.Title != "" {
+				fmt.Fprintf(&b, ".SS %s\n", group.Title)
+			}
+			fmt.Fprintf(&b, ".TP\n\\fB%s\\fP\n%s\n", strings.ReplaceAll(sub.Name(), "-", `\-`), sub.Short)
+		}
+	}
+	if b.Len() == 0 {
+		return page
+	}
+	line := "\\fB" + cmd.CommandPath() + " COMMAND [flags]\\fP\n"
+	if own := "\\fB" + cmd.UseLine() + "\\fP\n"; strings.Contains(cmd.Use, "[") {
+		line = own + ".br\n" + line
+	}
+	page = regexp.MustCompile(`(?m)^(\.SH SYNOPSIS\n)\\fB.*\n`).ReplaceAllString(page, "${1}"+strings.ReplaceAll(line, "$", "$$"))
+	return strings.Replace(page, ".SH OPTIONS\n", ".SH COMMANDS\n"+b.String()+"\n\n.SH OPTIONS\n", 1)
+}
+
 // finished is a generated page in the form of other programs' pages: EXAMPLES, the sections
 // that all pages share, and global options on the overview alone.
 func finished(t *testing.T, name string, page []byte) []byte {
@@ -117,6 +152,7 @@ func finished(t *testing.T, name string, page []byte) []byte {
 	text := regexp.MustCompile(`(?m)(\\fP)(\[=false\]|=""|=0s|=)$`).ReplaceAllString(string(page), "$1")
 	value := regexp.MustCompile(`(?m)^((?:\\fB-\w\\fP, )?\\fB--[\w-]+\\fP)(?:=\S*)?\n(\t.*\\fB([A-Z][A-Z:]*)\\fR)`)
 	text = value.ReplaceAllString(text, "$1 \\fI$3\\fP\n$2")
+	text = regexp.MustCompile(`(?m)^(?:\.PP\n)?(\\fB-.*)\n\t`).ReplaceAllString(text, ".TP\n$1\n")
 	text = strings.Replace(text, ".SH EXAMPLE\n", ".SH EXAMPLES\n", 1)
 	text = regexp.MustCompile(`(?s)\.SH OPTIONS INHERITED FROM PARENT COMMANDS\n.*?\n\n\n`).
 		ReplaceAllLiteralString(text, ".SH GLOBAL OPTIONS\n\\fB-s\\fP, \\fB--json\\fP, \\fB-v\\fP, \\fB-y\\fP, \\fB--timeout\\fP and \\fB--color\\fP: see \\fBdocker-vpn-helper(1)\\fP\n\n\n")

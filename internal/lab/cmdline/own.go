@@ -11,7 +11,7 @@ var (
 	synopsis = regexp.MustCompile(`(?m)^\\fB(docker-vpn-helper[^\\]*?) \[flags\]\\fP`)
 	// Options in a synopsis are among the options as well: "[--allow PORT[/udp],...]".
 	synopsisOption = regexp.MustCompile(` \[-[^\[\]]*(?:\[[^\]]*\][^\[\]]*)?\]`)
-	manOption      = regexp.MustCompile(`(?m)^(?:\\fB(-\w)\\fP, )?\\fB(--[\w-]+)\\fP(?:=\S*| \\fI\S+\\fP)?\n\t(.*)`)
+	manOption      = regexp.MustCompile(`(?m)^(?:\\fB(-\w)\\fP, )?\\fB(--[\w-]+)\\fP(?:=\S*| \\fI\S+\\fP)?\n(.*)`)
 	// The description names the value.
 	manValue = regexp.MustCompile(`\\fB[A-Z]+\\fR`)
 )
@@ -26,7 +26,7 @@ func ownUsage(page string) (usage, error) {
 	if m == nil {
 		return usage{}, fmt.Errorf("%s has no synopsis", page)
 	}
-	words := strings.Fields(strings.NewReplacer("[", "", "]", "?", " | - | -- COMMAND...", "").Replace(synopsisOption.ReplaceAllString(string(m[1]), "")))
+	words := strings.Fields(strings.NewReplacer("[", "", "]", "?", " | - | -- COMMAND...", "", " COMMAND", "").Replace(synopsisOption.ReplaceAllString(string(m[1]), "")))
 	u := usage{program: words[0], words: words[1:]}
 	for _, o := range manOption.FindAllSubmatch(text, -1) {
 		value := ""
