@@ -28,7 +28,7 @@ func (a *app) doctorCmd() *cobra.Command {
 		Use:   "doctor [HOST]",
 		Short: "Diagnose the connection without changing anything",
 		Long: `doctor inspects each layer between docker and dockerd, and changes nothing. The last line
-is the one command to run next.
+is the one command to run next. While docker works there may be none.
 
 HOST is ` + target.Usage(target.AllKinds()...) + `. Without it, it is
 $DOCKER_MACHINE_NAME, else the only machine in the store, else "default"; where the store
@@ -78,7 +78,7 @@ func (a *app) doctor(s site, refs []target.Ref, reportFile string) error {
 			return result{err: v.err}
 		}
 		report := a.diagnose(ctx, v.Target)
-		r := result{target: v.Target, report: report, next: a.nextStep(s, v.Target, report), code: reportCode(report)}
+		r := result{target: v.Target, report: report, next: a.nextStep(v.Target, report), code: reportCode(report)}
 		if a.ui.JSON {
 			// Results wait for those before them, and a report is ten times as large
 			// as its text.

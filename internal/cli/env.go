@@ -115,7 +115,7 @@ func (a *app) notGood(t *target.Target, err error) error {
 	if a.interrupted() {
 		return errInterrupted
 	}
-	next := t.Hint(hint.Fix())
+	next := hint.Hint{{Argv: append(a.program(), "fix", t.Machine.Name), Eval: true}}
 	if errors.Is(err, virtualbox.ErrNotInstalled) {
 		next = hint.Explain("machine.virtualbox-missing")
 	} else if t.Machine.CreateUnfinished {

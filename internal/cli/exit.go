@@ -35,7 +35,7 @@ func (a *app) report(err error) int {
 		_ = a.ui.PrintJSON(jsonFailure{Schema: engine.Schema, Error: e.json(), Changes: e.changes})
 	}
 	if !e.shown && !a.ui.JSON {
-		a.ui.Error(e.message, e.hint.String())
+		a.ui.Error(e.message, a.inShell(e.hint))
 	}
 	return e.code
 }

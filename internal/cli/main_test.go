@@ -75,13 +75,14 @@ func TestShellThatIsNone(t *testing.T) {
 // says that there was no answer.
 func TestWhatEndedALook(t *testing.T) {
 	w := &target.Target{Machine: store.Machine{Name: "default"}}
+	fix := hint.Hint{{Argv: []string{"docker-vpn-helper", "fix", "default"}, Eval: true}}
 	for _, c := range []struct {
 		cause error
 		want  exitError
 	}{
 		{errInterrupted, exitError{code: exitInterrupted, message: "interrupted"}},
-		{errTimeout, exitError{code: exitProblems, message: errTimeout.Error(), hint: hint.Own("fix", "default").For("", "")}},
-		{nil, exitError{code: exitProblems, message: "no answer", hint: hint.Own("fix", "default").For("", "")}},
+		{errTimeout, exitError{code: exitProblems, message: errTimeout.Error(), hint: fix}},
+		{nil, exitError{code: exitProblems, message: "no answer", hint: fix}},
 	} {
 		ctx, cancel := context.WithCancelCause(t.Context())
 		if c.cause != nil {

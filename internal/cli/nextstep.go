@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"math"
 	"path/filepath"
 	"slices"
 	"syscall"
@@ -22,28 +23,36 @@ import (
 )
 
 // nextStep is the one thing to do after a diagnosis: the command that fixes the root
-// cause, in the syntax of the calling shell; else the one that makes docker use what
-// works; else the page that explains the cause.
-func (a *app) nextStep(s site, t *target.Target, r engine.Report) ui.Step {
+// cause, in the syntax of the calling shell; else the page that explains the cause. While
+// docker works a warning without a hint needs nothing.
+func (a *app) nextStep(t *target.Target, r engine.Report) ui.Step {
 	f, found := r.Obstacle()
 	if !found {
 		f, found = r.CauseFinding()
 	}
-	if r.Status == engine.Warn && len(f.Hint) == 0 {
-		f = firstWithHint(r, f)
+	working := r.Verdict == engine.OK && !r.Failed()
+	if working {
+		f = whileItWorks(r)
+	}
+	step := ui.Step{Label: "Next:", Command: a.inShell(a.installed(f.Hint))}
+	if f.Hint.String() == t.Hint(hint.Fix()).String() {
+		step = ui.Step{Label: "Fix it:", Command: a.evaluated("fix", t.Machine.Name)}
 	}
 	if f.Code == "socket.missing" && f.Hint.String() == hint.Explain(f.Code).String() && has(r, "env.client-missing") {
 		return ui.Step{Label: "Next:", Command: hint.Explain("env.client-missing").String()} // nothing here can be started
 	}
 	switch {
-	case f.Hint.String() == t.Hint(hint.Fix()).String():
-		return ui.Step{Label: "Fix it:", Command: a.evaluated(s, "fix", t.Machine.Name)}
-	case len(f.Hint) > 0:
-		return ui.Step{Label: "Next:", Command: a.installed(f.Hint).String()}
-	case found:
-		return ui.Step{Label: "Next:", Command: hint.Explain(f.Code).String()}
+	case len(f.Hint) > 0 && working && restarts(r, f):
+		step.Label = "Optional, restarts dockerd:"
+	case len(f.Hint) == 0 && found && !working:
+		step.Command = hint.Explain(f.Code).String()
 	}
-	return ui.Step{}
+	return step
+}
+
+// restarts reports whether what a finding advises restarts dockerd.
+func restarts(r engine.Report, f engine.Finding) bool {
+	return f.Hint.Has("--reissue") || f.Hint.Has("regenerate-certs") || f.Hint.Has("fix") && r.RestartsDockerd()
 }
 
 // has reports whether a report has a finding.
@@ -129,19 +138,27 @@ func (a *app) existing(path string) string {
 	return path
 }
 
-// firstWithHint is the first warning that something can be done about, those about the
-// shell last; otherwise the given one.
-func firstWithHint(r engine.Report, otherwise engine.Finding) engine.Finding {
-	for _, weight := range []engine.Weight{engine.Outranks, engine.Plain, engine.Aside} {
-		for _, l := range r.Layers {
-			for _, f := range l.Findings {
-				if f.Weight == weight && f.Status == engine.Warn && len(f.Hint) > 0 {
-					return f
-				}
+// whileItWorks is the finding to do something about while docker works: first what makes this
+// shell use it, last what restarts dockerd, and never that for the sake of something aside.
+func whileItWorks(r engine.Report) (todo engine.Finding) {
+	best := math.MaxInt
+	for _, l := range r.Layers {
+		for _, f := range l.Findings {
+			rank := slices.Index([]engine.Weight{engine.Outranks, engine.Plain, engine.Aside}, f.Weight)
+			switch {
+			case f.Elsewhere:
+				rank = -1
+			case restarts(r, f) && f.Weight == engine.Aside:
+				continue
+			case restarts(r, f):
+				rank += 10
+			}
+			if f.Status != engine.OK && len(f.Hint) > 0 && rank < best {
+				best, todo = rank, f
 			}
 		}
 	}
-	return otherwise
+	return todo
 }
 
 // hasHostOnlyNetworks reports whether VirtualBox on this Mac is 7 or later. Where there

@@ -162,7 +162,7 @@ func TestNextStepWithoutDocker(t *testing.T) {
 	r := engine.Report{Status: engine.Fail, Cause: "socket.missing", Layers: []engine.LayerReport{{Layer: "socket", Status: engine.Fail, Findings: finding("socket.missing")}}}
 	a := testApp(t)
 	a.Laptop = func(host.Sudo) host.Laptop { return bareLaptop{} }
-	next := func() string { return a.nextStep(site{}, &target.Target{}, r).Command }
+	next := func() string { return a.nextStep(&target.Target{}, r).Command }
 	if got := next(); got != "docker-vpn-helper explain socket.missing" {
 		t.Error(got)
 	}

@@ -3,6 +3,8 @@ package cli
 import (
 	"errors"
 
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/hint"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/shell"
 )
 
@@ -40,13 +42,20 @@ func (a *app) shell(s site, name string) (shell.Dialect, error) {
 
 // evaluated is one of our command lines as the calling shell evaluates it, or the bare
 // command where it cannot.
-func (a *app) evaluated(s site, args ...string) string {
-	dialect, err := a.shell(s, "")
-	if err != nil {
-		return a.command(args...)
+func (a *app) evaluated(args ...string) string {
+	return a.inShell(hint.Hint{{Argv: append(a.program(), args...), Eval: true}})
+}
+
+// inShell is a hint in the syntax of the calling shell, or the bare command where that cannot
+// evaluate what it prints.
+func (a *app) inShell(h hint.Hint) string {
+	if len(h) != 1 || !h[0].Eval {
+		return h.String()
 	}
-	if line, ok := shell.Eval(dialect, append(a.program(), args...)); ok {
-		return line
+	if dialect, err := a.shell(site{laptop: a.Laptop(host.Sudo{})}, ""); err == nil {
+		if line, ok := shell.Eval(dialect, h[0].Argv); ok {
+			return line
+		}
 	}
-	return a.command(args...)
+	return hint.Run(h[0].Argv...).String()
 }

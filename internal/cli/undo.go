@@ -166,7 +166,7 @@ func (a *app) undoHost(s site, ref target.Ref, all bool) ([]undoRun, error) {
 	}
 	if !a.ui.JSON && err == nil && len(runs) > 0 {
 		a.ui.Success("[%s] undone: %s", ref.Arg(), strings.Join(commands(runs), ", "))
-		a.shellPointsNowhere(s, session.Target)
+		a.shellPointsNowhere(session.Target)
 	}
 	return append(expired, runs...), err
 }
@@ -181,7 +181,7 @@ func commands(runs []undoRun) (names []string) {
 
 // shellPointsNowhere reports a DOCKER_HOST of ours in this shell that does not reach the
 // machine any more, and how to unset it.
-func (a *app) shellPointsNowhere(s site, t *target.Target) {
+func (a *app) shellPointsNowhere(t *target.Target) {
 	if t.Kind != target.Machine {
 		return
 	}
@@ -196,7 +196,7 @@ func (a *app) shellPointsNowhere(s site, t *target.Target) {
 		return
 	}
 	a.ui.Say("DOCKER_HOST in this shell is %s, where docker does not reach %s any more. Unset it:", host, t.Machine.Name)
-	a.ui.CommandLine(" ", a.evaluated(s, "env", "--unset"))
+	a.ui.CommandLine(" ", a.evaluated("env", "--unset"))
 }
 
 // sweepLeftovers removes the NAT rules of a ports follow that was killed: no journal has them.

@@ -30,6 +30,8 @@ type Finding struct {
 	// Hint is what to do. Empty where there is nothing to do.
 	Hint   hint.Hint `json:"hint"`
 	Weight Weight    `json:"-"`
+	// Elsewhere reports that docker in the calling shell does not use what was looked at.
+	Elsewhere bool `json:"-"`
 	// Demanded reports that the user has asked for what cannot be had: that stays a failure
 	// where docker works all the same.
 	Demanded bool `json:"-"`
@@ -62,6 +64,11 @@ func (t *Table) Warn(code, title string, h hint.Hint) Definition {
 // Aside adds a row about what is worth reporting, and never the cause.
 func (t *Table) Aside(code, title string, h hint.Hint) Definition {
 	return t.Add(Definition{Code: code, Status: Warn, Weight: Aside, Title: title, Hint: h})
+}
+
+// Elsewhere adds a row about a docker in the calling shell that does not use what was looked at.
+func (t *Table) Elsewhere(code, title string, w Weight) Definition {
+	return t.Add(Definition{Code: code, Status: Warn, Weight: w, Title: title, Elsewhere: true})
 }
 
 // Unknown adds a row about what could not be found out.

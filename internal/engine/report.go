@@ -75,6 +75,20 @@ func (r Report) CauseFinding() (f Finding, ok bool) {
 	return f, ok
 }
 
+// Elsewhere reports whether dockerd works, and docker in the calling shell does not use it.
+func (r Report) Elsewhere() bool {
+	return r.Verdict == OK && slices.ContainsFunc(r.Layers, func(l LayerReport) bool {
+		return slices.ContainsFunc(l.Findings, func(f Finding) bool { return f.Elsewhere })
+	})
+}
+
+// RestartsDockerd reports whether a planned change does.
+func (r Report) RestartsDockerd() bool {
+	return slices.ContainsFunc(r.Layers, func(l LayerReport) bool {
+		return slices.ContainsFunc(l.changes, func(c Change) bool { return c.About().RestartsDockerd })
+	})
+}
+
 // Obstacle is a failure that no change cures and that keeps another layer from being
 // checked. A repair would stop at that layer, so this comes first.
 func (r Report) Obstacle() (f Finding, ok bool) {

@@ -88,6 +88,11 @@ func (h Hint) Then(after string, next Hint) Hint {
 	return slices.Concat(h, next)
 }
 
+// Has reports whether one of the command lines has the argument.
+func (h Hint) Has(arg string) bool {
+	return slices.ContainsFunc(h, func(c Command) bool { return slices.Contains(c.Argv, arg) })
+}
+
 // For is the hint for one machine of a store; storage is the user's -s, or empty.
 func (h Hint) For(storage, machine string) Hint {
 	bound := slices.Clone(h)

@@ -33,6 +33,8 @@ type About struct {
 	Risk string
 	// RiskLasts reports that some of what Risk names does not come back.
 	RiskLasts bool
+	// RestartsDockerd reports that both applying and reverting it do.
+	RestartsDockerd bool
 	// NeedsDockerHost reports that Revert works on the docker host, so that the machine
 	// must be running and allow a login.
 	NeedsDockerHost bool

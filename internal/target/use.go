@@ -17,7 +17,7 @@ type Use struct {
 	Variable string `json:"variable,omitempty"`
 	// What is the endpoint as docker has it, with the context's name.
 	What string `json:"what"`
-	// Same reports that it is the docker host that was asked about.
+	// Same reports that it is the docker host that was asked about; of a machine, by a context.
 	Same bool `json:"same"`
 	// Error is why docker cannot use it, such as a context that does not exist.
 	Error string `json:"error,omitempty"`
@@ -54,6 +54,7 @@ func (t *Target) Use(ctx context.Context) Use {
 	case used.Context != "":
 		u.What = "context " + used.Context + ", " + u.What
 	}
-	u.Same = u.Error == "" && used.Kind == t.Kind && used.Endpoint(ctx) == t.Endpoint(ctx)
+	here := used.Kind == t.Kind || t.Kind == Machine && used.Kind == TCP
+	u.Same = u.Error == "" && here && used.Endpoint(ctx) == t.Endpoint(ctx)
 	return u
 }

@@ -138,14 +138,19 @@ func (u *UI) lines(b *strings.Builder, rows []row, names int) {
 // headline writes whether docker works, and at which address.
 func (u *UI) headline(b *strings.Builder, r engine.Report) {
 	colour, verdict := color.FgRed, "docker is unreachable"
-	switch r.Verdict {
-	case engine.OK:
+	switch {
+	case r.Elsewhere():
+		colour, verdict = color.FgYellow, "dockerd works"
+	case r.Verdict == engine.OK:
 		colour, verdict = color.FgGreen, "docker works"
-	case engine.Unknown:
+	case r.Verdict == engine.Unknown:
 		colour, verdict = color.FgMagenta, "could not tell whether docker works"
 	}
 	if r.EndpointNow != "" {
 		verdict += " at " + clean(r.EndpointNow)
+	}
+	if r.Elsewhere() {
+		verdict += ", but this shell does not use it"
 	}
 	u.verdict(b, r.Name(), colour, verdict)
 }

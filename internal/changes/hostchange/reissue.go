@@ -54,6 +54,7 @@ func (c *Reissue) About() engine.About {
 		Doing: fmt.Sprintf("reissuing the server certificate with %s, and restarting dockerd", strings.Join(c.Names, ", ")),
 		// The docker host has the old certificate to get back, unless none was signed.
 		NeedsDockerHost: len(c.New) > 0,
+		RestartsDockerd: true,
 	}
 	if len(c.Containers) > 0 {
 		a.Risk = fmt.Sprintf("restarting dockerd on %s stops %s", c.Machine, strings.Join(c.Containers, ", "))

@@ -22,6 +22,8 @@ type State struct {
 	Verify   string `json:"docker_tls_verify"`
 	Machine  string `json:"docker_machine_name"`
 	Context  string `json:"docker_context"`
+	// ContextHere is the docker context that leads to the endpoint, and that docker uses.
+	ContextHere string `json:"docker_context_here,omitempty"`
 	// Proxy is the variable that would send the endpoint's traffic to a proxy.
 	Proxy string `json:"proxy_variable"`
 
@@ -59,6 +61,8 @@ func inspect(ctx context.Context, t *target.Target) (engine.State, error) {
 	if s.Host != "" {
 		goal := t.Endpoints.Goal(ctx)
 		s.WantHost, s.Planned = goal.URL(), goal.Planned
+	} else if use := t.Use(ctx); use.Same {
+		s.ContextHere = use.Ref.Name
 	}
 	if !t.Mode.IsQuick() && !t.Mode.IsRepair() {
 		s.NoClient = !t.DockerCLI.Installed()
@@ -89,11 +93,12 @@ var findings engine.Table
 
 var (
 	pointsHere     = findings.OK("env.ok", "DOCKER_HOST is %s")
-	unset          = findings.Aside("env.unset", "DOCKER_HOST is not set in this shell", nil)
-	contextDecides = findings.Aside("env.points-elsewhere", "DOCKER_CONTEXT=%s decides what docker talks to", nil)
-	otherHost      = findings.Warn("env.points-elsewhere", "DOCKER_HOST is %s, the endpoint is %s", nil)
-	beforeRepair   = findings.Warn("env.points-elsewhere", "DOCKER_HOST is %s; a repair makes the endpoint %s", nil)
-	withoutTLS     = findings.Warn("env.points-elsewhere", "DOCKER_TLS_VERIFY is not set: docker would talk to dockerd without TLS", nil)
+	contextHere    = findings.OK("env.ok", "docker context %s leads here")
+	unset          = findings.Elsewhere("env.unset", "DOCKER_HOST is not set in this shell", engine.Aside)
+	contextDecides = findings.Elsewhere("env.points-elsewhere", "DOCKER_CONTEXT=%s decides what docker talks to", engine.Aside)
+	otherHost      = findings.Elsewhere("env.points-elsewhere", "DOCKER_HOST is %s, the endpoint is %s", engine.Plain)
+	beforeRepair   = findings.Elsewhere("env.points-elsewhere", "DOCKER_HOST is %s; a repair makes the endpoint %s", engine.Plain)
+	withoutTLS     = findings.Elsewhere("env.points-elsewhere", "DOCKER_TLS_VERIFY is not set: docker would talk to dockerd without TLS", engine.Plain)
 	otherCerts     = findings.Warn("env.points-elsewhere", "DOCKER_CERT_PATH is %q, the machine's certificates are in %s", nil)
 	proxyCaptures  = findings.Warn("env.proxy-captures", "%s is set and no_proxy does not name the endpoint: curl and Python clients would ask the proxy", nil)
 	clientMissing  = findings.Aside("env.client-missing", "there is no docker command on this laptop", hint.Explain("env.client-missing"))
@@ -102,6 +107,7 @@ var (
 func (s State) Findings() []engine.Finding {
 	var out []engine.Finding
 	switch {
+	case s.ContextHere != "":
 	case s.Host == "" && s.Context == "":
 		out = append(out, unset.Advising(s.env()).Found())
 	case s.Host == "":
@@ -127,6 +133,8 @@ func (s State) Findings() []engine.Finding {
 		out = append(out, clientMissing.Advising(hint.Run("brew", "install", "docker")).Found())
 	case s.NoClient:
 		out = append(out, clientMissing.Found())
+	case len(out) == 0 && s.ContextHere != "":
+		out = append(out, contextHere.Found(s.ContextHere))
 	case len(out) == 0:
 		out = append(out, pointsHere.Found(s.Host))
 	}

@@ -26,7 +26,7 @@ var (
 
 	nameMissing      = findings.Fail("tls.name-missing", "%s", hint.Fix())
 	localhostMissing = findings.Warn("tls.name-missing", "the certificate lacks the name localhost: docker would refuse it behind a NAT rule", hint.Fix())
-	addressMissing   = findings.Aside("tls.address-missing", "the certificate lacks the name %s: clients that connect by that name reject it", hint.Fix("--reissue"))
+	addressMissing   = findings.Aside("tls.address-missing", "the certificate lacks the name %s, which docker does not need: other clients that connect by it reject it", hint.Fix("--reissue"))
 
 	clientUnusable = findings.Add(engine.Definition{Code: "tls.client-cert-unusable", Status: engine.Fail, Weight: engine.Outranks, Title: "%s%s"})
 	clientRejected = findings.Fail("tls.client-cert-rejected", "%s%s", nil)

@@ -35,8 +35,8 @@ var (
 	shellSlow     = findings.Warn("daemon.shell-slow", "dockerd answers, and the login shell on the docker host takes more than 3s to start: each docker command waits for it", page("shell-slow"))
 	commandFailed = findings.Fail("daemon.no-commands", "the docker host runs no command for docker: %s", page("no-commands"))
 
-	usesOther  = findings.Warn("daemon.context-elsewhere", "docker uses %s (%s), not this docker host", nil)
-	usesBroken = findings.Warn("daemon.context-elsewhere", "docker uses %s (%s), which cannot be used: %s", nil)
+	usesOther  = findings.Elsewhere("daemon.context-elsewhere", "docker uses %s (%s), not this docker host", engine.Plain)
+	usesBroken = findings.Elsewhere("daemon.context-elsewhere", "docker uses %s (%s), which cannot be used: %s", engine.Plain)
 )
 
 // page is the command that shows what a code means.

@@ -32,8 +32,8 @@ var findings engine.Table
 var (
 	fine          = findings.OK("env.ok", "no variable of this shell leads docker elsewhere")
 	named         = findings.OK("env.ok", "%s leads docker here")
-	elsewhere     = findings.Warn("env.points-elsewhere", "%s leads docker to %s", nil)
-	broken        = findings.Warn("env.points-elsewhere", "%s leads docker to %s, which cannot be used: %s", nil)
+	elsewhere     = findings.Elsewhere("env.points-elsewhere", "%s leads docker to %s", engine.Plain)
+	broken        = findings.Elsewhere("env.points-elsewhere", "%s leads docker to %s, which cannot be used: %s", engine.Plain)
 	clientMissing = findings.Aside("env.client-missing", "there is no docker command on this laptop", hint.Explain("env.client-missing"))
 )
 
