@@ -1,68 +1,59 @@
 package cli
 
-// exits are what the exit statuses of a command mean, for its help and its man page: empty
-// where it never ends with one. The empty command is the program.
-func exits(command string) []string {
-	switch command {
-	case "cert", "guard", "modules": // they only have subcommands
-		return nil
-	case "doctor":
-		return looks("healthy, perhaps with warnings", "problems found", "could not tell")
-	case "env":
-		return looks("the variables are printed", "the endpoint does not answer", "")
-	case "ls":
-		return looks("the machines are listed", "the store cannot be read", "--timeout was over before all machines were looked at")
-	case "explain":
-		return looks("explained, or the command succeeded", "the command failed", "unrecognized message")
-	case "cert show":
-		return looks("at least one server certificate was found", "the machine cannot be read", "no server certificate was found")
-	case "cert client", "proxy init":
-		return looks("the certificates are made", "nothing was written", "")
-	case "ports":
-		return looks("the ports are listed", "the docker host cannot be read", "the docker host does not answer")
-	case "ports follow":
-		return looks("ended by Ctrl-C, SIGTERM, SIGHUP or a closed pipe", "the ports are served already", "the docker host does not answer")[:exitInterrupted]
-	case "ports status":
-		return looks("the ports are served", "they are not", "")
-	case "reach":
-		return acts("reachable", "blocked", "a rule that cannot be evaluated decides, or the docker host does not answer", root, "")
-	case "guard status":
-		return acts("as it should be, or off", "something is not as guard has left it", "the docker host could not be asked", root, "")
-	case "proxy":
-		return looks("ended by a signal, or --check found nothing wrong", "it cannot listen, or --check found a problem", "")[:exitInterrupted]
-	case "shell-init", "completion", "version":
-		return looks("printed", "it cannot be printed", "")
-	case "allow":
-		return acts("it can be reached; --list: as it should be", "the change was rolled back; --list: something is not as allow has left it", "could not tell", root, incomplete)
-	case "deny", "guard start", "guard stop", "guard allow", "guard deny", "guard confirm":
-		return acts("done, or nothing needs to be done", "the change failed and was rolled back", "could not tell", root, incomplete)
-	case "undo":
-		return acts("undone, or there is nothing to undo", "nothing was undone", "could not tell", first, incomplete)
-	case "fix":
-		return acts("healthy, or repaired and verified", "the repair failed and was rolled back; --dry-run: problems found", "could not tell", first, incomplete)
-	case "":
-		return acts("healthy, or repaired and verified", "problems found, or the repair failed and was rolled back", "could not tell", first, incomplete)
-	}
-	return acts("done, or nothing needs to be done", "the change failed and was rolled back", "could not tell", first, incomplete)
-}
+import "strings"
 
+// What the exit statuses of several commands mean, behind those of 0 and 1.
 const (
-	first      = "you must act first: disconnect the VPN, stop VMs, confirm, or give sudo a terminal"
-	root       = "you must act first: root on the docker host is needed, or a confirmation"
-	incomplete = "the rollback is incomplete; undo resumes it"
+	printing = " | 2 wrong usage, or unknown machine | 130 interrupted"
+	serving  = " | 2 wrong usage, or unknown machine"
+	asking   = " | 2 wrong usage, or unknown machine | 4 could not tell, or no answer | 130 interrupted"
+	asRoot   = " | 2 wrong usage, or unknown machine | 3 you must act first: root on the docker host is needed, or a confirmation | 4 could not tell, or no answer | "
+	changing = " | 2 wrong usage, or unknown machine | 3 you must act first: disconnect the VPN, stop VMs, confirm, or give sudo a terminal | 4 could not tell | " + rollback
+	rollback = "5 the rollback is incomplete; undo resumes it | 130 interrupted, and rolled back"
+
+	changed = "0 done, or nothing needs to be done | 1 the change failed and was rolled back"
 )
 
-// looks are the exit statuses of a command that changes nothing and needs nothing done first.
-func looks(good, bad, unclear string) []string {
-	return []string{exitOK: good, exitProblems: bad, exitUsage: "wrong usage, or unknown machine", exitUnknown: unclear, exitInterrupted: "interrupted"}
+// exitStatuses are those of each command that does not end as others of its kind do. Some
+// commands have subcommands alone.
+var exitStatuses = map[string]string{
+	"":             "0 healthy, or repaired and verified | 1 problems found, or the repair failed and was rolled back" + changing,
+	"doctor":       "0 healthy, perhaps with warnings | 1 problems found" + asking,
+	"fix":          "0 healthy, or repaired and verified | 1 the repair failed and was rolled back; --dry-run: problems found" + changing,
+	"undo":         "0 undone, or there is nothing to undo | 1 nothing was undone" + changing,
+	"env":          "0 the variables are printed | 1 the endpoint does not answer" + printing,
+	"ls":           "0 the machines are listed | 1 the store cannot be read" + asking,
+	"explain":      "0 explained, or the command succeeded | 1 the command failed | 2 wrong usage | 4 unrecognized message | 130 interrupted",
+	"cert":         "",
+	"cert show":    "0 at least one server certificate was found | 1 the machine cannot be read | 2 wrong usage, or unknown machine | 4 no server certificate was found | 130 interrupted",
+	"cert client":  "0 the certificate is made | 1 nothing was written" + printing,
+	"modules":      "",
+	"ports":        "0 the ports are listed | 1 the docker host cannot be read" + asking,
+	"ports follow": "0 ended by Ctrl-C, SIGTERM, SIGHUP or a closed pipe | 1 the ports are served already" + serving + " | 4 the docker host does not answer",
+	"ports status": "0 the ports are served | 1 they are not" + printing,
+	"reach":        strings.Replace("0 reachable | 1 blocked"+asRoot+"130 interrupted", "could not tell", "a rule that cannot be evaluated decides", 1),
+	"allow":        "0 it can be reached; --list: as it should be | 1 the change was rolled back; --list: something is not as allow has left it" + asRoot + rollback,
+	"deny":         changed + asRoot + rollback,
+	"guard":        "",
+	"guard status": "0 as it should be, or off | 1 something is not as guard has left it" + asRoot + "130 interrupted",
+	"proxy":        "0 ended by a signal, or --check found nothing wrong | 1 it cannot listen, or --check found a problem" + serving,
+	"proxy init":   "0 the certificates are made | 1 nothing was written" + printing,
+	"shell-init":   "0 printed | 1 it cannot be printed" + printing,
+	"completion":   "0 printed | 1 it cannot be printed" + printing,
+	"version":      "0 printed | 1 it cannot be printed" + printing,
 }
 
-// acts are those of a command that may need something done first.
-func acts(good, bad, unclear, before, left string) []string {
-	all := looks(good, bad, unclear)
-	all[exitUserAction], all[exitIncomplete] = before, left
-	if left != "" {
-		all[exitInterrupted] = "interrupted, and rolled back"
+// exits are the exit statuses of a command for its help and its man page, each a number and
+// what it means. The empty command is the program.
+func exits(command string) []string {
+	text, own := exitStatuses[command]
+	switch {
+	case own && text == "":
+		return nil
+	case !own && strings.HasPrefix(command, "guard "):
+		text = exitStatuses["deny"]
+	case !own:
+		text = changed + changing
 	}
-	return all
+	return strings.Split(text, " | ")
 }

@@ -15,7 +15,6 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/proxy"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/target"
-	"github.com/docker-vpn-helper/docker-vpn-helper/internal/ui"
 )
 
 // proxyCheck is one line of proxy --check.
@@ -23,7 +22,6 @@ type proxyCheck struct {
 	Name   string `json:"name"`
 	OK     bool   `json:"ok"`
 	Detail string `json:"detail"`
-	status engine.Status
 }
 
 // checkTime bounds proxy --check, a login included.
@@ -33,25 +31,22 @@ func (a *app) checkProxy(f *proxyFlags, t *target.Target, credentials *proxy.Cre
 	ctx, cancel := context.WithTimeout(a.ctx, checkTime)
 	defer cancel()
 	var checks []proxyCheck
-	add := func(name, good string, err error) bool {
-		c := proxyCheck{Name: name, OK: err == nil, Detail: good, status: engine.OK}
+	report, verdict := engine.Report{Machine: t.Name(), Verdict: engine.OK}, "docker works through the proxy"
+	add := func(name string, status engine.Status, text string, err error) bool {
 		if err != nil {
-			c.Detail, c.status, a.code = err.Error(), engine.Fail, exitProblems
+			text, status, report.Verdict, verdict, a.code = err.Error(), engine.Fail, engine.Fail, "docker does not work through the proxy", exitProblems
 		}
-		checks = append(checks, c)
-		return c.OK
+		checks = append(checks, proxyCheck{Name: name, OK: err == nil, Detail: text})
+		report.Layers = append(report.Layers, engine.LayerReport{Layer: name, Status: status, Findings: []engine.Finding{{Status: status, Title: text}}})
+		return err == nil
 	}
 	leaf := credentials.Server
-	add("certificates", fmt.Sprintf("the server certificate names %s, until %s", strings.Join(certs.NamesOf(leaf), ", "), leaf.NotAfter.Format(time.DateOnly)), nil)
-	free, err := canListen(f.listen)
-	if free || err != nil {
-		add("address", f.listen+" is free", err)
-	} else { // perhaps the proxy runs
-		checks = append(checks, proxyCheck{Name: "address", OK: true, Detail: f.listen + " is in use, perhaps by this proxy", status: engine.Warn})
-	}
+	add("certificates", engine.OK, fmt.Sprintf("the server certificate names %s, until %s", strings.Join(certs.NamesOf(leaf), ", "), leaf.NotAfter.Format(time.DateOnly)), nil)
+	use, note, err := canListen(f.listen)
+	add("address", use, note, err)
 	version, err := proxy.Ping(ctx, t.DockerStream)
-	if add("socket", "dockerd answers, API "+version, err) {
-		add("half-close", "the answer comes after the client has ended its direction", selfTest(ctx, t, a.Now()))
+	if add("socket", engine.OK, "dockerd answers, API "+version, err) {
+		add("half-close", engine.OK, "the answer comes after the client has ended its direction", selfTest(ctx, t, a.Now()))
 	}
 	if a.ctx.Err() != nil {
 		return a.cause(a.ctx.Err())
@@ -63,32 +58,23 @@ func (a *app) checkProxy(f *proxyFlags, t *target.Target, credentials *proxy.Cre
 			Checks []proxyCheck `json:"checks"`
 		}{engine.Schema, t.Ref.String(), checks})
 	}
-	verdict := "docker works through the proxy"
-	if a.code != exitOK {
-		verdict = "docker does not work through the proxy"
-	}
-	var lines []ui.Check
-	for _, c := range checks {
-		lines = append(lines, ui.Check{Name: c.Name, Status: c.status, Text: c.Detail})
-	}
-	a.ui.Checks(t.Name(), verdict, a.code == exitOK, lines)
+	a.ui.Checks(verdict, report)
 	if reached := slices.ContainsFunc(checks, func(c proxyCheck) bool { return c.Name == "socket" && c.OK }); !reached {
 		a.next(t.Hint(hint.Own("doctor", hint.Machine)))
 	}
 	return nil
 }
 
-// canListen reports whether the proxy could listen. On a port in use it may do so already,
-// which is no error.
-func canListen(addr string) (free bool, err error) {
+// canListen reports whether the proxy could listen. On a port in use it may do so already.
+func canListen(addr string) (use engine.Status, note string, err error) {
 	l, err := host.Listen("tcp", addr)
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
-		return false, nil
+		return engine.Warn, addr + " is in use, perhaps by this proxy", nil
 	case err != nil:
-		return false, fmt.Errorf("%s: %w", addr, err)
+		return engine.Fail, "", fmt.Errorf("%s: %w", addr, err)
 	}
-	return true, l.Close()
+	return engine.OK, addr + " is free", l.Close()
 }
 
 func selfTest(ctx context.Context, t *target.Target, now time.Time) error {

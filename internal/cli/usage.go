@@ -43,7 +43,13 @@ func usageText(w io.Writer, c *cobra.Command, columns int) error {
 		}
 		section("Global flags", "  "+strings.Join(ui.Wrap("-s, "+host+"--json, -v, -y, --timeout, --color: see docker-vpn-helper --help", columns-2), "\n  "))
 	}
-	section("Exit status", exitStatus(c, columns))
+	_, command, _ := strings.Cut(c.CommandPath(), " ")
+	var statuses strings.Builder
+	for _, status := range exits(command) {
+		code, means, _ := strings.Cut(status, " ")
+		fmt.Fprintf(&statuses, "  %-3s  %s\n", code, strings.Join(ui.Wrap(means, max(columns-7, 20)), "\n       "))
+	}
+	section("Exit status", statuses.String())
 	if c.HasAvailableSubCommands() {
 		fmt.Fprintf(&b, "%s COMMAND --help describes a command.\n\n", c.CommandPath())
 	}
@@ -61,22 +67,6 @@ func subcommands(c *cobra.Command, group string, columns int) string {
 		lead := fmt.Sprintf("  %-*s  ", sub.NamePadding(), sub.Name())
 		for _, line := range ui.Wrap(sub.Short, max(columns-len(lead), 20)) {
 			b.WriteString(lead + line + "\n")
-			lead = strings.Repeat(" ", len(lead))
-		}
-	}
-	return b.String()
-}
-
-// exitStatus are the lines of help about a command's exit statuses.
-func exitStatus(c *cobra.Command, columns int) string {
-	var b strings.Builder
-	_, command, _ := strings.Cut(c.CommandPath(), " ")
-	for code, means := range exits(command) {
-		lead := fmt.Sprintf("  %-3d  ", code)
-		for _, line := range ui.Wrap(means, max(columns-len(lead), 20)) {
-			if means != "" {
-				b.WriteString(lead + line + "\n")
-			}
 			lead = strings.Repeat(" ", len(lead))
 		}
 	}

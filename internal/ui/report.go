@@ -29,7 +29,7 @@ func markOf(s engine.Status) mark {
 }
 
 const (
-	// nameWidth is the longest name of a layer.
+	// nameWidth is the longest name of a layer of doctor.
 	nameWidth = 8
 	// minText is the narrowest column that text is wrapped in beside a name; on a
 	// narrower screen it stands below the name.
@@ -38,29 +38,15 @@ const (
 	maxCodeColumn = 72
 )
 
-// Check is one line of Checks.
-type Check struct {
-	Name   string
-	Status engine.Status
-	Text   string
-}
-
-// Checks writes what was verified about a docker host as Report does: a verdict, and one line
-// a check.
-func (u *UI) Checks(name, verdict string, works bool, checks []Check) {
-	var rows []row
-	names := 0
-	for _, c := range checks {
-		rows = append(rows, row{layer: c.Name, status: c.Status, text: u.plain(clean(c.Text), u.outTerm)})
-		names = max(names, columnsOf(c.Name))
-	}
+// Checks writes layers as Report does, below a verdict of its own.
+func (u *UI) Checks(verdict string, r engine.Report) {
+	var b strings.Builder
 	colour := color.FgRed
-	if works {
+	if r.Verdict == engine.OK {
 		colour = color.FgGreen
 	}
-	var b strings.Builder
-	u.verdict(&b, name, colour, verdict)
-	u.lines(&b, rows, names)
+	u.verdict(&b, r.Name(), colour, verdict)
+	u.lines(&b, u.rows(r))
 	u.Print(b.String())
 }
 
@@ -86,7 +72,7 @@ func (u *UI) Report(r engine.Report, next Step) {
 		b.WriteString("\n")
 	}
 	u.headline(&b, r)
-	u.lines(&b, u.rows(r), nameWidth)
+	u.lines(&b, u.rows(r))
 	if next.Command != "" {
 		// A command is pasted: it is never broken into lines.
 		label := next.Label + "  "
@@ -101,8 +87,12 @@ func (u *UI) Report(r engine.Report, next Step) {
 	u.Print(b.String())
 }
 
-// lines writes rows, with the names of layers in a column of that width.
-func (u *UI) lines(b *strings.Builder, rows []row, names int) {
+// lines writes rows, with their layers in a column.
+func (u *UI) lines(b *strings.Builder, rows []row) {
+	names := nameWidth
+	for _, w := range rows {
+		names = max(names, columnsOf(w.layer))
+	}
 	p, columns := u.paint(u.outTerm), u.width(u.out)
 	indent := strings.Repeat(" ", 2+1+1+names+1)
 	below := columns-len(indent) < minText
@@ -187,7 +177,7 @@ func (u *UI) rows(r engine.Report) []row {
 			if f.Status != engine.OK {
 				w.code = f.Code
 			}
-			if !marked && f.Code == r.Cause {
+			if !marked && f.Code == r.Cause && r.Cause != "" {
 				w.cause, marked = true, true
 			}
 			out = append(out, w)

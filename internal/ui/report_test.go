@@ -94,7 +94,13 @@ func TestReportOnEveryScreen(t *testing.T) {
 
 // Checks have the marks, the colors and the indentation of a report.
 func TestChecksLookLikeAReport(t *testing.T) {
-	checks := []Check{{"certificates", engine.OK, "the server certificate names localhost, until 2027-01-01"}, {"address", engine.Warn, "127.0.0.1:4242 is in use"}, {"socket", engine.Fail, "no \x1bsocket"}}
+	r := engine.Report{Machine: "local", Verdict: engine.Fail}
+	for _, c := range []struct {
+		name, text string
+		status     engine.Status
+	}{{"certificates", "the server certificate names localhost, until 2027-01-01", engine.OK}, {"address", "127.0.0.1:4242 is in use", engine.Warn}, {"socket", "no \x1bsocket", engine.Fail}} {
+		r.Layers = append(r.Layers, engine.LayerReport{Layer: c.name, Status: c.status, Findings: []engine.Finding{{Status: c.status, Title: c.text}}})
+	}
 	for _, c := range []struct {
 		color Color
 		want  string
@@ -105,7 +111,7 @@ func TestChecksLookLikeAReport(t *testing.T) {
 	} {
 		u, out, _ := screen(42, map[string]string{"LANG": "C.UTF-8", "TERM": "xterm"})
 		u.Color = c.color
-		u.Checks("local", "docker fails", false, checks)
+		u.Checks("docker fails", r)
 		if diff := cmp.Diff(c.want, out.String()); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", c.color, diff)
 		}
