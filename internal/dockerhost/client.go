@@ -16,8 +16,8 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/memo"
 )
 
-// Client asks and changes one docker host. The functions are how it gets there, which
-// is for others to decide.
+// Client asks and changes one docker host. The functions are how it gets there: its
+// caller decides that.
 type Client struct {
 	Name string // for messages
 	// Host is the docker host, logged in to.

@@ -22,7 +22,7 @@ func AnyRemoved(names []string) bool {
 
 // StoppedByRestart names the running containers that a restart of dockerd
 // stops: all, unless live-restore keeps them. Where dockerd runs and does not list
-// them, one entry stands for whatever there is.
+// them, one entry stands for all of them.
 func (c *Client) StoppedByRestart(ctx context.Context) []string {
 	h, err := c.Host(ctx)
 	if err != nil {

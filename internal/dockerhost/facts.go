@@ -21,11 +21,11 @@ var probeScript string
 //go:embed facts.sh
 var factsScript string
 
-// Facts is a docker host as one look at it shows. What could not be found out
+// Facts is what one question to a docker host has found out. What it could not find out
 // is zero.
 type Facts struct {
 	UID int `json:"uid"` // of the login user
-	// Root reports whether root's rights are there, directly or by sudo -n; SudoError is sudo's message if not.
+	// Root reports whether the login user is root or gets root by sudo -n; SudoError is sudo's message if not.
 	Root      bool   `json:"root"`
 	SudoError string `json:"sudo_error,omitempty"`
 

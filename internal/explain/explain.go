@@ -19,7 +19,7 @@ type Entry struct {
 	Means string `json:"means"`
 	// Causes, likeliest first.
 	Causes []string `json:"causes"`
-	// Do is what to do that is no command, and Run the commands, mildest first; On fills both.
+	// Do are the steps that are no commands, and Run the commands, mildest first; On fills both.
 	Do  []string `json:"do"`
 	Run []string `json:"run"`
 	// Code is the finding whose page has more; empty where there is none. Also are other
@@ -86,8 +86,8 @@ func Find(text string) (e Entry, ok bool) {
 	return Entry{}, false
 }
 
-// halves are lines of docker's whose first half was not pasted: what the pasted half begins
-// with or is, the missing half, and under which condition it was that one.
+// halves are lines of docker's that people paste without their first half: how the pasted half
+// begins, or the whole of it; the missing half; and the condition under which docker printed it.
 var halves = []struct{ beginning, whole, missing, condition string }{
 	{"x509:", "", aboutDockerd, ifDockerd},
 	{"tls:", "", aboutDockerd, ifDockerd},

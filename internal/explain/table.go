@@ -11,8 +11,8 @@ import (
 //go:embed messages/*.txt
 var messages embed.FS
 
-// files are those of messages, in the order in which their entries are tried: first
-// programs that quote others in messages of their own, with words that only they use.
+// files are those of messages, in the order in which their entries are tried: first those of
+// programs that quote other programs' messages inside their own.
 var files = strings.Fields(`lists own compose minikube docker-machine docker-machine-store docker-tls
 	virtualbox-host virtualbox-vm virtualbox-network route ssh ssh-login ssh-connection
 	proxy registry container docker docker-setup curl curl-tls virtualbox-routine`)

@@ -11,7 +11,7 @@ import (
 const maxProse = 100
 
 // Page writes a title and a text of paragraphs, lists ("- ") and commands (lines that are
-// indented by four spaces), with words between backticks set off, on the standard output.
+// indented by four spaces), on the standard output. Words between backticks are colored or quoted.
 // On a terminal prose is broken into lines of its width; commands never are.
 func (u *UI) Page(title, text string) {
 	u.Print(u.page(title, text, u.out, u.outTerm))
@@ -50,8 +50,8 @@ func (u *UI) page(title, text string, stream io.Writer, terminal bool) string {
 	return b.String()
 }
 
-// Lines writes a result of lines, each broken at the terminal's width, with what goes on
-// indented by two columns more. In a pipe a line stays a line.
+// Lines writes a result of lines. On a terminal a long one is broken at the width, and goes on
+// two columns further in. In a pipe a line stays a line.
 func (u *UI) Lines(lines ...string) {
 	columns := u.width(u.out)
 	var b strings.Builder

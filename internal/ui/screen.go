@@ -56,8 +56,8 @@ func (u *UI) width(stream io.Writer) int {
 	return 80 // the terminal reports no width
 }
 
-// utf8 reports whether marks outside ASCII can be shown. Only a terminal can say
-// no: what reads a pipe takes UTF-8.
+// utf8 reports whether marks outside ASCII can be shown. Only a terminal may be without
+// them: what reads a pipe takes UTF-8.
 func (u *UI) utf8(terminal bool) bool {
 	if !terminal {
 		return true

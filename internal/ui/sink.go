@@ -63,8 +63,8 @@ func (s Sink) Confirm(ctx context.Context, risk string) error {
 	return ErrRefused
 }
 
-// follow keeps the line that moves up to date: the layers that are being inspected,
-// or the one change that is being made.
+// follow keeps the spinner up to date: it shows the layers that are being inspected, or the
+// one change that is being made.
 func (s Sink) follow(e engine.Event) {
 	change := func(st step) bool { return st.machine == e.Machine && st.change }
 	switch e.Kind {

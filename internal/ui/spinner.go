@@ -23,7 +23,7 @@ type step struct {
 	since         time.Time
 }
 
-// spinner is the one line on stderr that moves, while something takes long. It is
+// spinner is one line on stderr that shows what takes long, and for how long. It is
 // only there on a terminal, and always wiped before anything else is written.
 type spinner struct {
 	steps []step // the oldest first
@@ -32,7 +32,7 @@ type spinner struct {
 	stop  chan struct{} // of the goroutine that draws; nil if none does
 }
 
-// spins reports whether the line may be shown at all: not to screen readers and other
+// spins reports whether the spinner may be shown at all: not to screen readers and other
 // dumb terminals, and not between the lines of --verbose.
 func (u *UI) spins() bool {
 	return u.errTerm && !u.JSON && !u.Verbose && u.getenv("TERM") != "dumb"
@@ -58,7 +58,7 @@ func (u *UI) begin(s step) {
 	}
 }
 
-// Still ends whatever moves: another program, such as sudo, is about to use the terminal.
+// Still ends the spinner: another program, such as sudo, is about to use the terminal.
 func (u *UI) Still() { u.idle(func(step) bool { return true }) }
 
 // idle ends steps.

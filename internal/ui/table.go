@@ -5,7 +5,7 @@ import (
 )
 
 const (
-	// gap is what is between two columns of a table.
+	// gap is the space between two columns of a table.
 	gap = 3
 	// maxPad is the longest cell that others are lined up with on a terminal: one
 	// name of 200 characters must not push every row off the screen.

@@ -3,7 +3,7 @@
 //   - results on stdout; progress, notes, prompts and errors on stderr;
 //   - with --json, stdout is one JSON object and nothing else, and stderr keeps
 //     only what a prompt or a wait needs;
-//   - color and marks that move only on a terminal; NO_COLOR and TERM=dumb are
+//   - color and a spinner only on a terminal; NO_COLOR and TERM=dumb are
 //     honored; a pipe gets plain lines in UTF-8;
 //   - an error line names what failed, hint lines what to type.
 package ui
@@ -76,8 +76,8 @@ func New(in io.Reader, out, err io.Writer, getenv func(string) string) *UI {
 	}
 }
 
-// CanPrompt reports whether the user can be asked: stdin and stderr are a
-// terminal; stdout may be a pipe, as in eval "$(docker-vpn-helper fix)".
+// CanPrompt reports whether the user can be asked: stdin and stderr are
+// terminals; stdout may be a pipe, as in eval "$(docker-vpn-helper fix)".
 func (u *UI) CanPrompt() bool { return u.inTerm && u.errTerm && !u.JSON }
 
 // StdinIsTerminal reports whether a Ctrl-C at standard input reaches a command
@@ -94,7 +94,7 @@ func (u *UI) Print(text string) {
 	}
 }
 
-// Lost is why a result did not get out, such as a disk that is full.
+// Lost is why a result could not be written, such as a full disk; nil if all was.
 func (u *UI) Lost() error {
 	u.mu.Lock()
 	defer u.mu.Unlock()
