@@ -30,7 +30,7 @@ func TestNextStepWhereSomethingIsMissing(t *testing.T) {
 		{empty, "doctor --all", "Next: docker-vpn-helper fix --create default"},
 		{empty, "ls", "Next: docker-vpn-helper fix --create default"},
 		{empty, "env", "hint: docker-vpn-helper fix --create default"},
-		{empty, "shell-init", `the store has no machine "default" yet: until fix has verified one, the line does nothing`},
+		{empty, "shell-init", ": the store " + empty + "/.docker/machine does not exist: until fix has verified one, the line does nothing"},
 		{empty, "cert show", "hint: docker-vpn-helper fix --create default"},
 		{empty, "fix --create --dry-run", "Next: docker-vpn-helper fix --create default"},
 		{machines, "ls", "Next: docker-vpn-helper doctor --all"},
@@ -64,9 +64,9 @@ func TestNextStepWithoutDockerMachine(t *testing.T) {
 // A store that -s names and that is not there is named, and not called empty.
 func TestAStoreThatDoesNotExist(t *testing.T) {
 	home := homeWith(t)
-	for _, line := range []string{"doctor", "ls", "ports", "fix --all", "doctor --all", "env"} {
+	for _, line := range []string{"doctor", "ls", "ports", "fix --all", "doctor --all", "env", "shell-init"} {
 		_, _, stderr := run(t, home, "-s "+home+"/nosuch/store "+line)
-		if !regexp.MustCompile(`store \S+/nosuch/store (\(-s\) )?does not exist( \(named by -s\)|: this is what)`).MatchString(stderr) {
+		if !regexp.MustCompile(`store \S+/nosuch/store (\(-s\) )?does not exist( \(named by -s\)|: this is what|: until fix)`).MatchString(stderr) {
 			t.Errorf("%s:\n%s", line, stderr)
 		}
 	}

@@ -71,7 +71,7 @@ To undo it, remove the line.`,
 			a.ui.Print(line)
 			a.ui.Say("add this line to %s", file)
 			if planned {
-				a.ui.Say("the store has no machine %q yet: until fix has verified one, the line does nothing", name)
+				a.ui.Say("%v: until fix has verified one, the line does nothing", missing)
 			}
 			return nil
 		},
