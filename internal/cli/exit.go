@@ -77,6 +77,8 @@ func (a *app) endedRun(err error) *exitError {
 			next = hint.Own("doctor", refused.Machine)
 		}
 		return &exitError{code: inner.code, message: "nothing was undone: " + inner.message, hint: next}
+	case errors.As(err, &unread) && errors.Is(err, fs.ErrPermission):
+		return a.failedRepair(err) // nothing is broken
 	case errors.As(err, &unread) && unread.Machine == "":
 		return &exitError{code: exitIncomplete, hint: hint.VBoxManage("list", "vms", "--long")}
 	case errors.As(err, &unread):

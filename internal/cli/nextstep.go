@@ -122,12 +122,12 @@ func (a *app) withoutMachines(s site, empty string) string {
 	return "does not exist"
 }
 
-// existing is the path, or the nearest directory above it that exists.
+// existing is the path, or the nearest directory above it that exists and that ls can look at.
 func (a *app) existing(path string) string {
 	laptop := a.Laptop(host.Sudo{})
 	for path != filepath.Dir(path) {
 		entries, err := laptop.ReadDir(a.ctx, filepath.Dir(path))
-		if err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.ENOTDIR) {
+		if err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.ENOTDIR) && !errors.Is(err, fs.ErrPermission) {
 			break
 		}
 		if slices.ContainsFunc(entries, func(e fs.DirEntry) bool { return e.Name() == filepath.Base(path) }) {

@@ -17,6 +17,7 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/ports"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/target"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/vbox"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/virtualbox"
 )
 
 const aboutSpec = `SPEC is [ADDR:]LAPTOP_PORT[:DOCKER_HOST_PORT][/tcp|/udp]: 8080, 8080:80, 5353:53/udp. ADDR is an IPv4
@@ -96,7 +97,7 @@ func (a *app) changePorts(texts []string, command string, plan func(*target.Targ
 	var res engine.Result
 	if len(change.Add)+len(change.Remove) > 0 {
 		if res, err = session.Apply(a.ctx, a.hard, []engine.Change{change}); err != nil {
-			return err
+			return a.otherPort(err, t, texts, specs)
 		}
 	}
 	if a.ui.JSON {
@@ -114,6 +115,21 @@ func (a *app) changePorts(texts []string, command string, plan func(*target.Targ
 		a.ui.Success("[%s] %s/%s leads nowhere any more", name, net.JoinHostPort(f.HostIP, strconv.Itoa(f.HostPort)), f.Proto)
 	}
 	return nil
+}
+
+// otherPort adds to the error of a port that a rule cannot have the command line with one that it
+// can have; texts are the specs as typed.
+func (a *app) otherPort(err error, t *target.Target, texts []string, specs []ports.Spec) error {
+	var taken *virtualbox.PortError
+	if !errors.As(err, &taken) {
+		return err
+	}
+	taken.Hint = t.Hint(hint.Own("ports", hint.Machine))
+	if i := slices.IndexFunc(specs, func(s ports.Spec) bool { return s.Protocol == "tcp" && s.Port == taken.Port }); i >= 0 && taken.Next != 0 {
+		specs[i].Port = taken.Next
+		taken.Hint = a.corrected(texts[i], specs[i].String())
+	}
+	return err
 }
 
 func (a *app) addPorts(t *target.Target, vm vbox.VM, specs []ports.Spec) (*vmchange.ChangePorts, error) {

@@ -1,7 +1,9 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"slices"
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/engine"
@@ -26,15 +28,19 @@ func describe(ref target.Ref, j *journal.Journal) undoRun {
 }
 
 func (a *app) undoList(s site, refs []target.Ref) error {
-	runs := []undoRun{}
+	runs, unread := []undoRun{}, false
 	for _, ref := range refs {
 		job, err := a.undoJob(s, ref)
 		if err != nil {
 			return err
 		}
 		journals, err := job.Journals(a.ctx)
-		if err != nil {
+		switch {
+		case len(journals) == 0 && errors.Is(err, fs.ErrPermission):
+			return err
+		case err != nil:
 			a.ui.Say("%v", err)
+			unread = true
 		}
 		for _, j := range journals {
 			runs = append(runs, describe(ref, j))
@@ -57,7 +63,7 @@ func (a *app) undoList(s site, refs []target.Ref) error {
 			lines = append(lines, "    "+c)
 		}
 	}
-	if len(runs) == 0 {
+	if len(runs) == 0 && !unread {
 		a.ui.Say("No repairs recorded")
 	}
 	a.ui.Lines(lines...)

@@ -19,7 +19,15 @@ import (
 // bareLaptop has files and one program, docker-machine unless a test says otherwise.
 type bareLaptop struct {
 	host.Laptop
-	program string
+	program    string
+	unreadable string // a directory that this user may not look into
+}
+
+func (l bareLaptop) ReadDir(ctx context.Context, path string) ([]fs.DirEntry, error) {
+	if l.unreadable != "" && strings.HasPrefix(path+"/", l.unreadable+"/") {
+		return nil, &fs.PathError{Op: "open", Path: path, Err: fs.ErrPermission}
+	}
+	return l.Laptop.ReadDir(ctx, path)
 }
 
 func (bareLaptop) OS() string { return "linux" }
@@ -35,8 +43,12 @@ func (bareLaptop) Run(context.Context, host.Cmd) (host.Output, error) {
 	return host.Output{}, errors.New("not installed")
 }
 
-// onlyProgram is the variable with which a test gives the laptop another program.
-const onlyProgram = "ONLY_PROGRAM"
+// onlyProgram is the variable with which a test gives the laptop another program, unreadable
+// the one with a directory that cannot be read.
+const (
+	onlyProgram = "ONLY_PROGRAM"
+	unreadable  = "UNREADABLE"
+)
 
 // run is one invocation on a laptop with the machines default, two and Web01.
 func run(t *testing.T, home, line string, env ...string) (code int, stdout, stderr string) {
@@ -48,7 +60,9 @@ func run(t *testing.T, home, line string, env ...string) (code int, stdout, stde
 	}
 	defer func() { hintsExist(t, line, errs.String()) }()
 	code = Main(words(t, line), IO{Stdin: strings.NewReader(""), Stdout: &out, Stderr: &errs, Getenv: func(k string) string { return vars[k] },
-		Signals: func() <-chan os.Signal { return nil }, Laptop: func(s host.Sudo) host.Laptop { return bareLaptop{host.NewLocal(s), vars[onlyProgram]} }, Now: time.Now, Version: "test"})
+		Signals: func() <-chan os.Signal { return nil }, Laptop: func(s host.Sudo) host.Laptop {
+			return bareLaptop{host.NewLocal(s), vars[onlyProgram], vars[unreadable]}
+		}, Now: time.Now, Version: "test"})
 	return code, out.String(), errs.String()
 }
 
@@ -326,6 +340,22 @@ func TestFilesThatCannotBeRead(t *testing.T) {
 		code, _, stderr := run(t, home, line, "XDG_STATE_HOME", state)
 		if code == exitOK || goText.MatchString(stderr) {
 			t.Errorf("%s: exit %d\n%s", line, code, stderr)
+		}
+	}
+}
+
+// A state directory that cannot be read: that nothing was recorded would be a guess. The hint
+// shows the directory that is in the way.
+func TestStateThatCannotBeRead(t *testing.T) {
+	home := homeWith(t, "default")
+	state := filepath.Join(home, ".local", "state", "docker-vpn-helper")
+	if err := os.MkdirAll(state, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for _, line := range []string{"undo --list", "undo --list default", "undo --list --all", "undo --dry-run default", "undo default", "undo --all"} {
+		code, stdout, stderr := run(t, home, line, unreadable, state)
+		if code != exitProblems || stdout != "" || strings.Contains(stderr, "No repairs") || !strings.HasSuffix(stderr, "hint: ls -ld "+state+"\n") {
+			t.Errorf("%s: exit %d\n%s%s", line, code, stdout, stderr)
 		}
 	}
 }

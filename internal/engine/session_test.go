@@ -248,3 +248,15 @@ func TestUndoOfARunThatCannotBeUndoneAsAWhole(t *testing.T) {
 		}
 	}
 }
+
+// Where the journal cannot be written, nothing is undone and nothing announced.
+func TestUndoWhoseJournalCannotBeWritten(t *testing.T) {
+	on, sink := map[string]bool{}, &told{}
+	w := job(t, laptop, on, sink)
+	begun(t, w, journal.Done, &toggle{Name: "rule", on: on})
+	w.Laptop = &failingDisk{laptop, 1}
+	_, err := session(t, w).Undo(t.Context(), false)
+	if !errors.As(err, new(*RefusedError)) || len(on) != 1 || newest(t, &Session{Job: w}).End != journal.Done {
+		t.Errorf("%v, %v", err, on)
+	}
+}

@@ -78,6 +78,9 @@ func (s *Session) agreeToUndo(ctx context.Context, j *journal.Journal) error {
 	if j.End != journal.Done {
 		return nil
 	}
+	if err := j.Reopen(ctx); err != nil {
+		return &RefusedError{Err: Cause(ctx, err), Machine: s.Machine}
+	}
 	for _, e := range j.Entries {
 		if c, ok := e.Change.(UndoChecker); ok && e.Mark != journal.Reverted {
 			if err := c.CheckUndo(ctx, s.Target); err != nil {

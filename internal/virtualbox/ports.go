@@ -34,6 +34,7 @@ type PortFinder struct {
 // adds.
 type PortError struct {
 	Text string
+	Port int // the one of ports add that cannot be had
 	Next int
 	Hint hint.Hint
 }
@@ -138,7 +139,17 @@ func (p *PortFinder) Check(ctx context.Context, proto string, port int) error {
 	if why == listening {
 		why = p.listener(ctx, port)
 	}
-	return &PortError{Text: fmt.Sprintf("port %d/%s of the laptop cannot be used: %s", port, proto, why)}
+	next := 0
+	if proto != "udp" {
+		from := port + 1
+		if port < 1024 {
+			from = 8000 + port // as people choose them: 8080 for 80
+		}
+		if next, err = p.FirstUsable(ctx, from); err != nil {
+			return err
+		}
+	}
+	return &PortError{Text: fmt.Sprintf("port %d/%s of the laptop cannot be used: %s", port, proto, why), Port: port, Next: next}
 }
 
 // DidNotBind excludes a port: VirtualBox accepts rules whose bind fails.
