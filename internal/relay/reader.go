@@ -1,7 +1,6 @@
 package relay
 
 import (
-	"errors"
 	"io"
 	"sync"
 	"syscall"
@@ -28,7 +27,9 @@ type source interface {
 func reader(src io.Reader) source {
 	if c, ok := src.(syscall.Conn); ok {
 		if raw, err := c.SyscallConn(); err == nil {
-			return &polled{raw: raw}
+			p := &polled{raw: raw}
+			p.tryOnce = p.try
+			return p
 		}
 	}
 	return &plain{src: src}
@@ -36,36 +37,41 @@ func reader(src io.Reader) source {
 
 // polled reads a socket. It has a buffer only while there is something to read.
 type polled struct {
-	raw syscall.RawConn
-	buf *[size]byte
+	raw     syscall.RawConn
+	tryOnce func(fd uintptr) bool // try, made a function once and not for each piece
+	buf     *[size]byte
+	n       int
+	err     error
 }
 
-func (p *polled) next() (data []byte, err error) {
-	var n int
-	waitErr := p.raw.Read(func(fd uintptr) bool {
-		if p.buf == nil {
-			p.buf = buffers.Get().(*[size]byte)
-		}
-		for {
-			if n, err = syscall.Read(int(fd), p.buf[:]); !errors.Is(err, syscall.EINTR) {
-				break
-			}
-		}
-		if errors.Is(err, syscall.EAGAIN) {
-			p.release()
-			return false
-		}
-		return true
-	})
-	switch {
-	case waitErr != nil:
-		return nil, waitErr
-	case err != nil:
+func (p *polled) next() ([]byte, error) {
+	if err := p.raw.Read(p.tryOnce); err != nil {
 		return nil, err
-	case n == 0:
+	}
+	switch {
+	case p.err != nil:
+		return nil, p.err
+	case p.n == 0:
 		return nil, io.EOF
 	}
-	return p.buf[:n], nil
+	return p.buf[:p.n], nil
+}
+
+// try reads what is there. It reports whether that was something, or an end.
+func (p *polled) try(fd uintptr) bool {
+	if p.buf == nil {
+		p.buf = buffers.Get().(*[size]byte)
+	}
+	for {
+		if p.n, p.err = syscall.Read(int(fd), p.buf[:]); p.err != syscall.EINTR {
+			break
+		}
+	}
+	if p.err == syscall.EAGAIN {
+		p.release()
+		return false
+	}
+	return true
 }
 
 func (p *polled) release() {
