@@ -21,6 +21,7 @@ import (
 
 // try is what the shell suggests at its start.
 var try = []struct{ command, comment string }{
+	{"docker ps", "the VPN keeps it from the VM"},
 	{"docker-vpn-helper doctor default", "what is wrong?"},
 	{`eval "$(docker-vpn-helper fix default)"`, "repair it"},
 	{"docker ps", ""},
@@ -42,6 +43,8 @@ func (d *demo) shell() error {
 	say("This shell is on a simulated laptop. docker, docker-machine, VBoxManage, sudo and vpn are stand-ins here, and the home directory is a temporary one: nothing of yours is touched. "+
 		"It has two machines, default and old, and its VPN is connected. Try:", "")
 	suggest()
+	say("Not simulated: packet filters (reach, allow, guard), a dockerd of the laptop itself (local), containers with published ports, docker context use, "+
+		"and commands of docker-machine other than create and rm.", "")
 	fmt.Println()
 	cmd, err := d.interactive()
 	if err != nil {
@@ -101,8 +104,10 @@ func (d *demo) interactive() (*exec.Cmd, error) {
 		return nil, err
 	}
 	files := map[string]string{
-		".shrc": posix, ".bashrc": posix, ".zshrc": posix,
-		".config/fish/config.fish": "set -gx PATH $DEMO_BIN $PATH; set -g fish_greeting; function fish_prompt; echo '(demo) > '; end\n",
+		".shrc": posix, ".bashrc": posix + `eval "$(docker-vpn-helper completion bash)"` + "\n",
+		".zshrc": posix + `autoload -U compinit && compinit -D -u && eval "$(docker-vpn-helper completion zsh)"` + "\n",
+		".config/fish/config.fish": "set -gx PATH $DEMO_BIN $PATH; set -g fish_greeting; function fish_prompt; echo '(demo) > '; end\n" +
+			"docker-vpn-helper completion fish | source\n",
 	}
 	for name, text := range files {
 		file := filepath.Join(d.lab.Home, name)
@@ -118,7 +123,9 @@ func (d *demo) interactive() (*exec.Cmd, error) {
 		shell = "/bin/sh"
 	}
 	cmd := exec.Command(shell)
-	cmd.Env = append(slices.Clone(d.env), "SHELL="+shell, "TMPDIR="+tmp, // of two values the last one counts
+	certs := filepath.Join(d.lab.Store.Dir, "machines", "default")
+	cmd.Env = append(slices.Clone(d.env), "DOCKER_TLS_VERIFY=1", "DOCKER_HOST=tcp://192.168.99.100:2376", "DOCKER_CERT_PATH="+certs, // as direct
+		"SHELL="+shell, "TMPDIR="+tmp, // of two values the last one counts
 		"DEMO_BIN="+d.lab.Bin, "ENV="+filepath.Join(d.lab.Home, ".shrc"))
 	cmd.Dir = d.lab.Home
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr

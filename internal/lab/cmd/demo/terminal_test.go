@@ -89,7 +89,12 @@ func TestShellOnATerminal(t *testing.T) {
 				s.Shows(shows)
 			}
 			s.Shows("(demo)")
+			typed("docker ps", "192.168.99.100:2376")
 			typed("docker-vpn-helper doctor default", "docker is unreachable")
+			if shell != "/bin/sh" {
+				s.Tmux("send-keys", "docker-vpn-helper expl", "Tab")
+				s.Shows("docker-vpn-helper explain")
+			}
 			s.Tmux("send-keys", "C-c")
 			time.Sleep(2 * time.Second) // the terminal drops what is typed while the shell handles Ctrl-C
 			typed(`eval "$(docker-vpn-helper fix default)"`, "[default] repaired")
