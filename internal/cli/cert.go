@@ -117,7 +117,7 @@ func (r certReport) fields(now time.Time) (out []ui.Field) {
 			continue
 		}
 		shown[p.Fingerprint] = p.name
-		out = append(out, ui.Field{Name: p.name, Text: p.Subject})
+		out = append(out, ui.Field{Name: p.name, Text: strings.NewReplacer(`\<`, "<", `\>`, ">").Replace(p.Subject)})
 		if len(p.Names) > 0 {
 			out = append(out, ui.Field{Text: "names " + strings.Join(p.Names, ", ")})
 		}

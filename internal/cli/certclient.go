@@ -13,6 +13,7 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/engine"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/hint"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/shell"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/store"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/target"
 )
@@ -134,6 +135,6 @@ func (a *app) issueClient(s site, name, out, path, caFile, keyFile string) error
 		}{engine.Schema, name, path})
 	}
 	a.ui.Success("client certificate for %s: %s", name, out)
-	a.next(hint.Run("export", "DOCKER_TLS_VERIFY=1", "DOCKER_CERT_PATH="+path))
+	a.next(hint.Shell("export DOCKER_TLS_VERIFY=1 DOCKER_CERT_PATH=" + shell.Quote(path)))
 	return nil
 }

@@ -63,7 +63,7 @@ func groups() []*cobra.Group {
 		{ID: "repair", Title: "Repair the connection to dockerd"},
 		{ID: "ports", Title: "Published ports on the laptop"},
 		{ID: "filters", Title: "Packet filters of the docker host"},
-		{ID: "proxy", Title: "Mutual TLS in front of a docker socket"},
+		{ID: "proxy", Title: "Docker API for other programs"},
 		{ID: "setup", Title: "Shell and program"},
 	}
 }

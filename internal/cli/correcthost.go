@@ -15,12 +15,12 @@ const localHost = "local"
 // other names. A command that takes local does not take it for a machine's name.
 func (a *app) meantLocal(name string) hint.Hint {
 	switch {
-	case name == localHost:
-		return hint.Own("doctor", localHost)
-	case len(nearest(name, []string{localHost}, 1)) > 0:
+	case len(nearest(name, []string{localHost}, 1)) == 0:
+		return nil
+	case name != localHost && a.cmd != nil && strings.Contains(a.cmd.Use, "HOST"):
 		return a.corrected(name, localHost)
 	}
-	return nil
+	return hint.Own("doctor", localHost)
 }
 
 // meantHost is the hint for a HOST that lacks its form, such as localhost, me@build or

@@ -49,8 +49,8 @@ func (a *app) openOrCreate(s site, name string, f fixFlags) (*target.Target, err
 		return nil, &e
 	}
 	if !f.create {
-		if similar := nearest(name, missing.Known, 1); len(similar) > 0 {
-			return nil, err // a typing error, not a wish
+		if similar := nearest(name, append(missing.Known, localHost), 1); len(similar) > 0 || !dockermachine.Found(s.laptop) {
+			return nil, err // a typing error, not a wish, or one that cannot be had
 		}
 		if !a.ui.CanPrompt() || !a.ui.Ask(a.ctx, fmt.Sprintf("The store has no machine %q. Create it (docker-machine create -d virtualbox %s)?", name, name)) {
 			if a.ctx.Err() != nil {

@@ -34,7 +34,9 @@ func (a *app) report(err error) int {
 	if !e.shown && a.ui.JSON {
 		_ = a.ui.PrintJSON(jsonFailure{Schema: engine.Schema, Error: e.json(), Changes: e.changes})
 	}
-	if !e.shown && !a.ui.JSON {
+	if errors.Is(err, ui.ErrRefused) && !a.ui.JSON {
+		a.ui.Say("%s", e.message) // by the user, and no error
+	} else if !e.shown && !a.ui.JSON {
 		a.ui.Error(e.message, a.inShell(e.hint))
 	}
 	return e.code
@@ -114,6 +116,8 @@ func (a *app) wrongUsage(err error) *exitError {
 		return &exitError{code: exitUsage, hint: hint.Shell("unset DOCKER_HOST")}
 	case errors.As(err, &context), errors.Is(err, target.ErrNoForm):
 		return &exitError{code: exitUsage, hint: hint.Run("docker", "context", "ls")}
+	case errors.As(err, &missing) && missing.Name == localHost && a.cmd != nil:
+		return &exitError{code: exitUsage, message: a.takes(machineOnly(), localHost) + "; the store has no machine of that name", hint: hint.Own("doctor", localHost)}
 	case errors.As(err, &missing) && len(a.meantHost(missing.Name)) > 0:
 		return &exitError{code: exitUsage, hint: a.meantHost(missing.Name)}
 	case errors.As(err, &missing) && len(a.machineHint(missing.Name, missing.Known)) > 0:

@@ -40,6 +40,7 @@ var exitStatuses = map[string]string{
 	"proxy init":   "0 the certificates are made | 1 nothing was written" + printing,
 	"shell-init":   "0 printed | 1 it cannot be printed" + printing,
 	"completion":   "0 printed | 1 it cannot be printed" + printing,
+	"help":         "0 printed | 1 it cannot be printed" + printing,
 	"version":      "0 printed | 1 it cannot be printed" + printing,
 }
 

@@ -3,6 +3,7 @@ package cli
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/hint"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/store"
@@ -69,7 +70,7 @@ func (a *app) hostRef(s site, args []string, kinds ...target.Kind) (target.Ref, 
 func (a *app) parseHost(s site, text string, kinds []target.Kind) (target.Ref, error) {
 	var listing error
 	ref, err := target.Parse(text, func(name string) bool {
-		if slices.Equal(kinds, []target.Kind{target.Machine}) {
+		if slices.Equal(kinds, machineOnly()) {
 			return true
 		}
 		var names []string
@@ -82,14 +83,25 @@ func (a *app) parseHost(s site, text string, kinds []target.Kind) (target.Ref, e
 	case err == nil && !slices.Contains(kinds, ref.Kind):
 		next := a.helpOf(a.cmd)
 		switch {
-		case slices.Equal(kinds, []target.Kind{target.Machine}):
+		case slices.Equal(kinds, machineOnly()):
 			next = hint.Own("doctor", text)
 		case ref.Kind == target.Local && slices.Equal(kinds, followKinds()):
 			return ref, misused(hint.Own("ports", localHost), "the ports of local are on this computer already: ports %s takes %s", a.cmd.Name(), target.Usage(kinds...))
 		}
-		return ref, misused(next, "%s takes %s, not %s", a.cmd.Name(), target.Usage(kinds...), text)
+		return ref, misused(next, "%s", a.takes(kinds, text))
 	}
 	return ref, err
+}
+
+func machineOnly() []target.Kind { return []target.Kind{target.Machine} }
+
+// takes is which docker hosts the command takes, as its help has them, where it got another.
+func (a *app) takes(kinds []target.Kind, other string) string {
+	usage := target.Usage(kinds...)
+	if slices.Equal(kinds, machineOnly()) {
+		usage = "MACHINE"
+	}
+	return fmt.Sprintf("%s takes %s, not %s", strings.TrimPrefix(a.cmd.CommandPath(), a.cmd.Root().Name()+" "), usage, other)
 }
 
 // defaultHost is the docker host that is meant where none is named: a machine; where the
@@ -100,7 +112,7 @@ func (a *app) defaultHost(s site, kinds []target.Kind) (target.Ref, error) {
 		return target.Ref{}, err
 	}
 	named := a.Getenv("DOCKER_MACHINE_NAME") != "" || a.Getenv("B2D_MACHINE_NAME") != ""
-	if len(names) > 0 || named || slices.Equal(kinds, []target.Kind{target.Machine}) {
+	if len(names) > 0 || named || slices.Equal(kinds, machineOnly()) {
 		name := store.Default(a.Getenv, names)
 		return target.Ref{Kind: target.Machine, Name: name}, store.ValidName(name)
 	}

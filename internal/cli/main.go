@@ -168,7 +168,7 @@ func (a *app) addCommands(root *cobra.Command) {
 func (a *app) globalFlags(root *cobra.Command) {
 	f := root.PersistentFlags()
 	f.StringVarP(&a.storage, "storage-path", "s", "", "use the machine store in `DIR` (default $MACHINE_STORAGE_PATH, else ~/.docker/machine)")
-	f.StringVarP(&a.host, "host", "H", "", "work on the docker host `HOST`, where it is not the last argument")
+	f.StringVarP(&a.host, "host", "H", "", "work on `HOST` where it is not the last argument: a machine, local, ssh://..., tcp://... or context:NAME")
 	f.BoolVar(&a.ui.JSON, "json", false, "print one JSON object and nothing else")
 	a.ui.JSON = wantsJSON(a.args)
 	f.BoolVarP(&a.ui.Verbose, "verbose", "v", false, "log each step to stderr")

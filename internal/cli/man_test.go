@@ -72,6 +72,7 @@ func TestManPagesAreFresh(t *testing.T) {
 // Whatever the table names is a command, and a command without subcommands has exit statuses.
 func TestExitStatusesAreOfCommands(t *testing.T) {
 	root := testApp(t).root()
+	root.InitDefaultHelpCmd()
 	for name := range exitStatuses {
 		if cmd, rest, err := root.Find(strings.Fields(name)); err != nil || len(rest) > 0 || (len(exits(name)) == 0) == cmd.Runnable() && !cmd.HasSubCommands() {
 			t.Errorf("%s: %v", name, err)

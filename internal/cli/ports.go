@@ -78,6 +78,7 @@ func (a *app) ports(t *target.Target) error {
 	}
 	if len(rows) == 0 {
 		a.ui.Say("[%s] no running container publishes a port", t.Name())
+		a.sayAdded(ctx, t)
 		return nil
 	}
 	table := make([][]string, len(rows))
@@ -93,7 +94,22 @@ func (a *app) ports(t *target.Target) error {
 		table[i] = []string{r.Container, port, dash(r.HostIP), reach}
 	}
 	a.ui.Table([]string{"CONTAINER", "PORT", "LISTENS ON", "REACH"}, table)
+	a.sayAdded(ctx, t)
 	return nil
+}
+
+// sayAdded prints the NAT rules that ports add has made: they lead to ports of the VM, whether or
+// not a container publishes them.
+func (a *app) sayAdded(ctx context.Context, t *target.Target) {
+	if t.Kind != target.Machine || !t.Machine.VirtualBox() {
+		return
+	}
+	vm, _ := t.VM.Info(ctx) // the table has the reason where it is unknown
+	for _, f := range vm.Forwards {
+		if strings.HasPrefix(f.Name, ports.AddedPrefix) {
+			a.ui.Say("[%s] ports add: %s", t.Name(), leadsTo(f))
+		}
+	}
 }
 
 // published asks dockerd for the published ports that `ports` lists. A machine that is off, or a

@@ -109,7 +109,7 @@ func (a *app) changePorts(texts []string, command string, plan func(*target.Targ
 		}{engine.Schema, "machine:" + name, nonNil(res.Applied), res.Journal})
 	}
 	for _, f := range change.Add {
-		a.ui.Success("[%s] %s/%s leads to port %d of the VM", name, net.JoinHostPort(f.HostIP, strconv.Itoa(f.HostPort)), f.Proto, f.GuestPort)
+		a.ui.Success("[%s] %s", name, leadsTo(f))
 	}
 	for _, f := range change.Remove {
 		a.ui.Success("[%s] %s/%s leads nowhere any more", name, net.JoinHostPort(f.HostIP, strconv.Itoa(f.HostPort)), f.Proto)
@@ -149,7 +149,7 @@ func (a *app) addPorts(t *target.Target, vm vbox.VM, specs []ports.Spec) (*vmcha
 		case i < 0:
 			c.Add = append(c.Add, rule)
 		case vm.Forwards[i] == rule:
-			a.ui.Say("[%s] %s is forwarded already", t.Machine.Name, s)
+			a.ui.Say("[%s] %s already", t.Machine.Name, leadsTo(rule))
 			continue
 		default:
 			taken := &exitError{code: exitProblems, message: fmt.Sprintf("port %s of the laptop is that of NAT rule %q already: %s", s.Key(), vm.Forwards[i].Name, vm.Forwards[i].Rule()),
@@ -181,4 +181,9 @@ func (a *app) rmPorts(t *target.Target, vm vbox.VM, specs []ports.Spec) (*vmchan
 		c.Remove = append(c.Remove, vm.Forwards[i])
 	}
 	return c, nil
+}
+
+// leadsTo is a NAT rule in words.
+func leadsTo(f vbox.Forward) string {
+	return fmt.Sprintf("%s/%s leads to port %d of the VM", net.JoinHostPort(f.HostIP, strconv.Itoa(f.HostPort)), f.Proto, f.GuestPort)
 }

@@ -91,6 +91,9 @@ func (a *app) portsFollow(t *target.Target, bind netip.Addr, flags followFlags) 
 	// The other end of the one SSH connection, sshd, is one thread as well. On two processors each
 	// message wakes threads in vain, which costs more than it gains.
 	defer host.OneProcessor()()
+	if !flags.service && !a.ui.JSON {
+		a.ui.Say("[%s] following published ports as containers come and go; Ctrl-C ends", t.Name())
+	}
 	first := firstLogin{login: login, patient: flags.service, end: cancel}
 	follow.New(follow.Config{
 		Name:   t.Name(),

@@ -205,6 +205,9 @@ func (a *app) dryRun(t *target.Target, named bool) error {
 	for _, line := range unchecked(r) {
 		a.ui.Say("[%s] %s", t.Machine.Name, line)
 	}
+	for _, risk := range r.Risks() {
+		a.ui.Say("[%s] fix asks first: %s", t.Machine.Name, risk)
+	}
 	a.portUnused(t)
 	if len(lines) == 0 {
 		a.ui.Say("[%s] nothing to change", t.Machine.Name)

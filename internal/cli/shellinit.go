@@ -69,7 +69,7 @@ To undo it, remove the line.`,
 				return a.ui.PrintJSON(startupLine{engine.Schema, string(dialect), file, line})
 			}
 			a.ui.Print(line)
-			a.ui.Say("add this line to %s", file)
+			a.ui.Say("this line belongs in %s", file)
 			if planned {
 				a.ui.Say("%v: until fix has verified one, the line does nothing", missing)
 			}

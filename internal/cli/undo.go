@@ -13,6 +13,7 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/endpoint"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/engine"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/follow"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/hint"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/journal"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/target"
 )
@@ -21,10 +22,11 @@ func (a *app) undoCmd() *cobra.Command {
 	var list, all, dryRun bool
 	cmd := &cobra.Command{
 		Use:   "undo [HOST]",
-		Short: "Undo the most recent repair",
-		Long: `undo reverts what the newest run changed, newest change first. It is all-or-nothing:
-where a change cannot be reverted now, it does nothing and prints why. A run that was
-killed is reverted as far as possible.
+		Short: "Undo the most recent repair or other change",
+		Long: `undo reverts what the newest run of any command changed, newest change first; --all
+reverts older ones as well. It is all-or-nothing: where a change cannot be reverted now, it
+does nothing and prints why. A run that was killed is reverted as far as possible. Before it
+stops containers, to restart dockerd with the old certificate, it asks.
 
 Without HOST it is $DOCKER_MACHINE_NAME, else the only machine in the store, else "default";
 where the store has no machine, what docker itself uses now.`,
@@ -167,8 +169,19 @@ func (a *app) undoHost(s site, ref target.Ref, all bool) ([]undoRun, error) {
 	if !a.ui.JSON && err == nil && len(runs) > 0 {
 		a.ui.Success("[%s] undone: %s", ref.Arg(), strings.Join(commands(runs), ", "))
 		a.shellPointsNowhere(session.Target)
+		a.sayOlder(session)
 	}
 	return append(expired, runs...), err
+}
+
+// sayOlder prints how many runs can still be undone.
+func (a *app) sayOlder(session *engine.Session) {
+	journals, err := session.Journals(a.ctx)
+	older := len(engine.ToUndo(journals, true))
+	if err != nil || older == 0 {
+		return
+	}
+	a.ui.CommandLine(fmt.Sprintf("[%s] older runs that can be undone: %d; list them:", session.Target.Name(), older), session.Target.Hint(hint.Own("undo", "--list", hint.Machine)).String())
 }
 
 // commands are the commands that were undone, the newest first.

@@ -194,8 +194,6 @@ var wrongInputs = []struct{ line, hint string }{
 	// subcommands
 	{"cert shwo default", "cert show default"},
 	{"cert RENEW default", "cert renew default"},
-	{"cert", "cert show"},
-	{"modules", "modules restart"},
 	{"modules resart", "modules restart"},
 	{"modules frobnicate", "modules --help"},
 	{"guard stat", "guard status"},

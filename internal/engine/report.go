@@ -82,6 +82,18 @@ func (r Report) Elsewhere() bool {
 	})
 }
 
+// Risks are what running programs would lose by the planned changes.
+func (r Report) Risks() (risks []string) {
+	for _, l := range r.Layers {
+		for _, c := range l.changes {
+			if risk := c.About().Risk; risk != "" {
+				risks = append(risks, risk)
+			}
+		}
+	}
+	return risks
+}
+
 // RestartsDockerd reports whether a planned change does.
 func (r Report) RestartsDockerd() bool {
 	return slices.ContainsFunc(r.Layers, func(l LayerReport) bool {

@@ -89,14 +89,10 @@ func (s *Session) agreeToUndo(ctx context.Context, j *journal.Journal) error {
 		}
 	}
 	for _, e := range j.Entries {
-		switch about := e.Change.About(); {
-		case e.Mark == journal.Reverted || about.Risk == "":
-		case about.RiskLasts:
-			if err := s.Sink.Confirm(ctx, about.Risk); err != nil {
+		if risk := e.Change.About().Risk; e.Mark != journal.Reverted && risk != "" {
+			if err := s.Sink.Confirm(ctx, fmt.Sprintf("[%s] %s", s.Machine, risk)); err != nil {
 				return Cause(ctx, err)
 			}
-		default:
-			s.note(about.Risk)
 		}
 	}
 	return nil

@@ -54,7 +54,7 @@ func ParseSpec(text string) (Spec, error) {
 	for i, part := range parts {
 		n, err := strconv.ParseUint(part, 10, 16)
 		if err != nil || n == 0 {
-			return bad("", "a port is a number from 1 to 65535, not %q", part)
+			return bad("", "a port is a number from 1 to 65535")
 		}
 		numbers[i] = int(n)
 	}
@@ -83,7 +83,10 @@ func ParseSpecs(texts []string) ([]Spec, error) {
 // Key is the port of the laptop.
 func (s Spec) Key() Key { return Key{s.Protocol, s.Port} }
 
+// AddedPrefix begins the names of all NAT rules of ports add.
+const AddedPrefix = "docker-vpn-helper-add-"
+
 // RuleName is the name of its NAT rule.
 func (s Spec) RuleName() string {
-	return fmt.Sprintf("docker-vpn-helper-add-%d-%s", s.Port, s.Protocol)
+	return fmt.Sprintf("%s%d-%s", AddedPrefix, s.Port, s.Protocol)
 }

@@ -35,7 +35,7 @@ func (c *ChangePorts) text(add, remove string) string {
 	}{{remove, c.Remove}, {add, c.Add}} {
 		var rules []string
 		for _, f := range list.rules {
-			rules = append(rules, fmt.Sprintf("%s (%s/%s -> guest %d)", f.Name, net.JoinHostPort(f.HostIP, strconv.Itoa(f.HostPort)), f.Proto, f.GuestPort))
+			rules = append(rules, fmt.Sprintf("%s (%s/%s -> VM port %d)", f.Name, net.JoinHostPort(f.HostIP, strconv.Itoa(f.HostPort)), f.Proto, f.GuestPort))
 		}
 		switch len(rules) {
 		case 0:

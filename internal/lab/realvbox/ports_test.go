@@ -29,7 +29,7 @@ func TestPortsOfAStoppedVM(t *testing.T) {
 	const web, dns = "docker-vpn-helper-add-8080-tcp,tcp,127.0.0.1,8080,,80", "docker-vpn-helper-add-8080-udp,udp,127.0.0.1,8080,,53"
 	b.program(0, "ports", "add", "8080:80", "8080:53/udp")
 	b.forwards("added", "default", web, dns)
-	b.prints(b.program(0, "ports", "add", "8080:80"), "is forwarded already")
+	b.prints(b.program(0, "ports", "add", "8080:80"), "of the VM already")
 	b.prints(b.program(1, "ports", "add", "8081", "8080:81"), `is that of NAT rule "docker-vpn-helper-add-8080-tcp" already`)
 	b.forwards("added again", "default", web, dns)
 

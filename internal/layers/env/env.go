@@ -93,6 +93,7 @@ var findings engine.Table
 
 var (
 	pointsHere     = findings.OK("env.ok", "DOCKER_HOST is %s")
+	pointsThere    = findings.OK("env.ok", "DOCKER_HOST is %s, which a repair makes the endpoint")
 	contextHere    = findings.OK("env.ok", "docker context %s leads here")
 	unset          = findings.Elsewhere("env.unset", "DOCKER_HOST is not set in this shell", engine.Aside)
 	contextDecides = findings.Elsewhere("env.points-elsewhere", "DOCKER_CONTEXT=%s decides what docker talks to", engine.Aside)
@@ -135,6 +136,8 @@ func (s State) Findings() []engine.Finding {
 		out = append(out, clientMissing.Found())
 	case len(out) == 0 && s.ContextHere != "":
 		out = append(out, contextHere.Found(s.ContextHere))
+	case len(out) == 0 && s.Planned:
+		out = append(out, pointsThere.Found(s.Host))
 	case len(out) == 0:
 		out = append(out, pointsHere.Found(s.Host))
 	}

@@ -107,13 +107,25 @@ var findings engine.Table
 var (
 	leaves      = findings.OK("route.ok", "%s leaves by %s")
 	viaProxy    = findings.OK("route.ok", "docker connects through %s")
-	notLooked   = findings.OK("route.ok", "not looked up") // the layer ssh says why, or this laptop cannot look up
 	nameUnknown = findings.Fail("route.name-unknown", "%s is not the name of any host: DNS has no address for it", hint.Explain("route.name-unknown"))
 	noDNS       = findings.Fail("route.name-unknown", "looking up %s failed: %s", hint.Explain("route.name-unknown"))
 	noRoute     = findings.Fail("route.missing", "there is no route to %s", hint.Explain("route.missing"))
 )
 
-func (s State) Findings() []engine.Finding { return []engine.Finding{s.finding()} }
+// SkippedBecause is set where the layer ssh says why, or this laptop cannot look up a name.
+func (s State) SkippedBecause() string {
+	if s.Proxy == "" && !s.NotFound && s.LookupErr == "" && !s.Addr.IsValid() {
+		return "the name was not looked up"
+	}
+	return ""
+}
+
+func (s State) Findings() []engine.Finding {
+	if s.SkippedBecause() != "" {
+		return nil
+	}
+	return []engine.Finding{s.finding()}
+}
 
 func (s State) finding() engine.Finding {
 	what := s.Name
@@ -136,8 +148,6 @@ func (s State) finding() engine.Finding {
 		return nameUnknown.Found(s.Name)
 	case s.LookupErr != "":
 		return noDNS.Found(s.Name, s.LookupErr)
-	case !s.Addr.IsValid():
-		return notLooked.Found()
 	case s.NoRoute:
 		return noRoute.Found(what)
 	}
