@@ -16,6 +16,8 @@ const (
 	Steps   = "First steps"
 	Proxies = "In front of a docker socket"
 	Relay   = "Published ports"
+	// FirstAnswers are those of containers that have just been started.
+	FirstAnswers = "A container's first answer"
 )
 
 // Row is one figure of the page.

@@ -42,7 +42,7 @@ func TestThePageHasTheSections(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, title := range []string{Program, Stores, Proxies, Relay} {
+	for _, title := range []string{Program, Stores, Steps, Proxies, Relay, FirstAnswers} {
 		if _, err := (Section{Title: title}).into(string(page), ""); err != nil {
 			t.Error(err)
 		}
