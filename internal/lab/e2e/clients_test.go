@@ -49,12 +49,12 @@ func TestContext(t *testing.T) {
 	s.same("exit", 0, s.helper("context", "default", "--force").Exit)
 	s.same("its endpoint", "tcp://localhost:2376\n", s.endpoint())
 
-	s.same("exit", 0, s.helper("undo", "default", "--yes").Exit)
+	s.same("exit", 0, s.helper("undo", "default").Exit)
 	s.same("its endpoint", elsewhere+"\n", s.endpoint())
-	s.same("exit", 0, s.helper("undo", "default", "--yes").Exit)
+	s.same("exit", 0, s.helper("undo", "default").Exit)
 	s.same("contexts", "default*\nmachine-default\n", s.contexts())
 	s.same("exit", 0, s.sh("docker context update machine-default --docker host=tcp://localhost:2376").Exit)
-	s.same("exit", 0, s.helper("undo", "--all", "--yes").Exit)
+	s.same("exit", 0, s.helper("undo", "--all").Exit)
 	s.same("contexts", "default*\n", s.contexts())
 	for path := range s.tree(s.lab.Home()) {
 		if strings.Contains(path, "/contexts/") && strings.HasSuffix(path, ".tar") {
@@ -132,6 +132,6 @@ func TestCert(t *testing.T) {
 	if after == before {
 		t.Error("the certificate is the same as before")
 	}
-	s.same("exit", 0, s.helper("undo", "default", "--yes").Exit)
+	s.same("exit", 0, s.helper("undo", "default").Exit)
 	s.same("after undo", before, show())
 }

@@ -53,7 +53,7 @@ docker-vpn-helper fix --yes default >said 2>&1
 code=$?
 rm -f fill said.full
 if [ $code != 0 ] && [ "$before" != "$(state | grep -v ' ./said$')" ]; then echo "not as before:"; diff <(echo "$before") <(state); fi
-docker-vpn-helper undo --yes default >&2 || { echo "undo: $?"; }
+docker-vpn-helper undo default >&2 || { echo "undo: $?"; }
 [ "$before" = "$(state | grep -v ' ./said$')" ] || echo "not as before after undo"
 cat said >&2
 exit $code`, room))

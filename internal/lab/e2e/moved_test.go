@@ -85,7 +85,7 @@ func TestUndoAfterDockerMachineRegeneratedCertificates(t *testing.T) {
 	s.same("what docker-machine has written", 4096, c.Driver.Memory)
 	s.same("our names", 0, len(c.HostOptions.AuthOptions.ServerCertSANs))
 	s.same("NAT rules", []string(nil), s.rules("default"))
-	s.same("nothing is left to undo", 0, s.helper("undo", "default", "--yes").Exit)
+	s.same("nothing is left to undo", 0, s.helper("undo", "default").Exit)
 }
 
 func TestUndoAfterTheRuleWasEditedByHand(t *testing.T) {
@@ -121,7 +121,7 @@ func TestUndoOfARemovedMachine(t *testing.T) {
 	if _, err := os.Stat(s.m.Dir); err == nil {
 		t.Error("undo has made the removed machine's directory again")
 	}
-	s.same("exit of undo --all", 0, s.helper("undo", "--all", "--yes").Exit)
+	s.same("exit of undo --all", 0, s.helper("undo", "--all").Exit)
 }
 
 // Only the store forgot the machine; its VM runs on, with our rule.
@@ -140,7 +140,7 @@ func TestUndoAll(t *testing.T) {
 	files, store, served := s.hostFiles(), s.tree(s.lab.StoreDir()), s.served()
 	s.fix("default")
 	s.fix("--reissue", "default")
-	s.same("exit", 0, s.helper("undo", "--all", "--yes").Exit)
+	s.same("exit", 0, s.helper("undo", "--all").Exit)
 	s.same("files on the docker host", files, s.hostFiles())
 	s.same("store", store, s.tree(s.lab.StoreDir()))
 	s.same("served", served, s.served())

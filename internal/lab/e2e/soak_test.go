@@ -52,7 +52,7 @@ func TestSoakSaved(t *testing.T) {
 func TestSoakUndoKilled(t *testing.T) {
 	k := tortured(t, nsguest.Boot2docker)
 	k.back = true
-	k.disturbed(runs(20), []string{"undo", "default", "--yes"}, func(cmd *exec.Cmd) { k.must(cmd.Process.Kill()) }, nil)
+	k.disturbed(runs(20), []string{"undo", "default"}, func(cmd *exec.Cmd) { k.must(cmd.Process.Kill()) }, nil)
 }
 
 // Issue 3, line 2: the session's sshd dies, the connection is reset, or it goes

@@ -91,7 +91,7 @@ func (w *world) stopped(at time.Duration, how stop, before snapshot) (end string
 	if code != 0 && code != 1 && code != 130 && code != -1 || code != 0 && now != before {
 		w.t.Errorf("stopped after %v: %v, and not as before:\n%s\n%s", at, cmd.ProcessState, cmp.Diff(before, now), said.String())
 	}
-	undone, out := w.run("", "undo", "default", "--yes")
+	undone, out := w.run("", "undo", "default")
 	if undone != 0 || (code == 0) == strings.Contains(out, "nothing to undo") {
 		w.t.Errorf("stopped after %v: %v; then undo: exit %d\n%s", at, cmd.ProcessState, undone, out)
 	}

@@ -356,7 +356,7 @@ func (w *world) undoSurvives(fault string, before snapshot) (operations int) {
 		w.t.Fatalf("fix: exit %d\n%s", code, out)
 	}
 	after := w.snapshot()
-	code, out := w.run(fault, "--timeout", limit(fault), "undo", "default", "--yes")
+	code, out := w.run(fault, "--timeout", limit(fault), "undo", "default")
 	if code == 0 {
 		operations = w.operations()
 	}
@@ -385,7 +385,7 @@ func (w *world) undoSurvives(fault string, before snapshot) (operations int) {
 
 func (w *world) undo(before snapshot, what string) {
 	w.t.Helper()
-	code, out := w.run("", "undo", what, "--yes")
+	code, out := w.run("", "undo", what)
 	if code != 0 {
 		w.t.Errorf("undo: exit %d\n%s", code, out)
 	}
