@@ -138,7 +138,7 @@ func (a *app) allow(s *engine.Session, requests []allowance.Request, f *allowFla
 func (a *app) confirmRisks(p *openPlan) error {
 	for _, one := range p.plans {
 		if one.LetsOut {
-			return a.sink().Confirm(a.ctx, "container "+one.Container+" can send packets to the outside as well then: ARP alone keeps it in, and the way to it needs ARP")
+			return a.sink().Confirm(a.ctx, "", "container "+one.Container+" can send packets to the outside as well then: ARP alone keeps it in, and the way to it needs ARP")
 		}
 	}
 	return nil

@@ -164,7 +164,7 @@ func (a *app) addPorts(t *target.Target, vm vbox.VM, specs []ports.Spec) (*vmcha
 		}
 	}
 	if len(public) > 0 {
-		return c, a.sink().Confirm(a.ctx, fmt.Sprintf("other computers in the network will reach %s", strings.Join(public, ", ")))
+		return c, a.sink().Confirm(a.ctx, "", fmt.Sprintf("other computers in the network will reach %s", strings.Join(public, ", ")))
 	}
 	return c, nil
 }

@@ -26,7 +26,8 @@ func (a *app) undoCmd() *cobra.Command {
 		Long: `undo reverts what the newest run of any command changed, newest change first; --all
 reverts older ones as well. It is all-or-nothing: where a change cannot be reverted now, it
 does nothing and prints why. A run that was killed is reverted as far as possible. Before it
-stops containers, to restart dockerd with the old certificate, it asks.
+stops containers, to restart dockerd with the old certificate, it asks on a terminal; in a
+script it goes on, unless a container would not come back.
 
 Without HOST it is $DOCKER_MACHINE_NAME, else the only machine in the store, else "default";
 where the store has no machine, what docker itself uses now.`,

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"slices"
 	"strings"
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/dockerd"
@@ -12,6 +13,12 @@ import (
 
 // willNotComeBack marks a container that dockerd removes when it stops.
 const willNotComeBack = " (--rm: it will not come back)"
+
+// AnyRemoved reports whether one of the containers that StoppedByRestart names does not
+// come back.
+func AnyRemoved(names []string) bool {
+	return slices.ContainsFunc(names, func(n string) bool { return strings.HasSuffix(n, willNotComeBack) })
+}
 
 // StoppedByRestart names the running containers that a restart of dockerd
 // stops: all, unless live-restore keeps them. Where dockerd runs and does not list

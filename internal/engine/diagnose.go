@@ -14,7 +14,9 @@ import (
 type Sink interface {
 	Event(Event)
 	// Confirm asks whether a change with that risk may be made. Nil means yes.
-	Confirm(ctx context.Context, risk string) error
+	Confirm(ctx context.Context, machine, risk string) error
+	// CanAsk reports whether the user can be asked.
+	CanAsk() bool
 }
 
 // EventKind is the kind of an Event.

@@ -53,8 +53,9 @@ var laptop = host.NewLocal(host.Sudo{})
 
 type silent struct{}
 
-func (silent) Event(Event)                           {}
-func (silent) Confirm(context.Context, string) error { return nil }
+func (silent) Event(Event)                                   {}
+func (silent) Confirm(context.Context, string, string) error { return nil }
+func (silent) CanAsk() bool                                  { return false }
 
 func TestReportNamesTheCauseAndHidesItsSymptoms(t *testing.T) {
 	outranking := found("daemon.other-machine", Fail)
@@ -285,13 +286,32 @@ func TestFixGivesUpOnAChangeThatNeverHelps(t *testing.T) {
 
 type refusing struct{ silent }
 
-func (refusing) Confirm(context.Context, string) error { return errors.New("no") }
+func (refusing) Confirm(context.Context, string, string) error { return errors.New("no") }
+func (refusing) CanAsk() bool                                  { return true }
 
 func TestFixAsksBeforeARisk(t *testing.T) {
 	on := map[string]bool{}
 	_, _, err := fixIn(t, t.Context(), twoLayers(on, &toggle{Name: "a", on: on}, &toggle{Name: "b", on: on, risk: "stops web"}), refusing{})
 	if err == nil || len(on) != 0 {
 		t.Errorf("err %v, world %v", err, on)
+	}
+}
+
+// undo asks where it can; a script that undoes has decided.
+func TestUndoAsksOnATerminal(t *testing.T) {
+	for _, on := range []struct {
+		sink    Sink
+		refused bool
+	}{{refusing{}, true}, {silent{}, false}} {
+		j := journal.New(laptop, t.TempDir(), journal.Header{Command: "fix", Machine: "default", Started: time.Unix(1, 0)})
+		seq, err := j.Plan(t.Context(), &toggle{Name: "a", on: map[string]bool{}, risk: "stops web"})
+		if err := errors.Join(err, j.Update(t.Context(), seq, journal.Applied), j.Close(t.Context(), journal.Done)); err != nil {
+			t.Fatal(err)
+		}
+		err = (&Session{Job: Job{Sink: on.sink}, Target: unread()}).agreeToUndo(t.Context(), j)
+		if refused := err != nil; refused != on.refused {
+			t.Errorf("%T: %v", on.sink, err)
+		}
 	}
 }
 

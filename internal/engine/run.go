@@ -103,7 +103,7 @@ func (r *run) applyPlan(ctx context.Context, l Layer, planned []Change, tried []
 func (r *run) apply(ctx context.Context, c Change) (begun bool, err error) {
 	about := c.About()
 	if about.Risk != "" {
-		if err := r.Sink.Confirm(ctx, fmt.Sprintf("[%s] %s", r.Machine, about.Risk)); err != nil {
+		if err := r.Sink.Confirm(ctx, r.Machine, about.Risk); err != nil {
 			return false, err
 		}
 	}

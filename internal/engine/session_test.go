@@ -28,7 +28,8 @@ func (s *told) Event(e Event) {
 		s.lines = append(s.lines, "undoing "+e.Change.String())
 	}
 }
-func (*told) Confirm(context.Context, string) error { return nil }
+func (*told) Confirm(context.Context, string, string) error { return nil }
+func (*told) CanAsk() bool                                  { return false }
 
 // job is in a directory of its own, on a machine that cannot be read.
 func job(t *testing.T, l host.Laptop, on map[string]bool, sink Sink) Job {

@@ -89,10 +89,14 @@ func (s *Session) agreeToUndo(ctx context.Context, j *journal.Journal) error {
 		}
 	}
 	for _, e := range j.Entries {
-		if risk := e.Change.About().Risk; e.Mark != journal.Reverted && risk != "" {
-			if err := s.Sink.Confirm(ctx, fmt.Sprintf("[%s] %s", s.Machine, risk)); err != nil {
+		switch about := e.Change.About(); {
+		case e.Mark == journal.Reverted || about.Risk == "":
+		case about.RiskLasts || s.Sink.CanAsk():
+			if err := s.Sink.Confirm(ctx, s.Machine, about.Risk); err != nil {
 				return Cause(ctx, err)
 			}
+		default: // a script that undoes a run has decided
+			s.note(about.Risk)
 		}
 	}
 	return nil

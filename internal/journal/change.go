@@ -28,9 +28,12 @@ type About struct {
 	Kind string
 	// Doing is the progress line: "adding NAT rule …".
 	Doing string
-	// Risk is what running programs lose by applying or reverting it; empty if nothing. Both
-	// need a confirmation.
+	// Risk is what running programs lose by applying or reverting it; empty if nothing. A
+	// change with a risk is applied only after a confirmation. undo asks where it can.
 	Risk string
+	// RiskLasts reports that some of what Risk names does not come back, so that undo needs a
+	// confirmation, too.
+	RiskLasts bool
 	// RestartsDockerd reports that both applying and reverting it do.
 	RestartsDockerd bool
 	// NeedsDockerHost reports that Revert works on the docker host, so that the machine

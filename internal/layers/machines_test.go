@@ -262,8 +262,9 @@ func repairOn(t *testing.T, tgt *target.Target) error {
 // agrees is a sink that confirms every change and shows nothing.
 type agrees struct{}
 
-func (agrees) Event(engine.Event)                    {}
-func (agrees) Confirm(context.Context, string) error { return nil }
+func (agrees) Event(engine.Event)                            {}
+func (agrees) Confirm(context.Context, string, string) error { return nil }
+func (agrees) CanAsk() bool                                  { return false }
 
 func compareText(t *testing.T, what, want, got string) {
 	t.Helper()

@@ -47,15 +47,22 @@ func (s Sink) Event(e engine.Event) {
 	}
 }
 
-// Confirm implements engine.Sink.
-func (s Sink) Confirm(ctx context.Context, risk string) error {
+// CanAsk implements engine.Sink.
+func (s Sink) CanAsk() bool { return s.Yes || s.CanPrompt() }
+
+// Confirm implements engine.Sink. machine is "" for what concerns none.
+func (s Sink) Confirm(ctx context.Context, machine, risk string) error {
+	of := ""
+	if machine != "" {
+		of = "[" + machine + "] "
+	}
 	switch {
 	case s.Yes:
-		s.Say("%s", risk)
+		s.Say("%s", of+risk)
 		return nil
 	case !s.CanPrompt():
 		return &NeedsYes{Risk: risk}
-	case s.Ask(ctx, risk+". Continue?"):
+	case s.Ask(ctx, of+risk+". Continue?"):
 		return nil
 	case ctx.Err() != nil:
 		return context.Cause(ctx)

@@ -58,6 +58,7 @@ func (c *Reissue) About() engine.About {
 	}
 	if len(c.Containers) > 0 {
 		a.Risk = fmt.Sprintf("restarting dockerd on %s stops %s", c.Machine, strings.Join(c.Containers, ", "))
+		a.RiskLasts = dockerhost.AnyRemoved(c.Containers)
 	}
 	return a
 }
