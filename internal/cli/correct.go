@@ -105,11 +105,16 @@ func (a *app) dockerMachineDoes(name, verb string) error {
 // unknownSubcommand is wrong usage of a command that only has subcommands; none of them is
 // named where args is empty.
 func (a *app) unknownSubcommand(cmd *cobra.Command, args []string) error {
-	if len(args) == 0 {
-		return nil // its help is printed
-	}
 	names := subcommandsOf(cmd)
-	return misused(a.nearestOf(args[0], names, a.helpOf(cmd)), "%s takes %s, not %q", cmd.Name(), strings.Join(names, " or "), args[0])
+	want := strings.Join(names, " or ")
+	if len(args) == 0 {
+		first := hint.Own(cmd.Name(), names[0])
+		if cmd.Commands()[0].ValidateArgs(nil) != nil {
+			first = a.helpOf(cmd)
+		}
+		return misused(first, "%s takes %s", cmd.Name(), want)
+	}
+	return misused(a.nearestOf(args[0], names, a.helpOf(cmd)), "%s takes %s, not %q", cmd.Name(), want, args[0])
 }
 
 // subcommandsOf are the names of the commands below one.

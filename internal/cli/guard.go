@@ -26,7 +26,12 @@ func (a *app) guardCmd() *cobra.Command {
 		Example: `  docker-vpn-helper guard start -H local --public auto --allow 80,443
   docker-vpn-helper guard status -H local
   docker-vpn-helper guard stop -H local`,
-		Args: a.unknownSubcommand,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return nil
+			}
+			return a.unknownSubcommand(cmd, args)
+		},
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(a.guardStartCmd(), a.guardStopCmd(), a.guardStatusCmd(), a.guardAllowCmd(), a.guardDenyCmd(), a.guardConfirmCmd())

@@ -46,7 +46,7 @@ func TestResultThatDoesNotGetOut(t *testing.T) {
 }
 
 func TestHelpHasExamplesFirst(t *testing.T) {
-	for _, args := range [][]string{{"help"}, {"fix", "--help"}, {"help", "env"}, {"cert", "--help"}, {"cert"}, {"guard"}} {
+	for _, args := range [][]string{{"help"}, {"fix", "--help"}, {"help", "env"}, {"cert", "--help"}, {"guard"}} {
 		var out bytes.Buffer
 		code := Main(args, IO{Stdin: strings.NewReader(""), Stdout: &out, Stderr: &out, Getenv: func(string) string { return "" }, Signals: func() <-chan os.Signal { return nil }})
 		examples, usage := strings.Index(out.String(), "\nExamples:\n"), strings.Index(out.String(), "\nUsage:\n")

@@ -194,6 +194,8 @@ var wrongInputs = []struct{ line, hint string }{
 	// subcommands
 	{"cert shwo default", "cert show default"},
 	{"cert RENEW default", "cert renew default"},
+	{"cert", "cert show"},
+	{"modules", "modules restart"},
 	{"modules resart", "modules restart"},
 	{"modules frobnicate", "modules --help"},
 	{"guard stat", "guard status"},
