@@ -63,19 +63,16 @@ func has(r engine.Report, code string) bool {
 }
 
 // installed is a hint for this laptop: root's command without sudo where there is none, and the
-// page about a program of docker's that is missing.
+// page about docker's command where that is missing.
 func (a *app) installed(h hint.Hint) hint.Hint {
 	for _, c := range h {
 		if len(c.Argv) == 0 {
 			continue
 		}
-		laptop := a.Laptop(host.Sudo{})
-		_, err := laptop.LookPath(c.Argv[0])
+		_, err := a.Laptop(host.Sudo{}).LookPath(c.Argv[0])
 		switch program := c.Argv[0]; {
 		case program == "docker" && err != nil:
 			return hint.Explain("env.client-missing")
-		case program == "docker-machine" && !dockermachine.Found(laptop):
-			return hint.Run("docker-vpn-helper", "explain", "docker.command-missing")
 		case program == "sudo" && err != nil && len(h) == 1:
 			return hint.Run("su", "-c", shell.Command(c.Argv[1:]...))
 		}
