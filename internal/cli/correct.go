@@ -23,7 +23,7 @@ func (a *app) helpOf(cmd *cobra.Command) hint.Hint {
 // synonyms are words that other programs use for our commands.
 var synonyms = map[string][]string{
 	"fix":        {"repair", "heal", "mend", "up"},
-	"doctor":     {"check", "diagnose", "diagnosis", "diag", "test", "verify", "health", "status"},
+	"doctor":     {"check", "diagnose", "diagnosis", "diag", "test", "verify", "health"},
 	"undo":       {"revert", "rollback", "restore", "reset"},
 	"ls":         {"machines", "ps"},
 	"env":        {"environment", "export"},
@@ -33,7 +33,7 @@ var synonyms = map[string][]string{
 }
 
 // dockerMachineVerbs are docker-machine's commands that have no place here.
-var dockerMachineVerbs = []string{"active", "config", "inspect", "ip", "kill", "mount", "provision", "restart", "rm", "scp", "ssh", "start", "stop", "upgrade", "url"}
+var dockerMachineVerbs = []string{"active", "config", "inspect", "ip", "kill", "mount", "provision", "restart", "rm", "scp", "ssh", "start", "status", "stop", "upgrade", "url"}
 
 // unknownCommand is wrong usage. Its hint is what was probably meant, with the rest of
 // the command line as it was.
@@ -93,6 +93,8 @@ func (a *app) dockerMachineDoes(name, verb string) error {
 	switch verb {
 	case "active":
 		next = hint.Own("ls")
+	case "status":
+		next = a.corrected(name, "doctor")
 	case "config", "ip", "url":
 		next = a.instead(name, "env")
 	case "restart", "start":

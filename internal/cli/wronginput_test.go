@@ -178,7 +178,7 @@ var wrongInputs = []struct{ line, hint string }{
 	{"stop default", "docker-machine stop default"},
 	{"ssh default uname -a", "docker-machine ssh default uname -a"},
 	{"ip", "docker-machine ip"},
-	{"status two", "doctor two"},
+	{"status two", "docker-machine status two"},
 	{"rm two", "docker-machine rm two"},
 	{"scp default:/a b", "docker-machine scp default:/a b"},
 	{"inspect default", "docker-machine inspect default"},
