@@ -19,6 +19,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/posix"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfilter"
 )
 
@@ -157,7 +158,7 @@ func inserted(rules string, pairs ...string) string {
 }
 
 func each(t *testing.T, do func(*dockerHost)) {
-	for _, shell := range [][]string{{"dash"}, {"busybox", "ash"}, {"bash", "--posix"}} {
+	for _, shell := range posix.Shells(t) {
 		for _, backend := range []netfilter.Backend{netfilter.NFTables, netfilter.Legacy} {
 			t.Run(shell[0]+" "+string(backend), func(t *testing.T) { do(newDockerHost(t, shell, backend)) })
 		}

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/posix"
 )
 
 // probe runs the real scripts; /proc is the machine's own only where arrange made it.
@@ -157,7 +159,8 @@ func TestProbe(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			for _, shell := range shells(t) {
+			for _, command := range posix.Shells(t) {
+				shell := command[0]
 				m := newMachine(t, shell)
 				boot2docker(m)
 				tt.arrange(m)

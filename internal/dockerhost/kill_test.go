@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/posix"
 )
 
 // killAt prepares the death of whoever works and whoever waits, at the n-th
@@ -141,7 +142,8 @@ func TestPowerLossAtEveryStep(t *testing.T) {
 // The laptop goes away, and with it whoever waits: the work goes on.
 func TestConnectionCut(t *testing.T) {
 	t.Parallel()
-	for _, shell := range shells(t) {
+	for _, command := range posix.Shells(t) {
+		shell := command[0]
 		m := newMachine(t, shell)
 		withContainers(m)
 		m.write("slow", "")
@@ -192,7 +194,7 @@ func TestAskedTwiceAtOnce(t *testing.T) {
 
 func TestStartsAStoppedDockerd(t *testing.T) {
 	t.Parallel()
-	m := newMachine(t, shells(t)[0])
+	m := newMachine(t, posix.Shells(t)[0][0])
 	start := func(id string) Outcome {
 		cmd, err := restart{ID: id, StartOnly: true, daemon: daemon{Init: "/etc/init.d/docker", Port: 2376}}.cmd()
 		check(t, err)

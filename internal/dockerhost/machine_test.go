@@ -23,22 +23,6 @@ const (
 	badCert = "-----BEGIN CERTIFICATE-----\nBAD\n-----END CERTIFICATE-----\n"
 )
 
-// shells are those that the scripts must run in, as far as they are installed; in CI all are.
-// boot2docker has busybox.
-func shells(t *testing.T) (all []string) {
-	for _, s := range []string{"dash", "bash", "busybox"} {
-		if _, err := exec.LookPath(s); err == nil {
-			all = append(all, s)
-		} else if os.Getenv("CI") != "" {
-			t.Fatal(err)
-		}
-	}
-	if len(all) == 0 {
-		t.Fatal("none of dash, bash and busybox is installed")
-	}
-	return all
-}
-
 // machine is a docker host in a directory: the real scripts in a real shell,
 // with the absolute paths moved, and with a fake dockerd, docker client and sudo.
 type machine struct {

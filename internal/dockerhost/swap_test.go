@@ -4,6 +4,8 @@ import (
 	"os"
 	"strings"
 	"testing"
+
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/posix"
 )
 
 func TestSwap(t *testing.T) {
@@ -79,7 +81,8 @@ func TestSwap(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			for i, shell := range shells(t) {
+			for i, command := range posix.Shells(t) {
+				shell := command[0]
 				if name == "disk_full" && shell == "busybox" {
 					continue // its cp is built in, there is no way to a fake one
 				}
@@ -110,7 +113,8 @@ func TestSwap(t *testing.T) {
 }
 
 func TestSwapUnderUpstart(t *testing.T) {
-	for _, shell := range shells(t) {
+	for _, command := range posix.Shells(t) {
+		shell := command[0]
 		m := newMachine(t, shell)
 		m.write("bin/initctl", "#!/bin/sh\n[ \"$2\" = docker ] && exec "+m.path("etc/init.d/real")+" \"$1\"\n")
 		m.write("etc/init.d/docker", "#!/bin/sh\necho 'docker is managed via upstart' >&2\nexit 1\n")

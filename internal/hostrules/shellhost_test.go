@@ -1,3 +1,5 @@
+//go:build linux
+
 package hostrules
 
 import (
@@ -10,7 +12,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -18,6 +19,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/posix"
 )
 
 // shellHost runs scripts in a shell of this computer, with its own root directory.
@@ -108,28 +110,10 @@ func withoutUnits(s Set) Set {
 	return s
 }
 
-func shells(t *testing.T) [][]string {
-	if runtime.GOOS != "linux" {
-		t.Skip("the scripts are for Linux")
-	}
-	var all [][]string
-	for _, s := range [][]string{{"dash"}, {"bash", "--posix"}, {"busybox", "ash"}} {
-		if _, err := exec.LookPath(s[0]); err == nil {
-			all = append(all, s)
-		} else if os.Getenv("CI") != "" {
-			t.Fatal(err)
-		}
-	}
-	if len(all) == 0 {
-		t.Fatal("none of dash, bash and busybox is installed")
-	}
-	return all
-}
-
 // each runs a test in every shell, on a docker host with systemd, on boot2docker and on one
 // with neither.
 func each(t *testing.T, do func(*shellHost, bool)) {
-	for _, shell := range shells(t) {
+	for _, shell := range posix.Shells(t) {
 		for _, init := range []string{"systemd", "boot2docker", "other"} {
 			if init == "other" && shell[0] != "dash" {
 				continue

@@ -1,7 +1,6 @@
 package layers
 
 import (
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -15,44 +14,38 @@ import (
 // made on the stand-in; but whether the kernel takes its modules again only the transcript
 // knows, so a plan to restart them is carried out on the transcript itself.
 func TestPlannedChangesCureTheirFindings(t *testing.T) {
-	files, err := filepath.Glob("testdata/machines/*.txtar")
-	check(t, err)
-	for _, file := range files {
-		t.Run(strings.TrimSuffix(filepath.Base(file), ".txtar"), func(t *testing.T) {
-			t.Parallel()
-			m := readMachine(t, file)
-			s := newStandIn(t, m)
-			l, store := m.laptop(t, s.computer)
-			l.standIn = s
-			before := diagnoseOn(t, m.target(t, l, store))
-			planned := plans(before)
-			if len(planned) == 0 {
-				return
+	eachMachine(t, func(t *testing.T, m transcript) {
+		s := newStandIn(t, m)
+		l, store := m.laptop(t, s.computer)
+		l.standIn = s
+		before := diagnoseOn(t, m.target(t, l, store))
+		planned := plans(before)
+		if len(planned) == 0 {
+			return
+		}
+		if slices.ContainsFunc(planned, func(c string) bool { return strings.Contains(c, "kernel modules") }) {
+			l, store = m.laptop(t, hosttest.New(t, m.computer))
+		}
+		if err := repairOn(t, m.target(t, l, store)); err != nil {
+			if _, failure, ok := strings.Cut(m.fix, "error: "); !ok || l.standIn != nil {
+				t.Errorf("fix: %v", err)
+			} else if !strings.Contains(failure, strings.SplitN(err.Error(), "\n", 2)[0]) {
+				t.Errorf("fix: %v; the transcript has %s", err, failure)
 			}
-			if slices.ContainsFunc(planned, func(c string) bool { return strings.Contains(c, "kernel modules") }) {
-				l, store = m.laptop(t, hosttest.New(t, m.computer))
-			}
-			if err := repairOn(t, m.target(t, l, store)); err != nil {
-				if _, failure, ok := strings.Cut(m.fix, "error: "); !ok || l.standIn != nil {
-					t.Errorf("fix: %v", err)
-				} else if !strings.Contains(failure, strings.SplitN(err.Error(), "\n", 2)[0]) {
-					t.Errorf("fix: %v; the transcript has %s", err, failure)
-				}
-				return
-			}
-			after := diagnoseOn(t, m.target(t, l, store))
-			if again := plans(after); len(again) > 0 {
-				t.Errorf("planned again: %q", again)
-			}
-			for i, l := range before.Layers {
-				for _, f := range l.Findings {
-					if advised(f, before.Machine) && reports(after.Layers[i], f.Code) {
-						t.Errorf("%s is there still: %s", f.Code, f.Title)
-					}
+			return
+		}
+		after := diagnoseOn(t, m.target(t, l, store))
+		if again := plans(after); len(again) > 0 {
+			t.Errorf("planned again: %q", again)
+		}
+		for i, l := range before.Layers {
+			for _, f := range l.Findings {
+				if advised(f, before.Machine) && reports(after.Layers[i], f.Code) {
+					t.Errorf("%s is there still: %s", f.Code, f.Title)
 				}
 			}
-		})
-	}
+		}
+	})
 }
 
 // advised reports whether a finding's hint is a repair.

@@ -3,7 +3,6 @@ package layers
 import (
 	"context"
 	"errors"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -23,25 +22,19 @@ import (
 // succeed, or fail for the reason that the transcript has; nothing is worse than before; and
 // the finding is gone, if the hint is a repair.
 func TestFollowedHintsHelp(t *testing.T) {
-	files, err := filepath.Glob("testdata/machines/*.txtar")
-	check(t, err)
-	for _, file := range files {
-		t.Run(strings.TrimSuffix(filepath.Base(file), ".txtar"), func(t *testing.T) {
-			t.Parallel()
-			m := readMachine(t, file)
-			r := newReader(t, m, nil)
-			done := map[string]bool{}
-			for _, l := range r.diagnose().Layers {
-				for _, f := range slices.Concat(l.Findings, l.Hidden) {
-					// One store has the hint's paths, and that of the reader who follows it.
-					if line := f.Hint.String(); line != "" && !done[line] {
-						done[line] = true
-						follow(t, m, l.Layer, f.Code)
-					}
+	eachMachine(t, func(t *testing.T, m transcript) {
+		r := newReader(t, m, nil)
+		done := map[string]bool{}
+		for _, l := range r.diagnose().Layers {
+			for _, f := range slices.Concat(l.Findings, l.Hidden) {
+				// One store has the hint's paths, and that of the reader who follows it.
+				if line := f.Hint.String(); line != "" && !done[line] {
+					done[line] = true
+					follow(t, m, l.Layer, f.Code)
 				}
 			}
-		})
-	}
+		}
+	})
 }
 
 // follow runs the hint of one finding on a computer of its own.

@@ -21,26 +21,20 @@ import (
 func TestHintsAreCommandsThatExist(t *testing.T) {
 	programs, err := cmdline.Known("../../docs/man")
 	check(t, err)
-	files, err := filepath.Glob("testdata/machines/*.txtar")
-	check(t, err)
-	for _, file := range files {
-		t.Run(strings.TrimSuffix(filepath.Base(file), ".txtar"), func(t *testing.T) {
-			t.Parallel()
-			m := readMachine(t, file)
-			s := newStandIn(t, m)
-			l, store := m.laptop(t, s.computer)
-			l.standIn = s
-			for _, f := range allFindings(diagnoseOn(t, m.target(t, l, store))) {
-				line := f.Hint.String()
-				if err := programs.Check(line, m.pastedOn()); err != nil {
-					t.Errorf("%s: %v", f.Code, err)
-				}
-				if code, ok := strings.CutPrefix(line, "docker-vpn-helper explain "); ok && !strings.Contains("\n"+strings.Join(docs.Codes(), "\n")+"\n", "\n"+code+"\n") {
-					t.Errorf("%s: no page %s", f.Code, code)
-				}
+	eachMachine(t, func(t *testing.T, m transcript) {
+		s := newStandIn(t, m)
+		l, store := m.laptop(t, s.computer)
+		l.standIn = s
+		for _, f := range allFindings(diagnoseOn(t, m.target(t, l, store))) {
+			line := f.Hint.String()
+			if err := programs.Check(line, m.pastedOn()); err != nil {
+				t.Errorf("%s: %v", f.Code, err)
 			}
-		})
-	}
+			if code, ok := strings.CutPrefix(line, "docker-vpn-helper explain "); ok && !strings.Contains("\n"+strings.Join(docs.Codes(), "\n")+"\n", "\n"+code+"\n") {
+				t.Errorf("%s: no page %s", f.Code, code)
+			}
+		}
+	})
 }
 
 // The steps that add a route anew are a hint where fix would not take them. They exist, and on

@@ -45,6 +45,16 @@ import (
 //	fix       the commands that change something, in order, and how it ended;
 //	          without this section fix is not run
 func TestMachines(t *testing.T) {
+	eachMachine(t, func(t *testing.T, m transcript) {
+		compareText(t, "doctor", m.doctor, m.diagnose(t))
+		if m.fix != "" {
+			compareText(t, "fix", m.fix, m.repair(t))
+		}
+	})
+}
+
+// eachMachine runs a test on every transcript machine.
+func eachMachine(t *testing.T, do func(*testing.T, transcript)) {
 	files, err := filepath.Glob("testdata/machines/*.txtar")
 	if err != nil || len(files) < 40 {
 		t.Fatalf("%d machines, %v", len(files), err)
@@ -52,11 +62,7 @@ func TestMachines(t *testing.T) {
 	for _, file := range files {
 		t.Run(strings.TrimSuffix(filepath.Base(file), ".txtar"), func(t *testing.T) {
 			t.Parallel()
-			m := readMachine(t, file)
-			compareText(t, "doctor", m.doctor, m.diagnose(t))
-			if m.fix != "" {
-				compareText(t, "fix", m.fix, m.repair(t))
-			}
+			do(t, readMachine(t, file))
 		})
 	}
 }

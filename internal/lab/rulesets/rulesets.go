@@ -162,13 +162,11 @@ func draw(r *rand.Rand, w *World, from []weighted) string {
 	for _, c := range from {
 		sum += c.weight
 	}
-	n := r.IntN(sum)
-	for _, c := range from {
-		if n -= c.weight; n < 0 {
-			return c.text(r, w)
-		}
+	i := 0
+	for n := r.IntN(sum); n >= from[i].weight; i++ {
+		n -= from[i].weight
 	}
-	panic("weights do not add up")
+	return from[i].text(r, w)
 }
 
 // table is one table while it is written.

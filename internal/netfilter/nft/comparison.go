@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -217,34 +218,28 @@ func rangeTest(ends []json.RawMessage) (func(value) bool, bool) {
 	return func(v value) bool { return v.addr.IsValid() && from.Compare(v.addr) <= 0 && v.addr.Compare(to) <= 0 }, ok1 && ok2
 }
 
-func (s statements) anyOf(list []json.RawMessage) (func(value) bool, bool) {
-	var tests []func(value) bool
-	for _, e := range list {
-		t, ok := s.test(e)
+// tests are one for each value; false where one of them cannot be read.
+func (s statements) tests(values []json.RawMessage) ([]func(value) bool, bool) {
+	var all []func(value) bool
+	for _, v := range values {
+		test, ok := s.test(v)
 		if !ok {
 			return nil, false
 		}
-		tests = append(tests, t)
+		all = append(all, test)
 	}
+	return all, true
+}
+
+func (s statements) anyOf(list []json.RawMessage) (func(value) bool, bool) {
+	tests, ok := s.tests(list)
 	return func(v value) bool {
-		for _, t := range tests {
-			if t(v) {
-				return true
-			}
-		}
-		return false
-	}, true
+		return slices.ContainsFunc(tests, func(test func(value) bool) bool { return test(v) })
+	}, ok
 }
 
 func (s statements) concatTest(parts []json.RawMessage) (func(value) bool, bool) {
-	var tests []func(value) bool
-	for _, e := range parts {
-		t, ok := s.test(e)
-		if !ok {
-			return nil, false
-		}
-		tests = append(tests, t)
-	}
+	tests, ok := s.tests(parts)
 	return func(v value) bool {
 		if len(v.list) != len(tests) {
 			return false
@@ -255,7 +250,7 @@ func (s statements) concatTest(parts []json.RawMessage) (func(value) bool, bool)
 			}
 		}
 		return true
-	}, true
+	}, ok
 }
 
 func address(raw json.RawMessage) (netip.Addr, bool) {
