@@ -26,7 +26,7 @@ func Ask(ctx context.Context, h host.Host, socket string) (Docker, error) {
 	script := "PATH=$PATH:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\n" +
 		"echo \"@boot $(" + bootCommand + ")\"\n" +
 		"echo \"@root $(docker -H " + shell.SingleQuoted("unix://"+socket) + " info --format '{{.DockerRootDir}}')\"\n" +
-		"systemctl is-active --quiet " + pathUnit + " 2>/dev/null && echo '@watched yes'\nexit 0\n"
+		"systemctl is-active --quiet " + (&List{}).follower().PathUnit() + " 2>/dev/null && echo '@watched yes'\nexit 0\n"
 	out, err := h.Run(ctx, dockerhost.RootScript(script))
 	if err != nil {
 		return Docker{}, err

@@ -1,7 +1,6 @@
 package allowance
 
 import (
-	"fmt"
 	"maps"
 	"path"
 	"slices"
@@ -16,34 +15,7 @@ const SetName = "allow"
 // listFile is the file that has the allowances.
 const listFile = "allowances"
 
-const (
-	serviceUnit = "docker-vpn-helper-allow.service"
-	pathUnit    = "docker-vpn-helper-allow.path"
-	dropIn      = "50-docker-vpn-helper-allow.conf"
-)
-
-// Containers' addresses are in a file of dockerd's, which changes when one starts or stops. No
-// program of ours has to run for that. Without StartLimitIntervalSec=0 five containers
-// that start within 10 s would end it.
-const pathText = `[Unit]
-Description=docker-vpn-helper allow: containers start and stop
-StartLimitIntervalSec=0
-[Path]
-PathModified=%s/network/files/local-kv.db
-[Install]
-WantedBy=docker.service
-`
-
-const serviceText = `[Unit]
-Description=docker-vpn-helper allow: keep containers reachable
-StartLimitIntervalSec=0
-After=%s
-[Service]
-Type=oneshot
-ExecStart=/bin/sh @DIR@/apply
-[Install]
-WantedBy=docker.service
-`
+const dropIn = "50-docker-vpn-helper-allow.conf"
 
 // dropInText belongs to a unit that writes rules which ours have to come before. A + runs
 // it as root, whatever the unit's own user; a - lets the unit succeed without it.
@@ -59,17 +31,24 @@ func (l *List) Set() *hostrules.Set {
 			"apply":  strings.Replace(applyScript, "cd \"$(dirname \"$0\")\" || exit 1\n", strings.TrimPrefix(hostrules.Lock, "#!/bin/sh\n"), 1),
 			"remove": removeScript, listFile: l.Encode(),
 		},
-		Units: map[string]string{},
-		Start: []string{pathUnit, serviceUnit},
+		Units: l.follower().Units(),
+		Start: []string{l.follower().PathUnit(), l.follower().ServiceUnit()},
 		Boot:  "bootlocal.sh",
 	}
-	after := append([]string{"docker.service"}, l.Units...)
-	s.Units[pathUnit] = fmt.Sprintf(pathText, l.Root)
-	s.Units[serviceUnit] = fmt.Sprintf(serviceText, strings.Join(after, " "))
 	for _, u := range l.Units {
 		s.Units[path.Join(u+".d", dropIn)] = dropInText
 	}
 	return s
+}
+
+// follower loads the rules again when a container starts or stops: its address is in a file of
+// dockerd's, which changes then. No program of ours has to run for that.
+func (l *List) follower() hostrules.Follower {
+	return hostrules.Follower{
+		Name: "docker-vpn-helper-allow", Description: "docker-vpn-helper allow: keep containers reachable",
+		File: l.Root + "/network/files/local-kv.db", Command: "/bin/sh @DIR@/apply",
+		After: append([]string{"docker.service"}, l.Units...),
+	}
 }
 
 // Of reads the allowances of a set. A docker host without one has none.
@@ -104,7 +83,7 @@ func (l *List) UnitDrift(state hostrules.State, docker Docker) []string {
 		}
 	}
 	if !docker.Watched {
-		found = append(found, pathUnit+" is not active: a container's new address is not noticed")
+		found = append(found, l.follower().PathUnit()+" is not active: a container's new address is not noticed")
 	}
 	return found
 }

@@ -22,12 +22,11 @@ dockerd_runs() {
 	[ -n "$pid" ] && [ "$(cat "/proc/$pid/comm" 2>/dev/null)" = dockerd ]
 }
 
-# published: writes down the ports that docker has published: "tcp 8080".
-published() {
-	dockerd_runs || return 0
+# listed prints the ports of docker's list, as "tcp 8080". A container is on it once it runs.
+listed() {
 	limit=
 	has timeout && limit="timeout 10"
-	ports=$($limit docker -H "unix://$(cat socket)" ps --format '{{.Ports}}' </dev/null 2>/dev/null) || return 0
+	ports=$($limit docker -H "unix://$(cat socket)" ps --format '{{.Ports}}' </dev/null 2>/dev/null) || return 1
 	printf '%s\n' "$ports" | awk '{
 		n = split($0, all, ", ")
 		for (i = 1; i <= n; i++) {
@@ -37,7 +36,28 @@ published() {
 			m = split(host, range, "-")
 			for (p = range[1] + 0; p <= range[m] + 0; p++) print protocol, p
 		}
-	}' | sort -u >.published.new
+	}'
+}
+
+# proxied prints the ports of docker-proxy, which opens them before docker lists them. Only
+# children of dockerd count: in a container anything can have that name.
+proxied() {
+	# shellcheck disable=SC2046 # paths without blanks
+	cat /dev/null $(cat /proc/[0-9]*/stat 2>/dev/null |
+		awk -v dockerd="$pid" '$2 == "(docker-proxy)" && $4 == dockerd { print "/proc/" $1 "/cmdline" }') 2>/dev/null |
+		tr '\0' '\n' | awk '
+			$0 == "-proto" { getline protocol }
+			$0 == "-host-port" { getline port; print protocol, port }'
+}
+
+# published writes down the ports that docker has published. Without an answer from dockerd
+# none is taken off the list.
+published() {
+	dockerd_runs || return 0
+	{
+		listed || cat .published 2>/dev/null
+		proxied
+	} | sort -u >.published.new
 	[ -n "$(awk 'NR == FNR { old[$0] = 1; next } !old[$0]' .published .published.new 2>/dev/null)" ] && grown=yes
 	mv -f .published.new .published
 }

@@ -252,6 +252,7 @@ func (d *drifts) unit() {
 	case !strings.Contains(d.StartPre, d.Rules.Dir+"/apply"):
 		d.add("drop-in-masked", "docker.service does not run guard before dockerd: another file overrides the drop-in")
 	}
+	pathUnit := d.follower().PathUnit()
 	if want[pathUnit] != "" && d.Path != "active" {
 		d.add("path-unit-inactive", "%s does not run: new ports stay open", pathUnit)
 	}

@@ -3,6 +3,7 @@ package guard
 import (
 	_ "embed"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -21,11 +22,7 @@ var (
 	watchScript string
 )
 
-const (
-	dropIn      = "docker.service.d/50-docker-vpn-helper-guard.conf"
-	pathUnit    = "docker-vpn-helper-guard.path"
-	serviceUnit = "docker-vpn-helper-guard.service"
-)
+const dropIn = "docker.service.d/50-docker-vpn-helper-guard.conf"
 
 // Gone is the set as far as its removal needs it.
 func Gone() hostrules.Set {
@@ -51,7 +48,8 @@ func (f *Facts) Set(s Settings) hostrules.Set {
 	} else {
 		set.Files["v4.in"], set.Files["v6.in"] = f.proxied(s, false), f.proxied(s, true)
 		set.Files["watch"], set.Files["changes"] = watchScript, f.portsFile()+"\n"
-		f.followUnits(&set)
+		maps.Copy(set.Units, f.follower().Units())
+		set.Start = []string{f.follower().PathUnit()}
 	}
 	if f.Rules.Systemd {
 		set.Boot = ""
@@ -61,14 +59,12 @@ func (f *Facts) Set(s Settings) hostrules.Set {
 	return set
 }
 
-// followUnits have systemd run apply when dockerd writes down an address or a port. Five
-// containers that start in ten seconds must not end them.
-func (f *Facts) followUnits(set *hostrules.Set) {
-	set.Units[pathUnit] = "[Unit]\nDescription=Published ports that docker-vpn-helper guard must close\nStartLimitIntervalSec=0\n" +
-		"[Path]\nPathModified=" + f.portsFile() + "\n[Install]\nWantedBy=multi-user.target\n"
-	set.Units[serviceUnit] = "[Unit]\nDescription=Close published ports (docker-vpn-helper guard)\nStartLimitIntervalSec=0\n" +
-		"[Service]\nType=oneshot\nExecStart=@DIR@/apply " + f.portsFile() + "\n"
-	set.Start = []string{pathUnit}
+// follower has systemd run apply when dockerd has written down an address or a port.
+func (f *Facts) follower() hostrules.Follower {
+	return hostrules.Follower{
+		Name: "docker-vpn-helper-guard", Description: "docker-vpn-helper guard: close published ports",
+		File: f.portsFile(), Command: "@DIR@/apply " + f.portsFile(),
+	}
 }
 
 // portsFile is where dockerd writes down the addresses and ports of containers.

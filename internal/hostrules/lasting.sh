@@ -66,7 +66,12 @@ start_units() {
 	done <"$DIR/.start"
 }
 
+# drop_unit UNIT: what it runs waits for the lock, which is ours now: it ends at once.
 drop_unit() {
+	case $1 in
+	*/*) ;;
+	*.service) systemctl kill -s KILL "$1" >/dev/null 2>&1 ;;
+	esac
 	case $1 in */*) ;; *) systemctl disable --now "$1" >/dev/null 2>&1 ;; esac
 	[ -f "$UNITS/$1" ] && changed=yes
 	rm -f "$UNITS/$1"

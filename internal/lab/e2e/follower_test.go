@@ -1,0 +1,38 @@
+//go:build e2e && linux
+
+package e2e
+
+import (
+	"testing"
+
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/hostrules"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/fakestore"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/nsguest"
+)
+
+// However close changes of a file are to each other, and to the work that they cause, the work
+// sees the last one. 1 to 4 changes, 0 to 90 ms apart, 60 times over.
+func TestFollowerMissesNoChange(t *testing.T) {
+	s := on(t, nsguest.Systemd, fakestore.Options{})
+	f := hostrules.Follower{Name: "follower", Description: "a test", File: "/run/followed", Command: "/bin/sh /opt/follow"}
+	s.must(s.vm.WriteFile("/opt/follow", []byte("cat /run/followed >/run/seen; sleep 0.05; echo >>/run/ended\n"), 0o755))
+	for name, text := range f.Units() {
+		s.must(s.vm.WriteFile("/etc/systemd/system/"+name, []byte(text), 0o644))
+	}
+	s.root("echo 0 >/run/followed; systemctl daemon-reload; systemctl start " + f.PathUnit())
+	missed := s.root(`bash -c '
+		for round in {1..60}; do
+			for i in $(seq $((1 + RANDOM % 4))); do
+				echo $round.$i >/run/followed
+				sleep 0.0$((RANDOM % 10))
+			done
+			until cmp -s /run/followed /run/seen; do
+				[ $((tries++)) -lt 200 ] || { echo "$(cat /run/followed), seen $(cat /run/seen)"; exit; }
+				sleep 0.05
+			done
+			tries=0
+		done'`)
+	s.same("changes that were missed", "", missed)
+	s.same("work that was cut short", "0\n", s.root("systemctl is-failed "+f.ServiceUnit()+" >/dev/null && echo failed || echo 0"))
+	t.Logf("the work was done %s times", s.root("wc -l </run/ended"))
+}
