@@ -2,9 +2,10 @@
 # Runs apply whenever a container starts.
 cd "$(dirname "$0")" || exit 1
 while [ -f apply ]; do
+	since=$(date +%s) # a container may start between apply and events
 	sh ./apply
 	read -r changed <changes
-	docker -H "unix://$(cat socket)" events --filter type=container --filter event=start --format start 2>/dev/null |
+	docker -H "unix://$(cat socket)" events --since "$since" --filter type=container --filter event=start --format start 2>/dev/null |
 		while read -r _; do sh ./apply "$changed"; done
 	sleep 1
 done
