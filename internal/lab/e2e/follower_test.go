@@ -11,7 +11,7 @@ import (
 )
 
 // However close changes of a file are to each other, and to the work that they cause, the work
-// sees the last one. 1 to 4 changes, 0 to 90 ms apart, 60 times over.
+// sees the last one. First 1,000 changes in a row, then 1 to 4 changes, 0 to 90 ms apart, 60 times over.
 func TestFollowerMissesNoChange(t *testing.T) {
 	s := on(t, nsguest.Systemd, fakestore.Options{})
 	f := hostrules.Follower{Name: "follower", Description: "a test", File: "/run/followed", Command: "/bin/sh /opt/follow"}
@@ -21,11 +21,15 @@ func TestFollowerMissesNoChange(t *testing.T) {
 	}
 	s.root("echo 0 >/run/followed; systemctl daemon-reload; systemctl start " + f.PathUnit())
 	missed := s.root(`bash -c '
-		for round in {1..60}; do
-			for i in $(seq $((1 + RANDOM % 4))); do
-				echo $round.$i >/run/followed
-				sleep 0.0$((RANDOM % 10))
-			done
+		for round in {0..60}; do
+			if [ $round = 0 ]; then
+				for i in {1..1000}; do echo $i >/run/followed; sleep 0.001; done
+			else
+				for i in $(seq $((1 + RANDOM % 4))); do
+					echo $round.$i >/run/followed
+					sleep 0.0$((RANDOM % 10))
+				done
+			fi
 			until cmp -s /run/followed /run/seen; do
 				[ $((tries++)) -lt 200 ] || { echo "$(cat /run/followed), seen $(cat /run/seen)"; exit; }
 				sleep 0.05
