@@ -97,6 +97,7 @@ var commands = []struct {
 	{regexp.MustCompile(`^VBoxManage (?:controlvm|modifyvm) \S+ (?:--)?natpf(\d) (\S+)$`), does(func(s *standIn, m []string) { s.addRule(m[1], m[2]) })},
 	{regexp.MustCompile(`^VBoxManage (?:startvm \S+ --type headless|controlvm \S+ resume)$`), does(func(s *standIn, m []string) { s.start() })},
 	{regexp.MustCompile(`^(?:VBoxManage controlvm \S+ poweroff|docker-machine stop \S+)$`), (*standIn).powerOff},
+	{regexp.MustCompile(`^VBoxManage discardstate \S+$`), (*standIn).powerOff},
 	{regexp.MustCompile(`^VBoxManage modifyvm \S+ --nic(\d) nat$`), (*standIn).attachNAT},
 	{regexp.MustCompile(`^VBoxManage modifyvm \S+ --nic(\d) hostonlynet --host-only-net(\d) (.+)$`), (*standIn).attachNetwork},
 	{regexp.MustCompile(`^VBoxManage hostonlynet add --name (.+) --netmask (\S+) --lower-ip (\S+) --upper-ip (\S+) --enable$`), (*standIn).addNetwork},
@@ -221,6 +222,9 @@ func (s *standIn) attach(slot, lines string) error {
 	f := s.info()
 	if regexp.MustCompile(`(?m)^VMState="(running|paused|starting|gurumeditation)"`).Match(f.Data) {
 		return errors.New("VBoxManage: error: The machine is already locked for a session (or being unlocked)")
+	}
+	if regexp.MustCompile(`(?m)^VMState="(saved|aborted-saved)"`).Match(f.Data) {
+		return errors.New("VBoxManage: error: The machine is not mutable (state is Saved)")
 	}
 	f.Data = regexp.MustCompile(`(?m)^(bridgeadapter|hostonlyadapter|hostonly-network|natnet)`+slot+`=.*\n`).ReplaceAll(f.Data, nil)
 	f.Data = regexp.MustCompile(`(?m)^nic`+slot+`=.*`).ReplaceAll(f.Data, []byte(lines))

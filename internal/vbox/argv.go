@@ -109,6 +109,9 @@ func last(p netip.Prefix) netip.Addr {
 	return netip.AddrFrom4(a).Prev()
 }
 
+// DiscardState throws a VM's saved state away.
+func DiscardState(vm string) []string { return []string{"discardstate", vm} }
+
 // UseNAT attaches a VM's NIC to NAT.
 func UseNAT(vm string, slot int) []string {
 	return []string{"modifyvm", vm, fmt.Sprintf("--nic%d", slot), "nat"}

@@ -70,6 +70,10 @@ func (s State) Live() bool {
 	return true
 }
 
+// HasSavedState reports whether a saved state goes with the VM. VirtualBox attaches none of its
+// network adapters elsewhere then (NetworkAdapterImpl.cpp, setEnabled: the machine is not mutable).
+func (s State) HasSavedState() bool { return s == Saved || s == abortedSaved }
+
 // NIC is an enabled network adapter of a VM.
 type NIC struct {
 	Slot       int    // 1 and up, the N of natpfN

@@ -75,11 +75,15 @@ func (s State) demanded(d engine.Definition, evidence ...any) engine.Finding {
 }
 
 // attachNAT attaches a network adapter of the VM to NAT, which VirtualBox does only while
-// the VM is off.
+// the VM is off: one that is saved is resumed first, and keeps what runs in it until it is stopped.
 func (s State) attachNAT() hint.Hint {
 	attach := hint.VBoxManage(vbox.UseNAT(s.VM, s.Slot)...).Then("&&", hint.Fix())
-	if s.VMLive {
-		return hint.DockerMachine("stop", hint.Machine).Then("&&", attach)
+	stop := hint.DockerMachine("stop", hint.Machine).Then("&&", attach)
+	switch {
+	case s.VMSaved:
+		return hint.VBoxManage(vbox.StartVM(s.VM)...).Then("&&", stop)
+	case s.VMLive:
+		return stop
 	}
 	return attach
 }

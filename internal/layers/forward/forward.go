@@ -28,6 +28,7 @@ type State struct {
 	GuestPort int            `json:"guest_port"` // dockerd's
 	NoNAT     bool           `json:"no_nat"`
 	VMLive    bool           `json:"live"`            // a process holds the VM: no adapter can be attached before it is stopped
+	VMSaved   bool           `json:"saved,omitempty"` // its saved state keeps adapters as they are
 	Rules     []vbox.Forward `json:"rules,omitempty"` // rules that lead to dockerd, the adopted one first
 	Open      []vbox.Forward `json:"open,omitempty"`  // rules that lead to dockerd from the network; one for every address is among Rules, too
 	// TakenBy names what listens on the rule's port instead of VirtualBox; "" if nothing does.
@@ -70,7 +71,7 @@ func inspect(ctx context.Context, t *target.Target) (engine.State, error) {
 	s.VM, s.UUID, s.Running = vm.Name, vm.UUID, vm.State == vbox.Running
 	slot, ok := vm.NATSlot()
 	if s.Slot, s.NoNAT = slot, !ok; s.NoNAT {
-		s.Slot, s.VMLive = slotForNAT(vm), vm.State.Live()
+		s.Slot, s.VMLive, s.VMSaved = slotForNAT(vm), vm.State.Live(), vm.State.HasSavedState()
 		s.HostOnlyWorks = !s.Demanded && t.Endpoints.Ask(ctx, t.Endpoints.HostOnly()).Verified()
 		return s, nil
 	}

@@ -30,7 +30,7 @@ var (
 	otherUser     = findings.Fail("machine.other-user", "VM %s is not registered with this user's VirtualBox, and another user's runs (pid %d)", nil)
 	unregistered  = findings.Fail("machine.inaccessible", "VirtualBox has no VM %q, but one whose settings it cannot read: %s", listInFull)
 	inaccessible  = findings.Fail("machine.inaccessible", "VirtualBox cannot read the VM's settings", listInFull)
-	oldAdapter    = findings.Fail("machine.adapter-unsupported", "VM is %s, and VirtualBox %s on macOS does not start it: it is on a host-only adapter, of which there are only networks now", nil)
+	oldAdapter    = findings.Fail("machine.adapter-unsupported", "VM is %s, and VirtualBox %s on macOS does not start it: it is on a host-only adapter, of which there are only networks now%s", nil)
 	noModules     = findings.Fail("machine.driver-not-loaded", "VirtualBox's kernel modules are not loaded, and %s", hint.Explain("machine.driver-not-loaded"))
 	modulesNeeded = findings.Fail("machine.driver-not-loaded", "VirtualBox's kernel modules are not loaded, so that no VM can start", hint.Own("modules", "restart"))
 	stuck         = findings.Fail("machine.stuck", "VM has stopped with a guru meditation, which only a power-off ends", nil)
@@ -114,7 +114,11 @@ func (s State) power() engine.Finding {
 	case s.VM == vbox.Running:
 		return running.Found()
 	case s.OldAdapter:
-		return oldAdapter.Advising(s.networkHint()).Found(s.VM, s.Version)
+		lost := ""
+		if s.VM.HasSavedState() {
+			lost = "; moving it to a network throws its saved state away"
+		}
+		return oldAdapter.Advising(s.networkHint()).Found(s.VM, s.Version, lost)
 	case s.NoDriver && s.NoModules != "":
 		return noModules.Found(s.NoModules)
 	case s.NoDriver:
@@ -149,6 +153,9 @@ func (s State) networkHint() hint.Hint {
 	} else {
 		network = s.newNetwork()
 		run(vbox.AddHostOnlyNet(network, s.Laptop))
+	}
+	if s.VM.HasSavedState() {
+		run(vbox.DiscardState(s.Name))
 	}
 	run(vbox.UseHostOnlyNet(s.Name, s.Slot, network))
 	return next.Then("", hint.Fix())
