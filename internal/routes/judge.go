@@ -79,21 +79,23 @@ func Judge(v View) Judgement {
 	// A missing adapter is the finding whatever other interface the packets leave by, unless
 	// that interface has a route to this very network: then that route is in the way.
 	asked := v.RouteErr == nil && (v.Route.Dst.IsValid() && v.Route.Dst.Bits() >= v.Net().Bits() || claims(owner, v))
-	noRoute := errors.Is(v.RouteErr, ErrNoRoute)
+	noRoute, rejected := errors.Is(v.RouteErr, ErrNoRoute), errors.Is(v.RouteErr, ErrRejected)
 	elsewhere, outside := v.outside(adapter)
 
 	switch {
 	case !v.Addr.Is4():
 		return say(Unknown, "no IPv4 address to look for")
-	case errors.Is(v.RouteErr, ErrRejected):
-		return say(Unknown, "%s: %s", v.Addr, v.RouteErr)
 	case v.WhyUnanswered() != nil:
 		return say(Unknown, "asking for the route to %s: %s", v.Addr, v.RouteErr)
-	case !noRoute && owner.Name == "":
+	case !noRoute && !rejected && owner.Name == "":
 		return say(Unknown, "the route to %s names no interface", v.Addr)
 
 	case holds(owner, v.Addr) || v.own():
 		return say(Colliding, "%s is an address of this laptop itself", v.Addr)
+	case rejected && Tunnel(owner):
+		return say(Hijacked, "a route through %s refuses packets to %s", owner.Name, v.Addr)
+	case rejected:
+		return say(Colliding, "a route refuses packets to %s: a VPN client, a firewall or a person has added it", v.Addr)
 
 	case hasAdapter && owner.Name == adapter.Name && !adapter.Up:
 		return say(InterfaceDown, "%s is down", adapter.Name)

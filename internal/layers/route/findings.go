@@ -36,7 +36,7 @@ var (
 )
 
 func (s State) Findings() []engine.Finding {
-	if s.NATAddress {
+	if s.SkippedBecause() != "" {
 		return nil
 	}
 	return []engine.Finding{s.finding()}

@@ -20,8 +20,11 @@ type State struct {
 	NoAddress bool `json:"no_address,omitempty"`
 	// NATAddress reports that config.json has an address of VirtualBox's NAT, to which no
 	// route leads. Quick does not ask.
-	NATAddress bool        `json:"nat_address,omitempty"`
-	View       routes.View `json:"view"`
+	NATAddress bool `json:"nat_address,omitempty"`
+	// NotTheVMs reports that the VM has another address than config.json's, which is of no
+	// network of the laptop's adapter: the way to it matters to nothing. Quick does not ask.
+	NotTheVMs bool        `json:"not_the_vms,omitempty"`
+	View      routes.View `json:"view"`
 	// Client is the VPN client that owns the route, where it can be known: asked where nothing
 	// answers, and in a diagnosis where a tunnel has the route. Quick does not ask. Nothing is
 	// decided by its name.
@@ -92,8 +95,11 @@ func inspect(ctx context.Context, t *target.Target) (engine.State, error) {
 			s.silent(ctx, t)
 		}
 	}
-	if verdict == routes.NoAdapter || verdict == routes.InterfaceDown {
+	switch verdict {
+	case routes.NoAdapter, routes.InterfaceDown:
 		s.lookUpVMAdapter(ctx, t)
+	case routes.Outside:
+		s.NotTheVMs = t.VM.AddressMoved(ctx)
 	}
 	return s, nil
 }
@@ -141,8 +147,11 @@ func (s *State) lookUpVMAdapter(ctx context.Context, t *target.Target) {
 }
 
 func (s State) SkippedBecause() string {
-	if s.NATAddress {
+	switch {
+	case s.NATAddress:
 		return "config.json has the address of VirtualBox's NAT"
+	case s.NotTheVMs:
+		return "config.json has an address that the VM does not have"
 	}
 	return ""
 }
