@@ -80,7 +80,7 @@ func TestWhoMayImportWhom(t *testing.T) {
 		"internal/ports":            {"internal/dockerd"},
 		"internal/service":          {"internal/host"},
 		"internal/follow":           {"internal/access", "internal/dockerd", "internal/host", "internal/ports", "internal/relay"},
-		"internal/userssh":          {"internal/host", "internal/memo", "internal/sshhost"},
+		"internal/userssh":          {"internal/host", "internal/memo", "internal/relay", "internal/sshhost"},
 		"internal/dockercli":        {"internal/host", "internal/memo"},
 		"internal/netfilter":        {"internal/netfilter/match", "internal/netfilter/packet"},
 		"internal/netfilter/match":  {"internal/netfilter/packet"},

@@ -65,12 +65,13 @@ func (d Destination) Args(command ...string) []string {
 // Conn is a login. Close ends it.
 type Conn struct {
 	*sshhost.Client
-	laptop host.Laptop
-	ssh    string
-	to     Destination
-	dir    string
-	ended  <-chan error
-	stop   context.CancelFunc
+	control *controlConn
+	laptop  host.Laptop
+	ssh     string
+	to      Destination
+	dir     string
+	ended   <-chan error
+	stop    context.CancelFunc
 }
 
 // Dial logs in, without asking the user anything. An error of ssh's is an *Error.
@@ -135,7 +136,8 @@ func (c *Conn) connect(ctx context.Context) (*sshhost.Client, error) {
 	for {
 		conn, err := c.laptop.DialContext(ctx, "unix", c.socket())
 		if err == nil {
-			return sshhost.Control(ctx, conn, c.to.String())
+			c.control = newControlConn(conn)
+			return sshhost.Control(ctx, c.control, c.to.String())
 		}
 		select {
 		case err := <-c.ended:
