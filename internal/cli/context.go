@@ -63,6 +63,7 @@ func (a *app) context(s site, name string, wish dockercontext.Wish) error {
 	if err := t.Endpoints.Verify(a.ctx, e); err != nil {
 		return a.notGood(t, err)
 	}
+	wish.Endpoint = e.URL()
 	if wish.Ours, err = pointedAt(a.ctx, session); err != nil {
 		return err
 	}

@@ -17,6 +17,9 @@ import (
 type Wish struct {
 	Use   bool // the current one, too
 	Force bool // also if it leads to an endpoint that no run has pointed it at
+	// Endpoint is the URL that it is to lead to: one that works now, not one that a repair
+	// would prefer.
+	Endpoint string
 	// Ours are the endpoints that earlier runs have pointed it at: one that leads there may
 	// be changed.
 	Ours []string
@@ -50,7 +53,7 @@ func inspect(ctx context.Context, t *target.Target, wish Wish) (engine.State, er
 		return nil, err
 	}
 	s := State{
-		Name: dockercli.ContextName(t.Machine.Name), Want: t.Endpoints.ForDocker(ctx).URL(), Wish: wish, Machine: t.Machine.Name,
+		Name: dockercli.ContextName(t.Machine.Name), Want: wish.Endpoint, Wish: wish, Machine: t.Machine.Name,
 		Dir: t.Machine.CertDir, Config: config,
 	}
 	found, current, err := t.DockerCLI.Context(ctx, config, s.Name)
