@@ -51,7 +51,7 @@ func hostForm(text string) string {
 		return "tcp://" + strings.Trim(rest, "/")
 	case err == nil && port == "22" && address != "":
 		return "ssh://" + text
-	case err == nil && address != "" && strings.Trim(port, "0123456789") == "":
+	case err == nil && address != "" && port != "" && strings.Trim(port, "0123456789") == "":
 		return "tcp://" + text
 	case misspelledForm(text) != "":
 		return misspelledForm(text)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/store"
@@ -96,6 +97,12 @@ func Parse(text string, known func(machine string) bool) (Ref, error) {
 		return Ref{}, &RefError{text, "there is no form " + scheme + "://"}
 	}
 	return Ref{Machine, text}, store.ValidName(text)
+}
+
+// isPort reports whether a text is a port, or empty.
+func isPort(text string) bool {
+	n, err := strconv.ParseUint(text, 10, 16)
+	return text == "" || err == nil && n > 0
 }
 
 // String is the name in full, which is unique: "machine:default", "local", "ssh://me@host"; ""

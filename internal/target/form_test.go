@@ -54,7 +54,7 @@ func TestAMachineCalledLocalOutranksTheForm(t *testing.T) {
 func TestParseRefuses(t *testing.T) {
 	for _, text := range []string{
 		"ssh://", "ssh://me:secret@build", "ssh://-oProxyCommand=x", "ssh://-l@build", "ssh://build?x", "ssh://build#x", "ssh://build:x", "ssh://a b",
-		"tcp://", "tcp://me@build:1", "tcp://build:2376/path", "tcp://:2376", "context:", "unix:///var/run/docker.sock", "npipe:////./pipe/docker",
+		"ssh://build:70000", "tcp://", "tcp://build:0", "tcp://build:99999", "tcp://me@build:1", "tcp://build:2376/path", "tcp://:2376", "context:", "unix:///var/run/docker.sock", "npipe:////./pipe/docker",
 		"http://build", "machine:", "machine:-x", "a b", "", "-x", "a/b",
 	} {
 		got, err := Parse(text, func(string) bool { return false })

@@ -44,6 +44,8 @@ func parseSSH(rest string) (to userssh.Destination, socket string, err error) {
 		return refuse("it is not ssh://[user@]host[:port]")
 	case u.Hostname() == "":
 		return refuse("it has no host")
+	case !isPort(u.Port()):
+		return refuse("a port is a number from 1 to 65535")
 	case strings.HasPrefix(u.Hostname(), "-"), strings.HasPrefix(u.User.Username(), "-"):
 		return refuse("a name must not begin with a dash")
 	}

@@ -100,6 +100,8 @@ func parseTCP(rest string, withTLS bool) (string, error) {
 		return "", &RefError{text, "it is not tcp://host:port"}
 	case u.Hostname() == "":
 		return "", &RefError{text, "it has no host"}
+	case !isPort(u.Port()):
+		return "", &RefError{text, "a port is a number from 1 to 65535"}
 	}
 	port := "2375"
 	if withTLS {
