@@ -167,7 +167,7 @@ func (a *app) switched(t *target.Target, res engine.Result, done string) error {
 func (a *app) portsStatus(_ site, t *target.Target) error {
 	run, served := follow.Current(a.ctx, t.Laptop, t.State())
 	if !served {
-		a.code = exitProblems
+		a.code, run = exitProblems, follow.Status{Ports: []follow.Forward{}} // not what a killed run has left
 	}
 	if a.ui.JSON {
 		return a.ui.PrintJSON(struct {
