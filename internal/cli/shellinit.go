@@ -57,12 +57,10 @@ To undo it, remove the line.`,
 			if err != nil {
 				return err
 			}
-			usage := shell.Usage{"docker-vpn-helper"}
-			if a.storage != "" || a.Getenv("MACHINE_STORAGE_PATH") != "" {
-				usage = append(usage, "-s", m.StoreDir) // a new terminal may not know
-			}
-			line, file, err := shell.Startup(dialect, s.laptop.OS() == host.Darwin, m.RecordPath(), append(usage, "env", "--no-verify", name))
-			if err != nil {
+			line, file, err := shell.Startup(dialect, s.laptop.OS() == host.Darwin, m.RecordPath(), a.inNewTerminal(m.StoreDir, "env", "--no-verify", name))
+			if err != nil && shellName != "" {
+				return misused(a.helpOf(cmd), "%v", err)
+			} else if err != nil {
 				return err
 			}
 			if a.ui.JSON {
@@ -78,6 +76,15 @@ To undo it, remove the line.`,
 	}
 	cmd.Flags().StringVar(&shellName, "shell", "", shellUsage)
 	return cmd
+}
+
+// inNewTerminal is a command of this program for a terminal that may not know the store.
+func (a *app) inNewTerminal(storeDir string, args ...string) shell.Usage {
+	usage := shell.Usage{"docker-vpn-helper"}
+	if a.storage != "" || a.Getenv("MACHINE_STORAGE_PATH") != "" {
+		usage = append(usage, "-s", storeDir)
+	}
+	return append(usage, args...)
 }
 
 // meansShell reports whether an argument is a shell's name rather than a machine's, as
