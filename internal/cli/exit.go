@@ -29,8 +29,7 @@ type jsonFailure struct {
 
 // report shows an error and returns its exit code.
 func (a *app) report(err error) int {
-	e := a.classify(err)
-	e.hint = a.installed(e.hint).For(a.storage, "")
+	e := a.failure(err)
 	if !e.shown && a.ui.JSON {
 		_ = a.ui.PrintJSON(jsonFailure{Schema: engine.Schema, Error: e.json(), Changes: e.changes})
 	}
@@ -40,6 +39,24 @@ func (a *app) report(err error) int {
 		a.ui.Error(e.message, a.inShell(e.hint))
 	}
 	return e.code
+}
+
+// failure is an error with its exit code and a hint that works here when it is pasted.
+func (a *app) failure(err error) *exitError {
+	e := a.classify(err)
+	if e.code == exitUsage && len(e.hint) == 0 {
+		e.hint = a.helpOf(a.cmd)
+	}
+	e.hint = a.installed(e.hint).For(a.storage, "")
+	return e
+}
+
+// doctorHere diagnoses the docker host that the command works on.
+func (a *app) doctorHere() hint.Hint {
+	if a.on.Kind == "" {
+		return hint.Own("doctor")
+	}
+	return hint.Own("doctor", a.on.Arg())
 }
 
 // classify turns any error into one with an exit code.
@@ -92,7 +109,7 @@ func (a *app) endedRun(err error) *exitError {
 	case errors.Is(err, errInterrupted):
 		return &exitError{code: exitInterrupted, message: "interrupted"}
 	case errors.Is(err, errTimeout), errors.Is(err, context.DeadlineExceeded):
-		return &exitError{hint: hint.Own("doctor")}
+		return &exitError{hint: a.doctorHere()}
 	}
 	return nil
 }
@@ -186,7 +203,7 @@ func (a *app) failedRepair(err error) *exitError {
 	case errors.Is(err, virtualbox.ErrNotInstalled):
 		return &exitError{code: exitUserAction, hint: hint.Explain("machine.virtualbox-missing")}
 	case vbox.KindOf(err) != "", errors.As(err, &down):
-		return &exitError{hint: hint.Own("doctor")}
+		return &exitError{hint: a.doctorHere()}
 	case errors.As(err, &path):
 		return &exitError{hint: hint.Run("ls", "-ld", a.existing(path.Path))}
 	}

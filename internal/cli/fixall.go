@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/engine"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/target"
 )
 
 // fixAll repairs the machines that run, one after the other, and prints no environment. A
@@ -21,7 +22,7 @@ func (a *app) fixAll(s site, f fixFlags) error {
 		case err == nil && reason != "":
 			err = a.skipped(name, reason)
 		case err == nil:
-			a.code = exitOK
+			a.code, a.on = exitOK, target.Ref{Kind: target.Machine, Name: name}
 			err = a.fix(s, name, f)
 			code = a.code // of a dry run
 		}

@@ -47,6 +47,14 @@ func (a *app) names(args []string) bool { return len(args) > 0 || a.host != "" }
 // hostRef is what the argument or -H names, else the default. A docker host of a form that
 // the command does not take is wrong usage.
 func (a *app) hostRef(s site, args []string, kinds ...target.Kind) (target.Ref, error) {
+	ref, err := a.namedHost(s, args, kinds)
+	if err == nil {
+		a.on = ref
+	}
+	return ref, err
+}
+
+func (a *app) namedHost(s site, args []string, kinds []target.Kind) (target.Ref, error) {
 	var refs []target.Ref
 	if a.host != "" {
 		args = append(slices.Clone(args), a.host)

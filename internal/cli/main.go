@@ -16,6 +16,7 @@ import (
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/shell"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/target"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/ui"
 )
 
@@ -41,7 +42,8 @@ type app struct {
 	table []command // every command, to build one and to correct what was typed
 
 	storage string
-	host    string // -H
+	host    string     // -H
+	on      target.Ref // the docker host that the command works on, once that is known
 	color   string
 	yes     bool
 	timeout time.Duration
@@ -87,7 +89,8 @@ func Main(args []string, stdio IO) int {
 	}
 	root := a.root()
 	root.SetArgs(args)
-	if err := root.Execute(); err != nil {
+	if cmd, err := root.ExecuteC(); err != nil {
+		a.cmd = cmd // whose arguments may be what is wrong
 		return a.report(err)
 	}
 	// A reader that closes the pipe, as head does, wants no more: what was done is as it was.

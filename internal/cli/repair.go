@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/endpoint"
@@ -73,11 +74,11 @@ func (a *app) fix(s site, name string, f fixFlags) error {
 	if !a.ui.JSON {
 		return err
 	}
-	e := *a.classify(err)
+	e := *a.failure(err)
 	e.shown = true
 	out := fixReport{Report: res.Report, Applied: nonNil(res.Applied), RolledBack: res.RolledBack, Left: res.Left,
 		Journal: res.Journal, Env: map[string]string{}, Error: e.json()}
-	out.Schema, out.Version, out.Machine = engine.Schema, a.release(), name
+	out.Schema, out.Version, out.Machine, out.Host = engine.Schema, a.release(), name, t.Ref.String()
 	if out.Layers == nil { // it ended before all layers were inspected
 		out.Status, out.Layers = engine.Unknown, []engine.LayerReport{}
 	}
@@ -208,7 +209,9 @@ func (a *app) dryRun(t *target.Target, named bool) error {
 	for _, risk := range r.Risks() {
 		a.ui.Say("[%s] fix asks first: %s", t.Machine.Name, risk)
 	}
-	a.portUnused(t)
+	if !slices.ContainsFunc(r.Layers, func(l engine.LayerReport) bool { return l.Layer == "forward" && len(l.Changes) > 0 }) {
+		a.portUnused(t)
+	}
 	if len(lines) == 0 {
 		a.ui.Say("[%s] nothing to change", t.Machine.Name)
 	}

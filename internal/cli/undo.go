@@ -103,18 +103,19 @@ func (a *app) undo(s site, refs []target.Ref, all bool) error {
 	done := []undoRun{}
 	var failed *exitError
 	for _, ref := range refs {
+		a.on = ref
 		runs, err := a.undoHost(s, ref, all)
 		done = append(done, runs...)
 		if err == nil {
 			continue
 		}
 		// One docker host that is off keeps no other from being undone.
-		e := a.classify(err)
+		e := a.failure(err)
 		if len(refs) == 1 || a.ctx.Err() != nil {
 			return e
 		}
 		if !a.ui.JSON {
-			a.ui.Error(e.message, e.hint.For(a.storage, "").String())
+			a.ui.Error(e.message, a.inShell(e.hint))
 		}
 		if failed == nil || e.code > failed.code {
 			failed = e
