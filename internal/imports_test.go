@@ -66,7 +66,7 @@ func TestWhoMayImportWhom(t *testing.T) {
 		"internal/memo":    {},
 		"internal/relay":   {},
 		"internal/proxy":   {"internal/certs", "internal/relay", "internal/shell"},
-		"internal/journal": {"internal/host", "internal/target"},
+		"internal/journal": {"internal/host", "internal/target", "internal/text"},
 		"internal/laptop":  {"internal/host", "internal/memo", "internal/routes"},
 		"internal/dockermachine": {"internal/hint", "internal/host", "internal/laptop", "internal/routes", "internal/shell", "internal/store", "internal/useraction",
 			"internal/vbox", "internal/vbox/installation", "internal/virtualbox"},

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/text"
 )
 
 const suffix = ".jsonl"
@@ -30,13 +31,13 @@ func parse(data []byte, decode Decoder) (*Journal, error) {
 	lines := bytes.Split(bytes.TrimSuffix(whole, []byte{'\n'}), []byte{'\n'})
 	j := &Journal{size: int64(len(whole))}
 	if err := json.Unmarshal(lines[0], &j.Header); err != nil {
-		return nil, fmt.Errorf("line 1: %w", err)
+		return nil, fmt.Errorf("line 1: %w", text.JSONError(err))
 	}
 	if j.Schema != schema {
 		return nil, fmt.Errorf("schema %d is not known to this version", j.Schema)
 	}
-	for n, text := range lines[1:] {
-		if err := j.read(text, decode); err != nil {
+	for n, data := range lines[1:] {
+		if err := j.read(data, decode); err != nil {
 			return nil, fmt.Errorf("line %d: %w", n+2, err)
 		}
 	}
@@ -60,10 +61,10 @@ func wholeLines(data []byte) []byte {
 	return data
 }
 
-func (j *Journal) read(text []byte, decode Decoder) error {
+func (j *Journal) read(data []byte, decode Decoder) error {
 	var l line
-	if err := json.Unmarshal(text, &l); err != nil {
-		return err
+	if err := json.Unmarshal(data, &l); err != nil {
+		return text.JSONError(err)
 	}
 	if l.Seq == 0 {
 		j.End = l.End

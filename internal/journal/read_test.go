@@ -6,6 +6,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -114,6 +115,24 @@ func TestJournalThatWasNotBegun(t *testing.T) {
 		}
 		if _, err := os.Stat(path); err != nil {
 			t.Error(err)
+		}
+	}
+}
+
+// A journal that another program has spoiled is named, with the line and in words of its own.
+func TestJournalWithALineThatIsNone(t *testing.T) {
+	dir := t.TempDir()
+	j := planned(t, dir, time.Unix(1, 0))
+	data, err := os.ReadFile(j.Path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for spoiled, want := range map[string]string{`[]`: "line 1: it is of the wrong type, array", `{"schema"=1}`: "line 1: it is not JSON at byte 10"} {
+		if err := os.WriteFile(j.Path, append([]byte(spoiled+"\n"), data...), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Read(t.Context(), laptop, dir, decode); err == nil || !strings.HasSuffix(err.Error(), want) {
+			t.Errorf("%s: %v, want %s", spoiled, err, want)
 		}
 	}
 }

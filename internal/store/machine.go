@@ -14,6 +14,8 @@ import (
 
 	"github.com/docker/machine/libmachine/auth"
 	"github.com/docker/machine/libmachine/engine"
+
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/text"
 )
 
 // newestVersion is the ConfigVersion that docker-machine 0.16.2 writes
@@ -163,7 +165,7 @@ func parse(data []byte) (Machine, error) {
 				return Machine{}, &VersionError{Version: int(n)}
 			}
 		}
-		return Machine{}, fmt.Errorf("not a machine's configuration: %w", err)
+		return Machine{}, fmt.Errorf("not a machine's configuration: %w", text.JSONError(err))
 	}
 	if c.Driver == nil || c.DriverName == "" {
 		return Machine{}, errors.New("not a machine's configuration: it names no driver")

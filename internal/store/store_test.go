@@ -209,14 +209,15 @@ func TestConfigsThatAreNone(t *testing.T) {
 		want      string // in the error
 		is        error
 	}{
-		{"truncated", text(v3[:len(v3)-5]), "unexpected end of JSON", nil},
+		{"truncated", text(v3[:len(v3)-5]), "its end is missing", nil},
+		{"no JSON", text(`{"DriverName"="x"}`), "configuration: it is not JSON at byte 14", nil},
 		{"empty", text(""), "is empty", nil},
 		{"blank", text(" \n"), "is empty", nil},
 		{"10 MB", text(v3 + strings.Repeat(" ", 10<<20)), "has 10", nil},
 		{"docker's own config.json", text(`{"auths":{}}`), "names no driver", nil},
-		{"a list", text(`[]`), "cannot unmarshal array", nil},
+		{"a list", text(`[]`), "configuration: it is of the wrong type, array", nil},
 		{"driver is null", text(`{"DriverName":"x","Driver":null}`), "names no driver", nil},
-		{"driver is text", text(`{"DriverName":"x","Driver":"x"}`), "cannot unmarshal string", nil},
+		{"driver is text", text(`{"DriverName":"x","Driver":"x"}`), "configuration: Driver is of the wrong type, string", nil},
 		{"version below 0", text(`{"ConfigVersion":-1,"DriverName":"x","Driver":{}}`), "ConfigVersion -1", nil},
 		{"UTF-16", text("\xff\xfe{\x00}\x00"), "is UTF-16", nil},
 		{"from the future", text(`{"ConfigVersion":4,"Driver":"laid out anew"}`), "ConfigVersion 4 is newer than 3", nil},
