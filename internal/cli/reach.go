@@ -130,10 +130,10 @@ func (a *app) reachFailed(t *target.Target, err error) error {
 
 // wrongTarget is a target or an origin that is not there, with what is.
 func (a *app) wrongTarget(err error) error {
-	e := &exitError{code: exitUsage, message: err.Error(), hint: hint.Own("reach", "--help")}
+	e := &exitError{code: exitUsage, message: err.Error(), hint: a.helpOf(a.cmd)}
 	if wrong := new(firewall.TargetError); errors.As(err, &wrong) && len(wrong.Known) > 0 {
 		e.message += ": there are " + strings.Join(wrong.Known, ", ")
-		e.hint = a.nearestOf(wrong.Word, wrong.Known, hint.Own("reach", "--help"))
+		e.hint = a.nearestOf(wrong.Word, wrong.Known, a.helpOf(a.cmd))
 	}
 	return e
 }
