@@ -1,6 +1,8 @@
 package cli
 
 import (
+	"errors"
+
 	"github.com/spf13/cobra"
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/guard"
@@ -48,8 +50,10 @@ make one is what is confirmed.`,
 		Args:    a.noArgs,
 		RunE: func(*cobra.Command, []string) error {
 			return a.onFilters(func(_ site, t *target.Target) error {
-				if err := hostrules.Confirm(a.ctx, t.Host, guard.Name, ""); err != nil {
+				if err := hostrules.Confirm(a.ctx, t.Host, guard.Name, ""); errors.Is(err, hostrules.ErrNotPending) {
 					return err
+				} else if err != nil {
+					return a.unread(t, err)
 				}
 				return a.printConfirmed(t, "guard stays as it is")
 			})

@@ -141,7 +141,7 @@ func (a *app) changeGuard(command string, o *guardFlags, choose func(*target.Tar
 		set := f.Set(s)
 		change := &hostchange.InstallRules{New: &set, Token: rand.Text(), Plan: "close published ports to " + strings.Join(s.Public, ", ") + ", allowed: " + s.Allows()}
 		a.confirmation(t, f.Rules.Session, o.within, change)
-		report := guardReport{Schema: engine.Schema, Host: t.Ref.String(), Applied: []string{}, Settings: s, Method: f.Method(), Notes: nonNil(notes)}
+		report := guardReport{Schema: engine.Schema, Host: t.Ref.String(), Applied: []string{}, Settings: listed(s), Method: f.Method(), Notes: nonNil(notes)}
 		if f.Rules.Pending == nil && f.Rules.Installed.Equal(&set) && len(f.Drift(s)) == 0 {
 			change = nil // it is so already
 		} else if err := a.applyGuard(session, change, &report); err != nil {
@@ -206,7 +206,7 @@ func (a *app) printGuardPlan(t *target.Target, f *guard.Facts, s guard.Settings)
 			Units      map[string]string `json:"units"`
 			Difference []string          `json:"difference"`
 			Notes      []string          `json:"notes"`
-		}{engine.Schema, t.Ref.String(), s, f.Method(), set.Files, set.Units, nonNil(difference), nonNil(f.Notes(s))})
+		}{engine.Schema, t.Ref.String(), listed(s), f.Method(), set.Files, set.Units, nonNil(difference), nonNil(f.Notes(s))})
 	}
 	a.guardNotes(f.Notes(s))
 	lines := []string{"Rules:"}

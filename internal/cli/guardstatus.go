@@ -30,6 +30,15 @@ rules, the files and the units with the settings. Nothing is changed.`,
 	}
 }
 
+// listed is settings for JSON, where no interface and no port are lists, too.
+func listed(s guard.Settings) guard.Settings {
+	s.Public = nonNil(s.Public)
+	if s.Allow == nil {
+		s.Allow = []guard.Port{}
+	}
+	return s
+}
+
 // guardState is what guard status prints with --json.
 type guardState struct {
 	Schema int    `json:"schema"`
@@ -55,18 +64,12 @@ func (a *app) guardStatus(t *target.Target) error {
 	if err != nil {
 		return err
 	}
-	r := guardState{Schema: engine.Schema, Host: t.Ref.String(), On: f.Active(), Settings: s, Ports: f.Exposures(s), Drift: f.Drift(s), Notes: []string{}}
+	r := guardState{Schema: engine.Schema, Host: t.Ref.String(), On: f.Active(), Settings: listed(s), Ports: f.Exposures(s), Drift: f.Drift(s), Notes: []string{}}
 	if r.On {
 		r.Method, r.Notes = f.Method(), nonNil(f.Notes(s))
 	}
 	if r.Drift == nil {
 		r.Drift = []guard.Drift{}
-	}
-	if r.Public == nil {
-		r.Public = []string{}
-	}
-	if r.Allow == nil {
-		r.Allow = []guard.Port{}
 	}
 	if f.Rules.Pending != nil {
 		r.Pending, r.ConfirmWithin = true, max(0, int(f.Rules.Pending.Left/time.Second))
@@ -168,7 +171,7 @@ func (a *app) guardStop(session *engine.Session) error {
 	}
 	switch {
 	case a.ui.JSON:
-		return a.ui.PrintJSON(guardReport{Schema: engine.Schema, Host: t.Ref.String(), Applied: nonNil(res.Applied), Journal: res.Journal, Settings: s, Notes: []string{}})
+		return a.ui.PrintJSON(guardReport{Schema: engine.Schema, Host: t.Ref.String(), Applied: nonNil(res.Applied), Journal: res.Journal, Settings: listed(s), Notes: []string{}})
 	case off:
 		a.ui.Success("[%s] guard is off already", t.Name())
 	default:

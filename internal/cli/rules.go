@@ -75,10 +75,10 @@ func (a *app) filtersFailed(t *target.Target, err error) error {
 
 // unread is that the docker host's packet filters could not be asked for.
 func (a *app) unread(t *target.Target, err error) error {
-	if a.ctx.Err() != nil || errors.Is(err, host.ErrNoSudo) {
+	if a.interrupted() || errors.Is(err, host.ErrNoSudo) {
 		return err
 	}
-	return &exitError{code: exitUnknown, message: err.Error(), hint: t.Hint(hint.Own("doctor", hint.Machine))}
+	return &exitError{code: exitUnknown, message: a.cause(err).Error(), hint: t.Hint(hint.Own("doctor", hint.Machine))}
 }
 
 // confirmation says how a change of a docker host's packet filters is confirmed: within what
