@@ -5,7 +5,6 @@ import (
 	"errors"
 	"net"
 	"syscall"
-	"time"
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
 )
@@ -28,21 +27,6 @@ func unreachable(err error) bool {
 	return errors.Is(err, syscall.EHOSTUNREACH) || errors.Is(err, syscall.EHOSTDOWN) ||
 		errors.Is(err, syscall.ENETUNREACH) || errors.Is(err, syscall.ENETDOWN)
 }
-
-// HostOnlyForbidden reports whether a connection to the host-only address ends at once
-// with "no route to host". A neighbor that does not answer takes seconds, or is "down".
-func (f *Finder) HostOnlyForbidden(ctx context.Context) bool {
-	ctx, cancel := context.WithTimeout(ctx, atOnce)
-	defer cancel()
-	conn, err := f.Laptop.DialContext(ctx, "tcp", f.HostOnly().addr())
-	if err == nil {
-		conn.Close()
-	}
-	return errors.Is(err, syscall.EHOSTUNREACH)
-}
-
-// atOnce is less than the kernel waits for a neighbor that does not answer.
-const atOnce = 500 * time.Millisecond
 
 // HostOnlyAnswers reports whether dockerd's or sshd's port at the host-only address
 // gives a sign of life: a connection, or a refusal. sshd is asked only where dockerd

@@ -33,3 +33,18 @@ func Alive(ctx context.Context, h Host, addr string, within time.Duration) bool 
 	}
 	return err == nil || errors.Is(err, syscall.ECONNREFUSED)
 }
+
+// UnreachableAtOnce reports whether a connection ends at once with "no route to host". A neighbor
+// that does not answer takes seconds, or is "down".
+func UnreachableAtOnce(ctx context.Context, h Host, addr string) bool {
+	ctx, cancel := context.WithTimeout(ctx, atOnce)
+	defer cancel()
+	conn, err := h.DialContext(ctx, "tcp", addr)
+	if err == nil {
+		conn.Close()
+	}
+	return errors.Is(err, syscall.EHOSTUNREACH)
+}
+
+// atOnce is less than the kernel waits for a neighbor that does not answer.
+const atOnce = 500 * time.Millisecond

@@ -37,6 +37,18 @@ func (n *Network) AsksForLocalNetwork(ctx context.Context) bool {
 	return err != nil || major >= 15
 }
 
+// DeniesLocalNetwork reports whether macOS keeps this program from the local network: a
+// connection to the docker host, at addr, ends at once although the way to it and its neighbor
+// are right. A VPN may refuse packets in the same way, and a neighbor that does not answer must
+// not be taken for it, also where the kernel has found that out only now.
+func (n *Network) DeniesLocalNetwork(ctx context.Context, to Destination, addr string) bool {
+	if !n.AsksForLocalNetwork(ctx) || !host.UnreachableAtOnce(ctx, n.host, addr) {
+		return false
+	}
+	view, err := n.Route(ctx, to)
+	return err == nil && view.RouteErr == nil && !view.NoNeighbor && !view.Route.Gateway.IsValid() && !n.VPN(ctx, view).Connected
+}
+
 // bundle is the application that a program of macOS is in.
 var bundle = regexp.MustCompile(`/([^/]+)\.app/`)
 

@@ -31,7 +31,7 @@ func (n *Network) Route(ctx context.Context, to Destination) (routes.View, error
 	view.Route, view.RouteErr = n.host.RouteTo(ctx, view.Addr)
 	switch {
 	case errors.Is(view.RouteErr, errors.ErrUnsupported):
-		out, err := n.host.Run(ctx, host.Cmd{Argv: []string{"route", "-n", "get", view.Addr.String()}})
+		out, err := n.host.Run(ctx, host.Cmd{Argv: routes.GetArgv(view.Addr)})
 		var exit *host.CmdError
 		if err != nil && !errors.As(err, &exit) {
 			return view, fmt.Errorf("asking for the route to %s: %w", view.Addr, err)

@@ -1,8 +1,10 @@
 package routes
 
 import (
+	"encoding/hex"
 	"errors"
 	"fmt"
+	"net"
 	"net/netip"
 	"slices"
 	"strings"
@@ -17,7 +19,17 @@ var ErrNoRoute = errors.New("no route to it")
 // ErrRejected reports that a route is there to refuse the packets.
 var ErrRejected = errors.New("a route refuses packets to it")
 
-// ParseRouteGet reads macOS's `route -n get ADDRESS`, stdout and stderr together
+// GetArgv asks macOS for the route to an address (route(8)); without -inet6 it takes an IPv6
+// address for a name.
+func GetArgv(to netip.Addr) []string {
+	argv := []string{"route", "-n", "get"}
+	if to.Is6() {
+		argv = append(argv, "-inet6")
+	}
+	return append(argv, to.String())
+}
+
+// ParseRouteGet reads what GetArgv prints, stdout and stderr together
 // or either: this is the kernel's own decision, with names in full. The second
 // value is the flags, "UP", "GATEWAY" … A route through a tunnel has no gateway
 // line. Dst is zero where the kernel answers with a host route that it cloned for
@@ -75,7 +87,7 @@ func getDst(dst, mask string, flags []string) (netip.Prefix, error) {
 	}
 	a, err := netip.ParseAddr(dst)
 	if err != nil {
-		return netip.Prefix{}, fmt.Errorf("destination: %w", err)
+		return netip.Prefix{}, fmt.Errorf("its destination %q is no address", dst)
 	}
 	switch mask {
 	case "": // a host route has none
@@ -83,29 +95,26 @@ func getDst(dst, mask string, flags []string) (netip.Prefix, error) {
 	case "default": // 0.0.0.0
 		return netip.PrefixFrom(a.WithZone(""), 0).Masked(), nil
 	}
-	bits, err := maskBits(mask)
+	bits, six, err := maskBits(mask)
 	if err != nil {
 		return netip.Prefix{}, err
 	}
-	if !a.Is4() {
-		return netip.Prefix{}, fmt.Errorf("destination %s has an IPv4 mask", a)
+	if a = a.WithZone(""); a.Is6() != six {
+		return netip.Prefix{}, fmt.Errorf("the network mask %s does not belong to the destination %s", mask, a)
 	}
 	return netip.PrefixFrom(a, bits).Masked(), nil
 }
 
-// maskBits reads 255.255.255.0 and 0xffffff00.
-func maskBits(mask string) (int, error) {
-	var v uint32
-	if a, err := netip.ParseAddr(mask); err == nil && a.Is4() {
-		m := a.As4()
-		v = uint32(m[0])<<24 | uint32(m[1])<<16 | uint32(m[2])<<8 | uint32(m[3])
-	} else if n, err := fmt.Sscanf(mask, "0x%08x", &v); err != nil || n != 1 || len(mask) != 10 {
-		return 0, fmt.Errorf("network mask %q is not one", mask)
+// maskBits reads 255.255.255.0, 0xffffff00 and ffff:ffff::, which is six.
+func maskBits(mask string) (bits int, six bool, err error) {
+	var m []byte
+	if a, err := netip.ParseAddr(mask); err == nil && a.Zone() == "" {
+		m, six = a.AsSlice(), a.Is6()
+	} else if m, err = hex.DecodeString(strings.TrimPrefix(mask, "0x")); err != nil || len(mask) != 10 || len(m) != 4 {
+		return 0, false, fmt.Errorf("network mask %q is not one", mask)
 	}
-	for bits := 0; bits <= 32; bits++ {
-		if v == ^(uint32(0xffffffff) >> bits) {
-			return bits, nil
-		}
+	if bits, all := net.IPMask(m).Size(); all != 0 {
+		return bits, six, nil
 	}
-	return 0, fmt.Errorf("network mask %q has holes", mask)
+	return 0, six, fmt.Errorf("network mask %q has holes", mask)
 }

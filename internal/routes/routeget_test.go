@@ -27,6 +27,10 @@ func TestParseRouteGet(t *testing.T) {
 			host.Route{Dst: prefix("128.0.0.0/1"), Link: "utun4"}, []string{"UP", "DONE", "CLONING", "STATIC", "GLOBAL"}},
 		"lower_half_of_a_full_tunnel": {"   route to: 10.22.0.100\ndestination: default\n       mask: 128.0.0.0\n    gateway: 10.8.0.1\n  interface: utun4\n      flags: <UP,GATEWAY,DONE,STATIC,PRCLONING>\n" + tail,
 			host.Route{Dst: prefix("0.0.0.0/1"), Link: "utun4", Gateway: netip.MustParseAddr("10.8.0.1")}, []string{"UP", "GATEWAY", "DONE", "STATIC", "PRCLONING"}},
+		"network_of_ipv6": {"   route to: fd7a:1c2b:3d4e::1\ndestination: fd7a:1c2b:3d4e::\n       mask: ffff:ffff:ffff:ffff::\n  interface: utun4\n      flags: <UP,DONE,STATIC,PRCLONING>\n" + tail,
+			host.Route{Dst: prefix("fd7a:1c2b:3d4e::/64"), Link: "utun4"}, []string{"UP", "DONE", "STATIC", "PRCLONING"}},
+		"default_route_of_ipv6": {"   route to: 2001:db8::7\ndestination: ::\n       mask: default\n    gateway: fe80::1%en0\n  interface: en0\n      flags: <UP,GATEWAY,DONE,STATIC,PRCLONING,GLOBAL>\n" + tail,
+			host.Route{Dst: prefix("::/0"), Link: "en0", Gateway: netip.MustParseAddr("fe80::1")}, []string{"UP", "GATEWAY", "DONE", "STATIC", "PRCLONING", "GLOBAL"}},
 		"default_without_mask": {"destination: default\ninterface: en0\nflags: <UP>\n",
 			host.Route{Dst: prefix("0.0.0.0/0"), Link: "en0"}, []string{"UP"}},
 		"gateway_is_a_name": {"   route to: docker\ndestination: 192.168.99.0\n       mask: 0xffffff00\n    gateway: index: 14 utun2\n  interface: utun2\n      flags: <UP,GATEWAY>\n",
@@ -63,7 +67,8 @@ func TestParseRouteGetErrors(t *testing.T) {
 			t.Errorf("%s: %v", situation, err)
 		}
 	}
-	for _, out := range []string{"", "interface: en0\n", "interface: en0\ndestination: docker\n", "interface: en0\ndestination: 10.0.0.0\nmask: 255.0.255.0\n"} {
+	for _, out := range []string{"", "interface: en0\n", "interface: en0\ndestination: docker\n", "interface: en0\ndestination: 10.0.0.0\nmask: 255.0.255.0\n",
+		"interface: en0\ndestination: fd00::\nmask: 255.255.255.0\n", "interface: en0\ndestination: 10.0.0.0\nmask: ffff::\n"} {
 		if r, _, err := ParseRouteGet([]byte(out)); err == nil {
 			t.Errorf("%q was read as %+v", out, r)
 		}
@@ -76,6 +81,7 @@ func FuzzParseRouteGet(f *testing.F) {
 	f.Add("destination: 192.168.99.0\nmask: 255.255.255.0\ninterface: utun0\nflags: <UP,WASCLONED>\n")
 	f.Add("destination: 192.168.99.0\nmask: 0xffffff00\ninterface: utun0\n")
 	f.Add("destination: 10.0.0.1\ninterface: en0\nflags: ,<UP>\n")
+	f.Add("destination: fd00::\nmask: ffff:ffff::\ninterface: utun0\n")
 	f.Add("destination: fe80::1%en0\ninterface: utun0\n")
 	f.Fuzz(func(t *testing.T, out string) {
 		r, flags, err := ParseRouteGet([]byte(out))

@@ -2,6 +2,7 @@ package routes
 
 import (
 	"fmt"
+	"net"
 	"net/netip"
 	"strings"
 	"testing"
@@ -15,6 +16,10 @@ import (
 func prefix(s string) netip.Prefix { return netip.MustParsePrefix(s) }
 
 func netmask(p netip.Prefix) string {
+	if p.Addr().Is6() {
+		a, _ := netip.AddrFromSlice(net.CIDRMask(p.Bits(), 128))
+		return a.String()
+	}
 	m := ^(uint32(0xffffffff) >> max(p.Bits(), 0))
 	return netip.AddrFrom4([4]byte{byte(m >> 24), byte(m >> 16), byte(m >> 8), byte(m)}).String()
 }

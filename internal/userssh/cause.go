@@ -66,6 +66,7 @@ var signs = []struct {
 	{"no route to host", Unreachable},
 	{"network is unreachable", Unreachable},
 	{"host is down", Unreachable},
+	{"undefined error: 0", Unreachable}, // macOS 15, where it denies the local network (docker/for-mac#7504)
 	{"connection reset by", ClosedInKex},
 	{"connection closed by", ClosedInKex},
 	{"broken pipe", Lost},

@@ -23,6 +23,9 @@ var (
 	localNetworkDenied = findings.Warn("route.local-network-denied",
 		"macOS does not let %[1]s use the local network: connections to %[2]s fail at once (no route to host), although the route through %[3]s is right; allow %[1]s in System Settings > Privacy & Security > Local Network",
 		hint.Run("open", laptop.LocalNetworkSettings))
+	deniedAlone = findings.Fail("route.local-network-denied",
+		"macOS does not let %[1]s use the local network: connections to %[2]s fail at once (no route to host); allow %[1]s in System Settings > Privacy & Security > Local Network",
+		hint.Run("open", laptop.LocalNetworkSettings)) // there is no NAT to go around it
 	staleInVPN = findings.Warn("route.stale", "traffic to %s goes through %s, and nothing answers there while %s is connected", nil)
 	stale      = findings.Warn("route.stale", "traffic to %s goes through %s, and nothing answers there", hint.Fix())
 	hijacked   = findings.Warn("route.hijacked", "VPN: %s goes into %s instead of %s", nil)
@@ -48,6 +51,8 @@ func (s State) finding() engine.Finding {
 	switch {
 	case s.NoAddress:
 		return addressUnknown.Found()
+	case !s.Applies && s.Forbidden:
+		return deniedAlone.Found(cmp.Or(s.App, "the terminal program"), s.View.Addr)
 	case !s.Applies:
 		return noNetwork.Found()
 	case j.Verdict == routes.OK && s.Forbidden:

@@ -4,7 +4,9 @@ package route
 
 import (
 	"context"
+	"net"
 	"net/netip"
+	"strconv"
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/engine"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/routes"
@@ -58,6 +60,7 @@ func inspect(ctx context.Context, t *target.Target) (engine.State, error) {
 	s := State{Applies: t.Machine.VirtualBox() && t.HostOnlyAddr().IsValid(), OS: t.Laptop.OS()}
 	if !s.Applies {
 		s.NoAddress = t.Machine.VirtualBox()
+		s.otherDriver(ctx, t)
 		return s, nil
 	}
 	if !t.Mode.IsQuick() { // which must not ask VirtualBox
@@ -126,15 +129,21 @@ func (s *State) silent(ctx context.Context, t *target.Target) {
 	}
 }
 
-// forbidden reports whether macOS keeps this program from the local network. A VPN may
-// refuse packets in the same way, and a neighbor that does not answer must not be taken
-// for it, also where the kernel has found that out only now.
+// forbidden reports whether macOS keeps this program from the local network.
 func (s *State) forbidden(ctx context.Context, t *target.Target) bool {
-	if s.View.NoNeighbor || !t.Network.AsksForLocalNetwork(ctx) || !t.Endpoints.HostOnlyForbidden(ctx) {
-		return false
+	addr := net.JoinHostPort(t.HostOnlyAddr().String(), strconv.Itoa(t.Machine.DaemonPort()))
+	return !s.View.NoNeighbor && t.Network.DeniesLocalNetwork(ctx, t.HostOnlyDestination(), addr)
+}
+
+// otherDriver looks for the one fault of the laptop that cuts off a machine of another driver
+// and that no other layer can tell.
+func (s *State) otherDriver(ctx context.Context, t *target.Target) {
+	if t.Machine.VirtualBox() || !t.HostOnlyAddr().IsValid() || t.Mode.IsQuick() || t.Mode.IsRepair() {
+		return
 	}
-	view, err := t.Network.Route(ctx, t.HostOnlyDestination())
-	return err == nil && !view.NoNeighbor && !t.Network.VPN(ctx, s.View).Connected
+	if s.Forbidden = s.forbidden(ctx, t); s.Forbidden {
+		s.View.Addr, s.App = t.HostOnlyAddr(), t.Network.App(ctx)
+	}
 }
 
 // lookUpVMAdapter asks for the adapter that the VM is attached to. While the VM is off its adapter

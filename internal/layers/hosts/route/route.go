@@ -3,6 +3,7 @@
 package route
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -37,6 +38,13 @@ type State struct {
 	Default bool   `json:"default_route,omitempty"`
 	Tunnel  bool   `json:"tunnel,omitempty"`
 	NoRoute bool   `json:"no_route,omitempty"`
+	// Refused reports that a route is there to refuse the packets, Unasked why the way is not known.
+	Refused bool   `json:"refused,omitempty"`
+	Unasked string `json:"unasked,omitempty"`
+	// Forbidden reports that macOS does not let this program use the local network; App is the
+	// application to allow.
+	Forbidden bool   `json:"local_network_denied,omitempty"`
+	App       string `json:"app,omitempty"`
 	// VPN is the client that owns the route, where it can be known.
 	VPN string `json:"client,omitempty"`
 }
@@ -48,9 +56,11 @@ func Layer() engine.Layer {
 
 func inspect(ctx context.Context, t *target.Target) (engine.State, error) {
 	var s State
+	var port string // of ssh:// the layer ssh looks after
 	switch t.Kind {
 	case target.TCP:
 		s.Name = t.TCP.Host()
+		_, port, _ = net.SplitHostPort(t.TCP.Addr)
 		if t.TCP.Proxy != "" {
 			s.Proxy = t.TCP.ProxyName()
 		}
@@ -64,13 +74,20 @@ func inspect(ctx context.Context, t *target.Target) (engine.State, error) {
 	if s.Proxy != "" || !s.lookUp(ctx, t.Laptop) {
 		return s, nil
 	}
-	view, err := t.Network.Route(ctx, laptop.Destination{Addr: s.Addr})
+	to := laptop.Destination{Addr: s.Addr}
+	view, err := t.Network.Route(ctx, to)
 	if err != nil {
 		return nil, err
 	}
-	s.Link, s.Default, s.NoRoute = view.Route.Link, view.Route.Dst.Bits() == 0, view.RouteErr != nil
+	s.Link, s.Default = view.Route.Link, view.Route.Dst.Bits() == 0
+	s.NoRoute, s.Refused = errors.Is(view.RouteErr, routes.ErrNoRoute), errors.Is(view.RouteErr, routes.ErrRejected)
+	if err := view.WhyUnanswered(); err != nil {
+		s.Unasked = err.Error()
+	}
 	if s.Tunnel = routes.Tunnel(view.Link(s.Link)); s.Tunnel {
 		s.VPN = t.Network.VPN(ctx, view).Name
+	} else if port != "" && t.Network.DeniesLocalNetwork(ctx, to, net.JoinHostPort(s.Addr.String(), port)) {
+		s.Forbidden, s.App = true, t.Network.App(ctx)
 	}
 	return s, nil
 }
@@ -110,6 +127,10 @@ var (
 	nameUnknown = findings.Fail("route.name-unknown", "%s is not the name of any host: DNS has no address for it", hint.Explain("route.name-unknown"))
 	noDNS       = findings.Fail("route.name-unknown", "looking up %s failed: %s", hint.Explain("route.name-unknown"))
 	noRoute     = findings.Fail("route.missing", "there is no route to %s", hint.Explain("route.missing"))
+	refuses     = findings.Fail("route.missing", "a route of this laptop refuses packets to %s: a VPN client, a firewall or a person has added it", hint.Explain("route.missing"))
+	unasked     = findings.Unknown("route.unknown", "could not tell which way traffic to %s goes: %s", nil)
+	forbidden   = findings.Fail("route.local-network-denied", "macOS does not let %[1]s use the local network: connections to %[2]s fail at once (no route to host); allow %[1]s in System Settings > Privacy & Security > Local Network",
+		hint.Run("open", laptop.LocalNetworkSettings))
 )
 
 // SkippedBecause is set where the layer ssh says why, or this laptop cannot look up a name.
@@ -150,6 +171,12 @@ func (s State) finding() engine.Finding {
 		return noDNS.Found(s.Name, s.LookupErr)
 	case s.NoRoute:
 		return noRoute.Found(what)
+	case s.Refused:
+		return refuses.Found(what)
+	case s.Unasked != "":
+		return unasked.Found(what, s.Unasked)
+	case s.Forbidden:
+		return forbidden.Found(cmp.Or(s.App, "the terminal program"), what)
 	}
 	return leaves.Found(what, link)
 }

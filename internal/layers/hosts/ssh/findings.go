@@ -1,8 +1,11 @@
 package ssh
 
 import (
+	"cmp"
+
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/engine"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/hint"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/laptop"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/userssh"
 )
 
@@ -14,7 +17,9 @@ var (
 	remoteCommand = findings.Fail("ssh.remote-command", "~/.ssh/config has RemoteCommand %q for %s: docker cannot run its own command", page("remote-command"))
 	masterDead    = findings.Fail("ssh.master-dead", "the ControlMaster at %s does not answer (timed out after 3s), and docker would use it", page("master-dead"))
 	requestTTY    = findings.Warn("ssh.request-tty", "~/.ssh/config has RequestTTY force for %s: docker before 23.0 reads garbage", page("request-tty"))
-	otherFailure  = findings.Fail("ssh.unknown", "%s", page("unknown"))
+	forbidden     = findings.Fail("ssh.timeout", "macOS does not let %[1]s use the local network: %[2]s; allow %[1]s in System Settings > Privacy & Security > Local Network",
+		hint.Run("open", laptop.LocalNetworkSettings))
+	otherFailure = findings.Fail("ssh.unknown", "%s", page("unknown"))
 )
 
 // failures are logins that did not work, by cause.
@@ -54,6 +59,8 @@ func (s State) login() engine.Finding {
 		return noProgram.Found()
 	case s.MasterDead:
 		return masterDead.Advising(hint.Run("rm", s.Config.ControlPath)).Found(s.Config.ControlPath)
+	case s.Forbidden:
+		return forbidden.Found(cmp.Or(s.App, "the terminal program"), s.Error)
 	case s.Error != "":
 		return s.failure()
 	case s.Config.RemoteCommand != "":

@@ -6,11 +6,13 @@ import (
 	"context"
 	"errors"
 	"net"
+	"net/netip"
 	"strings"
 	"time"
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/engine"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/laptop"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/target"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/userssh"
 )
@@ -29,6 +31,10 @@ type State struct {
 
 	Cause userssh.Cause `json:"cause,omitempty"`
 	Error string        `json:"error,omitempty"`
+	// Forbidden reports that macOS does not let this program use the local network; App is the
+	// application to allow.
+	Forbidden bool   `json:"local_network_denied,omitempty"`
+	App       string `json:"app,omitempty"`
 }
 
 // Layer describes it to the engine.
@@ -54,7 +60,23 @@ func inspect(ctx context.Context, t *target.Target) (engine.State, error) {
 	if s.Cause == userssh.ClosedAtOnce && turnedAway(ctx, t.Laptop, net.JoinHostPort(s.Config.Host, s.Config.Port)) {
 		s.Cause = userssh.MaxStartups
 	}
+	if s.Cause == userssh.Unreachable && s.Config.Proxy == "" && localNetworkDenied(ctx, t, s.Config) {
+		s.Forbidden, s.App = true, t.Network.App(ctx)
+	}
 	return s, nil
+}
+
+// localNetworkDenied reports whether it is macOS that keeps ssh from the docker host.
+func localNetworkDenied(ctx context.Context, t *target.Target, c userssh.Config) bool {
+	addr, err := netip.ParseAddr(c.Host)
+	if resolver, ok := t.Laptop.(host.Resolver); ok && err != nil {
+		all, err := resolver.Lookup(ctx, c.Host)
+		if err != nil || len(all) == 0 {
+			return false
+		}
+		addr = all[0]
+	}
+	return addr.IsValid() && t.Network.DeniesLocalNetwork(ctx, laptop.Destination{Addr: addr}, net.JoinHostPort(addr.String(), c.Port))
 }
 
 // turnedAway reports whether sshd names its limit of logins in progress in place of its

@@ -9,15 +9,16 @@ import (
 var findings engine.Table
 
 var (
-	good       = findings.OK("tls.ok", "docker accepts the certificate, until %s")
-	unverified = findings.OK("tls.ok", "docker takes any certificate of the server")
-	plain      = findings.Warn("tls.plain-text", "%s speaks without TLS: whoever reaches the port is root on the docker host", page("plain-text"))
-	expected   = findings.Fail("tls.expected", "%s expects TLS, and docker uses none: %s", page("expected"))
-	notTLS     = findings.Fail("tls.not-tls", "docker uses TLS, and %s does not: %s", page("not-tls"))
-	noFiles    = findings.Fail("tls.client-cert-unusable", "%s", page("client-cert-unusable"))
-	rejected   = findings.Fail("tls.client-cert-rejected", "%s does not accept the client certificate in %s: %s", page("client-cert-rejected"))
-	broken     = findings.Fail("tls.handshake-failed", "TLS with %s: %s", page("handshake-failed"))
-	noAuth     = findings.Warn("tls.no-client-auth", "%s asks for no client certificate: whoever reaches the port is root on the docker host", page("no-client-auth"))
+	good        = findings.OK("tls.ok", "docker accepts the certificate, until %s")
+	unverified  = findings.OK("tls.ok", "docker takes any certificate of the server")
+	plain       = findings.Warn("tls.plain-text", "%s speaks without TLS: whoever reaches the port is root on the docker host", page("plain-text"))
+	expected    = findings.Fail("tls.expected", "%s expects TLS, and docker uses none: %s", page("expected"))
+	notTLS      = findings.Fail("tls.not-tls", "docker uses TLS, and %s does not: %s", page("not-tls"))
+	noFiles     = findings.Fail("tls.client-cert-unusable", "%s", page("client-cert-unusable"))
+	rejected    = findings.Fail("tls.client-cert-rejected", "%s does not accept the client certificate in %s: %s", page("client-cert-rejected"))
+	outdatedOne = findings.Fail("tls.client-cert-rejected", "%s (in %s), and %s does not accept it: %s", page("client-cert-rejected"))
+	broken      = findings.Fail("tls.handshake-failed", "TLS with %s: %s", page("handshake-failed"))
+	noAuth      = findings.Warn("tls.no-client-auth", "%s asks for no client certificate: whoever reaches the port is root on the docker host", page("no-client-auth"))
 )
 
 // problems are the findings of a certificate's problems.
@@ -86,7 +87,10 @@ func (s State) certificate() (all []engine.Finding) {
 			all = append(all, problems[certs.Unverifiable].Found(p.Text))
 		}
 	}
-	if s.Rejected != "" {
+	switch {
+	case s.Outdated != "":
+		all = append(all, outdatedOne.Found(s.Outdated, s.CertDir, s.At, s.Rejected))
+	case s.Rejected != "":
 		all = append(all, rejected.Found(s.At, s.CertDir, s.Rejected))
 	}
 	if s.NoClientAuth {

@@ -4,6 +4,8 @@ package tls
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"path/filepath"
 	"time"
@@ -35,12 +37,14 @@ type State struct {
 	NotTLS    bool   `json:"not_tls,omitempty"`
 	Error     string `json:"error,omitempty"` // of the handshake
 
-	FilesErr     string          `json:"files_error,omitempty"` // of the client's TLS files
-	Causes       []certs.Problem `json:"causes,omitempty"`
-	Expiring     []certs.Problem `json:"expiring,omitempty"`
-	Rejected     string          `json:"client_certificate_rejected,omitempty"`
-	NoClientAuth bool            `json:"no_client_auth,omitempty"`
-	Until        time.Time       `json:"until,omitzero"`
+	FilesErr string          `json:"files_error,omitempty"` // of the client's TLS files
+	Causes   []certs.Problem `json:"causes,omitempty"`
+	Expiring []certs.Problem `json:"expiring,omitempty"`
+	Rejected string          `json:"client_certificate_rejected,omitempty"`
+	// Outdated is why the client certificate that was rejected is not valid now; "" if it is.
+	Outdated     string    `json:"client_certificate_outdated,omitempty"`
+	NoClientAuth bool      `json:"no_client_auth,omitempty"`
+	Until        time.Time `json:"until,omitzero"`
 }
 
 // Layer describes it to the engine.
@@ -87,9 +91,23 @@ func inspect(ctx context.Context, t *target.Target) (engine.State, error) {
 	s.judge(ctx, t, seen)
 	var rejected *dockerd.RejectedError
 	if _, err := seen.Ping(shaking); errors.As(err, &rejected) {
-		s.Rejected = rejected.Error()
+		s.Rejected, s.Outdated = rejected.Error(), outdated(client.Certificate, t.Now())
 	}
 	return s, nil
+}
+
+// outdated is the statement about a client certificate that is not valid now. Its CA is the
+// server's to know: the one in ca.pem is the server's own.
+func outdated(pair tls.Certificate, now time.Time) string {
+	if pair.Leaf == nil {
+		return ""
+	}
+	for _, p := range certs.JudgeClient(nil, []*x509.Certificate{pair.Leaf}, now).Causes {
+		if p.Kind == certs.Expired || p.Kind == certs.NotYetValid {
+			return p.Text
+		}
+	}
+	return ""
 }
 
 // judge finds out whether docker's client accepts the server's certificate.
