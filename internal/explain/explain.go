@@ -1,5 +1,5 @@
 // Package explain knows what the error messages of docker, docker-machine, ssh,
-// VBoxManage, compose, curl and minikube mean on a laptop whose dockerd is in a VM.
+// VBoxManage, compose, curl, openssl and minikube mean on a laptop whose dockerd is in a VM.
 // It takes text and returns an entry of messages/*.txt; messages/README.md describes
 // those files. A message without an entry stays unexplained.
 package explain
