@@ -44,6 +44,8 @@ func TestAdvice(t *testing.T) {
 			mac, "docker.cert-weak", "tls.weak-signature", []string{"docker-vpn-helper doctor dev", "docker-vpn-helper fix --reissue dev"}, nil},
 		{"systemd's line under the reason", "Job for docker.service failed because the control process exited with error code.\nwrite /var/lib/docker/tmp: no space left on device\nError creating machine: Error running provisioning: Unable to verify the Docker daemon is listening: Maximum number of retries (10) exceeded",
 			mac, "container.disk-full", "", []string{"docker-machine ssh dev df -h /var/lib/docker", "docker system prune"}, nil},
+		{"VirtualBox's closing line inside docker-machine's", "VBoxManage: error: The virtual machine 'default' has terminated unexpectedly during startup with exit code 1 (0x1)\nError creating machine: Error in driver during machine creation: Maximum number of retries (60) exceeded\nLooks like something went wrong in step ´Checking status on default´",
+			mac, "vbox.terminated", "", []string{"tail ~/.docker/machine/machines/dev/dev/Logs/VBox.log"}, []string{"reinstall VirtualBox, allow its system extension, reboot"}},
 		{"an old VirtualBox, after the hint for 7", "VBoxManage: error: Invalid type 'hostonlynet' specfied for NIC 2",
 			mac, "vbox.no-hostonly-networks", "", []string{"VBoxManage --version", "VBoxManage list hostonlyifs", "VBoxManage modifyvm dev --nic2 hostonly --hostonlyadapter2 vboxnet0   # one that is listed"}, nil},
 		{"another network than docker-machine's", "VBoxManage hostonlyif ipconfig vboxnet1 --ip 10.55.0.1 --netmask 255.255.255.0 failed:\nVBoxManage: error: Code E_ACCESSDENIED (0x80070005) - Access denied (extended info not available)",

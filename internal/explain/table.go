@@ -15,7 +15,7 @@ var messages embed.FS
 // programs that quote other programs' messages inside their own.
 var files = strings.Fields(`lists own compose minikube docker-machine docker-machine-store docker-tls
 	virtualbox-host virtualbox-vm virtualbox-network route ssh ssh-login ssh-connection
-	proxy registry container docker docker-setup curl curl-tls openssl virtualbox-routine`)
+	proxy registry container docker docker-setup curl curl-tls openssl virtualbox-routine frames`)
 
 type contents struct {
 	lists   map[string][]string
