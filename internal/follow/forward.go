@@ -163,10 +163,10 @@ func (f *Follower) listen(ctx context.Context, fw *forward) {
 
 // shown is the address as users write it.
 func (f *Follower) shown() string {
-	if f.Bind.IsValid() && !f.Bind.IsLoopback() {
-		return f.Bind.String()
+	if !f.Bind.IsValid() || f.Bind == netip.MustParseAddr("127.0.0.1") || f.Bind == netip.IPv6Loopback() {
+		return "localhost"
 	}
-	return "localhost"
+	return f.Bind.String()
 }
 
 // bind listens on a port, or with Remap on the next that is free.
