@@ -125,7 +125,10 @@ func (a *app) otherPort(err error, t *target.Target, texts []string, specs []por
 		return err
 	}
 	taken.Hint = t.Hint(hint.Own("ports", hint.Machine))
-	if i := slices.IndexFunc(specs, func(s ports.Spec) bool { return s.Protocol == "tcp" && s.Port == taken.Port }); i >= 0 && taken.Next != 0 {
+	wants := func(port int) int {
+		return slices.IndexFunc(specs, func(s ports.Spec) bool { return s.Protocol == "tcp" && s.Port == port })
+	}
+	if i := wants(taken.Port); i >= 0 && taken.Next != 0 && wants(taken.Next) < 0 {
 		specs[i].Port = taken.Next
 		taken.Hint = a.corrected(texts[i], specs[i].String())
 	}
