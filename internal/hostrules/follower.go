@@ -5,32 +5,35 @@ import (
 	"strings"
 )
 
-// Follower has systemd run a command whenever a file of the docker host has changed.
+// Follower has systemd run a command whenever a file on the docker host changes.
 //
-// A path unit does not see a change while the unit that it starts is active (seen with systemd
-// 252). So it starts a unit that only queues a restart of the one that runs the command, and
-// ends. The command runs after that: it sees every change from before, and the path unit sees
-// every later one. A restart must not interrupt the command, so it sends a signal that does
-// nothing, and waits.
+// A path unit misses changes to its file while the unit that it starts is active
+// (systemd.path(5); checked with systemd 252). The path unit therefore starts a second unit
+// that only queues a restart of the service that runs the command, and is active for a moment.
+// The service is ordered after that unit, so no change is lost: one that comes too early to
+// trigger the path unit again comes before the command runs. The restart must not interrupt a
+// running command; KillSignal=SIGCONT makes systemd wait for it instead.
 type Follower struct {
-	Name        string // of the units, without an ending
+	Name        string // of the units, without the suffix
 	Description string
 	File        string
-	Command     string   // "@DIR@" is the set's directory
-	After       []string // units that the work comes after
+	Command     string   // "@DIR@" stands for the set's directory
+	After       []string // units that the service is ordered after
 }
 
-// PathUnit watches the file.
+// PathUnit is the name of the unit that watches the file.
 func (f Follower) PathUnit() string { return f.Name + ".path" }
 
-// changedUnit is what the path unit starts.
+// changedUnit is the name of the unit that the path unit starts.
 func (f Follower) changedUnit() string { return f.Name + "-changed.service" }
 
-// ServiceUnit runs the command. Started by hand, it does so without a change.
+// ServiceUnit is the name of the unit that runs the command. Starting it runs the command
+// even if the file has not changed.
 func (f Follower) ServiceUnit() string { return f.Name + ".service" }
 
-// Units are the texts of the units by their names. Without the limits of 0, five runs in ten
-// seconds (systemd.unit(5)) or 200 changes in two (systemd.path(5), from 250 on) would end them.
+// Units returns the text of each unit by its name. The limits of 0 turn off systemd's own, which
+// disable a unit after five runs in ten seconds (systemd.unit(5)) or 200 changes in two
+// (systemd.path(5), since version 250).
 func (f Follower) Units() map[string]string {
 	const unit = "[Unit]\nDescription=%s\nStartLimitIntervalSec=0\n"
 	const install = "[Install]\nWantedBy=docker.service\n"

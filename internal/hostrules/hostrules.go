@@ -1,9 +1,9 @@
 // Package hostrules keeps small sets of files on a docker host: scripts that load packet
-// filters, what they load, and what runs them at every boot. No program of ours is there.
+// filter rules, the rules, and the units that run the scripts at every boot. The docker host
+// needs nothing else; docker-vpn-helper itself is not installed there.
 //
-// A set that was installed is not confirmed at first. Then it is only below /var/run, which a
-// reboot forgets, and the docker host reverts it by itself once its time is over. It lasts
-// from its confirmation on.
+// A new set is pending until it is confirmed: it exists only below /var/run, which a reboot
+// empties, and the docker host reverts it when its time is up. Confirming makes it permanent.
 package hostrules
 
 import (
@@ -28,29 +28,32 @@ var (
 	rulesScript string
 	//go:embed read.sh
 	readScript string
-	//go:embed lasting.sh
-	lastingScript string
+	//go:embed permanent.sh
+	permanentScript string
 	//go:embed main.sh
 	mainScript string
 )
 
-// Lock is the beginning of the scripts of a set: each waits for the one lock on the docker
-// host, unless the caller has it. What stays in the background must close descriptor 9.
+// Lock is the first part of a set's scripts. It changes to the set's directory, then takes the
+// one lock that all such scripts on the docker host share, unless the caller already has it
+// (DVH_LOCKED). A background process must close descriptor 9, or it keeps the lock.
 //
 //go:embed lock.sh
 var Lock string
 
-// Set is what one part of the program keeps on a docker host.
+// Set is the files that one command (guard, allow) keeps on a docker host.
 type Set struct {
-	Name string `json:"name"` // of its directory
-	// Files are in that directory. Two are scripts: apply makes the kernel what the directory
-	// says, remove takes all that apply may have made out of it. Both may run again and again.
+	Name string `json:"name"` // also the name of its directory
+	// Files maps names in that directory to contents. Two of them are scripts: apply loads the
+	// rules into the kernel, remove removes everything that apply may have loaded. Running
+	// either of them again changes nothing.
 	Files map[string]string `json:"files"`
-	// Units are files of systemd, by their path below /etc/systemd/system. "@DIR@" in them is
-	// the directory. Those in Start are enabled and started.
+	// Units maps paths below /etc/systemd/system to contents, in which "@DIR@" stands for the
+	// directory. The units named in Start are enabled and started.
 	Units map[string]string `json:"units"`
 	Start []string          `json:"start"`
-	// Boot is where boot2docker runs apply: bootsync.sh before dockerd, bootlocal.sh after it.
+	// Boot is the boot2docker script that runs apply: bootsync.sh runs before dockerd,
+	// bootlocal.sh after it.
 	Boot string `json:"boot"`
 }
 
@@ -62,17 +65,17 @@ func (s *Set) Equal(other *Set) bool {
 	return s.Name == other.Name && maps.Equal(s.Files, other.Files) && maps.Equal(s.Units, other.Units) && slices.Equal(s.Start, other.Start) && s.Boot == other.Boot
 }
 
-// Between reports whether the set, which may be nil, is what a change from one set to
-// another leaves when it is done or stopped halfway.
-func (s *Set) Between(one, other *Set) bool {
+// Between reports whether every file of s is as in before or as in after. That holds while and
+// after a set is replaced by another one. Each of the three may be nil: no files.
+func (s *Set) Between(before, after *Set) bool {
 	if s == nil {
 		return true
 	}
 	for _, files := range []func(*Set) map[string]string{(*Set).files, (*Set).units} {
 		for name, text := range files(s) {
-			was, inOne := files(one)[name]
-			is, inOther := files(other)[name]
-			if (!inOne || was != text) && (!inOther || is != text) {
+			old, inBefore := files(before)[name]
+			replaced, inAfter := files(after)[name]
+			if (!inBefore || old != text) && (!inAfter || replaced != text) {
 				return false
 			}
 		}
@@ -94,40 +97,43 @@ func (s *Set) units() map[string]string {
 	return s.Units
 }
 
-// State is what a docker host has of a set.
+// State describes a set on a docker host.
 type State struct {
 	Systemd   bool
-	AtBoot    bool   // something there can run apply at a boot
-	Dir       string // where the set is, or would be
-	Installed *Set   // what lasts; nil: nothing does
-	Pending   *Pending
-	// Session is SSH_CONNECTION of the session that asked, "" if there is none:
-	// client's address and port, docker host's address and port.
+	AtBoot    bool     // systemd or boot2docker can run apply at boot
+	Dir       string   // the set's directory, whether it exists or not
+	Installed *Set     // the permanent set; nil if there is none
+	Pending   *Pending // the unconfirmed set; nil if there is none
+	// Session is $SSH_CONNECTION of the SSH session in which the docker host was asked: the
+	// client's address and port, the docker host's address and port. "" outside of SSH.
 	Session string
-	Saved   string // what Remove has kept
+	Saved   string // the text that Remove saved
 }
 
-// Pending is a set that was applied and not confirmed.
+// Pending is a set that is applied but not confirmed.
 type Pending struct {
 	Set   Set
-	Token string
+	Token string        // identifies this change
 	Left  time.Duration // until it is reverted
 }
 
-// ErrNotPending reports that nothing is to be confirmed.
-var ErrNotPending = errors.New("nothing waits for a confirmation on the docker host")
+// ErrNotPending means that there is nothing to confirm.
+var ErrNotPending = errors.New("no change is waiting for confirmation on the docker host")
 
 // ScriptError is a step that failed on the docker host.
-type ScriptError struct{ Step, Said string }
-
-func (e *ScriptError) Error() string {
-	if e.Said == "" {
-		return e.Step + " failed on the docker host"
-	}
-	return e.Step + " failed on the docker host: " + e.Said
+type ScriptError struct {
+	Step   string
+	Output string // of the command that failed
 }
 
-// Read asks what there is of a set.
+func (e *ScriptError) Error() string {
+	if e.Output == "" {
+		return e.Step + " failed on the docker host"
+	}
+	return e.Step + " failed on the docker host: " + e.Output
+}
+
+// Read asks the docker host for the state of the set called name.
 func Read(ctx context.Context, h host.Host, name string) (State, error) {
 	a, err := ask(ctx, h, request{mode: "read", set: Set{Name: name}})
 	if err != nil {
@@ -135,17 +141,18 @@ func Read(ctx context.Context, h host.Host, name string) (State, error) {
 	}
 	s := State{Systemd: a.Text("init") == "systemd", AtBoot: a.Text("init") != "other", Dir: a.Text("dir"), Session: a.Text("session"), Saved: strings.TrimSuffix(a.Text("saved"), "\n")}
 	if a.Has("installed") {
-		s.Installed = setOf(a, name, "")
+		s.Installed = parseSet(a, name, "")
 	}
 	if a.Has("pending") {
 		token, left, _ := strings.Cut(a.Text("pending"), " ")
 		seconds, _ := strconv.Atoi(left)
-		s.Pending = &Pending{Set: *setOf(a, name, "pending "), Token: token, Left: time.Duration(seconds) * time.Second}
+		s.Pending = &Pending{Set: *parseSet(a, name, "pending "), Token: token, Left: time.Duration(seconds) * time.Second}
 	}
 	return s, nil
 }
 
-func setOf(a dockerhost.Answer, name, prefix string) *Set {
+// parseSet reads a set from the frames that read.sh prints. Their names begin with prefix.
+func parseSet(a dockerhost.Answer, name, prefix string) *Set {
 	s := &Set{Name: name, Files: map[string]string{}, Units: map[string]string{}, Boot: a.Text(prefix + "boot")}
 	for _, frame := range a.Names() {
 		for kind, to := range map[string]map[string]string{"file ": s.Files, "unit ": s.Units} {
@@ -162,14 +169,16 @@ func setOf(a dockerhost.Answer, name, prefix string) *Set {
 	return s
 }
 
-// Install applies a set. It lasts at once if within is 0; else the docker host reverts it
-// after that time, unless it is confirmed by then. After an error everything is as before.
+// Install applies a set. If within is 0 the set is permanent at once; otherwise the docker host
+// reverts it after that time unless Confirm is called first. If Install fails, it has restored
+// the previous rules.
 func Install(ctx context.Context, h host.Host, s Set, token string, within time.Duration) error {
 	_, err := ask(ctx, h, request{mode: "install", set: s, token: token, within: within})
 	return err
 }
 
-// Confirm makes a set last. An empty token is that of whatever waits for a confirmation.
+// Confirm makes the pending set permanent. With a token it does so only for the change that the
+// token identifies. Returns ErrNotPending if there is no such change.
 func Confirm(ctx context.Context, h host.Host, name, token string) error {
 	a, err := ask(ctx, h, request{mode: "confirm", set: Set{Name: name}, token: token})
 	if err == nil && a.Has("none") {
@@ -178,29 +187,29 @@ func Confirm(ctx context.Context, h host.Host, name, token string) error {
 	return err
 }
 
-// Revert reverts a set that was not confirmed, now. The token is as in Confirm.
+// Revert reverts the pending set at once. The token is as in Confirm.
 func Revert(ctx context.Context, h host.Host, name, token string) error {
 	_, err := ask(ctx, h, request{mode: "revert", set: Set{Name: name}, token: token})
 	return err
 }
 
-// Remove takes a set away, from the kernel and from the disk. What is to be kept for later is
-// in saved.
+// Remove unloads a set's rules and deletes its files. It keeps the text saved for Read; "" keeps
+// none.
 func Remove(ctx context.Context, h host.Host, s Set, saved string) error {
 	_, err := ask(ctx, h, request{mode: "remove", set: s, saved: saved})
 	return err
 }
 
-// request is what the script is asked to do.
+// request holds the parameters of the script; rules.sh describes them.
 type request struct {
-	mode         string
+	mode         string // read, install, confirm, revert or remove
 	set          Set
 	token, saved string
 	within       time.Duration
 }
 
 func ask(ctx context.Context, h host.Host, r request) (dockerhost.Answer, error) {
-	script := rulesScript + readScript + lastingScript + mainScript
+	script := rulesScript + readScript + permanentScript + mainScript
 	out, err := h.Run(ctx, dockerhost.RootScript(script+r.stage()+"main\n",
 		[2]string{"MODE", r.mode}, [2]string{"NAME", r.set.Name}, [2]string{"TOKEN", r.token}, [2]string{"SAVED", r.saved},
 		[2]string{"WITHIN", strconv.Itoa(int(r.within / time.Second))}, [2]string{"ROOT", ""}, [2]string{"SELF", script}))
@@ -212,12 +221,12 @@ func ask(ctx context.Context, h host.Host, r request) (dockerhost.Answer, error)
 		return a, fmt.Errorf("changing rules on the docker host: %w", err)
 	}
 	if a.Has("failed") {
-		return a, &ScriptError{Step: a.Text("failed"), Said: strings.TrimSpace(a.Text("said"))}
+		return a, &ScriptError{Step: a.Text("failed"), Output: strings.TrimSpace(a.Text("said"))}
 	}
 	return a, nil
 }
 
-// stage is the shell function that writes the files of the set.
+// stage returns the shell function "stage FILES_DIR UNITS_DIR", which writes the set's files.
 func (r request) stage() string {
 	var b strings.Builder
 	b.WriteString("stage() {\n")

@@ -1,4 +1,4 @@
-# Removes a set, and does what MODE asks for. It follows rules.sh, read.sh and lasting.sh.
+# Removes a set, and carries out MODE. Appended to rules.sh, read.sh and permanent.sh.
 
 remove_set() {
 	[ -z "$SAVED" ] || put "$(dirname "$DIR")" "$NAME.saved" "$SAVED"
@@ -6,25 +6,25 @@ remove_set() {
 	changed=
 	if [ "$init" = systemd ]; then
 		if [ -f "$DIR/.units" ]; then
-			while read -r u; do drop_unit "$u"; done <"$DIR/.units"
+			while read -r u; do remove_unit "$u"; done <"$DIR/.units"
 		fi
-		reload
+		reload_units
 	elif [ "$init" = boot2docker ]; then
-		drop_boot bootsync.sh
-		drop_boot bootlocal.sh
+		remove_boot_line bootsync.sh
+		remove_boot_line bootlocal.sh
 	fi
 	rm -rf "$BASE/$NAME.removed"
 	stage "$BASE/$NAME.removed/files" "$BASE/$NAME.removed/units"
 	run "$BASE/$NAME.removed/files/remove" || fail "removing the rules" "$said"
 	rm -rf "$DIR" "$PENDING" "$BASE/$NAME.removed"
 	rmdir "$(dirname "$DIR")" 2>/dev/null
-	settle
+	sync_disk
 }
 
 main() {
 	trap '' HUP PIPE
 	echo "@@docker-vpn-helper rules"
-	where
+	find_dir
 	[ "$MODE" = read ] || lock
 	case $MODE in
 	read) read_all ;;
@@ -33,9 +33,9 @@ main() {
 		if [ ! -f "$PENDING/token" ] || { [ -n "$TOKEN" ] && [ "$TOKEN" != "$(cat "$PENDING/token")" ]; }; then
 			echo "@@none"
 		elif [ "$MODE" = confirm ]; then
-			last
+			make_permanent
 		else
-			back || fail "going back to the rules as they were" "$said"
+			roll_back || fail "restoring the previous rules" "$said"
 		fi
 		;;
 	remove) remove_set ;;

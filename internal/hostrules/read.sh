@@ -1,7 +1,7 @@
-# Prints what a docker host has of a set. It follows rules.sh, whose variables it uses.
+# Prints the state of a set. Appended to rules.sh, whose variables it uses.
 
-# session: the SSH_CONNECTION of the session that this runs in, which sudo has taken out of
-# the environment.
+# session prints SSH_CONNECTION of this session. sudo removes it from the environment, so it is
+# looked up in the environments of the parent processes.
 session() {
 	pid=$$ n=0
 	while [ "$pid" -gt 1 ] && [ $n -lt 40 ]; do
@@ -9,15 +9,16 @@ session() {
 		found=$(tr '\0' '\n' <"/proc/$pid/environ" 2>/dev/null | sed -n 's/^SSH_CONNECTION=//p')
 		[ -z "$found" ] || break
 		read -r stat <"/proc/$pid/stat" || break
-		# shellcheck disable=SC2086 # behind the name in parentheses are numbers
+		# shellcheck disable=SC2086 # only numbers follow the name in parentheses
 		set -- ${stat##*) }
 		pid=$2
 	done
 	[ -z "$found" ] || echo "|$found"
 }
 
-# frames PREFIX DIRECTORY: each file, with a dot behind its last byte.
-frames() {
+# print_files PREFIX DIRECTORY prints each file, with "." appended: that shows whether its last
+# line ends with a newline.
+print_files() {
 	for f in "$2"/* "$2"/*/*; do
 		[ -f "$f" ] || continue
 		echo "@@$1 ${f#"$2"/}"
@@ -37,10 +38,10 @@ read_all() {
 	session
 	if [ -d "$DIR" ]; then
 		echo "@@installed"
-		frames "file" "$DIR"
-		installed_units
+		print_files "file" "$DIR"
+		print_units
 		echo "@@boot"
-		boot_files
+		print_boot_file
 		[ ! -f "$DIR/.start" ] || {
 			echo "@@start"
 			sed 's/^/|/' "$DIR/.start"
@@ -51,8 +52,8 @@ read_all() {
 		read -r end <"$PENDING/deadline"
 		echo "@@pending"
 		echo "|$(cat "$PENDING/token") $((end - now))"
-		frames "pending file" "$PENDING/files"
-		frames "pending unit" "$PENDING/units"
+		print_files "pending file" "$PENDING/files"
+		print_files "pending unit" "$PENDING/units"
 		echo "@@pending boot"
 		echo "|$(cat "$PENDING/boot")"
 		echo "@@pending start"
@@ -67,8 +68,8 @@ read_all() {
 	fi
 }
 
-# installed_units: the units of what lasts, as they are on disk.
-installed_units() {
+# print_units prints the permanent set's units as they are on disk.
+print_units() {
 	[ -f "$DIR/.units" ] || return 0
 	while read -r u; do
 		[ -f "$UNITS/$u" ] || continue
@@ -80,7 +81,9 @@ installed_units() {
 	done <"$DIR/.units"
 }
 
-boot_files() {
+# print_boot_file prints the name of the boot2docker script that has our line. Elsewhere it prints
+# the name that was asked for.
+print_boot_file() {
 	if [ "$init" = other ]; then
 		echo "|$(cat "$DIR/.boot")"
 		return

@@ -1,11 +1,15 @@
-# Installs, confirms, reverts and removes one set of files of a docker host: MODE, NAME,
-# TOKEN, WITHIN (seconds until an unconfirmed set is reverted, 0: it lasts at once), ROOT
-# (before all paths, for tests) and SELF, the text of this script. The caller writes the
-# function stage, which puts the files of the set in place, and calls main.
+# Installs, confirms, reverts or removes one set of files on a docker host. Parameters:
+#   MODE    read, install, confirm, revert, expire (revert because time is up) or remove
+#   NAME    the set's name
+#   TOKEN   identifies one change
+#   WITHIN  seconds until an unconfirmed set is reverted; 0 makes it permanent at once
+#   SAVED   with remove: the text to keep
+#   ROOT    a prefix of all paths, for tests
+#   SELF    the text of this script
+# The caller appends the function stage, which writes the set's files, and calls main.
 #
-# What lasts is $DIR. What is not confirmed is in $PENDING, which a reboot forgets. To
-# revert is to make the kernel what $DIR says, so that a run that was killed can be reverted
-# at any instant.
+# $DIR has the permanent set. $PENDING has the unconfirmed one; a reboot deletes it. Reverting
+# means loading the rules in $DIR again, which works no matter where a killed run stopped.
 LC_ALL=C
 export LC_ALL
 PATH=$PATH:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
@@ -26,44 +30,44 @@ fail() {
 	exit 0
 }
 
-# where: sets init and DIR.
-where() {
+# find_dir sets init and DIR.
+find_dir() {
 	if [ -d "$ROOT/run/systemd/system" ] && has systemctl; then
 		init=systemd DIR=$ROOT/etc/docker-vpn-helper/$NAME
 	elif [ -d "$BOOT2DOCKER" ]; then
 		init=boot2docker DIR=$BOOT2DOCKER/docker-vpn-helper/$NAME
-	else # nothing known runs it at a boot
+	else # nothing known can run apply at boot
 		init=other DIR=$ROOT/etc/docker-vpn-helper/$NAME
 	fi
 }
 
-# Processes that stay in the background must close 9, or they keep the lock.
+# lock takes the lock on descriptor 9. Background processes must close 9, or they keep it.
 lock() {
-	mkdir -p "$BASE" || fail "making $BASE" "it cannot be made"
+	mkdir -p "$BASE" || fail "creating $BASE" "mkdir failed"
 	has flock || return 0
 	exec 9>"$BASE/lock"
 	n=0
 	until flock -n 9; do
 		n=$((n + 1))
-		[ $n -le 600 ] || fail "waiting for another docker-vpn-helper on the docker host" "it has not ended within a minute"
+		[ $n -le 600 ] || fail "waiting for another docker-vpn-helper on the docker host" "timed out after 1 minute"
 		sleep 0.1 2>/dev/null || sleep 1 # an old busybox
 	done
 }
 
-# put DIRECTORY FILE TEXT: a file of the set, whole or not at all.
+# put DIRECTORY FILE TEXT writes a file atomically.
 put() {
 	if ! { mkdir -p "$1" && printf '%s' "$3" >"$1/.$2.new" && mv -f "$1/.$2.new" "$1/$2"; }; then
-		fail "writing $1/$2" "it cannot be written"
+		fail "writing $1/$2" "the write failed"
 	fi
 }
 
-# clock: sets now to the seconds since the boot, a clock that is never set back.
+# clock sets now to the seconds since boot. Unlike the time of day, that never goes backward.
 clock() {
 	read -r now _ </proc/uptime
 	now=${now%%.*}
 }
 
-# arm: without a confirmation, the set is reverted after WITHIN seconds.
+# arm starts a timer that reverts the set after WITHIN seconds.
 arm() {
 	{
 		echo "MODE=expire NAME=$NAME TOKEN=$TOKEN WITHIN=0 ROOT='$ROOT' SELF="
@@ -84,35 +88,35 @@ arm() {
 	echo "pid $!" >"$PENDING/timer"
 }
 
-# disarm: ends the timer, unless this is what it has started.
+# disarm stops that timer, unless this script was started by it.
 disarm() {
 	[ "$MODE" != expire ] && [ -f "$PENDING/timer" ] || return 0
 	read -r how what <"$PENDING/timer"
 	case $how in
 	unit) systemctl stop "$what.timer" >/dev/null 2>&1 ;;
-	pid) # a number alone could by now belong to another process
+	pid) # another process may have this PID by now
 		tr '\0' ' ' <"/proc/$what/cmdline" 2>/dev/null | grep -qF "$PENDING/revert" && kill -- "-$what" 2>/dev/null
 		;;
 	esac
 	rm -f "$PENDING/timer"
 }
 
-# run SCRIPT: apply or remove; sets said to what it has printed.
+# run SCRIPT runs apply or remove, and sets said to its output.
 run() {
 	said=$(DVH_LOCKED=1 sh "$1" 2>&1 </dev/null 9>&-)
 }
 
-# back: the kernel becomes what lasts.
-back() {
+# roll_back loads the permanent set's rules again, and deletes the pending set.
+roll_back() {
 	if [ -f "$DIR/apply" ]; then
 		run "$DIR/apply"
 	else
 		run "$PENDING/files/remove" && rm -rf "$DIR"
 	fi
-	ended=$?
+	status=$?
 	disarm
 	rm -rf "$PENDING"
-	return $ended
+	return $status
 }
 
 install_set() {
@@ -124,8 +128,8 @@ install_set() {
 	[ "$WITHIN" -eq 0 ] || arm
 	if ! run "$PENDING/files/apply"; then
 		why=$said
-		back
+		roll_back
 		fail "loading the rules" "$why"
 	fi
-	[ "$WITHIN" -gt 0 ] || last
+	[ "$WITHIN" -gt 0 ] || make_permanent
 }
