@@ -13,9 +13,10 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfilter/packet"
 )
 
-// unchanged refuses a plan that changes what reaches other containers.
-func (p *Plan) unchanged(before, after *netfacts.Facts, c *netfacts.Container, direct bool) error {
-	origins, err := outside(before)
+// checkOthers refuses a plan that would change which packets reach other containers. It notes
+// other ports of the same container c that are opened as well.
+func (p *Plan) checkOthers(before, after *netfacts.Facts, c *netfacts.Container, direct bool) error {
+	origins, err := publicOrigins(before)
 	if err != nil {
 		return err
 	}
@@ -31,17 +32,17 @@ func (p *Plan) unchanged(before, after *netfacts.Facts, c *netfacts.Container, d
 					continue
 				}
 				if other.Name != c.Name {
-					return refused("it would also change what reaches %s from %s", target, from)
+					return refused("it would also change whether packets from %[2]s reach %[1]s", target, from)
 				}
-				p.note("%s changes as well for packets from %s: the docker host asks for the container's hardware address once for all its ports", target, from)
+				p.note("it also opens %s to packets from %s: ARP for a container cannot be allowed for one port only", target, from)
 			}
 		}
 	}
 	return nil
 }
 
-// targets are the ways to a container that a plan must leave as they are: its published
-// ports, and each address.
+// targets returns the targets at a container whose outcome a plan for container c must not
+// change: its published ports that the plan does not open, and the addresses of other containers.
 func targets(other, c *netfacts.Container, p *Plan) []string {
 	var all []string
 	for _, o := range other.Published {
@@ -60,8 +61,8 @@ func targets(other, c *netfacts.Container, p *Plan) []string {
 	return all
 }
 
-// outcome is what reach finds for a packet, as a text to compare before and after a plan: its
-// verdict and the obstacles. Numbers of rules are left out, because a new rule changes them.
+// outcome returns the verdict and the obstacles for a packet as text that can be compared. It has
+// no rule numbers, because an added rule changes them.
 func outcome(f *netfacts.Facts, target, from string) string {
 	answer, err := firewall.Reach(f, target, from)
 	if err != nil {
@@ -74,7 +75,8 @@ func outcome(f *netfacts.Facts, target, from string) string {
 	return strings.Join(lines, "\n")
 }
 
-// letsOut reports whether the container's own packets leave the docker host only afterwards.
+// letsOut reports whether a plan lets the container send packets to the outside that it could not
+// send before. It tries a few common ports, and the container's published ones.
 func letsOut(before, after *netfacts.Facts, c *netfacts.Container) bool {
 	now := after.Container(c.Name)
 	for _, proto := range []int{packet.TCP, packet.UDP} {
@@ -91,7 +93,8 @@ func letsOut(before, after *netfacts.Facts, c *netfacts.Container) bool {
 	return false
 }
 
-// Drift is why an allowance does not do what it is for.
+// Drift returns the reasons why an allowance does not work: missing rules, and obstacles. None if
+// the container is not running.
 func (a *Allowance) Drift(f *netfacts.Facts) []string {
 	c := f.Container(a.Container)
 	switch {
@@ -101,7 +104,7 @@ func (a *Allowance) Drift(f *netfacts.Facts) []string {
 		return nil // it gets its rules when it starts
 	}
 	if a.Port != 0 && len(a.targets(c)) == 0 {
-		return []string{fmt.Sprintf("container %s does not publish port %d/%s any more", c.Name, a.Port, a.Protocol())}
+		return []string{fmt.Sprintf("container %s no longer publishes port %d/%s", c.Name, a.Port, a.Protocol())}
 	}
 	var found []string
 	for _, r := range a.Rules {
@@ -111,12 +114,12 @@ func (a *Allowance) Drift(f *netfacts.Facts) []string {
 			}
 		}
 	}
-	for _, w := range a.targets(c) {
+	for _, target := range a.targets(c) {
 		origins, err := a.origins(f)
 		if err != nil {
 			return append(found, err.Error())
 		}
-		obstacles, _, err := reach(f, w, origins)
+		obstacles, _, err := reach(f, target, origins)
 		if err != nil {
 			return append(found, err.Error())
 		}
@@ -127,7 +130,7 @@ func (a *Allowance) Drift(f *netfacts.Facts) []string {
 	return found
 }
 
-// targets are what reach calls the allowance's ways.
+// targets returns the allowance's port, or the container's addresses, as targets of reach.
 func (a *Allowance) targets(c *netfacts.Container) []string {
 	var all []string
 	for _, p := range c.Published {
@@ -154,8 +157,8 @@ func present(f *netfacts.Facts, r Rule, text string) bool {
 	return slices.ContainsFunc(table.Chain(r.Chain).Rules, func(have *netfilter.Rule) bool { return words(have.Text) == words(text) })
 }
 
-// words are a rule's words in one order, without quotation marks and the names of modules,
-// which different versions write in different places.
+// words returns a rule's words sorted, without quotation marks and module names. Versions of
+// iptables print them in different orders.
 func words(text string) string {
 	var all []string
 	skip := false

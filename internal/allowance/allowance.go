@@ -1,6 +1,6 @@
-// Package allowance plans the smallest change of a docker host's packet filters that lets
-// packets get to a container, and evaluates what they would do after it. A script that runs
-// on the docker host makes it, again whenever something there has changed.
+// Package allowance plans the smallest change of a docker host's packet filters that lets packets
+// reach a container, and evaluates the filters as they will be after it. A script on the docker
+// host adds the rules, and adds them again whenever something there changes.
 package allowance
 
 import (
@@ -14,46 +14,45 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfilter/saved"
 )
 
-// Allowance is one way to a container that is kept open.
+// Allowance keeps one port of a container open.
 type Allowance struct {
-	Container string
-	// Port is where it is published on the docker host. 0 stands for the addresses of the
-	// container's networks, to which packets are routed.
+	Container string // its name
+	// Port is the published port on the docker host. 0 means that clients send to the
+	// container's own address, to which packets are routed.
 	Port int
-	// Inside is the port inside the container where its own address is reached.
+	// Inside is the port inside the container if Port is 0.
 	Inside int
 	UDP    bool
-	// From are the clients; the zero value stands for all.
+	// From is the network of the clients; the zero value means everyone.
 	From netip.Prefix
-	// Once is the boot of the docker host with which it ends; "" for none.
+	// Once is the ID of the boot after which the allowance ends; "" if it does not end.
 	Once  string
 	Rules []Rule
 }
 
-// Rule is a rule that lets packets pass, and where it has to be.
+// Rule is a rule that lets packets pass, and its place in a chain.
 type Rule struct {
 	Tool    netfilter.Tool
 	Backend netfilter.Backend
 	Table   string
 	Chain   string
-	// Match is what the rule matches, as its tool writes it. The addresses of the container
-	// are placeholders in it, because they change.
+	// Match has the rule's conditions in the tool's syntax. The container's addresses are
+	// placeholders, because they change.
 	Match  string
-	Target string
-	// Before are the texts of rules that it has to come before. It also comes before the
-	// first rule that ends the chain for every packet; with First, before the first that
-	// drops any.
+	Target string // ACCEPT or RETURN
+	// Before has the texts of rules that must come after this one. So must the first rule that
+	// ends the chain for every packet and, if First is set, the first rule that drops any packet.
 	Before []string
 	First  bool
 }
 
-// Placeholders in the text of a rule, for each network that the container is on.
+// Placeholders in Match. A rule with a placeholder is added once per network of the container.
 const (
 	containerAddress = "@CONTAINER@"
 	subnet           = "@SUBNET@"
 )
 
-// Comment is in every rule of iptables that is ours.
+// Comment returns the comment of the allowance's iptables rules.
 func (a *Allowance) Comment() string { return "dvh-allow:" + a.Container }
 
 // Protocol is "tcp" or "udp".
@@ -64,13 +63,13 @@ func (a *Allowance) Protocol() string {
 	return "tcp"
 }
 
-// String names it for people: "web2 port 8080/tcp from 10.0.0.0/8".
+// String describes the allowance for people: "web2 port 8080/tcp from 10.0.0.0/8".
 func (a *Allowance) String() string {
 	s := a.Container
 	if a.Port != 0 {
 		s += fmt.Sprintf(" port %d/%s", a.Port, a.Protocol())
 	} else {
-		s += fmt.Sprintf(" port %d/%s by its own address", a.Inside, a.Protocol())
+		s += fmt.Sprintf(" port %d/%s at its own address", a.Inside, a.Protocol())
 	}
 	if a.From.IsValid() {
 		s += " from " + a.From.String()
@@ -81,17 +80,17 @@ func (a *Allowance) String() string {
 	return s
 }
 
-// is reports whether two are about the same way.
-func (a *Allowance) is(b *Allowance) bool {
+// sameAs reports whether two allowances open the same port to the same clients.
+func (a *Allowance) sameAs(b *Allowance) bool {
 	return a.Container == b.Container && a.Port == b.Port && a.Inside == b.Inside && a.UDP == b.UDP && a.From == b.From
 }
 
-// key is a rule without where it has to be.
+// key identifies a rule regardless of its place.
 func (r Rule) key() string {
 	return strings.Join([]string{string(r.Tool), string(r.Backend), r.Table, r.Chain, r.Match, r.Target}, " ")
 }
 
-// command is a rule with that text, as its tool takes it.
+// command returns the command that inserts the rule, with its placeholders filled in as text.
 func (r Rule) command(position int, text string) string {
 	tool := string(r.Tool)
 	if r.Backend == netfilter.Legacy {
@@ -103,8 +102,8 @@ func (r Rule) command(position int, text string) string {
 	return fmt.Sprintf("%s -I %s %d %s", tool, r.Chain, position, text)
 }
 
-// Commands are the allowance's rules with today's addresses as commands, to be shown: apply.sh
-// adds the rules.
+// Commands returns commands that add the allowance's rules, with the container's current
+// addresses. They are shown, not run: apply.sh adds the rules.
 func (a *Allowance) Commands(f *netfacts.Facts) []string {
 	var all []string
 	for _, r := range a.Rules {
@@ -119,8 +118,8 @@ func (a *Allowance) Commands(f *netfacts.Facts) []string {
 	return all
 }
 
-// add puts a rule into the allowance, or where it has to be into the one that is there.
-// changed reports that something is new.
+// add adds a rule to the allowance. If the allowance has the rule, add only extends its Before.
+// It returns whether anything changed.
 func (a *Allowance) add(r Rule) (changed bool) {
 	for i := range a.Rules {
 		if a.Rules[i].key() != r.key() {
@@ -138,8 +137,8 @@ func (a *Allowance) add(r Rule) (changed bool) {
 	return true
 }
 
-// texts are a rule's texts with the addresses that the container has now: one a network,
-// or one in all where it has no placeholder.
+// texts returns a rule's conditions and target with the container's current addresses: one text
+// per network, or one in all if the rule has no placeholder.
 func (a *Allowance) texts(f *netfacts.Facts, r Rule) []string {
 	tail := " -j " + r.Target
 	if r.Tool != netfilter.EBTables {
@@ -161,29 +160,29 @@ func (a *Allowance) texts(f *netfacts.Facts, r Rule) []string {
 	return all
 }
 
-// fill puts the addresses on one network into a rule's match.
+// fill returns the rule's match with the placeholders replaced by the container's address on one
+// network; nothing if that address is of the other address family.
 func fill(f *netfacts.Facts, r Rule, own netfacts.Address) []string {
-	six := r.Tool == netfilter.IP6Tables
 	var all []string
 	for _, n := range f.Networks {
-		if n.Name != own.Network || own.Addr.Is6() != six {
+		if n.Name != own.Network || own.Addr.Is6() != (r.Tool == netfilter.IP6Tables) {
 			continue
 		}
-		of := netip.Prefix{}
+		ownSubnet := netip.Prefix{}
 		for _, s := range n.Subnets {
 			if s.Contains(own.Addr) {
-				of = s
+				ownSubnet = s
 			}
 		}
-		if strings.Contains(r.Match, subnet) && !of.IsValid() {
+		if strings.Contains(r.Match, subnet) && !ownSubnet.IsValid() {
 			continue
 		}
-		all = append(all, strings.NewReplacer(containerAddress, own.Addr.String(), subnet, of.String()).Replace(r.Match))
+		all = append(all, strings.NewReplacer(containerAddress, own.Addr.String(), subnet, ownSubnet.String()).Replace(r.Match))
 	}
 	return all
 }
 
-// After is the docker host with the rules of an allowance in place.
+// After returns the facts of the docker host as they will be with the allowance's rules.
 func (a *Allowance) After(f *netfacts.Facts) (*netfacts.Facts, error) {
 	after := f
 	for _, r := range a.Rules {
@@ -203,7 +202,7 @@ func (a *Allowance) After(f *netfacts.Facts) (*netfacts.Facts, error) {
 	return after, nil
 }
 
-// position is the number that the rule gets in a chain.
+// position returns the number, from 1, that the rule gets in a chain.
 func (r Rule) position(c *netfilter.Chain) int {
 	if r.Tool == netfilter.EBTables {
 		return 1

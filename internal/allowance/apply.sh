@@ -1,11 +1,11 @@
 #!/bin/sh
-# Opens ways to containers, as the file allowances beside it lists them: rules of iptables and
-# ip6tables with a comment dvh-allow:NAME, and pairs of ebtables for the hardware addresses of
-# containers. It takes away what is no longer listed. A second run changes nothing.
+# Loads the rules that the file allowances lists, which is in this script's directory: rules of
+# iptables and ip6tables with the comment dvh-allow:NAME, and rules of ebtables that let ARP for
+# containers pass. Removes our rules that are no longer listed. A second run changes nothing.
 #
-#   apply                  as the file lists them
-#   apply after [UNIT]     the same, once the unit's main process has ended
-#   apply nothing          as if the file were empty
+#   apply                  load the rules
+#   apply after [UNIT]     the same, after the unit's main process has exited
+#   apply nothing          remove all our rules
 LC_ALL=C
 export LC_ALL
 PATH=$PATH:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
@@ -21,8 +21,9 @@ problem() {
 	rc=1
 }
 
-# A unit of Type=simple is started while its script still writes rules. It gets 30 s.
-await_main() {
+# await_unit UNIT waits until the unit's main process, $MAINPID, has exited, for 30 s at most: a
+# unit of Type=simple counts as started while its script is still adding rules.
+await_unit() {
 	[ -n "$MAINPID" ] || return 0
 	case $(systemctl show -p Type --value "$1" 2>/dev/null) in
 	forking | notify | dbus) return 0 ;;
@@ -34,17 +35,19 @@ await_main() {
 	done
 }
 
-# boot2docker runs this while dockerd starts, and dockerd makes the chains.
+# await_docker waits for dockerd, which creates the chains. Without systemd nothing else does:
+# boot2docker runs this script while dockerd starts.
 await_docker() {
 	[ -z "$DVH_LOCKED" ] && [ ! -d /run/systemd/system ] || return 0
 	n=0
-	until ask version >/dev/null 2>&1 || [ "$n" -ge 120 ]; do
+	until ask_docker version >/dev/null 2>&1 || [ "$n" -ge 120 ]; do
 		sleep 1
 		n=$((n + 1))
 	done
 }
 
-# program TOOL BACKEND PART: the name of a tool's program, such as iptables-nft-save.
+# program TOOL BACKEND SUFFIX prints the name of a tool's program for a backend, such as
+# iptables-nft-save. Fails if there is none.
 program() {
 	if has "$1-$2$3"; then
 		echo "$1-$2$3"
@@ -57,15 +60,17 @@ program() {
 	esac && echo "$1$3"
 }
 
-# boot names this boot of the computer, or of a container that is one.
-boot() {
+# boot_id prints an ID of this boot. With the start time of PID 1 it also changes when a container
+# that acts as the docker host restarts.
+boot_id() {
 	echo "$(cat /proc/sys/kernel/random/boot_id)-$(sed 's/.*) //' /proc/1/stat | cut -d' ' -f20)"
 }
 
-# listed prints the file without what has ended: one rule a line.
-# TOOL BACKEND TABLE CHAIN TARGET FIRST NAME MATCH PORT, then all texts that it comes before.
-listed() {
-	awk -F '\t' -v OFS='\t' -v boot="$(boot)" '
+# read_rules prints the listed rules, one per line, except for allowances of an earlier boot:
+# TOOL BACKEND TABLE CHAIN TARGET FIRST NAME MATCH PORT, then the rules that it must come before.
+# Tabs separate the fields, which the type Rule in allowance.go describes.
+read_rules() {
+	awk -F '\t' -v OFS='\t' -v boot="$(boot_id)" '
 		function flush() { if (line != "") print line; line = "" }
 		$1 == "allow" { flush(); name = $2; port = $3 "/" $4; ended = $6 != "-" && $6 != boot }
 		ended { next }
@@ -77,9 +82,9 @@ listed() {
 
 socket() { sed -n "s/^socket$tab//p" "$dir/allowances"; }
 
-# ask asks dockerd. A socket of systemd whose daemon has not started is not asked: dockerd may
-# be waiting for the very unit that this runs in.
-ask() {
+# ask_docker runs a docker command. Fails if systemd listens on the socket but dockerd has not
+# started: dockerd may be waiting for the very unit that runs this script.
+ask_docker() {
 	if [ -d /run/systemd/system ]; then
 		case $(systemctl is-active docker.socket docker.service 2>/dev/null | tr '\n' ' ') in
 		"active active "*) ;;
@@ -93,14 +98,16 @@ ask() {
 	fi
 }
 
-# containers prints lines about those that are named in its input: NAME address ADDRESS
-# SUBNETS for each network, NAME port PORT/PROTOCOL for each published port, NAME gone.
-# It fails where dockerd does not answer: what it listed last is used then.
+# containers describes the containers whose names it reads, in lines
+#   NAME address ADDRESS SUBNET...    for each network
+#   NAME port PORT/PROTOCOL           for each published port
+#   NAME gone                         if there is no such container
+# Fails if dockerd does not answer.
 containers() {
 	names=$(cat)
 	[ -n "$names" ] || return 0
-	# shellcheck disable=SC2086,SC2016 # names of containers have no blanks; the text is docker's
-	said=$(ask inspect --type container --format \
+	# shellcheck disable=SC2086,SC2016 # container names have no blanks; the template is for docker
+	said=$(ask_docker inspect --type container --format \
 		'{{$c := .Name}}{{range $n, $v := .NetworkSettings.Networks}}{{$c}} {{$n}} {{$v.IPAddress}}
 {{$c}} {{$n}} {{$v.GlobalIPv6Address}}
 {{end}}{{$c}} port: none none
@@ -118,19 +125,20 @@ containers() {
 	done
 }
 
-# subnets prints those of a network, where a rule needs them.
+# subnets NETWORK prints the subnets of a docker network, if any rule needs subnets.
 subnets() {
 	grep -q '@SUBNET@' allowances || return 0
-	ask network inspect --format '{{range .IPAM.Config}}{{.Subnet}} {{end}}' "$1" 2>/dev/null
+	ask_docker network inspect --format '{{range .IPAM.Config}}{{.Subnet}} {{end}}' "$1" 2>/dev/null
 }
 
-# filled replaces the placeholders in the rules of its input by the addresses in $1. A rule
-# with one is left out where the container does not run. So is every rule where another
-# container may have the port by now: it is gone, or publishes other ports.
-filled() {
+# fill_in KNOWN replaces the placeholders in the rules that it reads by the addresses in KNOWN,
+# the output of containers. It omits rules with placeholders if the container is not running, and
+# all rules if another container may have the port now: because this container is gone, or
+# publishes other ports.
+fill_in() {
 	known=$1 awk -F '\t' -v OFS='\t' '
-		function put(s, place, by,  at) {
-			while ((at = index(s, place)) > 0) s = substr(s, 1, at - 1) by substr(s, at + length(place))
+		function replace(s, old, new,  at) {
+			while ((at = index(s, old)) > 0) s = substr(s, 1, at - 1) new substr(s, at + length(old))
 			return s
 		}
 		BEGIN {
@@ -152,16 +160,17 @@ filled() {
 				net = ""
 				for (j = 4; j <= m; j++) if ((index(w[j], ":") > 0) == (index(w[3], ":") > 0)) net = w[j]
 				if (index(text, "@SUBNET@") && net == "") continue
-				$8 = put(put(text, "@CONTAINER@", w[3]), "@SUBNET@", net)
+				$8 = replace(replace(text, "@CONTAINER@", w[3]), "@SUBNET@", net)
 				if (!seen[$0]++) print
 			}
 		}'
 }
 
-# Functions of awk that both programs below use.
-# shellcheck disable=SC2016 # awk's own variables
+# Functions that both awk programs below use to compare rules.
+# shellcheck disable=SC2016 # the variables are for awk
 common='
-	# key is a rule with its words in one order, without names of modules.
+	# key returns a rule without quotes and with its words sorted: the savers print them in another
+	# order than they were given.
 	function key(s,  w, n, i, j, x, out) {
 		gsub(/"/, "", s)
 		n = split(s, w, " ")
@@ -174,7 +183,8 @@ common='
 		for (i = 1; i <= n; i++) out = out " " w[i]
 		return out
 	}
-	function bare(s,  w, n, i, out) {
+	# without_modules returns a rule without its "-m MODULE" words.
+	function without_modules(s,  w, n, i, out) {
 		n = split(s, w, " ")
 		out = ""
 		for (i = 1; i <= n; i++) {
@@ -185,19 +195,23 @@ common='
 	}
 '
 
-# changes prints what iptables-restore --noflush has to do so that the rules are there, and
-# nothing where they are. Its input are the rules of one program, a line "@@", and what the
-# saver prints.
-changes() {
+# iptables_batch prints the input for iptables-restore --noflush that makes our rules the wanted
+# ones; nothing if they are already. It reads the wanted rules, a line "@@", and the output of
+# iptables-save.
+iptables_batch() {
+	# A chain c is "table SUBSEP name". Of the rules that it has, text[c, i] is the ith of size[c];
+	# own[c, i] marks the owned[c] of them that are ours. Of the wanted rules, want[c, w] is the wth
+	# of wants[c]; it belongs after the first place[c, w] rules of others.
 	# shellcheck disable=SC2016
 	awk "$common"'
+	# ends reports whether a rule applies to every packet and ends the chain.
 	function ends(s) {
 		sub(/-m comment --comment ("[^"]*"|[^ ]*) ?/, "", s)
 		return s ~ /^-j (DROP|REJECT|RETURN|ACCEPT)( |$)/
 	}
 	function drops(s) { return s ~ /(^| )-j (DROP|REJECT)( |$)/ }
-	# limit is how many rules of others a wanted one comes behind.
-	function limit(c, w,  i, others, s) {
+	# find_place returns how many rules of others a wanted rule may come after.
+	function find_place(c, w,  i, others, s) {
 		others = 0
 		for (i = 1; i <= size[c]; i++) {
 			if (own[c, i]) continue
@@ -207,26 +221,29 @@ changes() {
 		}
 		return others
 	}
-	function right(c,  w, i, others, found) {
+	# up_to_date reports whether a chain has exactly the wanted rules of ours, each in its place.
+	function up_to_date(c,  w, i, others, found) {
 		if (owned[c] != wants[c]) return 0
 		for (w = 1; w <= wants[c]; w++) {
 			found = 0
 			others = 0
 			for (i = 1; i <= size[c]; i++) {
 				if (!own[c, i]) { others++; continue }
-				if (key(bare(text[c, i])) == key(bare(want[c, w])) && others == most[c, w]) found++
+				if (key(without_modules(text[c, i])) == key(without_modules(want[c, w])) && others == place[c, w]) found++
 			}
 			if (found != 1) return 0
 		}
 		return 1
 	}
-	function change(c, chain,  w, i, n, others, out) {
+	# update returns commands that delete all our rules of a chain and add the wanted ones. They are
+	# added from the end of the chain upward, so that the numbers of the places stay right.
+	function update(c, chain,  w, i, n, others, out) {
 		out = ""
 		n = size[c] - owned[c]
 		for (i = 1; i <= size[c]; i++) if (own[c, i]) out = out "-D " chain " " text[c, i] "\n"
 		for (others = n; others >= 0; others--)
 			for (w = 1; w <= wants[c]; w++) {
-				if (most[c, w] != others) continue
+				if (place[c, w] != others) continue
 				if (others == n) out = out "-A " chain " " want[c, w] "\n"
 				else out = out "-I " chain " " (others + 1) " " want[c, w] "\n"
 			}
@@ -267,18 +284,18 @@ changes() {
 				continue
 			}
 			size[c] += 0; owned[c] += 0
-			for (w = 1; w <= wants[c]; w++) most[c, w] = limit(c, c SUBSEP w)
-			if (right(c)) continue
+			for (w = 1; w <= wants[c]; w++) place[c, w] = find_place(c, c SUBSEP w)
+			if (up_to_date(c)) continue
 			if (!(tables[c] in batch)) order[++ntables] = tables[c]
-			batch[tables[c]] = batch[tables[c]] change(c, names[c])
+			batch[tables[c]] = batch[tables[c]] update(c, names[c])
 		}
 		for (k = 1; k <= ntables; k++) printf "*%s\n%sCOMMIT\n", order[k], batch[order[k]]
 	}'
 }
 
-# filter TOOL BACKEND: makes that program's rules as $rules has them, in one transaction.
-# Where another program changes them at that moment, it tries again.
-filter() {
+# update_iptables TOOL BACKEND loads that tool's rules among $rules, in one transaction. It checks
+# the result, and tries three times: another program may change the rules at the same time.
+update_iptables() {
 	save=$(program "$1" "$2" -save) || return 0
 	restore=$(program "$1" "$2" -restore) || return 0
 	wanted=$(printf '%s\n' "$rules" | grep "^$1$tab$2$tab")
@@ -286,18 +303,21 @@ filter() {
 		batch=$({
 			printf '%s\n@@\n' "$wanted"
 			"$save"
-		} | changes)
+		} | iptables_batch)
 		[ -n "$batch" ] || return 0
 		[ "$try" -lt 4 ] || break
 		failed=$(printf '%s\n' "$batch" | "$restore" -w 5 --noflush 2>&1) || sleep 0.1 2>/dev/null
 	done
-	problem "$restore: ${failed:-the rules do not stay}"
+	problem "$restore: ${failed:-another program keeps changing the rules}"
 }
 
-# frames prints "insert TABLE CHAIN TEXT", "delete TABLE CHAIN TEXT" and "own TABLE CHAIN TEXT".
-# Its input are the rules of ebtables, a line "@@", those that are ours, a line "@@", and what
-# the saver prints. An equal rule of another program is left alone.
-frames() {
+# ebtables_steps prints the steps that make our rules the wanted ones:
+#   insert TABLE CHAIN TEXT, delete TABLE CHAIN TEXT    to be done in this order
+#   own TABLE CHAIN TEXT                                this rule is ours afterwards
+# It reads the wanted rules, a line "@@", the rules that are ours now, a line "@@", and the output
+# of ebtables-save. A rule must come before all that do not accept. If another program has added
+# the same rule there, it is left alone and is not ours.
+ebtables_steps() {
 	# shellcheck disable=SC2016
 	awk "$common"'
 	BEGIN { FS = "\t"; OFS = "\t" }
@@ -336,9 +356,9 @@ frames() {
 	}'
 }
 
-# neighbors BACKEND: makes the rules of ebtables as $rules has them. What is ours is written
-# down first: ebtables has no comments.
-neighbors() {
+# update_ebtables BACKEND loads ebtables' rules among $rules. ebtables has no comments that could
+# mark our rules; they are listed in a file, before they are added.
+update_ebtables() {
 	save=$(program ebtables "$1" -save) || return 0
 	ebtables=$(program ebtables "$1" '')
 	wanted=$(printf '%s\n' "$rules" | grep "^ebtables$tab$1$tab")
@@ -349,7 +369,7 @@ neighbors() {
 		cat "$ours" 2>/dev/null
 		printf '@@\n'
 		"$save"
-	} | frames)
+	} | ebtables_steps)
 	changed=$(printf '%s\n' "$steps" | grep -E "^(insert|delete)$tab")
 	new=$(printf '%s\n' "$steps" | sed -n "s/^own$tab//p")
 	if [ -n "$changed" ]; then
@@ -358,7 +378,7 @@ neighbors() {
 			failed=
 			while IFS=$tab read -r what table chain text; do
 				set -f
-				# shellcheck disable=SC2086 # words of a rule
+				# shellcheck disable=SC2086 # the words of a rule
 				case $what in
 				insert) "$ebtables" -t "$table" -I "$chain" 1 $text ;;
 				delete) "$ebtables" -t "$table" -D "$chain" $text ;;
@@ -378,7 +398,7 @@ neighbors() {
 	fi
 }
 
-# programs are those that may have rules of ours: TOOL BACKEND.
+# programs MODE prints the tools that may have rules of ours, as TOOL BACKEND.
 programs() {
 	case $1 in
 	nothing) printf '%s\n' 'iptables nft' 'iptables legacy' 'ip6tables nft' 'ip6tables legacy' ;;
@@ -394,26 +414,28 @@ main() {
 	rules=
 	known=
 	if [ "$1" != nothing ]; then
-		rules=$(listed) || exit 1
+		rules=$(read_rules) || exit 1
+		# If dockerd does not answer, its last answer is used.
 		known=$(printf '%s\n' "$rules" | awk -F '\t' '!seen[$7]++ { print $7 }' | containers) &&
 			printf '%s\n' "$known" >"$state/containers" || known=$(cat "$state/containers" 2>/dev/null)
-		rules=$(printf '%s\n' "$rules" | filled "$known")
+		rules=$(printf '%s\n' "$rules" | fill_in "$known")
 	fi
 	programs "$1" >"$state/programs.new" && mv -f "$state/programs.new" "$state/programs"
 	while read -r tool backend; do
-		filter "$tool" "$backend" </dev/null
+		update_iptables "$tool" "$backend" </dev/null
 	done <"$state/programs"
-	neighbors nft
-	neighbors legacy
+	update_ebtables nft
+	update_ebtables legacy
 	[ "$1" != nothing ] || rm -rf "$state"
 	exit "$rc"
 }
 
 dir=$(cd "$(dirname "$0")" && pwd) || exit 1
 case $1 in
-after) await_main "$2" ;;
+after) await_unit "$2" ;;
 nothing) ;;
 *) await_docker ;;
 esac
+# Set in the Go code replaces the next line by one that also takes the lock.
 cd "$(dirname "$0")" || exit 1
 main "$1"

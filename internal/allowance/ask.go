@@ -10,18 +10,17 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/shell"
 )
 
-// Docker is what is to be known of a docker host, apart from its packet filters.
+// Docker is what must be known of a docker host besides its packet filters.
 type Docker struct {
-	Root string // where docker has its data
-	Boot string // names this boot
-	// Watched reports that systemd follows containers that start and stop.
-	Watched bool
+	Root    string // dockerd's data directory
+	Boot    string // an ID of this boot
+	Watched bool   // systemd runs apply.sh when a container starts or stops
 }
 
-// bootCommand prints what names this boot of the docker host, as apply.sh does.
+// bootCommand prints the ID of this boot, as boot_id in apply.sh does.
 const bootCommand = `echo "$(cat /proc/sys/kernel/random/boot_id)-$(sed 's/.*) //' /proc/1/stat | cut -d' ' -f20)"`
 
-// Ask asks a docker host. socket is dockerd's.
+// Ask asks a docker host. socket is the path of dockerd's socket there.
 func Ask(ctx context.Context, h host.Host, socket string) (Docker, error) {
 	script := "PATH=$PATH:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\n" +
 		"echo \"@boot $(" + bootCommand + ")\"\n" +
@@ -43,7 +42,7 @@ func Ask(ctx context.Context, h host.Host, socket string) (Docker, error) {
 		}
 	}
 	if d.Boot == "" || !strings.HasPrefix(d.Root, "/") || strings.ContainsAny(d.Root, "\n\t") {
-		return Docker{}, errors.New("no answer from dockerd, which was asked for its data directory")
+		return Docker{}, errors.New("dockerd did not report its data directory")
 	}
 	return d, nil
 }

@@ -10,7 +10,7 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfilter/packet"
 )
 
-// reach follows packets from all origins to a target.
+// reach follows packets from all origins to a target. It returns every obstacle once.
 func reach(f *netfacts.Facts, target string, origins []string) (obstacles []firewall.Obstacle, doubts []firewall.Doubt, err error) {
 	for _, from := range origins {
 		answer, err := firewall.Reach(f, target, from)
@@ -27,14 +27,14 @@ func reach(f *netfacts.Facts, target string, origins []string) (obstacles []fire
 	return obstacles, doubts, nil
 }
 
-// origins are where the packets come from, as reach takes it.
+// origins returns the origins of the clients' packets, as firewall.Reach takes them.
 func (a *Allowance) origins(f *netfacts.Facts) ([]string, error) {
 	if a.From.IsValid() {
 		client := a.From.Masked().Addr()
 		if a.From.Bits() < client.BitLen() {
 			client = client.Next()
 		}
-		for _, l := range f.Links { // the docker host itself is no client
+		for _, l := range f.Links { // choose a client other than the docker host itself
 			for _, p := range l.Addresses {
 				if p.Addr() == client {
 					client = client.Next()
@@ -43,11 +43,12 @@ func (a *Allowance) origins(f *netfacts.Facts) ([]string, error) {
 		}
 		return []string{client.String()}, nil
 	}
-	return outside(f)
+	return publicOrigins(f)
 }
 
-// outside are the origins that stand for all clients.
-func outside(f *netfacts.Facts) ([]string, error) {
+// publicOrigins returns the origins that stand for clients everywhere: one per address family
+// with a default route, or else the LAN.
+func publicOrigins(f *netfacts.Facts) ([]string, error) {
 	var all []string
 	for _, family := range []packet.Family{packet.IPv4, packet.IPv6} {
 		if link := f.Public(family); link != "" && f.AddressOn(link, netfacts.Outside(family)).IsValid() {
@@ -60,7 +61,7 @@ func outside(f *netfacts.Facts) ([]string, error) {
 	return all, nil
 }
 
-// link is the interface by which the clients' packets come.
+// link returns the interface on which the clients' packets arrive, or "".
 func (a *Allowance) link(f *netfacts.Facts) string {
 	origins, err := a.origins(f)
 	if err != nil {
@@ -77,7 +78,7 @@ func (a *Allowance) link(f *netfacts.Facts) string {
 	return r.Link
 }
 
-// source is the match of the clients' addresses, "" for all.
+// source returns the match of the clients' addresses, followed by a space; "" for everyone.
 func (a *Allowance) source(option string) string {
 	if !a.From.IsValid() {
 		return ""

@@ -17,19 +17,20 @@ var applyScript string
 //go:embed remove.sh
 var removeScript string
 
-// none stands for an empty field in the file.
+// none is an empty field in the file.
 const none = "-"
 
-// List are all allowances of a docker host.
+// List has all allowances of a docker host.
 type List struct {
-	// Socket is dockerd's, Root where docker has its data.
-	Socket, Root string
-	// Units write rules that the allowances have to come before.
+	Socket string // the path of dockerd's socket
+	Root   string // dockerd's data directory
+	// Units are systemd units that add rules which ours must come before.
 	Units []string
 	All   []Allowance
 }
 
-// Encode writes the file that apply.sh reads.
+// Encode returns the text of the file that apply.sh reads. A line has a keyword and fields,
+// separated by tabs; rule lines belong to the allow line above, before lines to the rule line.
 func (l *List) Encode() string {
 	var b strings.Builder
 	b.WriteString("# What docker-vpn-helper allow keeps open. Edit it with: docker-vpn-helper allow, deny\n")
@@ -62,7 +63,7 @@ func (l *List) Encode() string {
 	return b.String()
 }
 
-// Decode reads the file.
+// Decode reads what Encode returned.
 func Decode(text string) (*List, error) {
 	l := &List{}
 	for n, line := range strings.Split(text, "\n") {
@@ -121,8 +122,8 @@ func (l *List) read(f []string) error {
 	return nil
 }
 
-// Put adds a plan's allowances, in place of those about the same ways. What these had to come
-// before stays.
+// Put adds a plan's allowances to the list. Where the list has an allowance for the same port and
+// clients, Put only adds what is new.
 func (l *List) Put(p *Plan) {
 	for _, u := range p.Units {
 		if !slices.Contains(l.Units, u) {
@@ -130,7 +131,7 @@ func (l *List) Put(p *Plan) {
 		}
 	}
 	for _, a := range p.Allowances {
-		i := slices.IndexFunc(l.All, func(b Allowance) bool { return a.is(&b) })
+		i := slices.IndexFunc(l.All, func(b Allowance) bool { return a.sameAs(&b) })
 		if i < 0 {
 			l.All = append(l.All, a)
 			continue
@@ -142,7 +143,8 @@ func (l *List) Put(p *Plan) {
 	}
 }
 
-// Remove takes the allowances of a request's container away, or of one of its ports.
+// Remove removes the allowances of the request's container, or only those of its port, and
+// returns them.
 func (l *List) Remove(r Request) (removed []Allowance) {
 	l.All = slices.DeleteFunc(l.All, func(a Allowance) bool {
 		gone := a.Container == r.Container && (r.Port == 0 || (a.Port == r.Port || a.Inside == r.Port) && a.UDP == r.UDP)

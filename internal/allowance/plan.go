@@ -10,7 +10,9 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfacts"
 )
 
-// New plans what a request needs, and evaluates the docker host as it will be.
+// New plans what a request needs, and evaluates the docker host as it will be after that. The
+// error is a *Refusal if there is no acceptable plan, a *firewall.TargetError if the request is
+// wrong.
 func New(f *netfacts.Facts, req Request) (*Plan, error) {
 	c, direct, err := find(f, req)
 	if err != nil {
@@ -34,15 +36,15 @@ func New(f *netfacts.Facts, req Request) (*Plan, error) {
 	if len(p.Allowances) == 0 {
 		return p, nil
 	}
-	if err := p.unchanged(f, after, c, direct.IsValid()); err != nil {
+	if err := p.checkOthers(f, after, c, direct.IsValid()); err != nil {
 		return nil, err
 	}
 	p.LetsOut = letsOut(f, after, c)
 	return p, nil
 }
 
-// find is the container that is meant. direct is its own address where packets are to be
-// routed to that.
+// find returns the request's container. direct is the container's own address if packets are to
+// be sent there rather than to a published port.
 func find(f *netfacts.Facts, req Request) (c *netfacts.Container, direct netip.Addr, err error) {
 	if a, err := netip.ParseAddr(req.Container); err == nil {
 		for i := range f.Containers {
@@ -63,9 +65,9 @@ func find(f *netfacts.Facts, req Request) (c *netfacts.Container, direct netip.A
 	case c == nil:
 		return nil, direct, &firewall.TargetError{Text: fmt.Sprintf("no container is called %q", req.Container), Known: names}
 	case c.PID == 0:
-		return nil, direct, &Refusal{Text: fmt.Sprintf("container %s does not run, and has no address", c.Name), Stopped: c.Name}
+		return nil, direct, &Refusal{Text: fmt.Sprintf("container %s is not running, so it has no address", c.Name), Stopped: c.Name}
 	case direct.IsValid() && !req.From.IsValid():
-		return nil, direct, &firewall.TargetError{Text: "a container's own address is reached from networks that are routed to it: it takes --from"}
+		return nil, direct, &firewall.TargetError{Text: "a container's own address needs --from: the network that is routed to it"}
 	}
 	if direct.IsValid() {
 		return c, direct, nil
@@ -82,7 +84,7 @@ func find(f *netfacts.Facts, req Request) (c *netfacts.Container, direct netip.A
 	return nil, direct, &firewall.TargetError{Text: fmt.Sprintf("container %s publishes no port", c.Name)}
 }
 
-// publishedPorts are the ports of the docker host that lead to a container, as text.
+// publishedPorts returns a container's published ports as text.
 func publishedPorts(c *netfacts.Container) []string {
 	var all []string
 	for _, p := range c.Published {
@@ -93,14 +95,14 @@ func publishedPorts(c *netfacts.Container) []string {
 	return all
 }
 
-// way is an allowance, and what reach calls its target.
+// way is an allowance without rules, and the same port as a target of reach.
 type way struct {
 	Allowance
 	target string
 }
 
-// ways are the ports that a request is about. A port inside the container comes before one
-// of the docker host with the same number.
+// ways returns the ports that a request means. A number is first taken for a port inside the
+// container, then for a published one.
 func ways(c *netfacts.Container, req Request, direct netip.Addr) []way {
 	if direct.IsValid() {
 		w := way{Allowance: Allowance{UDP: req.UDP, Inside: req.Port}}
@@ -135,10 +137,10 @@ func ways(c *netfacts.Container, req Request, direct netip.Addr) []way {
 	return nil
 }
 
-// maxRounds bounds how many obstacles are found behind each other.
+// maxRounds bounds how often rules are added to get past the next obstacle.
 const maxRounds = 16
 
-// open adds rules to an allowance until nothing keeps packets from the target.
+// open adds rules to an allowance until packets reach the target.
 func (p *Plan) open(f *netfacts.Facts, a *Allowance, target string) error {
 	origins, err := a.origins(f)
 	if err != nil {
@@ -171,11 +173,11 @@ func (p *Plan) open(f *netfacts.Facts, a *Allowance, target string) error {
 			}
 		}
 		if !changed {
-			return refused("nothing smaller than another rule set opens it: %s", obstacles[0])
+			return refused("adding rules does not get past this: %s", obstacles[0])
 		}
 		if state, err = a.After(f); err != nil {
 			return err
 		}
 	}
-	return refused("too many rules keep packets from %s", target)
+	return refused("too many rules drop packets for %s", target)
 }

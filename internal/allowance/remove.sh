@@ -1,3 +1,3 @@
 #!/bin/sh
-# Takes away every rule that apply has made.
+# Removes every rule that apply has added.
 exec sh "$(dirname "$0")/apply" nothing

@@ -8,43 +8,41 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/firewall"
 )
 
-// Request is what the user wants to be reachable.
+// Request is what the user wants to open.
 type Request struct {
-	Container string // a name, the beginning of an ID, or an address of a container
-	Port      int    // inside the container or published; 0 stands for all that are published
-	UDP       bool
-	From      netip.Prefix
-	Once      string
+	Container string       // a name, the beginning of an ID, or a container's address
+	Port      int          // inside the container or published; 0 means all published ports
+	UDP       bool         // of Port
+	From      netip.Prefix // the network of the clients; the zero value means everyone
+	Once      string       // the ID of the current boot if the allowance is to end with it
 }
 
 // Plan is what a request needs.
 type Plan struct {
 	Container  string
-	Allowances []Allowance
-	// Obstacles are what the rules open; none where packets get to the container already.
+	Allowances []Allowance // none if packets reach the container already
+	// Obstacles are what the allowances' rules get past.
 	Obstacles []firewall.Obstacle
-	// Units wrote rules that the allowance has to come before.
+	// Units are the systemd units that added those obstacles.
 	Units []string
 	Notes []string
-	// LetsOut reports that the container itself can send packets to the outside afterwards,
-	// which it could not before.
+	// LetsOut means that the plan also lets the container send packets to the outside, which it
+	// could not do before.
 	LetsOut bool
 }
 
-// Refusal is why nothing is planned.
+// Refusal is why there is no plan.
 type Refusal struct {
-	Text string
-	// Stopped is a container that does not run.
-	Stopped string
-	// Unsure reports that a rule which cannot be evaluated decides.
-	Unsure bool
+	Text    string
+	Stopped string // the container, if the reason is that it is not running
+	Unsure  bool   // the reason is a rule that cannot be evaluated
 }
 
 func (r *Refusal) Error() string { return r.Text }
 
 func refused(format string, args ...any) error { return &Refusal{Text: fmt.Sprintf(format, args...)} }
 
-// found notes an obstacle that is opened, and the unit that wrote it.
+// found records an obstacle, and the unit that added it.
 func (p *Plan) found(o firewall.Obstacle) {
 	if !slices.ContainsFunc(p.Obstacles, func(other firewall.Obstacle) bool { return other.Place == o.Place }) {
 		p.Obstacles = append(p.Obstacles, o)

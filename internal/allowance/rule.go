@@ -9,20 +9,20 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfilter"
 )
 
-// userChain is where Docker wants the rules of others.
+// userChain is the chain that docker reserves for rules of administrators.
 const userChain = "DOCKER-USER"
 
-// ruleFor is the rule that opens an obstacle. Where the first one that could has been tried,
-// it is the next.
+// ruleFor returns the likeliest rule to get past an obstacle that the allowance does not have
+// yet; if it has them all, the likeliest of them.
 func (a *Allowance) ruleFor(f *netfacts.Facts, o firewall.Obstacle) (Rule, error) {
 	table := f.Table(o.Tool, o.Backend, o.Table)
 	switch {
 	case o.Tool == "":
-		return Rule{}, refused("no packet filter keeps packets away, but this: %s", o)
+		return Rule{}, refused("the obstacle is not a packet filter: %s", o)
 	case o.Tool == netfilter.NFT || table == nil:
 		return Rule{}, a.nftRefusal(f, o)
 	case o.Number == 0 && a.Port != 0:
-		return Rule{}, refused("%s: a policy is not changed; restart docker, which writes its own rules anew", o)
+		return Rule{}, refused("%s: allow does not change policies; restart docker, which adds its own rules again", o)
 	}
 	var first Rule
 	for _, r := range a.candidates(f, table, o) {
@@ -34,31 +34,31 @@ func (a *Allowance) ruleFor(f *netfacts.Facts, o firewall.Obstacle) (Rule, error
 		}
 	}
 	if first.Tool == "" {
-		return Rule{}, refused("no rule for one container opens this: %s", o)
+		return Rule{}, refused("no rule for a single container gets past this: %s", o)
 	}
 	return first, nil
 }
 
-// covers reports whether a rule comes before all that another one has to come before.
+// covers reports whether rule have comes before every rule that r must come before.
 func covers(have, r Rule) bool {
 	return !slices.ContainsFunc(r.Before, func(text string) bool { return !slices.Contains(have.Before, text) })
 }
 
-// nftRefusal is about a rule of a table that is nft's own: an accept elsewhere does not
-// overrule it.
+// nftRefusal is the error for an obstacle in a table of nft. If one table drops a packet, accepting
+// it in another table does not help.
 func (a *Allowance) nftRefusal(f *netfacts.Facts, o firewall.Obstacle) error {
 	if a.Port == 0 && o.Table == "docker-bridges" {
 		network := "NETWORK"
 		if c := f.Container(a.Container); c != nil && len(c.Addresses) > 0 {
 			network = c.Addresses[0].Network
 		}
-		return refused("docker's own rules drop it (%s), and no other rule overrules them; make the network anew with docker's option for that: "+
+		return refused("docker's own rules drop it (%s), and no other rule can override them; create the network again with docker's option for that: "+
 			"docker network create -o com.docker.network.bridge.trusted_host_interfaces=%s %s", o, a.link(f), network)
 	}
-	return refused("no rule elsewhere overrules one of nft: %s", o)
+	return refused("no other rule can override this rule of nft: %s", o)
 }
 
-// candidates are the rules that may open an obstacle, the likeliest first.
+// candidates returns the rules that may get past an obstacle, the likeliest first.
 func (a *Allowance) candidates(f *netfacts.Facts, table *netfilter.Table, o firewall.Obstacle) []Rule {
 	var all []Rule
 	for _, hook := range []netfilter.Hook{netfilter.Forward, netfilter.Input, netfilter.Output, netfilter.Prerouting, netfilter.Postrouting} {
@@ -86,7 +86,7 @@ func (a *Allowance) candidates(f *netfacts.Facts, table *netfilter.Table, o fire
 	return all
 }
 
-// before adds the rules that have to come behind.
+// before returns the rule with Before set, so that packets meet it before the obstacle.
 func (r Rule) before(table *netfilter.Table, o firewall.Obstacle) Rule {
 	r.Before = nil
 	if r.First || o.Number == 0 {
@@ -104,10 +104,10 @@ func (r Rule) before(table *netfilter.Table, o firewall.Obstacle) Rule {
 	return r
 }
 
-// neighborRules are about ARP between the docker host and the container. They do not name the
-// docker host's address: a process there that connects to one of the docker host's own addresses
-// has the kernel ask for the container with that address, not with the bridge's (arp_announce 0).
-// In these chains are frames of the docker host and for it, and no others.
+// neighborRules returns rules for ARP between the docker host and the container, based on r.
+// They do not match the docker host's address, because that varies: with arp_announce 0 the kernel
+// puts the source address of the waiting packet into its ARP request. The chains at these hooks see
+// only frames from and to the docker host itself.
 func neighborRules(r Rule, o firewall.Obstacle, hook netfilter.Hook) []Rule {
 	if o.Layer != firewall.Neighbors {
 		return nil
@@ -123,8 +123,8 @@ func neighborRules(r Rule, o firewall.Obstacle, hook netfilter.Hook) []Rule {
 	return []Rule{r}
 }
 
-// matches are what a rule at a hook may match: packets to the port as the client sent them,
-// and no others. None has the address of a container.
+// matches returns conditions for a rule at a hook. They match packets that clients have sent to the
+// published port, and no others; none of them needs the container's address.
 func (a *Allowance) matches(f *netfacts.Facts, hook netfilter.Hook) []string {
 	if a.Port == 0 {
 		return a.routed(f, hook)
@@ -141,8 +141,8 @@ func (a *Allowance) matches(f *netfacts.Facts, hook netfilter.Hook) []string {
 	return nil
 }
 
-// addPair completes what lets a VPN's clients into a container network: what has passed raw
-// has to pass DOCKER-USER, too, also for a container that starts later.
+// addPair adds a rule to DOCKER-USER for each rule in table raw, which lets clients of a VPN into a
+// container network. Their packets must pass both, also for a container that starts later.
 func (a *Allowance) addPair(f *netfacts.Facts) {
 	for _, r := range a.Rules {
 		filter := f.Table(r.Tool, r.Backend, "filter")
@@ -153,8 +153,8 @@ func (a *Allowance) addPair(f *netfacts.Facts) {
 	}
 }
 
-// routed are matches of packets between the clients' interface and the container's network,
-// in both directions.
+// routed returns conditions for packets between the clients' interface and the container's
+// network: to the container, and at hook Forward also the answers.
 func (a *Allowance) routed(f *netfacts.Facts, hook netfilter.Hook) []string {
 	link := a.link(f)
 	switch hook {

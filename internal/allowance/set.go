@@ -9,21 +9,21 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/hostrules"
 )
 
-// SetName is the name of the files on the docker host.
+// SetName is the name of the set of files on the docker host.
 const SetName = "allow"
 
-// listFile is the file that has the allowances.
+// listFile is the set's file with the list of allowances.
 const listFile = "allowances"
 
 const dropIn = "50-docker-vpn-helper-allow.conf"
 
-// dropInText belongs to a unit that writes rules which ours have to come before. A + runs
-// it as root, whatever the unit's own user; a - lets the unit succeed without it.
+// dropInText is added to units that add rules which ours must come before. The "+" runs the
+// command as root whatever the unit's user; the "-" ignores its failure.
 const dropInText = `[Service]
 ExecStartPost=+-/bin/sh @DIR@/apply after %n
 `
 
-// Set are the files of all allowances.
+// Set returns the files that keep all allowances in effect.
 func (l *List) Set() *hostrules.Set {
 	s := &hostrules.Set{
 		Name: SetName,
@@ -41,8 +41,8 @@ func (l *List) Set() *hostrules.Set {
 	return s
 }
 
-// follower loads the rules again when a container starts or stops: its address is in a file of
-// dockerd's, which changes then. No program of ours has to run for that.
+// follower has systemd load the rules again when a container starts or stops: dockerd then changes
+// the file in which it keeps containers' addresses.
 func (l *List) follower() hostrules.Follower {
 	return hostrules.Follower{
 		Name: "docker-vpn-helper-allow", Description: "docker-vpn-helper allow: keep containers reachable",
@@ -51,27 +51,27 @@ func (l *List) follower() hostrules.Follower {
 	}
 }
 
-// Of reads the allowances of a set. A docker host without one has none.
-func Of(s *hostrules.Set) (*List, error) {
+// ListOf reads the allowances of a set. The list of a nil set is empty.
+func ListOf(s *hostrules.Set) (*List, error) {
 	if s == nil {
 		return &List{}, nil
 	}
 	return Decode(s.Files[listFile])
 }
 
-// Unfollowed is what does not load the rules again on a docker host without systemd. A process
-// of ours that stays there would be needed for more.
-func (l *List) Unfollowed(state hostrules.State) []string {
+// Limits returns what a docker host without systemd cannot do: load the rules again by itself when
+// something changes. That would need a process of ours there.
+func (l *List) Limits(state hostrules.State) []string {
 	switch {
 	case state.Systemd || len(l.All) == 0:
 		return nil
 	case state.AtBoot:
-		return []string{"without systemd the rules are loaded at a boot alone: run allow again when a container has another address, or another program has changed its rules"}
+		return []string{"without systemd the rules are loaded only at boot: run allow again after a container gets another address, or another program changes its rules"}
 	}
-	return []string{"neither systemd nor boot2docker runs there: have what starts dockerd run " + state.Dir + "/apply after it, and run allow again when a container has another address, or another program has changed its rules"}
+	return []string{"the docker host has neither systemd nor boot2docker: run " + state.Dir + "/apply at boot after dockerd starts, and run allow again after a container gets another address, or another program changes its rules"}
 }
 
-// UnitDrift is what loads the rules again, and is not as it was installed.
+// UnitDrift returns the units that should load the rules again, but are not as installed.
 func (l *List) UnitDrift(state hostrules.State, docker Docker) []string {
 	if !state.Systemd || state.Installed == nil || state.Pending != nil {
 		return nil
@@ -79,11 +79,11 @@ func (l *List) UnitDrift(state hostrules.State, docker Docker) []string {
 	var found []string
 	for _, name := range slices.Sorted(maps.Keys(l.Set().Units)) {
 		if state.Installed.Units[name] != l.Set().Units[name] {
-			found = append(found, "/etc/systemd/system/"+name+" is not as allow wrote it")
+			found = append(found, "/etc/systemd/system/"+name+" is not as allow installed it")
 		}
 	}
 	if !docker.Watched {
-		found = append(found, l.follower().PathUnit()+" is not active: a container's new address is not noticed")
+		found = append(found, l.follower().PathUnit()+" is not active: a container that gets another address is not noticed")
 	}
 	return found
 }

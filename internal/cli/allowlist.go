@@ -45,7 +45,7 @@ func (a *app) listAllowances(t *target.Target) error {
 	if err != nil {
 		return a.reachFailed(t, err)
 	}
-	r := listReport{Schema: engine.Schema, Host: t.Ref.String(), Allowances: []allowed{}, Drift: []string{}, Notes: nonNil(list.Unfollowed(state))}
+	r := listReport{Schema: engine.Schema, Host: t.Ref.String(), Allowances: []allowed{}, Drift: []string{}, Notes: nonNil(list.Limits(state))}
 	if state.Pending != nil {
 		r.Pending = int(state.Pending.Left / time.Second)
 	}

@@ -78,7 +78,7 @@ func (a *app) allowances(t *target.Target) (hostrules.State, *allowance.List, er
 	if state.Pending != nil {
 		set = &state.Pending.Set
 	}
-	list, err := allowance.Of(set)
+	list, err := allowance.ListOf(set)
 	return state, list, err
 }
 
@@ -213,7 +213,7 @@ func (a *app) printAllow(t *target.Target, p *openPlan, res engine.Result, f *al
 		}
 	}
 	if p.needed() {
-		for _, n := range p.list.Unfollowed(p.state) {
+		for _, n := range p.list.Limits(p.state) {
 			r.Notes, lines = append(r.Notes, n), append(lines, "  ! "+n)
 		}
 	}

@@ -110,11 +110,11 @@ type guardReport struct {
 // changeGuard makes the guard of a docker host what choose wants.
 func (a *app) changeGuard(command string, o *guardFlags, choose func(*target.Target, *guard.Facts) (guard.Settings, error)) error {
 	plan := func(t *target.Target) (*guard.Facts, guard.Settings, error) {
-		f, err := guard.Collect(a.ctx, t.Host, a.dockerSocket(t), true)
+		f, err := guard.Collect(a.ctx, t.Host, a.dockerSocket(t), guard.TestCgroup)
 		if err != nil {
 			return nil, guard.Settings{}, a.unread(t, err)
 		}
-		if !f.Runs || !f.Docker {
+		if !f.DockerdRuns || !f.Docker {
 			return nil, guard.Settings{}, &exitError{code: exitUnknown, message: "dockerd does not answer on " + t.Name() + ", and guard has to ask it for its networks: " + f.DockerSaid,
 				hint: t.Hint(hint.Own("doctor", hint.Machine))}
 		}

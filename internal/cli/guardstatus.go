@@ -56,7 +56,7 @@ type guardState struct {
 }
 
 func (a *app) guardStatus(t *target.Target) error {
-	f, err := guard.Collect(a.ctx, t.Host, a.dockerSocket(t), false)
+	f, err := guard.Collect(a.ctx, t.Host, a.dockerSocket(t), guard.SkipCgroup)
 	if err != nil {
 		return a.unread(t, err)
 	}
@@ -149,7 +149,7 @@ guard start without flags restores them. Published ports are open to everyone th
 
 func (a *app) guardStop(session *engine.Session) error {
 	t := session.Target
-	f, err := guard.Collect(a.ctx, t.Host, a.dockerSocket(t), false)
+	f, err := guard.Collect(a.ctx, t.Host, a.dockerSocket(t), guard.SkipCgroup)
 	if err != nil {
 		return a.unread(t, err)
 	}
@@ -157,7 +157,7 @@ func (a *app) guardStop(session *engine.Session) error {
 	if err != nil {
 		return err
 	}
-	gone := guard.Gone()
+	gone := guard.Removal()
 	change := &hostchange.InstallRules{Gone: &gone, Saved: f.Rules.Saved, Plan: "remove guard: published ports are open to everyone"}
 	if f.Active() {
 		change.Saved = strings.TrimSpace(s.Text())

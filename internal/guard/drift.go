@@ -10,16 +10,16 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfilter"
 )
 
-// Drift is a way in which a docker host is not as guard has left it.
+// Drift is one difference between a docker host and what guard installed there.
 type Drift struct {
 	Kind string `json:"kind"`
 	Text string `json:"text"`
 }
 
-// Active reports whether guard is on.
+// Active reports whether guard is on, confirmed or not.
 func (f *Facts) Active() bool { return f.Rules.Installed != nil || f.Rules.Pending != nil }
 
-// Settings are those that are in effect; the zero Settings if guard is off.
+// Settings returns the settings in effect; the zero Settings if guard is off.
 func (f *Facts) Settings() (Settings, error) {
 	if !f.Active() {
 		return Settings{}, nil
@@ -27,33 +27,34 @@ func (f *Facts) Settings() (Settings, error) {
 	return ParseSettings(f.set().Files["settings"])
 }
 
-// Drift is all that is not as the settings want it; none if guard is off.
+// Drift returns every difference between the docker host and the settings; none if guard is off.
 func (f *Facts) Drift(s Settings) []Drift {
 	if !f.Active() {
 		return nil
 	}
-	d := &drifts{Facts: f, settings: s}
+	d := &comparison{Facts: f, settings: s}
 	d.files()
 	for _, tool := range []netfilter.Tool{netfilter.IPTables, netfilter.IP6Tables} {
 		d.chains(tool)
 	}
-	d.inputTable()
-	d.unit()
-	d.docker()
+	d.nftTable()
+	d.units()
+	d.interfaces()
 	return d.all
 }
 
-type drifts struct {
+// comparison collects differences. Each of its methods compares one part of the docker host.
+type comparison struct {
 	*Facts
 	settings Settings
 	all      []Drift
 }
 
-func (d *drifts) add(kind, format string, args ...any) {
+func (d *comparison) add(kind, format string, args ...any) {
 	d.all = append(d.all, Drift{kind, fmt.Sprintf(format, args...)})
 }
 
-// set is the one that is in effect.
+// set returns the files in effect; guard must be on.
 func (f *Facts) set() *hostrules.Set {
 	if f.Rules.Pending != nil {
 		return &f.Rules.Pending.Set
@@ -61,40 +62,42 @@ func (f *Facts) set() *hostrules.Set {
 	return f.Rules.Installed
 }
 
-// files compares the set with what the settings make of the docker host as it is now.
-func (d *drifts) files() {
+// files compares the files with those that the settings need now.
+func (d *comparison) files() {
 	is, want := d.set(), d.Set(d.settings)
-	outgrown := d.outgrown(is.Files)
+	outdated := d.outdated(is.Files)
 	for _, name := range slices.Sorted(maps.Keys(want.Files)) {
 		text, there := is.Files[name]
 		switch {
 		case text == want.Files[name]:
 		case !there:
 			d.add("file-missing", "%s/%s is missing", d.Rules.Dir, name)
-		case !outgrown || !slices.Contains(RuleFiles(), name):
+		case !outdated || !slices.Contains(RuleFiles(), name):
 			d.add("file-changed", "%s/%s was changed", d.Rules.Dir, name)
 		}
 	}
 }
 
-// outgrown reports what docker has now that the rules do not know, and whether there is any.
-func (d *drifts) outgrown(files map[string]string) bool {
+// outdated looks for bridges and ports of docker that the rules do not know yet, and reports
+// whether there are any: the rule files then differ from what the settings need, but nobody has
+// edited them.
+func (d *comparison) outdated(files map[string]string) bool {
 	before := len(d.all)
 	for _, bridge := range d.CustomBridges() {
 		if !strings.Contains(files["v4"], "-o "+bridge+" -j DROP\n") {
-			d.add("bridge-unknown", "the bridge %s of a docker network is not in guard's rules: containers there are reachable by their addresses", bridge)
+			d.add("bridge-unknown", "guard's rules do not have the bridge %s of a docker network: its containers are reachable at their own addresses", bridge)
 		}
 	}
-	for _, p := range d.Own() {
+	for _, p := range d.DockerdPorts() {
 		if d.UsesCgroup() && !strings.Contains(files["table.nft"], fmt.Sprintf("\t%s dport %d return\n", p.protocol(), p.Port)) {
-			d.add("dockerd-closed", "dockerd listens on %s, which guard closes", p)
+			d.add("dockerd-closed", "dockerd itself listens on %s, which guard closes", p)
 		}
 	}
 	return len(d.all) > before
 }
 
-// chains compares the kernel's rules of a family with the files.
-func (d *drifts) chains(tool netfilter.Tool) {
+// chains compares an address family's chains in the kernel with the files.
+func (d *comparison) chains(tool netfilter.Tool) {
 	if tool == netfilter.IP6Tables && !d.hasIPv6() {
 		return
 	}
@@ -104,53 +107,53 @@ func (d *drifts) chains(tool netfilter.Tool) {
 	if !d.UsesCgroup() {
 		want["DOCKER-PUB-IN"], hooks["DOCKER-PUB-IN"] = d.set().Files[file+".in"], "INPUT"
 	}
-	var with []*netfilter.Table // with our chains
+	var ours []*netfilter.Table // the tables that have our chain
 	for _, t := range d.Tables {
 		if t.Tool == tool && t.Name == "mangle" && t.Chain("DOCKER-PUB") != nil {
-			with = append(with, t)
+			ours = append(ours, t)
 		}
 	}
 	switch {
-	case len(with) == 0:
-		d.add("chain-missing", "%s has no chain DOCKER-PUB: %s", tool, d.without("its ports are open"))
+	case len(ours) == 0:
+		d.add("chain-missing", "%s has no chain DOCKER-PUB: %s", tool, d.consequence())
 		return
-	case len(with) > 1:
+	case len(ours) > 1:
 		d.add("two-backends", "%s has the chain DOCKER-PUB in both backends, nft and legacy", tool)
 	}
 	for _, chain := range slices.Sorted(maps.Keys(want)) {
-		d.chain(with[0], hooks[chain], chain, want[chain])
+		d.chain(ours[0], hooks[chain], chain, want[chain])
 	}
-	d.otherBackend(tool, with[0].Backend)
+	d.otherBackend(tool, ours[0].Backend)
 }
 
-// without is what follows where rules of iptables are missing: nft's table has them once more.
-func (d *drifts) without(open string) string {
+// consequence says what missing iptables rules mean. The nft table repeats these rules.
+func (d *comparison) consequence() string {
 	if d.UsesCgroup() && strings.Contains(d.Table, "chain forward") {
-		return "nft's table alone closes its ports now"
+		return "only guard's nft table closes the ports now"
 	}
-	return open
+	return "the ports are open"
 }
 
-// otherBackend reports rules of the backend that guard is not in: both act.
-func (d *drifts) otherBackend(tool netfilter.Tool, ours netfilter.Backend) {
+// otherBackend looks for rules in the backend that guard does not use. The kernel applies both.
+func (d *comparison) otherBackend(tool netfilter.Tool, ours netfilter.Backend) {
 	for _, t := range d.Tables {
 		if t.Tool != tool || t.Backend == ours {
 			continue
 		}
 		for _, c := range t.Chains {
 			if len(c.Rules) > 0 && c.Name != "DOCKER-PUB" && t.Chain("DOCKER-PUB") == nil {
-				d.add("two-backends", "%s has rules in the %s backend, too, in table %s: guard is in the %s one, and both act", tool, t.Backend, t.Name, ours)
+				d.add("two-backends", "%s also has rules in the %s backend, in table %s: guard uses the %s backend, and the kernel applies both", tool, t.Backend, t.Name, ours)
 				return
 			}
 		}
 	}
 }
 
-// chain compares one chain, and the calls of it.
-func (d *drifts) chain(t *netfilter.Table, hook, name, want string) {
+// chain compares one chain, and the rules of hook that call it.
+func (d *comparison) chain(t *netfilter.Table, hook, name, want string) {
 	c := t.Chain(name)
 	if c == nil {
-		d.add("chain-missing", "%s has no chain %s: docker-proxy's ports are open", t.Tool, name)
+		d.add("chain-missing", "%s has no chain %s: the ports that docker-proxy serves are open", t.Tool, name)
 		return
 	}
 	var is []string
@@ -162,14 +165,14 @@ func (d *drifts) chain(t *netfilter.Table, hook, name, want string) {
 		d.add("chain-changed", "the rules of %s mangle %s were changed", t.Tool, name)
 	}
 	if name == "DOCKER-PUB-IN" {
-		d.listed(t, is)
+		d.publishedPorts(t, is)
 	}
 	d.jumps(t, hook, name)
 }
 
-// jumps compares the calls of a chain with the public interfaces. They are the first rules
-// of hook.
-func (d *drifts) jumps(t *netfilter.Table, hook, name string) {
+// jumps compares the rules of hook that call a chain with the public interfaces. They must be
+// the first rules of hook.
+func (d *comparison) jumps(t *netfilter.Table, hook, name string) {
 	calls := map[string]int{}
 	if c := t.Chain(hook); c != nil {
 		for _, r := range c.Rules {
@@ -184,18 +187,18 @@ func (d *drifts) jumps(t *netfilter.Table, hook, name string) {
 		delete(calls, text)
 		switch {
 		case !there:
-			d.add("jump-missing", "%s mangle %s does not call %s for %s: %s", t.Tool, hook, name, iface, d.without("its ports are open"))
+			d.add("jump-missing", "%s mangle %s does not call %s for %s: %s", t.Tool, hook, name, iface, d.consequence())
 		case number > len(d.settings.Public):
-			d.add("jump-displaced", "%s mangle %s calls %s for %s as rule %d, behind rules of others", t.Tool, hook, name, iface, number)
+			d.add("jump-displaced", "%s mangle %s calls %s for %s only as rule %d, after rules of other programs", t.Tool, hook, name, iface, number)
 		}
 	}
 	for text, number := range calls {
-		d.add("jump-foreign", "%s mangle %s rule %d is not guard's: %s", t.Tool, hook, number, text)
+		d.add("jump-foreign", "%s mangle %s rule %d was not added by guard: %s", t.Tool, hook, number, text)
 	}
 }
 
-// listed compares the published ports with the list of those that are closed.
-func (d *drifts) listed(t *netfilter.Table, rules []string) {
+// publishedPorts looks for published ports that have no rule in DOCKER-PUB-IN.
+func (d *comparison) publishedPorts(t *netfilter.Table, rules []string) {
 	for _, c := range d.Containers {
 		for _, b := range c.Published {
 			p := Port{Port: b.HostPort, UDP: b.UDP}
@@ -208,35 +211,39 @@ func (d *drifts) listed(t *netfilter.Table, rules []string) {
 	}
 }
 
-// hasIPv6 reports whether the kernel has IPv6: then its loopback interface has an address.
+// hasIPv6 reports whether the docker host's kernel has IPv6.
 func (f *Facts) hasIPv6() bool {
 	_, there := f.Sysctl["net.ipv6.conf.all.forwarding"]
 	return there
 }
 
-// inputTable compares nft's table with what apply has loaded.
-func (d *drifts) inputTable() {
+// nftTable compares our nft table with the one that apply loaded.
+func (d *comparison) nftTable() {
 	if !d.UsesCgroup() {
-		if d.Group != "" && d.Matches == "yes" {
-			d.add("method-outdated", "the kernel can match docker's cgroup now, and guard uses a list of ports")
+		if d.Cgroup != "" && d.CgroupMatch == "yes" {
+			d.add("method-outdated", "guard uses a list of ports, although the kernel can match docker's cgroup now")
 		}
 		return
 	}
 	switch {
 	case d.Table == "":
-		d.add("table-missing", "nft's table inet dvh_guard is missing: IPv6, and whatever else docker-proxy serves, is open")
-	case d.Runs && !strings.Contains(d.Table, `"`+d.Group+`"`):
-		d.add("cgroup-stale", "nft's table inet dvh_guard is about a cgroup of docker.service that is gone: what docker-proxy serves is open")
-	case d.Loaded != "" && d.Table != d.Loaded:
-		d.add("table-changed", "nft's table inet dvh_guard was changed")
+		d.add("table-missing", "the nft table inet dvh_guard is missing: ports that docker-proxy serves are open, among them all IPv6 ports")
+	case d.DockerdRuns && !strings.Contains(d.Table, `"`+d.Cgroup+`"`):
+		d.add("cgroup-stale", "the nft table inet dvh_guard matches a cgroup that docker.service no longer has: ports that docker-proxy serves are open")
+	case d.LoadedTable != "" && d.Table != d.LoadedTable:
+		d.add("table-changed", "the nft table inet dvh_guard was changed")
 	}
 }
 
-// unit looks at what loads the rules at the next boot.
-func (d *drifts) unit() {
-	if d.Rules.Pending != nil && d.Rules.Installed == nil || !d.Rules.Systemd {
-		if !d.Rules.Systemd && d.Rules.AtBoot && d.Rules.Installed != nil && !strings.Contains(d.Rules.Installed.Boot, "bootsync.sh") {
-			d.add("boot-line-missing", "/var/lib/boot2docker/bootsync.sh does not run guard: it is gone after the next boot")
+// units checks what loads the rules at the next boot: units of systemd, or a line in a script of
+// boot2docker. A set that is only pending has neither.
+func (d *comparison) units() {
+	if d.Rules.Installed == nil {
+		return
+	}
+	if !d.Rules.Systemd {
+		if d.Rules.AtBoot && !strings.Contains(d.Rules.Installed.Boot, "bootsync.sh") {
+			d.add("boot-line-missing", "/var/lib/boot2docker/bootsync.sh does not run guard: it will be off after the next boot")
 		}
 		return
 	}
@@ -244,30 +251,30 @@ func (d *drifts) unit() {
 	want := d.Set(d.settings).Units
 	switch {
 	case !there || text == "":
-		d.add("drop-in-missing", "%s is missing: guard is gone after the next boot", "/etc/systemd/system/"+dropIn)
+		d.add("drop-in-missing", "%s is missing: guard will be off after the next boot", "/etc/systemd/system/"+dropIn)
 	case text != want[dropIn]:
 		d.add("drop-in-changed", "%s was changed", "/etc/systemd/system/"+dropIn)
-	case d.Reload:
-		d.add("drop-in-not-read", "systemd has not read the unit files of docker.service since they were changed")
+	case d.ReloadPending:
+		d.add("drop-in-not-read", "systemd has not reloaded docker.service since its unit files were changed")
 	case !strings.Contains(d.StartPre, d.Rules.Dir+"/apply"):
-		d.add("drop-in-masked", "docker.service does not run guard before dockerd: another file overrides the drop-in")
+		d.add("drop-in-masked", "docker.service does not run guard before dockerd: another file overrides guard's drop-in")
 	}
 	pathUnit := d.follower().PathUnit()
-	if want[pathUnit] != "" && d.Path != "active" {
-		d.add("path-unit-inactive", "%s does not run: new ports stay open", pathUnit)
+	if want[pathUnit] != "" && d.PathUnit != "active" {
+		d.add("path-unit-inactive", "%s is not active: new ports stay open", pathUnit)
 	}
 }
 
-// docker looks at what has changed around guard.
-func (d *drifts) docker() {
+// interfaces compares the public interfaces with the default routes, if those define them.
+func (d *comparison) interfaces() {
 	for _, name := range d.settings.Public {
 		if d.settings.Auto && len(d.DefaultInterfaces()) > 0 && !slices.Contains(d.DefaultInterfaces(), name) {
-			d.add("interface-outdated", "%s has no default route any more: it is %s now", name, strings.Join(d.DefaultInterfaces(), ", "))
+			d.add("interface-outdated", "%s no longer has a default route: %s has one now", name, strings.Join(d.DefaultInterfaces(), ", "))
 		}
 	}
 	for _, name := range d.DefaultInterfaces() {
 		if d.settings.Auto && !slices.Contains(d.settings.Public, name) {
-			d.add("interface-outdated", "%s has a default route, and its ports are open", name)
+			d.add("interface-outdated", "%s has a default route now, and ports are open there", name)
 		}
 	}
 }

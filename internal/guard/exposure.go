@@ -8,17 +8,17 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfilter"
 )
 
-// Exposure is a published port, and who reaches it.
+// Exposure is a published port, and who can reach it.
 type Exposure struct {
 	Container string   `json:"container"`
 	Port      int      `json:"port"`
 	Protocol  string   `json:"protocol"`
 	HostIP    string   `json:"host_ip"`
 	Open      bool     `json:"open"` // to the public interfaces
-	From      []string `json:"from"` // the clients, if not everyone
+	From      []string `json:"from"` // the networks of the clients; empty means everyone
 }
 
-// Exposures are the published ports of running containers.
+// Exposures returns the published ports of running containers, sorted by port.
 func (f *Facts) Exposures(s Settings) []Exposure {
 	all := []Exposure{}
 	for _, c := range f.Containers {
@@ -29,7 +29,7 @@ func (f *Facts) Exposures(s Settings) []Exposure {
 			p := Port{Port: b.HostPort, UDP: b.UDP}
 			e := Exposure{Container: c.Name, Port: p.Port, Protocol: p.protocol(), HostIP: b.HostIP.String(), From: []string{}}
 			e.Open = !f.Active() && !b.HostIP.IsLoopback()
-			for _, a := range f.ports(s) {
+			for _, a := range f.openPorts(s) {
 				if f.Active() && a.sameAs(p) {
 					e.Open = true
 					if a.From.IsValid() {
@@ -47,20 +47,20 @@ func (f *Facts) Exposures(s Settings) []Exposure {
 	return all
 }
 
-// Notes are what the user should know about these settings on this docker host.
+// Notes returns what the user should know about these settings on this docker host.
 func (f *Facts) Notes(s Settings) []string {
 	var notes []string
 	add := func(parts ...string) { notes = append(notes, strings.Join(parts, "")) }
 	for _, name := range s.Public {
 		if f.Link(name) == nil {
-			add("there is no interface ", name, " now: its ports will be closed when there is one")
+			add("the interface ", name, " does not exist now: guard closes its ports as soon as it does")
 		}
 	}
-	for _, rule := range f.cut(s) {
-		add("a rule that is not docker's forwards packets to a port that guard closes: ", rule)
+	for _, rule := range f.foreignForwards(s) {
+		add("a rule that docker did not add forwards packets, and guard drops them: ", rule)
 	}
-	for _, p := range f.Own() {
-		add(p.String(), " stays open: dockerd listens there")
+	for _, p := range f.DockerdPorts() {
+		add(p.String(), " stays open: dockerd itself listens there")
 	}
 	if p, ok := f.sessionPort(); ok {
 		add(p.String(), " of ", f.publisher(p), " stays open: this SSH session uses it")
@@ -68,43 +68,42 @@ func (f *Facts) Notes(s Settings) []string {
 	for _, c := range f.Containers {
 		for _, b := range c.Published {
 			p := Port{Port: b.HostPort, UDP: b.UDP}
-			if c.PID != 0 && b.Port == 22 && !b.UDP && !slices.ContainsFunc(f.ports(s), p.sameAs) {
-				add(p.String(), " of ", c.Name, " looks like SSH to a container, and is closed")
+			if c.PID != 0 && b.Port == 22 && !b.UDP && !slices.ContainsFunc(f.openPorts(s), p.sameAs) {
+				add(p.String(), " of ", c.Name, " is closed, and looks like SSH to that container")
 			}
 		}
 	}
 	if slices.ContainsFunc(f.Networks, func(n netfacts.Network) bool { return n.Driver == "overlay" }) {
-		add("the docker host is in a swarm: the ports of its services are not listed here, and those on which dockerd itself listens stay open. A service whose ports are published with mode=host is covered as other containers are")
+		add("the docker host is in a swarm. Ports of its services are not listed here; those on which dockerd itself listens stay open. A service's ports with mode=host are treated like a container's")
 	}
 	if f.Rules.Pending != nil && f.UsesCgroup() {
-		add("until the last change is confirmed, a restart of docker leaves IPv6 open: guard start puts it right")
+		add("until the last change is confirmed, a restart of docker leaves IPv6 open: guard start closes it again")
 	}
 	if !f.Rules.AtBoot {
-		add("neither systemd nor boot2docker runs there: have what starts dockerd run ", f.Rules.Dir, "/apply first, or guard is gone after the next boot")
+		add("the docker host has neither systemd nor boot2docker: run ", f.Rules.Dir, "/apply at boot before dockerd starts, or guard will be off after the next boot")
 	}
 	if f.UFW {
-		add("ufw is on: it does not cover published ports, which are forwarded; guard does. What ufw closes to docker-proxy stays closed")
+		add("ufw is active. It does not cover published ports, because their packets are forwarded; guard does. What ufw closes to docker-proxy stays closed")
 	}
-	if f.Firewall {
-		add("firewalld runs: its zones do not cover published ports; guard does. A reload of firewalld flushes iptables' tables", f.reloaded())
+	if f.Firewalld {
+		add("firewalld is running. Its zones do not cover published ports; guard does. A reload of firewalld flushes iptables' tables", f.afterReload())
 	}
 	if !f.UsesCgroup() {
-		why := f.Matches
-		if f.Group == "" {
-			why = "dockerd has no cgroup of docker.service that nft could match"
+		why := f.CgroupMatch
+		if f.Cgroup == "" {
+			why = "there is no cgroup of docker.service that nft could match"
 		}
 		if f.Window != "" {
 			add("the port that was published last was open for ", f.Window, " ms over IPv6")
 		}
-		add("what docker-proxy serves (IPv6) is closed by a list of ports, which follows docker: a new port is open for a moment. ",
-			`"userland-proxy": false in daemon.json takes docker-proxy away.`, because(why))
+		add("guard closes the ports that docker-proxy serves (IPv6) one by one, after docker has published them: a new port is open for a moment. ",
+			`"userland-proxy": false in daemon.json does without docker-proxy.`, because(why))
 	}
 	return notes
 }
 
-// cut are the rules of others that send packets elsewhere by DNAT, to ports that guard
-// closes.
-func (f *Facts) cut(s Settings) []string {
+// foreignForwards returns the DNAT rules of other programs than docker whose packets guard drops.
+func (f *Facts) foreignForwards(s Settings) []string {
 	var texts []string
 	for _, t := range f.Tables {
 		if t.Tool == netfilter.NFT || t.Tool == netfilter.EBTables || t.Name != "nat" {
@@ -124,29 +123,29 @@ func (f *Facts) cut(s Settings) []string {
 	return texts
 }
 
-// allowedBy reports whether all ports that the rule names are open to everyone.
+// allowedBy reports whether the port that a rule matches is open to everyone.
 func (f *Facts) allowedBy(s Settings, rule string) bool {
 	_, rest, ok := strings.Cut(rule, " --dport ")
 	number, _, _ := strings.Cut(rest, " ")
-	return ok && slices.ContainsFunc(f.ports(s), func(p Port) bool {
+	return ok && slices.ContainsFunc(f.openPorts(s), func(p Port) bool {
 		text, _, _ := strings.Cut(p.String(), "/")
 		return text == number && !p.From.IsValid() && strings.Contains(rule, "-p "+p.protocol()+" ")
 	})
 }
 
-// onPublic reports whether packets of a public interface can match the rule.
+// onPublic reports whether a rule can match packets that arrive on a public interface.
 func (f *Facts) onPublic(s Settings, rule string) bool {
 	_, rest, ok := strings.Cut(" "+rule, " -i ")
 	name, _, _ := strings.Cut(rest, " ")
 	return !ok || slices.Contains(s.Public, name) || strings.HasSuffix(name, "+")
 }
 
-// reloaded is what a reload of firewalld does to guard.
-func (f *Facts) reloaded() string {
+// afterReload continues a sentence on what a reload of firewalld flushes.
+func (f *Facts) afterReload() string {
 	if f.UsesCgroup() {
-		return "; nft's table goes on closing the ports, and guard start puts the rest right"
+		return "; guard's nft table still closes the ports, and guard start restores the rest"
 	}
-	return ", guard's rules too: run guard start after it"
+	return ", guard's rules among them: run guard start after each reload"
 }
 
 func because(why string) string {

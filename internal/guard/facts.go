@@ -24,54 +24,63 @@ var probeScript string
 // Facts are everything on a docker host that guard depends on.
 type Facts struct {
 	*netfacts.Facts
-	Rules  hostrules.State
-	Socket string // dockerd's
-	Root   string // DockerRootDir
+	Rules      hostrules.State
+	Socket     string // the path of dockerd's socket
+	DockerRoot string // dockerd's data directory
 
-	Runs bool // dockerd
-	// listens is on what dockerd itself listens, not on loopback.
+	DockerdRuns bool
+	// listens are the ports on which dockerd itself listens, except on loopback addresses.
 	listens []Port
 
-	// Group is the cgroup of docker.service below /sys/fs/cgroup, "" where there is none
-	// that nft could match; Level counts from the root of the hierarchy.
-	Group string
-	Level int
-	// Matches is "yes" if the kernel was seen to match a cgroup, else the reason why not; ""
-	// if it was not tried.
-	Matches string
+	// Cgroup is the path of docker.service's cgroup below /sys/fs/cgroup; "" if there is none
+	// that nft could match. CgroupLevel is its depth: 1 is just below the root of the hierarchy.
+	Cgroup      string
+	CgroupLevel int
+	// CgroupMatch is "yes" if the kernel passed the test for matching cgroups, else why it
+	// failed; "" if it was not tested.
+	CgroupMatch string
 
-	StartPre string // what docker.service runs before dockerd
-	Reload   bool   // systemd has not read its unit files since they were changed
-	Path     string // the state of the path unit
-	Table    string // nft's table of ours, as it is
-	Loaded   string // as apply has loaded it
-	Window   string // how many milliseconds the port that was published last was open, if it is known
-	UFW      bool
-	Firewall bool // firewalld
+	StartPre      string // what docker.service runs before dockerd
+	ReloadPending bool   // docker.service's unit files have changed since systemd read them
+	PathUnit      string // the path unit's state, such as "active"
+	Table         string // our nft table as it is now
+	LoadedTable   string // our nft table as apply left it
+	Window        string // for how many ms the port that was published last was open; "" if unknown
+	UFW           bool   // ufw is active
+	Firewalld     bool   // firewalld is running
 }
 
-// Collect asks a docker host, in commands that root runs there. try also finds out whether
-// its kernel matches cgroups.
-func Collect(ctx context.Context, h host.Host, socket string, try bool) (*Facts, error) {
+// CgroupTest is whether to test if the docker host's kernel can match cgroups. Only a change of
+// guard needs to know.
+type CgroupTest bool
+
+// The choices.
+const (
+	TestCgroup CgroupTest = true
+	SkipCgroup CgroupTest = false
+)
+
+// Collect asks a docker host for all facts, as root there. socket is the path of dockerd's.
+func Collect(ctx context.Context, h host.Host, socket string, test CgroupTest) (*Facts, error) {
 	filters, err := netfacts.Collect(ctx, h, socket)
 	if err != nil {
 		return nil, err
 	}
-	return With(ctx, h, filters, socket, try)
+	return With(ctx, h, filters, socket, test)
 }
 
-// With asks for what is not among the packet filters.
-func With(ctx context.Context, h host.Host, filters *netfacts.Facts, socket string, try bool) (*Facts, error) {
+// With is Collect for a caller that has asked for the packet filters already.
+func With(ctx context.Context, h host.Host, filters *netfacts.Facts, socket string, test CgroupTest) (*Facts, error) {
 	f := &Facts{Facts: filters, Socket: socket}
 	var err error
 	if f.Rules, err = hostrules.Read(ctx, h, Name); err != nil {
 		return nil, err
 	}
-	tried := ""
-	if try {
-		tried = "yes"
+	try := ""
+	if test == TestCgroup {
+		try = "yes"
 	}
-	out, err := h.Run(ctx, dockerhost.RootScript(probeScript, [2]string{"SOCKET", socket}, [2]string{"TRY", tried}))
+	out, err := h.Run(ctx, dockerhost.RootScript(probeScript, [2]string{"SOCKET", socket}, [2]string{"TRY", try}))
 	if err != nil {
 		return nil, err
 	}
@@ -83,22 +92,22 @@ func With(ctx context.Context, h host.Host, filters *netfacts.Facts, socket stri
 }
 
 func (f *Facts) parse(a dockerhost.Answer) error {
-	f.Runs, f.Matches, f.StartPre, f.Path = a.Has("runs"), a.Text("matches"), a.Text("start-pre"), a.Text("path")
-	f.Reload, f.UFW, f.Firewall = a.Text("reload") == "yes", a.Has("ufw"), a.Has("firewalld")
-	f.Table, f.Loaded = a.Text("table"), a.Text("loaded")
+	f.DockerdRuns, f.CgroupMatch, f.StartPre, f.PathUnit = a.Has("runs"), a.Text("matches"), a.Text("start-pre"), a.Text("path")
+	f.ReloadPending, f.UFW, f.Firewalld = a.Text("reload") == "yes", a.Has("ufw"), a.Has("firewalld")
+	f.Table, f.LoadedTable = a.Text("table"), a.Text("loaded")
 	f.Window = a.Text("window")
-	if f.Root = a.Text("root"); f.Root == "" {
-		f.Root = "/var/lib/docker"
+	if f.DockerRoot = a.Text("root"); f.DockerRoot == "" {
+		f.DockerRoot = "/var/lib/docker"
 	}
 	if level, path, ok := strings.Cut(a.Text("cgroup"), " "); ok {
 		var err error
-		if f.Level, err = strconv.Atoi(level); err != nil {
+		if f.CgroupLevel, err = strconv.Atoi(level); err != nil {
 			return fmt.Errorf("the cgroup of docker.service: level %q", level)
 		}
-		f.Group = path
+		f.Cgroup = path
 	}
-	if strings.ContainsAny(f.Group+f.Root+f.Socket, "\"\n\\% ") {
-		return fmt.Errorf("the docker host has a path that no rule can hold: %q, %q, %q", f.Group, f.Root, f.Socket)
+	if strings.ContainsAny(f.Cgroup+f.DockerRoot+f.Socket, "\"\n\\% ") {
+		return fmt.Errorf("rules and units cannot contain a path of this docker host: %q, %q, %q", f.Cgroup, f.DockerRoot, f.Socket)
 	}
 	for _, line := range a.Lines("own") {
 		p, ok, err := parseOwn(line)
@@ -112,7 +121,8 @@ func (f *Facts) parse(a dockerhost.Answer) error {
 	return nil
 }
 
-// parseOwn reads "tcp ADDRESS:PORT" as the kernel writes it. ok is false on loopback.
+// parseOwn reads "tcp ADDRESS:PORT" in the hex notation of /proc/net. ok is false for a loopback
+// address.
 func parseOwn(line string) (p Port, ok bool, err error) {
 	protocol, at, _ := strings.Cut(line, " ")
 	address, port, _ := strings.Cut(at, ":")
@@ -121,19 +131,19 @@ func parseOwn(line string) (p Port, ok bool, err error) {
 	if err = errors.Join(err, portErr); err != nil || len(raw)%4 != 0 {
 		return p, false, fmt.Errorf("a socket of dockerd: %q", line)
 	}
-	for i := 0; i < len(raw); i += 4 { // words of the machine's byte order
+	for i := 0; i < len(raw); i += 4 { // 32-bit words in the host's byte order
 		slices.Reverse(raw[i : i+4])
 	}
 	addr, _ := netip.AddrFromSlice(raw)
 	return Port{Port: int(number), UDP: protocol == "udp"}, number > 0 && !addr.Unmap().IsLoopback(), nil
 }
 
-// Own are the ports on which dockerd itself listens. They are not published, but docker's
-// cgroup has them.
-func (f *Facts) Own() []Port {
+// DockerdPorts returns the ports on which dockerd itself listens, sorted. They are not published
+// ports, but their sockets are in docker's cgroup.
+func (f *Facts) DockerdPorts() []Port {
 	var all []Port
 	for _, p := range f.listens {
-		// Newer versions of dockerd open published ports themselves.
+		// Newer versions of dockerd listen on published ports themselves.
 		if !slices.Contains(all, p) && f.publisher(p) == "" {
 			all = append(all, p)
 		}
@@ -142,8 +152,8 @@ func (f *Facts) Own() []Port {
 	return all
 }
 
-// sessionPort is the docker host's port of the SSH session that asked, if a container
-// publishes it: a session with the docker host's own sshd is not docker's matter.
+// sessionPort returns the docker host's port of the SSH session in which it was asked, if a
+// container publishes it. guard does not touch the port of the docker host's own sshd.
 func (f *Facts) sessionPort() (Port, bool) {
 	fields := strings.Fields(f.Rules.Session)
 	if len(fields) != 4 {
@@ -164,7 +174,7 @@ func (f *Facts) sessionPort() (Port, bool) {
 	return Port{}, false
 }
 
-// publisher is the container that publishes a port, or "".
+// publisher returns the name of the container that publishes a port, or "".
 func (f *Facts) publisher(p Port) string {
 	for _, c := range f.Containers {
 		for _, b := range c.Published {
@@ -176,16 +186,16 @@ func (f *Facts) publisher(p Port) string {
 	return ""
 }
 
-// UsesCgroup reports whether the way is ByCgroup. Where the kernel was not tried, what is
-// installed decides.
+// UsesCgroup reports whether the method is ByCgroup. If the kernel was not tested, the installed
+// files decide.
 func (f *Facts) UsesCgroup() bool {
-	if f.Matches == "" && f.Rules.Installed != nil {
+	if f.CgroupMatch == "" && f.Rules.Installed != nil {
 		return f.Rules.Installed.Files["table.nft"] != ""
 	}
-	return f.Group != "" && f.Matches == "yes"
+	return f.Cgroup != "" && f.CgroupMatch == "yes"
 }
 
-// CustomBridges are the bridges of docker's networks that docker has not named.
+// CustomBridges returns the bridges of docker networks whose names were chosen by the user.
 func (f *Facts) CustomBridges() []string {
 	var names []string
 	for _, n := range f.Networks {
@@ -197,8 +207,8 @@ func (f *Facts) CustomBridges() []string {
 	return slices.Compact(names)
 }
 
-// DefaultInterfaces are those of the default routes. `unreachable default dev lo`, which the kernel
-// makes for IPv6, is none.
+// DefaultInterfaces returns the interfaces of the default routes. The kernel's own IPv6 route
+// "unreachable default dev lo" does not count.
 func (f *Facts) DefaultInterfaces() []string {
 	var names []string
 	for _, r := range f.Routes {
@@ -209,17 +219,17 @@ func (f *Facts) DefaultInterfaces() []string {
 	return names
 }
 
-// Traces reports whether packet filters or units have anything of guard.
+// Traces reports whether guard has left anything in the packet filters or units.
 func Traces(filters *netfacts.Facts) bool {
 	f := Facts{Facts: filters}
 	return f.Leftovers() || filters.Writers.Runs("/etc/docker-vpn-helper/"+Name+"/apply") ||
 		slices.ContainsFunc(filters.Tables, func(t *netfilter.Table) bool { return t.Name == table })
 }
 
-// table is nft's table of ours.
+// table is the name of our nft table.
 const table = "dvh_guard"
 
-// Leftovers reports whether rules of guard are there although it is off.
+// Leftovers reports whether any of guard's rules are loaded, even if guard is not installed.
 func (f *Facts) Leftovers() bool {
 	for _, t := range f.Tables {
 		if t.Name == "mangle" && (t.Chain("DOCKER-PUB") != nil || t.Chain("DOCKER-PUB-IN") != nil) {

@@ -86,8 +86,8 @@ func onHost() *Facts {
 			Routes: []netfacts.Route{{Dst: netip.MustParsePrefix("0.0.0.0/0"), Link: "eth0", Type: "unicast"}},
 			Links:  []netfacts.Link{{Name: "eth0"}},
 		},
-		Rules: hostrules.State{Systemd: true, AtBoot: true, Dir: "/etc/docker-vpn-helper/guard"}, Socket: "/var/run/docker.sock", Root: "/var/lib/docker",
-		Runs: true, listens: []Port{{Port: 2376}}, Group: "system.slice/docker.service", Level: 2, Matches: "yes",
+		Rules: hostrules.State{Systemd: true, AtBoot: true, Dir: "/etc/docker-vpn-helper/guard"}, Socket: "/var/run/docker.sock", DockerRoot: "/var/lib/docker",
+		DockerdRuns: true, listens: []Port{{Port: 2376}}, Cgroup: "system.slice/docker.service", CgroupLevel: 2, CgroupMatch: "yes",
 	}
 }
 
@@ -152,7 +152,7 @@ table inet dvh_guard {
 		t.Errorf("drop-in %q, boot %q", got, set.Boot)
 	}
 
-	f.Matches, f.Rules.Systemd = "no", false // boot2docker
+	f.CgroupMatch, f.Rules.Systemd = "no", false // boot2docker
 	set = f.Set(settings(t))
 	if set.Files["table.nft"] != "" || set.Boot != "bootsync.sh" || len(set.Units) != 0 {
 		t.Errorf("without systemd and cgroups: %+v", set)
@@ -172,7 +172,7 @@ func TestSessionStays(t *testing.T) {
 		{"203.0.113.9 4711 203.0.113.2 x", ""},
 	} {
 		f.Rules.Session = c.session
-		if got := (Settings{Allow: f.ports(Settings{})}).Allows(); got != c.allowed && (got != "none" || c.allowed != "") {
+		if got := (Settings{Allow: f.openPorts(Settings{})}).Allows(); got != c.allowed && (got != "none" || c.allowed != "") {
 			t.Errorf("in session %q %s are allowed", c.session, got)
 		}
 	}
@@ -185,7 +185,7 @@ func loaded(t *testing.T, s Settings) *Facts {
 	f.Rules.Installed = &set
 	f.StartPre = "path=/etc/docker-vpn-helper/guard/apply"
 	f.Table = `table inet dvh_guard { socket cgroupv2 level 2 "system.slice/docker.service" jump published }`
-	f.Loaded = f.Table
+	f.LoadedTable = f.Table
 	f.Tables = nil
 	for tool, file := range map[netfilter.Tool]string{netfilter.IPTables: "v4", netfilter.IP6Tables: "v6"} {
 		f.mangle(t, tool, netfilter.NFTables, "-A FORWARD -i eth0 -j DOCKER-PUB\n-A FORWARD -i ppp0 -j DOCKER-PUB\n-A FORWARD -j LOG\n"+set.Files[file])
@@ -245,7 +245,7 @@ func TestDrift(t *testing.T) {
 		{"drop-in-missing", func(f *Facts) { delete(f.Rules.Installed.Units, dropIn) }},
 		{"drop-in-changed", func(f *Facts) { f.Rules.Installed.Units[dropIn] += "#" }},
 		{"drop-in-masked", func(f *Facts) { f.StartPre = "" }},
-		{"drop-in-not-read", func(f *Facts) { f.Reload = true }},
+		{"drop-in-not-read", func(f *Facts) { f.ReloadPending = true }},
 		{"file-missing", func(f *Facts) { delete(f.Rules.Installed.Files, "remove") }},
 		{"file-changed", func(f *Facts) { f.Rules.Installed.Files["apply"] += "exit 0" }},
 		{"file-changed chain-changed", func(f *Facts) {

@@ -1,6 +1,7 @@
-# Asks a docker host for what guard must know beside its packet filters: the cgroup of
-# docker.service and whether the kernel matches it, on what dockerd itself listens, and what
-# is in effect of guard. It changes nothing that lasts; it needs root. SOCKET is dockerd's.
+# Prints what guard must know of a docker host besides its packet filters: the cgroup of
+# docker.service, whether the kernel can match it, the ports on which dockerd itself listens,
+# and which parts of guard are loaded. It leaves nothing changed. It needs root.
+# SOCKET is dockerd's socket. TRY is empty, or has the kernel tested for cgroup matching.
 LC_ALL=C
 export LC_ALL
 PATH=$PATH:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
@@ -9,8 +10,8 @@ export PATH
 has() { command -v "$1" >/dev/null 2>&1; }
 show() { systemctl show -p "$1" docker.service 2>/dev/null | sed "s/^$1=//"; }
 
-# cgroup: sets group, its path below /sys/fs/cgroup, and level, which counts from the root
-# of the v2 hierarchy.
+# cgroup prints the level and path of docker.service's cgroup. The path is below /sys/fs/cgroup;
+# the level counts from the root of the cgroup v2 hierarchy, base.
 cgroup() {
 	group=$(show ControlGroup)
 	[ -n "$group" ] || return 1
@@ -23,10 +24,10 @@ cgroup() {
 	[ "$base" = /sys/fs/cgroup ] && echo "|$level $group" || echo "|$level unified/$group"
 }
 
-# In a network namespace of its own: docker-proxy listens in a cgroup of its own, and a
-# connection's first packet must match. A kernel before 5.18 loads such a rule and matches
-# nothing.
-# shellcheck disable=SC2016 # it is a script
+# TEST is a script that tests whether the kernel matches a socket's cgroup, in a network
+# namespace of its own. It runs docker-proxy in a new cgroup and connects to it; the connection's
+# first packet must match. Kernels before 5.18 load such a rule, but it never matches.
+# shellcheck disable=SC2016 # the variables are the script's
 TEST='
 dir=$1 proxy=$2 path=$3
 ip link set lo up || exit 1
@@ -54,7 +55,8 @@ fi >/dev/null 2>&1
 nft list table inet t | grep -q "counter packets [1-9]"
 '
 
-matches() {
+# test_cgroup prints "yes", or why nft cannot match a cgroup here.
+test_cgroup() {
 	for tool in nft unshare ip timeout; do
 		has $tool || {
 			echo "there is no $tool command"
@@ -66,13 +68,13 @@ matches() {
 		[ -x "$p" ] && proxy=$p && break
 	done
 	[ -n "$proxy" ] || {
-		echo "docker-proxy was not found, with which it is tested"
+		echo "docker-proxy, which the test needs, was not found"
 		return
 	}
-	rmdir "$base"/docker-vpn-helper-test-* 2>/dev/null # of one that was killed
+	rmdir "$base"/docker-vpn-helper-test-* 2>/dev/null # left by a killed test
 	name=docker-vpn-helper-test-$$
 	mkdir "$base/$name" || {
-		echo "no cgroup can be made to test it"
+		echo "creating a cgroup for the test failed"
 		return
 	}
 	path=$name
@@ -80,7 +82,7 @@ matches() {
 	if said=$(unshare -n sh -c "$TEST" sh "$base/$name" "$proxy" "$path" 2>&1); then
 		echo yes
 	else
-		printf '%s\n' "the kernel ($(uname -r)) does not match it: $said" | head -n 1
+		printf '%s\n' "the kernel ($(uname -r)) does not match cgroups: $said" | head -n 1
 	fi
 	n=0
 	until rmdir "$base/$name" 2>/dev/null || [ $n -gt 50 ]; do
@@ -89,10 +91,11 @@ matches() {
 	done
 }
 
-# own: on what dockerd itself listens, as in /proc/net: "tcp ADDRESS:PORT".
+# own prints the sockets on which dockerd itself listens, as "tcp ADDRESS:PORT" in the hex
+# notation of /proc/net.
 own() {
 	pid=$(show MainPID)
-	[ "${pid:-0}" -gt 0 ] || pid=$(cat /var/run/docker.pid 2>/dev/null) # which has no end of line
+	[ "${pid:-0}" -gt 0 ] || pid=$(cat /var/run/docker.pid 2>/dev/null) # not read: the file has no newline
 	case $(cat "/proc/$pid/comm" 2>/dev/null) in dockerd | docker) ;; *) return ;; esac
 	echo "@@runs"
 	echo "@@own"
@@ -109,7 +112,7 @@ main() {
 	if has systemctl; then
 		cgroup && {
 			echo "@@matches"
-			if [ -n "$TRY" ]; then matches | sed 's/^/|/'; fi
+			if [ -n "$TRY" ]; then test_cgroup | sed 's/^/|/'; fi
 		}
 		echo "@@start-pre"
 		show ExecStartPre | sed 's/^/|/'

@@ -1,12 +1,12 @@
-# Takes all that apply has made out of the packet filters, of both backends: which one
-# iptables means may have changed since.
+# Removes everything that apply has loaded, from both backends: "iptables" may have been another
+# backend when apply ran.
 LC_ALL=C
 export LC_ALL
 rc=0
 
 has() { command -v "$1" >/dev/null 2>&1; }
 
-# batch: what iptables-restore gets; $rules are those of the table.
+# batch prints the input of iptables-restore. $rules are the rules of table mangle.
 batch() {
 	echo '*mangle'
 	printf '%s\n' "$rules" | grep -E -e '^-A (FORWARD|INPUT) .*-j DOCKER-PUB(-IN)?$' | sed 's/^-A/-D/'
@@ -29,9 +29,9 @@ done
 if has nft && nft list table inet dvh_guard >/dev/null 2>&1; then
 	nft delete table inet dvh_guard || rc=1
 fi
-running=/var/run/docker-vpn-helper/rules/guard.watch
-if read -r pid 2>/dev/null <$running && tr '\0' ' ' <"/proc/$pid/cmdline" 2>/dev/null | grep -q 'guard.*/watch'; then
+watch_pid=/var/run/docker-vpn-helper/rules/guard.watch
+if read -r pid 2>/dev/null <$watch_pid && tr '\0' ' ' <"/proc/$pid/cmdline" 2>/dev/null | grep -q 'guard.*/watch'; then
 	kill -- "-$pid" 2>/dev/null
 fi
-rm -f $running /var/run/docker-vpn-helper/rules/guard.loaded /var/run/docker-vpn-helper/rules/guard.window
+rm -f $watch_pid /var/run/docker-vpn-helper/rules/guard.loaded /var/run/docker-vpn-helper/rules/guard.window
 exit $rc

@@ -8,9 +8,10 @@ import (
 	"strings"
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/hostrules"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfilter/packet"
 )
 
-// Name is that of the set of files.
+// Name is the name of the set of files.
 const Name = "guard"
 
 var (
@@ -24,29 +25,29 @@ var (
 
 const dropIn = "docker.service.d/50-docker-vpn-helper-guard.conf"
 
-// Gone is the set as far as its removal needs it.
-func Gone() hostrules.Set {
+// Removal returns the part of the set that its removal needs: the script remove.
+func Removal() hostrules.Set {
 	return hostrules.Set{Name: Name, Files: map[string]string{"remove": hostrules.Lock + removeScript}}
 }
 
-// Set is the set of files for the settings on a docker host.
+// Set returns the files that put the settings into effect on the docker host.
 func (f *Facts) Set(s Settings) hostrules.Set {
-	set := Gone()
+	set := Removal()
 	set.Files["apply"] = hostrules.Lock + applyScript
 	set.Files["settings"] = s.Text()
 	set.Files["socket"] = f.Socket + "\n"
 	set.Files["ifaces"] = strings.Join(s.Public, "\n") + "\n"
-	set.Files["v4"], set.Files["v6"] = f.forward(s, false), f.forward(s, true)
-	strict := "-"
+	set.Files["v4"], set.Files["v6"] = f.forward(s, packet.IPv4), f.forward(s, packet.IPv6)
+	ignoreFailure := "-"
 	if s.Strict {
-		strict = ""
+		ignoreFailure = ""
 	}
-	set.Units = map[string]string{dropIn: "[Service]\nExecStartPre=" + strict + "@DIR@/apply\n"}
+	set.Units = map[string]string{dropIn: "[Service]\nExecStartPre=" + ignoreFailure + "@DIR@/apply\n"}
 	set.Boot = "bootsync.sh"
 	if f.UsesCgroup() {
-		set.Files["table.nft"], set.Files["cgroup"] = f.table(s), f.Group+"\n"
+		set.Files["table.nft"], set.Files["cgroup"] = f.table(s), f.Cgroup+"\n"
 	} else {
-		set.Files["v4.in"], set.Files["v6.in"] = f.proxied(s, false), f.proxied(s, true)
+		set.Files["v4.in"], set.Files["v6.in"] = f.proxied(s, packet.IPv4), f.proxied(s, packet.IPv6)
 		set.Files["watch"], set.Files["changes"] = watchScript, f.portsFile()+"\n"
 		maps.Copy(set.Units, f.follower().Units())
 		set.Start = []string{f.follower().PathUnit()}
@@ -59,7 +60,7 @@ func (f *Facts) Set(s Settings) hostrules.Set {
 	return set
 }
 
-// follower has systemd run apply when dockerd has written down an address or a port.
+// follower has systemd run apply when dockerd has assigned an address or a port.
 func (f *Facts) follower() hostrules.Follower {
 	return hostrules.Follower{
 		Name: "docker-vpn-helper-guard", Description: "docker-vpn-helper guard: close published ports",
@@ -67,11 +68,12 @@ func (f *Facts) follower() hostrules.Follower {
 	}
 }
 
-// portsFile is where dockerd writes down the addresses and ports of containers.
-func (f *Facts) portsFile() string { return f.Root + "/network/files/local-kv.db" }
+// portsFile is the file on the docker host where dockerd keeps containers' addresses and ports.
+func (f *Facts) portsFile() string { return f.DockerRoot + "/network/files/local-kv.db" }
 
-// ports are the published ones that stay open: what is allowed, and what the session needs.
-func (f *Facts) ports(s Settings) []Port {
+// openPorts returns the published ports that stay open: the allowed ones, and that of the SSH
+// session in which the docker host was asked.
+func (f *Facts) openPorts(s Settings) []Port {
 	all := slices.Clone(s.Allow)
 	if p, ok := f.sessionPort(); ok && !slices.Contains(all, p) {
 		all = append(all, p)
@@ -79,12 +81,13 @@ func (f *Facts) ports(s Settings) []Port {
 	return all
 }
 
-// forward are the rules of DOCKER-PUB, which sees what is forwarded. The direction, not the
-// state, lets answers pass: connections to a port that is denied now end.
-func (f *Facts) forward(s Settings, v6 bool) string {
+// forward returns the rules of DOCKER-PUB, which sees forwarded packets. Answers pass because of
+// their direction. The state ESTABLISHED would also let existing connections to a port pass that
+// is closed now.
+func (f *Facts) forward(s Settings, family packet.Family) string {
 	lines := []string{"-m conntrack --ctdir REPLY -j RETURN", "-m conntrack --ctstate RELATED -j RETURN"}
-	for _, p := range f.ports(s) {
-		if p.covers(v6) {
+	for _, p := range f.openPorts(s) {
+		if p.openTo(family) {
 			lines = append(lines, fmt.Sprintf("%s-p %s -m conntrack --ctstate DNAT --ctorigdstport %d -j RETURN", source(p), p.protocol(), p.Port))
 		}
 	}
@@ -95,19 +98,20 @@ func (f *Facts) forward(s Settings, v6 bool) string {
 	return rules("DOCKER-PUB", lines)
 }
 
-// proxied are the rules of DOCKER-PUB-IN before those of the ports that docker publishes,
-// which apply adds.
-func (f *Facts) proxied(s Settings, v6 bool) string {
+// proxied returns the first rules of DOCKER-PUB-IN, which sees packets for docker-proxy. The
+// script apply adds one for each published port.
+func (f *Facts) proxied(s Settings, family packet.Family) string {
 	lines := []string{"-m conntrack --ctdir REPLY -j RETURN", "-m conntrack --ctstate RELATED -j RETURN"}
-	for _, p := range f.ports(s) {
-		if p.covers(v6) {
+	for _, p := range f.openPorts(s) {
+		if p.openTo(family) {
 			lines = append(lines, fmt.Sprintf("%s-p %s -m %s --dport %d -j RETURN", source(p), p.protocol(), p.protocol(), p.Port))
 		}
 	}
 	return rules("DOCKER-PUB-IN", lines)
 }
 
-// source is the match of a port's clients, as iptables-save prints it.
+// source returns the match of a port's clients in the syntax of iptables-save, followed by a
+// space; "" for everyone.
 func source(p Port) string {
 	if !p.From.IsValid() {
 		return ""
@@ -115,6 +119,7 @@ func source(p Port) string {
 	return "-s " + p.From.String() + " "
 }
 
+// rules returns the lines as rules of a chain, in the syntax of iptables-restore.
 func rules(chain string, lines []string) string {
 	var b strings.Builder
 	for _, l := range lines {
@@ -123,10 +128,10 @@ func rules(chain string, lines []string) string {
 	return b.String()
 }
 
-// table is nft's table. One chain is for what reaches docker-proxy: sockets of the cgroup of
-// docker.service. The other has the rules of DOCKER-PUB once more: firewalld flushes iptables'
-// tables, and leaves those of others. The doubled head makes the exchange of tables one
-// transaction, the first time too.
+// table returns our nft table as a script for nft -f. Chain input is for docker-proxy: it matches
+// sockets of docker.service's cgroup. Chain forward repeats the rules of DOCKER-PUB, because
+// firewalld flushes iptables' tables but not those of other programs. Declaring the table before
+// deleting it makes the script work whether the table exists or not, as one transaction.
 func (f *Facts) table(s Settings) string {
 	var b strings.Builder
 	chain := func(name, hook string) {
@@ -136,7 +141,7 @@ func (f *Facts) table(s Settings) string {
 	}
 	b.WriteString("table inet dvh_guard\ndelete table inet dvh_guard\ntable inet dvh_guard {\n")
 	chain("forward", "forward")
-	for _, p := range f.ports(s) {
+	for _, p := range f.openPorts(s) {
 		fmt.Fprintf(&b, "\t\t%sct status dnat meta l4proto %s ct original proto-dst %d return\n", client(p), p.protocol(), p.Port)
 	}
 	b.WriteString("\t\tct status dnat drop\n\t\toifname \"docker*\" drop\n\t\toifname \"br-*\" drop\n")
@@ -145,15 +150,16 @@ func (f *Facts) table(s Settings) string {
 	}
 	b.WriteString("\t}\n")
 	chain("input", "input")
-	fmt.Fprintf(&b, "\t\tsocket cgroupv2 level %d \"%s\" jump published\n\t}\n\tchain published {\n", f.Level, f.Group)
-	for _, p := range append(f.ports(s), f.Own()...) {
+	fmt.Fprintf(&b, "\t\tsocket cgroupv2 level %d \"%s\" jump published\n\t}\n\tchain published {\n", f.CgroupLevel, f.Cgroup)
+	for _, p := range append(f.openPorts(s), f.DockerdPorts()...) {
 		fmt.Fprintf(&b, "\t\t%s%s dport %d return\n", client(p), p.protocol(), p.Port)
 	}
 	b.WriteString("\t\tdrop\n\t}\n}\n")
 	return b.String()
 }
 
-// client is the match of a port's clients, as nft has it.
+// client returns the match of a port's clients in nft's syntax, followed by a space; "" for
+// everyone.
 func client(p Port) string {
 	switch {
 	case !p.From.IsValid():
@@ -164,14 +170,14 @@ func client(p Port) string {
 	return "ip6 saddr " + p.From.String() + " "
 }
 
-// The ways in which guard closes ports that docker-proxy serves: for every socket of dockerd's
-// cgroup, or by a list of ports.
+// How guard closes the ports that docker-proxy serves: for every socket of docker's cgroup, or
+// port by port.
 const (
 	ByCgroup = "cgroup"
 	ByList   = "list"
 )
 
-// Method is the way that is used.
+// Method returns the method used on this docker host: ByCgroup or ByList.
 func (f *Facts) Method() string {
 	if f.UsesCgroup() {
 		return ByCgroup
@@ -179,11 +185,11 @@ func (f *Facts) Method() string {
 	return ByList
 }
 
-// RuleFiles are the files of the set that have rules.
+// RuleFiles returns the names of the set's files that contain rules.
 func RuleFiles() []string { return []string{"v4", "v6", "table.nft", "v4.in", "v6.in"} }
 
-// Difference are the lines that the settings add to the files of rules (+) and take out of
-// them (-).
+// Difference returns the lines that the settings add to the installed rule files (marked "+")
+// and remove from them ("-").
 func (f *Facts) Difference(s Settings) []string {
 	is, want := map[string]string{}, f.Set(s).Files
 	if f.Rules.Installed != nil {
@@ -193,11 +199,11 @@ func (f *Facts) Difference(s Settings) []string {
 	for _, name := range RuleFiles() {
 		old, wanted := lines(is[name]), lines(want[name])
 		for _, side := range []struct {
-			mark     string
-			of, than []string
+			mark        string
+			lines, less []string
 		}{{"-", old, wanted}, {"+", wanted, old}} {
-			for _, l := range side.of {
-				if !slices.Contains(side.than, l) {
+			for _, l := range side.lines {
+				if !slices.Contains(side.less, l) {
 					all = append(all, fmt.Sprintf("%s %s: %s", side.mark, name, strings.TrimSpace(l)))
 				}
 			}

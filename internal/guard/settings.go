@@ -1,5 +1,5 @@
-// Package guard closes the ports that docker publishes to the public interfaces of a docker
-// host, except for those that are allowed. The rules, and the scripts that load them, are a
+// Package guard closes a docker host's published ports to clients on its public interfaces,
+// except for ports that are allowed. It keeps the rules, and the scripts that load them, as a
 // set of files on the docker host.
 package guard
 
@@ -11,23 +11,23 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfilter/packet"
 )
 
-// Settings are what the user wants.
+// Settings are what the user asked for.
 type Settings struct {
-	Public []string `json:"public"` // interfaces
-	// Auto reports that the interfaces were found by the default routes.
-	Auto  bool   `json:"auto"`
-	Allow []Port `json:"allow"`
-	// Strict has dockerd not start where the rules cannot be loaded.
-	Strict bool `json:"strict"`
+	Public []string `json:"public"` // names of the public interfaces
+	Auto   bool     `json:"auto"`   // Public are the interfaces of the default routes
+	Allow  []Port   `json:"allow"`  // stay open to the public
+	Strict bool     `json:"strict"` // dockerd must not start if the rules cannot be loaded
 }
 
-// Port is a published port that is open.
+// Port is a port of the docker host.
 type Port struct {
 	Port int  `json:"port"`
 	UDP  bool `json:"udp"`
-	// From are the clients that reach it; the zero Prefix is everyone.
+	// From is the network of the clients that may use it; the zero Prefix means everyone.
 	From netip.Prefix `json:"from,omitzero"`
 }
 
@@ -46,15 +46,18 @@ func (p Port) protocol() string {
 	return "tcp"
 }
 
-// covers reports whether the port is open to a family's clients.
-func (p Port) covers(v6 bool) bool { return !p.From.IsValid() || p.From.Addr().Is6() == v6 }
+// openTo reports whether any client of an address family may use the port.
+func (p Port) openTo(family packet.Family) bool {
+	return !p.From.IsValid() || packet.FamilyOf(p.From.Addr()) == family
+}
 
-// SyntaxError is text that names no port, interface or network.
+// SyntaxError is text that is not a port, an interface or a network. Why begins with "is".
 type SyntaxError struct{ Text, Why string }
 
 func (e *SyntaxError) Error() string { return fmt.Sprintf("%q %s", e.Text, e.Why) }
 
-// ParsePorts reads PORT[/udp],…; from is a CIDR or an address, "" for everyone.
+// ParsePorts reads lists such as "80,443,53/udp". from is the network or address of the
+// clients; "" means everyone.
 func ParsePorts(texts []string, from string) ([]Port, error) {
 	var network netip.Prefix
 	if from != "" {
@@ -80,16 +83,16 @@ func ParsePorts(texts []string, from string) ([]Port, error) {
 func parsePort(text string) (Port, error) {
 	number, protocol, found := strings.Cut(text, "/")
 	if found && protocol != "tcp" && protocol != "udp" {
-		return Port{}, &SyntaxError{text, "is no port: behind the slash stands tcp or udp"}
+		return Port{}, &SyntaxError{text, "is not a port: only tcp or udp may follow the slash"}
 	}
 	n, err := strconv.Atoi(number)
 	switch {
 	case strings.Contains(number, "-"):
-		return Port{}, &SyntaxError{text, "is no port: ranges are not taken, name each port"}
+		return Port{}, &SyntaxError{text, "is not a port: ranges are not supported, list each port"}
 	case err != nil || strconv.Itoa(n) != number:
-		return Port{}, &SyntaxError{text, "is no port"}
+		return Port{}, &SyntaxError{text, "is not a port"}
 	case n < 1 || n > 65535:
-		return Port{}, &SyntaxError{text, "is no port: ports are 1 to 65535"}
+		return Port{}, &SyntaxError{text, "is not a port: ports are 1 to 65535"}
 	}
 	return Port{Port: n, UDP: protocol == "udp"}, nil
 }
@@ -101,17 +104,17 @@ func parseNetwork(text string) (netip.Prefix, error) {
 	}
 	p, err := netip.ParsePrefix(text)
 	if err != nil || p.Addr().Is4In6() {
-		return p, &SyntaxError{text, "is no network: it is an address or a CIDR, such as 198.51.100.0/24"}
+		return p, &SyntaxError{text, "is neither an address nor a network such as 198.51.100.0/24"}
 	}
 	return p.Masked(), nil
 }
 
 var interfaceName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.@-]{0,14}$`)
 
-// Auto stands for the interfaces of the default routes.
+// Auto is what the user types for the interfaces of the default routes.
 const Auto = "auto"
 
-// ParseInterfaces reads IFACE,… or "auto", which is not resolved here.
+// ParseInterfaces reads a list such as "eth0,ppp0". For "auto" it returns auto and no names.
 func ParseInterfaces(text string) (names []string, auto bool, err error) {
 	if text == Auto {
 		return nil, true, nil
@@ -119,10 +122,10 @@ func ParseInterfaces(text string) (names []string, auto bool, err error) {
 	for name := range strings.SplitSeq(text, ",") {
 		name = strings.TrimSpace(name)
 		if !interfaceName.MatchString(name) {
-			return nil, false, &SyntaxError{name, "is no interface"}
+			return nil, false, &SyntaxError{name, "is not the name of an interface"}
 		}
 		if name == "lo" || strings.HasPrefix(name, "docker") || strings.HasPrefix(name, "br-") {
-			return nil, false, &SyntaxError{name, "is not public: it is the docker host's own"}
+			return nil, false, &SyntaxError{name, "is not a public interface: it is internal to the docker host"}
 		}
 		if !slices.Contains(names, name) {
 			names = append(names, name)
@@ -131,8 +134,8 @@ func ParseInterfaces(text string) (names []string, auto bool, err error) {
 	return names, false, nil
 }
 
-// With is the settings with more ports allowed. A port that is in the list already is
-// replaced, so that its clients can be changed.
+// With returns the settings with more ports allowed. A port that is allowed already is replaced,
+// so that its clients can be changed.
 func (s Settings) With(ports []Port) Settings {
 	s.Allow = slices.Clone(s.Allow)
 	for _, p := range ports {
@@ -146,7 +149,8 @@ func (s Settings) With(ports []Port) Settings {
 	return s
 }
 
-// Without is the settings without ports, and those of ports that it did not have.
+// Without returns the settings with ports no longer allowed, and those of the ports that were
+// not allowed before.
 func (s Settings) Without(ports []Port) (_ Settings, unknown []Port) {
 	s.Allow = slices.Clone(s.Allow)
 	for _, p := range ports {
@@ -158,9 +162,10 @@ func (s Settings) Without(ports []Port) (_ Settings, unknown []Port) {
 	return s, unknown
 }
 
+// sameAs reports whether two ports differ in their clients at most.
 func (p Port) sameAs(other Port) bool { return p.Port == other.Port && p.UDP == other.UDP }
 
-// Text is the settings as they are kept.
+// Text returns the settings as they are stored on the docker host: one line of JSON.
 func (s Settings) Text() string {
 	if s.Public == nil {
 		s.Public = []string{}
@@ -170,12 +175,12 @@ func (s Settings) Text() string {
 	}
 	data, err := json.Marshal(s)
 	if err != nil {
-		panic(err) // it has strings, numbers and networks
+		panic(err) // cannot happen: they are strings, numbers and networks
 	}
 	return string(data) + "\n"
 }
 
-// ParseSettings reads what Text has written.
+// ParseSettings reads what Text returned.
 func ParseSettings(text string) (Settings, error) {
 	var s Settings
 	if err := json.Unmarshal([]byte(text), &s); err != nil {
@@ -183,18 +188,18 @@ func ParseSettings(text string) (Settings, error) {
 	}
 	for _, name := range s.Public {
 		if !interfaceName.MatchString(name) {
-			return s, &SyntaxError{name, "is no interface (in guard's settings on the docker host)"}
+			return s, &SyntaxError{name, "is not the name of an interface (in guard's settings on the docker host)"}
 		}
 	}
 	for _, p := range s.Allow {
 		if p.Port < 1 || p.Port > 65535 {
-			return s, &SyntaxError{p.String(), "is no port (in guard's settings on the docker host)"}
+			return s, &SyntaxError{p.String(), "is not a port (in guard's settings on the docker host)"}
 		}
 	}
 	return s, nil
 }
 
-// Allows lists the ports for people.
+// Allows lists the allowed ports for people: "80/tcp, 53/udp from 10.0.0.0/8", or "none".
 func (s Settings) Allows() string {
 	if len(s.Allow) == 0 {
 		return "none"

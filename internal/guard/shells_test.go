@@ -41,7 +41,7 @@ $SH ./remove || echo "remove again: $?"
 say removed
 `
 	f := onHost()
-	f.Matches = "no"
+	f.CgroupMatch = "no"
 	set := f.Set(settings(t))
 	delete(set.Files, "watch")
 	want := ""

@@ -1,8 +1,8 @@
 #!/bin/sh
-# Runs apply whenever a container starts.
+# Runs apply whenever a container starts. Used where systemd cannot do that.
 cd "$(dirname "$0")" || exit 1
 while [ -f apply ]; do
-	since=$(date +%s) # a container may start between apply and events
+	since=$(date +%s) # so that no container is missed that starts before events listens
 	sh ./apply
 	read -r changed <changes
 	docker -H "unix://$(cat socket)" events --since "$since" --filter type=container --filter event=start --format start 2>/dev/null |

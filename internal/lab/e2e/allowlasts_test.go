@@ -276,7 +276,7 @@ func TestAllowBoot2docker(t *testing.T) {
 	s.root("sh /var/lib/boot2docker/bootlocal.sh")
 	user := func() string { return s.root("iptables -S DOCKER-USER") }
 	before := user()
-	const note = "without systemd the rules are loaded at a boot alone"
+	const note = "without systemd the rules are loaded only at boot"
 	if a := s.allow(0, "allow", "web"); len(a.Notes) != 1 || !strings.Contains(a.Notes[0], note) {
 		t.Errorf("notes: %q", a.Notes)
 	}

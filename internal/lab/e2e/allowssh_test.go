@@ -51,7 +51,7 @@ func TestAllowOverSSH(t *testing.T) {
 		return a
 	}
 	// Neighbor discovery cannot be opened for one container: ip6tables does not look into it.
-	if said := run(1, "allow", "web2").Error.Message; !strings.Contains(said, "no rule for one container opens this: ip6tables-nft ip6 filter OUTPUT rule 1") {
+	if said := run(1, "allow", "web2").Error.Message; !strings.Contains(said, "no rule for a single container gets past this: ip6tables-nft ip6 filter OUTPUT rule 1") {
 		t.Errorf("refused: %s", said)
 	}
 	s.same("rules", before, rules())

@@ -77,7 +77,7 @@ func drift(ctx context.Context, t *target.Target, facts *netfacts.Facts) ([]guar
 	if !guard.Traces(facts) {
 		return nil, nil
 	}
-	f, err := guard.With(ctx, t.Host, facts, t.Socket, false)
+	f, err := guard.With(ctx, t.Host, facts, t.Socket, guard.SkipCgroup)
 	if err != nil {
 		return nil, err
 	}
