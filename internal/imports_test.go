@@ -85,7 +85,7 @@ func TestWhoMayImportWhom(t *testing.T) {
 		"internal/netfilter":        {"internal/netfilter/match", "internal/netfilter/packet"},
 		"internal/netfilter/match":  {"internal/netfilter/packet"},
 		"internal/netfilter/packet": {},
-		"internal/guard":            {"internal/dockerhost", "internal/host", "internal/hostrules", "internal/netfacts", "internal/netfilter"},
+		"internal/guard":            {"internal/dockerhost", "internal/host", "internal/hostrules", "internal/netfacts", "internal/netfilter", "internal/netfilter/packet"},
 		"internal/firewall":         {"internal/netfacts", "internal/netfacts/writer", "internal/netfilter", "internal/netfilter/packet"},
 		"internal/netfacts":         {"internal/dockerhost", "internal/host", "internal/netfacts/writer", "internal/netfilter", "internal/netfilter/nft", "internal/netfilter/packet", "internal/netfilter/saved"},
 		"internal/hostrules":        {"internal/dockerhost", "internal/host", "internal/shell"},

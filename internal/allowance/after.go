@@ -85,7 +85,7 @@ func letsOut(before, after *netfacts.Facts, c *netfacts.Container) bool {
 			ports = append(ports, p.HostPort, p.Port)
 		}
 		for _, port := range ports {
-			if !firewall.Leaves(before, c, proto, port) && firewall.Leaves(after, now, proto, port) {
+			if !firewall.ReachesOutside(before, c, proto, port) && firewall.ReachesOutside(after, now, proto, port) {
 				return true
 			}
 		}

@@ -71,7 +71,7 @@ func (a *Allowance) link(f *netfacts.Facts) string {
 	if err != nil {
 		return ""
 	}
-	r, _ := f.Way(netip.Addr{}, to, "")
+	r, _ := f.RouteFor(netip.Addr{}, to, "")
 	if r == nil {
 		return ""
 	}

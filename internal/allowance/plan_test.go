@@ -164,7 +164,7 @@ func TestPlans(t *testing.T) {
 				`iptables raw PREROUTING 1: -s 10.8.0.0/24 -d 10.213.213.0/24 -i tun0 -m comment --comment "dvh-allow:web2" -j ACCEPT`,
 				`iptables filter DOCKER-USER 1: -s 10.8.0.0/24 -d 10.213.213.0/24 -i tun0 -m comment --comment "dvh-allow:web2" -j ACCEPT`}, ""},
 		"a route to a port that is not published": {with(""), "*filter\n:INPUT ACCEPT\n", Request{Container: "10.213.213.2", Port: 81, From: netip.MustParsePrefix("10.8.0.0/24")}, nil,
-			"the obstacle is not a packet filter: in container web2 nothing listens on port 81/tcp"},
+			"the obstacle is not a packet filter: nothing listens on port 81/tcp in container web2"},
 		"where FORWARD's policy drops it": {strings.ReplaceAll(with(""), "-A DOCKER -d 10.213.213.2/32 ! -i br-net -o br-net -p tcp -m tcp --dport 80 -j ACCEPT\n", ""), "*filter\n:INPUT ACCEPT\n",
 			Request{Container: "10.213.213.2", From: netip.MustParsePrefix("10.8.0.0/24")}, []string{
 				`iptables filter DOCKER-USER 1: -s 10.8.0.0/24 -d 10.213.213.0/24 -i tun0 -m comment --comment "dvh-allow:web2" -j ACCEPT`}, ""},

@@ -8,14 +8,14 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfilter/packet"
 )
 
-// frames makes the frames between the docker host and a container on a bridge.
+// frames turns packets between the docker host and a container on a bridge into frames.
 type frames struct {
-	bridge, port    string
-	hostMAC, mac    string
-	gateway, inside netip.Addr
+	bridge, port    string     // interfaces; port is the bridge port that leads to the container
+	hostMAC, mac    string     // the bridge's and the container's hardware addresses
+	gateway, inside netip.Addr // the bridge's and the container's IP addresses
 }
 
-// frames is how a container is connected to the bridge that a packet leaves by.
+// frames finds out how a container is connected to the bridge through which a packet leaves.
 func (t *tracer) frames(c *netfacts.Container, p packet.Packet, network *netfacts.Network) frames {
 	f := frames{bridge: p.Out, inside: p.Dst}
 	if l := t.Link(p.Out); l != nil {
@@ -39,13 +39,13 @@ func (t *tracer) frames(c *netfacts.Container, p packet.Packet, network *netfact
 	return f
 }
 
-// toPort is a packet as a frame to the container.
+// toPort returns a packet as a frame to the container.
 func (f frames) toPort(p packet.Packet) packet.Packet {
 	p.Bridge, p.In, p.Out, p.SrcMAC, p.DstMAC = f.bridge, "", f.port, f.hostMAC, f.mac
 	return p
 }
 
-// fromPort is a packet as a frame from the container.
+// fromPort returns a packet as a frame from the container.
 func (f frames) fromPort(p packet.Packet) packet.Packet {
 	p.Bridge, p.In, p.Out, p.SrcMAC, p.DstMAC = f.bridge, f.port, "", f.mac, f.hostMAC
 	return p
@@ -53,24 +53,23 @@ func (f frames) fromPort(p packet.Packet) packet.Packet {
 
 const broadcastMAC = "ff:ff:ff:ff:ff:ff"
 
-// neighbor asks for the container's hardware address, by ARP or IPv6's neighbor discovery.
-// The exchange is evaluated also where the neighbor table still has the answer: the entry
-// expires.
+// neighbor sends the request for the container's hardware address and its answer: ARP, or IPv6
+// neighbor discovery. It does so even if the neighbor table has the answer, because entries expire.
 func (t *tracer) neighbor(f frames, p packet.Packet) {
 	before := len(t.obstacles)
 	if p.Family == packet.IPv6 {
 		t.discovery(f)
 	} else {
-		asks := t.asks(f, p)
-		question := packet.Packet{Family: packet.ARP, ARPOp: 1, Src: asks, Dst: f.inside, Mark: packet.NoMark}
+		source := t.arpSource(f, p)
+		question := packet.Packet{Family: packet.ARP, ARPOp: 1, Src: source, Dst: f.inside, Mark: packet.NoMark}
 		question = f.toPort(question)
 		question.DstMAC = broadcastMAC
-		t.hop("bridge "+f.bridge, "ARP: who has %s, asks %s", f.inside, asks)
+		t.hop("bridge "+f.bridge, "ARP: who has %s, asks %s", f.inside, source)
 		routed := question
 		routed.Bridge, routed.Out = "", f.bridge
 		t.hook(netfilter.Output, Neighbors, &routed)
 		t.frame(netfilter.Output, Neighbors, question)
-		answer := f.fromPort(packet.Packet{Family: packet.ARP, ARPOp: 2, Src: f.inside, Dst: asks, Mark: packet.NoMark})
+		answer := f.fromPort(packet.Packet{Family: packet.ARP, ARPOp: 2, Src: f.inside, Dst: source, Mark: packet.NoMark})
 		t.frame(netfilter.Brouting, Neighbors, answer)
 		t.frame(netfilter.Input, Neighbors, answer)
 		answer.Bridge, answer.In = "", f.bridge
@@ -87,14 +86,14 @@ func (t *tracer) neighbor(f frames, p packet.Packet) {
 	case dropped && state != "" && state != "FAILED" && state != "INCOMPLETE":
 		t.note("the neighbor table still has %s (%s): packets pass until that entry expires", f.inside, state)
 	case !dropped && (state == "FAILED" || state == "INCOMPLETE"):
-		t.note("the last question for the hardware address of %s had no answer (%s)", f.inside, state)
+		t.note("the last request for the hardware address of %s was not answered (%s)", f.inside, state)
 	}
 }
 
-// asks is the address with which the docker host asks for the container's hardware address: the
-// one that the packet comes from if that is the docker host's own and arp_announce is 0, as it is
-// by default; else the bridge's (net/ipv4/arp.c).
-func (t *tracer) asks(f frames, p packet.Packet) netip.Addr {
+// arpSource returns the sender's address in the docker host's ARP request for the container. With
+// arp_announce 0, the default, it is the packet's source address if that is the docker host's own;
+// otherwise it is the bridge's address (net/ipv4/arp.c).
+func (t *tracer) arpSource(f frames, p packet.Packet) netip.Addr {
 	for _, link := range []string{"all", f.bridge} {
 		if t.Sysctl["net.ipv4.conf."+link+".arp_announce"] != "" {
 			return f.gateway
@@ -106,7 +105,8 @@ func (t *tracer) asks(f frames, p packet.Packet) netip.Addr {
 	return f.gateway
 }
 
-// discovery is a neighbor solicitation and its advertisement, which pass ip6tables, too.
+// discovery sends a neighbor solicitation and the advertisement that answers it. Unlike ARP, they
+// also pass ip6tables.
 func (t *tracer) discovery(f frames) {
 	question := packet.Packet{Family: packet.IPv6, Proto: packet.ICMPv6, ICMP: [2]int{135}, TTL: 255, Src: f.gateway, Dst: solicited(f.inside), Out: f.bridge,
 		Mark: packet.NoMark, Conn: packet.Conn{State: packet.Untracked, Mark: packet.NoMark}}
@@ -123,8 +123,7 @@ func (t *tracer) discovery(f frames) {
 	t.hook(netfilter.Input, Neighbors, &answer)
 }
 
-// solicited is the multicast address to which a question for an IPv6 address goes
-// (RFC 4291, 2.7.1).
+// solicited returns the solicited-node multicast address of an IPv6 address (RFC 4291, 2.7.1).
 func solicited(a netip.Addr) netip.Addr {
 	b := netip.MustParseAddr("ff02::1:ff00:0").As16()
 	if a.Is6() {
@@ -134,8 +133,8 @@ func solicited(a netip.Addr) netip.Addr {
 	return netip.AddrFrom16(b)
 }
 
-// frame sends a frame through the chains of a bridge's hook and those that belong to it:
-// before a frame comes in there is prerouting, behind one that leaves postrouting.
+// frame sends a frame through the chains of a bridge's hook. Before hooks Input and Forward it
+// passes Prerouting, after Output and Forward it passes Postrouting.
 func (t *tracer) frame(hook netfilter.Hook, layer Layer, p packet.Packet) {
 	if hook == netfilter.Input || hook == netfilter.Forward {
 		t.hook(netfilter.Prerouting, layer, &p)

@@ -12,26 +12,24 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfilter/packet"
 )
 
-// TargetError is a target or an origin that is not there. Known has the names that are;
-// Word is the one that is none of them.
+// TargetError is a target or an origin that does not exist.
 type TargetError struct {
-	Text  string
-	Word  string
-	Known []string
-	// NoAddress reports that the origin's interface has no address that the port is
-	// published at.
+	Text  string   // the message
+	Word  string   // the name that does not exist, "" if the error is not about a name
+	Known []string // the names that exist
+	// NoAddress means that the origin's interface has no address at which the port is published.
 	NoAddress bool
 }
 
 func (e *TargetError) Error() string { return e.Text }
 
-// goal is one way to a container: by a published port, or by its own address.
+// goal is one destination that a target means: a published port, or a container's own address.
 type goal struct {
-	container *netfacts.Container
-	published *netfacts.Published
+	container *netfacts.Container // nil if no container publishes port
+	published *netfacts.Published // nil if the port is not published
 	udp       bool
-	port      int        // inside, or of the docker host where nothing is published there
-	direct    netip.Addr // the container's own address is the destination
+	port      int        // inside the container; without a container, of the docker host
+	direct    netip.Addr // the container's own address, if packets are sent there
 }
 
 func (g goal) proto() int {
@@ -41,15 +39,16 @@ func (g goal) proto() int {
 	return packet.TCP
 }
 
-// request is a target as the user wrote it.
+// request is a target as the user typed it: a container, a container's address, or a port of the
+// docker host.
 type request struct {
-	container string     // its name, or the beginning of its ID
+	container string     // a name, or the beginning of an ID
 	address   netip.Addr // of a container
-	port      int        // of the docker host where there is neither; 0 is any
-	protocol  string     // tcp, udp, or "" where the user did not choose
+	port      int        // inside the container, or of the docker host; 0 if none was typed
+	protocol  string     // tcp, udp, or "" if none was typed
 }
 
-// Check reports what is wrong with a target or an origin, whatever the docker host has.
+// Check checks the syntax of a target and an origin. Whether they exist is not checked.
 func Check(target, from string) error {
 	if _, err := parseTarget(target); err != nil {
 		return err
@@ -64,13 +63,13 @@ func Check(target, from string) error {
 }
 
 func noOrigin(from string) error {
-	return &TargetError{Text: fmt.Sprintf("%q is no origin", from), Word: from, Known: []string{FromPublic, FromLocal, FromLAN, "container:NAME", "an address"}}
+	return &TargetError{Text: fmt.Sprintf("%q is not an origin", from), Word: from, Known: []string{FromPublic, FromLocal, FromLAN, "container:NAME", "an address"}}
 }
 
-// containerName is what docker lets a container be called (moby, daemon/names).
+// containerName matches the names that docker accepts for containers (moby, daemon/names).
 var containerName = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9_.-]*$`)
 
-// ValidName reports whether a container may be called that.
+// ValidName reports whether docker accepts name as the name of a container.
 func ValidName(name string) bool { return containerName.MatchString(name) }
 
 func parseTarget(target string) (r request, err error) {
@@ -88,7 +87,7 @@ func parseTarget(target string) (r request, err error) {
 	}
 	name, port, has := strings.Cut(name, ":")
 	if !ValidName(name) {
-		return r, &TargetError{Text: fmt.Sprintf("%q is no container's name, port or address", target)}
+		return r, &TargetError{Text: fmt.Sprintf("%q is not the name of a container, a port or an address", target)}
 	}
 	r.container = name
 	if has {
@@ -104,12 +103,12 @@ func isNumber(s string) bool {
 func parsePort(s string) (int, error) {
 	n, err := strconv.Atoi(s)
 	if err != nil || n < 1 || n > 65535 {
-		return 0, &TargetError{Text: fmt.Sprintf("%q is no port: a port is a number from 1 to 65535", s)}
+		return 0, &TargetError{Text: fmt.Sprintf("%q is not a port: a port is a number from 1 to 65535", s)}
 	}
 	return n, nil
 }
 
-// goals are the ways to a target.
+// goals returns the destinations that a target means.
 func goals(f *netfacts.Facts, target string) ([]goal, error) {
 	r, err := parseTarget(target)
 	if err != nil {
@@ -137,25 +136,28 @@ func goals(f *netfacts.Facts, target string) ([]goal, error) {
 	if c == nil {
 		return nil, &TargetError{Text: fmt.Sprintf("no container is called %q", r.container), Word: r.container, Known: names(f)}
 	}
-	return goalsOf(c, r.port, udp, r.port != 0 || r.protocol != ""), nil
+	return r.publishedBy(c), nil
 }
 
-// goalsOf are the container's published ports, or the one that is asked for.
-func goalsOf(c *netfacts.Container, port int, udp, chosen bool) []goal {
+// publishedBy returns the container's published ports that the request means: all of them, unless
+// it has a port or a protocol. A port that is published over IPv4 and IPv6 counts once.
+func (r request) publishedBy(c *netfacts.Container) []goal {
 	var all []goal
+	udp, chosen := r.protocol == "udp", r.port != 0 || r.protocol != ""
 	for i := range c.Published {
 		p := &c.Published[i]
-		if port != 0 && p.Port != port || chosen && p.UDP != udp || p.HostIP.Is6() && slices.ContainsFunc(all, func(g goal) bool { return g.port == p.Port }) {
+		if r.port != 0 && p.Port != r.port || chosen && p.UDP != udp || p.HostIP.Is6() && slices.ContainsFunc(all, func(g goal) bool { return g.port == p.Port }) {
 			continue
 		}
 		all = append(all, goal{container: c, published: p, udp: p.UDP, port: p.Port})
 	}
 	if len(all) == 0 {
-		all = append(all, goal{container: c, udp: udp, port: port})
+		all = append(all, goal{container: c, udp: udp, port: r.port})
 	}
 	return all
 }
 
+// publishedAt returns the container port that is published at a port of the docker host.
 func publishedAt(f *netfacts.Facts, port int, udp bool) goal {
 	for i := range f.Containers {
 		c := &f.Containers[i]
@@ -168,7 +170,7 @@ func publishedAt(f *netfacts.Facts, port int, udp bool) goal {
 	return goal{udp: udp, port: port}
 }
 
-// addressTarget reads an address, with a port or without one; port is 0 then.
+// addressTarget reads an address, with or without a port. port is 0 if there is none.
 func addressTarget(s string) (addr netip.Addr, port int, ok bool) {
 	if a, err := netip.ParseAddr(strings.Trim(s, "[]")); err == nil {
 		return a, 0, true
@@ -187,7 +189,7 @@ func names(f *netfacts.Facts) []string {
 	return names
 }
 
-// Published are the published ports that a target means.
+// Published returns the published ports that a target means, of running containers.
 func Published(f *netfacts.Facts, target string) ([]netfacts.Published, error) {
 	goals, err := goals(f, target)
 	if err != nil {

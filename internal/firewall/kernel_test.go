@@ -85,7 +85,7 @@ func (l *lane) packet(r *rand.Rand, tables []*netfilter.Table, from filter, befo
 	p := t.newPacket("in0", netip.MustParseAddr(l.world.Client), netip.MustParseAddr(dst), []int{packet.TCP, packet.UDP}[r.IntN(2)], rulesets.Ports[r.IntN(len(rulesets.Ports))])
 	l.number(&p)
 	p.SrcMAC, p.DstMAC = laneMACs[0], laneMACs[1]
-	t.received(p)
+	t.receive(p)
 	return l.check(t, l.client, p, func() counters { return from.count(from.read()) }, before, text, s)
 }
 

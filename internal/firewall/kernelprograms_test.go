@@ -198,9 +198,9 @@ func (l *lane) program(recorded rulesets.Recording, backend netfilter.Backend, r
 		}
 		l.number(&p)
 		if shot.in == "" {
-			t.sent(p)
+			t.send(p)
 		} else {
-			t.received(p)
+			t.receive(p)
 		}
 		for _, d := range t.doubts {
 			why[d.Place.String()]++

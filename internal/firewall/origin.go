@@ -11,21 +11,21 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfilter/packet"
 )
 
-// Origins of packets.
+// Origins of packets. A container ("container:NAME") or an address can be an origin, too.
 const (
-	FromPublic = "public"
-	FromLocal  = "local"
-	FromLAN    = "lan"
+	FromPublic = "public" // a client on the internet
+	FromLocal  = "local"  // a client on the docker host itself
+	FromLAN    = "lan"    // a client in a private network of the docker host
 )
 
-// start sends the packets from an origin to a goal.
+// start sends packets from an origin to a goal.
 func (t *tracer) start(g goal, from string) error {
 	switch {
 	case g.container == nil:
 		t.blocked(InDocker, "nothing is published on port %d of the docker host", g.port)
 		return nil
 	case g.container.PID == 0:
-		t.blocked(InDocker, "container %s does not run", g.container.Name)
+		t.blocked(InDocker, "container %s is not running", g.container.Name)
 		return nil
 	case g.container.Mode == "none":
 		t.blocked(InDocker, "container %s has no network", g.container.Name)
@@ -48,7 +48,7 @@ func (t *tracer) start(g goal, from string) error {
 		return err
 	}
 	if g.direct.IsValid() {
-		t.received(t.newPacket(link, src, g.direct, g.proto(), g.port))
+		t.receive(t.newPacket(link, src, g.direct, g.proto(), g.port))
 		return nil
 	}
 	if g.published == nil {
@@ -61,18 +61,19 @@ func (t *tracer) start(g goal, from string) error {
 	}
 	switch {
 	case dst.IsLoopback():
-		t.blocked(InDocker, "the port is published on %s only, where nothing from outside comes", dst)
+		t.blocked(InDocker, "the port is published only on %s, which clients outside cannot reach", dst)
 	case !dst.IsValid():
 		return &TargetError{NoAddress: true, Text: fmt.Sprintf("interface %s has no address of the same family as %s", link, src)}
 	default:
-		t.received(t.newPacket(link, src, dst, g.proto(), g.published.HostPort))
+		t.receive(t.newPacket(link, src, dst, g.proto(), g.published.HostPort))
 	}
 	return nil
 }
 
+// unpublished adds the obstacle that a container does not publish the port.
 func (t *tracer) unpublished(g goal) {
 	if g.container.Mode == "host" {
-		t.blocked(InDocker, "container %s is in the docker host's own network: what listens there is the docker host's", g.container.Name)
+		t.blocked(InDocker, "container %s uses the docker host's own network, where docker publishes no ports", g.container.Name)
 		return
 	}
 	if g.port == 0 {
@@ -82,12 +83,13 @@ func (t *tracer) unpublished(g goal) {
 	t.blocked(InDocker, "container %s does not publish port %d", g.container.Name, g.port)
 }
 
-// fromLocal is a client on the docker host itself, which uses one of the docker host's own
-// addresses; without a choice, the loopback address for a published port.
+// fromLocal sends packets from a client on the docker host itself. own is the address of the
+// docker host that the client uses; if it is not valid, a client of a published port uses the
+// loopback address.
 func (t *tracer) fromLocal(g goal, own netip.Addr) {
 	switch {
 	case g.direct.IsValid():
-		t.sent(t.newPacket("", own, g.direct, g.proto(), g.port))
+		t.send(t.newPacket("", own, g.direct, g.proto(), g.port))
 	case g.published != nil:
 		dst := g.published.HostIP
 		switch {
@@ -97,16 +99,17 @@ func (t *tracer) fromLocal(g goal, own netip.Addr) {
 		default:
 			dst = netip.AddrFrom4([4]byte{127, 0, 0, 1})
 		}
-		t.sent(t.newPacket("", dst, dst, g.proto(), g.published.HostPort))
+		t.send(t.newPacket("", dst, dst, g.proto(), g.published.HostPort))
 	case g.port != 0 && len(g.container.Addresses) > 0:
-		t.sent(t.newPacket("", own, g.container.Addresses[0].Addr, g.proto(), g.port))
+		t.send(t.newPacket("", own, g.container.Addresses[0].Addr, g.proto(), g.port))
 	default:
 		t.unpublished(g)
 	}
 }
 
-// byOtherAddresses notes where a published port answers a client on the docker host at the
-// loopback address, and not at another one of the docker host's own: ARP may ask with that.
+// byOtherAddresses adds a note if a client on the docker host reaches a published port at the
+// loopback address, but not at another address of the docker host. That can happen because ARP
+// requests have the client's address.
 func (t *tracer) byOtherAddresses(g goal) {
 	if g.published == nil || !g.published.HostIP.IsUnspecified() || len(t.obstacles) > 0 {
 		return
@@ -119,16 +122,16 @@ func (t *tracer) byOtherAddresses(g goal) {
 			other := &tracer{Facts: t.Facts, target: t.target, env: t.env, skip: map[netfilter.Place]bool{}}
 			other.fromLocal(g, own.Addr())
 			if len(other.obstacles) > 0 {
-				t.note("not so at the docker host's own address %s: %s", own.Addr(), other.obstacles[0])
+				t.note("at the docker host's own address %s the port cannot be reached: %s", own.Addr(), other.obstacles[0])
 			}
 		}
 	}
 }
 
-// origin is the interface that packets from an origin come in by, and their source.
+// origin returns the interface on which packets from an origin arrive, and their source address.
 func (t *tracer) origin(from string) (link string, src netip.Addr, err error) {
 	if a, err := netip.ParseAddr(from); err == nil {
-		r, _ := t.Way(netip.Addr{}, a, "")
+		r, _ := t.RouteFor(netip.Addr{}, a, "")
 		if r == nil || r.Link == "" {
 			return "", a, &TargetError{Text: fmt.Sprintf("the docker host has no route to %s", a)}
 		}
@@ -146,15 +149,15 @@ func (t *tracer) origin(from string) (link string, src netip.Addr, err error) {
 	}
 	switch from {
 	case FromPublic:
-		return "", src, &TargetError{Text: "the docker host has no default route: --from takes lan or an address then"}
+		return "", src, &TargetError{Text: "the docker host has no default route: use --from with lan or an address"}
 	case FromLAN:
 		return t.lan(public)
 	}
 	return "", src, noOrigin(from)
 }
 
-// lan is a client in a network that the docker host is connected to, other than docker's.
-// One that does not have the default route comes first.
+// lan returns the interface of a private network that the docker host is connected to, and the
+// address of a client there. It prefers interfaces other than public, that of the default route.
 func (t *tracer) lan(public string) (link string, src netip.Addr, err error) {
 	for _, alsoPublic := range []bool{false, true} {
 		for _, l := range t.Links {
@@ -168,10 +171,10 @@ func (t *tracer) lan(public string) (link string, src netip.Addr, err error) {
 			}
 		}
 	}
-	return "", src, &TargetError{Text: "the docker host is in no private network: --from takes an address instead"}
+	return "", src, &TargetError{Text: "the docker host is not in a private network: use --from with an address"}
 }
 
-// neighborOf is another address of the same network.
+// neighborOf returns another address of the same network.
 func neighborOf(p netip.Prefix) netip.Addr {
 	if a := p.Addr().Next(); p.Contains(a) && p.Contains(a.Next()) {
 		return a
@@ -179,8 +182,8 @@ func neighborOf(p netip.Prefix) netip.Addr {
 	return p.Addr().Prev()
 }
 
-// fromContainer is a client in another container: over the bridge where both are on it, else
-// by the published port.
+// fromContainer sends packets from a client in another container: across the bridge if both
+// containers are on one, otherwise to the published port.
 func (t *tracer) fromContainer(g goal, name string) error {
 	i := slices.IndexFunc(t.Containers, func(c netfacts.Container) bool { return c.Name == name })
 	if i < 0 {
@@ -188,7 +191,7 @@ func (t *tracer) fromContainer(g goal, name string) error {
 	}
 	client := &t.Containers[i]
 	if client.PID == 0 {
-		return &TargetError{Text: fmt.Sprintf("container %s does not run", name)}
+		return &TargetError{Text: fmt.Sprintf("container %s is not running", name)}
 	}
 	for _, a := range client.Addresses {
 		for _, b := range g.container.Addresses {
@@ -214,13 +217,13 @@ func (t *tracer) fromContainer(g goal, name string) error {
 				dst = g.published.HostIP
 			}
 		}
-		t.received(t.newPacket(n.Bridge, a.Addr, dst, g.proto(), port))
+		t.receive(t.newPacket(n.Bridge, a.Addr, dst, g.proto(), port))
 		return nil
 	}
-	return &TargetError{Text: fmt.Sprintf("container %s is on no bridge of the docker host", name)}
+	return &TargetError{Text: fmt.Sprintf("container %s is not on a bridge of the docker host", name)}
 }
 
-// across sends a packet from one port of a bridge to another.
+// across sends a packet from one port of a bridge to another, and the answer back.
 func (t *tracer) across(client *netfacts.Container, a, b netfacts.Address, bridge string, g goal) {
 	from, to := t.portOn(client, bridge), t.portOn(g.container, bridge)
 	forth := func(p packet.Packet) packet.Packet {
@@ -243,12 +246,12 @@ func (t *tracer) across(client *netfacts.Container, a, b netfacts.Address, bridg
 	p := t.newPacket(bridge, a.Addr, b.Addr, g.proto(), port)
 	t.hop("bridge "+bridge, "%s", describe(&p))
 	t.bridgedIP(p, forth, bridge)
-	t.inside(g.container, p)
+	t.checkListener(g.container, p)
 	t.bridgedIP(reply(p, bridge), back, bridge)
 }
 
-// bridgedIP sends a packet across a bridge: through ebtables, and where br_netfilter is on
-// through iptables as well.
+// bridgedIP sends a packet across a bridge: through ebtables and, with br_netfilter, iptables.
+// frame turns it into a frame.
 func (t *tracer) bridgedIP(p packet.Packet, frame func(packet.Packet) packet.Packet, bridge string) {
 	t.frame(netfilter.Forward, L3, frame(p))
 	if !t.BridgeFilter(p.Family) {
@@ -260,7 +263,7 @@ func (t *tracer) bridgedIP(p packet.Packet, frame func(packet.Packet) packet.Pac
 	t.pass(netfilter.Postrouting, L3, &p)
 }
 
-// portOn is the docker host's end of a container's interface on a bridge.
+// portOn returns the bridge port that leads to a container, or "".
 func (t *tracer) portOn(c *netfacts.Container, bridge string) string {
 	for _, port := range c.Ports {
 		if l := t.Link(port); l != nil && l.Master == bridge {

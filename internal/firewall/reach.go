@@ -1,5 +1,5 @@
-// Package firewall finds out whether a packet gets to a container of a docker host, and
-// which rule drops it otherwise. It follows the packet through the docker host's netfacts.
+// Package firewall evaluates whether packets reach a container of a docker host, and which rules
+// drop them. It follows a packet through the facts that package netfacts collects. Pure.
 package firewall
 
 import (
@@ -12,7 +12,7 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfilter/packet"
 )
 
-// Verdict is whether a packet gets to the container.
+// Verdict is whether packets reach the container.
 type Verdict string
 
 // The verdicts.
@@ -22,7 +22,7 @@ const (
 	Unknown   Verdict = "unknown"
 )
 
-// Answer is what Reach found out.
+// Answer is the result of Reach.
 type Answer struct {
 	Target    string     `json:"target"` // "web2:80/tcp"
 	From      string     `json:"from"`
@@ -33,8 +33,8 @@ type Answer struct {
 	Notes     []string   `json:"notes"`
 }
 
-// Reach follows a packet from an origin to a target: "CONTAINER", "CONTAINER:PORT", "PORT",
-// "PORT/udp" or an address of a container, which is then the packet's own destination.
+// Reach follows packets from an origin to a target: "CONTAINER", "CONTAINER:PORT", "PORT",
+// "PORT/udp" or a container's own address. A wrong target or origin is a *TargetError.
 func Reach(f *netfacts.Facts, target, from string) (*Answer, error) {
 	if !f.Docker {
 		return nil, fmt.Errorf("%w: %s", errNoDocker, f.DockerSaid)
@@ -63,10 +63,11 @@ func Reach(f *netfacts.Facts, target, from string) (*Answer, error) {
 	default:
 		a.Verdict = Reachable
 	}
-	suspicions(f, a)
+	noteSuspicions(f, a)
 	return a, nil
 }
 
+// add merges the results of one packet into the answer.
 func (a *Answer) add(t *tracer) {
 	for _, o := range t.obstacles {
 		if !slices.ContainsFunc(a.Obstacles, func(other Obstacle) bool { return other.Place == o.Place }) {
@@ -86,5 +87,4 @@ func (a *Answer) add(t *tracer) {
 	a.Path = append(a.Path, t.path...)
 }
 
-// errNoDocker is a docker host whose dockerd did not answer.
-var errNoDocker = errors.New("dockerd does not answer on the docker host")
+var errNoDocker = errors.New("no answer from dockerd on the docker host")

@@ -153,32 +153,32 @@ func TestWhatKeepsPacketsAway(t *testing.T) {
 		"arp_announce has it ask with the bridge's": {map[string]string{"rules ebtables nft": askedByBridge, "announce": "/proc/sys/net/ipv4/conf/docker0/arp_announce:2"},
 			"web", "203.0.113.2", nil},
 		"by the loopback address alone": {map[string]string{"rules ebtables nft": askedByBridge}, "web", "local", []string{
-			"! not so at the docker host's own address 203.0.113.2: ebtables filter OUTPUT rule 2: -p ARP -j DROP",
-			"! not so at the docker host's own address 10.98.0.1: ebtables filter OUTPUT rule 2: -p ARP -j DROP"}},
+			"! at the docker host's own address 203.0.113.2 the port cannot be reached: ebtables filter OUTPUT rule 2: -p ARP -j DROP",
+			"! at the docker host's own address 10.98.0.1 the port cannot be reached: ebtables filter OUTPUT rule 2: -p ARP -j DROP"}},
 		"FORWARD drops, docker's rules are gone": {map[string]string{rules: flushed}, "172.17.0.2:80", "lan", []string{
 			"iptables-nft ip filter FORWARD: policy DROP",
-			"! docker's own rules are missing: dockerd runs with --iptables=false, or something has flushed them since; restarting docker writes them again"}},
+			"! docker's own rules are missing: dockerd runs with --iptables=false, or they were flushed; restarting docker adds them again"}},
 		"without DNAT docker-proxy takes the packet": {map[string]string{rules: flushed}, "web", "public", nil},
 		"neither DNAT nor docker-proxy": {map[string]string{rules: flushed, "listeners": ""}, "web", "public", []string{
-			"no DNAT rule is for tcp 101.102.103.104:50123 -> 203.0.113.2:8080, and no docker-proxy listens there",
-			"! docker's own rules are missing: dockerd runs with --iptables=false, or something has flushed them since; restarting docker writes them again"}},
+			"no DNAT rule matches tcp 101.102.103.104:50123 -> 203.0.113.2:8080, and no docker-proxy listens there",
+			"! docker's own rules are missing: dockerd runs with --iptables=false, or they were flushed; restarting docker adds them again"}},
 		"ip_forward is off": {map[string]string{"sysctl": "/proc/sys/net/ipv4/ip_forward:0"}, "web", "public", []string{"net.ipv4.ip_forward is 0: the docker host forwards no packets"}},
 		"a rule of the other backend": {map[string]string{"rules iptables legacy": "*filter\n:FORWARD ACCEPT [0:0]\n-A FORWARD -p tcp -m tcp --dport 80 -j DROP\nCOMMIT"}, "web", "public", []string{
-			"iptables-legacy ip filter FORWARD rule 1: -p tcp -m tcp --dport 80 -j DROP", "! iptables rules are in both backends, nft and legacy, and both act"}},
+			"iptables-legacy ip filter FORWARD rule 1: -p tcp -m tcp --dport 80 -j DROP", "! both backends, nft and legacy, have iptables rules, and the kernel applies both"}},
 		"DOCKER-USER is not called": {map[string]string{rules: swapped(rules, "-A FORWARD -j DOCKER-USER\n", "") + "\n", "x": ""}, "web", "public", nil},
 		"rules in a DOCKER-USER that is not called": {map[string]string{rules: strings.Replace(swapped(rules, "-A FORWARD -j DOCKER-USER\n", ""), "-A DOCKER-USER -j RETURN", "-A DOCKER-USER -i eth0 -j DROP\n-A DOCKER-USER -j RETURN", 1)}, "web", "public", []string{
-			"! DOCKER-USER has rules, but FORWARD does not call it: they act on nothing"}},
+			"! DOCKER-USER has rules, but FORWARD does not call it: they have no effect"}},
 		"docker 28 drops direct routes": {map[string]string{rules: "*raw\n:PREROUTING ACCEPT [0:0]\n-A PREROUTING -d 172.17.0.2/32 ! -i docker0 -j DROP\nCOMMIT\n" + plain[rules]}, "172.17.0.2:80", "lan", []string{
 			"iptables-nft ip raw PREROUTING rule 1: -d 172.17.0.2/32 ! -i docker0 -j DROP",
-			"! Docker 28 and later drops what is sent straight to a container's address from outside; a published port is the way in"}},
+			"! Docker 28 and later drops packets that are sent to a container's own address from outside; use a published port"}},
 		"so does its nftables backend": {map[string]string{"nft": `{"nftables":[{"table":{"family":"ip","name":"docker-bridges"}},{"chain":{"family":"ip","table":"docker-bridges","name":"raw-PREROUTING","type":"filter","hook":"prerouting","prio":-300,"policy":"accept"}},
 			{"rule":{"family":"ip","table":"docker-bridges","chain":"raw-PREROUTING","expr":[{"match":{"op":"==","left":{"payload":{"protocol":"ip","field":"daddr"}},"right":"172.17.0.2"}},{"match":{"op":"!=","left":{"meta":{"key":"iifname"}},"right":"docker0"}},{"counter":{"packets":0,"bytes":0}},{"drop":null}]}}]}`},
 			"172.17.0.2:80", "lan", []string{"nft ip docker-bridges raw-PREROUTING rule 1: ip daddr 172.17.0.2 meta iifname != docker0 counter drop",
-				"! Docker 28 and later drops what is sent straight to a container's address from outside; a published port is the way in"}},
+				"! Docker 28 and later drops packets that are sent to a container's own address from outside; use a published port"}},
 		"a DOCKER-USER of Docker 29 that is not called": {map[string]string{rules: strings.Replace(swapped(rules, "-A FORWARD -j DOCKER-USER\n", ""), "-A DOCKER-USER -j RETURN", "-A DOCKER-USER -i eth0 -j DROP", 1)}, "web", "public", []string{
-			"! DOCKER-USER has rules, but FORWARD does not call it: they act on nothing"}},
+			"! DOCKER-USER has rules, but FORWARD does not call it: they have no effect"}},
 		"a DOCKER-USER that is called too late": {map[string]string{rules: strings.Replace(swapped(rules, "-A FORWARD -j DOCKER-USER\n", ""), "-A DOCKER-USER -j RETURN", "-A FORWARD -j DOCKER-USER\n-A DOCKER-USER -i eth0 -j DROP", 1)}, "web", "public", []string{
-			"! FORWARD calls DOCKER-USER behind DOCKER-ISOLATION-STAGE-1: what docker has accepted there does not reach its rules"}},
+			"! FORWARD calls DOCKER-USER after DOCKER-ISOLATION-STAGE-1: packets that docker accepts there do not reach the rules of DOCKER-USER"}},
 		"a chain at the interface":    {map[string]string{"nft": netdev(`"dev":"eth0",`)}, "web", "public", []string{"nft netdev nd in rule 1: tcp dport 8080 drop"}},
 		"at another interface":        {map[string]string{"nft": netdev(`"dev":["eth1","lo"],`)}, "web", "public", nil},
 		"an old nft does not name it": {map[string]string{"nft": netdev("")}, "web", "public", []string{"? nft netdev nd in rule 1: tcp dport 8080 drop"}},
@@ -191,14 +191,14 @@ func TestWhatKeepsPacketsAway(t *testing.T) {
 		"arptables without rules":           {map[string]string{"legacy-tables": "/proc/net/arp_tables_names:filter", "rules arptables legacy": "Chain INPUT (policy ACCEPT)\n\nChain OUTPUT (policy ACCEPT)\n"}, "web", "public", nil},
 		"legacy rules that nothing prints":  {map[string]string{"legacy-tables": "/proc/net/ip_tables_names:filter"}, "web", "public", []string{"? iptables-legacy filter: nothing there prints its rules"}},
 		"a published port passes docker 28": {map[string]string{rules: "*raw\n:PREROUTING ACCEPT [0:0]\n-A PREROUTING -d 172.17.0.2/32 ! -i docker0 -j DROP\nCOMMIT\n" + plain[rules]}, "web", "public", nil},
-		"nothing listens":                   {map[string]string{"inside": ""}, "web", "public", []string{"in container web nothing listens on port 80/tcp"}},
-		"listens on loopback":               {map[string]string{"inside": swapped("inside", "00000000:0050", "0100007F:0050")}, "web", "public", []string{"in container web port 80/tcp is open on 127.0.0.1 only, where nothing from outside comes"}},
+		"nothing listens":                   {map[string]string{"inside": ""}, "web", "public", []string{"nothing listens on port 80/tcp in container web"}},
+		"listens on loopback":               {map[string]string{"inside": swapped("inside", "00000000:0050", "0100007F:0050")}, "web", "public", []string{"in container web port 80/tcp is open only on 127.0.0.1, which can be reached only from inside the container"}},
 		"nothing is published":              {nil, "9090", "public", []string{"nothing is published on port 9090 of the docker host"}},
 		"that port is not":                  {nil, "web:81", "public", []string{"container web does not publish port 81"}},
-		"published on loopback":             {map[string]string{"containers": swapped("containers", `"0.0.0.0"`, `"127.0.0.1"`)}, "web", "public", []string{"the port is published on 127.0.0.1 only, where nothing from outside comes"}},
-		"it does not run":                   {map[string]string{"containers": swapped("containers", `"pid":77`, `"pid":0`)}, "web", "public", []string{"container web does not run"}},
+		"published on loopback":             {map[string]string{"containers": swapped("containers", `"0.0.0.0"`, `"127.0.0.1"`)}, "web", "public", []string{"the port is published only on 127.0.0.1, which clients outside cannot reach"}},
+		"it does not run":                   {map[string]string{"containers": swapped("containers", `"pid":77`, `"pid":0`)}, "web", "public", []string{"container web is not running"}},
 		"no network":                        {map[string]string{"containers": swapped("containers", `"mode":"default"`, `"mode":"none"`)}, "web", "public", []string{"container web has no network"}},
-		"the DNAT rule is stale":            {map[string]string{rules: swapped(rules, "172.17.0.2", "172.17.0.9")}, "web", "public", []string{"the packet ends at 172.17.0.9:80, which is no running container's address", "iptables-nft ip filter FORWARD: policy DROP"}[:1]},
+		"the DNAT rule is stale":            {map[string]string{rules: swapped(rules, "172.17.0.2", "172.17.0.9")}, "web", "public", []string{"the packet goes to 172.17.0.9:80, which is not the address of a running container", "iptables-nft ip filter FORWARD: policy DROP"}[:1]},
 		"the answer is dropped": {map[string]string{rules: strings.Replace(plain[rules], "-A DOCKER-USER -j RETURN", "-A DOCKER-USER -i docker0 -m conntrack --ctstate ESTABLISHED -j DROP\n-A DOCKER-USER -j RETURN", 1)}, "web", "public", []string{
 			"iptables-nft ip filter DOCKER-USER rule 1: -i docker0 -m conntrack --ctstate ESTABLISHED -j DROP"}},
 		"only the first packet passes": {map[string]string{rules: strings.Replace(plain[rules], "-A DOCKER-USER -j RETURN", "-A DOCKER-USER -i eth0 -m conntrack ! --ctstate NEW -j DROP\n-A DOCKER-USER -j RETURN", 1)}, "web", "public", []string{
@@ -240,14 +240,14 @@ func netdev(device string) string {
 func TestTargetsThatAreNotThere(t *testing.T) {
 	f := factsOf(t, nil)
 	for target, want := range map[string]string{
-		"other": `no container is called "other"`, "web:x": `"x" is no port: a port is a number from 1 to 65535`, "0": `"0" is no port: a port is a number from 1 to 65535`, "web/sctp": `"sctp" is neither tcp nor udp`,
+		"other": `no container is called "other"`, "web:x": `"x" is not a port: a port is a number from 1 to 65535`, "0": `"0" is not a port: a port is a number from 1 to 65535`, "web/sctp": `"sctp" is neither tcp nor udp`,
 		"10.0.0.9": "no running container has the address 10.0.0.9",
 	} {
 		if _, err := Reach(f, target, "public"); err == nil || err.Error() != want {
 			t.Errorf("%s: %v", target, err)
 		}
 	}
-	if _, err := Reach(f, "web", "mars"); err == nil || err.Error() != `"mars" is no origin` {
+	if _, err := Reach(f, "web", "mars"); err == nil || err.Error() != `"mars" is not an origin` {
 		t.Error(err)
 	}
 }

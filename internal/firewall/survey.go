@@ -9,28 +9,24 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfilter"
 )
 
-// Closed is a rule, or a setting, that keeps clients outside from containers' published ports.
+// Closed is an obstacle that keeps outside clients from the published ports of some containers.
 type Closed struct {
 	Obstacle
-	Containers []string
+	Containers []string // their names
 }
 
-// Survey is what clients outside reach of all published ports.
+// Survey is which containers' published ports outside clients can reach.
 type Survey struct {
-	Closed []Closed
-	// Open are the containers with a published port that clients outside reach.
-	Open []string
-	// Unsure are the containers of which it cannot be known.
-	Unsure []string
-	// Firewalls are the programs that promise to close ports and do not see docker's.
-	Firewalls []string
-	// Guarded reports that docker-vpn-helper guard closes published ports.
-	Guarded bool
+	Closed    []Closed
+	Open      []string // names of containers that can be reached
+	Unsure    []string // names of containers where a rule decides that cannot be evaluated
+	Firewalls []string // active firewall programs, which do not cover docker's published ports
+	Guarded   bool     // docker-vpn-helper guard is on
 }
 
-// NewSurvey follows a packet from outside to every published port. What a container does with
-// it, or a port that is published for the docker host alone, is no matter of packet filters.
-// A docker host without a way to the outside is a *TargetError.
+// NewSurvey follows a packet from outside to every published port. It only reports packet filters
+// and routes as obstacles, and skips ports that are published for the docker host alone.
+// The error is a *TargetError if the docker host has no default route.
 func NewSurvey(f *netfacts.Facts) (*Survey, error) {
 	s := &Survey{Firewalls: firewalls(f), Guarded: f.IPTablesChain("mangle", "DOCKER-PUB") != nil}
 	for _, c := range f.Containers {
@@ -59,7 +55,7 @@ func NewSurvey(f *netfacts.Facts) (*Survey, error) {
 func (s *Survey) close(container string, obstacles []Obstacle) {
 	for _, o := range obstacles {
 		if strings.HasPrefix(o.Chain, "DOCKER-PUB") {
-			continue // closed by guard, which is what it is there for
+			continue // guard closes it on purpose
 		}
 		i := slices.IndexFunc(s.Closed, func(c Closed) bool { return c.Place == o.Place })
 		if i < 0 {
@@ -70,7 +66,7 @@ func (s *Survey) close(container string, obstacles []Obstacle) {
 	}
 }
 
-// firewalls are ufw and firewalld where they are active.
+// firewalls returns "ufw" and "firewalld" if they are active.
 func firewalls(f *netfacts.Facts) []string {
 	var all []string
 	if f.IPTablesChain("filter", "ufw-user-input") != nil {

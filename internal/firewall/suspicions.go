@@ -8,8 +8,8 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfilter"
 )
 
-// suspicions are notes on what looks wrong around the packet's way.
-func suspicions(f *netfacts.Facts, a *Answer) {
+// noteSuspicions adds notes on what looks wrong in the packet filters beside the obstacles.
+func noteSuspicions(f *netfacts.Facts, a *Answer) {
 	backends := map[netfilter.Backend]bool{}
 	for _, t := range f.Tables {
 		if t.Tool == netfilter.IPTables && slices.ContainsFunc(t.Chains, func(c *netfilter.Chain) bool { return len(c.Rules) > 0 }) {
@@ -20,22 +20,23 @@ func suspicions(f *netfacts.Facts, a *Answer) {
 		}
 	}
 	if backends[netfilter.NFTables] && backends[netfilter.Legacy] {
-		a.Notes = append(a.Notes, "iptables rules are in both backends, nft and legacy, and both act")
+		a.Notes = append(a.Notes, "both backends, nft and legacy, have iptables rules, and the kernel applies both")
 	}
 	if a.Verdict == Blocked && !dockerRules(f) {
-		a.Notes = append(a.Notes, "docker's own rules are missing: dockerd runs with --iptables=false, or something has flushed them since; restarting docker writes them again")
+		a.Notes = append(a.Notes, "docker's own rules are missing: dockerd runs with --iptables=false, or they were flushed; restarting docker adds them again")
 	}
 	if slices.ContainsFunc(a.Obstacles, func(o Obstacle) bool {
-		return o.rule && o.WrittenBy != nil && o.WrittenBy.Program == "docker" && rawTable(o.Place)
+		return o.isRule && o.WrittenBy != nil && o.WrittenBy.Program == "docker" && rawTable(o.Place)
 	}) {
-		a.Notes = append(a.Notes, "Docker 28 and later drops what is sent straight to a container's address from outside; a published port is the way in")
+		a.Notes = append(a.Notes, "Docker 28 and later drops packets that are sent to a container's own address from outside; use a published port")
 	}
 }
 
-// rawTable reports whether a place is in a table that packets pass before conntrack.
+// rawTable reports whether a place is in a table that packets pass before connection tracking.
 func rawTable(p netfilter.Place) bool { return p.Table == "raw" || p.Chain == "raw-PREROUTING" }
 
-// userChain is what is wrong with DOCKER-USER in a table, where the administrator has rules in it.
+// userChain returns what is wrong with the chain DOCKER-USER of a table, or "". A chain without
+// rules of the administrator does not matter.
 func userChain(t *netfilter.Table) string {
 	forward, user := t.Chain("FORWARD"), t.Chain("DOCKER-USER")
 	if t.Name != "filter" || forward == nil || user == nil || !slices.ContainsFunc(user.Rules, func(r *netfilter.Rule) bool { return r.Text != "-j RETURN" }) {
@@ -47,16 +48,17 @@ func userChain(t *netfilter.Table) string {
 			return ""
 		case strings.HasPrefix(call, "DOCKER"):
 			if calls(forward, "DOCKER-USER") {
-				return "FORWARD calls DOCKER-USER behind " + call + ": what docker has accepted there does not reach its rules"
+				return "FORWARD calls DOCKER-USER after " + call + ": packets that docker accepts there do not reach the rules of DOCKER-USER"
 			}
 		}
 	}
 	if calls(forward, "DOCKER-USER") {
 		return ""
 	}
-	return "DOCKER-USER has rules, but FORWARD does not call it: they act on nothing"
+	return "DOCKER-USER has rules, but FORWARD does not call it: they have no effect"
 }
 
+// calls reports whether a rule of the chain calls the chain called name.
 func calls(c *netfilter.Chain, name string) bool {
 	return slices.ContainsFunc(c.Rules, func(r *netfilter.Rule) bool { return r.Target.Call == name })
 }

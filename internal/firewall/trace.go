@@ -12,17 +12,16 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfilter/packet"
 )
 
-// Layer is what an obstacle is part of.
+// Layer is where an obstacle is.
 type Layer string
 
-// The layers. L3 are the packets themselves, Neighbors ARP and IPv6's neighbor discovery,
-// without which no packet leaves for the container.
+// The layers.
 const (
-	L3        Layer = "l3"
-	Neighbors Layer = "arp"
-	Routing   Layer = "route"
-	InDocker  Layer = "docker"
-	Inside    Layer = "container"
+	L3        Layer = "l3"        // a rule drops the packets themselves
+	Neighbors Layer = "arp"       // a rule drops ARP or neighbor discovery, which packets need
+	Routing   Layer = "route"     // no route, or no forwarding
+	InDocker  Layer = "docker"    // docker does not publish the port
+	Inside    Layer = "container" // nothing listens in the container
 )
 
 // Obstacle is something that keeps packets from the container, or its answers from the client.
@@ -30,13 +29,14 @@ type Obstacle struct {
 	Layer Layer `json:"layer"`
 	netfilter.Place
 	WrittenBy *writer.Source `json:"written_by,omitempty"`
-	// Text without a rule is in Place.Text.
-	rule bool
+	// isRule means that Place is a rule or a policy. Otherwise only its Text is set, which
+	// describes the obstacle.
+	isRule bool
 }
 
-// String is one line for people.
+// String describes the obstacle in one line.
 func (o Obstacle) String() string {
-	if !o.rule {
+	if !o.isRule {
 		return o.Text
 	}
 	return o.Place.String()
@@ -46,22 +46,22 @@ func (o Obstacle) String() string {
 type Hop struct {
 	At   string           `json:"at"`             // "nat PREROUTING", "bridge br-net"
 	What string           `json:"what"`           // "DNAT to 172.17.0.2:80"
-	By   *netfilter.Place `json:"rule,omitempty"` // what decided, where a chain did and that is known
+	By   *netfilter.Place `json:"rule,omitempty"` // the rule or policy that decided, if it is known
 }
 
-// Doubt is a rule of which it cannot be known whether it applies, where that decides.
+// Doubt is a rule that decides, but cannot be evaluated.
 type Doubt struct {
 	netfilter.Place
 	Why string `json:"why"`
 }
 
-// tracer follows one packet, and its answer, over the docker host. It goes on behind every
-// obstacle, as if that were not there.
+// tracer follows a packet, and its answer, through the docker host. After an obstacle it goes on
+// as if that did not exist, so that it finds all of them.
 type tracer struct {
 	*netfacts.Facts
 	target    *netfacts.Container
 	env       *packet.Env
-	skip      map[netfilter.Place]bool
+	skip      map[netfilter.Place]bool // rules and policies that were recorded as obstacles
 	obstacles []Obstacle
 	path      []Hop
 	doubts    []Doubt
@@ -78,15 +78,15 @@ func (t *tracer) note(format string, args ...any) {
 	}
 }
 
-// decided is a hop through a chain.
-func (t *tracer) decided(way *netfilter.Passage, format string, args ...any) {
+// chainHop records a hop through a chain.
+func (t *tracer) chainHop(way *netfilter.Passage, format string, args ...any) {
 	t.hop(hookName(way.Chain), format, args...)
 	if len(way.Endings) == 1 {
 		t.path[len(t.path)-1].By = &way.Endings[0].Place
 	}
 }
 
-// blocked adds an obstacle that is no rule.
+// blocked adds an obstacle that is not a rule.
 func (t *tracer) blocked(layer Layer, format string, args ...any) {
 	o := Obstacle{Layer: layer, Place: netfilter.Place{Text: fmt.Sprintf(format, args...)}}
 	if !slices.ContainsFunc(t.obstacles, func(other Obstacle) bool { return other.Text == o.Text }) {
@@ -94,7 +94,7 @@ func (t *tracer) blocked(layer Layer, format string, args ...any) {
 	}
 }
 
-// doubt adds something that decides and is not known.
+// doubt adds a rule that decides, but cannot be evaluated.
 func (t *tracer) doubt(p netfilter.Place, why string) {
 	d := Doubt{Place: p, Why: why}
 	if !slices.Contains(t.doubts, d) {
@@ -102,14 +102,15 @@ func (t *tracer) doubt(p netfilter.Place, why string) {
 	}
 }
 
-// conntrackPriority is that of conntrack's own hook (include/uapi/linux/netfilter_ipv4.h).
+// conntrackPriority is the priority of connection tracking
+// (include/uapi/linux/netfilter_ipv4.h). Chains with a lower one see packets as INVALID.
 const conntrackPriority = -200
 
-// maxObstacles bounds how many rules of one chain are passed over.
+// maxObstacles bounds how many obstacles are found in one chain.
 const maxObstacles = 64
 
-// hook sends the packet through all chains of a hook, and through those of the interface where it
-// comes in just before or goes out just behind.
+// hook sends the packet through all chains of a hook. If the packet comes in at an interface just
+// before, or goes out just after, it also passes that interface's own chains.
 func (t *tracer) hook(hook netfilter.Hook, layer Layer, p *packet.Packet) {
 	arp := p.Family == packet.ARP && p.Bridge == ""
 	if p.In != "" && (hook == netfilter.Prerouting || arp && hook == netfilter.Input) {
@@ -121,7 +122,7 @@ func (t *tracer) hook(hook netfilter.Hook, layer Layer, p *packet.Packet) {
 	}
 }
 
-// pass sends the packet through all chains of a hook, and changes it as they do.
+// pass sends the packet through all chains of a hook, and applies their changes to it.
 func (t *tracer) pass(hook netfilter.Hook, layer Layer, p *packet.Packet) {
 	side := packet.Destination
 	if hook == netfilter.Postrouting || hook == netfilter.Input {
@@ -129,7 +130,7 @@ func (t *tracer) pass(hook netfilter.Hook, layer Layer, p *packet.Packet) {
 	}
 	for _, c := range netfilter.Chains(t.Tables, hook, p) {
 		if c.Type == netfilter.NATType && (p.Conn.State != packet.New || p.Conn.Bound[side]) {
-			continue // translated by conntrack, without a look at the rules
+			continue // the kernel translates these packets without looking at the rules
 		}
 		seen := *p
 		early := c.Priority < conntrackPriority && p.Bridge == "" && (hook == netfilter.Prerouting || hook == netfilter.Output)
@@ -137,13 +138,13 @@ func (t *tracer) pass(hook netfilter.Hook, layer Layer, p *packet.Packet) {
 			seen.Conn.State = packet.Invalid
 		}
 		if hook == netfilter.Egress && p.Bridge == "" && p.Family != packet.ARP {
-			seen.SrcMAC, seen.DstMAC = "", "" // it has a new header
+			seen.SrcMAC, seen.DstMAC = "", "" // it has a new Ethernet header
 			if l := t.Link(p.Out); l != nil {
 				seen.SrcMAC = l.MAC
 			}
 		}
 		if (hook == netfilter.Ingress || hook == netfilter.Egress) && c.Devices == nil {
-			t.somewhere(c, seen)
+			t.unknownDevice(c, seen)
 			continue
 		}
 		way := t.through(c, layer, seen)
@@ -160,17 +161,19 @@ func (t *tracer) pass(hook netfilter.Hook, layer Layer, p *packet.Packet) {
 	}
 }
 
-// somewhere sends the packet through a chain of which it is not known to what interface it belongs.
-func (t *tracer) somewhere(c *netfilter.Chain, p packet.Packet) {
+// unknownDevice sends the packet through a chain whose interface is not known. If it does not
+// accept the packet, that is a doubt, not an obstacle.
+func (t *tracer) unknownDevice(c *netfilter.Chain, p packet.Packet) {
 	way := netfilter.Through(c, p, t.env, t.skip)
 	for _, e := range way.Endings {
 		if e.Verdict != netfilter.Accept {
-			t.doubt(e.Place, "nft there does not print the interface that the chain belongs to")
+			t.doubt(e.Place, "the docker host's nft does not print to which interface this chain belongs")
 		}
 	}
 }
 
-// through sends the packet through one chain, again and again, until nothing drops it.
+// through sends the packet through one chain, again and again until the chain does not drop it.
+// Each time it records an obstacle, and skips that rule the next time.
 func (t *tracer) through(c *netfilter.Chain, layer Layer, p packet.Packet) *netfilter.Passage {
 	var way *netfilter.Passage
 	for range maxObstacles {
@@ -178,13 +181,13 @@ func (t *tracer) through(c *netfilter.Chain, layer Layer, p packet.Packet) *netf
 		switch way.Verdict() {
 		case netfilter.Accept:
 			if way.Endings[0].NAT == nil {
-				t.decided(way, "ACCEPT by %s", way.Endings[0].Place)
+				t.chainHop(way, "ACCEPT by %s", way.Endings[0].Place)
 			}
 			return way
 		case netfilter.Unsure:
 			for _, e := range way.Endings {
 				if e.Verdict == netfilter.Unsure {
-					why := "what it does with the packet is not known"
+					why := "what it does with the packet cannot be evaluated"
 					if e.Rule != nil && e.Rule.Note != "" {
 						why = e.Rule.Note
 					}
@@ -192,7 +195,7 @@ func (t *tracer) through(c *netfilter.Chain, layer Layer, p packet.Packet) *netf
 				}
 			}
 			for _, r := range way.Doubts {
-				t.doubt(r.Place(), "whether it applies depends on what is not known")
+				t.doubt(r.Place(), "whether it applies depends on facts that are not known")
 			}
 			return way
 		}
@@ -200,9 +203,9 @@ func (t *tracer) through(c *netfilter.Chain, layer Layer, p packet.Packet) *netf
 		for _, e := range way.Endings {
 			t.skip[e.Place] = true
 		}
-		t.decided(way, "DROP by %s", first)
+		t.chainHop(way, "DROP by %s", first)
 		source := t.Writers.Of(first)
-		o := Obstacle{Layer: layer, Place: first, rule: true}
+		o := Obstacle{Layer: layer, Place: first, isRule: true}
 		if source != (writer.Source{}) {
 			o.WrittenBy = &source
 		}
@@ -213,7 +216,7 @@ func (t *tracer) through(c *netfilter.Chain, layer Layer, p packet.Packet) *netf
 
 func hookName(c *netfilter.Chain) string { return c.Table.Name + " " + c.Name }
 
-// translate does what a nat chain has decided.
+// translate changes the packet's addresses as a nat chain has decided.
 func (t *tracer) translate(p *packet.Packet, way *netfilter.Passage) {
 	var nats []*netfilter.Translation
 	for _, e := range way.Endings {
@@ -223,7 +226,7 @@ func (t *tracer) translate(p *packet.Packet, way *netfilter.Passage) {
 	}
 	if len(nats) != 1 {
 		for _, e := range way.Endings {
-			t.doubt(e.Place, "whether it applies depends on what is not known")
+			t.doubt(e.Place, "whether it applies depends on facts that are not known")
 		}
 		return
 	}
@@ -246,22 +249,22 @@ func (t *tracer) translate(p *packet.Packet, way *netfilter.Passage) {
 		*port = int(n.To.Port())
 	}
 	p.Conn.Bound[n.Side] = true
-	// The kernel calls a connection translated only if its addresses changed.
+	// The kernel sets the states DNAT and SNAT only if an address or a port has changed.
 	if n.Side == packet.Source {
 		p.Conn.SNAT = before.Src != p.Src || before.SrcPort != p.SrcPort
 		p.Conn.Answer.Dst = netip.AddrPortFrom(p.Src, uint16(p.SrcPort))
-		t.decided(way, "source becomes %s by %s", p.Src, way.Endings[0].Place)
+		t.chainHop(way, "source becomes %s by %s", p.Src, way.Endings[0].Place)
 		return
 	}
 	p.Conn.DNAT = before.Dst != p.Dst || before.DstPort != p.DstPort
 	p.Conn.Answer.Src = netip.AddrPortFrom(p.Dst, uint16(p.DstPort))
-	t.decided(way, "DNAT to %s by %s", p.Conn.Answer.Src, way.Endings[0].Place)
+	t.chainHop(way, "DNAT to %s by %s", p.Conn.Answer.Src, way.Endings[0].Place)
 }
 
 // local reports whether an address is the docker host's own.
 func (t *tracer) local(a netip.Addr) bool { return t.env.AddrType(a, "") == "LOCAL" }
 
-// forwarding is the sysctl that lets packets through.
+// forwarding checks the sysctl that turns on forwarding.
 func (t *tracer) forwarding(p *packet.Packet) {
 	name := "net.ipv4.ip_forward"
 	if p.Family == packet.IPv6 {
@@ -272,9 +275,9 @@ func (t *tracer) forwarding(p *packet.Packet) {
 	}
 }
 
-// way is the route of a packet; nil, and an obstacle, where there is none.
-func (t *tracer) way(p *packet.Packet) *netfacts.Route {
-	r, doubt := t.Way(p.Src, p.Dst, p.In)
+// route returns the packet's route. If there is none it adds an obstacle and returns nil.
+func (t *tracer) route(p *packet.Packet) *netfacts.Route {
+	r, doubt := t.RouteFor(p.Src, p.Dst, p.In)
 	if doubt != "" {
 		t.doubt(netfilter.Place{Text: doubt}, "it may choose another route")
 	}
@@ -292,7 +295,7 @@ func endpoint(a netip.Addr, port int) string {
 	return netip.AddrPortFrom(a, uint16(port)).String()
 }
 
-// describe is a packet for people.
+// describe returns a packet for people: "tcp 10.0.0.1:50123 -> 10.0.0.2:80".
 func describe(p *packet.Packet) string {
 	protocol := map[int]string{packet.TCP: "tcp", packet.UDP: "udp", packet.ICMP: "icmp", packet.ICMPv6: "icmpv6"}[p.Proto]
 	return strings.TrimSpace(fmt.Sprintf("%s %s -> %s", protocol, endpoint(p.Src, p.SrcPort), endpoint(p.Dst, p.DstPort)))

@@ -9,9 +9,9 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfilter/packet"
 )
 
-// received sends a packet from outside the docker host, or from one of its bridges, through
-// it, the answer back, and the connection's next packet.
-func (t *tracer) received(p packet.Packet) {
+// receive handles a packet that arrives at an interface of the docker host: a bridge, or one that
+// leads outside. It follows the packet, the answer, and the connection's next packet.
+func (t *tracer) receive(p packet.Packet) {
 	first := p
 	t.hop("in by "+p.In, "%s", describe(&p))
 	t.hook(netfilter.Prerouting, L3, &p)
@@ -19,7 +19,7 @@ func (t *tracer) received(p packet.Packet) {
 		t.toHost(p)
 		return
 	}
-	r := t.way(&p)
+	r := t.route(&p)
 	if r == nil {
 		return
 	}
@@ -34,13 +34,13 @@ func (t *tracer) received(p packet.Packet) {
 	if !ok {
 		return
 	}
-	t.answer(&back)
+	t.answered(&back)
 	back.Out = p.In
 	t.hook(netfilter.Forward, L3, &back)
 	t.hook(netfilter.Postrouting, L3, &back)
 	t.hop("out by "+back.Out, "%s", describe(&back))
 
-	next := following(first, p.Conn)
+	next := nextPacket(first, p.Conn)
 	t.hop("in by "+next.In, "%s, the connection's next packet", describe(&next))
 	t.hook(netfilter.Prerouting, L3, &next)
 	next.Dst, next.DstPort, next.Out = p.Dst, p.DstPort, p.Out
@@ -48,8 +48,8 @@ func (t *tracer) received(p packet.Packet) {
 	t.hook(netfilter.Postrouting, L3, &next)
 }
 
-// following is a packet of a connection that has been answered, in the direction of the first.
-func following(first packet.Packet, c packet.Conn) packet.Packet {
+// nextPacket returns the next packet in the direction of the first, after the answer.
+func nextPacket(first packet.Packet, c packet.Conn) packet.Packet {
 	p := first
 	if p.Conn = c; c.State == packet.New {
 		p.Conn.State = packet.Established
@@ -60,39 +60,42 @@ func following(first packet.Packet, c packet.Conn) packet.Packet {
 	return p
 }
 
-// answer is the first part of an answer's way: from the bridge to where it is routed.
-func (t *tracer) answer(back *packet.Packet) {
+// answered sends an answer through the hooks before routing, and reverts the SNAT of the
+// connection.
+func (t *tracer) answered(back *packet.Packet) {
 	t.hook(netfilter.Prerouting, L3, back)
 	if back.Conn.SNAT {
 		back.Dst, back.DstPort = back.Conn.Orig.Src.Addr(), int(back.Conn.Orig.Src.Port())
 	}
 }
 
-// toHost sends a packet to a socket of the docker host: docker-proxy's.
+// toHost sends a packet to the docker host itself, where docker-proxy should accept it. It follows
+// docker-proxy's connection to the container, then the answer.
 func (t *tracer) toHost(p packet.Packet) {
 	t.hook(netfilter.Input, L3, &p)
-	if !t.proxied(p) {
+	if !t.proxyListens(p) {
 		return
 	}
-	t.hop("docker-proxy", "takes %s and connects to %s", endpoint(p.Dst, p.DstPort), t.target.Name)
+	t.hop("docker-proxy", "accepts %s and connects to %s", endpoint(p.Dst, p.DstPort), t.target.Name)
 	t.fromProxy(p)
 	back := reply(p, "")
 	back.Out = p.In
 	t.hook(netfilter.Output, L3, &back)
 	t.hook(netfilter.Postrouting, L3, &back)
-	next := following(p, p.Conn)
+	next := nextPacket(p, p.Conn)
 	t.hook(netfilter.Prerouting, L3, &next)
 	t.hook(netfilter.Input, L3, &next)
 }
 
-// proxied reports whether docker-proxy takes the packet.
-func (t *tracer) proxied(p packet.Packet) bool {
+// proxyListens reports whether a docker-proxy of the target listens at the packet's destination.
+// If not, it adds an obstacle.
+func (t *tracer) proxyListens(p packet.Packet) bool {
 	listens := slices.ContainsFunc(t.Listeners, func(l netfacts.Listener) bool {
 		a := l.Addr.Unmap()
 		return l.UDP == (p.Proto == packet.UDP) && l.Port == p.DstPort && (a == p.Dst || a.IsUnspecified() && (a.Is6() || p.Dst.Is4()))
 	})
 	if !listens {
-		t.blocked(InDocker, "no DNAT rule is for %s, and no docker-proxy listens there", describe(&p))
+		t.blocked(InDocker, "no DNAT rule matches %s, and no docker-proxy listens there", describe(&p))
 		return false
 	}
 	if t.target == nil || !publishes(t.target, p) {
@@ -102,13 +105,13 @@ func (t *tracer) proxied(p packet.Packet) bool {
 	return true
 }
 
-// publishes reports whether the port that the packet is for is one of the container's.
+// publishes reports whether the container publishes the packet's destination port.
 func publishes(c *netfacts.Container, p packet.Packet) bool {
 	return slices.ContainsFunc(c.Published, func(o netfacts.Published) bool { return o.HostPort == p.DstPort && o.UDP == (p.Proto == packet.UDP) })
 }
 
-// fromProxy is docker-proxy's own connection to the container: to its address of the client's
-// family, or to its IPv4 address where it has no IPv6.
+// fromProxy sends docker-proxy's own packet to the container: to its address of the same family as
+// the client's packet, or to its IPv4 address if it has none.
 func (t *tracer) fromProxy(p packet.Packet) {
 	for _, o := range t.target.Published {
 		if o.HostPort != p.DstPort || o.UDP != (p.Proto == packet.UDP) {
@@ -117,16 +120,17 @@ func (t *tracer) fromProxy(p packet.Packet) {
 		for _, four := range []bool{p.Dst.Is4(), true} {
 			i := slices.IndexFunc(t.target.Addresses, func(a netfacts.Address) bool { return a.Addr.Is4() == four })
 			if i >= 0 {
-				t.sent(t.newPacket("", netip.Addr{}, t.target.Addresses[i].Addr, p.Proto, o.Port))
+				t.send(t.newPacket("", netip.Addr{}, t.target.Addresses[i].Addr, p.Proto, o.Port))
 				return
 			}
 		}
 	}
 }
 
-// sent sends a packet of the docker host's own, and the answer back.
-func (t *tracer) sent(p packet.Packet) {
-	r := t.way(&p)
+// send follows a packet that the docker host itself sends, the answer, and the connection's next
+// packet.
+func (t *tracer) send(p packet.Packet) {
+	r := t.route(&p)
 	if r == nil {
 		return
 	}
@@ -143,7 +147,7 @@ func (t *tracer) sent(p packet.Packet) {
 	t.hop("from the docker host", "%s", describe(&p))
 	t.hook(netfilter.Output, L3, &p)
 	if p.Dst != before {
-		if r = t.way(&p); r == nil {
+		if r = t.route(&p); r == nil {
 			return
 		}
 		if p.Out = r.Link; r.Type == "local" {
@@ -161,14 +165,14 @@ func (t *tracer) sent(p packet.Packet) {
 	if !ok {
 		return
 	}
-	t.answer(&back)
+	t.answered(&back)
 	t.hook(netfilter.Input, L3, &back)
-	next := following(p, p.Conn)
+	next := nextPacket(p, p.Conn)
 	t.hook(netfilter.Output, L3, &next)
 	t.hook(netfilter.Postrouting, L3, &next)
 }
 
-// sourceFor is the address from which the docker host itself sends.
+// sourceFor returns the address from which the docker host sends packets on a route to dst.
 func (t *tracer) sourceFor(r *netfacts.Route, dst netip.Addr) netip.Addr {
 	if l := t.Link(r.Link); l != nil {
 		for _, p := range l.Addresses {
@@ -183,14 +187,14 @@ func (t *tracer) sourceFor(r *netfacts.Route, dst netip.Addr) netip.Addr {
 	return t.AddressOn(r.Link, dst)
 }
 
-// toContainer hands a packet over to the bridge that it leaves by, and returns the answer;
-// ok is false where none can come.
+// toContainer delivers a packet to a container, through the bridge if there is one, and returns the
+// answer. ok is false if no answer can come.
 func (t *tracer) toContainer(p packet.Packet) (back packet.Packet, ok bool) {
 	c := t.Owner(p.Dst)
 	network := t.NetworkOf(p.Out)
 	switch {
 	case c == nil:
-		t.blocked(InDocker, "the packet ends at %s, which is no running container's address", endpoint(p.Dst, p.DstPort))
+		t.blocked(InDocker, "the packet goes to %s, which is not the address of a running container", endpoint(p.Dst, p.DstPort))
 		return back, false
 	case t.target != nil && c.Name != t.target.Name:
 		t.blocked(InDocker, "the packet goes to container %s at %s instead of %s", c.Name, endpoint(p.Dst, p.DstPort), t.target.Name)
@@ -203,7 +207,7 @@ func (t *tracer) toContainer(p packet.Packet) (back packet.Packet, ok bool) {
 		t.frame(netfilter.Output, L3, frame)
 	}
 	t.hop("container "+c.Name, "gets %s", describe(&p))
-	t.inside(c, p)
+	t.checkListener(c, p)
 	back = reply(p, p.Out)
 	if network != nil {
 		frame := f.fromPort(back)
@@ -213,8 +217,8 @@ func (t *tracer) toContainer(p packet.Packet) (back packet.Packet, ok bool) {
 	return back, true
 }
 
-// inside looks for what listens in the container.
-func (t *tracer) inside(c *netfacts.Container, p packet.Packet) {
+// checkListener adds an obstacle if nothing in the container listens at the packet's destination.
+func (t *tracer) checkListener(c *netfacts.Container, p packet.Packet) {
 	ok, loopback := c.Listens(p.Proto == packet.UDP, p.Dst, p.DstPort)
 	protocol := "tcp"
 	if p.Proto == packet.UDP {
@@ -223,13 +227,13 @@ func (t *tracer) inside(c *netfacts.Container, p packet.Packet) {
 	switch {
 	case ok:
 	case loopback.IsValid():
-		t.blocked(Inside, "in container %s port %d/%s is open on %s only, where nothing from outside comes", c.Name, p.DstPort, protocol, loopback)
+		t.blocked(Inside, "in container %s port %d/%s is open only on %s, which can be reached only from inside the container", c.Name, p.DstPort, protocol, loopback)
 	default:
-		t.blocked(Inside, "in container %s nothing listens on port %d/%s", c.Name, p.DstPort, protocol)
+		t.blocked(Inside, "nothing listens on port %[2]d/%[3]s in container %[1]s", c.Name, p.DstPort, protocol)
 	}
 }
 
-// reply is the answer to a packet, which comes back by the interface in.
+// reply returns the answer to a packet, which arrives at interface in.
 func reply(p packet.Packet, in string) packet.Packet {
 	back := p
 	back.Src, back.Dst, back.SrcPort, back.DstPort = p.Dst, p.Src, p.DstPort, p.SrcPort
@@ -244,7 +248,8 @@ func reply(p packet.Packet, in string) packet.Packet {
 	return back
 }
 
-// newPacket is the first packet of a connection.
+// newPacket returns the first packet of a connection. in is the interface at which it arrives, ""
+// if the docker host itself sends it.
 func (t *tracer) newPacket(in string, src, dst netip.Addr, proto, port int) packet.Packet {
 	p := packet.Packet{
 		Family: packet.FamilyOf(dst), In: in, Src: src, Dst: dst, Proto: proto, SrcPort: clientPort, DstPort: port, Mark: packet.NoMark,
@@ -258,5 +263,5 @@ func (t *tracer) newPacket(in string, src, dst netip.Addr, proto, port int) pack
 	return p
 }
 
-// clientPort is the source port of the packets here: one that a client's kernel chooses.
+// clientPort is the source port of all packets: a typical ephemeral port.
 const clientPort = 50123

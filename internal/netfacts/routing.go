@@ -9,7 +9,7 @@ import (
 )
 
 // Way is the route of a packet; doubt is a policy rule that might choose another one.
-func (f *Facts) Way(src, dst netip.Addr, in string) (best *Route, doubt string) {
+func (f *Facts) RouteFor(src, dst netip.Addr, in string) (best *Route, doubt string) {
 	family := packet.FamilyOf(dst)
 	rules := slices.DeleteFunc(slices.Clone(f.Rules), func(r PolicyRule) bool { return r.Family != family })
 	if len(rules) == 0 {
@@ -77,7 +77,7 @@ func Outside(family packet.Family) netip.Addr {
 // Public is the interface by which the docker host reaches the outside, in one family; "" where
 // there is none.
 func (f *Facts) Public(family packet.Family) (link string) {
-	r, _ := f.Way(netip.Addr{}, Outside(family), "")
+	r, _ := f.RouteFor(netip.Addr{}, Outside(family), "")
 	if r == nil || r.Type != "unicast" {
 		return ""
 	}
@@ -95,7 +95,7 @@ func (f *Facts) Env(family packet.Family) *packet.Env {
 
 // routeBack is the interface by which an answer to a packet would leave.
 func (f *Facts) routeBack(p *packet.Packet) (link string, sure bool) {
-	r, doubt := f.Way(p.Dst, p.Src, "")
+	r, doubt := f.RouteFor(p.Dst, p.Src, "")
 	if r == nil || r.Type != "unicast" {
 		return "", doubt == ""
 	}

@@ -1,5 +1,5 @@
-// Package probe sends a packet to a published port and counts where the docker host sees it,
-// and the answer to it. It adds rules that count for as long as that takes.
+// Package probe sends a packet to a published port, and counts where in its packet filters the
+// docker host sees that packet and the answer. It adds counting rules for as long as that takes.
 package probe
 
 import (
@@ -24,18 +24,18 @@ import (
 var script string
 
 const (
-	// patience is how long the answer may take. A docker host that does not find the container
-	// needs 3.1 s to report that (measured with Linux 6.18).
-	patience = 4 * time.Second
-	// deadline is when the docker host removes the rules by itself.
+	// answerTime is how long the answer may take. A docker host whose ARP requests are not answered
+	// reports that after 3.1 s (measured with Linux 6.18).
+	answerTime = 4 * time.Second
+	// deadline is after how long the docker host removes the rules by itself.
 	deadline = 15 * time.Second
 )
 
-// Outcome is what the client saw.
+// Outcome is what the sending client saw.
 type Outcome string
 
-// The outcomes. A connection that is made may be docker-proxy's, which says nothing about
-// the container.
+// The outcomes. Connected does not mean that the container was reached: docker-proxy accepts
+// connections before it connects to the container.
 const (
 	Connected   Outcome = "connected"
 	Answered    Outcome = "answered" // UDP
@@ -44,24 +44,27 @@ const (
 	TimedOut    Outcome = "timed out"
 )
 
-// Count is how many packets one place has seen.
+// Count is how many packets were counted in one place.
 type Count struct {
 	At      string `json:"at"`
 	Packets int    `json:"packets"`
 }
 
-// Result is what came of a probe.
+// Result is the result of a probe.
 type Result struct {
 	To         string  `json:"to"` // "203.0.113.2:8080/tcp"
 	SourcePort int     `json:"source_port"`
 	Outcome    Outcome `json:"outcome"`
 	Counts     []Count `json:"counters"`
-	// Refused are the places where the docker host took no counting rule.
+	// Refused are the chains to which no counting rule could be added, such as "raw PREROUTING".
 	Refused []string `json:"not_counted,omitempty"`
 }
 
-// point is a place where packets are counted, as probe.sh calls it and for people.
-type point struct{ rule, at string }
+// point is a place where packets are counted.
+type point struct {
+	rule string // as probe.sh prints it
+	at   string // for people
+}
 
 var points = []point{
 	{"raw PREROUTING --sport", "arrives at the docker host"},
@@ -72,8 +75,8 @@ var points = []point{
 	{"mangle POSTROUTING --dport", "the answer leaves for the client"},
 }
 
-// Send sends a packet from this computer to a port of the docker host h. Its source port is
-// new each time, so that no other client's packets are counted.
+// Send sends a packet from this computer to a port of the docker host h. The counting rules match
+// its source port, which is random, so that packets of other clients are not counted.
 func Send(ctx context.Context, h host.Host, to netip.AddrPort, udp bool) (*Result, error) {
 	r := &Result{SourcePort: 40000 + rand.IntN(20000)}
 	network, tool := "tcp", "iptables"
@@ -103,7 +106,7 @@ func Send(ctx context.Context, h host.Host, to netip.AddrPort, udp bool) (*Resul
 		}
 	}
 	r.Outcome, err = connect(ctx, r.SourcePort, network, to)
-	// The rules go, also where the user has had enough.
+	// The rules are removed even if the user has pressed Ctrl-C.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), deadline)
 	defer cancel()
 	counted, readErr := run(ctx, "read")
@@ -114,9 +117,9 @@ func Send(ctx context.Context, h host.Host, to netip.AddrPort, udp bool) (*Resul
 	return r, nil
 }
 
-// connect connects and reports what came of it.
+// connect connects from a source port, and for UDP sends a datagram. An outcome is not an error.
 func connect(ctx context.Context, port int, network string, to netip.AddrPort) (Outcome, error) {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, answerTime)
 	defer cancel()
 	conn, err := host.DialFrom(ctx, port, network, to.String())
 	if err == nil && network == "udp" {
@@ -141,7 +144,7 @@ func connect(ctx context.Context, port int, network string, to netip.AddrPort) (
 	return "", err
 }
 
-// ask sends a datagram and waits for one.
+// ask sends a datagram and waits for an answer.
 func ask(ctx context.Context, conn net.Conn) error {
 	if at, ok := ctx.Deadline(); ok {
 		if err := conn.SetDeadline(at); err != nil {
@@ -155,7 +158,7 @@ func ask(ctx context.Context, conn net.Conn) error {
 	return err
 }
 
-// counts are the counters in the order of the packets' way.
+// counts reads the counters that probe.sh prints, and returns them in the order of points.
 func counts(lines []string) []Count {
 	var all []Count
 	for _, p := range points {

@@ -1,13 +1,18 @@
-# Counts where the docker host sees the packets of one client. Needs root. Read by probe.go.
-# STEP is arm or read; TOOL is iptables or ip6tables; PROTOCOL is tcp or udp; PORT is the
-# client's source port; MARK is the comment of our rules; DEADLINE is after how many seconds
-# they are removed, whatever happens.
+# Counts where the docker host sees the packets of one client. Needs root. probe.go reads its
+# output. Parameters:
+#   STEP      arm: add the counting rules; read: print the counters, and remove the rules
+#   TOOL      iptables or ip6tables
+#   PROTOCOL  tcp or udp
+#   PORT      the client's source port
+#   MARK      the comment of our rules
+#   DEADLINE  after how many seconds the rules are removed in any case
 LC_ALL=C
 export LC_ALL
 PATH=$PATH:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 export PATH
 
-# Where packets are counted, in the order of their way: table, chain, which end has the port.
+# Where packets are counted: table, chain, and the option that matches PORT. The packet passes
+# them in this order, then the answer.
 POINTS='raw PREROUTING --sport
 mangle INPUT --sport
 mangle FORWARD --sport
@@ -15,26 +20,28 @@ mangle POSTROUTING --sport
 raw PREROUTING --dport
 mangle POSTROUTING --dport'
 
-# rule ACTION TABLE CHAIN END [NUMBER]: a rule without a target counts, and does nothing else.
+# rule ACTION TABLE CHAIN OPTION [NUMBER] adds (-I) or deletes (-D) a rule without a target, which
+# counts packets and does nothing else.
 rule() {
 	"$TOOL" -w 5 -t "$2" "$1" "$3" ${5:+"$5"} -p "$PROTOCOL" "$4" "$PORT" -m comment --comment "$MARK" 2>/dev/null
 }
 
 remove() {
-	echo "$POINTS" | while read -r table chain end; do
-		while rule -D "$table" "$chain" "$end"; do :; done
+	echo "$POINTS" | while read -r table chain option; do
+		while rule -D "$table" "$chain" "$option"; do :; done
 	done
 }
 
-# The deadline comes first. It outlives this shell and the connection.
+# arm starts a process that removes the rules at the deadline, whatever becomes of this shell and
+# the connection. Then it adds them.
 arm() {
 	(
 		trap '' HUP INT TERM
 		sleep "$DEADLINE"
 		remove
 	) </dev/null >/dev/null 2>&1 &
-	echo "$POINTS" | while read -r table chain end; do
-		rule -I "$table" "$chain" "$end" 1 || echo "@@refused $table $chain"
+	echo "$POINTS" | while read -r table chain option; do
+		rule -I "$table" "$chain" "$option" 1 || echo "@@refused $table $chain"
 	done
 }
 

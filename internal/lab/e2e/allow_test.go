@@ -111,7 +111,7 @@ func (s *scene) wantAskedByBridge(rule int) {
 	s.same("reach web1 by the own address", want, s.reach("web1", "--from", public4).lines())
 	r := s.reach("web1", "--from", "local")
 	s.same("reach web1 by the loopback address", "", r.lines())
-	if notes := strings.Join(r.Notes, "\n"); !strings.Contains(notes, "not so at the docker host's own address "+public4+": ebtables filter OUTPUT rule") {
+	if notes := strings.Join(r.Notes, "\n"); !strings.Contains(notes, "at the docker host's own address "+public4+" the port cannot be reached: ebtables filter OUTPUT rule") {
 		s.Errorf("notes: %s", notes)
 	}
 }

@@ -285,7 +285,7 @@ func TestReachCauses(t *testing.T) {
 	s.must(s.get(8080))
 	s.same("nothing", "", s.reach("web").lines())
 	for _, c := range []struct{ name, do, undo, target, want string }{
-		{"listens on loopback", "true", "true", "shy", "container: in container shy port 80/tcp is open on 127.0.0.1 only, where nothing from outside comes\n"},
+		{"listens on loopback", "true", "true", "shy", "container: in container shy port 80/tcp is open only on 127.0.0.1, which can be reached only from inside the container\n"},
 		{"nothing is published", "true", "true", "9999", "docker: nothing is published on port 9999 of the docker host\n"},
 		{"ip_forward is off", "sysctl -qw net.ipv4.ip_forward=0", "sysctl -qw net.ipv4.ip_forward=1", "web", "route: net.ipv4.ip_forward is 0: the docker host forwards no packets\n"},
 		{"the other backend", "iptables-legacy -A FORWARD -p tcp --dport 80 -j DROP", "iptables-legacy -F FORWARD", "web", "l3: iptables-legacy filter FORWARD rule 1: -p tcp -m tcp --dport 80 -j DROP [ :0]\n"},

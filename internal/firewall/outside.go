@@ -6,9 +6,10 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfilter/packet"
 )
 
-// Leaves reports whether a container's own packets to a port outside leave the docker host,
-// by any of its networks. A rule that cannot be evaluated counts as one that lets them pass.
-func Leaves(f *netfacts.Facts, c *netfacts.Container, proto, port int) bool {
+// ReachesOutside reports whether a container can send packets to a port outside of the docker
+// host, through any of its networks. proto is packet.TCP or packet.UDP. A rule that cannot be
+// evaluated counts as one that lets them pass.
+func ReachesOutside(f *netfacts.Facts, c *netfacts.Container, proto, port int) bool {
 	for _, a := range c.Addresses {
 		n := f.Network(a.Network)
 		if n == nil || n.Bridge == "" || c.PID == 0 {
@@ -24,8 +25,8 @@ func Leaves(f *netfacts.Facts, c *netfacts.Container, proto, port int) bool {
 	return false
 }
 
-// leave sends a packet from a container to the outside. The container needs its gateway's
-// hardware address first.
+// leave sends a packet from a container to the outside, and before it the ARP request for the
+// gateway's hardware address.
 func (t *tracer) leave(c *netfacts.Container, a netfacts.Address, n *netfacts.Network, p packet.Packet) {
 	f := t.frames(c, packet.Packet{Out: n.Bridge, Dst: a.Addr}, n)
 	if a.Addr.Is4() {
@@ -38,7 +39,7 @@ func (t *tracer) leave(c *netfacts.Container, a netfacts.Address, n *netfacts.Ne
 	t.frame(netfilter.Brouting, L3, f.fromPort(p))
 	t.frame(netfilter.Input, L3, f.fromPort(p))
 	t.hook(netfilter.Prerouting, L3, &p)
-	r := t.way(&p)
+	r := t.route(&p)
 	if r == nil {
 		return
 	}
