@@ -189,7 +189,7 @@ func TestWhatKeepsPacketsAway(t *testing.T) {
 		"arptables of the legacy backend": {map[string]string{"rules arptables legacy": "Chain INPUT (policy ACCEPT)\n-j DROP -i br+ -s 10.0.0.1 --opcode 2 \n\nChain OUTPUT (policy ACCEPT)\n"}, "web", "public", []string{
 			"? arptables-legacy: -j DROP -i br+ -s 10.0.0.1 --opcode 2"}},
 		"arptables without rules":           {map[string]string{"legacy-tables": "/proc/net/arp_tables_names:filter", "rules arptables legacy": "Chain INPUT (policy ACCEPT)\n\nChain OUTPUT (policy ACCEPT)\n"}, "web", "public", nil},
-		"legacy rules that nothing prints":  {map[string]string{"legacy-tables": "/proc/net/ip_tables_names:filter"}, "web", "public", []string{"? iptables-legacy filter: nothing there prints its rules"}},
+		"legacy rules that nothing prints":  {map[string]string{"legacy-tables": "/proc/net/ip_tables_names:filter"}, "web", "public", []string{"? iptables-legacy filter: no program on the docker host prints its rules"}},
 		"a published port passes docker 28": {map[string]string{rules: "*raw\n:PREROUTING ACCEPT [0:0]\n-A PREROUTING -d 172.17.0.2/32 ! -i docker0 -j DROP\nCOMMIT\n" + plain[rules]}, "web", "public", nil},
 		"nothing listens":                   {map[string]string{"inside": ""}, "web", "public", []string{"nothing listens on port 80/tcp in container web"}},
 		"listens on loopback":               {map[string]string{"inside": swapped("inside", "00000000:0050", "0100007F:0050")}, "web", "public", []string{"in container web port 80/tcp is open only on 127.0.0.1, which can be reached only from inside the container"}},

@@ -9,11 +9,11 @@ import (
 	"strings"
 )
 
-// Network is a network of dockerd.
+// Network is a docker network.
 type Network struct {
 	Name     string
 	Driver   string
-	Bridge   string // its interface on the docker host; "" where the driver has none
+	Bridge   string // its interface on the docker host; "" unless Driver is "bridge"
 	Subnets  []netip.Prefix
 	Gateways []netip.Addr
 }
@@ -21,12 +21,12 @@ type Network struct {
 // Container is a container, running or not.
 type Container struct {
 	ID, Name  string
-	PID       int    // 0: it does not run
+	PID       int    // 0 if it is not running
 	Mode      string // "host", "none", "container:…" or the name of a network
 	Addresses []Address
 	Published []Published
-	Listeners []Listener // inside, by the kernel's own list
-	Ports     []string   // the docker host's ends of its interfaces
+	Listeners []Listener // sockets inside the container
+	Ports     []string   // the interfaces on the docker host that lead to it
 }
 
 // Address is a container's address on a network.
@@ -36,7 +36,7 @@ type Address struct {
 	MAC     string
 }
 
-// Published is a port of a container at a port of the docker host.
+// Published is a container's port that is published on a port of the docker host.
 type Published struct {
 	UDP      bool
 	Port     int // inside
@@ -52,7 +52,7 @@ func (p Published) String() string {
 	return fmt.Sprintf("%s -> %d/%s", netip.AddrPortFrom(p.HostIP, uint16(p.HostPort)), p.Port, protocol)
 }
 
-// parseNetworks reads the objects that facts.sh has docker print.
+// parseNetworks reads one JSON object per line, which facts.sh defines.
 func parseNetworks(lines []string) ([]Network, error) {
 	var all []Network
 	for _, line := range lines {
@@ -84,12 +84,13 @@ func parseNetworks(lines []string) ([]Network, error) {
 	return all, nil
 }
 
+// binding is an address and port of the docker host, as docker prints it.
 type binding struct {
 	HostIP   string `json:"HostIp"`
 	HostPort string
 }
 
-// parseContainers reads the objects that facts.sh has docker print.
+// parseContainers reads one JSON object per line, which facts.sh defines.
 func parseContainers(lines []string, networks []Network) ([]Container, error) {
 	var all []Container
 	for _, line := range lines {
@@ -114,7 +115,7 @@ func parseContainers(lines []string, networks []Network) ([]Container, error) {
 		}
 		slices.SortFunc(container.Addresses, func(a, b Address) int { return a.Addr.Compare(b.Addr) })
 		if len(c.Ports) == 0 {
-			c.Ports = c.Bindings // what a container that does not run would publish
+			c.Ports = c.Bindings // what a stopped container would publish
 		}
 		container.Published = published(c.Ports)
 		all = append(all, container)
@@ -123,7 +124,7 @@ func parseContainers(lines []string, networks []Network) ([]Container, error) {
 	return all, nil
 }
 
-// published reads docker's map of ports: "80/tcp" to its places on the docker host.
+// published reads docker's map from container ports, such as "80/tcp", to ports of the docker host.
 func published(ports map[string][]binding) []Published {
 	var all []Published
 	for name, bindings := range ports {
@@ -155,9 +156,8 @@ func published(ports map[string][]binding) []Published {
 	return all
 }
 
-// Listens reports whether something inside the container takes packets to that address and
-// port. loopback is an address on which it listens instead, that only the container itself
-// reaches.
+// Listens reports whether a socket in the container receives packets for that address and port. If
+// not, loopback is the loopback address on which a socket listens on that port, if there is one.
 func (c *Container) Listens(udp bool, addr netip.Addr, port int) (ok bool, loopback netip.Addr) {
 	for _, l := range c.Listeners {
 		if l.UDP != udp || l.Port != port {

@@ -1,5 +1,5 @@
-// Package netfacts asks a docker host, with one script, for everything that decides about a
-// packet to a container: packet filters, interfaces, routes, docker's networks and containers.
+// Package netfacts asks a docker host, with one script, for everything that affects packets to a
+// container: packet filters, interfaces, routes, docker's networks and containers.
 package netfacts
 
 import (
@@ -20,14 +20,14 @@ import (
 //go:embed facts.sh
 var factsScript string
 
-// DefaultSocket is where dockerd listens unless its configuration names another socket.
+// DefaultSocket is the path of dockerd's socket unless its configuration names another.
 const DefaultSocket = "/var/run/docker.sock"
 
-// Facts are everything on a docker host that decides about a packet to a container.
+// Facts are everything on a docker host that affects packets to a container.
 type Facts struct {
 	Tables []*netfilter.Table
-	Sets   map[string]*packet.Set
-	// Unread are the rulesets that are there and could not be read, and why.
+	Sets   map[string]*packet.Set // by name
+	// Unread describes the rulesets that exist but could not be read, one text each.
 	Unread []string
 
 	Links     []Link
@@ -38,7 +38,7 @@ type Facts struct {
 	Listeners []Listener
 
 	Docker     bool   // dockerd answered
-	DockerSaid string // what docker printed instead
+	DockerSaid string // what docker printed if dockerd did not answer
 	Networks   []Network
 	Containers []Container
 
@@ -50,7 +50,7 @@ type Link struct {
 	Index     int
 	Name      string
 	MAC       string
-	Master    string // the bridge that it is a port of
+	Master    string // the bridge whose port it is; "" if none
 	Addresses []netip.Prefix
 }
 
@@ -61,26 +61,26 @@ type Neighbor struct {
 	State string // REACHABLE, STALE, FAILED, INCOMPLETE, PERMANENT …
 }
 
-// Listener is a socket that waits for connections or datagrams.
+// Listener is a socket that listens for connections or datagrams.
 type Listener struct {
 	UDP  bool
 	Addr netip.Addr
 	Port int
 }
 
-// ErrNotRoot is a login that is not root's.
-var ErrNotRoot = errors.New("packet filters can be read by root only")
+// ErrNotRoot means that the docker host was asked by a user who is not root.
+var ErrNotRoot = errors.New("only root can read packet filters")
 
-// ErrRootless is a dockerd without root's rights.
-var ErrRootless = errors.New("docker runs rootless there: the networks of its containers are in a namespace of that user, whose packet filters are not looked at, and what it publishes is an ordinary program's port to the docker host")
+// ErrRootless means that the docker host's dockerd does not run as root.
+var ErrRootless = errors.New("the docker host's dockerd is rootless: its containers' networks and packet filters are in a namespace of that user, which is not inspected; for the docker host a published port is an ordinary program's port")
 
-// Collect asks a docker host for its Facts, in one script that root runs there, through sudo if
-// the login is not root's. socket is dockerd's.
+// Collect asks a docker host for its Facts as root, using sudo if the login user is not root.
+// socket is the path of dockerd's socket.
 func Collect(ctx context.Context, h host.Host, socket string) (*Facts, error) {
 	return collect(ctx, h, dockerhost.RootScript(factsScript, [2]string{"SOCKET", socket}))
 }
 
-// CollectIfRoot asks without sudo; ErrNotRoot where that is needed.
+// CollectIfRoot is Collect without sudo: it returns ErrNotRoot if the login user is not root.
 func CollectIfRoot(ctx context.Context, h host.Host, socket string) (*Facts, error) {
 	return collect(ctx, h, dockerhost.Script(factsScript, [2]string{"SOCKET", socket}))
 }

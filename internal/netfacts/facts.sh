@@ -1,6 +1,6 @@
-# Asks a docker host for everything that decides about a packet to a container: packet
-# filters, networks, containers, and the files that may have written a rule. Read-only; it
-# needs root. SOCKET is dockerd's. Read by parse.
+# Prints everything on a docker host that affects packets to a container: packet filters,
+# networks, containers, and the files that may have added a rule. It changes nothing, and needs
+# root. SOCKET is the path of dockerd's socket. parse in facts.go reads the output.
 LC_ALL=C
 export LC_ALL
 PATH=$PATH:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
@@ -10,7 +10,7 @@ newline='
 
 has() { command -v "$1" >/dev/null 2>&1; }
 
-# frame NAME COMMAND: what it prints, and how it ended if that was badly.
+# frame NAME COMMAND... prints the command's output as the frame NAME.
 frame() {
 	name=$1
 	shift
@@ -18,7 +18,8 @@ frame() {
 	"$@" 2>/dev/null | sed 's/^/|/'
 }
 
-# saved TOOL BACKEND COMMAND: the rules as that command prints them.
+# saved TOOL BACKEND COMMAND... prints the command's output as the rules of a tool, and a frame
+# "failed" if the command fails.
 saved() {
 	failed="@@failed $1 $2"
 	echo "@@rules $1 $2"
@@ -40,7 +41,7 @@ rules() {
 		*) saved $tool legacy $tool-save ;;
 		esac
 	done
-	# The rules of arptables-nft are in nft's list.
+	# arptables-nft is not needed: nft lists its rules.
 	has arptables-legacy && saved arptables legacy arptables-legacy -n -L
 	frame legacy-tables grep -H . /proc/net/ip_tables_names /proc/net/ip6_tables_names /proc/net/arp_tables_names
 	if has nft; then
@@ -78,7 +79,7 @@ containers() {
 		return
 	}
 	case $SOCKET in
-	/var/run/docker.sock | /run/docker.sock) ;; # root's
+	/var/run/docker.sock | /run/docker.sock) ;; # root's dockerd
 	*) case $($docker info --format '{{.SecurityOptions}}' 2>/dev/null) in *name=rootless*) echo "@@rootless" ;; esac ;;
 	esac
 	echo "@@docker"
@@ -97,16 +98,16 @@ containers() {
 	[ -n "$files" ] && frame inside grep -HE ' (0A|07) ' $files
 	unset IFS
 	set +f
-	# shellcheck disable=SC2086 # patterns to be expanded
+	# shellcheck disable=SC2086 # the patterns are expanded here
 	[ -n "$links" ] && frame ports grep -H . $links
 }
 
-# Text in which rules may stand.
+# A pattern of lines that may add rules.
 MAYBE_RULES='iptables|ip6tables|ebtables|nft[[:space:]]|^[*](filter|nat|mangle|raw)|(^|[[:space:]])(-A|-I|--append|--insert)[[:space:]]'
 
-# words_of FILE...: the paths that scripts name, and the files that they source beside
-# themselves.
-words_of() {
+# paths_in FILE... prints the paths that occur in scripts, and the files in the scripts' own
+# directories that they source.
+paths_in() {
 	grep -hoE '/[A-Za-z0-9_@%+.,/-]+' "$@" 2>/dev/null
 	awk '/^[ \t]*(\.|source)[ \t]/ {
 		gsub(/["\047;]/, "")
@@ -118,6 +119,9 @@ words_of() {
 	}' "$@" 2>/dev/null
 }
 
+# writers prints the commands of all systemd units, and the files that may add rules. It starts
+# with the files that units name and with those in well-known places; in three rounds it follows
+# the paths that scripts name.
 writers() {
 	set -- /etc/systemd/system /run/systemd/system /usr/local/lib/systemd/system /usr/lib/systemd/system /lib/systemd/system
 	dirs=
@@ -147,7 +151,7 @@ writers() {
 	written='' names='' all_scripts=''
 	binary=-I
 	grep -I . /dev/null >/dev/null 2>&1
-	[ $? -gt 1 ] && binary=-s # busybox
+	[ $? -gt 1 ] && binary=-s # busybox grep has no -I
 	set -f
 	for _ in 1 2 3; do
 		fresh=$(printf '%s\n' "$next" | grep '^/' | grep -vE '^/(proc|sys|dev)/' | sort -u)
@@ -163,9 +167,9 @@ writers() {
 		scripts=$(grep -lE $binary '^#!.*sh|^[[:space:]]*(\.|source)[[:space:]]' $fresh /dev/null 2>/dev/null)
 		[ -n "$scripts" ] || break
 		all_scripts="$all_scripts$newline$scripts"
-		next=$(words_of $scripts)
+		next=$(paths_in $scripts)
 	done
-	# Scripts that do no more than run or source one of these.
+	# Scripts that only run or source one of these files.
 	if [ -n "$names" ] && [ -n "$all_scripts" ]; then
 		for f in $(grep -lF $names $all_scripts /dev/null 2>/dev/null); do
 			case "$written$newline" in *"$newline$f$newline"*) continue ;; esac

@@ -8,7 +8,7 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfilter"
 )
 
-// linkName is the name of the interface of that index, or "".
+// linkName returns the name of the interface with that index, or "".
 func (f *Facts) linkName(index int) string {
 	for _, l := range f.Links {
 		if l.Index == index {
@@ -48,7 +48,7 @@ func (f *Facts) NetworkOf(bridge string) *Network {
 	return nil
 }
 
-// Owner returns the running container that has an address, or nil.
+// Owner returns the running container with that address, or nil.
 func (f *Facts) Owner(a netip.Addr) *Container {
 	for i := range f.Containers {
 		c := &f.Containers[i]
@@ -59,7 +59,7 @@ func (f *Facts) Owner(a netip.Addr) *Container {
 	return nil
 }
 
-// With is the docker host with one table in place of another.
+// With returns the facts with one table replaced by another.
 func (f *Facts) With(old, changed *netfilter.Table) *Facts {
 	after := *f
 	after.Tables = slices.Clone(f.Tables)
@@ -81,7 +81,7 @@ func (f *Facts) Table(tool netfilter.Tool, backend netfilter.Backend, name strin
 	return nil
 }
 
-// Container returns the container of that name, or whose ID begins with it, or nil.
+// Container returns the container with that name, or whose ID begins with it, or nil.
 func (f *Facts) Container(name string) *Container {
 	for i := range f.Containers {
 		if c := &f.Containers[i]; c.Name == name || len(name) >= 4 && strings.HasPrefix(c.ID, name) {
@@ -91,7 +91,8 @@ func (f *Facts) Container(name string) *Container {
 	return nil
 }
 
-// IPTablesChain is a chain of iptables or ip6tables, of either backend; nil where there is none.
+// IPTablesChain returns the first chain of that name in a table of iptables or ip6tables, of either
+// backend; nil if there is none.
 func (f *Facts) IPTablesChain(table, name string) *netfilter.Chain {
 	for _, t := range f.Tables {
 		if t.Name == table && (t.Tool == netfilter.IPTables || t.Tool == netfilter.IP6Tables) {
@@ -103,8 +104,8 @@ func (f *Facts) IPTablesChain(table, name string) *netfilter.Chain {
 	return nil
 }
 
-// Elsewhere reports whether a bridge of docker's is not among the interfaces: dockerd is in a
-// VM then, or in a network namespace of its own.
+// Elsewhere reports whether dockerd's networks are not on this host: one of docker's bridges is not
+// among the interfaces. dockerd then runs in a VM or in another network namespace.
 func (f *Facts) Elsewhere() bool {
 	return slices.ContainsFunc(f.Networks, func(n Network) bool { return n.Bridge != "" && f.Link(n.Bridge) == nil })
 }

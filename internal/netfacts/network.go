@@ -10,7 +10,7 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfilter/packet"
 )
 
-// parseLinks reads `ip -o link` and `ip -o addr`. A name "eth0@if5" is that of eth0.
+// parseLinks reads the output of `ip -o link` and `ip -o addr`. "eth0@if5" means eth0.
 func parseLinks(links, addresses []string) []Link {
 	var all []Link
 	for _, line := range links {
@@ -64,7 +64,7 @@ func parsePrefix(s string) (netip.Prefix, error) {
 	return netip.PrefixFrom(a, a.BitLen()), nil
 }
 
-// Route is a line of the routing tables.
+// Route is an entry of the routing tables.
 type Route struct {
 	Dst    netip.Prefix
 	Link   string
@@ -76,7 +76,7 @@ type Route struct {
 
 var routeTypes = []string{"unicast", "local", "broadcast", "multicast", "anycast", "unreachable", "blackhole", "prohibit", "throw", "nat"}
 
-// parseRoutes reads `ip route show table all`.
+// parseRoutes reads the output of `ip route show table all`.
 func parseRoutes(lines []string, family packet.Family) []Route {
 	var all []Route
 	for _, line := range lines {
@@ -84,7 +84,7 @@ func parseRoutes(lines []string, family packet.Family) []Route {
 		if len(fields) == 0 {
 			continue
 		}
-		if fields[0] == "nexthop" { // the first of several ways stands for all
+		if fields[0] == "nexthop" { // of a multipath route only the first next hop is read
 			if n := len(all); n > 0 && all[n-1].Link == "" {
 				all[n-1].options(fields[1:])
 			}
@@ -127,17 +127,18 @@ func (r *Route) options(fields []string) {
 	}
 }
 
-// PolicyRule is a line of `ip rule`. Selectors that are not read are in Other.
+// PolicyRule is a line of `ip rule`.
 type PolicyRule struct {
 	Family   packet.Family
-	From     netip.Prefix // the zero value stands for all
-	To       netip.Prefix
-	Link     string // incoming
+	From     netip.Prefix // the zero value means all
+	To       netip.Prefix // the zero value means all
+	Link     string       // the incoming interface; "" means any
 	Table    string
-	Suppress int    // routes of at most this length do not count; -1 for none
-	Other    string // "fwmark 0x1"
+	Suppress int    // ignore routes with a prefix of at most this length; -1 ignores none
+	Other    string // other selectors, which are not evaluated: "fwmark 0x1"
 }
 
+// parsePolicyRules reads the output of `ip rule`.
 func parsePolicyRules(lines []string, family packet.Family) []PolicyRule {
 	var all []PolicyRule
 	for _, line := range lines {
@@ -185,7 +186,7 @@ func parsePolicyRules(lines []string, family packet.Family) []PolicyRule {
 	return all
 }
 
-// parseNeighbors reads `ip neigh`.
+// parseNeighbors reads the output of `ip neigh`.
 func parseNeighbors(lines []string) []Neighbor {
 	var all []Neighbor
 	for _, line := range lines {
@@ -214,8 +215,8 @@ const (
 	udpOpen   = "07"
 )
 
-// parseListeners reads lines of /proc/PID/net/{tcp,tcp6,udp,udp6} with the file's name in front
-// of each, by process. The process "self" is 0.
+// parseListeners reads lines of /proc/PID/net/{tcp,tcp6,udp,udp6}, each after "FILE:". It returns
+// the sockets by PID; the PID of "self" is 0.
 func parseListeners(lines []string) map[int][]Listener {
 	all := map[int][]Listener{}
 	for _, line := range lines {
@@ -241,8 +242,8 @@ func parseListeners(lines []string) map[int][]Listener {
 	return all
 }
 
-// kernelAddr reads an address as /proc/net/tcp has it: 32-bit words of a little-endian
-// computer, in hexadecimal digits.
+// kernelAddr reads an address in the notation of /proc/net/tcp: 32-bit little-endian words in
+// hexadecimal digits.
 func kernelAddr(s string) (netip.Addr, bool) {
 	b, err := hex.DecodeString(s)
 	if err != nil || len(b) != 4 && len(b) != 16 {
@@ -254,8 +255,8 @@ func kernelAddr(s string) (netip.Addr, bool) {
 	return netip.AddrFromSlice(b)
 }
 
-// portsOf reads lines "/proc/PID/root/sys/class/net/eth0/iflink:7": the index of the docker
-// host's end, by process.
+// portsOf reads lines such as "/proc/PID/root/sys/class/net/eth0/iflink:7". It returns by PID the
+// indexes of the docker host's interfaces that lead to the process.
 func portsOf(lines []string) map[int][]int {
 	all := map[int][]int{}
 	for _, line := range lines {

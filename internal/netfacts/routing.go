@@ -8,7 +8,9 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfilter/packet"
 )
 
-// Way is the route of a packet; doubt is a policy rule that might choose another one.
+// RouteFor returns the route of a packet, or nil. in is the interface at which it arrives, "" if the
+// docker host itself sends it. doubt describes a policy rule that may choose another route, but
+// cannot be evaluated; "" if there is none.
 func (f *Facts) RouteFor(src, dst netip.Addr, in string) (best *Route, doubt string) {
 	family := packet.FamilyOf(dst)
 	rules := slices.DeleteFunc(slices.Clone(f.Rules), func(r PolicyRule) bool { return r.Family != family })
@@ -32,7 +34,7 @@ func (f *Facts) RouteFor(src, dst netip.Addr, in string) (best *Route, doubt str
 	return nil, doubt
 }
 
-// lookUp is the longest match in one table.
+// lookUp returns the route with the longest matching prefix in one table, or nil.
 func (f *Facts) lookUp(table string, dst netip.Addr) *Route {
 	var best *Route
 	for i := range f.Routes {
@@ -47,7 +49,8 @@ func (f *Facts) lookUp(table string, dst netip.Addr) *Route {
 	return best
 }
 
-// AddressOn is the first address of an interface, of the same family as like.
+// AddressOn returns the first address of an interface of the same address family as like, except
+// for link-local ones; the zero Addr if there is none.
 func (f *Facts) AddressOn(link string, like netip.Addr) netip.Addr {
 	if l := f.Link(link); l != nil {
 		for _, p := range l.Addresses {
@@ -59,14 +62,14 @@ func (f *Facts) AddressOn(link string, like netip.Addr) netip.Addr {
 	return netip.Addr{}
 }
 
-// Addresses that stand for any client outside. They are in no network that filters refuse as
-// such; no packet is sent to them.
+// The addresses that Outside returns. Filters must not treat them specially, as they do private and
+// documentation networks. No packet is sent to them.
 var (
 	outside4 = netip.MustParseAddr("101.102.103.104")
 	outside6 = netip.MustParseAddr("2a0a:1234:5678::1")
 )
 
-// Outside is an address that stands for any client outside.
+// Outside returns an address that represents all clients on the internet.
 func Outside(family packet.Family) netip.Addr {
 	if family == packet.IPv6 {
 		return outside6
@@ -74,8 +77,8 @@ func Outside(family packet.Family) netip.Addr {
 	return outside4
 }
 
-// Public is the interface by which the docker host reaches the outside, in one family; "" where
-// there is none.
+// Public returns the interface through which the docker host reaches the internet, for one address
+// family; "" if there is none.
 func (f *Facts) Public(family packet.Family) (link string) {
 	r, _ := f.RouteFor(netip.Addr{}, Outside(family), "")
 	if r == nil || r.Type != "unicast" {
@@ -84,7 +87,7 @@ func (f *Facts) Public(family packet.Family) (link string) {
 	return r.Link
 }
 
-// Env is what rules may ask about the docker host.
+// Env returns the configuration of the docker host on which conditions of rules depend.
 func (f *Facts) Env(family packet.Family) *packet.Env {
 	e := &packet.Env{Sets: f.Sets, BridgeFilter: f.BridgeFilter(family), RouteBack: f.routeBack}
 	for _, l := range f.Links {
@@ -93,7 +96,7 @@ func (f *Facts) Env(family packet.Family) *packet.Env {
 	return e
 }
 
-// routeBack is the interface by which an answer to a packet would leave.
+// routeBack implements packet.Env.RouteBack.
 func (f *Facts) routeBack(p *packet.Packet) (link string, sure bool) {
 	r, doubt := f.RouteFor(p.Dst, p.Src, "")
 	if r == nil || r.Type != "unicast" {
@@ -102,7 +105,7 @@ func (f *Facts) routeBack(p *packet.Packet) (link string, sure bool) {
 	return r.Link, doubt == ""
 }
 
-// BridgeFilter reports whether frames on bridges pass iptables, too.
+// BridgeFilter reports whether frames on bridges also pass iptables.
 func (f *Facts) BridgeFilter(family packet.Family) bool {
 	name := "net.bridge.bridge-nf-call-iptables"
 	if family == packet.IPv6 {

@@ -10,8 +10,8 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfilter/saved"
 )
 
-// rulesets reads all packet filters. Tables of iptables' and ebtables' own are in nft's list
-// as well, where their matches cannot be read; these are left out there.
+// rulesets reads all packet filters. nft also lists the tables of iptables and ebtables, but not
+// all of their conditions; they are read from iptables-save and ebtables-save instead.
 func (f *Facts) rulesets(a dockerhost.Answer) error {
 	f.legacyUnread(a)
 	own := map[string]bool{}
@@ -40,7 +40,7 @@ func (f *Facts) rulesets(a dockerhost.Answer) error {
 	if text == "" {
 		for _, line := range a.Lines("nft-tables") {
 			if name := strings.TrimPrefix(line, "table "); name != "" && !own[name] {
-				f.Unread = append(f.Unread, "nft there cannot print table "+name+" as JSON")
+				f.Unread = append(f.Unread, "the docker host's nft cannot print table "+name+" as JSON")
 			}
 		}
 		return nil
@@ -54,7 +54,8 @@ func (f *Facts) rulesets(a dockerhost.Answer) error {
 	return nil
 }
 
-// legacyUnread notes rules of the legacy backend that the kernel has and no program there prints.
+// legacyUnread records rules of the legacy backend that the kernel has, but no program on the docker
+// host prints, and all rules of arptables.
 func (f *Facts) legacyUnread(a dockerhost.Answer) {
 	for _, line := range a.Lines("legacy-tables") { // "/proc/net/ip_tables_names:filter"
 		path, table, _ := strings.Cut(line, ":")
@@ -62,7 +63,7 @@ func (f *Facts) legacyUnread(a dockerhost.Answer) {
 		if tool == "" || a.Has("rules "+tool+" legacy") {
 			continue
 		}
-		f.Unread = append(f.Unread, fmt.Sprintf("%s-legacy %s: nothing there prints its rules", tool, table))
+		f.Unread = append(f.Unread, fmt.Sprintf("%s-legacy %s: no program on the docker host prints its rules", tool, table))
 	}
 	for _, line := range a.Lines("rules arptables legacy") {
 		if line = strings.TrimSpace(line); line != "" && !strings.HasPrefix(line, "Chain ") || strings.Contains(line, "policy DROP") {

@@ -6,8 +6,7 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfilter/match"
 )
 
-// Callers are the rules of chain from whose calls may lead to chain to, directly or through
-// other chains.
+// Callers returns the rules of chain from that call chain to, directly or through other chains.
 func (t *Table) Callers(from, to string) []*Rule {
 	c := t.Chain(from)
 	if c == nil {
@@ -22,7 +21,8 @@ func (t *Table) Callers(from, to string) []*Rule {
 	return all
 }
 
-// leads reports whether a packet in one chain may get to another.
+// leads reports whether packets in chain from can get to chain to. seen has the chains that were
+// looked at.
 func (t *Table) leads(from, to string, seen map[string]bool) bool {
 	if from == to {
 		return true
@@ -35,7 +35,7 @@ func (t *Table) leads(from, to string, seen map[string]bool) bool {
 	return slices.ContainsFunc(c.Rules, func(r *Rule) bool { return r.Target.Call != "" && t.leads(r.Target.Call, to, seen) })
 }
 
-// Ends reports whether the chain ends with the rule for every packet.
+// Ends reports whether no packet gets past the rule: it matches every packet and has a verdict.
 func (r *Rule) Ends() bool {
 	every := !slices.ContainsFunc(r.Matches, func(m match.Match) bool { return !isComment(m) })
 	return every && r.Target.Verdict != Continue

@@ -8,8 +8,8 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfilter/packet"
 )
 
-// Chains are the base chains that see a packet at a hook, in the order in which the kernel calls
-// them.
+// Chains returns the base chains that see a packet at a hook, in the order in which the kernel
+// calls them.
 func Chains(tables []*Table, hook Hook, p *packet.Packet) []*Chain {
 	families := []string{string(p.Family), "inet"}
 	switch {
@@ -29,8 +29,8 @@ func Chains(tables []*Table, hook Hook, p *packet.Packet) []*Chain {
 			if c.Hook != hook || !maySee(c, hook, p) {
 				continue
 			}
-			// Of chains with one priority the kernel calls the one first that was added last; nft
-			// lists them as they were added (net/netfilter/core.c).
+			// Among chains of equal priority the kernel first calls the one that was added last
+			// (net/netfilter/core.c). nft lists them in the order in which they were added.
 			at := len(all)
 			if i := slices.IndexFunc(all, func(other *Chain) bool { return other.Table.Tool == NFT }); table.Tool == NFT && i >= 0 {
 				at = i
@@ -42,8 +42,8 @@ func Chains(tables []*Table, hook Hook, p *packet.Packet) []*Chain {
 	return all
 }
 
-// maySee reports whether a chain belongs to the packet's interface, or may belong to it: nft does
-// not always print which one that is.
+// maySee reports whether a chain may see the packet at all. Chains at Ingress and Egress see only
+// packets of their interfaces; a chain whose interfaces are not known may see every packet.
 func maySee(c *Chain, hook Hook, p *packet.Packet) bool {
 	link := p.In
 	switch hook {

@@ -1,11 +1,9 @@
 // Package netfilter has the rulesets of Linux's packet filters as values, and evaluates which rule
-// decides about a packet. Package packet has what they decide about,
-// match their conditions; packages saved and nft read rulesets. All are pure: they ask nothing and
-// change nothing.
+// decides about a packet. Package packet has packets, package match the conditions of rules;
+// packages saved and nft parse rulesets. All of them are pure.
 //
-// Evaluation is three-valued. A match that depends on what is not known, such as a rate
-// limit, may hold or not; then both ways are followed, and the outcome is certain only if
-// both end alike.
+// Evaluation is three-valued. A condition that depends on unknown facts, such as a rate limit, may
+// hold or not. Then both cases are followed, and the verdict is certain only if both end alike.
 package netfilter
 
 import (
@@ -25,7 +23,7 @@ const (
 	NFT       Tool = "nft"
 )
 
-// Backend is the part of the kernel that holds a ruleset. Rules of both act at once.
+// Backend is the part of the kernel that holds a ruleset. The kernel applies both.
 type Backend string
 
 // The backends.
@@ -61,7 +59,7 @@ func (t *Table) NewChain(name string) (*Chain, error) {
 	return c, nil
 }
 
-// Hook is a point of a packet's way at which chains are called.
+// Hook is a point on a packet's path at which the kernel calls chains.
 type Hook string
 
 // The hooks of packets and of frames on a bridge. Brouting is ebtables' own; Ingress and Egress
@@ -84,10 +82,11 @@ type Chain struct {
 	Hook     Hook // "" for a chain that only rules call
 	Priority int  // of base chains at the same hook, the lowest is called first
 	Type     ChainType
-	// Devices are the interfaces of a chain at Ingress or Egress, "eth*" for all that begin so. nil
-	// if they are not known.
+	// Devices are the interfaces of a chain at Ingress or Egress; "eth*" is a prefix. nil if they
+	// are not known.
 	Devices []string
-	// Policy decides about what reaches the chain's end; Return leads back to the caller.
+	// Policy decides about packets that reach the end of the chain. Return is that of chains that
+	// only rules call.
 	Policy Verdict
 	Rules  []*Rule
 }
@@ -101,18 +100,18 @@ const (
 	NATType    ChainType = "nat"
 )
 
-// Rule is one rule: if all its matches hold, its target is what happens.
+// Rule is one rule: if all of Matches hold, Target is applied.
 type Rule struct {
 	Chain   *Chain
 	Number  int    // in its chain, from 1
 	Text    string // as the tool prints it, without the chain
 	Matches []match.Match
 	Target  Target
-	// Note is why the target cannot be evaluated, where it cannot.
+	// Note is why the target cannot be evaluated; "" if it can.
 	Note string
 }
 
-// Place is where a decision was made: a rule, or with Number 0 a chain's policy.
+// Place is a rule, or a chain's policy if Number is 0. It is comparable.
 type Place struct {
 	Tool    Tool    `json:"tool"`
 	Backend Backend `json:"backend"`
@@ -123,7 +122,7 @@ type Place struct {
 	Text    string  `json:"text"`
 }
 
-// Place is where the rule is.
+// Place returns the rule's place.
 func (r *Rule) Place() Place {
 	p := r.Chain.place()
 	p.Number, p.Text = r.Number, r.Text
@@ -134,12 +133,12 @@ func (c *Chain) place() Place {
 	return Place{Tool: c.Table.Tool, Backend: c.Table.Backend, Family: c.Table.Family, Table: c.Table.Name, Chain: c.Name, Text: "policy " + c.Policy.String()}
 }
 
-// String writes the place as people look for it: "iptables-nft ip filter DOCKER-USER rule 4: -j DROP".
+// String describes the place for people: "iptables-nft ip filter DOCKER-USER rule 4: -j DROP".
 func (p Place) String() string {
 	tool := string(p.Tool)
 	switch {
 	case p.Tool == "":
-		return p.Text // no place in a ruleset
+		return p.Text // not in a ruleset
 	case p.Tool == NFT:
 		tool += " " + p.Family
 	case p.Tool == EBTables && p.Backend == Legacy:

@@ -6,11 +6,11 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfilter/packet"
 )
 
-// Verdict is what becomes of a packet.
+// Verdict is what a rule or a policy decides about a packet.
 type Verdict int
 
-// The verdicts. Continue is none: the next rule decides. Unsure is a target that only
-// the kernel, or another program, can judge.
+// The verdicts. Continue means that the next rule decides; Unsure, that the verdict depends on
+// facts that are not known.
 const (
 	Continue Verdict = iota
 	Accept
@@ -29,32 +29,34 @@ type Target struct {
 	// Call is a chain that the packet goes through next. With Goto it does not come back.
 	Call string
 	Goto bool
-	// NAT is the address that the packet gets; the verdict is then Accept.
+	// NAT is how the packet's address is translated; the verdict is then Accept.
 	NAT *Translation
-	// Change changes the packet, for the rules behind this one.
+	// Change changes the packet for the following rules.
 	Change Change
 }
 
-// Translation is a new address for the packets of a connection.
+// Translation replaces an address of all packets of a connection.
 type Translation struct {
 	Side packet.Side
-	// To is the new address and port. What is not set stays as it is; with Own it is an
-	// address of the interface.
-	To  netip.AddrPort
+	// To is the new address and port. A part that is zero does not change.
+	To netip.AddrPort
+	// Own means that the new address is that of the packet's interface.
 	Own bool
 }
 
-// Change changes a packet.
+// Change is a change of a packet.
 type Change interface {
 	Apply(p *packet.Packet)
 }
 
-// SetMark changes bits of the packet's mark, or of its connection's if it has one.
+// SetMark changes the packet's mark, or with Connection the mark of its connection: it clears the
+// bits of Mask and flips those of Value.
 type SetMark struct {
 	Connection  bool
 	Value, Mask uint32
 }
 
+// Apply implements Change.
 func (c SetMark) Apply(p *packet.Packet) {
 	switch {
 	case !c.Connection:
@@ -64,13 +66,15 @@ func (c SetMark) Apply(p *packet.Packet) {
 	}
 }
 
-// CopyMark copies the connection's mark to the packet, or with Save the packet's to the
-// connection, in the bits of the masks. Without a connection nothing is copied.
+// CopyMark copies the connection's mark to the packet, or with Save the packet's mark to the
+// connection. Without a connection it does nothing.
 type CopyMark struct {
-	Save      bool
-	From, Set uint32 // masks of what is read and of what is overwritten
+	Save bool
+	From uint32 // mask of the bits that are read
+	Set  uint32 // mask of the bits that are cleared before
 }
 
+// Apply implements Change.
 func (c CopyMark) Apply(p *packet.Packet) {
 	if p.Untracked() {
 		return
@@ -79,17 +83,19 @@ func (c CopyMark) Apply(p *packet.Packet) {
 	if c.Save {
 		from, to = p.Mark, &p.Conn.Mark
 	}
-	// The bits that are read are flipped into what is left of the old ones.
+	// Like the kernel, it combines the bits with XOR.
 	to.Value = to.Value&^c.Set ^ from.Value&c.From
 	to.Known = (to.Known | c.Set) & (from.Known | ^c.From)
 }
 
-// SpoilMark is a change of a mark that cannot be followed.
+// SpoilMark is a change of a mark that cannot be evaluated. No bit is known afterwards.
 type SpoilMark struct{}
 
+// Apply implements Change.
 func (SpoilMark) Apply(p *packet.Packet) { p.Mark.Known, p.Conn.Mark.Known = 0, 0 }
 
-// Untrack takes the packet out of conntrack's sight.
+// Untrack exempts the packet from connection tracking.
 type Untrack struct{}
 
+// Apply implements Change.
 func (Untrack) Apply(p *packet.Packet) { p.Conn.State = packet.Untracked }

@@ -7,10 +7,10 @@ import (
 )
 
 const (
-	// maxSteps bounds how many rules are looked at for one packet at one hook. Chains that
-	// call each other twice each would take for ever, in the kernel as well.
+	// maxSteps bounds how many rules are evaluated for one packet in one base chain. If each of
+	// many chains calls the next one twice, the number grows exponentially.
 	maxSteps = 1 << 18
-	// maxDepth bounds how deep chains call each other; the kernel refuses loops.
+	// maxDepth bounds the depth of calls. The kernel refuses loops, but rulesets are only text here.
 	maxDepth = 64
 )
 
@@ -25,16 +25,16 @@ type Ending struct {
 // Passage is a packet's passage through one base chain.
 type Passage struct {
 	Chain *Chain
-	// Endings are all ways in which it may end, in the order of the rules. There is one
-	// if every match on the way is known.
+	// Endings are all ways in which it may end, in the order of the rules: at least one, and only
+	// one if every condition can be evaluated.
 	Endings []Ending
-	// Doubts are the rules that may or may not match, and made a difference.
+	// Doubts are the rules that may or may not match and make a difference.
 	Doubts []*Rule
-	// Packet is the packet behind the chain, with its marks.
+	// Packet is the packet after the chain, with the changes of its rules.
 	Packet packet.Packet
 }
 
-// Verdict is the passage's verdict if all endings agree, else Unsure.
+// Verdict returns the passage's verdict if all endings agree, otherwise Unsure.
 func (p *Passage) Verdict() Verdict {
 	v := p.Endings[0].Verdict
 	for _, e := range p.Endings[1:] {
@@ -45,8 +45,7 @@ func (p *Passage) Verdict() Verdict {
 	return v
 }
 
-// Through sends a packet through a base chain. Rules and chains' policies in skip are as if they
-// were not there: a policy then accepts.
+// Through sends a packet through a base chain. Rules in skip are ignored; policies in skip accept.
 func Through(c *Chain, p packet.Packet, e *packet.Env, skip map[Place]bool) *Passage {
 	w := &walk{packet: p, env: e, skip: skip, passage: &Passage{Chain: c}}
 	if w.chain(c, 0, true) {
@@ -67,7 +66,7 @@ type walk struct {
 	steps   int
 }
 
-// end adds an ending, unless it is there already. The policy of a chain in skip accepts.
+// end adds an ending, once.
 func (w *walk) end(e Ending) {
 	if e.Rule == nil && w.skip[e.Place] {
 		e.Verdict = Accept
@@ -77,8 +76,8 @@ func (w *walk) end(e Ending) {
 	}
 }
 
-// chain sends the packet through a chain, and reports whether it may come back to the
-// caller. sure reports that all packets take this way, so that their marks are known.
+// chain sends the packet through a chain, and returns whether it may come back to the caller.
+// sure means that every packet gets here: changes of the packet are then certain.
 func (w *walk) chain(c *Chain, depth int, sure bool) (back bool) {
 	if depth > maxDepth {
 		w.end(Ending{Verdict: Unsure, Place: c.place()})
@@ -94,7 +93,7 @@ func (w *walk) chain(c *Chain, depth int, sure bool) (back bool) {
 			continue
 		}
 		before := len(w.passage.Endings)
-		stops, returns := w.fire(r, depth, sure && holds == packet.Yes)
+		stops, returns := w.apply(r, depth, sure && holds == packet.Yes)
 		if holds == packet.Maybe && (returns || len(w.passage.Endings) > before) {
 			w.doubt(r)
 		}
@@ -111,9 +110,9 @@ func (w *walk) chain(c *Chain, depth int, sure bool) (back bool) {
 	return true
 }
 
-// fire does what a rule does with a packet that it matches: stops reports that none goes on
-// to the next rule, returns that some go back to the caller.
-func (w *walk) fire(r *Rule, depth int, sure bool) (stops, returns bool) {
+// apply applies a rule's target. stops means that the packet cannot get to the next rule, returns
+// that it may go back to the caller.
+func (w *walk) apply(r *Rule, depth int, sure bool) (stops, returns bool) {
 	t := r.Target
 	switch {
 	case t.Call != "":
@@ -138,7 +137,7 @@ func (w *walk) fire(r *Rule, depth int, sure bool) (stops, returns bool) {
 	return false, false
 }
 
-// change changes the packet. What only some of the packets get is not known afterwards.
+// change changes the packet. Unless sure, the changed bits and state are not known afterwards.
 func (w *walk) change(c Change, sure bool) {
 	if c == nil {
 		return
@@ -156,7 +155,7 @@ func (w *walk) change(c Change, sure bool) {
 	}
 }
 
-// holds is whether all matches of a rule hold.
+// holds returns whether all conditions of a rule hold.
 func (w *walk) holds(r *Rule) packet.Truth {
 	all := packet.Yes
 	for _, m := range r.Matches {

@@ -8,19 +8,19 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfilter"
 )
 
-// written is a rule, or a chain's policy, that a line of a file writes.
+// written is a rule or a policy that a line of a file adds or sets.
 type written struct {
-	line    int
-	tool    string // "" where a variable stands for it
-	saved   bool   // a line of saved rules
+	line    int    // from 1
+	tool    string // "iptables"; "" if the script has it in a variable
+	saved   bool   // the line is in the format of iptables-save
 	table   string
 	chain   string
-	policy  string   // "policy DROP", or "" for a rule
-	options []string // see normal
+	policy  string   // "policy DROP"; "" for a rule
+	options []string // of a rule, normalized
 }
 
-// lineOf is the last line of a file that writes a rule, 0 if none does. Of several the last
-// one has been run last.
+// lineOf returns the last line of a file that adds a rule or sets a policy, from 1; 0 if none
+// does. The last line is the one that ran last.
 func lineOf(name string, all []written, p netfilter.Place) int {
 	want, found := ruleOf(p), 0
 	for _, w := range all {
@@ -34,7 +34,7 @@ func lineOf(name string, all []written, p netfilter.Place) int {
 	return found
 }
 
-// rulesIn are the rules that a file writes.
+// rulesIn returns the rules and policies that a file adds and sets.
 func rulesIn(name string, lines []string) []written {
 	var all []written
 	table := ""
@@ -75,7 +75,7 @@ func rulesIn(name string, lines []string) []written {
 	return all
 }
 
-// rulesFor reports whether a file of saved rules may be one of that tool, by its name.
+// rulesFor reports whether a file of saved rules may be for that tool, judging by its name.
 func rulesFor(name string, tool netfilter.Tool) bool {
 	six := strings.Contains(name, "6")
 	switch tool {
@@ -87,18 +87,18 @@ func rulesFor(name string, tool netfilter.Tool) bool {
 	return strings.Contains(name, "ebt")
 }
 
-// ufwFile reports whether a file has rules in front of which ufw puts the table.
+// ufwFile reports whether a file has rules without the name of their table, which ufw adds.
 func ufwFile(name string) bool { return strings.HasPrefix(name, "/etc/ufw/") }
 
 // command is one call of a tool in a script, or a line of saved rules.
 type command struct {
-	tool  string // "" where a variable stands for it
-	saved bool
+	tool  string // "iptables"; "" if the script has it in a variable
+	saved bool   // the line is in the format of iptables-save
 	table string
-	rest  []string // options, from the one that names the chain
+	rest  []string // the options
 }
 
-// commands finds the calls in a line, also those in quotes behind "sh -c".
+// commands finds the calls of tools in a line, also in the argument of "sh -c".
 func commands(line string) []command {
 	if strings.HasPrefix(line, "-A ") || strings.HasPrefix(line, "-I ") {
 		return []command{{saved: true, table: "filter", rest: split(line)[0]}}
@@ -127,8 +127,8 @@ func commands(line string) []command {
 	return all
 }
 
-// split splits a line into commands and their words as a shell does, roughly: quotes are
-// taken off, and ; & | end a command.
+// split splits a line into commands and words, roughly as a shell does: it removes quotes, and
+// ; & | end a command.
 func split(line string) [][]string {
 	var all [][]string
 	var words []string
@@ -174,7 +174,7 @@ func split(line string) [][]string {
 	return all
 }
 
-// written is the rule that a command adds, or the policy that it sets; ok is false for what does
+// written returns the rule that a command adds, or the policy that it sets; ok is false if it does
 // neither.
 func (c command) written() (w written, ok bool) {
 	w = written{tool: c.tool, saved: c.saved, table: c.table}
@@ -207,18 +207,19 @@ func (c command) written() (w written, ok bool) {
 	case verb == "P" && len(options) == 1:
 		w.policy = "policy " + options[0]
 	case verb == "A" || verb == "I":
-		w.options = normal(options)
+		w.options = normalize(options)
 	default:
 		return w, false
 	}
 	return w, true
 }
 
-// ruleOf are the options of a rule in the form that normal gives them.
+// ruleOf returns the normalized options of a rule.
 func ruleOf(p netfilter.Place) []string {
-	return normal(split(p.Text)[0])
+	return normalize(split(p.Text)[0])
 }
 
+// shortNames maps options to the names that iptables-save and ebtables-save print.
 var shortNames = map[string]string{
 	"--protocol": "-p", "--proto": "-p", "--source": "-s", "--src": "-s", "--destination": "-d", "--dst": "-d", "--in-interface": "-i", "--out-interface": "-o",
 	"--jump": "-j", "--goto": "-g", "--match": "-m", "--source-port": "--sport", "--destination-port": "--dport", "--source-ports": "--sports",
@@ -226,9 +227,9 @@ var shortNames = map[string]string{
 	"--ip-protocol": "--ip-proto", "--set-mark": "--set-xmark",
 }
 
-// normal groups the words of a rule into options with their arguments, written in one way,
-// and sorts them: a user need not write what iptables-save prints.
-func normal(words []string) []string {
+// normalize groups the words of a rule into options with their arguments, in the notation that
+// iptables-save prints, and sorts them.
+func normalize(words []string) []string {
 	var all []string
 	not := ""
 	for i := 0; i < len(words); i++ {
@@ -246,7 +247,7 @@ func normal(words []string) []string {
 			all = append(all, not+w)
 			not = ""
 		case len(all) > 0:
-			if not != "" { // ebtables: the "!" stands behind the option
+			if not != "" { // in ebtables the "!" follows the option
 				all[len(all)-1] = not + all[len(all)-1]
 				not = ""
 			}
@@ -260,7 +261,7 @@ func normal(words []string) []string {
 	return all
 }
 
-// value writes an argument in one way: lists are sorted, a single address has no mask.
+// value normalizes an argument: it sorts lists, and removes the prefix length of a single address.
 func value(w string) string {
 	w = strings.TrimSuffix(strings.TrimSuffix(w, "/32"), "/128")
 	if strings.Contains(w, ",") {
@@ -271,7 +272,7 @@ func value(w string) string {
 	return w
 }
 
-// sameOptions compares two rules; a shell variable in the first fits every argument.
+// sameOptions reports whether two rules are equal. A shell variable in the first matches any text.
 func sameOptions(written, want []string) bool {
 	if len(written) != len(want) {
 		return false
@@ -287,8 +288,8 @@ func sameOptions(written, want []string) bool {
 	return true
 }
 
-// fits reports whether a word of a script can stand for text: "$x" and "${x}" in it for
-// anything.
+// fits reports whether a word of a script can become text when its variables ("$x", "${x}") are
+// expanded to anything.
 func fits(word, text string) bool {
 	before, after, variable := strings.Cut(word, "$")
 	if !variable {

@@ -1,6 +1,6 @@
-// Package writer finds out what wrote a rule of a packet filter: the line of a script or of
-// a file with saved rules, and the unit that runs or loads it. It is pure; a docker host's
-// files come in as text.
+// Package writer finds out what added a rule to a packet filter: the line of a script or of a file
+// with saved rules, and the systemd unit that runs the script or loads the file. Pure: the docker
+// host's files are given as text.
 package writer
 
 import (
@@ -12,34 +12,33 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfilter"
 )
 
-// Source is what wrote a rule. What is not known is zero.
+// Source is what added a rule. Fields that are not known are zero.
 type Source struct {
 	Unit    string `json:"unit,omitempty"`    // "secure-firewall.service"
 	File    string `json:"file,omitempty"`    // "/opt/secure_firewall.sh"
 	Line    int    `json:"line,omitempty"`    // from 1
-	Program string `json:"program,omitempty"` // "docker", "ufw", "firewalld" …: a program that names its chains itself
+	Program string `json:"program,omitempty"` // "docker", "ufw", "firewalld" …, recognized by the chain's name
 }
 
-// Files are the files of a docker host that may have written rules.
+// Files are the files of a docker host that may have added rules.
 type Files struct {
 	units []exec
-	files map[string][]string
-	order []string
-	// What has been found out: many packets meet the same rule.
+	files map[string][]string // lines by path
+	order []string            // the paths, sorted
+	// Results that are kept, because many packets meet the same rule.
 	rules   map[string][]written
 	sources map[netfilter.Place]Source
 }
 
-// exec is an Exec line of a unit.
+// exec is a line such as ExecStart= of a unit.
 type exec struct {
 	unit    string
-	file    string // of the unit or its drop-in
+	file    string // the path of the unit or its drop-in
 	command string
 	enabled bool
 }
 
-// New reads the units: lines are "FILE:ExecStart=…", and enabled are the links of enabled
-// units.
+// New reads the units. lines are "FILE:ExecStart=…", enabled the paths of enabled units' links.
 func New(lines, enabled []string) Files {
 	f := Files{files: map[string][]string{}, rules: map[string][]written{}, sources: map[netfilter.Place]Source{}}
 	on := map[string]bool{}
@@ -70,12 +69,12 @@ func New(lines, enabled []string) Files {
 	return f
 }
 
-// Runs reports whether a unit runs the program of that path.
+// Runs reports whether a unit runs the program with that path.
 func (f *Files) Runs(program string) bool {
 	return slices.ContainsFunc(f.units, func(e exec) bool { return slices.Contains(strings.Fields(e.command), program) })
 }
 
-// Add adds a file by its lines.
+// Add adds a file with its lines.
 func (f *Files) Add(name string, lines []string) {
 	if _, there := f.files[name]; !there {
 		f.order = append(f.order, name)
@@ -86,7 +85,7 @@ func (f *Files) Add(name string, lines []string) {
 	clear(f.sources)
 }
 
-// Of finds what wrote the rule, or set the policy, at a place.
+// Of finds out what added the rule, or set the policy, at a place.
 func (f *Files) Of(p netfilter.Place) Source {
 	s, known := f.sources[p]
 	if known {
@@ -120,8 +119,8 @@ func (f *Files) find(p netfilter.Place) Source {
 	return ofProgram(p)
 }
 
-// unitOf is the unit that runs a script, or loads a file: by its Exec lines, directly or by
-// way of scripts that name the file; else by a convention.
+// unitOf returns the unit that runs a script or loads a file, or "". Either the unit names the file,
+// directly or through scripts, or it loads files in that place by convention.
 func (f *Files) unitOf(file string) string {
 	if unit := f.namedBy(file, map[string]bool{}); unit != "" {
 		return unit
@@ -134,7 +133,7 @@ func (f *Files) unitOf(file string) string {
 	return ""
 }
 
-// loaders are the units that load files which no Exec line names.
+// loaders are units that load files without naming them in the unit, by the beginning of the path.
 var loaders = map[string]string{
 	"/etc/rc.local": "rc-local.service", "/etc/rc.d/rc.local": "rc-local.service",
 	"/etc/iptables/rules.v": "netfilter-persistent.service", "/etc/sysconfig/iptables": "iptables.service", "/etc/sysconfig/ip6tables": "ip6tables.service",
@@ -144,6 +143,7 @@ var loaders = map[string]string{
 	"/etc/wireguard/": "wg-quick@.service",
 }
 
+// namedBy returns the unit that names a file, directly or through scripts, or "".
 func (f *Files) namedBy(file string, seen map[string]bool) string {
 	if seen[file] {
 		return ""
@@ -165,7 +165,7 @@ func (f *Files) namedBy(file string, seen map[string]bool) string {
 	return ""
 }
 
-// mentions reports whether a line has a path as a whole word.
+// mentions reports whether a line contains a path as a whole word.
 func mentions(line, file string) bool {
 	for rest := line; ; {
 		i := strings.Index(rest, file)
@@ -180,19 +180,21 @@ func mentions(line, file string) bool {
 	}
 }
 
+// pathRunes are characters that can continue a path.
 const pathRunes = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./-"
 
-// sources reports whether a line of the script called by sources file, which is beside it.
+// sources reports whether a line of the script by sources a file in the script's own directory.
 func sources(line, by, file string) bool {
 	fields := strings.Fields(line)
 	return len(fields) >= 2 && (fields[0] == "." || fields[0] == "source") &&
 		path.Dir(by) == path.Dir(file) && path.Base(strings.Trim(fields[len(fields)-1], `"'`)) == path.Base(file)
 }
 
-// dockersDrop is how Docker 28 and later closes a container to packets that are routed to it.
+// dockersDrop matches the rules with which Docker 28 and later drops packets that are routed directly
+// to a container.
 var dockersDrop = regexp.MustCompile(`^-d [0-9a-f.:]+/(32|128) ! -i \S+( -p (tcp|udp) -m (tcp|udp) --dport [0-9]+)? -j DROP$`)
 
-// ofProgram is the program whose chains bear such a name.
+// ofProgram returns the program whose chains have such a name.
 func ofProgram(p netfilter.Place) Source {
 	for _, known := range []struct{ prefix, program, unit string }{
 		{"DOCKER-USER", "", ""}, // for the user's own rules

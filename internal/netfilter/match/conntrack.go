@@ -7,10 +7,11 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfilter/packet"
 )
 
-// Conntrack matches what conntrack knows of a packet's connection. Each field that is not
-// zero must hold. The kernel's own comparison is net/netfilter/xt_conntrack.c.
+// Conntrack matches properties of a packet's connection, as iptables' module conntrack does
+// (net/netfilter/xt_conntrack.c). Every field that is set must hold. A Not field inverts the field
+// before it.
 type Conntrack struct {
-	States    []string // NEW …, DNAT, SNAT
+	States    []string // NEW, ESTABLISHED, …, DNAT, SNAT
 	NotStates bool
 	Reply     *bool
 	Status    []string // EXPECTED, SEEN_REPLY, ASSURED, CONFIRMED, NONE
@@ -21,10 +22,10 @@ type Conntrack struct {
 	Ports     []TuplePorts
 }
 
-// End is one of the four ends of a connection.
+// End is one of the four endpoints that conntrack keeps of a connection.
 type End int
 
-// The ends: of the first packet as it came, and of a reply to it.
+// The ends: source and destination of the first packet before translation, and of its answer.
 const (
 	OrigSrc End = iota
 	OrigDst
@@ -63,7 +64,7 @@ func (m Conntrack) Holds(p *packet.Packet, _ *packet.Env) packet.Truth {
 		}
 	}
 	if p.Untracked() {
-		return packet.Sure(len(m.States) > 0) // the kernel looks no further
+		return packet.Sure(len(m.States) > 0) // the kernel checks nothing else
 	}
 	if m.Reply != nil && *m.Reply != c.Reply {
 		return packet.No
@@ -97,9 +98,9 @@ func (m Conntrack) Holds(p *packet.Packet, _ *packet.Env) packet.Truth {
 	return result
 }
 
-// statusHolds compares with what a connection is after its first packets: a new one has no
-// status, and is not confirmed before its first packet leaves the host. NONE stands for no bit at
-// all, so that nothing ever has it.
+// statusHolds returns whether the connection has one of the statuses. A new connection has none:
+// it is confirmed only when its first packet leaves the host. NONE never matches, because its
+// bit mask is 0.
 func (m Conntrack) statusHolds(c *packet.Conn) packet.Truth {
 	switch {
 	case c.State == packet.New:

@@ -8,7 +8,7 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfilter/packet"
 )
 
-// MAC matches bits of a hardware address.
+// MAC matches the bits of a hardware address that Mask selects.
 type MAC struct {
 	Side packet.Side
 	Addr string // "02:42:ac:11:00:02"
@@ -43,7 +43,7 @@ func (m MAC) Holds(p *packet.Packet, _ *packet.Env) packet.Truth {
 func ParseMAC(s string) (a [6]byte, err error) {
 	parts := strings.Split(s, ":")
 	if len(parts) != len(a) {
-		return a, fmt.Errorf("%.80q is no hardware address", s)
+		return a, fmt.Errorf("%.80q is not a hardware address", s)
 	}
 	for i, p := range parts {
 		if len(p) == 1 {
@@ -51,21 +51,21 @@ func ParseMAC(s string) (a [6]byte, err error) {
 		}
 		b, err := hex.DecodeString(p)
 		if err != nil || len(b) != 1 {
-			return a, fmt.Errorf("%.80q is no hardware address", s)
+			return a, fmt.Errorf("%.80q is not a hardware address", s)
 		}
 		a[i] = b[0]
 	}
 	return a, nil
 }
 
-// FrameFamily matches what a frame carries.
+// FrameFamily matches frames by the protocol family that they carry.
 type FrameFamily struct{ Family packet.Family }
 
 func (m FrameFamily) Holds(p *packet.Packet, _ *packet.Env) packet.Truth {
 	return packet.Sure(p.Family == m.Family)
 }
 
-// BridgeName matches the bridge of a frame that comes in (Source) or goes out.
+// BridgeName matches the bridge of a frame that comes in (Source) or goes out (Destination).
 type BridgeName struct {
 	Side packet.Side
 	Name string
@@ -85,7 +85,7 @@ func (m ARPOperation) Holds(p *packet.Packet, _ *packet.Env) packet.Truth {
 	return packet.Sure(p.Family == packet.ARP && p.ARPOp == m.Number)
 }
 
-// OfFamily limits a condition to frames of one family.
+// OfFamily is a condition that holds only for frames of one family.
 type OfFamily struct {
 	Family packet.Family
 	Match

@@ -1,4 +1,4 @@
-// Package match has the conditions of rules, and evaluates whether a packet meets them. Pure.
+// Package match has the conditions of rules, and evaluates whether packets meet them. Pure.
 package match
 
 import (
@@ -14,12 +14,13 @@ type Match interface {
 	Holds(p *packet.Packet, e *packet.Env) packet.Truth
 }
 
-// Never is a condition that no packet here meets: it is about protocols or headers that none has.
+// Never is a condition that no packet.Packet can meet: it is about protocols or headers that those
+// do not have.
 type Never struct{}
 
 func (Never) Holds(*packet.Packet, *packet.Env) packet.Truth { return packet.No }
 
-// Comment is text for people, or a counter: it holds for every packet.
+// Comment is a comment or a counter, which holds for every packet.
 type Comment struct{}
 
 func (Comment) Holds(*packet.Packet, *packet.Env) packet.Truth { return packet.Yes }
@@ -36,14 +37,14 @@ func (i inverted) Holds(p *packet.Packet, e *packet.Env) packet.Truth {
 	return i.Match.Holds(p, e).Not()
 }
 
-// Invert is m, or its opposite.
+// Invert returns the opposite of m if not is true, otherwise m.
 func Invert(not bool, m Match) Match {
 	mark, ok := m.(Mark)
 	switch {
 	case !not:
 		return m
 	case ok && mark.Connection:
-		// Where there is no connection, there is no mark that could differ.
+		// The opposite does not hold either for a packet without a connection.
 		return AllOf{tracked{}, inverted{m}}
 	}
 	return inverted{m}
@@ -60,7 +61,7 @@ func (m AllOf) Holds(p *packet.Packet, e *packet.Env) packet.Truth {
 	return all
 }
 
-// Address matches a network.
+// Address matches addresses in a network.
 type Address struct {
 	Side packet.Side
 	Net  netip.Prefix
@@ -74,7 +75,7 @@ func (m Address) Holds(p *packet.Packet, _ *packet.Env) packet.Truth {
 	return packet.Sure(m.Net.Bits() == 0 || m.Net.Contains(a))
 }
 
-// Masked matches the bits of an IPv4 address that a mask with holes selects.
+// Masked matches the bits of an IPv4 address that Mask selects, whose bits need not be contiguous.
 type Masked struct {
 	Side       packet.Side
 	Addr, Mask [4]byte
@@ -94,7 +95,7 @@ func (m Masked) Holds(p *packet.Packet, _ *packet.Env) packet.Truth {
 	return packet.Yes
 }
 
-// AddressRange matches addresses between two, both included.
+// AddressRange matches addresses from From to To, inclusive.
 type AddressRange struct {
 	Side     packet.Side
 	From, To netip.Addr
@@ -105,8 +106,8 @@ func (m AddressRange) Holds(p *packet.Packet, _ *packet.Env) packet.Truth {
 	return packet.Sure(a.Compare(m.From) >= 0 && a.Compare(m.To) <= 0)
 }
 
-// Interface matches the name of the interface that a packet comes from or goes to. A name
-// that ends in "+" stands for all that begin so.
+// Interface matches the name of the interface at which a packet comes in (Source) or goes out
+// (Destination). A name that ends in "+" is a prefix.
 type Interface struct {
 	Side packet.Side
 	Name string
@@ -123,18 +124,18 @@ func nameMatches(pattern, name string) packet.Truth {
 	return packet.Sure(name == pattern)
 }
 
-// Protocol matches an IP protocol; 0 stands for all.
+// Protocol matches an IP protocol; 0 matches all.
 type Protocol struct{ Number int }
 
 func (m Protocol) Holds(p *packet.Packet, _ *packet.Env) packet.Truth {
 	return packet.Sure(m.Number == 0 || p.Proto == m.Number)
 }
 
-// Ports matches a port between two numbers, both included, of a list.
+// Ports matches ports in any of several ranges.
 type Ports struct {
 	Side   packet.Side
-	Either bool // of both sides; Side is not used
-	Ranges [][2]int
+	Either bool     // the port of either side may match; Side is not used
+	Ranges [][2]int // first and last port
 }
 
 func (m Ports) Holds(p *packet.Packet, _ *packet.Env) packet.Truth {
@@ -150,14 +151,14 @@ func (m Ports) Holds(p *packet.Packet, _ *packet.Env) packet.Truth {
 	return packet.Sure(in(m.Side.Port(p)))
 }
 
-// Flags matches the TCP flags of Mask that are those of Set.
+// Flags matches TCP packets of whose flags in Mask exactly those in Set are set.
 type Flags struct{ Mask, Set packet.TCPFlags }
 
 func (m Flags) Holds(p *packet.Packet, _ *packet.Env) packet.Truth {
 	return packet.Sure(p.Proto == packet.TCP && p.Flags&m.Mask == m.Set)
 }
 
-// ICMPType matches a type and codes of ICMP.
+// ICMPType matches an ICMP type and a range of codes.
 type ICMPType struct{ Type, MinCode, MaxCode int }
 
 func (m ICMPType) Holds(p *packet.Packet, _ *packet.Env) packet.Truth {
@@ -167,14 +168,14 @@ func (m ICMPType) Holds(p *packet.Packet, _ *packet.Env) packet.Truth {
 	return packet.Sure(m.Type == AnyICMP || p.ICMP[0] == m.Type && p.ICMP[1] >= m.MinCode && p.ICMP[1] <= m.MaxCode)
 }
 
-// AnyICMP is iptables' "any", which is stored as a type that does not exist.
+// AnyICMP as Type matches every type. iptables stores its "any" like that.
 const AnyICMP = 255
 
 // AddressType matches the kind of an address, such as LOCAL.
 type AddressType struct {
 	Side  packet.Side
 	Types []string
-	// Link reports that the address must be of that kind on the packet's own interface.
+	// Link means that the address must be of that kind on the packet's interface.
 	Link bool
 }
 
@@ -189,8 +190,8 @@ func (m AddressType) Holds(p *packet.Packet, e *packet.Env) packet.Truth {
 	if p.Family != packet.IPv6 {
 		return packet.Sure(slices.Contains(m.Types, kind))
 	}
-	// net/netfilter/xt_addrtype.c: every type of the list must be that of the address, and
-	// the host's own addresses are UNICAST, too.
+	// For IPv6 the address must be of all types in the list, and the host's own addresses are
+	// both LOCAL and UNICAST (net/netfilter/xt_addrtype.c).
 	for _, t := range m.Types {
 		if t != kind && !(t == "UNICAST" && kind == "LOCAL") {
 			return packet.No
@@ -199,8 +200,8 @@ func (m AddressType) Holds(p *packet.Packet, e *packet.Env) packet.Truth {
 	return packet.Yes
 }
 
-// Mark matches bits of the packet's mark, or of its connection's. A packet without a
-// connection matches neither a connection's mark nor its opposite (net/netfilter/xt_connmark.c,
+// Mark matches bits of the packet's mark, or with Connection of its connection's mark. A packet
+// without a connection matches neither that nor its opposite (net/netfilter/xt_connmark.c,
 // nft_ct.c).
 type Mark struct {
 	Connection  bool
@@ -217,14 +218,14 @@ func (m Mark) Holds(p *packet.Packet, _ *packet.Env) packet.Truth {
 	return p.Mark.Matches(m.Value, m.Mask)
 }
 
-// tracked holds for packets whose connection conntrack knows.
+// tracked holds for packets that have a connection.
 type tracked struct{}
 
 func (tracked) Holds(p *packet.Packet, _ *packet.Env) packet.Truth {
 	return packet.Sure(!p.Untracked())
 }
 
-// InSet matches what is in a set. Sides has one for each field of the set's entries.
+// InSet matches packets that are in a set. Sides has one side for each field of the set.
 type InSet struct {
 	Name  string
 	Sides []packet.Side
@@ -249,7 +250,7 @@ func (m InSet) Holds(p *packet.Packet, e *packet.Env) packet.Truth {
 	return s.Has(addr, p.Proto, port)
 }
 
-// HopLimit matches the TTL, or IPv6's hop limit, between two numbers.
+// HopLimit matches a TTL or IPv6 hop limit from Min to Max, inclusive.
 type HopLimit struct{ Min, Max int }
 
 func (m HopLimit) Holds(p *packet.Packet, _ *packet.Env) packet.Truth {
@@ -259,9 +260,9 @@ func (m HopLimit) Holds(p *packet.Packet, _ *packet.Env) packet.Truth {
 	return packet.Sure(p.TTL >= m.Min && p.TTL <= m.Max)
 }
 
-// ReversePath matches packets whose answers leave by the interface that they came from.
+// ReversePath matches packets whose answers are routed through the interface at which they came in.
 type ReversePath struct {
-	AnyLink bool // or by any other interface
+	AnyLink bool // the answers may be routed through any interface
 }
 
 func (m ReversePath) Holds(p *packet.Packet, e *packet.Env) packet.Truth {
@@ -278,11 +279,9 @@ func (m ReversePath) Holds(p *packet.Packet, e *packet.Env) packet.Truth {
 	return packet.Sure(link != "" && (m.AnyLink || link == p.In))
 }
 
-// PhysDev matches the port of the bridge that a packet came from or goes to.
-type PhysDev struct {
-	Side packet.Side
-	Name string // "" for any: the packet came, or goes, through a bridge's port
-}
+// PhysDev matches the bridge port at which a packet comes in or goes out. It is evaluated only
+// roughly: without br_netfilter no packet has one.
+type PhysDev struct{}
 
 func (m PhysDev) Holds(p *packet.Packet, e *packet.Env) packet.Truth {
 	if !e.BridgeFilter {

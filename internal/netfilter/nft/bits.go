@@ -9,7 +9,7 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfilter/packet"
 )
 
-// bits is a number that is computed from a mark or from TCP's flags: (base & and) ^ xor.
+// bits is an expression of bits: (base & and) ^ xor.
 type bits struct {
 	base     string // "meta mark", "ct mark", "tcp flags"; "" for a constant
 	and, xor uint32
@@ -19,7 +19,7 @@ var tcpFlags = map[string]packet.TCPFlags{
 	"fin": packet.FIN, "syn": packet.SYN, "rst": packet.RST, "psh": packet.PSH, "ack": packet.ACK, "urg": packet.URG,
 }
 
-// bitsOf reads such an expression: a number, flags by their names, and operators on them.
+// bitsOf reads such an expression: a mark, TCP flags or a constant, and operators on them.
 func bitsOf(raw json.RawMessage) (bits, bool) {
 	var n uint32
 	if json.Unmarshal(raw, &n) == nil {
@@ -68,13 +68,14 @@ func bitsOf(raw json.RawMessage) (bits, bool) {
 	return bits{}, false
 }
 
+// combined applies a binary operator whose right side is a constant.
 func combined(sides []json.RawMessage, with func(bits, uint32) bits) (bits, bool) {
 	left, ok1 := bitsOf(sides[0])
 	right, ok2 := bitsOf(sides[1])
 	return with(left, right.xor), ok1 && ok2 && right.base == ""
 }
 
-// bitMatch is a comparison of a mark or of TCP's flags; nil for all others.
+// bitMatch reads a comparison of a mark or of TCP flags with a constant; nil if it is neither.
 func bitMatch(op string, left, right json.RawMessage) match.Match {
 	l, ok1 := bitsOf(left)
 	r, ok2 := bitsOf(right)
@@ -82,7 +83,7 @@ func bitMatch(op string, left, right json.RawMessage) match.Match {
 		return nil
 	}
 	mask, value := l.and, r.xor
-	any := op == "in" // one of the bits
+	any := op == "in" // one of the bits must be set
 	var m match.Match
 	switch {
 	case l.base == "tcp flags" && any:
@@ -103,7 +104,8 @@ func bitMatch(op string, left, right json.RawMessage) match.Match {
 	return m
 }
 
-// mangle reads only changes of marks; others decide nothing here.
+// mangle reads a change of a mark. It returns nil for other changes, because no match depends on
+// them.
 func mangle(raw json.RawMessage) netfilter.Change {
 	var m struct{ Key, Value json.RawMessage }
 	_ = json.Unmarshal(raw, &m)

@@ -12,7 +12,7 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfilter/packet"
 )
 
-// elements are those of a set in the rule, or of one with a name.
+// elements returns the elements of an anonymous set, or of a named set ("@NAME").
 func (s statements) elements(raw json.RawMessage) ([]json.RawMessage, bool) {
 	var inline struct{ Set json.RawMessage }
 	if json.Unmarshal(raw, &inline) == nil && inline.Set != nil {
@@ -33,19 +33,19 @@ func (s statements) elements(raw json.RawMessage) ([]json.RawMessage, bool) {
 	return named.Elem, true
 }
 
-// field is what an expression takes from a packet: text, or the number that one has; ok
-// is false where the packet does not have it, unknown where it cannot be known.
+// field gets the left side of a comparison from a packet. ok is false if the packet does not have
+// it; unknown is true if that, or the value, is not known.
 type field func(p *packet.Packet, e *packet.Env) (v value, ok, unknown bool)
 
-// value is what a field of a packet is.
+// value is the value of a field: text, number or address.
 type value struct {
 	text   string
 	number uint64
 	addr   netip.Addr
-	list   []value // of a concatenation, or all names that fit
+	list   []value // the parts of a concatenation, or further names of the same value
 }
 
-// match reads a comparison.
+// match reads a comparison, and returns its text.
 func (s statements) match(raw json.RawMessage) (match.Match, string) {
 	var m struct {
 		Op          string
@@ -84,7 +84,7 @@ func (s statements) match(raw json.RawMessage) (match.Match, string) {
 	return match.Unknown{Text: text}, text
 }
 
-// differs is "!=": a packet that does not have the field does not match either.
+// differs is "!=". Like "==" it does not match packets without the field.
 type differs struct {
 	field field
 	same  match.Match
@@ -97,6 +97,7 @@ func (d differs) Holds(p *packet.Packet, e *packet.Env) packet.Truth {
 	return d.same.Holds(p, e).Not()
 }
 
+// compares is "<", ">", "<=" or ">=".
 type compares struct {
 	field field
 	op    string
@@ -114,7 +115,7 @@ func (c compares) Holds(p *packet.Packet, e *packet.Env) packet.Truth {
 	return packet.Sure(map[string]bool{"<": v.number < c.n, ">": v.number > c.n, "<=": v.number <= c.n, ">=": v.number >= c.n}[c.op])
 }
 
-// is compares a field with a value, a prefix, a range, a list or a set.
+// is reads the right side of "==": a value, a prefix, a range, a list or a set.
 func (s statements) is(f field, right json.RawMessage) match.Match {
 	test, ok := s.test(right)
 	if !ok {
@@ -139,7 +140,8 @@ func (m equals) Holds(p *packet.Packet, e *packet.Env) packet.Truth {
 	return packet.Sure(m.test(v))
 }
 
-// test reads the right side of a comparison.
+// test reads the right side of a comparison as a function that tests a value; false if it cannot
+// be read.
 func (s statements) test(raw json.RawMessage) (func(value) bool, bool) {
 	var text string
 	if json.Unmarshal(raw, &text) == nil {
@@ -190,7 +192,7 @@ func (s statements) test(raw json.RawMessage) (func(value) bool, bool) {
 	return nil, false
 }
 
-// plainTest compares with a word: an address, a name, "*" at the end of an interface's.
+// plainTest compares with a word: an address, a number, or a name, which may end in "*".
 func plainTest(text string) func(value) bool {
 	a, err := netip.ParseAddr(text)
 	return func(v value) bool {
@@ -218,7 +220,7 @@ func rangeTest(ends []json.RawMessage) (func(value) bool, bool) {
 	return func(v value) bool { return v.addr.IsValid() && from.Compare(v.addr) <= 0 && v.addr.Compare(to) <= 0 }, ok1 && ok2
 }
 
-// tests are one for each value; false where one of them cannot be read.
+// tests reads several; false if one of them cannot be read.
 func (s statements) tests(values []json.RawMessage) ([]func(value) bool, bool) {
 	var all []func(value) bool
 	for _, v := range values {

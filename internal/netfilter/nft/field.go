@@ -39,15 +39,15 @@ func (s statements) expression(raw json.RawMessage) (field, string, bool) {
 	case e.FIB != nil:
 		f, ok := fibField(e.FIB.Result, compact(e.FIB.Flags))
 		return f, "fib " + compact(e.FIB.Flags) + " " + e.FIB.Result, ok
-	case e.ExtHdr != nil: // no packet here has one
-		return func(*packet.Packet, *packet.Env) (value, bool, bool) { return hasNot() }, "exthdr " + e.ExtHdr.Name, true
+	case e.ExtHdr != nil: // a packet.Packet has no extension headers
+		return func(*packet.Packet, *packet.Env) (value, bool, bool) { return absent() }, "exthdr " + e.ExtHdr.Name, true
 	case e.Concat != nil:
 		return s.concat(e.Concat)
 	}
 	return nil, compact(raw), false
 }
 
-// compact is JSON without what makes it long.
+// compact returns JSON without quotes and with parentheses, for rules' texts.
 func compact(raw json.RawMessage) string {
 	return strings.NewReplacer(`"`, "", "{", "(", "}", ")").Replace(string(raw))
 }
@@ -77,9 +77,10 @@ func (s statements) concat(parts []json.RawMessage) (field, string, bool) {
 	}, strings.Join(texts, " . "), true
 }
 
+// What a field returns.
 func has(v value) (value, bool, bool)     { return v, true, false }
-func hasNot() (value, bool, bool)         { return value{}, false, false }
-func cannotKnow() (value, bool, bool)     { return value{}, false, true }
+func absent() (value, bool, bool)         { return value{}, false, false }
+func unknown() (value, bool, bool)        { return value{}, false, true }
 func name(s string) (value, bool, bool)   { return has(value{text: s}) }
 func number(n uint64) (value, bool, bool) { return has(value{number: n}) }
 
@@ -87,7 +88,7 @@ var protocols = map[int]string{packet.TCP: "tcp", packet.UDP: "udp", packet.ICMP
 
 func protocol(p *packet.Packet, _ *packet.Env) (value, bool, bool) {
 	if p.Family == packet.ARP {
-		return hasNot()
+		return absent()
 	}
 	v := value{text: protocols[p.Proto], number: uint64(p.Proto)}
 	if p.Proto == packet.ICMPv6 {
@@ -98,13 +99,13 @@ func protocol(p *packet.Packet, _ *packet.Env) (value, bool, bool) {
 
 func mark(b packet.Bits) (value, bool, bool) {
 	if b.Known != ^uint32(0) {
-		return cannotKnow()
+		return unknown()
 	}
 	return number(uint64(b.Value))
 }
 
 var metaFields = map[string]field{
-	// A packet without an interface has one with an empty name (net/netfilter/nft_meta.c).
+	// Without an interface the kernel compares with an empty name (net/netfilter/nft_meta.c).
 	"iifname": func(p *packet.Packet, _ *packet.Env) (value, bool, bool) { return name(p.In) },
 	"oifname": func(p *packet.Packet, _ *packet.Env) (value, bool, bool) { return name(p.Out) },
 	"iif":     func(p *packet.Packet, _ *packet.Env) (value, bool, bool) { return name(p.In) },
@@ -121,7 +122,7 @@ var metaFields = map[string]field{
 
 func bridgeName(n string) (value, bool, bool) {
 	if n == "" {
-		return hasNot()
+		return absent()
 	}
 	return name(n)
 }
@@ -130,7 +131,7 @@ func bridgeName(n string) (value, bool, bool) {
 func ofFamily(f packet.Family, get field) field {
 	return func(p *packet.Packet, e *packet.Env) (value, bool, bool) {
 		if p.Family != f {
-			return hasNot()
+			return absent()
 		}
 		return get(p, e)
 	}
@@ -143,7 +144,7 @@ func destination(p *packet.Packet, _ *packet.Env) (value, bool, bool) {
 	return has(value{addr: p.Dst})
 }
 
-// fixed is a field that is the same in all packets here.
+// fixed is a field that has the same value in all packets of a family.
 func fixed(f packet.Family, n uint64) field {
 	return ofFamily(f, func(*packet.Packet, *packet.Env) (value, bool, bool) { return number(n) })
 }
@@ -155,7 +156,7 @@ func destinationMAC(p *packet.Packet, _ *packet.Env) (value, bool, bool) {
 
 func mac(address string) (value, bool, bool) {
 	if address == "" {
-		return cannotKnow()
+		return unknown()
 	}
 	return name(address)
 }
@@ -163,7 +164,7 @@ func mac(address string) (value, bool, bool) {
 func port(proto int, destination bool) field {
 	return func(p *packet.Packet, _ *packet.Env) (value, bool, bool) {
 		if !p.HasPorts() || proto != 0 && p.Proto != proto {
-			return hasNot()
+			return absent()
 		}
 		if destination {
 			return number(uint64(p.DstPort))
@@ -174,18 +175,18 @@ func port(proto int, destination bool) field {
 
 func hops(p *packet.Packet, _ *packet.Env) (value, bool, bool) {
 	if p.TTL == 0 {
-		return cannotKnow()
+		return unknown()
 	}
 	return number(uint64(p.TTL))
 }
 
-// icmpNames are the types that nft lists by name and that packets here have.
+// icmpNames are nft's names of the types that a packet.Packet can have.
 var icmpNames = map[int]string{135: "nd-neighbor-solicit", 136: "nd-neighbor-advert", 8: "echo-request", 0: "echo-reply"}
 
 func icmp(proto, at int) field {
 	return func(p *packet.Packet, _ *packet.Env) (value, bool, bool) {
 		if p.Proto != proto {
-			return hasNot()
+			return absent()
 		}
 		v := value{number: uint64(p.ICMP[at])}
 		if at == 0 {
@@ -219,9 +220,9 @@ func tracked(get func(c *packet.Conn) (value, bool, bool)) field {
 	return func(p *packet.Packet, _ *packet.Env) (value, bool, bool) {
 		switch p.Conn.State {
 		case "":
-			return cannotKnow()
+			return unknown()
 		case packet.Invalid, packet.Untracked:
-			return hasNot()
+			return absent()
 		}
 		return get(&p.Conn)
 	}
@@ -230,7 +231,7 @@ func tracked(get func(c *packet.Conn) (value, bool, bool)) field {
 var ctFields = map[string]field{
 	"state": func(p *packet.Packet, _ *packet.Env) (value, bool, bool) {
 		if p.Conn.State == "" {
-			return cannotKnow()
+			return unknown()
 		}
 		return name(strings.ToLower(string(p.Conn.State)))
 	},
@@ -252,12 +253,12 @@ var ctFields = map[string]field{
 	"mark":               tracked(func(c *packet.Conn) (value, bool, bool) { return mark(c.Mark) }),
 	"original proto-dst": tracked(func(c *packet.Conn) (value, bool, bool) { return number(uint64(c.Orig.Dst.Port())) }),
 	"original proto-src": tracked(func(c *packet.Conn) (value, bool, bool) { return number(uint64(c.Orig.Src.Port())) }),
-	// Only with the family: nft 1.0.6 lists wrong numbers for a network without it.
+	// Without a family ("ip") they are not read: nft 1.0.6 prints wrong networks then.
 	"original ip daddr": tracked(func(c *packet.Conn) (value, bool, bool) { return has(value{addr: c.Orig.Dst.Addr()}) }),
 	"original ip saddr": tracked(func(c *packet.Conn) (value, bool, bool) { return has(value{addr: c.Orig.Src.Addr()}) }),
 }
 
-// reversePath is the comparison "fib saddr . iif oif exists", or "missing"; nil for all others.
+// reversePath reads the comparison "fib saddr . iif oif exists" or "missing"; nil if it is another.
 func reversePath(op string, left, right json.RawMessage) match.Match {
 	var e struct {
 		FIB *struct {
@@ -275,7 +276,7 @@ func reversePath(op string, left, right json.RawMessage) match.Match {
 	return match.Invert(exists == (op == "!="), match.ReversePath{AnyLink: !slices.Contains(e.FIB.Flags, "iif")})
 }
 
-// fibField is the type of an address in the routing table.
+// fibField is "fib daddr type" and the like: the type of an address in the routing table.
 func fibField(result, flags string) (field, bool) {
 	destination := strings.Contains(flags, "daddr")
 	if result != "type" || strings.Contains(flags, "mark") {

@@ -1,5 +1,5 @@
-// Package nft reads what `nft -j list ruleset` prints into the values of package netfilter.
-// The format is libnftables-json(5).
+// Package nft parses the output of `nft -j list ruleset` into the values of package netfilter.
+// libnftables-json(5) describes the format.
 package nft
 
 import (
@@ -11,7 +11,7 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfilter"
 )
 
-// object is one object of the list: exactly one field is set.
+// object is one object of the output. One field is set; none for kinds that do not matter.
 type object struct {
 	Table *struct{ Family, Name string }
 	Chain *struct {
@@ -33,14 +33,14 @@ type setObject struct {
 	Flags               json.RawMessage
 }
 
-// families are those whose packets are evaluated.
+// families are the table families that are read.
 var families = map[string]bool{"ip": true, "ip6": true, "inet": true, "bridge": true, "arp": true, "netdev": true}
 
-// Parse reads the JSON. Tables for which skip is true are left out.
+// Parse reads the JSON, except for tables for which skip returns true.
 func Parse(data []byte, skip func(family, name string) bool) ([]*netfilter.Table, error) {
 	var list struct{ Nftables []json.RawMessage }
 	if err := json.Unmarshal(data, &list); err != nil {
-		return nil, fmt.Errorf("nft's list of rules is no JSON that can be read: %w", err)
+		return nil, fmt.Errorf("nft's list of rules is not valid JSON: %w", err)
 	}
 	p := parser{tables: map[string]*netfilter.Table{}, sets: map[string]*setObject{}}
 	var objects []object
@@ -84,6 +84,7 @@ type parser struct {
 	sets    map[string]*setObject
 }
 
+// tableOrChain adds a table or a chain.
 func (p *parser) tableOrChain(o object, skip func(family, name string) bool) error {
 	if o.Table != nil && families[o.Table.Family] && !skip(o.Table.Family, o.Table.Name) {
 		t := &netfilter.Table{Tool: netfilter.NFT, Backend: netfilter.NFTables, Family: o.Table.Family, Name: o.Table.Name}
@@ -123,8 +124,8 @@ func names(raw json.RawMessage) []string {
 	return all
 }
 
-// AddDevices reads the interfaces of chains from what `nft list chains` prints: nft before 1.0.8 leaves
-// them out of its JSON.
+// AddDevices adds the interfaces of chains, which nft before 1.0.8 omits in JSON. lines is the
+// output of `nft list chains`.
 func AddDevices(tables []*netfilter.Table, lines []string) {
 	var table *netfilter.Table
 	var chain *netfilter.Chain
@@ -164,8 +165,8 @@ func devices(fields []string) []string {
 	return all
 }
 
-// rule adds the rules that stand for one of nft's: a verdict map is one rule for each of
-// its elements, all with the same number and text.
+// rule adds a rule. One with a verdict map becomes several, one per element of the map, all with
+// the same number and text.
 func (p *parser) rule(c *netfilter.Chain, exprs []map[string]json.RawMessage) {
 	number := 1
 	if n := len(c.Rules); n > 0 {

@@ -15,8 +15,8 @@ type statements struct {
 	family, table string
 }
 
-// bystanders are statements after which the rest of the rule goes on.
-var bystanders = map[string]bool{
+// noEffect are statements that do not affect the verdict.
+var noEffect = map[string]bool{
 	"counter": true, "log": true, "notrack": true, "ct helper": true, "flow": true, "dup": true, "meter": true,
 	"comment": true, "ct timeout": true, "ct expectation": true, "last": true,
 }
@@ -54,13 +54,15 @@ func (s statements) statement(r *netfilter.Rule, kind string, raw json.RawMessag
 	case "counter":
 		return "counter"
 	default:
-		if !bystanders[kind] {
-			t.Verdict, r.Note = netfilter.Unsure, "what "+kind+" does with the packet is not known"
+		if !noEffect[kind] {
+			t.Verdict, r.Note = netfilter.Unsure, "what "+kind+" does with the packet cannot be evaluated"
 		}
 	}
 	return kind
 }
 
+// nat reads an address translation. An SNAT address that cannot be read does not matter, because no
+// later rule sees it.
 func (s statements) nat(r *netfilter.Rule, kind string, raw json.RawMessage) string {
 	var to struct {
 		Addr, Port json.RawMessage
@@ -77,7 +79,7 @@ func (s statements) nat(r *netfilter.Rule, kind string, raw json.RawMessage) str
 	if len(to.Addr) > 0 {
 		a, ok := address(to.Addr)
 		if !ok && nat.Side == packet.Destination {
-			r.Target, r.Note = netfilter.Target{Verdict: netfilter.Unsure}, "which address "+kind+" chooses is not known"
+			r.Target, r.Note = netfilter.Target{Verdict: netfilter.Unsure}, "which address "+kind+" chooses cannot be evaluated"
 			return kind + " to " + compact(to.Addr)
 		}
 		addr = a
@@ -85,7 +87,7 @@ func (s statements) nat(r *netfilter.Rule, kind string, raw json.RawMessage) str
 	}
 	if len(to.Port) > 0 {
 		if json.Unmarshal(to.Port, &port) != nil && nat.Side == packet.Destination {
-			r.Target, r.Note = netfilter.Target{Verdict: netfilter.Unsure}, "which port "+kind+" chooses is not known"
+			r.Target, r.Note = netfilter.Target{Verdict: netfilter.Unsure}, "which port "+kind+" chooses cannot be evaluated"
 		}
 		text += ":" + compact(to.Port)
 	}
@@ -93,8 +95,8 @@ func (s statements) nat(r *netfilter.Rule, kind string, raw json.RawMessage) str
 	return text
 }
 
-// verdictMap reads "iifname vmap { … }": one rule for each element, in the order of the
-// list. Elements of a map do not overlap.
+// verdictMap reads "iifname vmap { … }" into one rule per element. Their order does not matter,
+// because the elements of a map do not overlap.
 func (s statements) verdictMap(head *netfilter.Rule, raw json.RawMessage) (string, []*netfilter.Rule) {
 	var v struct{ Key, Data json.RawMessage }
 	_ = json.Unmarshal(raw, &v)

@@ -5,14 +5,14 @@ import (
 	"slices"
 )
 
-// Env is what rules may ask about the host.
+// Env is the part of the host's configuration that conditions of rules depend on.
 type Env struct {
 	Links []Link
-	Sets  map[string]*Set
-	// BridgeFilter reports that frames on bridges pass iptables, too (br_netfilter).
+	Sets  map[string]*Set // by name
+	// BridgeFilter means that frames on bridges pass iptables, too (br_netfilter).
 	BridgeFilter bool
-	// RouteBack is the interface by which an answer to a packet leaves, "" if none does. sure is
-	// false where it cannot be known.
+	// RouteBack returns the interface through which an answer to a packet is routed, "" if there
+	// is no route. sure is false if it is not known.
 	RouteBack func(p *Packet) (link string, sure bool)
 }
 
@@ -22,8 +22,9 @@ type Link struct {
 	Addrs []netip.Prefix
 }
 
-// AddrType is the kind of an address as the kernel's local routing table has it, in
-// capitals: LOCAL, BROADCAST, MULTICAST, UNICAST, UNSPEC. link "" stands for all interfaces.
+// AddrType returns the type of an address in the kernel's routing tables: LOCAL, BROADCAST,
+// MULTICAST, UNICAST or UNSPEC. link limits LOCAL and BROADCAST to addresses of one interface; ""
+// does not.
 func (e *Env) AddrType(a netip.Addr, link string) string {
 	switch {
 	case !a.IsValid() || a.Is6() && a.IsUnspecified():
@@ -51,7 +52,7 @@ func (e *Env) AddrType(a netip.Addr, link string) string {
 	return "UNICAST"
 }
 
-// last is the highest address of an IPv4 network.
+// last returns the highest address of an IPv4 network.
 func last(p netip.Prefix) netip.Addr {
 	b := p.Masked().Addr().As4()
 	for i := p.Bits(); i < 32; i++ {
@@ -60,24 +61,23 @@ func last(p netip.Prefix) netip.Addr {
 	return netip.AddrFrom4(b)
 }
 
-// Set is an ipset, or a set of nft.
+// Set is an ipset.
 type Set struct {
-	// Fields are what an entry is made of: "ip", "net", "port", "mac" …
-	Fields  []string
+	Fields  []string // of each entry: "ip", "net", "port", "mac" …
 	Entries []SetEntry
-	// Unknown reports that the set has entries that could not be read.
-	Unknown bool
+	Unknown bool // the set has further entries, which could not be read
 }
 
 // SetEntry is one entry. Fields that the set does not have are zero.
 type SetEntry struct {
 	Net     netip.Prefix
 	Proto   int
-	Ports   [2]int
-	NoMatch bool
+	Ports   [2]int // first and last
+	NoMatch bool   // what this entry matches is not in the set
 }
 
-// Has reports whether an address, and where the set has ports a port, is in the set.
+// Has returns whether an address is in the set and, if the set has ports, the port. The entry with
+// the longest prefix decides.
 func (s *Set) Has(a netip.Addr, proto, port int) Truth {
 	best, found := -1, No
 	for _, e := range s.Entries {

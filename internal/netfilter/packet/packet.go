@@ -1,20 +1,20 @@
-// Package packet has what rules see: a packet, its connection, and what they may ask about the host.
-// What cannot be known of it is a value, too. Pure.
+// Package packet has what rules see: packets, their connections, and the host's configuration. It
+// can express that a fact is not known. Pure.
 package packet
 
 import "net/netip"
 
-// Family is what a packet is.
+// Family is the protocol family of a packet. The values are nft's names.
 type Family string
 
-// ARP packets pass ebtables alone.
+// The families.
 const (
 	IPv4 Family = "ip"
 	IPv6 Family = "ip6"
 	ARP  Family = "arp"
 )
 
-// FamilyOf is the family of packets to or from an address.
+// FamilyOf returns the family of packets to or from an address.
 func FamilyOf(a netip.Addr) Family {
 	if a.Is4() {
 		return IPv4
@@ -30,10 +30,10 @@ const (
 	ICMPv6 = 58
 )
 
-// State is what conntrack calls a packet.
+// State is connection tracking's state of a packet.
 type State string
 
-// The states. Before conntrack has seen a packet, it is Invalid.
+// The states. A packet is Invalid until conntrack has seen it. "" means that it is not known.
 const (
 	New         State = "NEW"
 	Established State = "ESTABLISHED"
@@ -45,12 +45,12 @@ const (
 // Conn is the connection that a packet belongs to.
 type Conn struct {
 	State      State
-	Reply      bool // the packet goes against the direction of the first one
-	DNAT, SNAT bool
-	// Orig is the first packet as it came, Answer what a reply looks like.
+	Reply      bool // the packet is an answer: its direction is opposite to the first packet's
+	DNAT, SNAT bool // an address was translated
+	// Orig are the addresses of the first packet before translation, Answer those of its answer.
 	Orig, Answer Tuple
-	// Bound reports for each side that the kernel has decided about its translation: it
-	// does so once.
+	// Bound means for each Side that the kernel has decided about its translation. It decides once
+	// per connection.
 	Bound [2]bool
 	Mark  Bits
 }
@@ -58,31 +58,31 @@ type Conn struct {
 // Tuple is a source and a destination, with ports where the protocol has them.
 type Tuple struct{ Src, Dst netip.AddrPort }
 
-// Packet is a packet at one hook. Addresses and names that are not known are zero.
+// Packet is a packet or a frame at one hook. Addresses and names that are not known are zero.
 type Packet struct {
 	Family  Family
 	In, Out string // interfaces; for frames on a bridge, its ports
 	// Bridge is the bridge of a frame; "" for packets that the host itself routes.
 	Bridge  string
-	Src     netip.Addr // of an ARP packet the sender's address
-	Dst     netip.Addr
+	Src     netip.Addr // of an ARP packet: the sender's IP address
+	Dst     netip.Addr // of an ARP packet: the target's IP address
 	Proto   int
 	SrcPort int
 	DstPort int
 	Flags   TCPFlags
 	ICMP    [2]int // type, code
-	TTL     int
-	ARPOp   int // 1 request, 2 reply
+	TTL     int    // or IPv6's hop limit; 0 if not known
+	ARPOp   int    // 1 request, 2 reply
 	SrcMAC  string
 	DstMAC  string
 	Mark    Bits
 	Conn    Conn
 }
 
-// TCPFlags are those of the header.
+// TCPFlags are the flags of a TCP header, with its bits.
 type TCPFlags uint8
 
-// The flags by their bits in the header.
+// The flags.
 const (
 	FIN TCPFlags = 1 << iota
 	SYN
@@ -95,12 +95,12 @@ const (
 // HasPorts reports whether the packet's protocol has ports.
 func (p *Packet) HasPorts() bool { return p.Proto == TCP || p.Proto == UDP }
 
-// Untracked reports whether conntrack knows nothing of the packet's connection.
+// Untracked reports whether the packet has no connection.
 func (p *Packet) Untracked() bool {
 	return p.Conn.State == Invalid || p.Conn.State == Untracked
 }
 
-// Side is the end of a packet that a rule asks for or changes.
+// Side is source or destination: which of a packet's two addresses, ports or interfaces is meant.
 type Side int
 
 // The sides.
@@ -109,7 +109,7 @@ const (
 	Destination
 )
 
-// Addr is the address at that end.
+// Addr returns the packet's address of that side.
 func (s Side) Addr(p *Packet) netip.Addr {
 	if s == Source {
 		return p.Src
@@ -117,7 +117,7 @@ func (s Side) Addr(p *Packet) netip.Addr {
 	return p.Dst
 }
 
-// Port is the port at that end.
+// Port returns the packet's port of that side.
 func (s Side) Port(p *Packet) int {
 	if s == Source {
 		return p.SrcPort
@@ -125,7 +125,7 @@ func (s Side) Port(p *Packet) int {
 	return p.DstPort
 }
 
-// Link is the interface at that end.
+// Link returns the interface at which the packet comes in (Source) or goes out (Destination).
 func (s Side) Link(p *Packet) string {
 	if s == Source {
 		return p.In

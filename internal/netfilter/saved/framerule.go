@@ -10,7 +10,7 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfilter/packet"
 )
 
-// frameRule reads the rules of ebtables.
+// frameRule reads the options of a rule of ebtables.
 func frameRule(r *netfilter.Rule, all []option) error {
 	for i, o := range all {
 		if o.name == "-j" {
@@ -26,7 +26,7 @@ func frameTarget(r *netfilter.Rule, o option, rest []option) error {
 		return err
 	}
 	var matches []option
-	after := "" // the verdict behind a target that does something first
+	after := "" // the verdict after a target that changes the frame
 	for _, o := range rest {
 		switch {
 		case strings.HasSuffix(o.name, "-target") && len(o.args) == 1:
@@ -51,20 +51,21 @@ func frameTarget(r *netfilter.Rule, o option, rest []option) error {
 	case "snat":
 		t.Verdict = frameVerdict(after, netfilter.Accept)
 	case "dnat", "redirect", "arpreply":
-		t.Verdict, r.Note = netfilter.Unsure, "what "+name+" does with the frame is not followed"
+		t.Verdict, r.Note = netfilter.Unsure, "what "+name+" does with the frame cannot be evaluated"
 	default:
 		t.Call = name
 	}
 	return frameMatches(r, matches)
 }
 
-func frameVerdict(name string, without netfilter.Verdict) netfilter.Verdict {
+// frameVerdict returns the verdict of that name, or otherwise if there is none.
+func frameVerdict(name string, otherwise netfilter.Verdict) netfilter.Verdict {
 	for _, v := range []netfilter.Verdict{netfilter.Accept, netfilter.Drop, netfilter.Return, netfilter.Continue} {
 		if v.String() == name {
 			return v
 		}
 	}
-	return without
+	return otherwise
 }
 
 func frameMatches(r *netfilter.Rule, all []option) error {
@@ -130,7 +131,7 @@ func frameMatch(o option) (match.Match, error) {
 	return nil, errUnknown
 }
 
-// orUnknown is m, also where it could not be read.
+// orUnknown returns m, or a match that is not nil if there was an error.
 func orUnknown(m match.Match, err error) match.Match {
 	if err != nil {
 		return match.Unknown{}
@@ -153,7 +154,7 @@ func frameFamily(name string) (match.Match, error) {
 		}
 	}
 	if !ok {
-		return match.Never{}, nil // no frame here is of another family
+		return match.Never{}, nil // no packet.Packet is of another family
 	}
 	return match.FrameFamily{Family: f}, nil
 }
@@ -167,13 +168,13 @@ func arpOperation(arg string) (match.Match, error) {
 	}
 	n, err := strconv.ParseUint(arg, 0, 16)
 	if err != nil {
-		return match.Never{}, nil // Request_Reverse and the like
+		return match.Never{}, nil // Request_Reverse, for example
 	}
 	return match.ARPOperation{Number: int(n)}, nil
 }
 
-// frameMAC reads "02:42:ac:11:00:02", "01:00:00:00:00:00/01:00:00:00:00:00" and the names
-// of ebtables(8).
+// frameMAC reads "02:42:ac:11:00:02", "01:00:00:00:00:00/01:00:00:00:00:00" and the names that
+// ebtables(8) lists.
 func frameMAC(side packet.Side, arg string) (match.Match, error) {
 	if named, ok := map[string]string{
 		"Unicast": "00:00:00:00:00:00/01:00:00:00:00:00", "Multicast": "01:00:00:00:00:00/01:00:00:00:00:00",

@@ -7,8 +7,8 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfilter"
 )
 
-// Insert returns a copy of the table with one more rule in a chain, as its tool writes it, in
-// front of rule number before. Whatever calls the chain is copied as well.
+// Insert returns a copy of the table with a rule added to a chain, before rule number before. text
+// is the rule in the syntax of the table's tool.
 func Insert(t *netfilter.Table, chain string, before int, text string) (*netfilter.Table, error) {
 	d, err := dialectOf(t.Tool)
 	if err != nil {
@@ -42,7 +42,7 @@ func Insert(t *netfilter.Table, chain string, before int, text string) (*netfilt
 	return copied, nil
 }
 
-// renumber gives every chain rules of its own, numbered by their place.
+// renumber copies all rules, which other tables may share, and numbers them.
 func renumber(t *netfilter.Table) {
 	for _, c := range t.Chains {
 		for i, r := range c.Rules {

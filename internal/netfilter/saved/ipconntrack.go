@@ -38,7 +38,7 @@ func conntrackOption(m *match.Conntrack, o option, arg string) error {
 	case "--ctdir":
 		reply := arg == "REPLY"
 		if !reply && arg != "ORIGINAL" {
-			return fmt.Errorf("%q is no direction", shorten(arg))
+			return fmt.Errorf("%q is not a direction", shorten(arg))
 		}
 		reply = reply != o.not
 		m.Reply = &reply
@@ -56,7 +56,7 @@ func conntrackOption(m *match.Conntrack, o option, arg string) error {
 			case "--ct" + name + side + "port":
 				ranges, err := portRanges(strings.ReplaceAll(arg, "-", ":"))
 				if err != nil || len(ranges) != 1 {
-					return fmt.Errorf("%q is no port", shorten(arg))
+					return fmt.Errorf("%q is not a port", shorten(arg))
 				}
 				m.Ports = append(m.Ports, match.TuplePorts{End: end, Ports: ranges[0], Not: o.not})
 				return nil
@@ -83,9 +83,9 @@ func conntrackNet(m *match.Conntrack, end match.End, arg string, not bool) error
 	return nil
 }
 
-// parseEndpoint reads "192.0.2.1", "192.0.2.1:80", ":80" and "[2001:db8::1]:80". Ranges are
-// not read: which of their addresses a connection gets, the kernel decides.
-func parseEndpoint(s string) (netip.AddrPort, bool) {
+// parseEndpoint reads "192.0.2.1", "192.0.2.1:80", ":80" and "[2001:db8::1]:80". ok is false for
+// ranges, because the kernel chooses one of their addresses.
+func parseEndpoint(s string) (to netip.AddrPort, ok bool) {
 	if a, err := netip.ParseAddr(strings.Trim(s, "[]")); err == nil {
 		return netip.AddrPortFrom(a, 0), true
 	}

@@ -10,8 +10,8 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfilter/packet"
 )
 
-// modules read the options of iptables' matches. What is not in the table, and every option that a
-// reader does not know (errUnknown), may hold or not.
+// modules are functions that read an option of iptables' match modules. Modules that are missing
+// here, and options that a function does not know (errUnknown), may match or not.
 var modules = map[string]func(packet.Family, option) (match.Match, error){
 	"tcp": portModule, "udp": portModule, "multiport": portModule, "sctp": neverModule, "dccp": neverModule, "udplite": neverModule,
 	"esp": neverModule, "ah": neverModule, "frag": neverModule, "rt": neverModule, "mh": neverModule,
@@ -20,10 +20,10 @@ var modules = map[string]func(packet.Family, option) (match.Match, error){
 	"ttl": hopModule, "hl": hopModule, "comment": alwaysModule, "nfacct": alwaysModule, "physdev": physdevModule, "set": setModule, "mac": macModule,
 }
 
-// errUnknown is an option that the kernel alone can judge.
+// errUnknown is the error for an option that only the kernel can evaluate.
 var errUnknown = fmt.Errorf("not known")
 
-// moduleMatches are the conditions of one module.
+// moduleMatches returns the conditions of one module.
 func moduleMatches(family packet.Family, module string, all []option) ([]match.Match, error) {
 	switch module {
 	case "conntrack", "state":
@@ -99,14 +99,14 @@ func tcpFlags(s string) (packet.TCPFlags, error) {
 	for _, name := range strings.Split(s, ",") {
 		f, ok := map[string]packet.TCPFlags{"FIN": packet.FIN, "SYN": packet.SYN, "RST": packet.RST, "PSH": packet.PSH, "ACK": packet.ACK, "URG": packet.URG, "NONE": 0, "ALL": packet.FIN | packet.SYN | packet.RST | packet.PSH | packet.ACK | packet.URG}[name]
 		if !ok {
-			return 0, fmt.Errorf("%q is no TCP flag", shorten(name))
+			return 0, fmt.Errorf("%q is not a TCP flag", shorten(name))
 		}
 		all |= f
 	}
 	return all, nil
 }
 
-// neverModule matches protocols and headers that no packet here has.
+// neverModule is for protocols and headers that no packet.Packet has.
 func neverModule(packet.Family, option) (match.Match, error) { return match.Never{}, nil }
 
 func icmpModule(_ packet.Family, o option) (match.Match, error) {
@@ -123,20 +123,21 @@ func icmpModule(_ packet.Family, o option) (match.Match, error) {
 	kind, code, hasCode := strings.Cut(arg, "/")
 	n, err := strconv.ParseUint(kind, 10, 8)
 	if err != nil {
-		return nil, errUnknown // a name; the savers print numbers
+		return nil, errUnknown // a name; iptables-save prints numbers
 	}
 	m := match.ICMPType{Type: int(n), MaxCode: 255}
 	if hasCode {
 		n, err := strconv.ParseUint(code, 10, 8)
 		if err != nil {
-			return nil, fmt.Errorf("%q is no ICMP type", shorten(arg))
+			return nil, fmt.Errorf("%q is not an ICMP type", shorten(arg))
 		}
 		m.MinCode, m.MaxCode = int(n), int(n)
 	}
 	return m, nil
 }
 
-// joinLimits makes --limit-iface-in and -out an argument of the other options.
+// joinLimits makes --limit-iface-in or -out, which changes what the module's other options mean, an
+// argument of these.
 func joinLimits(all []option) []option {
 	var limit string
 	var rest []option
@@ -195,7 +196,7 @@ func iprangeModule(_ packet.Family, o option) (match.Match, error) {
 		m.To, err = netip.ParseAddr(to)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("%q is no range of addresses", shorten(arg))
+		return nil, fmt.Errorf("%q is not a range of addresses", shorten(arg))
 	}
 	return m, nil
 }
@@ -228,7 +229,7 @@ func hopModule(_ packet.Family, o option) (match.Match, error) {
 	}
 	n, err := strconv.ParseUint(arg, 10, 8)
 	if err != nil {
-		return nil, fmt.Errorf("%q is no hop limit", shorten(arg))
+		return nil, fmt.Errorf("%q is not a hop limit", shorten(arg))
 	}
 	switch strings.TrimPrefix(strings.TrimPrefix(o.name, "--ttl-"), "--hl-") {
 	case "eq":
@@ -241,7 +242,7 @@ func hopModule(_ packet.Family, o option) (match.Match, error) {
 	return nil, errUnknown
 }
 
-// rpfilterModule has options that change what the others mean.
+// rpfilterModule reads all options at once, because they depend on each other.
 func rpfilterModule(all []option) match.Match {
 	m, not := match.ReversePath{}, false
 	for _, o := range all {
@@ -250,7 +251,7 @@ func rpfilterModule(all []option) match.Match {
 			m.AnyLink = true
 		case "--invert":
 			not = true
-		case "--validmark": // rules for routes that depend on marks are not followed anyway
+		case "--validmark": // routing rules that depend on marks are not evaluated anyway
 		default:
 			return match.Unknown{Text: "rpfilter " + o.name}
 		}
@@ -258,10 +259,10 @@ func rpfilterModule(all []option) match.Match {
 	return match.Invert(not, m)
 }
 
-// alwaysModule counts or explains.
+// alwaysModule is for counters and comments.
 func alwaysModule(packet.Family, option) (match.Match, error) { return match.Comment{}, nil }
 
-func physdevModule(_ packet.Family, o option) (match.Match, error) {
+func physdevModule(packet.Family, option) (match.Match, error) {
 	return match.PhysDev{}, nil
 }
 

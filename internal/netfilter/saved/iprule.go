@@ -6,7 +6,7 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfilter/packet"
 )
 
-// ipRule reads the rules of iptables, or of ip6tables.
+// ipRule returns a function that reads the options of a rule of iptables or ip6tables.
 func ipRule(family packet.Family) func(*netfilter.Rule, []option) error {
 	return func(r *netfilter.Rule, all []option) error {
 		module, of := "", []option(nil)
@@ -25,7 +25,7 @@ func ipRule(family packet.Family) func(*netfilter.Rule, []option) error {
 			case err != nil:
 				return err
 			case core:
-				// A module's options may go on behind it.
+				// More options of the module may follow.
 				r.Matches = append(r.Matches, m)
 			case o.name == "-m":
 				if err := flush(); err != nil {
@@ -47,14 +47,14 @@ func ipRule(family packet.Family) func(*netfilter.Rule, []option) error {
 	}
 }
 
-// coreMatch reads an option that belongs to no module; core is false for all others.
+// coreMatch reads an option that does not belong to a module; core is false for all others.
 func coreMatch(family packet.Family, o option) (m match.Match, core bool, err error) {
 	side := packet.Source
 	switch o.name {
 	case "-d", "-o":
 		side = packet.Destination
 	case "-f":
-		return match.Invert(o.not, match.Never{}), true, nil // no packet here is a later fragment
+		return match.Invert(o.not, match.Never{}), true, nil // no packet.Packet is a second or later fragment
 	case "-s", "-i", "-p":
 	default:
 		return nil, false, nil

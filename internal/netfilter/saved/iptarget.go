@@ -10,14 +10,14 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfilter/packet"
 )
 
-// bystanders are targets after which the next rule decides.
-var bystanders = []string{
+// noEffect are targets that do not affect the verdict: the next rule decides.
+var noEffect = []string{
 	"LOG", "NFLOG", "ULOG", "TRACE", "CHECKSUM", "TCPMSS", "TCPOPTSTRIP", "CLASSIFY", "DSCP", "TOS", "ECN", "TTL", "HL", "AUDIT",
 	"RATEEST", "LED", "SET", "IDLETIMER", "SECMARK", "CONNSECMARK", "TEE", "HMARK",
 }
 
-// ipTarget reads a target of iptables and its options. What is none of its own targets is
-// a chain; see Table.resolve.
+// ipTarget reads a target of iptables and its options. Every other name is taken for a chain;
+// resolve checks whether it exists.
 func ipTarget(r *netfilter.Rule, o option, rest []option) error {
 	name, err := o.arg()
 	if err != nil {
@@ -32,7 +32,7 @@ func ipTarget(r *netfilter.Rule, o option, rest []option) error {
 	case "RETURN":
 		t.Verdict = netfilter.Return
 	case "QUEUE", "NFQUEUE", "TPROXY", "SYNPROXY", "NETMAP":
-		t.Verdict, r.Note = netfilter.Unsure, "what "+name+" does with the packet is not known"
+		t.Verdict, r.Note = netfilter.Unsure, "what "+name+" does with the packet cannot be evaluated"
 	case "DNAT", "SNAT", "MASQUERADE", "REDIRECT":
 		return natTarget(r, name, rest)
 	case "MARK", "CONNMARK":
@@ -45,7 +45,7 @@ func ipTarget(r *netfilter.Rule, o option, rest []option) error {
 	case "NOTRACK":
 		t.Change = netfilter.Untrack{}
 	default:
-		if !slices.Contains(bystanders, name) {
+		if !slices.Contains(noEffect, name) {
 			t.Call, t.Goto = name, o.name == "-g"
 		}
 	}
@@ -74,9 +74,9 @@ func natTarget(r *netfilter.Rule, name string, rest []option) error {
 		to, ok := parseEndpoint(arg)
 		if !ok || nat.To != (netip.AddrPort{}) {
 			if nat.Side == packet.Source {
-				continue // no rule behind it sees the source
+				continue // no later rule sees the source
 			}
-			r.Target, r.Note = netfilter.Target{Verdict: netfilter.Unsure}, "which address "+name+" chooses is not known"
+			r.Target, r.Note = netfilter.Target{Verdict: netfilter.Unsure}, "which address "+name+" chooses cannot be evaluated"
 			return nil
 		}
 		nat.To = to
@@ -84,8 +84,8 @@ func natTarget(r *netfilter.Rule, name string, rest []option) error {
 	return nil
 }
 
-// markTarget reads MARK and CONNMARK. The savers print --set-xmark, --save-mark and
-// --restore-mark.
+// markTarget reads MARK and CONNMARK. iptables-save prints only --set-xmark, --save-mark and
+// --restore-mark; the other options are how people write rules.
 func markTarget(name string, rest []option) (netfilter.Change, error) {
 	connection := name == "CONNMARK"
 	copying, masks := "", map[string]uint32{"--nfmask": ^uint32(0), "--ctmask": ^uint32(0)}
@@ -128,7 +128,7 @@ func markTarget(name string, rest []option) (netfilter.Change, error) {
 		return netfilter.CopyMark{From: masks["--ctmask"], Set: masks["--nfmask"]}, nil
 	}
 	if strings.HasPrefix(name, "CONN") || len(rest) > 0 {
-		return nil, fmt.Errorf("%s without what it sets", name)
+		return nil, fmt.Errorf("%s has no mark to set", name)
 	}
 	return netfilter.SpoilMark{}, nil
 }

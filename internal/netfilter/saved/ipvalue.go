@@ -10,9 +10,10 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfilter/packet"
 )
 
-// unknownProtocol is the number of a protocol that no packet here has.
+// unknownProtocol is the number of a protocol that no packet.Packet has.
 const unknownProtocol = -1
 
+// protocolNumber reads the name or number of an IP protocol. 0 means all.
 func protocolNumber(name string) int {
 	switch name {
 	case "all", "ip", "0":
@@ -37,7 +38,7 @@ func addressMatch(family packet.Family, side packet.Side, s string) (match.Match
 	text, mask, hasMask := strings.Cut(s, "/")
 	a, err := netip.ParseAddr(text)
 	if err != nil || a.Is4() != (family == packet.IPv4) || a.Zone() != "" {
-		return nil, fmt.Errorf("%q is no address of %s", shorten(s), family)
+		return nil, fmt.Errorf("%q is not an address of family %s", shorten(s), family)
 	}
 	if !hasMask {
 		return match.Address{Side: side, Net: netip.PrefixFrom(a, a.BitLen())}, nil
@@ -58,7 +59,7 @@ func addressMatch(family packet.Family, side packet.Side, s string) (match.Match
 	return match.Masked{Side: side, Addr: a.As4(), Mask: m.As4()}, nil
 }
 
-// prefixLength is the length of a mask without holes.
+// prefixLength returns the prefix length of a mask; false if its bits are not contiguous.
 func prefixLength(mask netip.Addr) (int, bool) {
 	n, ended := 0, false
 	for _, b := range mask.AsSlice() {
@@ -91,7 +92,7 @@ func portRanges(s string) ([][2]int, error) {
 			}
 			n, err := strconv.ParseUint(text, 10, 16)
 			if err != nil {
-				return nil, fmt.Errorf("%q is no port", shorten(part))
+				return nil, fmt.Errorf("%q is not a port", shorten(part))
 			}
 			r[i] = int(n)
 		}
@@ -100,7 +101,7 @@ func portRanges(s string) ([][2]int, error) {
 	return all, nil
 }
 
-// numberAndMask reads "0x4/0xff"; without a mask all bits count.
+// numberAndMask reads "0x4/0xff". Without a mask all its bits are set.
 func numberAndMask(s string) (value, mask uint32, err error) {
 	text, maskText, hasMask := strings.Cut(s, "/")
 	v, err := strconv.ParseUint(text, 0, 32)
@@ -109,7 +110,7 @@ func numberAndMask(s string) (value, mask uint32, err error) {
 		m, err = strconv.ParseUint(maskText, 0, 32)
 	}
 	if err != nil {
-		return 0, 0, fmt.Errorf("%q is no number with a mask", shorten(s))
+		return 0, 0, fmt.Errorf("%q is not a number with a mask", shorten(s))
 	}
 	return uint32(v), uint32(m), nil
 }

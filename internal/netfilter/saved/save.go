@@ -1,5 +1,5 @@
-// Package saved reads what iptables-save, ip6tables-save, ebtables-save and ipset save print into the
-// values of package netfilter.
+// Package saved parses the output of iptables-save, ip6tables-save, ebtables-save and ipset save into
+// the values of package netfilter.
 package saved
 
 import (
@@ -12,20 +12,19 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfilter/packet"
 )
 
-// dialect is what the savers' formats differ in.
+// dialect is how the formats differ.
 type dialect struct {
 	family string
 	// rule reads a rule's options into r.
 	rule func(r *netfilter.Rule, all []option) error
-	// base are the built-in chains by table and name.
+	// base returns hook, priority and type of a built-in chain; false for other chains.
 	base func(table, chain string) (netfilter.Hook, int, netfilter.ChainType, bool)
 }
 
-// maxLine bounds a line of a ruleset.
+// maxLine bounds a line of a ruleset, in bytes.
 const maxLine = 1 << 20
 
-// Parse reads what a saver prints: iptables-save, ip6tables-save or ebtables-save, of
-// either backend. Lines that begin with "#" are comments. Errors name the line.
+// Parse reads the output of iptables-save, ip6tables-save or ebtables-save. Errors name the line.
 func Parse(tool netfilter.Tool, backend netfilter.Backend, data []byte) ([]*netfilter.Table, error) {
 	d, err := dialectOf(tool)
 	if err != nil {
@@ -59,7 +58,7 @@ func dialectOf(tool netfilter.Tool) (dialect, error) {
 	case netfilter.EBTables:
 		return dialect{family: "bridge", rule: frameRule, base: frameBase}, nil
 	}
-	return dialect{}, fmt.Errorf("%s has no format of its own for saved rules", tool)
+	return dialect{}, fmt.Errorf("%s has no format for saved rules", tool)
 }
 
 type saveParser struct {
@@ -67,7 +66,7 @@ type saveParser struct {
 	tool    netfilter.Tool
 	backend netfilter.Backend
 	tables  []*netfilter.Table
-	table   *netfilter.Table // nil outside
+	table   *netfilter.Table // that the next lines belong to; nil if none
 }
 
 func (p *saveParser) line(s string) error {
@@ -77,7 +76,7 @@ func (p *saveParser) line(s string) error {
 	case s[0] == '*':
 		return p.newTable(strings.TrimSpace(s[1:]))
 	case p.table == nil:
-		return fmt.Errorf("%q is in no table", shorten(s))
+		return fmt.Errorf("%q is not in a table", shorten(s))
 	case s == "COMMIT":
 		p.table = nil
 		return nil
@@ -87,7 +86,7 @@ func (p *saveParser) line(s string) error {
 	if s[0] == '[' { // counters, as with -c
 		_, rest, ok := strings.Cut(s, "] ")
 		if !ok {
-			return fmt.Errorf("%q: the counters have no end", shorten(s))
+			return fmt.Errorf("%q: the counters are not terminated", shorten(s))
 		}
 		s = rest
 	}
@@ -104,7 +103,7 @@ func (p *saveParser) newTable(name string) error {
 	}
 	for _, t := range p.tables {
 		if t.Name == name {
-			return fmt.Errorf("table %s is there twice", shorten(name))
+			return fmt.Errorf("table %s is listed twice", shorten(name))
 		}
 	}
 	p.table = &netfilter.Table{Tool: p.tool, Backend: p.backend, Family: p.family, Name: name}
@@ -115,7 +114,7 @@ func (p *saveParser) newTable(name string) error {
 func (p *saveParser) newChain(s string) error {
 	fields := strings.Fields(s)
 	if len(fields) < 2 {
-		return fmt.Errorf("a chain takes a name and a policy, not %q", shorten(s))
+		return fmt.Errorf("a chain has a name and a policy, not %q", shorten(s))
 	}
 	c, err := p.table.NewChain(fields[0])
 	if err != nil {
@@ -163,8 +162,8 @@ func (p *saveParser) newRule(s string) error {
 	return nil
 }
 
-// resolve notes which rules call chains that are not there: an extension that is not known
-// looks the same.
+// resolve adds a note to rules that call a chain that does not exist. The name may be that of an
+// unknown target.
 func resolve(t *netfilter.Table) {
 	for _, c := range t.Chains {
 		for _, r := range c.Rules {

@@ -130,12 +130,12 @@ func TestThreeValues(t *testing.T) {
 
 func TestBrokenRulesets(t *testing.T) {
 	for text, want := range map[string]string{
-		"-A INPUT -j DROP":                                                     `line 1: "-A INPUT -j DROP" is in no table`,
+		"-A INPUT -j DROP":                                                     `line 1: "-A INPUT -j DROP" is not in a table`,
 		"*filter\n:INPUT ACCEPT\n-A OTHER -j DROP":                             `line 3: a rule is for chain "OTHER", which table filter does not have`,
-		"*filter\n:INPUT ACCEPT\n-A INPUT -m comment --comment \"a":            `line 3: a quoted text has no end: "a`,
-		"*filter\n:INPUT ACCEPT\n-A INPUT -s 1.2.3 -j DROP":                    `line 3: rule "-s 1.2.3 -j DROP": "1.2.3" is no address of ip`,
-		"*filter\n:INPUT ACCEPT\n-A INPUT -p tcp -m tcp --dport 70000 -j DROP": `line 3: rule "-p tcp -m tcp --dport 70000 -j DROP": --dport of tcp: "70000" is no port`,
-		"*filter\n:INPUT\n":                                                    `line 2: a chain takes a name and a policy, not "INPUT"`,
+		"*filter\n:INPUT ACCEPT\n-A INPUT -m comment --comment \"a":            `line 3: a quotation is not terminated: "a`,
+		"*filter\n:INPUT ACCEPT\n-A INPUT -s 1.2.3 -j DROP":                    `line 3: rule "-s 1.2.3 -j DROP": "1.2.3" is not an address of family ip`,
+		"*filter\n:INPUT ACCEPT\n-A INPUT -p tcp -m tcp --dport 70000 -j DROP": `line 3: rule "-p tcp -m tcp --dport 70000 -j DROP": --dport of tcp: "70000" is not a port`,
+		"*filter\n:INPUT\n":                                                    `line 2: a chain has a name and a policy, not "INPUT"`,
 		"*filter\nhello\n":                                                     `line 2: "hello" is neither a table, a chain nor a rule`,
 	} {
 		_, err := Parse(netfilter.IPTables, netfilter.Legacy, []byte(text))

@@ -10,7 +10,7 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfilter/packet"
 )
 
-// ParseSets reads what `ipset save` prints: "create NAME TYPE …" and "add NAME ENTRY …".
+// ParseSets reads the output of `ipset save`: lines "create NAME TYPE …" and "add NAME ENTRY …".
 func ParseSets(lines []string) (map[string]*packet.Set, error) {
 	all := map[string]*packet.Set{}
 	for i, line := range lines {
@@ -23,7 +23,7 @@ func ParseSets(lines []string) (map[string]*packet.Set, error) {
 		case len(fields) >= 3 && fields[0] == "add":
 			s := all[fields[1]]
 			if s == nil {
-				return nil, fmt.Errorf("ipset save, line %d: %q is added to a set that is not there", i+1, shorten(fields[2]))
+				return nil, fmt.Errorf("ipset save, line %d: %q is added to a set that does not exist", i+1, shorten(fields[2]))
 			}
 			addEntry(s, fields[2], slices.Contains(fields[3:], "nomatch"))
 		default:
@@ -33,8 +33,8 @@ func ParseSets(lines []string) (map[string]*packet.Set, error) {
 	return all, nil
 }
 
-// addEntry adds an entry as ipset writes it: "10.0.0.0/8", "10.0.0.1,tcp:80". What it cannot
-// read makes the set unknown.
+// addEntry adds an entry such as "10.0.0.0/8" or "10.0.0.1,tcp:80". One that cannot be read makes
+// the set Unknown.
 func addEntry(s *packet.Set, text string, noMatch bool) {
 	e := packet.SetEntry{NoMatch: noMatch}
 	parts := strings.Split(text, ",")
@@ -59,7 +59,7 @@ func addEntry(s *packet.Set, text string, noMatch bool) {
 		}
 	}
 	if !hasNet {
-		s.Unknown = true // ports alone
+		s.Unknown = true // a set of ports only
 		return
 	}
 	s.Entries = append(s.Entries, e)

@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// words splits a rule as iptables-save and ebtables-save write it: at spaces, with texts in
-// double quotes, in which a backslash stands before a quote.
+// words splits a rule at spaces. A word in double quotes may contain spaces, and backslashes that
+// escape the next character.
 func words(line string) ([]string, error) {
 	var all []string
 	for line = strings.TrimLeft(line, " \t"); line != ""; line = strings.TrimLeft(line, " \t") {
@@ -28,18 +28,18 @@ func words(line string) ([]string, error) {
 			word.WriteByte(line[i])
 		}
 		if i >= len(line) {
-			return nil, fmt.Errorf("a quoted text has no end: %s", shorten(line))
+			return nil, fmt.Errorf("a quotation is not terminated: %s", shorten(line))
 		}
 		all, line = append(all, word.String()), line[i+1:]
 	}
 	return all, nil
 }
 
-// shorten makes a line fit into an error message.
+// shorten shortens text for an error message.
 func shorten(s string) string {
-	const room = 80
-	if len(s) > room {
-		return s[:room] + "…"
+	const most = 80
+	if len(s) > most {
+		return s[:most] + "…"
 	}
 	return s
 }
@@ -51,16 +51,17 @@ type option struct {
 	args []string
 }
 
-// isOption reports whether a word is an option: "--dport", "-j". A number such as -1 is none.
+// isOption reports whether a word is an option such as "--dport" or "-j", and not a number such as
+// "-1".
 func isOption(w string) bool {
 	return len(w) > 1 && w[0] == '-' && (w[1] < '0' || w[1] > '9')
 }
 
-// freeText are options whose argument may look like an option or a "!".
+// freeText are options whose argument may look like an option or be "!".
 var freeText = []string{"--comment", "--log-prefix", "--nflog-prefix", "--string", "--hex-string", "--name", "--hashlimit-name", "--ulog-prefix"}
 
-// options groups words. The "!" that negates an option stands before it (iptables), or
-// before its argument (ebtables).
+// options groups words into options with arguments. A "!" that negates an option comes before it
+// (iptables) or before its argument (ebtables).
 func options(words []string) ([]option, error) {
 	var all []option
 	not := false
@@ -77,7 +78,7 @@ func options(words []string) ([]option, error) {
 		case w == "!" && i+1 < len(words) && isOption(words[i+1]):
 			not = true
 		case len(all) == 0:
-			return nil, fmt.Errorf("%q stands before the first option", shorten(w))
+			return nil, fmt.Errorf("%q comes before the first option", shorten(w))
 		case w == "!":
 			all[len(all)-1].not = true
 		default:
@@ -88,7 +89,7 @@ func options(words []string) ([]option, error) {
 	return all, nil
 }
 
-// arg is the option's one argument.
+// arg returns the option's only argument.
 func (o option) arg() (string, error) {
 	if len(o.args) != 1 {
 		return "", fmt.Errorf("%s takes one argument, not %d", o.name, len(o.args))
