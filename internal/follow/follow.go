@@ -1,6 +1,6 @@
-// Package follow keeps the laptop's listeners equal to the published ports of a docker
-// host's running containers, for as long as it runs: dockerd's events, a list of the
-// containers after each, and connections relayed over one SSH connection.
+// Package follow keeps the published ports of a docker host's running containers open on the laptop.
+// It subscribes to dockerd's events, lists the containers after each event, listens on the laptop,
+// and relays connections over one SSH connection.
 package follow
 
 import (
@@ -15,12 +15,12 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/relay"
 )
 
-// Remote is the docker host, logged in to.
+// Remote is an SSH connection to the docker host.
 type Remote interface {
 	host.Host
-	// Open connects as seen from the docker host.
+	// Open connects from the docker host to an address.
 	Open(ctx context.Context, network, addr string) (relay.Stream, error)
-	// CheckAlive is nil if the docker host still answers.
+	// CheckAlive returns nil if the docker host still answers.
 	CheckAlive(ctx context.Context) error
 	// Done is closed when the connection has ended.
 	Done() <-chan struct{}
@@ -30,34 +30,34 @@ type Remote interface {
 // Config is how to reach the docker host and the laptop.
 type Config struct {
 	Name string // of the docker host, for messages
-	// Login logs in anew each time.
+	// Login makes a new SSH connection.
 	Login func(context.Context) (Remote, error)
-	// Docker connects to dockerd's API. Where it is nil or fails, that is Socket on the
-	// docker host, with the login user's rights.
+	// Docker connects to dockerd's API. If it is nil or fails, Socket on the docker host is used
+	// over SSH.
 	Docker func(context.Context) (net.Conn, error)
 	Socket string
-	// SyncUDP makes the VM's NAT rules for UDP those of the given ports, and returns why a
-	// port could not have one. It is nil where there is no such NAT.
+	// SyncUDP replaces the VM's NAT rules for UDP by rules for the given ports. It returns the ports
+	// for which that failed. It is nil if the docker host is not behind VirtualBox's NAT.
 	SyncUDP func(ctx context.Context, ports []int) map[int]error
 	// Listen listens on the laptop; network is "tcp4", "tcp6" or "tcp".
 	Listen func(network, addr string) (net.Listener, error)
-	// Holder names the program that listens on a port: "node (PID 4711)"; "" if unknown.
+	// Holder returns the program that listens on a port: "node (PID 4711)"; "" if unknown.
 	Holder func(ctx context.Context, port int) string
 	OS     string // of the laptop, as host.Laptop names it
-	// Bind is the one address to listen on; the zero Addr is 127.0.0.1 and ::1.
+	// Bind is the address to listen on; the zero Addr means 127.0.0.1 and ::1.
 	Bind netip.Addr
-	// Remap takes the next free port of the laptop where a port is taken.
+	// Remap means that the next free port of the laptop is used if a port is taken.
 	Remap bool
-	// Away, if not nil, gets why the docker host cannot be reached over SSH, and "" when it can
-	// be reached again.
+	// Away, if not nil, is called with the reason when the docker host cannot be reached over SSH,
+	// and with "" when it can be reached again.
 	Away func(reason string)
-	// Report gets what has changed, one event at a time.
+	// Report is called for each change, never concurrently.
 	Report func(Event)
-	// Notify passes on what a wait is for.
+	// Notify prints a message about a wait.
 	Notify func(format string, args ...any)
 }
 
-// Kind is what has become of a published port.
+// Kind is the kind of an Event.
 type Kind string
 
 // The kinds of event.
@@ -67,33 +67,33 @@ const (
 	Problem Kind = "problem"
 )
 
-// Event is one change. Its JSON is that of "ports follow".
+// Event is one change. "ports follow --json" prints it.
 type Event struct {
 	Kind      Kind   `json:"event"`
-	Port      int    `json:"port"`     // the published port; 0 where docker lists none
-	Protocol  string `json:"protocol"` // "" where docker lists no port
+	Port      int    `json:"port"`     // the published port; 0 if docker lists none
+	Protocol  string `json:"protocol"` // "" if docker lists no port
 	Container string `json:"container"`
-	Reach     string `json:"reach"`  // "localhost:8080"; Add only
-	Reason    string `json:"reason"` // Problem only
-	// Taken reports that another program has the port of the laptop; Problem only.
+	Reach     string `json:"reach"`  // "localhost:8080"; only with Add
+	Reason    string `json:"reason"` // only with Problem
+	// Taken means that another program listens on the laptop's port; only with Problem.
 	Taken bool `json:"-"`
 }
 
-// Follower is one run.
+// Follower follows the published ports of one docker host.
 type Follower struct {
 	Config
 	tunnel     tunnel
-	changed    chan struct{} // asks for another list
-	udpChanged chan struct{} // asks for a look at udp
+	changed    chan struct{} // the containers must be listed
+	udpChanged chan struct{} // udp has changed
 
-	mu       sync.Mutex // of the rest, and of Report
+	mu       sync.Mutex // guards the fields below, and Report
 	forwards map[ports.Key]*forward
-	udp      map[ports.Key]ports.Published // that are wanted
-	problems map[Event]bool                // those that are reported and still there
+	udp      map[ports.Key]ports.Published // UDP ports that need a NAT rule
+	problems map[Event]bool                // reported problems that persist
 	closed   bool
 }
 
-// New is a Follower that has not begun.
+// New returns a Follower. Run starts it.
 func New(c Config) *Follower {
 	f := &Follower{Config: c, changed: make(chan struct{}, 1), udpChanged: make(chan struct{}, 1), forwards: map[ports.Key]*forward{}, problems: map[Event]bool{}}
 	if f.Away == nil {
@@ -103,32 +103,33 @@ func New(c Config) *Follower {
 	return f
 }
 
-// Run follows until ctx ends. Then every listener is closed and every connection reset.
+// Run follows until ctx ends. Then it closes all listeners and resets all connections.
 func (f *Follower) Run(ctx context.Context) {
 	var wg sync.WaitGroup
-	watching := make(chan struct{}, 1) // asks for a new subscription
+	resubscribe := make(chan struct{}, 1)
 	wg.Go(func() {
-		f.tunnel.keep(ctx, func() { poke(watching) })
+		f.tunnel.keep(ctx, func() { poke(resubscribe) })
 	})
-	wg.Go(func() { f.watch(ctx, watching) })
+	wg.Go(func() { f.watch(ctx, resubscribe) })
 	wg.Go(func() { f.keepRules(ctx) })
-	wg.Go(func() { noticeSleep(ctx, func() { poke(watching); f.tunnel.check(ctx) }) })
+	wg.Go(func() { noticeSleep(ctx, func() { poke(resubscribe); f.tunnel.check(ctx) }) })
 	<-ctx.Done()
 	f.closeAll()
 	wg.Wait()
 }
 
 const (
-	// lookEvery is how often the clock is looked at, and jump what it may lose meanwhile.
-	lookEvery = 5 * time.Second
-	jump      = 5 * time.Second
+	// clockInterval is how often noticeSleep compares the two clocks.
+	clockInterval = 5 * time.Second
+	// jump is by how much they must differ.
+	jump = 5 * time.Second
 )
 
-// noticeSleep calls woken after the laptop has slept: the clock on the wall has gone on
-// then, and the monotonic one has not. Connections may be dead without a word.
+// noticeSleep calls woken after the laptop has slept, when connections may be dead without notice.
+// During sleep the time of day goes on, but the monotonic clock stops.
 func noticeSleep(ctx context.Context, woken func()) {
 	last := time.Now()
-	for host.Sleep(ctx, lookEvery) == nil {
+	for host.Sleep(ctx, clockInterval) == nil {
 		now := time.Now()
 		if now.Round(0).Sub(last.Round(0))-now.Sub(last) > jump {
 			woken()

@@ -21,22 +21,22 @@ import (
 )
 
 const (
-	// lastBytes is how long connections go on after their container has stopped: what it
-	// has sent last is still on its way.
+	// lastBytes is how long connections are kept after their container has stopped, for data that
+	// is still on its way.
 	lastBytes = 30 * time.Second
-	// remapRange is how many ports in a row are tried with Remap.
+	// remapRange is how many consecutive ports are tried with Remap.
 	remapRange = 200
-	// privileged ports are root's on most computers.
+	// privileged is the first port that needs no privileges.
 	privileged = 1024
 )
 
-// forward is one published port on the laptop.
+// forward is one published TCP port on the laptop.
 type forward struct {
 	published ports.Published
-	reach     string // "" while it does not listen
+	reach     string // "localhost:8080"; "" while it does not listen
 	listeners []net.Listener
 
-	// While it does not listen: why, and when it is tried again.
+	// While it does not listen: why, and when to try again.
 	problem error
 	wait    time.Duration
 	retryAt time.Time
@@ -47,7 +47,7 @@ type forward struct {
 	tunnel *tunnel
 }
 
-// reconcile makes the listeners those that the containers need.
+// reconcile opens and closes listeners so that they are those that the containers need.
 func (f *Follower) reconcile(ctx context.Context, list []dockerd.Container) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -71,20 +71,20 @@ func (f *Follower) reconcile(ctx context.Context, list []dockerd.Container) {
 		case ok:
 			udp[key] = p
 		case p.Protocol != ports.TCP:
-			f.problem(problems, p, why)
+			f.reportProblem(problems, p, why)
 		default:
 			f.forwards[key] = &forward{published: p, conns: map[net.Conn]bool{}, tunnel: &f.tunnel}
 			f.listen(ctx, f.forwards[key])
 		}
 	}
 	for _, p := range refused {
-		f.problem(problems, p, p.Obstacle)
+		f.reportProblem(problems, p, p.Obstacle)
 	}
 	f.problems = problems
 	f.wantRules(udp)
 }
 
-// have are the published ports that are forwarded now; f.mu is held.
+// have returns the published ports that are forwarded now. f.mu is held.
 func (f *Follower) have() map[ports.Key]ports.Published {
 	have := maps.Clone(f.udp)
 	if have == nil {
@@ -96,7 +96,7 @@ func (f *Follower) have() map[ports.Key]ports.Published {
 	return have
 }
 
-// wouldRemove reports whether a port would go that is forwarded now.
+// wouldRemove reports whether reconcile would remove a port that is forwarded now.
 func (f *Follower) wouldRemove(list []dockerd.Container) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -110,8 +110,9 @@ func (f *Follower) wouldRemove(list []dockerd.Container) bool {
 	return false
 }
 
-// problem reports a problem once for as long as it lasts. now are those that there are.
-func (f *Follower) problem(now map[Event]bool, p ports.Published, reason string) {
+// reportProblem reports a problem unless it was reported before and persists. now collects the
+// current problems.
+func (f *Follower) reportProblem(now map[Event]bool, p ports.Published, reason string) {
 	e := Event{Kind: Problem, Port: p.HostPort, Protocol: p.Protocol, Container: p.Container, Reason: reason}
 	if !f.problems[e] && !now[e] {
 		f.Report(e)
@@ -119,8 +120,8 @@ func (f *Follower) problem(now map[Event]bool, p ports.Published, reason string)
 	now[e] = true
 }
 
-// retryTaken tries the ports again that could not be listened on, and returns when to do
-// so next; 0 is never.
+// retryTaken tries again to listen on ports where that failed, if it is time. It returns after how
+// long to call it again; 0 means never.
 func (f *Follower) retryTaken(ctx context.Context) (next time.Duration) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -139,7 +140,7 @@ func (f *Follower) retryTaken(ctx context.Context) (next time.Duration) {
 	return next
 }
 
-// listen opens the listeners of a forward that has none yet.
+// listen opens the listeners of a forward and reports the result. f.mu is held.
 func (f *Follower) listen(ctx context.Context, fw *forward) {
 	p := fw.published
 	all, port, err := f.bind(p.HostPort)
@@ -161,7 +162,7 @@ func (f *Follower) listen(ctx context.Context, fw *forward) {
 	f.Report(Event{Kind: Add, Port: p.HostPort, Protocol: p.Protocol, Container: p.Container, Reach: fw.reach})
 }
 
-// shown is the address as users write it.
+// shown returns the address on which the Follower listens, for people.
 func (f *Follower) shown() string {
 	if !f.Bind.IsValid() || f.Bind == netip.MustParseAddr("127.0.0.1") || f.Bind == netip.IPv6Loopback() {
 		return "localhost"
@@ -169,7 +170,7 @@ func (f *Follower) shown() string {
 	return f.Bind.String()
 }
 
-// bind listens on a port, or with Remap on the next that is free.
+// bind listens on a port, or with Remap on the next free one. It returns the port.
 func (f *Follower) bind(port int) ([]net.Listener, int, error) {
 	all, first := f.bindTo(port)
 	taken := errors.Is(first, syscall.EADDRINUSE) || errors.Is(first, fs.ErrPermission)
@@ -182,8 +183,7 @@ func (f *Follower) bind(port int) ([]net.Listener, int, error) {
 	return all, port, first
 }
 
-// bindTo listens on 127.0.0.1 and on ::1, or on the address that is asked for. A computer
-// without IPv6 has no ::1.
+// bindTo listens on Bind, or else on 127.0.0.1 and, if the laptop has IPv6, on ::1.
 func (f *Follower) bindTo(port int) ([]net.Listener, error) {
 	number := strconv.Itoa(port)
 	if f.Bind.IsValid() {
@@ -192,8 +192,8 @@ func (f *Follower) bindTo(port int) ([]net.Listener, error) {
 	}
 	four, err := f.Listen("tcp4", net.JoinHostPort("127.0.0.1", number))
 	if errors.Is(err, fs.ErrPermission) && f.OS == host.Darwin && port < privileged {
-		// macOS keeps 127.0.0.1:80 for root, and not 0.0.0.0:80 (apple/container#1985). serve
-		// drops what does not come from this computer.
+		// macOS lets only root listen on 127.0.0.1:80, but everyone on 0.0.0.0:80
+		// (apple/container#1985). serve rejects connections from other computers.
 		l, err := f.Listen("tcp", net.JoinHostPort("", number))
 		return []net.Listener{l}, err
 	}
@@ -211,7 +211,7 @@ func (f *Follower) bindTo(port int) ([]net.Listener, error) {
 	return nil, err
 }
 
-// why is the reason for which a port cannot be listened on.
+// why returns why listening on a port failed, for people.
 func (f *Follower) why(ctx context.Context, port int, err error) string {
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
@@ -219,12 +219,12 @@ func (f *Follower) why(ctx context.Context, port int, err error) string {
 	case errors.Is(err, fs.ErrPermission) && f.OS == host.Linux:
 		return fmt.Sprintf("this user may not listen on port %d; to allow it: sudo sysctl net.ipv4.ip_unprivileged_port_start=%d", port, port)
 	case errors.Is(err, syscall.EADDRNOTAVAIL):
-		return fmt.Sprintf("%s is no address of this laptop", f.Bind)
+		return fmt.Sprintf("%s is not an address of this laptop", f.Bind)
 	}
 	return fmt.Sprintf("listening on port %d: %v", port, err)
 }
 
-// remove closes the listeners of a forward. Its connections end by themselves, soon.
+// remove closes the listeners of a forward at once, and its connections after lastBytes.
 func (f *Follower) remove(key ports.Key) {
 	fw := f.forwards[key]
 	delete(f.forwards, key)
@@ -237,7 +237,7 @@ func (f *Follower) remove(key ports.Key) {
 	}
 }
 
-// closeAll ends everything, without a report: that the program ends says it.
+// closeAll closes everything. It reports nothing, because the program ends.
 func (f *Follower) closeAll() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -250,7 +250,8 @@ func (f *Follower) closeAll() {
 	}
 }
 
-// serve accepts connections until the listener is closed.
+// serve accepts connections until the listener is closed. With localOnly it rejects those of other
+// computers.
 func (fw *forward) serve(l net.Listener, localOnly bool) {
 	var wait backoff
 	for {
@@ -258,7 +259,7 @@ func (fw *forward) serve(l net.Listener, localOnly bool) {
 		switch {
 		case errors.Is(err, net.ErrClosed):
 			return
-		case err != nil: // no more descriptors
+		case err != nil: // out of file descriptors
 			time.Sleep(wait.next())
 			continue
 		}
@@ -272,7 +273,7 @@ func (fw *forward) serve(l net.Listener, localOnly bool) {
 	}
 }
 
-// carry relays one connection.
+// carry relays one connection to the container.
 func (fw *forward) carry(conn net.Conn) {
 	fw.mu.Lock()
 	if fw.ended {

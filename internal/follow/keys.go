@@ -7,7 +7,7 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/ports"
 )
 
-// sorted are the keys of a map in their order.
+// sorted returns the keys of a map, sorted by port and protocol.
 func sorted[V any](m map[ports.Key]V) []ports.Key {
 	keys := make([]ports.Key, 0, len(m))
 	for k := range m {

@@ -15,42 +15,38 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/ports"
 )
 
-// Status is what a run has on the laptop, as it is in a file for other runs.
+// Status describes a running follower. It is kept in a file, for other commands.
 type Status struct {
-	PID   int       `json:"pid"`
-	Since time.Time `json:"since"`
-	// Service reports that it is the login service.
-	Service bool      `json:"service,omitempty"`
-	Ports   []Forward `json:"ports"`
-	// Problem is the last one that was reported, and when.
-	Problem   string    `json:"problem,omitempty"`
+	PID       int       `json:"pid"`
+	Since     time.Time `json:"since"`
+	Service   bool      `json:"service,omitempty"` // it is the login service
+	Ports     []Forward `json:"ports"`
+	Problem   string    `json:"problem,omitempty"` // the last one that was reported
 	ProblemAt time.Time `json:"problem_at,omitzero"`
-	// Refused are published ports that are not on the laptop. A port that is no longer
-	// published may still be among them.
+	// Refused are published ports that could not be forwarded. Some may no longer be published.
 	Refused []Refused `json:"refused,omitempty"`
-	// Away is why the docker host cannot be reached over SSH now.
+	// Away is why the docker host cannot be reached over SSH; "" if it can.
 	Away string `json:"away,omitempty"`
 }
 
-// Refused is a published port that is not on the laptop.
+// Refused is a published port that could not be forwarded.
 type Refused struct {
 	Port      int    `json:"port"`
 	Protocol  string `json:"protocol"`
 	Container string `json:"container"`
 	Reason    string `json:"reason"`
-	// Taken reports that another program of the laptop has it.
-	Taken bool `json:"taken,omitempty"`
+	Taken     bool   `json:"taken,omitempty"` // another program listens on the laptop's port
 }
 
-// Forward is a published port on the laptop.
+// Forward is a published port that is forwarded.
 type Forward struct {
 	Port      int    `json:"port"`
 	Protocol  string `json:"protocol"`
 	Container string `json:"container"`
-	Reach     string `json:"reach"`
+	Reach     string `json:"reach"` // "localhost:8080"
 }
 
-// Followed are the ports by their key.
+// Followed returns where the laptop reaches each port that is forwarded.
 func (s Status) Followed() map[ports.Key]string {
 	all := map[ports.Key]string{}
 	for _, f := range s.Ports {
@@ -62,14 +58,13 @@ func (s Status) Followed() map[ports.Key]string {
 const (
 	statusFile = "ports.json"
 	lockFile   = "ports-follow.lock"
-	// lockTime is how long a run waits for the lock: others hold it for a moment, to see
-	// whether there is a run.
+	// lockTime is how long Begin waits for the lock, which Current holds for a moment.
 	lockTime = 500 * time.Millisecond
-	// writeTime is how long changes are gathered before the file is written.
+	// writeTime is how long changes are collected before the file is written.
 	writeTime = 200 * time.Millisecond
 )
 
-// RunningError is the run that serves a docker host already.
+// RunningError means that another run follows the docker host already.
 type RunningError struct{ Status }
 
 func (e *RunningError) Error() string {
@@ -79,8 +74,8 @@ func (e *RunningError) Error() string {
 	return fmt.Sprintf("already followed by another docker-vpn-helper (PID %d)", e.PID)
 }
 
-// Current is the run that serves the docker host whose state is in dir; running is false
-// if there is none.
+// Current returns the status of the run that follows the docker host with state directory dir, and
+// whether it is still running. A killed run leaves its status.
 func Current(ctx context.Context, l host.Laptop, dir string) (s Status, running bool) {
 	data, err := l.ReadFile(ctx, filepath.Join(dir, statusFile))
 	if err != nil || json.Unmarshal(data, &s) != nil {
@@ -101,7 +96,7 @@ func Leftover(ctx context.Context, l host.Laptop, dir string) bool {
 	return err == nil && !running
 }
 
-// ForgetLeftover is for when nothing is left of it.
+// ForgetLeftover removes the status of a killed run, after its NAT rules were removed.
 func ForgetLeftover(ctx context.Context, l host.Laptop, dir string) error {
 	return l.Remove(ctx, filepath.Join(dir, statusFile))
 }
@@ -112,7 +107,7 @@ func tryLock(ctx context.Context, l host.Laptop, dir string, patience time.Durat
 	return l.Lock(ctx, filepath.Join(dir, lockFile), nil)
 }
 
-// Keeper keeps the file of one run.
+// Keeper keeps the status file of one run, and the lock that shows that it is running.
 type Keeper struct {
 	laptop host.Laptop
 	dir    string
@@ -124,8 +119,8 @@ type Keeper struct {
 	closed bool
 }
 
-// Begin makes this the one run that serves the docker host. The error is a *RunningError
-// if there is another.
+// Begin takes the lock and writes the first status. The error is a *RunningError if another run
+// follows the docker host.
 func Begin(ctx context.Context, l host.Laptop, dir string, s Status) (*Keeper, error) {
 	unlock, err := tryLock(ctx, l, dir, lockTime)
 	if errors.Is(err, context.DeadlineExceeded) {
@@ -154,7 +149,7 @@ func (k *Keeper) write(ctx context.Context) error {
 	return k.laptop.WriteFile(ctx, k.path(), append(data, '\n'), 0o600)
 }
 
-// Note takes an event into the status. The file follows a moment later.
+// Note adds an event to the status. The file is written after writeTime.
 func (k *Keeper) Note(e Event, now time.Time) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -173,8 +168,7 @@ func (k *Keeper) Note(e Event, now time.Time) {
 	k.writeSoon()
 }
 
-// NoteAway takes into the status that the docker host cannot be reached, or can be if the reason
-// is empty.
+// NoteAway records why the docker host cannot be reached; "" means that it can.
 func (k *Keeper) NoteAway(reason string) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -184,7 +178,7 @@ func (k *Keeper) NoteAway(reason string) {
 	}
 }
 
-// writeSoon is called with the lock held.
+// writeSoon writes the file after writeTime. k.mu is held.
 func (k *Keeper) writeSoon() {
 	if k.timer == nil && !k.closed {
 		k.timer = time.AfterFunc(writeTime, func() {
@@ -192,14 +186,14 @@ func (k *Keeper) writeSoon() {
 			defer k.mu.Unlock()
 			k.timer = nil
 			if !k.closed {
-				// What cannot be written is missing in "ports", and nowhere else.
+				// If this fails, only the output of "ports" is incomplete.
 				_ = k.write(context.Background())
 			}
 		})
 	}
 }
 
-// Close ends the run: the file goes, and the lock.
+// Close removes the file and releases the lock.
 func (k *Keeper) Close() error {
 	k.mu.Lock()
 	defer k.mu.Unlock()

@@ -15,34 +15,35 @@ import (
 )
 
 const (
-	// loginTime bounds one login with the first command, openTime a connection to a container.
+	// loginTime is the timeout of a login and the first command.
 	loginTime = 20 * time.Second
-	openTime  = 30 * time.Second
-	// aliveTime is how long the docker host may take for a sign of life.
+	// openTime is the timeout of a connection to a container.
+	openTime = 30 * time.Second
+	// aliveTime is how long the docker host may take to show that it is alive.
 	aliveTime = 2 * time.Second
 )
 
-var errAway = errors.New("the docker host is away")
+var errAway = errors.New("the docker host cannot be reached")
 
-// tunnel is the SSH connection, which is made again when it is lost.
+// tunnel is the SSH connection. When it is lost, a new one is made.
 type tunnel struct {
 	name   string
 	login  func(context.Context) (Remote, error)
 	notify func(format string, args ...any)
 	away   func(reason string)
-	wake   chan struct{} // asks for an attempt now
-	tried  chan struct{} // closed when the first attempt has ended
+	wake   chan struct{} // asks keep to log in now
+	tried  chan struct{} // closed after the first attempt to log in
 
 	mu     sync.Mutex
-	remote Remote     // nil while the docker host is away
-	own    netip.Addr // its own address, not loopback; zero if unknown
+	remote Remote     // nil without a connection
+	own    netip.Addr // the docker host's address, not loopback; zero if unknown
 }
 
-// keep logs in, and again whenever the connection is lost. again is called after each login
-// but the first: other connections may have been lost as well.
+// keep logs in, and again whenever the connection is lost, until ctx ends. It calls again after each
+// login except for the first, because other connections may have been lost as well.
 func (t *tunnel) keep(ctx context.Context, again func()) {
 	var wait backoff
-	first, told := true, false
+	first, notified := true, false
 	for ctx.Err() == nil {
 		r, err := t.connect(ctx)
 		if first {
@@ -50,14 +51,14 @@ func (t *tunnel) keep(ctx context.Context, again func()) {
 		}
 		if err == nil {
 			t.away("")
-			if told {
+			if notified {
 				t.notify("[%s] logged in again", t.name)
 			}
 			if !first {
 				again()
 			}
 			wait.reset()
-			first, told = false, false
+			first, notified = false, false
 			select {
 			case <-r.Done():
 			case <-ctx.Done():
@@ -78,9 +79,9 @@ func (t *tunnel) keep(ctx context.Context, again func()) {
 		if ctx.Err() == nil {
 			t.away(err.Error())
 		}
-		if !told && ctx.Err() == nil {
-			t.notify("[%s] the docker host is away, trying again: %v", t.name, err)
-			told = true
+		if !notified && ctx.Err() == nil {
+			t.notify("[%s] the docker host cannot be reached, trying again: %v", t.name, err)
+			notified = true
 		}
 		timer := time.NewTimer(pause)
 		select {
@@ -95,9 +96,9 @@ func (t *tunnel) keep(ctx context.Context, again func()) {
 	}
 }
 
-// connect logs in and runs one command: sshd before OpenSSH 9.8 sends small packets late
-// (Nagle's algorithm) until it has run one. The command asks for the docker host's own
-// address, where connections do not go through docker's proxy.
+// connect logs in and runs one command. Until it has run one, sshd before OpenSSH 9.8 delays small
+// packets (Nagle's algorithm). The command prints the docker host's own address: connections to that
+// do not go through docker-proxy.
 func (t *tunnel) connect(ctx context.Context) (Remote, error) {
 	ctx, cancel := context.WithTimeout(ctx, loginTime)
 	defer cancel()
@@ -111,7 +112,7 @@ func (t *tunnel) connect(ctx context.Context) (Remote, error) {
 	case <-r.Done():
 		r.Close()
 		return nil, fmt.Errorf("running a command on %s: %w", t.name, errors.Join(err, errAway))
-	default: // where no command can be run, connections can be made all the same
+	default: // a docker host that runs no commands may still allow connections
 	}
 	var own netip.Addr
 	if words := strings.Fields(string(out.Stdout)); len(words) >= 3 {
@@ -141,8 +142,8 @@ func (t *tunnel) await(ctx context.Context) {
 	}
 }
 
-// open connects from the docker host; addr gets its own address. While the docker host is
-// away it fails at once.
+// open connects from the docker host to the address that addr returns. own is the docker host's own
+// address. Without an SSH connection it fails at once.
 func (t *tunnel) open(ctx context.Context, addr func(own netip.Addr) string) (relay.Stream, error) {
 	ctx, cancel := context.WithTimeout(ctx, openTime)
 	defer cancel()
@@ -154,7 +155,7 @@ func (t *tunnel) open(ctx context.Context, addr func(own netip.Addr) string) (re
 	return r.Open(ctx, "tcp", addr(own))
 }
 
-// check drops a connection that gives no sign of life.
+// check closes the connection if the docker host does not answer; without one it asks for a login.
 func (t *tunnel) check(ctx context.Context) {
 	r, _ := t.current()
 	if r == nil {

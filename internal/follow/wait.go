@@ -2,7 +2,7 @@ package follow
 
 import "time"
 
-// poke asks for something that is done once however often it is asked for.
+// poke sends a signal on a channel with a buffer of 1. Signals that were not received yet are merged.
 func poke(c chan<- struct{}) {
 	select {
 	case c <- struct{}{}:
@@ -10,7 +10,7 @@ func poke(c chan<- struct{}) {
 	}
 }
 
-// backoff is how long to wait before the next of a row of attempts.
+// backoff computes how long to wait before the next attempt: twice as long each time, up to maxWait.
 type backoff struct{ attempts int }
 
 const (

@@ -13,42 +13,41 @@ import (
 )
 
 const (
-	// settleTime is how long after the last event the containers are listed once more: at
-	// the moment of a "die" dockerd may still list the port.
+	// settleTime is how long after the last event the containers are listed a second time: right
+	// after a "die" event dockerd may still list the port.
 	settleTime = 150 * time.Millisecond
-	// listTime bounds one list, and pingTime a sign of life.
-	listTime = 20 * time.Second
-	pingTime = 2 * time.Second
-	// A port that is taken is tried again after retryTime, and then ever more rarely.
+	listTime   = 20 * time.Second // timeout of listing the containers
+	pingTime   = 2 * time.Second  // timeout of a ping
+	// A port that is taken is tried again after retryTime, then after twice that, up to maxRetryTime.
 	retryTime    = 2 * time.Second
 	maxRetryTime = 30 * time.Second
 )
 
 var errAgain = errors.New("subscribing again")
 
-// watch subscribes to dockerd's events, and again whenever that has ended or again asks
-// for it.
+// watch subscribes to dockerd's events until ctx ends: again whenever the subscription ends, or again
+// asks for it.
 func (f *Follower) watch(ctx context.Context, again <-chan struct{}) {
 	var wait backoff
-	told := false
+	notified := false
 	for ctx.Err() == nil {
 		session, cancel := context.WithCancel(ctx)
 		subscribed := false
 		err := f.subscribe(session, cancel, again, func() {
 			subscribed = true
-			poke(f.tunnel.wake) // the docker host is back
+			poke(f.tunnel.wake) // the docker host can be reached again
 		})
 		cancel()
 		if subscribed {
 			wait.reset()
-			told = false
+			notified = false
 		}
 		if ctx.Err() != nil {
 			return
 		}
-		if !subscribed && !told {
+		if !subscribed && !notified {
 			f.Notify("[%s] waiting for dockerd: %v", f.Name, err)
-			told = true
+			notified = true
 		}
 		if !errors.Is(err, errAgain) {
 			_ = host.Sleep(ctx, wait.next())
@@ -56,8 +55,9 @@ func (f *Follower) watch(ctx context.Context, again <-chan struct{}) {
 	}
 }
 
-// subscribe lists the containers after each event, until the events end. A list and the
-// reading of events never wait for each other.
+// subscribe lists the containers after each event, and reconciles, until the events end. Events are
+// read in a goroutine of their own, so that listing does not delay them. It calls began when the
+// subscription works.
 func (f *Follower) subscribe(ctx context.Context, cancel context.CancelFunc, again <-chan struct{}, began func()) error {
 	docker := dockerd.New(f.dialDocker).Kept()
 	defer docker.Close()
@@ -78,7 +78,7 @@ func (f *Follower) subscribe(ctx context.Context, cancel context.CancelFunc, aga
 			ended <- err
 			return err
 		case <-again:
-			// The connection may be half open, and what happened meanwhile is not known.
+			// The connection may be half open, so that events may have been missed.
 			return errAgain
 		case <-f.changed:
 			settled.Reset(settleTime)
@@ -94,12 +94,13 @@ func (f *Follower) subscribe(ctx context.Context, cancel context.CancelFunc, aga
 			return err
 		}
 		f.reconcile(ctx, list)
-		retry.Reset(0) // to find out when to try again
+		retry.Reset(0) // retryTaken returns when to try again
 	}
 }
 
-// list lists the containers. A dockerd that is shutting down stops them first: it lists ever fewer
-// on the connections that it has, and takes no new one. Their ports stay for when it is back.
+// list lists the containers. If dockerd is shutting down it returns an error, so that ports stay open
+// until it is back: such a dockerd stops its containers one by one, still answers on old connections,
+// and accepts no new one.
 func (f *Follower) list(ctx context.Context, docker *dockerd.Client) ([]dockerd.Container, error) {
 	listing, stop := context.WithTimeout(ctx, listTime)
 	defer stop()

@@ -10,10 +10,10 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/dockerd"
 )
 
-// Plan is what must listen on the laptop for the running containers: one published port
-// for each port of the laptop, and those that cannot be forwarded, with their Obstacle. A
-// port that is in have stays with the container that it has, also while that container is
-// about to be started again. Otherwise a port that is bound to every address comes first.
+// Plan returns the published ports to forward, at most one for each port of the laptop, and those
+// that cannot be forwarded, with their Obstacle. have are those that are forwarded now: they stay
+// forwarded to the same container, also while docker restarts it. Otherwise a port that is bound to
+// all addresses comes before one that is bound to a single address.
 func Plan(have map[Key]Published, containers []dockerd.Container) (wanted map[Key]Published, refused []Published) {
 	wanted = map[Key]Published{}
 	all := Of(containers)
@@ -24,7 +24,7 @@ func Plan(have map[Key]Published, containers []dockerd.Container) (wanted map[Ke
 			continue
 		}
 		if first, taken := wanted[p.Key()]; taken {
-			p.Obstacle = fmt.Sprintf("%s has port %d already, at %s of the docker host", first.Container, p.HostPort, first.HostIP)
+			p.Obstacle = fmt.Sprintf("port %[2]d is already forwarded to %[1]s, which is published on the docker host's address %[3]s", first.Container, p.HostPort, first.HostIP)
 			refused = append(refused, p)
 			continue
 		}
@@ -38,6 +38,7 @@ func Plan(have map[Key]Published, containers []dockerd.Container) (wanted map[Ke
 	return wanted, refused
 }
 
+// rank orders published ports that compete for a port of the laptop. The lowest wins.
 func rank(have map[Key]Published, p Published) int {
 	switch {
 	case have[p.Key()].ID == p.ID && have[p.Key()].HostIP == p.HostIP:
@@ -48,8 +49,7 @@ func rank(have map[Key]Published, p Published) int {
 	return 2
 }
 
-// keep leaves its ports to a container that docker will start again: while it waits,
-// docker lists none.
+// keep keeps the ports of a container that docker is about to restart. Until then docker lists none.
 func keep(wanted, have map[Key]Published, c dockerd.Container) {
 	for key, p := range have {
 		if _, taken := wanted[key]; p.ID == c.ID && !taken {
@@ -58,9 +58,9 @@ func keep(wanted, have map[Key]Published, c dockerd.Container) {
 	}
 }
 
-// DialAddr is where the docker host itself reaches a published port. own is an address of
-// the docker host that is not loopback, or the zero Addr: at that one a connection goes to
-// the container without docker's proxy process.
+// DialAddr returns the address and port at which the docker host itself reaches a published port. own
+// is an address of the docker host other than loopback, if one is known: connections to it do not go
+// through docker-proxy.
 func (p Published) DialAddr(own netip.Addr) string {
 	ip := p.HostIP
 	switch {

@@ -30,8 +30,8 @@ func TestPlan(t *testing.T) {
 	}{
 		"one":                          {nil, []dockerd.Container{at("web", "0.0.0.0")}, "web", nil},
 		"none":                         {map[ports.Key]ports.Published{key: first}, nil, "", nil},
-		"every_address_first":          {nil, []dockerd.Container{at("a", "127.0.0.1"), at("b", "0.0.0.0")}, "b", []string{"b has port 8080 already, at 0.0.0.0 of the docker host"}},
-		"the_one_that_has_it":          {map[ports.Key]ports.Published{key: first}, []dockerd.Container{at("first", "127.0.0.1"), at("b", "0.0.0.0")}, "first", []string{"first has port 8080 already, at 127.0.0.1 of the docker host"}},
+		"every_address_first":          {nil, []dockerd.Container{at("a", "127.0.0.1"), at("b", "0.0.0.0")}, "b", []string{"port 8080 is already forwarded to b, which is published on the docker host's address 0.0.0.0"}},
+		"the_one_that_has_it":          {map[ports.Key]ports.Published{key: first}, []dockerd.Container{at("first", "127.0.0.1"), at("b", "0.0.0.0")}, "first", []string{"port 8080 is already forwarded to first, which is published on the docker host's address 127.0.0.1"}},
 		"restart_loop_keeps_it":        {map[ports.Key]ports.Published{key: first}, []dockerd.Container{waiting(at("first", "127.0.0.1"))}, "first", nil},
 		"another_took_it_meanwhile":    {map[ports.Key]ports.Published{key: first}, []dockerd.Container{waiting(at("first", "127.0.0.1")), at("b", "0.0.0.0")}, "b", nil},
 		"a_loop_that_never_had_a_port": {nil, []dockerd.Container{waiting(at("first", "127.0.0.1"))}, "", nil},

@@ -1,5 +1,5 @@
-// Package ports has published ports as values: what docker lists, where the laptop
-// reaches each port, and what must listen on the laptop. It does no I/O.
+// Package ports has published ports as values: which ones docker lists, where the laptop reaches
+// them, and what must listen on the laptop. Pure.
 package ports
 
 import (
@@ -17,19 +17,18 @@ const (
 	UDP = "udp"
 )
 
-// Published is a published port of a container, or a container whose ports docker does not
-// list.
+// Published is a published port of a container, or (with HostPort 0) a container whose ports docker
+// does not list.
 type Published struct {
 	Container string // its name
 	ID        string
-	Protocol  string     // "tcp", "udp", "sctp"; "" where docker lists no ports
-	HostIP    netip.Addr // where it listens on the docker host; 0.0.0.0 stands for :: as well
+	Protocol  string     // "tcp", "udp", "sctp"; "" if docker lists no ports
+	HostIP    netip.Addr // where it listens on the docker host; 0.0.0.0 includes ::
 	HostPort  int
-	// Obstacle is why this program cannot forward it; "" if it can.
-	Obstacle string
+	Obstacle  string // why it cannot be forwarded; "" if it can
 }
 
-// Key names a port of the laptop.
+// Key identifies a port of the laptop.
 type Key struct {
 	Protocol string
 	Port     int
@@ -37,18 +36,18 @@ type Key struct {
 
 func (k Key) String() string { return fmt.Sprintf("%d/%s", k.Port, k.Protocol) }
 
-// Key is the port of the laptop that the published port belongs at.
+// Key returns the port of the laptop to which the published port is forwarded.
 func (p Published) Key() Key { return Key{p.Protocol, p.HostPort} }
 
 const (
-	// swarmService is the label that dockerd gives the containers of a swarm service.
+	// swarmService is the label with the name of a container's swarm service.
 	swarmService = "com.docker.swarm.service.name"
-	// swarmIngress is the network of those whose service publishes ports at every node.
+	// swarmIngress is the network of containers whose service publishes ports on all nodes.
 	swarmIngress = "ingress"
 )
 
-// Of are the published ports of containers, sorted by port, protocol and container. docker
-// lists a port that is bound to 0.0.0.0 and to :: twice; it is here once.
+// Of returns the published ports of containers, sorted by port, protocol and container. docker lists a
+// port that is bound to both 0.0.0.0 and :: twice; Of returns it once.
 func Of(containers []dockerd.Container) []Published {
 	var all []Published
 	for _, c := range containers {
@@ -72,10 +71,10 @@ func ofContainer(c dockerd.Container) (all []Published) {
 			continue
 		}
 		p := Published{Container: c.Name(), ID: c.ID, Protocol: cmp.Or(b.Type, TCP), HostPort: b.PublicPort}
-		// A daemon before Docker 1.13 may leave the address out.
+		// Before version 1.13 docker may omit the address.
 		ip, err := netip.ParseAddr(cmp.Or(b.IP, "0.0.0.0"))
 		if err != nil {
-			p.Obstacle = fmt.Sprintf("docker lists it at %q, which is no address", b.IP)
+			p.Obstacle = fmt.Sprintf("docker lists it at %q, which is not an address", b.IP)
 		}
 		p.HostIP = ip.Unmap()
 		if p.Protocol != TCP && p.Protocol != UDP {
@@ -91,7 +90,7 @@ func ofContainer(c dockerd.Container) (all []Published) {
 	return all
 }
 
-// withoutTwins drops a port at :: where the same container has it at 0.0.0.0.
+// withoutTwins removes ports at :: that the same container also has at 0.0.0.0.
 func withoutTwins(all []Published) []Published {
 	return slices.DeleteFunc(all, func(p Published) bool {
 		return p.HostIP == netip.IPv6Unspecified() && slices.ContainsFunc(all, func(q Published) bool {

@@ -119,9 +119,9 @@ func TestWaysToAPort(t *testing.T) {
 		"that_very_address":     {ports.Ways{HostOnly: hostOnly}, at("192.168.99.100"), "192.168.99.100:8080", ""},
 		"local":                 {ports.Ways{Here: true}, at("127.0.0.1"), "localhost:8080", ""},
 		"local_at_an_address":   {ports.Ways{Here: true}, at("192.168.1.5"), "192.168.1.5:8080", ""},
-		"loopback":              {ports.Ways{HostOnly: hostOnly, Rules: rule}, at("127.0.0.1"), "", "it listens on 127.0.0.1 of the docker host only"},
-		"another_address":       {ports.Ways{HostOnly: hostOnly}, at("10.0.2.15"), "", "it listens on 10.0.2.15 only"},
-		"ipv6_only":             {ports.Ways{HostOnly: hostOnly}, at("::"), "", "it listens on :: only"},
+		"loopback":              {ports.Ways{HostOnly: hostOnly, Rules: rule}, at("127.0.0.1"), "", "it listens only on 127.0.0.1 of the docker host"},
+		"another_address":       {ports.Ways{HostOnly: hostOnly}, at("10.0.2.15"), "", "it listens only on 10.0.2.15"},
+		"ipv6_only":             {ports.Ways{HostOnly: hostOnly}, at("::"), "", "it listens only on ::"},
 		"no_way":                {ports.Ways{NoWay: "VPN"}, web, "", "VPN"},
 		"a_rule_for_other_udp":  {ports.Ways{Rules: []ports.Rule{{Protocol: "udp", HostPort: 8080, GuestPort: 8080}}, NoWay: "VPN"}, web, "", "VPN"},
 	} {

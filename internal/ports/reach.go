@@ -10,25 +10,22 @@ import (
 // Rule is a NAT rule of the VM that listens on a loopback address of the laptop.
 type Rule struct {
 	Protocol            string
-	Host                string // where it listens: another address than 127.0.0.1; else ""
+	Host                string // the address on which it listens; "" for 127.0.0.1
 	HostPort, GuestPort int
 }
 
 // Ways are the ways from the laptop to published ports.
 type Ways struct {
-	// HostOnly is the docker host's address if the laptop reaches it; else the zero Addr.
+	// HostOnly is the docker host's address; the zero Addr if the laptop does not reach it.
 	HostOnly netip.Addr
 	Rules    []Rule
-	// Followed is where "ports follow" has them: "localhost:8080".
-	Followed map[Key]string
-	// Here reports that the docker host is the laptop itself.
-	Here bool
-	// NoWay completes a reason: why HostOnly is not reachable.
-	NoWay string
+	Followed map[Key]string // where "ports follow" forwards them: "localhost:8080"
+	Here     bool           // the docker host is the laptop itself
+	NoWay    string         // why the laptop does not reach the docker host's address
 }
 
-// Reach is where the laptop reaches a published port, "localhost:8080", or why it does
-// not.
+// Reach returns where the laptop reaches a published port, such as "localhost:8080"; if it does not,
+// "" and the reason.
 func (w Ways) Reach(p Published) (reach, reason string) {
 	if at, ok := w.Followed[p.Key()]; ok && p.Obstacle == "" {
 		return at, ""
@@ -58,9 +55,9 @@ func (w Ways) Reach(p Published) (reach, reason string) {
 	case p.Obstacle != "":
 		return "", p.Obstacle
 	case p.HostIP.IsLoopback():
-		return "", "it listens on " + p.HostIP.String() + " of the docker host only"
+		return "", "it listens only on " + p.HostIP.String() + " of the docker host"
 	case w.HostOnly.IsValid():
-		return "", "it listens on " + p.HostIP.String() + " only"
+		return "", "it listens only on " + p.HostIP.String()
 	}
 	return "", w.NoWay
 }

@@ -7,26 +7,26 @@ import (
 	"strings"
 )
 
-// Spec is a lasting forward that the user asks for: [ADDR:]LAPTOP_PORT[:DOCKER_HOST_PORT][/tcp|/udp].
+// Spec is a permanent forward: [ADDR:]LAPTOP_PORT[:DOCKER_HOST_PORT][/tcp|/udp].
 type Spec struct {
 	Protocol string
-	Addr     netip.Addr // IPv4, of the laptop; 127.0.0.1 if none is given
+	Addr     netip.Addr // IPv4, of the laptop; by default 127.0.0.1
 	Port     int        // of the laptop
 	Target   int        // of the docker host
 }
 
-// String is the specification with all its parts.
+// String returns the specification with all its parts.
 func (s Spec) String() string {
 	return fmt.Sprintf("%s:%d:%d/%s", s.Addr, s.Port, s.Target, s.Protocol)
 }
 
-// SpecError is a specification that cannot be read. Better is one that can, "" if none is near.
+// SpecError is a specification that is wrong. Better is what the user may have meant, or "".
 type SpecError struct{ Text, Problem, Better string }
 
 func (e *SpecError) Error() string { return fmt.Sprintf("%q: %s", e.Text, e.Problem) }
 
-// ParseSpec reads a specification. VirtualBox itself would take port 70000 for 4464, and a
-// host IP that it cannot read for every address of the laptop.
+// ParseSpec reads a specification. It must be strict: VirtualBox takes port 70000 for 4464, and an
+// address that it cannot read for all addresses of the laptop.
 func ParseSpec(text string) (Spec, error) {
 	bad := func(better, format string, args ...any) (Spec, error) {
 		return Spec{}, &SpecError{Text: text, Problem: fmt.Sprintf(format, args...), Better: better}
@@ -40,13 +40,13 @@ func ParseSpec(text string) (Spec, error) {
 	}
 	s := Spec{Protocol: protocol, Addr: netip.AddrFrom4([4]byte{127, 0, 0, 1})}
 	if strings.ContainsAny(rest, "[]") || strings.Count(rest, ":") > 2 {
-		return bad("", "VirtualBox forwards from IPv4 addresses only")
+		return bad("", "VirtualBox can only forward from IPv4 addresses")
 	}
 	parts := strings.Split(rest, ":")
 	if len(parts) == 3 || len(parts) == 2 && strings.Trim(parts[0], "0123456789") != "" {
 		addr, err := netip.ParseAddr(parts[0])
 		if err != nil || !addr.Is4() {
-			return bad(strings.Join(append([]string{"127.0.0.1"}, parts[1:]...), ":")+"/"+protocol, "%q is no IPv4 address", parts[0])
+			return bad(strings.Join(append([]string{"127.0.0.1"}, parts[1:]...), ":")+"/"+protocol, "%q is not an IPv4 address", parts[0])
 		}
 		s.Addr, parts = addr, parts[1:]
 	}
@@ -62,7 +62,7 @@ func ParseSpec(text string) (Spec, error) {
 	return s, nil
 }
 
-// ParseSpecs reads several, of which no two may have the same port of the laptop.
+// ParseSpecs reads several specifications, which must be for different ports of the laptop.
 func ParseSpecs(texts []string) ([]Spec, error) {
 	seen := map[Key]string{}
 	var all []Spec
@@ -72,7 +72,7 @@ func ParseSpecs(texts []string) ([]Spec, error) {
 			return nil, err
 		}
 		if first, twice := seen[s.Key()]; twice {
-			return nil, &SpecError{Text: text, Problem: fmt.Sprintf("%s is given already, by %q", s.Key(), first)}
+			return nil, &SpecError{Text: text, Problem: fmt.Sprintf("%s is already in %q", s.Key(), first)}
 		}
 		seen[s.Key()] = text
 		all = append(all, s)
@@ -80,13 +80,13 @@ func ParseSpecs(texts []string) ([]Spec, error) {
 	return all, nil
 }
 
-// Key is the port of the laptop.
+// Key returns the port of the laptop.
 func (s Spec) Key() Key { return Key{s.Protocol, s.Port} }
 
-// AddedPrefix begins the names of all NAT rules of ports add.
+// AddedPrefix is the beginning of the names of all NAT rules that ports add adds.
 const AddedPrefix = "docker-vpn-helper-add-"
 
-// RuleName is the name of its NAT rule.
+// RuleName returns the name of the forward's NAT rule.
 func (s Spec) RuleName() string {
 	return fmt.Sprintf("%s%d-%s", AddedPrefix, s.Port, s.Protocol)
 }

@@ -25,11 +25,11 @@ func TestSpec(t *testing.T) {
 		"+80":             "error: a port is a number from 1 to 65535",
 		"8080/sctp":       "error: the protocol is tcp or udp, not \"sctp\"",
 		"8080/":           "error: the protocol is tcp or udp, not \"\"",
-		"localhost:80:80": "error: \"localhost\" is no IPv4 address",
-		"999.1.1.1:80":    "error: \"999.1.1.1\" is no IPv4 address",
-		"::1:80":          "error: VirtualBox forwards from IPv4 addresses only",
-		"[::1]:80":        "error: VirtualBox forwards from IPv4 addresses only",
-		"127.1:80":        "error: \"127.1\" is no IPv4 address",
+		"localhost:80:80": "error: \"localhost\" is not an IPv4 address",
+		"999.1.1.1:80":    "error: \"999.1.1.1\" is not an IPv4 address",
+		"::1:80":          "error: VirtualBox can only forward from IPv4 addresses",
+		"[::1]:80":        "error: VirtualBox can only forward from IPv4 addresses",
+		"127.1:80":        "error: \"127.1\" is not an IPv4 address",
 	} {
 		s, err := ports.ParseSpec(text)
 		got := s.String()
@@ -48,7 +48,7 @@ func TestSpecsOfTheSamePort(t *testing.T) {
 		t.Error(err)
 	}
 	_, err := ports.ParseSpecs([]string{"8080", "127.0.0.2:8080:81"})
-	if want := `"127.0.0.2:8080:81": 8080/tcp is given already, by "8080"`; err == nil || err.Error() != want {
+	if want := `"127.0.0.2:8080:81": 8080/tcp is already in "8080"`; err == nil || err.Error() != want {
 		t.Errorf("%v, want %s", err, want)
 	}
 }

@@ -6,9 +6,9 @@ import (
 	"sync"
 )
 
-// arrivals are the connections whose client is not verified yet or has not sent a request.
-// They are bounded: when there are too many, the oldest one is closed, so that clients that
-// send nothing cannot keep others out.
+// arrivals are the connections whose client is not verified yet or has not sent a request. Their
+// number is bounded: if there are too many, the oldest is closed, so that clients that send nothing
+// cannot keep others out.
 type arrivals struct {
 	most int
 
@@ -16,7 +16,7 @@ type arrivals struct {
 	queue list.List // of net.Conn, oldest first
 }
 
-// enter adds a connection; leave removes it, and may be called more than once.
+// enter adds a connection. leave removes it; it may be called more than once.
 func (a *arrivals) enter(conn net.Conn) (leave func()) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -27,6 +27,6 @@ func (a *arrivals) enter(conn net.Conn) (leave func()) {
 	return func() {
 		a.mu.Lock()
 		defer a.mu.Unlock()
-		a.queue.Remove(e) // nothing happens if it is not there
+		a.queue.Remove(e) // does nothing if e was removed before
 	}
 }

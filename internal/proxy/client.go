@@ -10,19 +10,18 @@ import (
 	"time"
 )
 
-// client is a client's side of a connection; it is a relay.Stream.
+// client is the connection to a client. It implements relay.Stream and relay.Resetter.
 type client struct {
-	raw   net.Conn
-	wire  *wire // raw, as TLS has it
-	tls   *tls.Conn
-	first []byte // read already
-	// filter, if not nil, lets through only what --read-only allows.
-	filter *filter
-	linger time.Duration
+	raw    net.Conn
+	wire   *wire // raw, as the TLS connection uses it
+	tls    *tls.Conn
+	first  []byte        // the first bytes of the request, which were read already
+	filter *filter       // lets only GET and HEAD requests through; nil without --read-only
+	linger time.Duration // how long the client may take to close after everything was sent
 
-	ended   atomic.Bool // upstream has no more to send
+	ended   atomic.Bool // the server has closed its direction
 	watched sync.Once
-	// gone is called when the client is, after it has ended its direction.
+	// gone is called when a client that has closed its own direction goes away.
 	gone func()
 }
 
@@ -31,8 +30,8 @@ func newClient(raw net.Conn, config *tls.Config, linger time.Duration) *client {
 	return &client{raw: raw, wire: w, tls: tls.Server(w, config), linger: linger}
 }
 
-// Read returns io.EOF when the client has ended its direction, with TLS's close_notify.
-// One that goes without it is cut off: io.ErrUnexpectedEOF.
+// Read returns io.EOF when the client has closed its direction with close_notify of TLS, and
+// io.ErrUnexpectedEOF when the connection has ended without that.
 func (c *client) Read(p []byte) (int, error) {
 	if c.filter == nil {
 		return c.read(p)
@@ -50,9 +49,9 @@ func (c *client) read(p []byte) (int, error) {
 	n, err := c.tls.Read(p)
 	switch {
 	case err != nil && c.ended.Load() && timedOut(err):
-		err = io.EOF // all that it can still send has no reader
+		err = io.EOF // nothing would read what it may still send
 	case errors.Is(err, io.EOF) && c.wire.ended:
-		err = io.ErrUnexpectedEOF // crypto/tls makes no difference
+		err = io.ErrUnexpectedEOF // crypto/tls returns io.EOF in both cases
 	}
 	if errors.Is(err, io.EOF) && c.gone != nil {
 		c.watched.Do(func() { go watch(c.raw, c.gone) })
@@ -60,7 +59,7 @@ func (c *client) read(p []byte) (int, error) {
 	return n, err
 }
 
-// Write sends the records of one piece of output together: crypto/tls writes each by itself.
+// Write sends all TLS records of p at once. crypto/tls would make one system call for each.
 func (c *client) Write(p []byte) (int, error) {
 	if len(p) <= oneRecord {
 		return c.tls.Write(p)
@@ -70,8 +69,8 @@ func (c *client) Write(p []byte) (int, error) {
 	return n, errors.Join(err, c.wire.flush())
 }
 
-// CloseWrite is called when upstream has ended. If a request was refused, the answer comes
-// now: behind those to all requests before it.
+// CloseWrite is called when the server has closed its direction. If a request was refused, the
+// refusal is sent now, after the answers to all earlier requests.
 func (c *client) CloseWrite() error {
 	if c.filter != nil {
 		if answer := c.filter.answer(); answer != nil {
@@ -85,8 +84,8 @@ func (c *client) CloseWrite() error {
 	return c.tls.CloseWrite()
 }
 
-// Close closes the connection. A client whose request was refused finishes sending it first: to
-// close on unread data resets the connection, and the answer is lost.
+// Close closes the connection. If a request was refused, it first reads what the client still
+// sends: closing a connection with unread data resets it, and the client would lose the answer.
 func (c *client) Close() error {
 	if c.filter != nil && c.filter.refused.Load() != nil {
 		drain(c.raw, c.linger)
@@ -94,7 +93,8 @@ func (c *client) Close() error {
 	return c.tls.Close()
 }
 
-// Reset ends the connection without close_notify, which would look like a complete answer.
+// Reset closes the connection without close_notify, so that the client does not take what it has
+// got for a complete answer.
 func (c *client) Reset() error {
 	if tcp, ok := c.raw.(*net.TCPConn); ok {
 		_ = tcp.SetLinger(0)
@@ -102,19 +102,19 @@ func (c *client) Reset() error {
 	return c.raw.Close()
 }
 
-// oneRecord is the most that a record of TLS has (RFC 8446, 5.1).
+// oneRecord is how many bytes fit into one TLS record (RFC 8446, 5.1).
 const oneRecord = 16 << 10
 
-// gathered are buffers for the records of one piece of output.
+// gathered are buffers for the TLS records of one Write.
 var gathered = sync.Pool{New: func() any { b := make([]byte, 0, 72<<10); return &b }}
 
 // wire is the connection below TLS.
 type wire struct {
 	net.Conn
-	ended bool // it has ended, which a killed client's does without TLS's close_notify
+	ended bool // the TCP connection has ended; without close_notify if the client was killed
 
 	mu      sync.Mutex
-	waiting *[]byte // what is to be sent together; nil while everything is sent at once
+	waiting *[]byte // what flush will send; nil if Write sends at once
 }
 
 func (w *wire) Read(p []byte) (int, error) {
@@ -133,13 +133,14 @@ func (w *wire) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// gather makes what is written wait for flush.
+// gather makes Write keep its data for flush.
 func (w *wire) gather() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.waiting = gathered.Get().(*[]byte)
 }
 
+// flush sends what Write has kept, and ends gather.
 func (w *wire) flush() error {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -12,20 +12,19 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/certs"
 )
 
-// Credentials are what the proxy shows to clients, and which clients it lets in.
+// Credentials are the proxy's own certificate, and what it requires of clients.
 type Credentials struct {
-	// Server is the server certificate.
-	Server *x509.Certificate
-	roots  *x509.CertPool
-	allow  []string // nil allows every client with a certificate of the CA
+	Server *x509.Certificate // the server certificate
+	roots  *x509.CertPool    // the CAs that client certificates must be signed by
+	allow  []string          // common names of the clients that are let in; nil lets in all
 	config *tls.Config
 
 	verified verified
 }
 
-// NewCredentials reads a server certificate with its chain, its key, and the CA certificates
-// that clients must have theirs from, all PEM. allow are the common names of the clients
-// that are let in; nil lets in all. now is when they must be valid.
+// NewCredentials reads PEM: the server certificate with its chain, its key, and the CA certificates
+// that client certificates must be signed by. allow are the common names of the clients that are let
+// in; nil lets in all. The certificates must be valid at the time now.
 func NewCredentials(cert, key, ca []byte, allow []string, now time.Time) (*Credentials, error) {
 	leaf, err := certs.ParseCert(cert)
 	if err != nil {
@@ -56,14 +55,15 @@ func NewCredentials(cert, key, ca []byte, allow []string, now time.Time) (*Crede
 	return &Credentials{Server: leaf, roots: roots, allow: allow, config: &tls.Config{
 		Certificates: []tls.Certificate{pair},
 		MinVersion:   tls.VersionTLS12,
-		// A client without a good certificate is to get a reason, not an alert. Which CAs
-		// count is not announced either: clients would then send none instead of a wrong one.
+		// A client without a good certificate gets an HTTP error with the reason, not a TLS alert.
+		// The CAs are not announced either, or clients with a wrong certificate would send none.
 		ClientAuth: tls.RequestClientCert,
-		// docker's streams take over an HTTP/1.1 connection.
+		// Upgrades, which docker uses for streams, need HTTP/1.1.
 		NextProtos: []string{"http/1.1"},
 	}}, nil
 }
 
+// pool returns the CA certificates that can be used at the time now. It is an error if none can.
 func pool(ca []byte, now time.Time) (*x509.CertPool, error) {
 	all, err := certs.ParseCerts(ca)
 	if err != nil {
@@ -72,7 +72,7 @@ func pool(ca []byte, now time.Time) (*x509.CertPool, error) {
 	roots := x509.NewCertPool()
 	good := 0
 	for _, c := range all {
-		if err = useless(c, now); err == nil {
+		if err = checkCA(c, now); err == nil {
 			roots.AddCert(c)
 			good++
 		}
@@ -83,8 +83,9 @@ func pool(ca []byte, now time.Time) (*x509.CertPool, error) {
 	return roots, nil
 }
 
-// useless is why nothing that a CA has signed is good now; nil if it may be.
-func useless(ca *x509.Certificate, now time.Time) error {
+// checkCA returns why certificates that the CA has signed are not valid at the time now; nil if they
+// can be. The error continues a sentence about the CA.
+func checkCA(ca *x509.Certificate, now time.Time) error {
 	switch {
 	case now.After(ca.NotAfter):
 		return fmt.Errorf("expired on %s", day(ca.NotAfter))
@@ -99,12 +100,13 @@ func useless(ca *x509.Certificate, now time.Time) error {
 	return nil
 }
 
+// usable reports whether the certificate's extended key usage allows the use.
 func usable(c *x509.Certificate, as x509.ExtKeyUsage) bool {
 	return len(c.ExtKeyUsage) == 0 && len(c.UnknownExtKeyUsage) == 0 || slices.Contains(c.ExtKeyUsage, as) || slices.Contains(c.ExtKeyUsage, x509.ExtKeyUsageAny)
 }
 
-// judge is why a client with these certificates is refused; nil if it is let in. A session
-// that TLS resumes has the certificates that it began with, so that they are judged anew.
+// judge returns why a client with these certificates is refused; nil if it is let in. It is also
+// called for resumed TLS sessions, which keep the client's certificates.
 func (c *Credentials) judge(chain []*x509.Certificate, now time.Time) *refusal {
 	bad := func(format string, args ...any) *refusal {
 		return &refusal{http.StatusBadRequest, fmt.Sprintf(format, args...)}
@@ -136,7 +138,7 @@ func (c *Credentials) judge(chain []*x509.Certificate, now time.Time) *refusal {
 	return nil
 }
 
-// verify is nil if what a client sent leads to the CA.
+// verify verifies the chain that a client has sent, its own certificate first.
 func (c *Credentials) verify(sent []*x509.Certificate, now time.Time) error {
 	if c.verified.has(sent, now) {
 		return nil
@@ -152,4 +154,5 @@ func (c *Credentials) verify(sent []*x509.Certificate, now time.Time) error {
 	return err
 }
 
+// day returns a time for people, to the minute.
 func day(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 MST") }

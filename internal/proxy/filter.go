@@ -10,31 +10,30 @@ import (
 	"time"
 )
 
-// maxHead is the largest head of a request under --read-only.
+// maxHead is the largest request head with --read-only, in bytes.
 const maxHead = 64 << 10
 
-// filter lets through GET and HEAD requests without a body, whole head after whole head. At
-// the first request that it refuses it ends. It reads more strictly than dockerd does:
-// what it lets through can be understood in one way only.
+// filter lets through GET and HEAD requests without a body, one complete head after the other, until
+// it refuses one. It is stricter than dockerd: it accepts only requests that every parser reads
+// alike.
 type filter struct {
-	// read gets the client's bytes, deadline sets when the rest of a head must be there.
-	read     func([]byte) (int, error)
-	deadline func(time.Time) error
-	patience time.Duration
-	cut      func() // called at a refusal
+	read     func([]byte) (int, error) // reads from the client
+	deadline func(time.Time) error     // sets the deadline of read; the zero Time removes it
+	patience time.Duration             // for the rest of a head after its first bytes
+	cut      func()                    // called when a request is refused
 
 	buf     []byte
-	good    int // so many bytes of buf are heads that are let through
+	good    int // the first bytes of buf are heads that are let through
 	refused atomic.Pointer[refused]
 }
 
-// refused is a request that was refused.
+// refused is the request that was refused.
 type refused struct {
 	*refusal
-	head bool // a HEAD request
+	head bool // it is a HEAD request
 }
 
-// Read returns bytes of whole heads only, and io.EOF after a refusal.
+// Read returns only bytes of complete heads, and io.EOF after a refusal.
 func (f *filter) Read(p []byte) (int, error) {
 	for f.good == 0 {
 		if f.refused.Load() != nil {
@@ -51,7 +50,7 @@ func (f *filter) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// fill reads more. The rest of a head that has begun must come in time.
+// fill reads more from the client. If it has the beginning of a head, the rest must come in time.
 func (f *filter) fill() error {
 	if f.buf == nil {
 		f.buf = make([]byte, 0, 2<<10)
@@ -67,18 +66,18 @@ func (f *filter) fill() error {
 		err = f.deadline(time.Time{})
 	}
 	if n > 0 {
-		return nil // an error comes again
+		return nil // the next read returns the error again
 	}
 	return err
 }
 
-// scan judges the heads that are complete.
+// scan judges all complete heads in buf.
 func (f *filter) scan() {
 	for {
 		rest := f.buf[f.good:]
 		end := bytes.Index(rest, []byte("\r\n\r\n"))
 		if end < 0 {
-			if why := begin(rest); why != nil {
+			if why := judgeBeginning(rest); why != nil {
 				f.refuse(why, rest)
 			}
 			return
@@ -96,7 +95,7 @@ func (f *filter) refuse(why *refusal, request []byte) {
 	f.cut()
 }
 
-// answer is the response to a request that was refused; nil if none was.
+// answer returns the response to the refused request; nil if there is none.
 func (f *filter) answer() []byte {
 	r := f.refused.Load()
 	if r == nil {
@@ -105,10 +104,11 @@ func (f *filter) answer() []byte {
 	return r.response(r.head)
 }
 
-// begin judges the beginning of a head whose end has not come yet.
-func begin(text []byte) *refusal {
+// judgeBeginning returns why a head is refused of which only the beginning was read; nil if it may
+// still be let through.
+func judgeBeginning(text []byte) *refusal {
 	if len(text) >= maxHead-1<<10 {
-		return &refusal{http.StatusRequestHeaderFieldsTooLarge, "the request's head is too large"}
+		return &refusal{http.StatusRequestHeaderFieldsTooLarge, "the request head is too large"}
 	}
 	if i := bytes.IndexByte(text, '\n'); i == 0 || i > 0 && text[i-1] != '\r' {
 		return unclear("a line does not end in CR LF")
@@ -117,14 +117,14 @@ func begin(text []byte) *refusal {
 }
 
 func unclear(what string) *refusal {
-	return &refusal{http.StatusBadRequest, "this proxy is read-only and accepts only requests that can be read in one way: " + what}
+	return &refusal{http.StatusBadRequest, "this proxy is read-only and accepts only unambiguous requests: " + what}
 }
 
 func forbidden(what string) *refusal {
 	return &refusal{http.StatusForbidden, "this proxy is read-only: " + what}
 }
 
-// judge is why a request with this head is refused; nil if it is let through.
+// judge returns why a request with this head is refused; nil if it is let through.
 func judge(head string) *refusal {
 	lines := strings.Split(head, "\r\n")
 	parts := strings.Split(lines[0], " ")
@@ -132,13 +132,13 @@ func judge(head string) *refusal {
 		return unclear("the request line is malformed")
 	}
 	if m := parts[0]; m != http.MethodGet && m != http.MethodHead {
-		return forbidden("it lets GET and HEAD through, not " + m)
+		return forbidden("it allows GET and HEAD, not " + m)
 	}
 	switch {
 	case !strings.HasPrefix(parts[1], "/") || strings.ContainsFunc(parts[1], unprintable):
-		return unclear("the request's target is not a path")
+		return unclear("the request target is not a path")
 	case parts[2] != "HTTP/1.1":
-		return unclear("it is not HTTP/1.1")
+		return unclear("the version is not HTTP/1.1")
 	}
 	hosts := 0
 	for _, line := range lines[1:] {
@@ -154,22 +154,22 @@ func judge(head string) *refusal {
 		}
 	}
 	if hosts != 1 {
-		return unclear("it needs exactly one Host header")
+		return unclear("there must be exactly one Host header")
 	}
 	return nil
 }
 
-// header judges one header, in lower case.
+// header returns why a header, given in lower case, is refused; nil if it is let through.
 func header(name, value string) *refusal {
 	switch name {
 	case "upgrade":
-		return forbidden("it lets no upgrade through")
+		return forbidden("it allows no upgrades")
 	case "connection":
 		for option := range strings.SplitSeq(value, ",") {
 			switch strings.Trim(option, " \t") {
 			case "keep-alive", "close":
 			case "upgrade":
-				return forbidden("it lets no upgrade through")
+				return forbidden("it allows no upgrades")
 			default:
 				return unclear("the Connection header has an unknown option")
 			}
@@ -181,7 +181,7 @@ func header(name, value string) *refusal {
 	case "transfer-encoding", "expect", "trailer":
 		return unclear("a GET or HEAD request must not have a body")
 	case "x-http-method-override", "x-http-method", "x-method-override", "http2-settings":
-		return forbidden("it lets no " + name + " header through")
+		return forbidden("it allows no " + name + " header")
 	}
 	return nil
 }
@@ -193,5 +193,5 @@ func token(text string) bool {
 	})
 }
 
-// unprintable reports whether r is anything else than a visible ASCII character.
+// unprintable reports whether r is not a visible ASCII character.
 func unprintable(r rune) bool { return r <= ' ' || r > '~' }

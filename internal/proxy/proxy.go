@@ -1,6 +1,6 @@
-// Package proxy puts mutual TLS in front of a docker socket. Who a client is is verified once
-// per connection; then bytes pass as they are, so that everything that docker does works,
-// now and later: attach, exec, BuildKit, output long after the input has ended.
+// Package proxy puts mutual TLS in front of a docker socket. It verifies the client once per
+// connection and then passes bytes unchanged. So everything works that docker does: attach, exec,
+// BuildKit, output long after the end of input, and features of future versions.
 package proxy
 
 import (
@@ -20,38 +20,34 @@ import (
 // Dialer connects to the docker socket.
 type Dialer func(ctx context.Context) (relay.Stream, error)
 
-// Options are what a Server does, but for whom it lets in.
+// Options configure a Server. Credentials configure which clients it lets in.
 type Options struct {
-	Dial Dialer
-	// ReadOnly lets only GET and HEAD requests through.
-	ReadOnly bool
-	// MaxConnections is how many clients are connected to the docker socket at once.
-	MaxConnections int
-	// Log gets one Event for each connection, when it ends. It may be called concurrently.
+	Dial           Dialer
+	ReadOnly       bool // let only GET and HEAD requests through
+	MaxConnections int  // how many clients may be connected to the docker socket at once
+	// Log is called for each connection when it ends, possibly concurrently.
 	Log func(Event)
 	Now func() time.Time
 }
 
-// Event is a connection that has ended.
+// Event describes a connection that has ended.
 type Event struct {
 	Began      time.Time
 	Took       time.Duration
 	Client     string // its address
-	CommonName string // of its certificate, whether good or not
-	In, Out    int64  // bytes from the client and to it, without TLS
-	// Status is the HTTP status of a refusal, 0 if there was none; Reason is why it was
-	// refused, or why it failed.
-	Status int
-	Reason string
+	CommonName string // in its certificate, valid or not
+	In, Out    int64  // bytes from and to the client, inside TLS
+	Status     int    // the HTTP status of a refusal; 0 if there was none
+	Reason     string // why the connection was refused or failed; "" if it was not
 }
 
-// times are the deadlines. A stream that has begun has none.
+// times are timeouts. After a client's request has begun there is none.
 type times struct {
-	handshake time.Duration // TLS
-	head      time.Duration // from then until the first byte, and for the rest of a head
-	slot      time.Duration // waiting for another client to leave
-	dial      time.Duration // connecting to the docker socket
-	linger    time.Duration // for the client to leave after everything has been sent
+	handshake time.Duration // for the TLS handshake
+	head      time.Duration // from then to the first byte of a request, and for the rest of a head
+	slot      time.Duration // for waiting until another client leaves
+	dial      time.Duration // for connecting to the docker socket
+	linger    time.Duration // for the client to close the connection after everything was sent
 }
 
 var defaultTimes = times{handshake: 10 * time.Second, head: 20 * time.Second, slot: 10 * time.Second, dial: 10 * time.Second, linger: 5 * time.Second}
@@ -78,10 +74,10 @@ func New(o Options, c *Credentials) *Server {
 	return s
 }
 
-// Use lets clients in by other credentials from now on. Streams go on.
+// Use replaces the credentials for new connections. Existing ones are not affected.
 func (s *Server) Use(c *Credentials) { s.credentials.Store(c) }
 
-// Serve accepts clients until the listener is closed, which is no error.
+// Serve accepts clients until the listener is closed, and then returns nil.
 func (s *Server) Serve(l net.Listener) error {
 	for {
 		conn, err := l.Accept()
@@ -106,11 +102,12 @@ func (s *Server) Serve(l net.Listener) error {
 	}
 }
 
-// temporary reports whether it may be possible to accept connections again soon.
+// temporary reports whether accepting connections may work again soon.
 func temporary(err error) bool {
 	return slices.ContainsFunc([]error{syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM, syscall.ECONNABORTED}, func(e error) bool { return errors.Is(err, e) })
 }
 
+// track records an open connection. It returns false after Shutdown.
 func (s *Server) track(c net.Conn) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -122,6 +119,7 @@ func (s *Server) track(c net.Conn) bool {
 	return true
 }
 
+// untrack closes a connection and forgets it.
 func (s *Server) untrack(c net.Conn) {
 	_ = c.Close()
 	s.mu.Lock()
@@ -130,8 +128,8 @@ func (s *Server) untrack(c net.Conn) {
 	s.wg.Done()
 }
 
-// Shutdown waits until all clients have left, or ctx ends, when it cuts them off. The
-// listener is closed already. It returns how many were cut off.
+// Shutdown waits until all clients have left. When ctx ends it closes the connections of the others,
+// and returns their number. The caller closes the listener before.
 func (s *Server) Shutdown(ctx context.Context) int {
 	s.mu.Lock()
 	s.closed = true

@@ -11,15 +11,16 @@ import (
 	"time"
 )
 
-// refusal is an HTTP status and the reason.
+// refusal is why a client or a request is refused.
 type refusal struct {
-	status int
+	status int // the HTTP status
 	reason string
 }
 
-// response is the refusal as dockerd writes errors; a HEAD request gets no body.
+// response returns the HTTP response in dockerd's format of errors. The response to a HEAD request
+// has no body.
 func (r *refusal) response(head bool) []byte {
-	body, _ := json.Marshal(map[string]string{"message": r.reason}) // a string is always JSON
+	body, _ := json.Marshal(map[string]string{"message": r.reason}) // strings cannot fail
 	body = append(body, '\n')
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "HTTP/1.1 %d %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\nConnection: close\r\n\r\n", r.status, http.StatusText(r.status), len(body))
@@ -29,13 +30,13 @@ func (r *refusal) response(head bool) []byte {
 	return b.Bytes()
 }
 
-// drain reads what a client is still sending, for some time.
+// drain reads and discards what a client still sends, for at most linger.
 func drain(conn net.Conn, linger time.Duration) {
 	_ = conn.SetReadDeadline(time.Now().Add(linger))
 	_, _ = io.Copy(io.Discard, io.LimitReader(conn, 256<<20))
 }
 
-// timedOut reports whether an error is the end of a deadline.
+// timedOut reports whether an error is a timeout.
 func timedOut(err error) bool {
 	var e net.Error
 	return errors.As(err, &e) && e.Timeout()

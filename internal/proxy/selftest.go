@@ -16,7 +16,7 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/relay"
 )
 
-// pingRequest asks dockerd whether it is there, on a connection of its own.
+// pingRequest is a _ping request that is the only one on its connection.
 const pingRequest = "GET /_ping HTTP/1.1\r\nHost: docker\r\nConnection: close\r\n\r\n"
 
 // Ping asks dockerd for its API version, without a proxy.
@@ -31,11 +31,11 @@ func Ping(ctx context.Context, dial Dialer) (version string, err error) {
 	return ping(s, func() error { return nil })
 }
 
-// SelfTest serves one client on l, a listener on loopback, and is that client: it ends its
-// direction right behind its request, as docker does, and verifies that the answer comes.
-// The certificates are made for it.
+// SelfTest runs a Server with temporary certificates on l, a listener on a loopback address, and
+// connects to it. Like docker, the client closes its direction right after its request; SelfTest
+// verifies that the answer still comes.
 func SelfTest(ctx context.Context, l net.Listener, dial Dialer, now time.Time) error {
-	credentials, config, err := forSelfTest(now)
+	credentials, config, err := testCredentials(now)
 	if err != nil {
 		return err
 	}
@@ -58,12 +58,12 @@ func SelfTest(ctx context.Context, l net.Listener, dial Dialer, now time.Time) e
 	return errors.Join(err, <-served)
 }
 
-// ping sends the request, does what comes next, and reads the answer to its end.
-func ping(conn io.ReadWriter, next func() error) (version string, err error) {
+// ping sends the request, calls sent, and reads the answer. It returns dockerd's API version.
+func ping(conn io.ReadWriter, sent func() error) (version string, err error) {
 	if _, err := io.WriteString(conn, pingRequest); err != nil {
 		return "", err
 	}
-	if err := next(); err != nil {
+	if err := sent(); err != nil {
 		return "", err
 	}
 	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
@@ -80,8 +80,8 @@ func ping(conn io.ReadWriter, next func() error) (version string, err error) {
 	return resp.Header.Get("Api-Version"), nil
 }
 
-// forSelfTest makes the credentials of a proxy and the configuration of its client.
-func forSelfTest(now time.Time) (*Credentials, *tls.Config, error) {
+// testCredentials creates the credentials of a server and the TLS configuration of its client.
+func testCredentials(now time.Time) (*Credentials, *tls.Config, error) {
 	pair, err := certs.NewCA("docker-vpn-helper self-test", now)
 	if err != nil {
 		return nil, nil, err
@@ -102,11 +102,11 @@ func forSelfTest(now time.Time) (*Credentials, *tls.Config, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	mine, err := tls.X509KeyPair(client.Cert, client.Key)
+	clientPair, err := tls.X509KeyPair(client.Cert, client.Key)
 	if err != nil {
 		return nil, nil, err
 	}
 	roots := x509.NewCertPool()
 	roots.AddCert(ca)
-	return credentials, &tls.Config{RootCAs: roots, ServerName: "127.0.0.1", Certificates: []tls.Certificate{mine}, Time: func() time.Time { return now }}, nil
+	return credentials, &tls.Config{RootCAs: roots, ServerName: "127.0.0.1", Certificates: []tls.Certificate{clientPair}, Time: func() time.Time { return now }}, nil
 }

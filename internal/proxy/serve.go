@@ -15,7 +15,8 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/relay"
 )
 
-// serve is one connection. leave tells that it is no longer a stranger.
+// serve handles one connection. It calls leave when the client is verified, has sent a request and
+// has got a slot, or when the connection ends.
 func (s *Server) serve(raw net.Conn, leave func()) {
 	event := Event{Began: s.Now(), Client: raw.RemoteAddr().String()}
 	began := time.Now()
@@ -61,7 +62,7 @@ func (s *Server) serve(raw net.Conn, leave func()) {
 	s.join(c, upstream, &event)
 }
 
-// handshake is TLS's.
+// handshake does the TLS handshake. A client that speaks plain HTTP gets an answer in plain HTTP.
 func (s *Server) handshake(c *client) error {
 	ctx, cancel := context.WithTimeout(context.Background(), s.times.handshake)
 	defer cancel()
@@ -79,7 +80,7 @@ func (s *Server) handshake(c *client) error {
 	return fmt.Errorf("TLS handshake: %w", err)
 }
 
-// looksLikeHTTP reports whether a client's first bytes are an HTTP method.
+// looksLikeHTTP reports whether a client's first bytes are the beginning of an HTTP request.
 func looksLikeHTTP(begin [5]byte) bool {
 	switch string(begin[:]) {
 	case "GET /", "HEAD ", "POST ", "PUT /", "DELET", "OPTIO", "PATCH", "CONNE", "PRI *":
@@ -88,8 +89,8 @@ func looksLikeHTTP(begin [5]byte) bool {
 	return false
 }
 
-// refuse reads a request's head, as far as it comes in time, answers it, and lets the
-// client finish: one that is still sending when its connection is closed loses the answer.
+// refuse reads a request's head as far as it comes in time, and answers it. It reads what the client
+// still sends before it closes the connection, or the client would lose the answer.
 func (s *Server) refuse(c *client, why *refusal) {
 	head := make([]byte, 0, 4<<10)
 	_ = c.raw.SetReadDeadline(time.Now().Add(s.times.head))
@@ -108,7 +109,7 @@ func (s *Server) refuse(c *client, why *refusal) {
 	_ = c.Close()
 }
 
-// plainHTTP answers a client that talks HTTP without TLS.
+// plainHTTP answers a client that speaks HTTP without TLS.
 func (s *Server) plainHTTP(conn net.Conn) {
 	why := &refusal{http.StatusBadRequest, "this is an HTTPS port, and the client sent plain HTTP"}
 	_ = conn.SetDeadline(time.Now().Add(s.times.linger))
@@ -121,7 +122,7 @@ func (s *Server) plainHTTP(conn net.Conn) {
 	drain(conn, s.times.linger)
 }
 
-// firstBytes waits for the client's request to begin.
+// firstBytes waits until the client's request begins.
 func (s *Server) firstBytes(c *client) error {
 	_ = c.raw.SetReadDeadline(time.Now().Add(s.times.head))
 	buf := make([]byte, 2<<10)
@@ -133,10 +134,10 @@ func (s *Server) firstBytes(c *client) error {
 	case timedOut(err):
 		return fmt.Errorf("no request within %s", s.times.head)
 	}
-	return errors.New("the client left without a request")
+	return errors.New("the client closed the connection without a request")
 }
 
-// slot waits for one of the MaxConnections.
+// slot waits for one of the MaxConnections slots. serve frees it.
 func (s *Server) slot() *refusal {
 	timer := time.NewTimer(s.times.slot)
 	defer timer.Stop()
@@ -148,6 +149,7 @@ func (s *Server) slot() *refusal {
 	}
 }
 
+// connect connects to the docker socket.
 func (s *Server) connect() (relay.Stream, *refusal) {
 	ctx, cancel := context.WithTimeout(context.Background(), s.times.dial)
 	defer cancel()
@@ -158,7 +160,7 @@ func (s *Server) connect() (relay.Stream, *refusal) {
 	return stream, nil
 }
 
-// join passes bytes until the end.
+// join passes bytes between client and docker socket until both have ended, and completes the event.
 func (s *Server) join(c *client, upstream relay.Stream, event *Event) {
 	c.gone = func() {
 		_ = c.raw.Close()
@@ -166,7 +168,7 @@ func (s *Server) join(c *client, upstream relay.Stream, event *Event) {
 	}
 	if s.ReadOnly {
 		c.filter = &filter{read: c.read, deadline: c.raw.SetReadDeadline, patience: s.times.head}
-		// dockerd ends what it is sending when its client has ended.
+		// dockerd gets some time to finish its answers to earlier requests.
 		c.filter.cut = func() { time.AfterFunc(s.times.linger, func() { _ = upstream.Close() }) }
 	}
 	result := relay.Join(c, upstream)
@@ -181,11 +183,11 @@ func (s *Server) join(c *client, upstream relay.Stream, event *Event) {
 	}
 }
 
-// reason is why a stream has ended before its time.
+// reason describes the error that has ended a stream; "" if it is how docker's client ends one.
 func reason(err error) string {
 	switch {
 	case errors.Is(err, io.ErrUnexpectedEOF):
-		return "" // how docker's client leaves
+		return "" // docker's client closes connections without close_notify
 	case errors.Is(err, net.ErrClosed), errors.Is(err, syscall.ECONNRESET):
 		return "the connection was lost"
 	}

@@ -10,26 +10,22 @@ import (
 // UnitName is the systemd unit that runs the proxy.
 const UnitName = "docker-vpn-helper-proxy.service"
 
-// runDir is where the unit has its copies of the files, which only its user can read.
+// runDir is the unit's directory for copies of its files. Only its user can read it.
 const runDir = "/run/docker-vpn-helper-proxy"
 
-// Unit is what the systemd unit runs.
+// Unit describes the systemd unit.
 type Unit struct {
-	Program string // absolute
-	// Args are the proxy's flags but for the files.
-	Args []string
-	// Cert, Key and CA are absolute; AllowFile may be empty.
+	Program string   // absolute path
+	Args    []string // the proxy's flags, except for those of files
+	// Absolute paths of the files. AllowFile, which lists common names, may be "".
 	Cert, Key, CA, AllowFile string
-	// Group may use the docker socket; "" where only root may.
-	Group string
-	// Socket is the docker socket, "" for docker's default.
-	Socket string
-	// Privileged reports that it listens on a port that needs a capability.
-	Privileged bool
+	Group                    string // the group that may use the docker socket; "" if only root may
+	Socket                   string // path of the docker socket; "" for docker's default
+	Privileged               bool   // listen on a port below 1024, which needs a capability
 }
 
-// Text is the unit file. Where a group may use the docker socket, the proxy runs as a user that
-// exists only while it runs, with copies of its files; reloading copies them again.
+// Text returns the unit file. With a Group the proxy runs as a dynamic user. Because that user cannot
+// read the files, root copies them when the unit starts or reloads.
 func (u Unit) Text() string {
 	var copies [][]string
 	argv := append([]string{u.Program, "proxy", "-H", "local"}, u.Args...)
@@ -49,7 +45,7 @@ func (u Unit) Text() string {
 	b.WriteString("# Written by docker-vpn-helper proxy on; docker-vpn-helper proxy off removes it.\n[Unit]\nDescription=Mutual TLS in front of the docker socket\n" +
 		"Documentation=man:docker-vpn-helper-proxy(1)\nWants=network-online.target\nAfter=network-online.target docker.socket docker.service\n\n[Service]\nType=exec\n")
 	for _, c := range copies {
-		// As root, outside of the restrictions below.
+		// "+" means: as root, without the restrictions below.
 		fmt.Fprintf(&b, "ExecStartPre=+%s\n", shell.Systemd(c...))
 	}
 	fmt.Fprintf(&b, "ExecStart=%s\n", shell.Systemd(argv...))
@@ -74,7 +70,7 @@ func (u Unit) Text() string {
 	return b.String()
 }
 
-// hardening takes from the process what it does not need (systemd.exec(5)).
+// hardening forbids the process what it does not need (systemd.exec(5)).
 const hardening = `NoNewPrivileges=yes
 ProtectSystem=strict
 ProtectHome=yes

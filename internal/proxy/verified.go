@@ -7,19 +7,20 @@ import (
 	"time"
 )
 
-// verified are the client certificates that were found to be signed by the CA. The same clients
-// connect again and again, and verifying a certificate takes a sixth of what a connection costs.
+// verified is a cache of client certificates that were verified. The same clients connect again and
+// again, and verifying a certificate is a sixth of the cost of a connection.
 type verified struct {
 	mu    sync.Mutex
-	valid map[[sha256.Size]byte]period
+	valid map[[sha256.Size]byte]period // by fingerprint
 }
 
-// period is when all certificates of a chain are valid.
+// period is the time in which all certificates of a chain are valid.
 type period struct{ from, to time.Time }
 
-// maxVerified is how many are remembered: far more than clients that one CA has.
+// maxVerified is the size of the cache: far more than one CA has clients.
 const maxVerified = 1024
 
+// has reports whether what a client sent was verified, and is valid at the time now.
 func (v *verified) has(sent []*x509.Certificate, now time.Time) bool {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -27,7 +28,8 @@ func (v *verified) has(sent []*x509.Certificate, now time.Time) bool {
 	return ok && !now.Before(p.from) && !now.After(p.to)
 }
 
-// add remembers what a client sent; chain is from its certificate to the CA.
+// add records that what a client sent was verified. chain is the chain from its certificate to the
+// CA.
 func (v *verified) add(sent, chain []*x509.Certificate) {
 	p := period{chain[0].NotBefore, chain[0].NotAfter}
 	for _, c := range chain[1:] {
@@ -46,11 +48,11 @@ func (v *verified) add(sent, chain []*x509.Certificate) {
 	v.valid[fingerprint(sent)] = p
 }
 
-// fingerprint is one of all certificates that a client sent.
+// fingerprint returns a hash of all certificates that a client sent.
 func fingerprint(sent []*x509.Certificate) [sha256.Size]byte {
 	h := sha256.New()
 	for _, c := range sent {
-		h.Write(c.Raw) // DER, which has its length
+		h.Write(c.Raw) // DER contains its length
 	}
 	return [sha256.Size]byte(h.Sum(nil))
 }

@@ -6,15 +6,15 @@ import (
 	"time"
 )
 
-// halfClose is how soon after close_notify a client that only ends its direction also ends
-// the TCP connection's (some TLS libraries do, crypto/tls does not). They do it at once; more
-// is for a computer that is busy.
+// halfClose is how long after close_notify a TCP FIN may still mean that the client only closes its
+// own direction. Some TLS libraries send both together, crypto/tls does not. The time is for busy
+// computers.
 const halfClose = 250 * time.Millisecond
 
-// watch waits until a client is gone that has sent close_notify, and calls gone. TLS reads no
-// more from it, so that nothing else would notice. A TCP FIN that comes later than close_notify
-// is the end of the client; one that comes with it may end one direction only, and then a
-// reset tells: by the client's answer to output, or to a keepalive probe.
+// watch waits until a client goes away that has sent close_notify, and calls gone. Nothing else would
+// notice, because TLS reads no more from it. A FIN long after close_notify means that the client is
+// gone. After one that comes with close_notify the client may still read; then only a reset shows
+// that it is gone, in answer to output or to a keepalive probe.
 func watch(conn net.Conn, gone func()) {
 	defer gone()
 	c, ok := conn.(syscall.Conn)
@@ -27,7 +27,7 @@ func watch(conn net.Conn, gone func()) {
 	}
 	began := time.Now()
 	fin := false
-	// Read calls the function whenever something has happened to the socket.
+	// Read calls the function whenever the socket's state changes, until it returns true.
 	_ = raw.Read(func(fd uintptr) bool {
 		if code, err := syscall.GetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_ERROR); err != nil || code != 0 {
 			return true

@@ -7,10 +7,10 @@ import (
 )
 
 const (
-	// size is how much is read at once.
+	// size is the size of a read buffer, in bytes.
 	size = 64 << 10
-	// idle is how much a stream that does not tell when it is readable holds while it
-	// waits: most streams of a docker host wait most of the time.
+	// idle is the size of the buffer that a stream keeps while it waits, if it must have one to
+	// wait. Most streams of a docker host wait most of the time.
 	idle = 2 << 10
 )
 
@@ -18,12 +18,14 @@ var buffers = sync.Pool{New: func() any { return new([size]byte) }}
 
 // source reads a stream piece by piece.
 type source interface {
-	// next is the next piece, which is valid until next is called again, and the error
-	// that the stream ends with.
+	// next returns the next piece, which is valid until the next call, and the error with which the
+	// stream ends.
 	next() ([]byte, error)
+	// release returns the buffer to the pool.
 	release()
 }
 
+// reader returns the source for a stream.
 func reader(src io.Reader) source {
 	if c, ok := src.(syscall.Conn); ok {
 		if raw, err := c.SyscallConn(); err == nil {
@@ -38,7 +40,7 @@ func reader(src io.Reader) source {
 // polled reads a socket. It has a buffer only while there is something to read.
 type polled struct {
 	raw     syscall.RawConn
-	tryOnce func(fd uintptr) bool // try, made a function once and not for each piece
+	tryOnce func(fd uintptr) bool // the method value p.try, allocated once instead of per piece
 	buf     *[size]byte
 	n       int
 	err     error
@@ -57,7 +59,7 @@ func (p *polled) next() ([]byte, error) {
 	return p.buf[:p.n], nil
 }
 
-// try reads what is there. It reports whether that was something, or an end.
+// try reads what is available. It reports whether it has read something, or the end, or an error.
 func (p *polled) try(fd uintptr) bool {
 	if p.buf == nil {
 		p.buf = buffers.Get().(*[size]byte)
@@ -81,8 +83,8 @@ func (p *polled) release() {
 	}
 }
 
-// plain reads any other stream: with a small buffer while little comes, with a large one
-// while that is filled.
+// plain reads any other stream. It takes a large buffer when the small one is filled, and goes back
+// when little comes.
 type plain struct {
 	src   io.Reader
 	small []byte

@@ -1,5 +1,5 @@
-// Package relay passes bytes between two streams, both ways. Each direction ends by
-// itself: the end of data on one side is passed on, and the other direction goes on.
+// Package relay passes bytes between two streams in both directions. The directions end
+// independently: the end of data on one side is passed on, and the other direction continues.
 package relay
 
 import (
@@ -12,28 +12,27 @@ import (
 // Stream is one side of a relay: a TCP, unix or TLS connection, an SSH channel.
 type Stream interface {
 	io.ReadWriteCloser
-	// CloseWrite ends the direction to the peer, which then reads the end of data.
+	// CloseWrite closes the direction to the peer, which then reads the end of data.
 	CloseWrite() error
 }
 
-// Resetter is a Stream that can end so that its peer sees a failure. Without it a
-// stream that was cut off looks to the peer like one that has ended.
+// Resetter is a Stream that can end so that its peer sees a failure. To the peer of any other Stream
+// a failure looks like the end of data.
 type Resetter interface {
 	Reset() error
 }
 
-// Result is what has passed.
+// Result is the outcome of Join.
 type Result struct {
-	AToB, BToA int64 // bytes
-	// Err is the failure that has ended the relay; nil if both directions have ended by
-	// themselves.
+	AToB, BToA int64 // bytes that were passed
+	// Err is the failure that has ended the relay; nil if both directions have ended normally.
 	Err error
 }
 
-// Join passes bytes between a and b until both directions have ended, and closes both. If
-// reading fails, both are reset, because what came before is not all. If writing fails, the
-// peer takes no more, and only that direction ends. There is no timeout: a caller that
-// wants one closes a stream, or sets a deadline on it.
+// Join passes bytes between a and b until both directions have ended, and closes both. If reading
+// fails it resets both, because the data is incomplete. If writing fails, the peer accepts no more
+// data, and only that direction ends. There is no timeout; a caller can close a stream, or set a
+// deadline on it.
 func Join(a, b Stream) Result {
 	var (
 		result Result
@@ -53,7 +52,7 @@ func Join(a, b Stream) Result {
 			fail(err)
 			return
 		}
-		_ = dst.CloseWrite() // it fails where the peer is gone, which the other direction notices
+		_ = dst.CloseWrite() // fails if the peer is gone, which the other direction notices
 	}
 	wg.Go(func() { one(b, a, &result.AToB) })
 	one(a, b, &result.BToA)
@@ -63,8 +62,7 @@ func Join(a, b Stream) Result {
 	return result
 }
 
-// pass passes bytes from src to dst until src ends. The error is nil at the end of src and
-// where dst takes no more.
+// pass passes bytes from src to dst. It returns nil at the end of src, and when dst accepts no more.
 func pass(dst io.Writer, src io.Reader) (n int64, err error) {
 	read := reader(src)
 	defer read.release()
@@ -86,6 +84,7 @@ func pass(dst io.Writer, src io.Reader) (n int64, err error) {
 	}
 }
 
+// reset closes a stream so that its peer sees a failure, if it can do that.
 func reset(s Stream) {
 	switch c := s.(type) {
 	case Resetter:

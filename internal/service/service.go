@@ -1,5 +1,5 @@
-// Package service has a login service as text: its launchd agent or systemd user unit, and
-// the commands that start and stop it. It does no I/O.
+// Package service has the text of a login service, a launchd agent or a systemd user unit, and the
+// commands that start and stop it. Pure.
 package service
 
 import (
@@ -12,27 +12,26 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
 )
 
-// Service is a program that runs while the user is logged in, and is started again when
-// it crashes.
+// Service is a program that runs while the user is logged in, and is restarted when it fails.
 type Service struct {
-	Name string   // "ports-default": it names the files
-	What string   // a line for people
-	Argv []string // the program by its absolute path
+	Name string   // becomes part of file names: "ports-default"
+	What string   // a description in one line
+	Argv []string // the command, with the absolute path of the program
 	Env  []string // "KEY=value"
 	Home string   // the user's home directory
-	UID  int      // the user's number
+	UID  int      // the user's ID
 }
 
-// Definition is what the operating system gets.
+// Definition is a service for one operating system.
 type Definition struct {
-	Path  string // of its file
-	Text  string
-	Log   []string // the command that shows what it printed
-	Start [][]string
-	Stop  [][]string
+	Path  string     // of its file
+	Text  string     // of its file
+	Log   []string   // the command that shows its log
+	Start [][]string // the commands that start it, now and at login
+	Stop  [][]string // the commands that stop it
 }
 
-// For is the definition for an operating system.
+// For returns the definition for an operating system, named as host.Laptop names it.
 func (s Service) For(os string) Definition {
 	if os == host.Darwin {
 		return s.launchd()
@@ -40,7 +39,8 @@ func (s Service) For(os string) Definition {
 	return s.systemd()
 }
 
-// launchd is an agent as launchd.plist(5) has it. launchd itself waits 10 s between starts.
+// launchd returns the definition of a launchd agent (launchd.plist(5)). launchd waits 10 s between
+// restarts by itself.
 func (s Service) launchd() Definition {
 	label := "com.docker-vpn-helper." + s.Name
 	path := filepath.Join(s.Home, "Library", "LaunchAgents", label+".plist")
@@ -52,7 +52,7 @@ func (s Service) launchd() Definition {
 `)
 	text := func(s string) string {
 		var t strings.Builder
-		_ = xml.EscapeText(&t, []byte(s)) // a Builder takes everything
+		_ = xml.EscapeText(&t, []byte(s)) // writing to a Builder cannot fail
 		return "<string>" + t.String() + "</string>"
 	}
 	key := func(name, value string) { fmt.Fprintf(&b, "\t<key>%s</key>\n\t%s\n", name, value) }
@@ -82,8 +82,8 @@ func (s Service) launchd() Definition {
 	}
 }
 
-// systemd is a unit of the user's own systemd (systemd.unit(5), systemd.service(5)). It is
-// never given up: the docker host may be away for days.
+// systemd returns the definition of a systemd user unit (systemd.unit(5), systemd.service(5)). systemd
+// never stops restarting it, because the docker host may be unreachable for days.
 func (s Service) systemd() Definition {
 	unit := "docker-vpn-helper-" + s.Name + ".service"
 	argv := make([]string, len(s.Argv))
@@ -105,14 +105,13 @@ func (s Service) systemd() Definition {
 	}
 }
 
-// quote is a word of a unit file. % stands for specifiers there.
+// quote quotes a word for a unit file, where % begins specifiers.
 func quote(word string) string {
 	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`, "%", "%%", "\n", `\n`, "\t", `\t`).Replace(word) + `"`
 }
 
-// Stable is a path of a program that a package manager's upgrade does not remove:
-// Homebrew's link in its bin directory in place of the file in its Cellar. exists reports
-// whether there is such a file.
+// Stable returns a path of the program that stays valid when Homebrew upgrades it: the link in
+// Homebrew's bin directory instead of the file in its Cellar, if exists reports that there is one.
 func Stable(program string, exists func(string) bool) string {
 	parts := strings.Split(program, "/")
 	i := slices.Index(parts, "Cellar")

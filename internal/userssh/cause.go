@@ -31,9 +31,10 @@ const (
 	Lost              Cause = "lost"
 )
 
-// signs are parts of ssh's messages, those that say more first: several may come, and a
-// jump host's stand before those that follow from them. In lower case; the wording is that of
-// OpenSSH 7.4 to 10 (ssh.c, sshconnect.c, sshconnect2.c, kex.c, packet.c, readconf.c).
+// signs are parts of ssh's messages in lower case, and the causes that they show. If ssh prints several
+// messages, the first match in this order counts, so the more specific ones come first, and those about
+// a jump host before their consequences. The wording is that of OpenSSH 7.4 to 10 (ssh.c, sshconnect.c,
+// sshconnect2.c, kex.c, packet.c, readconf.c).
 var signs = []struct {
 	part  string
 	cause Cause
@@ -72,7 +73,7 @@ var signs = []struct {
 	{"broken pipe", Lost},
 }
 
-// Cause sorts what ssh printed. Silence until the deadline is a timeout.
+// Cause returns the cause that ssh's messages show. No message until the deadline is a timeout.
 func (e *Error) Cause() Cause {
 	text := strings.ToLower(e.Stderr)
 	for _, s := range signs {
@@ -86,7 +87,7 @@ func (e *Error) Cause() Cause {
 	return Unknown
 }
 
-// Error is a login that failed. Stderr is what ssh printed.
+// Error is an error of ssh. Stderr is what ssh printed.
 type Error struct {
 	Destination Destination
 	Stderr      string
@@ -95,11 +96,11 @@ type Error struct {
 
 func (e *Error) Unwrap() error { return e.Err }
 
-// timedOut reports that ssh was stopped because its time was over.
+// timedOut reports whether ssh was stopped at a deadline.
 func (e *Error) timedOut() bool { return errors.Is(e.Err, context.DeadlineExceeded) }
 
 func (e *Error) Error() string {
-	what := e.said()
+	what := e.message()
 	if what == "" && e.timedOut() {
 		what = "no answer"
 	} else if what == "" {
@@ -108,8 +109,8 @@ func (e *Error) Error() string {
 	return fmt.Sprintf("ssh to %s: %s", e.Destination, what)
 }
 
-// said is the line of ssh's that a cause was found by, else its last one.
-func (e *Error) said() (line string) {
+// message returns the line of ssh's output that shows the cause, or else the last line.
+func (e *Error) message() (line string) {
 	for l := range strings.Lines(e.Stderr) {
 		one := &Error{Stderr: l}
 		if l = strings.TrimSpace(l); l == "" {

@@ -12,26 +12,26 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
 )
 
-// configTime bounds `ssh -G`, which may look names up and run the commands of Match exec.
+// configTime is the timeout of `ssh -G`, which may look up names and run the commands of Match exec.
 const configTime = 2 * time.Second
 
-// Config is what the user's configuration makes of a destination.
+// Config is the user's ssh configuration for a destination.
 type Config struct {
 	Host string `json:"host"` // the name or address that ssh connects to
 	Port string `json:"port"`
 	User string `json:"user"`
 	// Proxy is the ProxyJump or ProxyCommand that the connection goes through; "" if none.
 	Proxy string `json:"proxy,omitempty"`
-	// RemoteCommand is run in place of docker's; "" if none.
+	// RemoteCommand runs instead of docker's command; "" if none is configured.
 	RemoteCommand string `json:"remote_command,omitempty"`
-	// TTY reports that a terminal is asked for even where a command is given, which spoils
-	// what docker reads unless it asks for none itself (docker 23 and later).
+	// TTY means that ssh requests a terminal even for a command (RequestTTY force). That spoils
+	// docker's data, unless docker overrides it, as version 23 and later do.
 	TTY bool `json:"request_tty,omitempty"`
-	// ControlPath is the socket of the user's own ControlMaster; "" if none is wanted.
+	// ControlPath is the socket of the user's own ControlMaster; "" if none is configured.
 	ControlPath string `json:"control_path,omitempty"`
 }
 
-// Config asks ssh for its configuration. It is an *Error where that cannot be read.
+// Config asks ssh for the configuration. The error is an *Error if ssh cannot read it.
 func (l *Login) Config(ctx context.Context) (Config, error) {
 	return l.config.Get(ctx, func() (Config, error) {
 		program, err := find(l.laptop)
@@ -48,7 +48,7 @@ func (l *Login) Config(ctx context.Context) (Config, error) {
 	})
 }
 
-// parseConfig reads what ssh -G prints: a keyword in lower case and its value on each line.
+// parseConfig reads the output of ssh -G: a keyword in lower case and its value on each line.
 func parseConfig(out []byte) Config {
 	var c Config
 	for lines := bufio.NewScanner(bytes.NewReader(out)); lines.Scan(); {
@@ -78,12 +78,12 @@ func parseConfig(out []byte) Config {
 	return c
 }
 
-// masterTime bounds a command through the user's own ControlMaster.
+// masterTime is the timeout of a command through the user's own ControlMaster.
 const masterTime = 3 * time.Second
 
-// OwnMaster reports whether the user's own ControlMaster, which docker would use, lets its
-// clients wait: its network or the docker host is gone. Where there is none it does not.
-func (l *Login) OwnMaster(ctx context.Context) (dead bool, err error) {
+// OwnMasterHangs reports whether the user has a ControlMaster, which docker would use, whose
+// connection is dead: commands over it get no answer.
+func (l *Login) OwnMasterHangs(ctx context.Context) (hangs bool, err error) {
 	c, err := l.Config(ctx)
 	if err != nil || c.ControlPath == "" {
 		return false, err
@@ -92,7 +92,7 @@ func (l *Login) OwnMaster(ctx context.Context) (dead bool, err error) {
 	defer cancel()
 	conn, err := l.laptop.DialContext(dialing, "unix", c.ControlPath)
 	if err != nil {
-		return false, nil // ssh makes another, or a connection of its own
+		return false, nil // nothing listens there; ssh makes a new connection
 	}
 	conn.Close()
 	program, err := find(l.laptop)

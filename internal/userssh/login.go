@@ -7,8 +7,8 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/memo"
 )
 
-// Login logs in when it is first needed, once a run. What failed is remembered; a
-// connection that was lost is made again.
+// Login logs in when the connection is first needed. A failure is remembered for the rest of the run;
+// a connection that is lost is made again.
 type Login struct {
 	laptop host.Laptop
 	To     Destination
@@ -16,10 +16,10 @@ type Login struct {
 	config memo.Of[Config]
 }
 
-// New is a login to a docker host. Nothing is connected to yet.
+// New returns a Login that has not logged in yet.
 func New(laptop host.Laptop, to Destination) *Login { return &Login{laptop: laptop, To: to} }
 
-// Client is the connection, or why there is none.
+// Client returns the connection. It logs in if there is none.
 func (l *Login) Client(ctx context.Context) (*Conn, error) {
 	c, err := l.dial(ctx)
 	if err == nil && c.Lost() != nil {
@@ -33,7 +33,7 @@ func (l *Login) dial(ctx context.Context) (*Conn, error) {
 	return l.conn.Get(ctx, func() (*Conn, error) { return Dial(ctx, l.laptop, l.To) })
 }
 
-// Close ends the connection, if there is one.
+// Close closes the connection, if there is one.
 func (l *Login) Close() {
 	if c, _ := l.conn.Peek(); c != nil {
 		c.Close()

@@ -9,16 +9,15 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
 )
 
-// Where the directories for ssh's sockets are, and how their names begin. The number of the
-// process that made it follows, and a text that cannot be guessed.
+// Each connection has a directory for its socket: socketDirs/dirPrefix + PID + "-" + random text.
 const (
 	socketDirs = "/tmp"
 	dirPrefix  = "dvh-ssh-"
 	socketName = "s"
 )
 
-// tidy removes the directories of runs that were killed. One whose ControlMaster still
-// listens stays until that has ended by itself, and another user's stays.
+// tidy removes the directories of killed runs. It leaves those whose ControlMaster still listens,
+// which will exit by itself, and those of other users.
 func tidy(ctx context.Context, laptop host.Laptop) {
 	entries, err := laptop.ReadDir(ctx, socketDirs)
 	if err != nil {

@@ -1,6 +1,6 @@
-// Package userssh reaches a docker host as docker does for ssh://: by the user's own ssh
-// program, with its agent, ~/.ssh/config and known_hosts. One login becomes a
-// ControlMaster, which all commands and connections share.
+// Package userssh reaches a docker host as docker does for ssh://, with the user's own ssh program,
+// agent, ~/.ssh/config and known_hosts. It logs in once: that ssh is a ControlMaster, whose connection
+// all commands and connections share.
 package userssh
 
 import (
@@ -18,22 +18,22 @@ import (
 )
 
 const (
-	// connectTime bounds ssh's own wait for the TCP connection and for the server's first line.
+	// connectTime is ssh's own timeout for the TCP connection and the server's first line.
 	connectTime = 3 * time.Second
-	// idleTime is how long a ControlMaster stays that nothing uses: it ends by itself where
-	// this program was killed.
+	// idleTime is after how long an unused ControlMaster exits by itself, in case this program is
+	// killed.
 	idleTime = 30 * time.Second
-	// exitTime bounds the request to the ControlMaster to end.
+	// exitTime is the timeout of the request to the ControlMaster to exit.
 	exitTime = time.Second
-	// pollTime is how often the ControlMaster's socket is looked for.
+	// pollTime is how often connect tries the ControlMaster's socket.
 	pollTime = 5 * time.Millisecond
 )
 
-// ErrMissing is the error where the laptop has no ssh program.
+// ErrMissing means that the laptop has no ssh program.
 var ErrMissing = errors.New("the ssh command is neither in PATH nor in /usr/bin")
 
-// Destination is where ssh logs in: what stands in ssh://[user@]host[:port]. Host may be a
-// name of ~/.ssh/config. User and Port are empty where ssh decides.
+// Destination is where ssh logs in: the parts of ssh://[user@]host[:port]. Host may be a name in
+// ~/.ssh/config. If User or Port is "", ssh decides.
 type Destination struct{ User, Host, Port string }
 
 func (d Destination) String() string {
@@ -50,7 +50,7 @@ func (d Destination) String() string {
 	return s
 }
 
-// Args are the end of an ssh command line, behind its options.
+// Args returns the last arguments of an ssh command, after its options.
 func (d Destination) Args(command ...string) []string {
 	var args []string
 	if d.User != "" {
@@ -62,30 +62,30 @@ func (d Destination) Args(command ...string) []string {
 	return append(append(args, "--", d.Host), command...)
 }
 
-// Conn is a login. Close ends it.
+// Conn is a connection through a ControlMaster.
 type Conn struct {
 	*sshhost.Client
-	control *controlConn
+	control *controlConn // to the ControlMaster's socket
 	laptop  host.Laptop
-	ssh     string
+	ssh     string // the path of the ssh program
 	to      Destination
-	dir     string
-	ended   <-chan error
-	stop    context.CancelFunc
+	dir     string             // of the socket
+	ended   <-chan error       // gets the result of the ControlMaster's command
+	stop    context.CancelFunc // kills the ControlMaster
 }
 
-// Dial logs in, without asking the user anything. An error of ssh's is an *Error.
+// Dial logs in. It never asks the user anything. An error of ssh is an *Error.
 func Dial(ctx context.Context, laptop host.Laptop, to Destination) (*Conn, error) {
 	program, err := find(laptop)
 	if err != nil {
 		return nil, err
 	}
 	tidy(ctx, laptop)
-	// A socket's path has 104 bytes at most on macOS, and ssh adds some for a moment, so
-	// that the user's own directories may be too long. The name cannot be guessed.
+	// The user's own directories may be too long: on macOS the path of a socket may have 104 bytes,
+	// and ssh temporarily appends some. Because /tmp is shared, the name must not be guessable.
 	dir := filepath.Join(socketDirs, fmt.Sprintf("%s%d-%s", dirPrefix, os.Getpid(), rand.Text()))
 	if err := laptop.MkdirAll(ctx, dir, 0o700); err != nil {
-		return nil, fmt.Errorf("making a directory for ssh's socket: %w", err)
+		return nil, fmt.Errorf("creating a directory for ssh's socket: %w", err)
 	}
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
 	ended := make(chan error, 1)
@@ -104,7 +104,7 @@ func Dial(ctx context.Context, laptop host.Laptop, to Destination) (*Conn, error
 	return c, nil
 }
 
-// find is the path of the user's ssh program.
+// find returns the path of the user's ssh program.
 func find(laptop host.Laptop) (string, error) {
 	program, err := laptop.LookPath("ssh", "/usr/bin/ssh")
 	if err != nil {
@@ -115,8 +115,8 @@ func find(laptop host.Laptop) (string, error) {
 
 func (c *Conn) socket() string { return filepath.Join(c.dir, socketName) }
 
-// master is the command that logs in, and stays in the background. What ~/.ssh/config says
-// of forwardings is for the user's own sessions: a port can be listened on once.
+// master returns the command that logs in and stays in the background. It turns off forwardings in
+// ~/.ssh/config, which are for the user's own sessions: two cannot listen on the same port.
 func (c *Conn) master() []string {
 	argv := []string{c.ssh, "-N", "-T"}
 	for _, option := range []string{
@@ -129,9 +129,8 @@ func (c *Conn) master() []string {
 	return append(argv, c.to.Args()...)
 }
 
-// connect waits for the ControlMaster's socket, which is there once the login is done.
-// Before OpenSSH 8.7 the command does not end then, because what stays in the background
-// keeps its streams.
+// connect waits for the ControlMaster's socket, which shows that the login has succeeded. The end of
+// the command does not: before OpenSSH 8.7 the background process keeps its streams open.
 func (c *Conn) connect(ctx context.Context) (*sshhost.Client, error) {
 	for {
 		conn, err := c.laptop.DialContext(ctx, "unix", c.socket())
@@ -144,7 +143,7 @@ func (c *Conn) connect(ctx context.Context) (*sshhost.Client, error) {
 			if err != nil {
 				return nil, err
 			}
-			c.ended = nil // it is in the background now
+			c.ended = nil // the ControlMaster is in the background now
 		case <-ctx.Done():
 			return nil, c.timedOut(ctx)
 		case <-time.After(pollTime):
@@ -152,7 +151,7 @@ func (c *Conn) connect(ctx context.Context) (*sshhost.Client, error) {
 	}
 }
 
-// timedOut stops ssh, and is what it had printed by then.
+// timedOut stops ssh, and returns an error with what it has printed.
 func (c *Conn) timedOut(ctx context.Context) error {
 	c.stop()
 	var failed *Error
@@ -163,13 +162,13 @@ func (c *Conn) timedOut(ctx context.Context) error {
 	return &Error{Destination: c.to, Err: context.Cause(ctx)}
 }
 
-// Close ends the login and removes its socket.
+// Close logs out and removes the socket.
 func (c *Conn) Close() {
 	ctx, cancel := context.WithTimeout(context.Background(), exitTime)
 	defer cancel()
 	if c.Client != nil {
 		c.Client.Close()
-		// What it does not hear ends by itself after idleTime.
+		// If that fails, the ControlMaster exits by itself after idleTime.
 		_, _ = c.laptop.Run(ctx, host.Cmd{Argv: append([]string{c.ssh, "-o", "ControlPath=" + c.socket(), "-O", "exit"}, c.to.Args()...)})
 	}
 	c.stop()

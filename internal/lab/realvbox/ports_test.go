@@ -60,7 +60,7 @@ func TestPortsRefusedBeforeVirtualBox(t *testing.T) {
 	} {
 		b.prints(b.program(2, "ports", "add", spec), why)
 	}
-	b.prints(b.program(2, "ports", "add", "8080:80", "8080:81"), "is given already")
+	b.prints(b.program(2, "ports", "add", "8080:80", "8080:81"), "is already in")
 	if pids := b.services(); len(pids) > 0 {
 		t.Errorf("VBoxSVC runs: %v", pids)
 	}

@@ -46,7 +46,7 @@ func (s *State) overSSH(ctx context.Context, t *target.Target) error {
 		s.NoLogin = true // so that docker does not come so far
 		return nil
 	}
-	if dead, err := t.UserSSH.OwnMaster(ctx); err != nil || dead {
+	if dead, err := t.UserSSH.OwnMasterHangs(ctx); err != nil || dead {
 		s.NoLogin = true
 		return nil
 	}

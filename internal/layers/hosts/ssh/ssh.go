@@ -49,7 +49,7 @@ func inspect(ctx context.Context, t *target.Target) (engine.State, error) {
 		s.failed(err)
 		return s, nil
 	}
-	if s.MasterDead, err = t.UserSSH.OwnMaster(ctx); err != nil || s.MasterDead {
+	if s.MasterDead, err = t.UserSSH.OwnMasterHangs(ctx); err != nil || s.MasterDead {
 		return s, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, loginTime)
