@@ -22,7 +22,7 @@ func TestHostsThatCannotBeReached(t *testing.T) {
 		hasNot    string
 	}{
 		"DOCKER_HOST names no socket": {"doctor", "unix:///nosuch/docker.sock", exitProblems,
-			[]string{"DOCKER_HOST names /nosuch/docker.sock, which does not exist", "Next:  unset DOCKER_HOST\n"}, "leads docker elsewhere"},
+			[]string{"DOCKER_HOST names /nosuch/docker.sock, which does not exist", "Next:  unset DOCKER_HOST\n"}, "points docker elsewhere"},
 		"DOCKER_HOST names a port on which nothing listens": {"doctor", "tcp://127.0.0.1:1", exitProblems,
 			[]string{"tcp://127.0.0.1:1 (DOCKER_HOST)  docker is unreachable"}, "context:default  "},
 		"a port on which nothing listens, and no certificates": {"doctor tcp://127.0.0.1:1", "", exitProblems,

@@ -15,8 +15,8 @@ var (
 	here        = findings.OK("ports.ok", "published on this computer: %s")
 	kept        = findings.OK("ports.ok", "on localhost: %s")
 	observed    = findings.OK("ports.ok", "published: %s")
-	notFollowed = findings.Warn("ports.not-followed", "the login service of ports on does not run; not on localhost: %s", hint.Own("ports", "on", hint.Machine))
-	idle        = findings.Warn("ports.not-followed", "the login service of ports on does not run", hint.Own("ports", "on", hint.Machine))
+	notFollowed = findings.Warn("ports.not-followed", "the login service of ports on is not running; not on localhost: %s", hint.Own("ports", "on", hint.Machine))
+	idle        = findings.Warn("ports.not-followed", "the login service of ports on is not running", hint.Own("ports", "on", hint.Machine))
 	taken       = findings.Warn("ports.taken", "%s of container %s is not on localhost: %s", hint.Explain("ports.taken"))
 	refused     = findings.Warn("ports.unreachable", "%s of container %s is not on localhost: %s", hint.Own("ports", "status", hint.Machine))
 	away        = findings.Warn("ports.unreachable", "ports on localhost are reserved, but connections are reset: %s", hint.Own("ports", "status", hint.Machine))
@@ -49,7 +49,7 @@ func (s State) Findings() []engine.Finding {
 		case p.Reason != "":
 			all = append(all, refused.Found(p.String(), p.Container, p.Reason))
 		default:
-			all = append(all, refused.Found(p.String(), p.Container, "it was not taken up"))
+			all = append(all, refused.Found(p.String(), p.Container, "it was not picked up"))
 		}
 	}
 	if len(all) > 0 {
@@ -61,11 +61,12 @@ func (s State) Findings() []engine.Finding {
 	return []engine.Finding{observed.Found(s.list(every))}
 }
 
+// every selects all ports in list.
 func every(Port) bool { return true }
 
 func (p Port) String() string { return fmt.Sprintf("port %d", p.Number) }
 
-// list are a few ports.
+// list returns the selected ports, or the first of many.
 func (s State) list(which func(Port) bool) string {
 	const most = 3
 	var names []string

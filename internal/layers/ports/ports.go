@@ -1,5 +1,5 @@
-// Package ports is the layer of published ports: whether they are on the laptop's localhost.
-// Only ports on promises that, so that nothing else is a fault.
+// Package ports is the layer of published ports: are they on the laptop's localhost? That is a problem
+// only after "ports on", which promises it.
 package ports
 
 import (
@@ -18,22 +18,19 @@ import (
 const (
 	// patience is how long dockerd may take to list its containers.
 	patience = 2 * time.Second
-	// lag is how long a port may take to follow its container.
+	// lag is how long it may take until a started container's port is on localhost.
 	lag = 300 * time.Millisecond
 )
 
 // State is what was found.
 type State struct {
-	// Here reports that the docker host is the laptop, where nothing has to be forwarded.
-	Here bool `json:"here,omitempty"`
-	// On reports that ports on was used; Followed that something keeps ports on localhost now.
-	On       bool `json:"on"`
-	Followed bool `json:"followed"`
-	// NoDocker reports that dockerd does not list its containers, which layer daemon explains.
-	NoDocker bool `json:"no_docker,omitempty"`
+	Here     bool `json:"here,omitempty"`      // the docker host is the laptop: nothing to forward
+	On       bool `json:"on"`                  // ports on was used
+	Followed bool `json:"followed"`            // a process keeps ports on localhost now
+	NoDocker bool `json:"no_docker,omitempty"` // dockerd does not list containers; see layer daemon
 	// Ports are the published TCP ports that can be on localhost.
 	Ports []Port `json:"ports"`
-	// Away is why the docker host cannot be reached over SSH by what keeps the ports.
+	// Away is why that process cannot reach the docker host over SSH; "" if it can.
 	Away string `json:"away,omitempty"`
 }
 
@@ -41,10 +38,9 @@ type State struct {
 type Port struct {
 	Container string `json:"container"`
 	Number    int    `json:"port"`
-	Reach     string `json:"reach"` // "" while it is not on localhost
-	// Why it is not, as far as is known, and whether another program of the laptop has it.
-	Reason string `json:"reason,omitempty"`
-	Taken  bool   `json:"taken,omitempty"`
+	Reach     string `json:"reach"`            // "localhost:8080"; "" if it is not on localhost
+	Reason    string `json:"reason,omitempty"` // why it is not, if that is known
+	Taken     bool   `json:"taken,omitempty"`  // another program listens on the laptop's port
 }
 
 // Layer describes it to the engine.
@@ -52,6 +48,7 @@ func Layer() engine.Layer {
 	return engine.Layer{Name: "ports", Needs: []string{"daemon"}, Findings: findings, Inspect: inspect}
 }
 
+// inspect looks a second time after lag if a port may not be on localhost yet.
 func inspect(ctx context.Context, t *target.Target) (engine.State, error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
@@ -62,7 +59,7 @@ func inspect(ctx context.Context, t *target.Target) (engine.State, error) {
 	return s, nil
 }
 
-// look is one look at the containers and at what keeps their ports.
+// look asks for the containers, and for the status of the process that keeps their ports.
 func look(ctx context.Context, t *target.Target) State {
 	s := State{Here: t.Kind == target.Local, On: t.Kind != target.Local && laptopchange.PortsServiceInstalled(ctx, t), Ports: []Port{}}
 	containers, err := t.API().Containers(ctx)
@@ -91,7 +88,7 @@ func look(ctx context.Context, t *target.Target) State {
 	return s
 }
 
-// BlockedBy is the layer that reports why dockerd does not answer.
+// BlockedBy returns the layer that reports why dockerd does not answer, or "".
 func (s State) BlockedBy() string {
 	if s.NoDocker {
 		return "daemon"
@@ -99,5 +96,5 @@ func (s State) BlockedBy() string {
 	return ""
 }
 
-// Changes: ports on is the user's wish.
+// Changes returns none: only the user turns on the login service.
 func (State) Changes() []engine.Change { return nil }

@@ -26,10 +26,10 @@ func TestFindings(t *testing.T) {
 		"all is well":                          {State{On: true, Followed: true, Ports: []Port{db, web, web, web, web}}, "ok ports.ok on localhost: 5432 (db), 8080 (web), 8080 (web) and 2 more"},
 		"the service was stopped": {
 			State{On: true, Ports: []Port{lost}},
-			"warn ports.not-followed the login service of ports on does not run; not on localhost: 8080 (web) [docker-vpn-helper ports on default]",
+			"warn ports.not-followed the login service of ports on is not running; not on localhost: 8080 (web) [docker-vpn-helper ports on default]",
 		},
 		"the service was stopped, and nothing needs it": {
-			State{On: true}, "warn ports.not-followed the login service of ports on does not run [docker-vpn-helper ports on default]",
+			State{On: true}, "warn ports.not-followed the login service of ports on is not running [docker-vpn-helper ports on default]",
 		},
 		"taken": {
 			State{On: true, Followed: true, Ports: []Port{db, held}},
@@ -38,7 +38,7 @@ func TestFindings(t *testing.T) {
 		"a low port and one that is late": {
 			State{On: true, Followed: true, Ports: []Port{low, lost}},
 			"warn ports.unreachable port 80 of container web is not on localhost: this user may not listen on port 80 [docker-vpn-helper ports status default]\n" +
-				"warn ports.unreachable port 8080 of container web is not on localhost: it was not taken up [docker-vpn-helper ports status default]",
+				"warn ports.unreachable port 8080 of container web is not on localhost: it was not picked up [docker-vpn-helper ports status default]",
 		},
 		"no SSH": {
 			State{On: true, Followed: true, Ports: []Port{web}, Away: "timed out"},

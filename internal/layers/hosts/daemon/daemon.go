@@ -1,5 +1,5 @@
-// Package daemon is the verdict about a docker host that is no machine: does dockerd answer
-// where docker would ask it?
+// Package daemon is the layer that decides about a docker host other than a machine: does dockerd
+// answer where docker would ask it?
 package daemon
 
 import (
@@ -17,7 +17,7 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/target"
 )
 
-// answerTime is how long dockerd may be silent.
+// answerTime is how long dockerd may take to answer.
 const answerTime = 2 * time.Second
 
 // State is what was found.
@@ -25,39 +25,38 @@ type State struct {
 	Kind target.Kind `json:"kind"`
 	At   string      `json:"at"`
 	API  string      `json:"api,omitempty"`
-	// Client is the newest API of the laptop's docker command; empty where it makes no
-	// difference, was not asked, or does not say.
+	// Client is the newest API version that the laptop's docker command supports; "" if that is
+	// not known or does not matter.
 	Client string `json:"client_api,omitempty"`
 
-	// How there was no connection on TCP, where it is known.
+	// Why a TCP connection failed, as far as it is known.
 	Refused      bool `json:"refused,omitempty"`
 	TimedOut     bool `json:"timed_out,omitempty"`
 	ProxyRefuses bool `json:"proxy_refuses,omitempty"`
-	// Connected reports that a connection was made. What came of it: Silent, Closed,
-	// NotDocker, Complains; none of them where dockerd answered.
-	Connected bool `json:"connected"`
-	Silent    bool `json:"silent,omitempty"`
-	Closed    bool `json:"closed,omitempty"`
-	NotDocker bool `json:"not_docker,omitempty"`
-	Complains bool `json:"complains,omitempty"`
-	// SlowShell reports that the shell on the docker host was still starting.
-	SlowShell bool   `json:"slow_shell,omitempty"`
+	// Connected means that a connection was made. If dockerd did not answer, one of the next four
+	// is set.
+	Connected bool   `json:"connected"`
+	Silent    bool   `json:"silent,omitempty"`     // no answer in time
+	Closed    bool   `json:"closed,omitempty"`     // the connection was closed
+	NotDocker bool   `json:"not_docker,omitempty"` // another program answered
+	Complains bool   `json:"complains,omitempty"`  // dockerd answered with an error
+	SlowShell bool   `json:"slow_shell,omitempty"` // the docker host's login shell was still starting
 	Error     string `json:"error,omitempty"`
-	// NoLogin reports that docker does not get as far as the docker host's docker command;
-	// Remote is how that fails, Words what it printed, Path where it is, User who logged in.
-	NoLogin bool   `json:"no_login,omitempty"`
-	Remote  remote `json:"remote,omitempty"`
-	Words   string `json:"words,omitempty"`
-	Path    string `json:"path,omitempty"`
-	User    string `json:"-"`
-	// SSH logs in as docker does, for hints.
+	// NoLogin means that docker cannot run its command on the docker host; layer ssh reports why.
+	NoLogin bool `json:"no_login,omitempty"`
+	// With ssh://, how the docker host's own docker command failed.
+	Remote remote `json:"remote,omitempty"`
+	Words  string `json:"words,omitempty"` // what it printed
+	Path   string `json:"path,omitempty"`  // where it is installed, if it is not in PATH
+	User   string `json:"-"`               // who logged in
+	// SSH is the ssh command that logs in as docker does, for hints.
 	SSH []string `json:"-"`
 
-	// Use is what docker itself uses now; zero where that makes no difference.
+	// Use is the docker host that docker itself uses now; zero if that does not matter.
 	Use target.Use `json:"docker_uses,omitzero"`
-	// Context is what makes docker use this docker host: the name of a context.
+	// Context is the docker context that makes docker use this docker host; "" if there is none.
 	Context string `json:"context,omitempty"`
-	// Restart restarts a dockerd of this computer; nil where it is not known how.
+	// Restart is the command that restarts this computer's dockerd; nil if it is not known.
 	Restart []string `json:"-"`
 }
 
@@ -79,7 +78,7 @@ func inspect(ctx context.Context, t *target.Target) (engine.State, error) {
 	}
 	api, ok := dockercli.ParseAPI(s.API)
 	if ok && dockercli.MayNotFit(api) && (t.Getenv("DOCKER_API_VERSION") != "" || !t.DockerCLI.SurelyFits(ctx, api)) {
-		// What it cannot tell is no reason to doubt a dockerd that answers.
+		// If the docker command cannot be asked, that does not matter: dockerd answers.
 		if client, err := t.DockerCLI.API(ctx); err == nil {
 			s.Client = client.String()
 		}
@@ -87,7 +86,7 @@ func inspect(ctx context.Context, t *target.Target) (engine.State, error) {
 	return s, nil
 }
 
-// ask asks dockerd for its API, as docker would.
+// ask asks dockerd for its API version, as docker would.
 func (s *State) ask(ctx context.Context, t *target.Target) error {
 	if t.Kind != target.SSH {
 		return s.ping(ctx, t)
@@ -100,7 +99,7 @@ func (s *State) ask(ctx context.Context, t *target.Target) error {
 	return s.overSSH(ctx, t)
 }
 
-// ping asks dockerd for its API, over one connection.
+// ping asks dockerd for its API version over one connection.
 func (s *State) ping(ctx context.Context, t *target.Target) error {
 	ctx, cancel := context.WithTimeout(ctx, answerTime)
 	defer cancel()
@@ -140,12 +139,12 @@ func (s *State) ping(ctx context.Context, t *target.Target) error {
 	return err
 }
 
-// refusal reports whether a status is that of a proxy that does not forward a request.
+// refusal reports whether an HTTP status means that a proxy refuses to forward a request.
 func refusal(status int) bool {
 	return status == http.StatusForbidden || status == http.StatusProxyAuthRequired || status >= http.StatusInternalServerError
 }
 
-// used looks up which docker host the user's docker uses, where it may be another one than t.
+// used finds out which docker host docker uses now, unless that cannot be compared with t.
 func (s *State) used(ctx context.Context, t *target.Target) {
 	switch {
 	case t.Context != "":
@@ -158,7 +157,7 @@ func (s *State) used(ctx context.Context, t *target.Target) {
 	s.Use = t.Use(ctx)
 }
 
-// restart is the command that restarts the system's dockerd.
+// restart returns the command that restarts the system's dockerd, or nil.
 func restart(ctx context.Context, t *target.Target) []string {
 	if t.Kind != target.Local || t.Socket != target.DefaultSocket || t.Laptop.OS() != host.Linux {
 		return nil
@@ -169,5 +168,5 @@ func restart(ctx context.Context, t *target.Target) []string {
 	return []string{"sudo", "systemctl", "restart", "docker"}
 }
 
-// A docker host that is no machine is not repaired.
+// Changes returns none: only machines are repaired.
 func (State) Changes() []engine.Change { return nil }

@@ -14,25 +14,24 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/target"
 )
 
-// remote is a docker host whose docker command, which docker starts there over SSH, fails.
+// remote is how the docker host's own docker command fails, which docker runs over SSH.
 type remote string
 
 const (
 	fine         remote = ""
-	notInPath    remote = "not-in-path" // docker is installed, and a shell without a terminal does not find it
+	notInPath    remote = "not-in-path" // it is installed, but not in PATH without a terminal
 	notInstalled remote = "not-installed"
 	noDialStdio  remote = "no-dial-stdio" // docker before 18.09
-	denied       remote = "denied"        // the user may not connect to the socket there
-	down         remote = "down"          // nothing listens on the socket there
-	noCommands   remote = "no-commands"   // sshd or the user's shell runs no command
-	talks        remote = "talks"         // the user's shell prints something of its own first
+	denied       remote = "denied"        // the user may not connect to the docker socket
+	down         remote = "down"          // nothing listens on the docker socket
+	noCommands   remote = "no-commands"   // sshd or the user's shell does not run commands
+	talks        remote = "talks"         // the user's shell prints text before docker's answer
 )
 
-// commandTime is how long docker's command on the docker host may take, which starts a shell
-// and docker there.
+// commandTime is how long the docker host's docker command may take, including its shell.
 const commandTime = 3 * time.Second
 
-// dialStdio is what docker runs on the docker host (docker/cli, cli/connhelper).
+// dialStdio returns the command that docker runs on the docker host (docker/cli, cli/connhelper).
 func dialStdio(socket string) []string {
 	if socket == target.DefaultSocket {
 		return []string{"docker", "system", "dial-stdio"}
@@ -40,13 +39,13 @@ func dialStdio(socket string) []string {
 	return []string{"docker", "--host", "unix://" + socket, "system", "dial-stdio"}
 }
 
-// overSSH asks dockerd as docker does: through its own command on the docker host.
+// overSSH asks dockerd as docker does: through the docker command on the docker host.
 func (s *State) overSSH(ctx context.Context, t *target.Target) error {
 	if c, err := t.UserSSH.Config(ctx); err != nil || c.RemoteCommand != "" {
-		s.NoLogin = true // so that docker does not come so far
+		s.NoLogin = true
 		return nil
 	}
-	if dead, err := t.UserSSH.OwnMasterHangs(ctx); err != nil || dead {
+	if hangs, err := t.UserSSH.OwnMasterHangs(ctx); err != nil || hangs {
 		s.NoLogin = true
 		return nil
 	}
@@ -79,8 +78,8 @@ func (s *State) overSSH(ctx context.Context, t *target.Target) error {
 	return err
 }
 
-// slowShell reports whether dockerd answers past the shell, which is still starting: docker
-// works then, and each of its commands waits.
+// slowShell reports whether dockerd answers without a shell, while the login shell is still starting.
+// Docker then works, but each of its commands waits for the shell.
 func (s *State) slowShell(ctx context.Context, t *target.Target, h host.Host) bool {
 	ctx, cancel := context.WithTimeout(ctx, answerTime)
 	defer cancel()
@@ -94,13 +93,13 @@ func (s *State) slowShell(ctx context.Context, t *target.Target, h host.Host) bo
 		return false
 	}
 	if _, err := h.Run(ctx, host.Cmd{Argv: []string{"true"}}); err == nil {
-		return false // it is docker's command that hangs
+		return false // the shell works, so docker's command hangs
 	}
 	s.Silent, s.SlowShell, s.Connected, s.API = false, true, true, api
 	return true
 }
 
-// classify sorts a dial-stdio that failed.
+// classify records how dial-stdio failed.
 func (s *State) classify(ctx context.Context, h host.Host, err error) {
 	var exit *host.CmdError
 	var ssh *sshhost.Error
@@ -128,7 +127,7 @@ func (s *State) classify(ctx context.Context, h host.Host, err error) {
 	}
 }
 
-// remoteOf reads what the docker host's shell or docker printed.
+// remoteOf returns the failure that shows in what the docker host's shell or docker printed.
 func remoteOf(e *host.CmdError) remote {
 	text := strings.ToLower(e.Stderr + e.Stdout)
 	has := func(parts ...string) bool {
@@ -152,11 +151,10 @@ func remoteOf(e *host.CmdError) remote {
 	return noCommands
 }
 
-// places are where docker is installed without being in the PATH of a shell that has read
-// no startup file.
+// places are paths of docker that may not be in the PATH of a shell that reads no startup files.
 const places = "/usr/bin/docker /usr/local/bin/docker /snap/bin/docker /opt/homebrew/bin/docker /Applications/Docker.app/Contents/Resources/bin/docker /usr/syno/bin/docker /share/CACHEDEV1_DATA/.qpkg/container-station/bin/docker"
 
-// whereIsDocker is the path of the docker host's docker; "" if none is found.
+// whereIsDocker returns the path of docker on the docker host, or "".
 func whereIsDocker(ctx context.Context, h host.Host) string {
 	ctx, cancel := context.WithTimeout(ctx, answerTime/2)
 	defer cancel()

@@ -17,12 +17,12 @@ var (
 	answersOld   = findings.OK("daemon.ok", "dockerd answers")
 	unreachable  = findings.Fail("daemon.unreachable", "no answer from dockerd: %s", page("unreachable"))
 	refused      = findings.Fail("daemon.unreachable", "%s refuses the connection: dockerd does not listen there", page("unreachable"))
-	noConnection = findings.Fail("daemon.unreachable", "no connection to %s: timed out after 2s", page("unreachable"))
+	noConnection = findings.Fail("daemon.unreachable", "connecting to %s timed out after 2s", page("unreachable"))
 	proxyRefuses = findings.Fail("daemon.proxy-refuses", "%s", page("proxy-refuses"))
 	complains    = findings.Fail("daemon.refuses", "%s", page("refuses"))
 	closed       = findings.Fail("daemon.unreachable", "the connection was closed without an answer", page("unreachable"))
-	silent       = findings.Fail("daemon.hangs", "dockerd accepts connections and does not answer (timed out)", page("hangs"))
-	notDocker    = findings.Fail("daemon.not-docker", "another program than dockerd answers: %s", page("not-docker"))
+	silent       = findings.Fail("daemon.hangs", "dockerd accepts connections, but does not answer (timed out)", page("hangs"))
+	notDocker    = findings.Fail("daemon.not-docker", "a program other than dockerd answers: %s", page("not-docker"))
 	apiTooOld    = findings.Fail("daemon.api-too-old", "dockerd supports API %s, and the docker command on this laptop (API %s) none older than %s", nil)
 	clientTooOld = findings.Fail("daemon.client-too-old", "the docker command on this laptop supports API %s, and dockerd (API %s) none older than %s", page("client-too-old"))
 
@@ -30,16 +30,16 @@ var (
 	noRemoteCLI   = findings.Fail("daemon.not-installed", "the docker host has no docker command: %s", page("not-installed"))
 	tooOldForSSH  = findings.Fail("daemon.no-dial-stdio", "docker on the docker host is too old for ssh:// (before 18.09): %s", page("no-dial-stdio"))
 	remoteDenied  = findings.Fail("daemon.socket-denied", "%s may not connect to dockerd's socket on the docker host: %s", page("socket-denied"))
-	remoteDown    = findings.Fail("daemon.unreachable", "dockerd does not run on the docker host: %s", page("unreachable"))
+	remoteDown    = findings.Fail("daemon.unreachable", "dockerd is not running on the docker host: %s", page("unreachable"))
 	shellTalks    = findings.Fail("daemon.shell-output", "the login shell on the docker host prints %q before docker's answer", page("shell-output"))
-	shellSlow     = findings.Warn("daemon.shell-slow", "dockerd answers, and the login shell on the docker host takes more than 3s to start: each docker command waits for it", page("shell-slow"))
-	commandFailed = findings.Fail("daemon.no-commands", "the docker host runs no command for docker: %s", page("no-commands"))
+	shellSlow     = findings.Warn("daemon.shell-slow", "dockerd answers, but the login shell on the docker host takes more than 3s to start, and each docker command waits for it", page("shell-slow"))
+	commandFailed = findings.Fail("daemon.no-commands", "the docker host does not run docker's command: %s", page("no-commands"))
 
 	usesOther  = findings.Elsewhere("daemon.context-elsewhere", "docker uses %s (%s), not this docker host", engine.Plain)
 	usesBroken = findings.Elsewhere("daemon.context-elsewhere", "docker uses %s (%s), which cannot be used: %s", engine.Plain)
 )
 
-// page is the command that shows what a code means.
+// page returns the command that explains a code.
 func page(code string) hint.Hint { return hint.Explain("daemon." + code) }
 
 func (s State) Findings() []engine.Finding {
@@ -53,6 +53,7 @@ func (s State) Findings() []engine.Finding {
 	return all
 }
 
+// answer returns the finding about dockerd's answer.
 func (s State) answer() engine.Finding {
 	switch {
 	case s.Remote != fine:
@@ -94,7 +95,7 @@ func (s State) answer() engine.Finding {
 	return answers.Found(s.API)
 }
 
-// remote is a docker host whose docker command fails.
+// remote returns the finding about the docker host's docker command, which fails.
 func (s State) remote() engine.Finding {
 	there := func(command ...string) hint.Hint { return hint.Run(append(slices.Clone(s.SSH), command...)...) }
 	switch s.Remote {
@@ -114,7 +115,7 @@ func (s State) remote() engine.Finding {
 	return commandFailed.Found(cmp.Or(s.Words, s.Error))
 }
 
-// BlockedBy is the layer that docker does not get through.
+// BlockedBy returns the layer that keeps docker from getting here, or "".
 func (s State) BlockedBy() string {
 	if s.NoLogin {
 		return "ssh"
@@ -122,8 +123,8 @@ func (s State) BlockedBy() string {
 	return ""
 }
 
-// elsewhere is a docker that uses another docker host. The variables of the shell are for
-// the layer env where there is one.
+// elsewhere returns the finding that docker uses another docker host. If a variable of the shell is
+// the reason and the layer env exists, that layer reports it.
 func (s State) elsewhere() (f engine.Finding, ok bool) {
 	u := s.Use
 	if s.Context == "" || u.Same || s.Kind == target.Local && s.Context == dockercli.DefaultContext && u.Variable != "" {

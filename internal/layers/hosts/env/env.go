@@ -1,5 +1,5 @@
-// Package env is what the calling shell tells docker to talk to, where the docker host is
-// this computer's dockerd.
+// Package env is the layer of the calling shell's variables, for this computer's dockerd: do they make
+// docker use another docker host?
 package env
 
 import (
@@ -30,10 +30,10 @@ func inspect(ctx context.Context, t *target.Target) (engine.State, error) {
 var findings engine.Table
 
 var (
-	fine          = findings.OK("env.ok", "no variable of this shell leads docker elsewhere")
-	named         = findings.OK("env.ok", "%s leads docker here")
-	elsewhere     = findings.Elsewhere("env.points-elsewhere", "%s leads docker to %s", engine.Plain)
-	broken        = findings.Elsewhere("env.points-elsewhere", "%s leads docker to %s, which cannot be used: %s", engine.Plain)
+	fine          = findings.OK("env.ok", "no variable of this shell points docker elsewhere")
+	named         = findings.OK("env.ok", "%s points docker here")
+	elsewhere     = findings.Elsewhere("env.points-elsewhere", "%s points docker to %s", engine.Plain)
+	broken        = findings.Elsewhere("env.points-elsewhere", "%s points docker to %s, which cannot be used: %s", engine.Plain)
 	clientMissing = findings.Aside("env.client-missing", "there is no docker command on this laptop", hint.Explain("env.client-missing"))
 )
 
@@ -60,5 +60,5 @@ func (s State) Findings() []engine.Finding {
 	return out
 }
 
-// A program cannot change its caller's environment.
+// Changes returns none: a program cannot change its caller's environment.
 func (State) Changes() []engine.Change { return nil }

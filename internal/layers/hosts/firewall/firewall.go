@@ -1,5 +1,5 @@
-// Package firewall is the docker host's packet filters: whether clients outside reach what
-// its containers publish.
+// Package firewall is the layer of the docker host's packet filters: can outside clients reach the
+// published ports of its containers?
 package firewall
 
 import (
@@ -17,17 +17,15 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/target"
 )
 
-// patience bounds all questions.
-const patience = 3 * time.Second
+// inspectTime is the timeout of the whole inspection.
+const inspectTime = 3 * time.Second
 
 // State is what was found.
 type State struct {
-	Skipped string `json:"skipped,omitempty"` // why nothing was looked at
-	// NoDocker reports that dockerd does not answer.
-	NoDocker bool `json:"no_docker,omitempty"`
+	Skipped  string `json:"skipped,omitempty"`   // why nothing was inspected
+	NoDocker bool   `json:"no_docker,omitempty"` // dockerd does not answer
 	*firewall.Survey
-	// Drift is what is not as guard has left it.
-	Drift []guard.Drift `json:"guard_drift,omitempty"`
+	Drift []guard.Drift `json:"guard_drift,omitempty"` // if guard is on
 }
 
 // Layer describes it to the engine.
@@ -35,14 +33,14 @@ func Layer() engine.Layer {
 	return engine.Layer{Name: "firewall", Needs: []string{"daemon"}, Findings: findings, Inspect: inspect}
 }
 
-// inspect asks as the user who is logged in: a diagnosis takes no sudo.
+// inspect asks as the login user, because a diagnosis does not use sudo.
 func inspect(ctx context.Context, t *target.Target) (engine.State, error) {
 	if t.Host == nil {
 		return State{Skipped: "the packet filters are in a VM"}, nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, inspectTime)
 	defer cancel()
-	// The docker command waits for a dockerd that does not answer; this does not.
+	// Ping dockerd first: the docker command would wait for one that does not answer.
 	conn, err := t.Docker(ctx)
 	if err != nil {
 		return State{NoDocker: true}, nil
@@ -56,7 +54,7 @@ func inspect(ctx context.Context, t *target.Target) (engine.State, error) {
 	case errors.Is(err, netfacts.ErrNotRoot):
 		return State{Skipped: "needs root"}, nil
 	case errors.Is(err, netfacts.ErrRootless):
-		return State{Skipped: "docker runs rootless: its networks are in a namespace of that user"}, nil
+		return State{Skipped: "dockerd is rootless: its networks are in a namespace of that user"}, nil
 	case err != nil:
 		return State{Skipped: "no answer: " + err.Error()}, nil
 	case !facts.Docker:
@@ -72,7 +70,7 @@ func inspect(ctx context.Context, t *target.Target) (engine.State, error) {
 	return s, err
 }
 
-// drift is what is not as guard has left it; none where it is off.
+// drift returns how the docker host differs from what guard installed; none if guard is off.
 func drift(ctx context.Context, t *target.Target, facts *netfacts.Facts) ([]guard.Drift, error) {
 	if !guard.Traces(facts) {
 		return nil, nil
@@ -85,10 +83,10 @@ func drift(ctx context.Context, t *target.Target, facts *netfacts.Facts) ([]guar
 	return f.Drift(settings), err
 }
 
-// SkippedBecause is why nothing was looked at.
+// SkippedBecause returns why nothing was inspected, or "".
 func (s State) SkippedBecause() string { return s.Skipped }
 
-// BlockedBy is the layer that reports why dockerd does not answer.
+// BlockedBy returns the layer that reports why dockerd does not answer.
 func (s State) BlockedBy() string {
 	if s.NoDocker {
 		return "daemon"
@@ -101,11 +99,11 @@ var findings engine.Table
 var (
 	fine     = findings.OK("firewall.ok", "no packet filter keeps clients outside from published ports")
 	nothing  = findings.OK("firewall.ok", "no container publishes a port to the outside")
-	unsure   = findings.OK("firewall.ok", "no rule surely keeps clients outside from published ports; rate limits and the like decide about %s")
-	drops    = findings.Warn("firewall.drops", "clients outside do not reach %s: %s", nil)
-	arpDrops = findings.Warn("firewall.arp-drops", "the docker host does not find %s: %s", nil)
-	drifted  = findings.Warn("firewall.guard-drift", "guard is not as it was left: %s", hint.Own("guard", "start", "-H", hint.Machine))
-	open     = findings.Aside("firewall.open-to-public", "%s is active, and clients outside reach %s all the same", hint.Explain("firewall.open-to-public"))
+	unsure   = findings.OK("firewall.ok", "no rule certainly keeps clients outside from published ports; rules that cannot be evaluated, such as rate limits, decide about %s")
+	drops    = findings.Warn("firewall.drops", "clients outside cannot reach %s: %s", nil)
+	arpDrops = findings.Warn("firewall.arp-drops", "the docker host cannot find %s by ARP: %s", nil)
+	drifted  = findings.Warn("firewall.guard-drift", "guard is not in effect as installed: %s", hint.Own("guard", "start", "-H", hint.Machine))
+	open     = findings.Aside("firewall.open-to-public", "%s is active, but clients outside can still reach %s", hint.Explain("firewall.open-to-public"))
 )
 
 // Findings are at most warnings: docker itself works.
@@ -139,10 +137,10 @@ func (s State) Findings() []engine.Finding {
 	return all
 }
 
-// Changes: allow and guard change packet filters, at the user's wish.
+// Changes returns none: packet filters are changed only by allow and guard.
 func (State) Changes() []engine.Change { return nil }
 
-// list is a few names.
+// list returns the names, or the first of many.
 func list(names []string) string {
 	const most = 3
 	if len(names) <= most {

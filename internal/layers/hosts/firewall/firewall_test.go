@@ -24,12 +24,12 @@ func TestFindings(t *testing.T) {
 		"nothing": {State{Survey: &firewall.Survey{}}, "ok firewall.ok no container publishes a port to the outside"},
 		"two obstacles": {
 			State{Survey: &firewall.Survey{Closed: []firewall.Closed{closed(firewall.L3, "rule 1", "a", "b", "c", "d"), closed(firewall.Neighbors, "rule 2", "a")}}},
-			"warn firewall.drops clients outside do not reach a, b, c and others: rule 1 [docker-vpn-helper reach a -H local]\n" +
-				"warn firewall.arp-drops the docker host does not find a: rule 2 [docker-vpn-helper reach a -H local]",
+			"warn firewall.drops clients outside cannot reach a, b, c and others: rule 1 [docker-vpn-helper reach a -H local]\n" +
+				"warn firewall.arp-drops the docker host cannot find a by ARP: rule 2 [docker-vpn-helper reach a -H local]",
 		},
 		"past ufw": {
 			State{Survey: &firewall.Survey{Open: []string{"db"}, Firewalls: []string{"ufw"}}},
-			"warn firewall.open-to-public ufw is active, and clients outside reach db all the same [docker-vpn-helper explain firewall.open-to-public]",
+			"warn firewall.open-to-public ufw is active, but clients outside can still reach db [docker-vpn-helper explain firewall.open-to-public]",
 		},
 		"what guard leaves open is wanted": {
 			State{Survey: &firewall.Survey{Open: []string{"db"}, Firewalls: []string{"ufw"}, Guarded: true}},
@@ -37,11 +37,11 @@ func TestFindings(t *testing.T) {
 		},
 		"guard is displaced": {
 			State{Survey: &firewall.Survey{Guarded: true}, Drift: []guard.Drift{{Kind: "jump-missing", Text: "no jump"}}},
-			"warn firewall.guard-drift guard is not as it was left: no jump [docker-vpn-helper guard start -H local]",
+			"warn firewall.guard-drift guard is not in effect as installed: no jump [docker-vpn-helper guard start -H local]",
 		},
 		"unsure": {
 			State{Survey: &firewall.Survey{Unsure: []string{"db"}}},
-			"ok firewall.ok no rule surely keeps clients outside from published ports; rate limits and the like decide about db",
+			"ok firewall.ok no rule certainly keeps clients outside from published ports; rules that cannot be evaluated, such as rate limits, decide about db",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -1,5 +1,5 @@
-// Package route is the way to a docker host on the network: its name, and which interface
-// packets to it leave by.
+// Package route is the layer of the network between laptop and docker host: the docker host's name, and
+// the interface through which packets to it leave.
 package route
 
 import (
@@ -19,34 +19,31 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/target"
 )
 
-// lookupTime bounds the lookup of a name.
+// lookupTime is the timeout of looking up a name.
 const lookupTime = 2 * time.Second
 
 // State is what was found.
 type State struct {
 	Name string `json:"name"`
-	// Proxy is what ssh or docker connects through: the laptop's own route does not count then.
+	// Proxy is the proxy or jump host through which ssh or docker connects. With one the laptop's
+	// route to the docker host does not matter, and the other fields are not set.
 	Proxy string `json:"proxy,omitempty"`
-	// Addr is the first address of the name. NotFound reports that it has none, LookupErr that
-	// no answer came.
-	Addr      netip.Addr `json:"addr,omitzero"`
-	NotFound  bool       `json:"not_found,omitempty"`
-	LookupErr string     `json:"lookup_error,omitempty"`
-	// Link is the interface that packets leave by, Default that it is the default route's;
-	// NoRoute that there is none.
-	Link    string `json:"link,omitempty"`
-	Default bool   `json:"default_route,omitempty"`
-	Tunnel  bool   `json:"tunnel,omitempty"`
+
+	Addr      netip.Addr `json:"addr,omitzero"`          // the first address of the name
+	NotFound  bool       `json:"not_found,omitempty"`    // the name has no address
+	LookupErr string     `json:"lookup_error,omitempty"` // why it could not be looked up
+
+	Link    string `json:"link,omitempty"`          // the interface through which packets leave
+	Default bool   `json:"default_route,omitempty"` // by the default route
+	Tunnel  bool   `json:"tunnel,omitempty"`        // Link is a tunnel
 	NoRoute bool   `json:"no_route,omitempty"`
-	// Refused reports that a route is there to refuse the packets, Unasked why the way is not known.
-	Refused bool   `json:"refused,omitempty"`
-	Unasked string `json:"unasked,omitempty"`
-	// Forbidden reports that macOS does not let this program use the local network; App is the
+	Refused bool   `json:"refused,omitempty"` // the route refuses the packets
+	Unasked string `json:"unasked,omitempty"` // why the route is not known
+	VPN     string `json:"client,omitempty"`  // the VPN client that owns the route, if it is known
+	// Forbidden means that macOS does not let this program use the local network; App is the
 	// application to allow.
 	Forbidden bool   `json:"local_network_denied,omitempty"`
 	App       string `json:"app,omitempty"`
-	// VPN is the client that owns the route, where it can be known.
-	VPN string `json:"client,omitempty"`
 }
 
 // Layer describes it to the engine.
@@ -133,7 +130,8 @@ var (
 		hint.Run("open", laptop.LocalNetworkSettings))
 )
 
-// SkippedBecause is set where the layer ssh says why, or this laptop cannot look up a name.
+// SkippedBecause returns why nothing was inspected, or "". Either the layer ssh reports a problem, or
+// the laptop cannot look up names.
 func (s State) SkippedBecause() string {
 	if s.Proxy == "" && !s.NotFound && s.LookupErr == "" && !s.Addr.IsValid() {
 		return "the name was not looked up"
@@ -181,5 +179,5 @@ func (s State) finding() engine.Finding {
 	return leaves.Found(what, link)
 }
 
-// The laptop's routes are the user's and the VPN's.
+// Changes returns none: the laptop's routes belong to the user and the VPN.
 func (State) Changes() []engine.Change { return nil }

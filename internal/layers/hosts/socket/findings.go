@@ -10,20 +10,20 @@ import (
 var findings engine.Table
 
 var (
-	open       = findings.OK("socket.ok", "a dockerd listens on %s")
+	open       = findings.OK("socket.ok", "dockerd listens on %s")
 	missing    = findings.Fail("socket.missing", "%s does not exist: dockerd is not running", page("missing"))
 	notThere   = findings.Fail("socket.missing", "DOCKER_HOST names %s, which does not exist", hint.Shell("unset DOCKER_HOST"))
 	dangling   = findings.Fail("socket.missing", "%s is a link to a socket that does not exist: dockerd is not running", page("missing"))
-	refused    = findings.Fail("socket.refused", "%s is there, and no program listens on it: dockerd has stopped", page("refused"))
+	refused    = findings.Fail("socket.refused", "%s exists, but no program listens on it: dockerd has stopped", page("refused"))
 	noSocket   = findings.Fail("socket.not-a-socket", "%s is a %s, not a socket", page("not-a-socket"))
 	denied     = findings.Fail("socket.denied", "this user may not connect to %s%s", page("denied"))
 	notMember  = findings.Fail("socket.denied", "%s may not connect to %s: not a member of group %s", page("denied"))
-	newMember  = findings.Fail("socket.denied", "%s is a member of group %s, and this session began before that: it may not connect to %s", page("denied"))
-	busy       = findings.Fail("socket.busy", "%s takes no more connections: dockerd does not answer those that wait", page("busy"))
+	newMember  = findings.Fail("socket.denied", "%s is a member of group %s, but this session started before that: it may not connect to %s", page("denied"))
+	busy       = findings.Fail("socket.busy", "%s accepts no more connections: dockerd does not answer those that wait", page("busy"))
 	otherError = findings.Unknown("socket.unknown", "connecting to %s: %s", page("unknown"))
 )
 
-// page is the command that shows what a code means.
+// page returns the command that explains a code.
 func page(code string) hint.Hint { return hint.Explain("socket." + code) }
 
 func (s State) Findings() []engine.Finding { return []engine.Finding{s.finding()} }
@@ -56,7 +56,7 @@ func (s State) finding() engine.Finding {
 	return open.Found(s.Path)
 }
 
-// starting advises the command that starts what is missing, where one is known.
+// starting adds the hint that starts dockerd, if the command is known.
 func (s State) starting(d engine.Definition) engine.Definition {
 	if len(s.Start) == 0 {
 		return d

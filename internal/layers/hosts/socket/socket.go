@@ -1,5 +1,5 @@
-// Package socket is the layer of a docker host on this computer: may this user connect to
-// dockerd's unix socket, and does anything listen there?
+// Package socket is the layer of dockerd's unix socket on this computer: may this user connect to it,
+// and does a program listen on it?
 package socket
 
 import (
@@ -17,34 +17,31 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/target"
 )
 
-// probeTime bounds a connection, and each command.
+// probeTime is the timeout of a connection, and of each command.
 const probeTime = 2 * time.Second
 
 // State is what was found.
 type State struct {
 	Path string `json:"path"`
-	// Named reports that DOCKER_HOST names this socket, and that it is not dockerd's default one.
+	// Named means that DOCKER_HOST names this socket, and that it is not the default one.
 	Named bool `json:"named_by_docker_host,omitempty"`
-	// Is is what the path names: "socket", "file", "directory", "link"; "" where it could
-	// not be seen.
+	// Is is the kind of file: "socket", "file", "directory" or "link"; "" if it is not known.
 	Is string `json:"is,omitempty"`
-	// How a connection ended: it was made if none of these is set. Busy reports that so many
-	// connections wait already that no other can be made.
+
+	// Why connecting failed; none of these is set if it did not.
 	Missing bool   `json:"missing,omitempty"`
-	Refused bool   `json:"refused,omitempty"`
+	Refused bool   `json:"refused,omitempty"` // no program listens
 	Denied  bool   `json:"denied,omitempty"`
-	Busy    bool   `json:"busy,omitempty"`
-	Error   string `json:"error,omitempty"` // another
+	Busy    bool   `json:"busy,omitempty"`  // the queue of waiting connections is full
+	Error   string `json:"error,omitempty"` // another error
 
-	// Only where the connection is denied: who may connect, and who this user is. InGroup
-	// reports that the user is a member of the socket's group, which this session does not
-	// know yet.
-	Listing string `json:"listing,omitempty"` // of ls -ld
-	Group   string `json:"group,omitempty"`
-	User    string `json:"user,omitempty"`
-	InGroup bool   `json:"in_group,omitempty"`
+	// With Denied only.
+	Listing string `json:"listing,omitempty"`  // mode, links, owner and group, as ls -ld prints them
+	Group   string `json:"group,omitempty"`    // the socket's group
+	User    string `json:"user,omitempty"`     // this user
+	InGroup bool   `json:"in_group,omitempty"` // User is in Group, but was not when the session began
 
-	// Start starts what listens there; nil where nothing is known that does.
+	// Start is the command that starts dockerd; nil if it is not known.
 	Start []string `json:"start,omitempty"`
 }
 
@@ -92,7 +89,7 @@ func connect(ctx context.Context, t *target.Target) error {
 	return err
 }
 
-// kindOf is what a path names, as its directory lists it.
+// kindOf returns the kind of file at a path: see State.Is.
 func kindOf(ctx context.Context, laptop host.Laptop, path string) string {
 	entries, _ := laptop.ReadDir(ctx, filepath.Dir(path))
 	i := slices.IndexFunc(entries, func(e fs.DirEntry) bool { return e.Name() == filepath.Base(path) })
@@ -110,7 +107,7 @@ func kindOf(ctx context.Context, laptop host.Laptop, path string) string {
 	return "file"
 }
 
-// who finds out who may connect. What it cannot find out stays empty.
+// who finds out who may connect. Fields that it cannot find out stay empty.
 func (s *State) who(ctx context.Context, laptop host.Laptop) {
 	ask := func(argv ...string) []string {
 		ctx, cancel := context.WithTimeout(ctx, probeTime)
@@ -124,15 +121,15 @@ func (s *State) who(ctx context.Context, laptop host.Laptop) {
 	if user := ask("id", "-un"); len(user) == 1 {
 		s.User = user[0]
 	}
-	// POSIX: mode, links, owner, group; -L follows a link.
+	// POSIX defines the order: mode, links, owner, group. -L follows a link.
 	if listing := ask("ls", "-ldL", s.Path); len(listing) > 3 {
 		s.Group, s.Listing = listing[3], strings.Join(listing[:4], " ")
 	}
 	if s.User != "" && s.Group != "" {
-		// With a name, id reads the database of groups, else what this session has.
+		// With a name id prints the groups in the database, without one those of this session.
 		s.InGroup = slices.Contains(ask("id", "-Gn", s.User), s.Group) && !slices.Contains(ask("id", "-Gn"), s.Group)
 	}
 }
 
-// What is in the way here is the user's or root's to change.
+// Changes returns none: the user or root must act.
 func (State) Changes() []engine.Change { return nil }

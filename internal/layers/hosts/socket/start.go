@@ -8,9 +8,8 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
 )
 
-// programs are those that keep a dockerd in a VM or for a user, by a part of their
-// sockets' paths: the commands that start them. A place for the name of the instance, which
-// follows that part, is "*".
+// programs are programs that run a dockerd in a VM or for one user. part is in the path of their
+// sockets, command starts them. "*" in a command is replaced by the name that follows part in the path.
 var programs = []struct {
 	os, part string
 	command  []string
@@ -26,7 +25,7 @@ var programs = []struct {
 	{host.Linux, "/run/user/", []string{"systemctl", "--user", "start", "docker"}},
 }
 
-// applications keep a dockerd on macOS, and may serve /var/run/docker.sock.
+// applications are macOS applications that run a dockerd, and may serve /var/run/docker.sock.
 var applications = []struct {
 	name    string
 	command []string
@@ -36,7 +35,7 @@ var applications = []struct {
 	{"Rancher Desktop.app", []string{"open", "-a", "Rancher Desktop"}},
 }
 
-// starter is the command that starts what listens on a socket; nil where none is known.
+// starter returns the command that starts the dockerd of a socket; nil if it is not known.
 func starter(ctx context.Context, laptop host.Laptop, path string) []string {
 	for _, p := range programs {
 		_, rest, found := strings.Cut(path, p.part)
@@ -58,6 +57,7 @@ func starter(ctx context.Context, laptop host.Laptop, path string) []string {
 	return service(ctx, laptop)
 }
 
+// application returns the command that starts an installed application, or nil.
 func application(ctx context.Context, laptop host.Laptop) []string {
 	for _, app := range applications {
 		if exists(ctx, laptop, "/Applications/"+app.name) {
@@ -70,7 +70,7 @@ func application(ctx context.Context, laptop host.Laptop) []string {
 	return nil
 }
 
-// service starts the system's dockerd.
+// service returns the command that starts the system's dockerd, or nil.
 func service(ctx context.Context, laptop host.Laptop) []string {
 	if exists(ctx, laptop, "/run/systemd/system") {
 		for _, dir := range []string{"/etc/systemd/system", "/lib/systemd/system", "/usr/lib/systemd/system"} {

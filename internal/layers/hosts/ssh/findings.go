@@ -13,7 +13,7 @@ var findings engine.Table
 
 var (
 	loggedIn      = findings.OK("ssh.ok", "SSH login works (%s)")
-	noProgram     = findings.Fail("ssh.client-missing", "there is no ssh command on this laptop, and docker needs it for ssh://", page("client-missing"))
+	noProgram     = findings.Fail("ssh.client-missing", "this laptop has no ssh command, which docker needs for ssh://", page("client-missing"))
 	remoteCommand = findings.Fail("ssh.remote-command", "~/.ssh/config has RemoteCommand %q for %s: docker cannot run its own command", page("remote-command"))
 	masterDead    = findings.Fail("ssh.master-dead", "the ControlMaster at %s does not answer (timed out after 3s), and docker would use it", page("master-dead"))
 	requestTTY    = findings.Warn("ssh.request-tty", "~/.ssh/config has RequestTTY force for %s: docker before 23.0 reads garbage", page("request-tty"))
@@ -22,7 +22,7 @@ var (
 	otherFailure = findings.Fail("ssh.unknown", "%s", page("unknown"))
 )
 
-// failures are logins that did not work, by cause.
+// failures are the findings for failed logins.
 var failures = map[userssh.Cause]engine.Definition{
 	userssh.NameUnknown:       findings.Fail("ssh.name-unknown", "%s", page("name-unknown")),
 	userssh.Refused:           findings.Fail("ssh.refused", "%s", page("refused")),
@@ -42,7 +42,7 @@ var failures = map[userssh.Cause]engine.Definition{
 	userssh.Lost:              findings.Fail("ssh.connection-lost", "%s", page("connection-lost")),
 }
 
-// page is the command that shows what a code means.
+// page returns the command that explains a code.
 func page(code string) hint.Hint { return hint.Explain("ssh." + code) }
 
 func (s State) Findings() []engine.Finding {
@@ -75,7 +75,7 @@ func (s State) failure() engine.Finding {
 		d = otherFailure
 	}
 	if s.Cause == userssh.HostKeyUnknown {
-		d = d.Advising(hint.Run(append([]string{"ssh"}, s.To.Args("true")...)...)) // it asks
+		d = d.Advising(hint.Run(append([]string{"ssh"}, s.To.Args("true")...)...)) // asks whether to accept the key
 	}
 	return d.Found(s.Error)
 }

@@ -1,4 +1,4 @@
-// Package ssh is the login to a docker host of ssh://, with the user's own ssh program and
+// Package ssh is the layer of the login to an ssh:// docker host with the user's own ssh program and
 // configuration, as docker does it.
 package ssh
 
@@ -17,7 +17,7 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/userssh"
 )
 
-// loginTime bounds a login.
+// loginTime is the timeout of a login.
 const loginTime = 3500 * time.Millisecond
 
 // State is what was found.
@@ -25,8 +25,7 @@ type State struct {
 	To        userssh.Destination `json:"to"`
 	NoProgram bool                `json:"no_ssh_command,omitempty"`
 	Config    userssh.Config      `json:"config"`
-	// MasterDead reports that the user's own ControlMaster, which docker would use, answers
-	// nothing.
+	// MasterDead means that the connection of the user's own ControlMaster is dead.
 	MasterDead bool `json:"control_master_dead,omitempty"`
 
 	Cause userssh.Cause `json:"cause,omitempty"`
@@ -66,7 +65,7 @@ func inspect(ctx context.Context, t *target.Target) (engine.State, error) {
 	return s, nil
 }
 
-// localNetworkDenied reports whether it is macOS that keeps ssh from the docker host.
+// localNetworkDenied reports whether macOS keeps ssh from reaching the docker host.
 func localNetworkDenied(ctx context.Context, t *target.Target, c userssh.Config) bool {
 	addr, err := netip.ParseAddr(c.Host)
 	if resolver, ok := t.Laptop.(host.Resolver); ok && err != nil {
@@ -79,8 +78,9 @@ func localNetworkDenied(ctx context.Context, t *target.Target, c userssh.Config)
 	return addr.IsValid() && t.Network.DeniesLocalNetwork(ctx, laptop.Destination{Addr: addr}, net.JoinHostPort(addr.String(), c.Port))
 }
 
-// turnedAway reports whether sshd names its limit of logins in progress in place of its
-// identification (OpenSSH 8.3 and later); ssh prints that only where it debugs.
+// turnedAway reports whether sshd refuses the connection because too many logins are in progress. sshd
+// (OpenSSH 8.3 and later) then sends that instead of its identification, but ssh prints it only when
+// debugging.
 func turnedAway(ctx context.Context, laptop host.Laptop, addr string) bool {
 	conn, err := laptop.DialContext(ctx, "tcp", addr)
 	if err != nil {
@@ -95,6 +95,7 @@ func turnedAway(ctx context.Context, laptop host.Laptop, addr string) bool {
 	return strings.HasPrefix(string(line[:n]), "Exceeded MaxStartups")
 }
 
+// failed records a failed login.
 func (s *State) failed(err error) {
 	s.Error = err.Error()
 	var failed *userssh.Error
@@ -104,10 +105,10 @@ func (s *State) failed(err error) {
 	case errors.As(err, &failed):
 		s.Cause = failed.Cause()
 		if s.Cause == userssh.ClosedAtOnce && s.Config.Proxy != "" {
-			s.Cause = userssh.ProxyFailed // what the proxy prints is lost where a ControlMaster is made
+			s.Cause = userssh.ProxyFailed // the proxy's own message is lost with a ControlMaster
 		}
 	}
 }
 
-// What closes SSH is the user's to change.
+// Changes returns none: the user must act.
 func (State) Changes() []engine.Change { return nil }

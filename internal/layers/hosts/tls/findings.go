@@ -10,18 +10,18 @@ var findings engine.Table
 
 var (
 	good        = findings.OK("tls.ok", "docker accepts the certificate, until %s")
-	unverified  = findings.OK("tls.ok", "docker takes any certificate of the server")
-	plain       = findings.Warn("tls.plain-text", "%s speaks without TLS: whoever reaches the port is root on the docker host", page("plain-text"))
-	expected    = findings.Fail("tls.expected", "%s expects TLS, and docker uses none: %s", page("expected"))
-	notTLS      = findings.Fail("tls.not-tls", "docker uses TLS, and %s does not: %s", page("not-tls"))
+	unverified  = findings.OK("tls.ok", "docker accepts any server certificate")
+	plain       = findings.Warn("tls.plain-text", "%s does not use TLS: whoever reaches the port is root on the docker host", page("plain-text"))
+	expected    = findings.Fail("tls.expected", "%s expects TLS, but docker does not use it: %s", page("expected"))
+	notTLS      = findings.Fail("tls.not-tls", "docker uses TLS, but %s does not: %s", page("not-tls"))
 	noFiles     = findings.Fail("tls.client-cert-unusable", "%s", page("client-cert-unusable"))
 	rejected    = findings.Fail("tls.client-cert-rejected", "%s does not accept the client certificate in %s: %s", page("client-cert-rejected"))
 	outdatedOne = findings.Fail("tls.client-cert-rejected", "%s (in %s), and %s does not accept it: %s", page("client-cert-rejected"))
 	broken      = findings.Fail("tls.handshake-failed", "TLS with %s: %s", page("handshake-failed"))
-	noAuth      = findings.Warn("tls.no-client-auth", "%s asks for no client certificate: whoever reaches the port is root on the docker host", page("no-client-auth"))
+	noAuth      = findings.Warn("tls.no-client-auth", "%s does not ask for a client certificate: whoever reaches the port is root on the docker host", page("no-client-auth"))
 )
 
-// problems are the findings of a certificate's problems.
+// problems are the findings for a certificate's problems.
 var problems = map[certs.Kind]engine.Definition{
 	certs.NameMissing:    findings.Fail("tls.name-missing", "%s", page("name-missing")),
 	certs.AddressMissing: findings.Fail("tls.name-missing", "%s", page("name-missing")),
@@ -38,10 +38,10 @@ var problems = map[certs.Kind]engine.Definition{
 	certs.CAUnusable:     findings.Fail("tls.ca-unusable", "%s", page("ca-unusable")),
 }
 
-// page is the command that shows what a code means.
+// page returns the command that explains a code.
 func page(code string) hint.Hint { return hint.Explain("tls." + code) }
 
-// BlockedBy is the layer that reports that nothing answers.
+// BlockedBy returns the layer that reports that there is no answer, or "".
 func (s State) BlockedBy() string {
 	if s.NoConnection || s.Silent && s.FilesErr == "" {
 		return "daemon"
@@ -52,7 +52,7 @@ func (s State) BlockedBy() string {
 func (s State) Findings() []engine.Finding {
 	switch {
 	case s.NoConnection:
-		return nil // a connection needs no files
+		return nil // layer daemon reports it
 	case s.FilesErr != "":
 		return []engine.Finding{noFiles.Found(s.FilesErr)}
 	case s.Silent:
@@ -67,7 +67,7 @@ func (s State) Findings() []engine.Finding {
 	return s.certificate()
 }
 
-// plain is an endpoint where docker uses no TLS.
+// plain returns the finding for an endpoint where docker does not use TLS.
 func (s State) plain() engine.Finding {
 	switch {
 	case s.SpeaksTLS && s.Context != "":
@@ -78,7 +78,7 @@ func (s State) plain() engine.Finding {
 	return plain.Found(s.At)
 }
 
-// certificate is what is found of the certificates.
+// certificate returns the findings about the certificates.
 func (s State) certificate() (all []engine.Finding) {
 	for _, p := range append(s.Causes, s.Expiring...) {
 		if d, ok := problems[p.Kind]; ok {

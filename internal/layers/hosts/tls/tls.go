@@ -1,5 +1,5 @@
-// Package tls is TLS with a dockerd on TCP: does docker's client accept the server's
-// certificate, and dockerd the client's?
+// Package tls is the layer of TLS with a tcp:// docker host: does docker's client accept the server
+// certificate, and dockerd the client certificate?
 package tls
 
 import (
@@ -16,35 +16,34 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/target"
 )
 
-// probeTime bounds the connection and the handshake.
+// probeTime is the timeout of the connection, and of the handshake.
 const probeTime = 2 * time.Second
 
 // State is what was found.
 type State struct {
 	At      string `json:"at"`
 	CertDir string `json:"cert_dir,omitempty"`
-	// Plain reports that docker uses no TLS here; Variable is what would make it, or "".
-	Plain   bool   `json:"plain,omitempty"`
-	Context string `json:"context,omitempty"`
-	// SkipVerify reports that docker takes any certificate of the server.
+	Plain   bool   `json:"plain,omitempty"`   // docker does not use TLS
+	Context string `json:"context,omitempty"` // the docker context; "" if DOCKER_HOST is used
+	// SkipVerify means that docker accepts any server certificate.
 	SkipVerify bool `json:"skip_verify,omitempty"`
 
-	// NoConnection and Silent leave the finding to the layer daemon.
+	// For these two the layer daemon reports the problem.
 	NoConnection bool `json:"no_connection,omitempty"`
-	Silent       bool `json:"silent,omitempty"`
-	// SpeaksTLS reports that a handshake began; NotTLS that what answers speaks something else.
-	SpeaksTLS bool   `json:"speaks_tls"`
-	NotTLS    bool   `json:"not_tls,omitempty"`
-	Error     string `json:"error,omitempty"` // of the handshake
+	Silent       bool `json:"silent,omitempty"` // no answer to the handshake
 
-	FilesErr string          `json:"files_error,omitempty"` // of the client's TLS files
-	Causes   []certs.Problem `json:"causes,omitempty"`
-	Expiring []certs.Problem `json:"expiring,omitempty"`
-	Rejected string          `json:"client_certificate_rejected,omitempty"`
-	// Outdated is why the client certificate that was rejected is not valid now; "" if it is.
+	SpeaksTLS bool   `json:"speaks_tls"`        // a handshake was possible
+	NotTLS    bool   `json:"not_tls,omitempty"` // the server does not use TLS
+	Error     string `json:"error,omitempty"`   // of the handshake
+
+	FilesErr string          `json:"files_error,omitempty"`                 // why the client's TLS files cannot be used
+	Causes   []certs.Problem `json:"causes,omitempty"`                      // why docker refuses the server certificate
+	Expiring []certs.Problem `json:"expiring,omitempty"`                    // what will expire soon
+	Rejected string          `json:"client_certificate_rejected,omitempty"` // why the server refuses the client certificate
+	// Outdated is why the rejected client certificate is not valid now; "" if it is.
 	Outdated     string    `json:"client_certificate_outdated,omitempty"`
-	NoClientAuth bool      `json:"no_client_auth,omitempty"`
-	Until        time.Time `json:"until,omitzero"`
+	NoClientAuth bool      `json:"no_client_auth,omitempty"` // the server does not ask for a client certificate
+	Until        time.Time `json:"until,omitzero"`           // when the server certificate expires
 }
 
 // Layer describes it to the engine.
@@ -61,7 +60,7 @@ func inspect(ctx context.Context, t *target.Target) (engine.State, error) {
 		s.FilesErr = err.Error()
 	}
 	if t.TCP.PerRequest() {
-		return s, nil // a proxy forwards requests only
+		return s, nil // a proxy that forwards single requests allows no handshake
 	}
 	dialing, cancelDial := context.WithTimeout(ctx, probeTime)
 	conn, err := t.ConnectTCP(dialing)
@@ -117,7 +116,7 @@ func (s *State) judge(ctx context.Context, t *target.Target, seen *dockerd.Seen)
 	}
 	data, err := t.Laptop.ReadFile(ctx, filepath.Join(t.TCP.CertDir, "ca.pem"))
 	if err != nil {
-		return // among the client's files
+		return // ClientTLS has reported it
 	}
 	roots, err := certs.ParseCerts(data)
 	if err != nil {
@@ -128,5 +127,5 @@ func (s *State) judge(ctx context.Context, t *target.Target, seen *dockerd.Seen)
 	s.Causes, s.Expiring = v.Causes, v.Expiring
 }
 
-// Whoever keeps that dockerd makes its certificates.
+// Changes returns none: the docker host's administrator makes its certificates.
 func (State) Changes() []engine.Change { return nil }
