@@ -15,7 +15,7 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/target"
 )
 
-// allowFlags are those of allow; deny has some of them.
+// allowFlags are the flags of allow. deny has some of them.
 type allowFlags struct {
 	port, from                  string
 	once, list, confirm, dryRun bool
@@ -26,17 +26,18 @@ func (a *app) allowCmd() *cobra.Command {
 	var f allowFlags
 	cmd := &cobra.Command{
 		Use:   "allow CONTAINER... [-H HOST]",
-		Short: "Let packets get to a container that a packet filter keeps away",
-		Long: `allow opens what reach finds closed between clients outside and a container's published
-ports, and nothing else: other containers stay closed. It adds rules of its own and edits no
-file of others. They last: they are loaded again after a reboot, a restart of docker or of the
-unit that drops the packets, and when the container gets another address.
+		Short: "Let packets reach a container despite packet filters",
+		Long: `allow lets packets from clients outside past the rules that reach finds, to a container's
+published ports and nothing else: other containers stay closed. It adds rules of its own and
+does not edit other programs' files. The rules are permanent: they are loaded again after a
+reboot, after a restart of docker or of the unit that drops the packets, and when the
+container gets another address.
 
--p takes one port, as it is inside the container or on the docker host. --from limits the
-clients. With --from, CONTAINER may be a container's own address that a VPN routes to.
+-p names one port, by its number inside the container or on the docker host. --from limits the
+clients. With --from, CONTAINER may be a container's own address to which a VPN routes packets.
 
-Over SSH the docker host reverts the change by itself unless allow can log in anew and
-confirms it. Inside an SSH session it prints the command that confirms.
+Over SSH the docker host reverts the change by itself unless allow can make a new connection
+and confirms it. Inside an SSH session it prints the command that confirms it.
 
 It needs root on the docker host. deny reverts it, and so does undo.`,
 		Example: `  docker-vpn-helper allow web2
@@ -69,12 +70,12 @@ It needs root on the docker host. deny reverts it, and so does undo.`,
 			return a.changeFilters("allow", func(s *engine.Session) error { return a.allow(s, requests, &f) })
 		},
 	}
-	cmd.Flags().StringVarP(&f.port, "port", "p", "", "open this `PORT` alone: 80, or 53/udp")
-	cmd.Flags().StringVar(&f.from, "from", "", "open it for clients in this `CIDR` alone")
+	cmd.Flags().StringVarP(&f.port, "port", "p", "", "open only this `PORT`: 80, or 53/udp")
+	cmd.Flags().StringVar(&f.from, "from", "", "open it only to clients in this `CIDR`")
 	cmd.Flags().BoolVar(&f.once, "once", false, "until the docker host is rebooted")
-	cmd.Flags().BoolVar(&f.list, "list", false, "list what is open; exit 1 where something has changed it since")
-	cmd.Flags().BoolVar(&f.confirm, "confirm", false, "keep what waits for a confirmation")
-	cmd.Flags().BoolVar(&f.dryRun, "dry-run", false, "print the rules without adding any")
+	cmd.Flags().BoolVar(&f.list, "list", false, "list what allow has opened; exit 1 if something has changed it since")
+	cmd.Flags().BoolVar(&f.confirm, "confirm", false, "confirm the last change, so that it is kept")
+	cmd.Flags().BoolVar(&f.dryRun, "dry-run", false, "print the rules, but do not add them")
 	cmd.Flags().DurationVar(&f.within, "confirm-within", confirmTime, "over SSH: revert by itself unless confirmed within `DURATION`")
 	return cmd
 }
@@ -83,9 +84,9 @@ func (a *app) denyCmd() *cobra.Command {
 	var f allowFlags
 	cmd := &cobra.Command{
 		Use:   "deny CONTAINER [-H HOST]",
-		Short: "Close again what allow has opened",
-		Long: `deny removes the rules that allow has added for a container, or for one of its ports. Rules of
-others stay as they are. It needs root on the docker host.`,
+		Short: "Close what allow has opened",
+		Long: `deny removes the rules that allow has added for a container, or for one of its ports. It does
+not change other programs' rules. It needs root on the docker host.`,
 		Example: `  docker-vpn-helper deny web2
   docker-vpn-helper deny web2 -p 8080 -H local`,
 		Args: func(cmd *cobra.Command, args []string) error {
@@ -105,12 +106,12 @@ others stay as they are. It needs root on the docker host.`,
 			return a.changeFilters("deny", func(s *engine.Session) error { return a.deny(s, requests[0], f.dryRun) })
 		},
 	}
-	cmd.Flags().StringVarP(&f.port, "port", "p", "", "close this `PORT` alone")
-	cmd.Flags().BoolVar(&f.dryRun, "dry-run", false, "print what would be closed without closing it")
+	cmd.Flags().StringVarP(&f.port, "port", "p", "", "close only this `PORT`")
+	cmd.Flags().BoolVar(&f.dryRun, "dry-run", false, "print what would be closed, but do not close it")
 	return cmd
 }
 
-// allowArgs checks what the command line asks for.
+// allowArgs checks that arguments and flags fit together.
 func (a *app) allowArgs(cmd *cobra.Command, args []string, f *allowFlags) error {
 	alone := ""
 	switch {
@@ -121,7 +122,7 @@ func (a *app) allowArgs(cmd *cobra.Command, args []string, f *allowFlags) error 
 	}
 	switch {
 	case f.list && f.confirm:
-		return misused(a.without("--confirm"), "--list and --confirm are two commands")
+		return misused(a.without("--confirm"), "--list and --confirm cannot be used together")
 	case alone != "" && len(args) > 0:
 		return misused(a.without(args...), "allow %s takes no container", alone)
 	case alone == "" && len(args) == 0:
@@ -130,7 +131,7 @@ func (a *app) allowArgs(cmd *cobra.Command, args []string, f *allowFlags) error 
 	return nil
 }
 
-// requests reads the containers with their port and clients. Nothing has been run yet.
+// requests reads the containers, and the port and clients for each, from arguments and flags.
 func (a *app) requests(args []string, f *allowFlags) ([]allowance.Request, error) {
 	var all []allowance.Request
 	for _, arg := range args {
@@ -143,23 +144,23 @@ func (a *app) requests(args []string, f *allowFlags) ([]allowance.Request, error
 			number, protocol, _ := strings.Cut(port, "/")
 			n, err := strconv.ParseUint(number, 10, 16)
 			if err != nil || n == 0 || protocol != "" && protocol != "tcp" && protocol != "udp" {
-				return nil, misused(hint.Run("docker-vpn-helper", a.cmd.Name(), "--help"), "%q is no port: -p takes 1 to 65535, with /udp where it is not tcp", port)
+				return nil, misused(hint.Run("docker-vpn-helper", a.cmd.Name(), "--help"), "%q is not a port: -p takes 1 to 65535, with /udp unless it is TCP", port)
 			}
 			r.Port, r.UDP = int(n), protocol == "udp"
 		}
 		if !validContainer(r.Container) {
-			return nil, misused(hint.Run("docker-vpn-helper", a.cmd.Name(), "--help"), "%q is no name of a container", r.Container)
+			return nil, misused(hint.Run("docker-vpn-helper", a.cmd.Name(), "--help"), "%q is not the name of a container", r.Container)
 		}
 		var err error
 		if r.From, err = parseClients(f.from); err != nil {
-			return nil, misused(hint.Run("docker-vpn-helper", a.cmd.Name(), "--help"), "%q is no network: --from takes one such as 10.0.0.0/8", f.from)
+			return nil, misused(hint.Run("docker-vpn-helper", a.cmd.Name(), "--help"), "%q is not a network: --from takes one such as 10.0.0.0/8", f.from)
 		}
 		all = append(all, r)
 	}
 	return all, nil
 }
 
-// parseClients reads a network or one address; "" stands for all.
+// parseClients reads a network or an address; "" means everyone.
 func parseClients(text string) (netip.Prefix, error) {
 	if text == "" {
 		return netip.Prefix{}, nil
@@ -171,7 +172,7 @@ func parseClients(text string) (netip.Prefix, error) {
 	return p.Masked(), err
 }
 
-// validContainer reports whether it may be the name of a container, or is an address.
+// validContainer reports whether a word may be the name of a container, or is an address.
 func validContainer(name string) bool {
 	_, err := netip.ParseAddr(name)
 	return err == nil || firewall.ValidName(name)

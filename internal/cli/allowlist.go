@@ -32,12 +32,9 @@ type listReport struct {
 	Schema     int       `json:"schema"`
 	Host       string    `json:"host"`
 	Allowances []allowed `json:"allowances"`
-	// Drift is about what loads the rules again.
-	Drift []string `json:"drift"`
-	// Notes are what does not load the rules again.
-	Notes []string `json:"notes"`
-	// Pending is in how many seconds the newest change is reverted; 0 where none waits.
-	Pending int `json:"pending_seconds"`
+	Drift      []string  `json:"drift"`           // of the units that load the rules again
+	Notes      []string  `json:"notes"`           // when the rules are not loaded again
+	Pending    int       `json:"pending_seconds"` // until the last change is reverted; 0 if none is pending
 }
 
 func (a *app) listAllowances(t *target.Target) error {
@@ -67,7 +64,7 @@ func (a *app) listAllowances(t *target.Target) error {
 			if w.Once == "" || w.Once == docker.Boot {
 				one.Drift = nonNil(w.Drift(facts))
 			} else {
-				one.Rules, one.text = []string{}, one.text+": ended with the reboot"
+				one.Rules, one.text = []string{}, one.text+": ended at the reboot"
 			}
 			r.Allowances = append(r.Allowances, one)
 		}
@@ -106,14 +103,14 @@ func (a *app) printAllowed(t *target.Target, r listReport) {
 	}
 	a.ui.Lines(lines...)
 	if r.Pending > 0 {
-		a.ui.Say("[%s] the newest change is reverted in %ds, unless it is confirmed", t.Name(), r.Pending)
+		a.ui.Say("[%s] the last change will be reverted in %ds unless it is confirmed", t.Name(), r.Pending)
 		a.next(t.Hint(hint.Own("allow", "--confirm", "-H", hint.Machine)))
 	} else if a.code == exitProblems {
 		a.next(t.Hint(hint.Own("allow", r.Allowances[0].Container, "-H", hint.Machine)))
 	}
 }
 
-// confirmAllowance keeps what waits for a confirmation.
+// confirmAllowance makes the pending change permanent.
 func (a *app) confirmAllowance(t *target.Target) error {
 	err := hostrules.Confirm(a.ctx, t.Host, allowance.SetName, "")
 	if errors.Is(err, hostrules.ErrNotPending) {
@@ -122,7 +119,7 @@ func (a *app) confirmAllowance(t *target.Target) error {
 	if err != nil {
 		return a.reachFailed(t, err)
 	}
-	return a.printConfirmed(t, "it lasts")
+	return a.printConfirmed(t, "the change is permanent")
 }
 
 // deny closes what allow has opened for a container.

@@ -17,15 +17,15 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/target"
 )
 
-// openPlan is what allow is about to do on one docker host.
+// openPlan is what allow will do on one docker host.
 type openPlan struct {
 	facts *netfacts.Facts
 	state hostrules.State
-	plans []*allowance.Plan
-	list  *allowance.List // afterwards
+	plans []*allowance.Plan // one per container
+	list  *allowance.List   // as it will be
 }
 
-// needed reports whether any rule is missing.
+// needed reports whether the plan adds any rule.
 func (p *openPlan) needed() bool {
 	for _, one := range p.plans {
 		if len(one.Allowances) > 0 {
@@ -35,7 +35,7 @@ func (p *openPlan) needed() bool {
 	return false
 }
 
-// planAllow asks the docker host and plans. Nothing is changed.
+// planAllow asks the docker host, and plans. It changes nothing.
 func (a *app) planAllow(t *target.Target, requests []allowance.Request, f *allowFlags) (*openPlan, error) {
 	if err := a.hasDocker(t); err != nil {
 		return nil, err
@@ -67,8 +67,8 @@ func (a *app) planAllow(t *target.Target, requests []allowance.Request, f *allow
 	return p, nil
 }
 
-// allowances are those of a docker host: those that wait for a confirmation, where there are
-// any, else those that are installed.
+// allowances returns a docker host's allowances: the pending ones if a change is pending, otherwise
+// the permanent ones.
 func (a *app) allowances(t *target.Target) (hostrules.State, *allowance.List, error) {
 	state, err := hostrules.Read(a.ctx, t.Host, allowance.SetName)
 	if err != nil {
@@ -82,7 +82,7 @@ func (a *app) allowances(t *target.Target) (hostrules.State, *allowance.List, er
 	return state, list, err
 }
 
-// notAllowed is why nothing is planned, with its exit status.
+// notAllowed adds exit status and hint to the reason why there is no plan.
 func (a *app) notAllowed(t *target.Target, err error) error {
 	var no *allowance.Refusal
 	if !errors.As(err, &no) {
@@ -134,17 +134,17 @@ func (a *app) allow(s *engine.Session, requests []allowance.Request, f *allowFla
 	return a.printAllow(t, p, res, f, c)
 }
 
-// confirmRisks asks where a container could do more afterwards than it could before.
+// confirmRisks asks the user if a container will be able to do more than before.
 func (a *app) confirmRisks(p *openPlan) error {
 	for _, one := range p.plans {
 		if one.LetsOut {
-			return a.sink().Confirm(a.ctx, "", "container "+one.Container+" can send packets to the outside as well then: ARP alone keeps it in, and the way to it needs ARP")
+			return a.sink().Confirm(a.ctx, "", "this also lets container "+one.Container+" send packets to the outside: so far only the missing ARP prevents that, and allow must let ARP pass")
 		}
 	}
 	return nil
 }
 
-// opened is an error where packets still do not get to a container.
+// opened returns an error if packets still do not reach a container.
 func (a *app) opened(ctx context.Context, t *target.Target, p *openPlan) error {
 	facts, err := a.facts(ctx, t)
 	if err != nil {
@@ -153,14 +153,14 @@ func (a *app) opened(ctx context.Context, t *target.Target, p *openPlan) error {
 	for _, one := range p.plans {
 		for i := range one.Allowances {
 			if drift := one.Allowances[i].Drift(facts); len(drift) > 0 {
-				return fmt.Errorf("packets still do not get to %s: %s", &one.Allowances[i], strings.Join(drift, "; "))
+				return fmt.Errorf("packets still do not reach %s: %s", &one.Allowances[i], strings.Join(drift, "; "))
 			}
 		}
 	}
 	return nil
 }
 
-// String is the plan as the journal has it.
+// String describes the plan for the journal.
 func (p *openPlan) String() string {
 	var names []string
 	for _, one := range p.plans {
@@ -191,18 +191,18 @@ func (a *app) printAllow(t *target.Target, p *openPlan, res engine.Result, f *al
 	for _, one := range p.plans {
 		r.Opened, r.Notes = append(r.Opened, one.Obstacles...), append(r.Notes, one.Notes...)
 		if len(one.Allowances) == 0 {
-			lines = append(lines, one.Container+": reachable already")
+			lines = append(lines, one.Container+": already reachable")
 		}
 		for i := range one.Allowances {
 			w := &one.Allowances[i]
 			r.Rules = append(r.Rules, w.Commands(p.facts)...)
-			lines = append(lines, fmt.Sprintf("%s: %s", w, map[bool]string{true: "would be opened by", false: "open now, by"}[f.dryRun]))
+			lines = append(lines, fmt.Sprintf("%s: %s", w, map[bool]string{true: "these rules would open it", false: "opened by these rules"}[f.dryRun]))
 			for _, rule := range w.Commands(p.facts) {
 				lines = append(lines, "  "+rule)
 			}
 		}
 		for _, o := range one.Obstacles {
-			line := "  past " + o.String()
+			line := "  despite " + o.String()
 			if o.WrittenBy != nil {
 				line += ", written by " + writtenBy(*o.WrittenBy)
 			}
@@ -226,7 +226,7 @@ func (a *app) printAllow(t *target.Target, p *openPlan, res engine.Result, f *al
 	}
 	a.ui.Lines(lines...)
 	if r.Pending {
-		a.ui.Say("[%s] it is reverted after %s, unless you log in anew and confirm it", t.Name(), c.Within)
+		a.ui.Say("[%s] this will be reverted after %s unless you log in again and confirm it", t.Name(), c.Within)
 		a.next(confirm)
 	}
 	return nil

@@ -17,16 +17,16 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/target"
 )
 
-// reachTime bounds the questions to the docker host.
+// reachTime is the timeout of asking the docker host.
 const reachTime = time.Minute
 
-// filterKinds are the forms of HOST whose packet filters can be asked.
+// filterKinds returns the forms of HOST whose packet filters can be read.
 func filterKinds() []target.Kind { return []target.Kind{target.Machine, target.Local, target.SSH} }
 
-// hasFilters is an error where no command can run on the docker host, or it is off.
+// hasFilters returns an error if the docker host cannot run commands, or is off.
 func (a *app) hasFilters(t *target.Target) error {
 	if t.Host == nil {
-		return &exitError{code: exitUsage, message: "the packet filters of " + t.Name() + " are in a VM, which this computer cannot ask", hint: a.helpOf(a.cmd)}
+		return &exitError{code: exitUsage, message: "the packet filters of " + t.Name() + " are in a VM, in which this computer cannot run commands", hint: a.helpOf(a.cmd)}
 	}
 	if t.Kind != target.Machine {
 		return nil
@@ -38,7 +38,7 @@ func (a *app) hasFilters(t *target.Target) error {
 	return nil
 }
 
-// hasDocker is an error where this computer has no dockerd: then no container can be reached.
+// hasDocker returns an error if the docker host is this computer and has no dockerd.
 func (a *app) hasDocker(t *target.Target) error {
 	if t.Kind != target.Local {
 		return nil
@@ -60,7 +60,7 @@ func (a *app) facts(ctx context.Context, t *target.Target) (*netfacts.Facts, err
 	return netfacts.Collect(ctx, t.Host, a.dockerSocket(t))
 }
 
-// dockerSocket is where dockerd listens on the docker host.
+// dockerSocket returns the path of dockerd's socket on the docker host.
 func (a *app) dockerSocket(t *target.Target) string {
 	if path, ok := strings.CutPrefix(a.Getenv("DOCKER_HOST"), "unix://"); ok && t.Kind == target.Local && path != "" {
 		return path
@@ -68,8 +68,8 @@ func (a *app) dockerSocket(t *target.Target) string {
 	return netfacts.DefaultSocket
 }
 
-// programForSudo is how sudo finds this program: by its name where sudo looks for programs
-// (secure_path, as Debian and macOS have it), else by its path.
+// programForSudo returns how to call this program with sudo: by its name if it is in one of the
+// directories where sudo looks for programs (secure_path of Debian and macOS), otherwise by its path.
 func programForSudo(laptop host.Laptop) string {
 	const name = "docker-vpn-helper"
 	path, err := laptop.LookPath(name)
@@ -79,7 +79,8 @@ func programForSudo(laptop host.Laptop) string {
 	return path
 }
 
-// needsRoot is that sudo does not make this user root on the docker host.
+// needsRoot is the error that the command needs root on the docker host, and sudo does not grant it.
+// what is the beginning of the message: "packet filters need".
 func (a *app) needsRoot(t *target.Target, what string, err error) error {
 	why := ", and sudo asks for a password there"
 	if sudo := new(host.SudoError); errors.As(err, &sudo) && sudo.Missing {
@@ -88,7 +89,7 @@ func (a *app) needsRoot(t *target.Target, what string, err error) error {
 	return &exitError{code: exitUserAction, message: what + " root on " + t.Name() + why, hint: a.asRoot(t)}
 }
 
-// asRoot is this command line with root's rights on the docker host.
+// asRoot returns this command line as root on the docker host, or how to check sudo there.
 func (a *app) asRoot(t *target.Target) hint.Hint {
 	switch t.Kind {
 	case target.Local:

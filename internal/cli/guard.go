@@ -10,20 +10,20 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/target"
 )
 
-const guardLong = `Docker publishes ports on every interface, past ufw and firewalld. guard closes published
-ports to the public interfaces of a docker host, but for those that are allowed: over IPv4
-and IPv6, docker-proxy included, from before the first container starts at a boot. Other
-interfaces, the docker host's own services, and what containers ask for are left alone.
+const guardLong = `Docker publishes ports on every interface, bypassing ufw and firewalld. guard closes a docker
+host's published ports on its public interfaces, except for those that are allowed: over IPv4
+and IPv6, with docker-proxy, and at boot before the first container starts. It does not
+affect other interfaces, the docker host's own services, and connections that containers make.
 
-What is needed stays on the docker host: a POSIX script, its rules and a drop-in of
-docker.service (boot2docker: a line in bootsync.sh). guard stop removes all of it.
+It installs a POSIX script, rules and a drop-in for docker.service on the docker host (on
+boot2docker a line in bootsync.sh). guard stop removes all of them.
 
-Over SSH a change is reverted by itself unless a new connection confirms it.`
+Over SSH the docker host reverts a change by itself unless a new connection confirms it.`
 
 func (a *app) guardCmd() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "guard",
-		Short: "Close published ports to the public, but for those that are allowed",
+		Short: "Close published ports to the public, except for those that are allowed",
 		Long:  guardLong,
 		Example: `  docker-vpn-helper guard start -H local --public auto --allow 80,443
   docker-vpn-helper guard status -H local
@@ -43,9 +43,9 @@ func (a *app) guardCmd() *cobra.Command {
 func (a *app) guardConfirmCmd() *cobra.Command {
 	return &cobra.Command{
 		Use:   "confirm [-H HOST]",
-		Short: "Keep the change that would be reverted by itself",
-		Long: `confirm makes the last change of guard last. Run it over a new SSH connection: that you can
-make one is what is confirmed.`,
+		Short: "Confirm the last change, so that it is kept",
+		Long: `confirm makes the last change of guard permanent. Run it over a new SSH connection, which shows
+that you can still make one.`,
 		Example: `  docker-vpn-helper guard confirm -H local`,
 		Args:    a.noArgs,
 		RunE: func(*cobra.Command, []string) error {
@@ -53,7 +53,7 @@ make one is what is confirmed.`,
 				if err := hostrules.Confirm(a.ctx, t.Host, guard.Name, ""); errors.Is(err, hostrules.ErrNotPending) {
 					return err
 				} else if err != nil {
-					return a.unread(t, err)
+					return a.cannotRead(t, err)
 				}
 				return a.printConfirmed(t, "guard stays as it is")
 			})

@@ -9,7 +9,7 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/guard"
 )
 
-// guardFlags are what the commands of guard take.
+// guardFlags are the flags of guard's subcommands. Each has some of them.
 type guardFlags struct {
 	public, from string
 	allow        []string
@@ -20,8 +20,8 @@ type guardFlags struct {
 
 // registerChange registers the flags of every command that changes the rules.
 func (o *guardFlags) registerChange(cmd *cobra.Command) {
-	cmd.Flags().DurationVar(&o.within, "confirm-within", 0, "revert by itself unless confirmed within `DURATION` (default 60s over SSH)")
-	cmd.Flags().BoolVar(&o.dryRun, "dry-run", false, "print the rules, and what would change, without changing anything")
+	cmd.Flags().DurationVar(&o.within, "confirm-within", 0, "revert the change unless confirmed within `DURATION` (default 60s over SSH)")
+	cmd.Flags().BoolVar(&o.dryRun, "dry-run", false, "print the rules and what would change, but change nothing")
 }
 
 func (a *app) somePorts(cmd *cobra.Command, args []string) error {
@@ -31,12 +31,13 @@ func (a *app) somePorts(cmd *cobra.Command, args []string) error {
 	return misused(a.again("8080"), "guard %s takes at least one port", cmd.Name())
 }
 
-// guardPorts reads ports; what is none is wrong usage.
+// guardPorts reads ports. A syntax error is wrong usage.
 func (a *app) guardPorts(texts []string, from string) ([]guard.Port, error) {
 	ports, err := guard.ParsePorts(texts, from)
 	return ports, a.guardUsage(err)
 }
 
+// guardUsage turns a syntax error into wrong usage, and returns other errors unchanged.
 func (a *app) guardUsage(err error) error {
 	var wrong *guard.SyntaxError
 	if errors.As(err, &wrong) {

@@ -16,7 +16,7 @@ func (a *app) guardAllowCmd() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "allow PORT[/udp]... [-H HOST]",
 		Short: "Open published ports to the public",
-		Long:  `allow adds ports to those that guard leaves open. A port that is in the list is replaced.`,
+		Long:  `allow adds ports to those that guard leaves open. It replaces a port that is already in the list.`,
 		Example: `  docker-vpn-helper guard allow 8080 -H local
   docker-vpn-helper guard allow 5432 --from 198.51.100.0/24 -H local`,
 		Args: a.somePorts,
@@ -38,7 +38,7 @@ func (a *app) guardDenyCmd() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "deny PORT[/udp]... [-H HOST]",
 		Short:   "Close published ports to the public again",
-		Long:    `deny takes ports out of those that guard leaves open. Connections to them stall at once.`,
+		Long:    `deny removes ports from those that guard leaves open. Connections to them stall at once.`,
 		Example: `  docker-vpn-helper guard deny 8080 -H local`,
 		Args:    a.somePorts,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -49,7 +49,7 @@ func (a *app) guardDenyCmd() *cobra.Command {
 			return a.editGuard(cmd, "guard-deny", &o, func(s guard.Settings) (guard.Settings, error) {
 				s, unknown := s.Without(ports)
 				if len(unknown) > 0 {
-					return s, &exitError{code: exitProblems, message: unknown[0].String() + " is not allowed, so that it is closed already", hint: hint.Own("guard", "status", "-H", hint.Machine)}
+					return s, &exitError{code: exitProblems, message: unknown[0].String() + " is not allowed, so it is already closed", hint: hint.Own("guard", "status", "-H", hint.Machine)}
 				}
 				return s, nil
 			})
@@ -59,7 +59,7 @@ func (a *app) guardDenyCmd() *cobra.Command {
 	return cmd
 }
 
-// editGuard changes the settings of a guard that is on.
+// editGuard changes the settings. guard must be on.
 func (a *app) editGuard(cmd *cobra.Command, command string, o *guardFlags, edit func(guard.Settings) (guard.Settings, error)) error {
 	if err := a.checkWithin(o.within, cmd.Flags().Changed("confirm-within")); err != nil {
 		return err

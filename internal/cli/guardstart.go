@@ -20,12 +20,13 @@ func (a *app) guardStartCmd() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "start [-H HOST] [--public IFACE,...|auto] [--allow PORT[/udp],...]",
 		Short: "Close published ports to the public interfaces",
-		Long: `start closes all published ports to the public interfaces, but for those of --allow. PORT is
-the published one, not the container's. Without flags it uses the settings that guard stop
-has saved, or puts a guard that is on right again.
+		Long: `start closes all published ports on the public interfaces, except for those of --allow. PORT is
+the published port, not that inside the container. Without flags start uses the settings that
+guard stop has saved; if guard is on, it repairs it.
 
-On what dockerd itself listens (2376, swarm) stays open, and so does the port of the SSH
-session that it is run in. Rules of others that forward packets to a closed port are listed.`,
+Ports on which dockerd itself listens (2376, swarm) stay open, and so does the port of the SSH
+session in which you run it. Other programs' rules that forward packets to a closed port are
+listed.`,
 		Example: `  docker-vpn-helper guard start -H local --public auto --allow 80,443
   docker-vpn-helper guard start -H ssh://me@build --public eth0 --allow 5432 --from 198.51.100.0/24
   docker-vpn-helper guard start -H local`,
@@ -33,15 +34,15 @@ session that it is run in. Rules of others that forward packets to a closed port
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.guardStart(cmd, &o) },
 	}
 	f := cmd.Flags()
-	f.StringVar(&o.public, "public", "", "the public `INTERFACES`, or auto: those of the default routes")
+	f.StringVar(&o.public, "public", "", "the public `INTERFACES`, or auto for those of the default routes")
 	f.StringArrayVar(&o.allow, "allow", nil, "leave published `PORTS` open: 80,443,53/udp")
 	f.StringVar(&o.from, "from", "", "leave them open only to clients in `CIDR`")
-	f.BoolVar(&o.strict, "strict", false, "do not let dockerd start where the rules cannot be loaded")
+	f.BoolVar(&o.strict, "strict", false, "do not let dockerd start if the rules cannot be loaded")
 	o.registerChange(cmd)
 	return cmd
 }
 
-// guardStart checks everything that was typed before any command runs.
+// guardStart checks everything that was typed before it asks the docker host.
 func (a *app) guardStart(cmd *cobra.Command, o *guardFlags) error {
 	changed := cmd.Flags().Changed
 	ports, err := a.guardPorts(o.allow, o.from)
@@ -57,7 +58,7 @@ func (a *app) guardStart(cmd *cobra.Command, o *guardFlags) error {
 		}
 	}
 	if changed("from") && !changed("allow") {
-		return misused(a.again("--allow", "443"), "--from is about the ports of --allow, and there are none")
+		return misused(a.again("--allow", "443"), "--from applies to the ports of --allow, which is missing")
 	}
 	if err := a.checkWithin(o.within, changed("confirm-within")); err != nil {
 		return err
@@ -87,19 +88,19 @@ func (a *app) guardStart(cmd *cobra.Command, o *guardFlags) error {
 		case len(s.Public) == 0 && s.Auto:
 			return s, &exitError{code: exitProblems, message: t.Name() + " has no default route: name its public interfaces", hint: a.corrected(guard.Auto, "eth0")}
 		case len(s.Public) == 0:
-			return s, misused(a.again("--public", guard.Auto), "guard has no saved settings on %s: --public names the public interfaces, --allow the ports that stay open", t.Name())
+			return s, misused(a.again("--public", guard.Auto), "guard has no saved settings on %s: name the public interfaces with --public, and the ports that stay open with --allow", t.Name())
 		}
 		return s, nil
 	})
 }
 
-// guardReport is what the commands print with --json that change the rules.
+// guardReport is what the commands that change the rules print with --json.
 type guardReport struct {
 	Schema  int      `json:"schema"`
 	Host    string   `json:"host"`
 	Applied []string `json:"applied"`
 	Journal string   `json:"journal"`
-	// Pending reports that the change is reverted by itself unless it is confirmed.
+	// Pending means that the docker host reverts the change unless it is confirmed.
 	Pending       bool `json:"pending"`
 	ConfirmWithin int  `json:"confirm_within"` // seconds
 	guard.Settings
@@ -107,15 +108,16 @@ type guardReport struct {
 	Notes  []string `json:"notes"`
 }
 
-// changeGuard makes the guard of a docker host what choose wants.
+// changeGuard asks the docker host, and applies the settings that choose returns, or with --dry-run
+// prints them.
 func (a *app) changeGuard(command string, o *guardFlags, choose func(*target.Target, *guard.Facts) (guard.Settings, error)) error {
 	plan := func(t *target.Target) (*guard.Facts, guard.Settings, error) {
 		f, err := guard.Collect(a.ctx, t.Host, a.dockerSocket(t), guard.TestCgroup)
 		if err != nil {
-			return nil, guard.Settings{}, a.unread(t, err)
+			return nil, guard.Settings{}, a.cannotRead(t, err)
 		}
 		if !f.DockerdRuns || !f.Docker {
-			return nil, guard.Settings{}, &exitError{code: exitUnknown, message: "dockerd does not answer on " + t.Name() + ", and guard has to ask it for its networks: " + f.DockerSaid,
+			return nil, guard.Settings{}, &exitError{code: exitUnknown, message: "no answer from dockerd on " + t.Name() + ", which guard must ask for its networks: " + f.DockerSaid,
 				hint: t.Hint(hint.Own("doctor", hint.Machine))}
 		}
 		s, err := choose(t, f)
@@ -143,7 +145,7 @@ func (a *app) changeGuard(command string, o *guardFlags, choose func(*target.Tar
 		a.confirmation(t, f.Rules.Session, o.within, change)
 		report := guardReport{Schema: engine.Schema, Host: t.Ref.String(), Applied: []string{}, Settings: listed(s), Method: f.Method(), Notes: nonNil(notes)}
 		if f.Rules.Pending == nil && f.Rules.Installed.Equal(&set) && len(f.Drift(s)) == 0 {
-			change = nil // it is so already
+			change = nil // nothing to do
 		} else if err := a.applyGuard(session, change, &report); err != nil {
 			return err
 		}
@@ -151,6 +153,7 @@ func (a *app) changeGuard(command string, o *guardFlags, choose func(*target.Tar
 	})
 }
 
+// applyGuard applies the change, and adds the result to the report.
 func (a *app) applyGuard(session *engine.Session, change *hostchange.InstallRules, report *guardReport) error {
 	res, err := session.Apply(a.ctx, a.hard, []engine.Change{change})
 	if err != nil {
@@ -183,7 +186,7 @@ func (a *app) printGuardChange(t *target.Target, change *hostchange.InstallRules
 		a.ui.Success("[%s] nothing to change: %s", t.Name(), what)
 	case r.Pending:
 		a.ui.Success("[%s] %s", t.Name(), what)
-		a.ui.Say("This is reverted in %s unless you confirm it over a new SSH connection. Until then a restart of docker leaves IPv6 open.", change.Within)
+		a.ui.Say("This will be reverted in %s unless you confirm it over a new SSH connection. Until then a restart of docker leaves IPv6 open.", change.Within)
 		a.ui.CommandLine(" ", t.Hint(hint.Own("guard", "confirm", "-H", hint.Machine)).String())
 	case change.Within > 0:
 		a.ui.Success("[%s] %s; confirmed over a new connection", t.Name(), what)
@@ -193,7 +196,7 @@ func (a *app) printGuardChange(t *target.Target, change *hostchange.InstallRules
 	return nil
 }
 
-// printGuardPlan prints the rules, and the difference to what there is.
+// printGuardPlan prints the rules, and how they differ from the installed ones.
 func (a *app) printGuardPlan(t *target.Target, f *guard.Facts, s guard.Settings) error {
 	set, difference := f.Set(s), f.Difference(s)
 	if a.ui.JSON {
@@ -218,7 +221,7 @@ func (a *app) printGuardPlan(t *target.Target, f *guard.Facts, s guard.Settings)
 			}
 		}
 	}
-	lines = append(lines, "Difference to what is there:")
+	lines = append(lines, "Difference from the installed rules:")
 	for _, line := range difference {
 		lines = append(lines, "  "+line)
 	}

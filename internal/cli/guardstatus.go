@@ -18,9 +18,9 @@ import (
 func (a *app) guardStatusCmd() *cobra.Command {
 	return &cobra.Command{
 		Use:   "status [-H HOST]",
-		Short: "List what is open to whom, and what is not as guard has left it",
-		Long: `status lists every published port by its container, and who reaches it. It compares the
-rules, the files and the units with the settings. Nothing is changed.`,
+		Short: "List which ports are open to whom, and what differs from the settings",
+		Long: `status lists every published port with its container, and who can reach it. It compares the
+rules, the files and the units with the settings. It changes nothing.`,
 		Example: `  docker-vpn-helper guard status -H local
   docker-vpn-helper guard status -H ssh://me@build --json`,
 		Args: a.noArgs,
@@ -45,9 +45,10 @@ type guardState struct {
 	Host   string `json:"host"`
 	On     bool   `json:"on"`
 	guard.Settings
-	// Method is how what reaches docker-proxy is closed: cgroup or list; "" if guard is off.
+	// Method is how the ports that docker-proxy serves are closed: "cgroup" or "list"; "" if guard is
+	// off.
 	Method string `json:"method"`
-	// Pending reports that the last change is reverted by itself, in ConfirmWithin seconds.
+	// Pending means that the last change is reverted in ConfirmWithin seconds unless it is confirmed.
 	Pending       bool             `json:"pending"`
 	ConfirmWithin int              `json:"confirm_within"`
 	Ports         []guard.Exposure `json:"ports"`
@@ -58,7 +59,7 @@ type guardState struct {
 func (a *app) guardStatus(t *target.Target) error {
 	f, err := guard.Collect(a.ctx, t.Host, a.dockerSocket(t), guard.SkipCgroup)
 	if err != nil {
-		return a.unread(t, err)
+		return a.cannotRead(t, err)
 	}
 	s, err := f.Settings()
 	if err != nil {
@@ -87,18 +88,18 @@ func (a *app) guardStatus(t *target.Target) error {
 func (a *app) printGuardState(t *target.Target, r guardState) {
 	lines := []string{"guard is off: published ports are open to everyone"}
 	if r.On {
-		how := "by docker's cgroup, so that a new port is closed at once"
+		how := "by docker's cgroup, so new ports are closed at once"
 		if r.Method == guard.ByList {
-			how = "by a list of ports"
+			how = "port by port"
 		}
 		lines = []string{
 			fmt.Sprintf("guard is on: published ports are closed to %s, allowed: %s", strings.Join(r.Public, ", "), r.Allows()),
-			"docker-proxy is covered " + how,
-			"where the rules cannot be loaded, dockerd starts " + atBoot(r.Strict),
+			"ports that docker-proxy serves are closed " + how,
+			"if the rules cannot be loaded, dockerd " + withoutRules(r.Strict),
 		}
 	}
 	if r.Pending {
-		lines = append(lines, fmt.Sprintf("The last change is reverted in %ds unless it is confirmed: %s", r.ConfirmWithin, t.Hint(hint.Own("guard", "confirm", "-H", hint.Machine))))
+		lines = append(lines, fmt.Sprintf("The last change will be reverted in %ds unless it is confirmed: %s", r.ConfirmWithin, t.Hint(hint.Own("guard", "confirm", "-H", hint.Machine))))
 	}
 	for _, p := range r.Ports {
 		to := "closed"
@@ -109,7 +110,7 @@ func (a *app) printGuardState(t *target.Target, r guardState) {
 			to = "open to everyone"
 		}
 		line := fmt.Sprintf("  %d/%s  %s  %s", p.Port, p.Protocol, p.Container, to)
-		if !slices.Contains(lines, line) { // docker lists IPv4 and IPv6
+		if !slices.Contains(lines, line) { // docker lists a port for IPv4 and for IPv6
 			lines = append(lines, line)
 		}
 	}
@@ -125,12 +126,12 @@ func (a *app) printGuardState(t *target.Target, r guardState) {
 	}
 }
 
-// atBoot is how dockerd starts where the rules cannot be loaded.
-func atBoot(strict bool) string {
+// withoutRules says what dockerd does if the rules cannot be loaded.
+func withoutRules(strict bool) string {
 	if strict {
-		return "not at all (--strict)"
+		return "does not start (--strict)"
 	}
-	return "without them (--strict: not at all)"
+	return "starts without them (--strict prevents that)"
 }
 
 func (a *app) guardStopCmd() *cobra.Command {
@@ -138,7 +139,7 @@ func (a *app) guardStopCmd() *cobra.Command {
 		Use:   "stop [-H HOST]",
 		Short: "Open published ports again, and remove guard from the docker host",
 		Long: `stop removes the rules, the files and the units, and saves the settings on the docker host:
-guard start without flags restores them. Published ports are open to everyone then.`,
+guard start without flags restores them. Published ports are then open to everyone.`,
 		Example: `  docker-vpn-helper guard stop -H local`,
 		Args:    a.noArgs,
 		RunE: func(*cobra.Command, []string) error {
@@ -151,7 +152,7 @@ func (a *app) guardStop(session *engine.Session) error {
 	t := session.Target
 	f, err := guard.Collect(a.ctx, t.Host, a.dockerSocket(t), guard.SkipCgroup)
 	if err != nil {
-		return a.unread(t, err)
+		return a.cannotRead(t, err)
 	}
 	s, err := f.Settings()
 	if err != nil {
@@ -173,7 +174,7 @@ func (a *app) guardStop(session *engine.Session) error {
 	case a.ui.JSON:
 		return a.ui.PrintJSON(guardReport{Schema: engine.Schema, Host: t.Ref.String(), Applied: nonNil(res.Applied), Journal: res.Journal, Settings: listed(s), Notes: []string{}})
 	case off:
-		a.ui.Success("[%s] guard is off already", t.Name())
+		a.ui.Success("[%s] guard is already off", t.Name())
 	default:
 		a.ui.Success("[%s] guard is off: published ports are open to everyone; guard start restores the settings", t.Name())
 	}

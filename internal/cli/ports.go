@@ -44,11 +44,11 @@ docker host, and where the laptop reaches it. Nothing is changed.`,
 // portRow is one published port of ports --json.
 type portRow struct {
 	Container string `json:"container"`
-	Protocol  string `json:"protocol"` // "" where docker lists no ports
+	Protocol  string `json:"protocol"` // "" if docker lists no ports
 	HostIP    string `json:"host_ip"`
 	HostPort  int    `json:"host_port"`
-	Reach     string `json:"reach"` // "" where the laptop does not reach it
-	Reason    string `json:"reason"`
+	Reach     string `json:"reach"`  // "localhost:8080"; "" if the laptop does not reach it
+	Reason    string `json:"reason"` // why it does not
 }
 
 func (a *app) ports(t *target.Target) error {
@@ -98,22 +98,22 @@ func (a *app) ports(t *target.Target) error {
 	return nil
 }
 
-// sayAdded prints the NAT rules that ports add has made: they lead to ports of the VM, whether or
-// not a container publishes them.
+// sayAdded prints the NAT rules that ports add has added. They forward to ports of the VM, whether a
+// container publishes these or not.
 func (a *app) sayAdded(ctx context.Context, t *target.Target) {
 	if t.Kind != target.Machine || !t.Machine.VirtualBox() {
 		return
 	}
-	vm, _ := t.VM.Info(ctx) // the table has the reason where it is unknown
+	vm, _ := t.VM.Info(ctx) // if that fails, the table has the reason
 	for _, f := range vm.Forwards {
 		if strings.HasPrefix(f.Name, ports.AddedPrefix) {
-			a.ui.Say("[%s] ports add: %s", t.Name(), leadsTo(f))
+			a.ui.Say("[%s] ports add: %s", t.Name(), describeForward(f))
 		}
 	}
 }
 
-// published asks dockerd for the published ports that `ports` lists. A machine that is off, or a
-// dockerd that does not answer, is an error with exit status 4.
+// published asks dockerd for the published ports. If the machine is off, or dockerd does not answer,
+// the error has exit status 4.
 func (a *app) published(ctx context.Context, t *target.Target) ([]ports.Published, error) {
 	if t.Kind == target.Machine {
 		if running, err := t.VM.Running(ctx); err == nil && !running {
@@ -132,9 +132,9 @@ func (a *app) published(ctx context.Context, t *target.Target) ([]ports.Publishe
 	return ports.Of(list), nil
 }
 
-// waysTo looks at how the laptop reaches ports of the docker host.
+// waysTo finds out how the laptop reaches ports of the docker host.
 func waysTo(ctx context.Context, t *target.Target) ports.Ways {
-	w := ports.Ways{NoWay: "the host-only address is out of reach, and nothing forwards it"}
+	w := ports.Ways{NoWay: "the host-only address cannot be reached, and the port is not forwarded"}
 	if run, ok := follow.Current(ctx, t.Laptop, t.State()); ok {
 		w.Followed = run.Followed()
 	}
@@ -143,11 +143,11 @@ func waysTo(ctx context.Context, t *target.Target) ports.Ways {
 		w.Here = true
 		return w
 	case target.SSH:
-		w.NoWay = "nothing forwards it"
+		w.NoWay = "the port is not forwarded"
 		return w
 	case target.TCP:
 		w.HostOnly, _ = netip.ParseAddr(t.TCP.Host())
-		w.NoWay = "nothing forwards it"
+		w.NoWay = "the port is not forwarded"
 		return w
 	}
 	if t.Endpoints.Ask(ctx, t.Endpoints.HostOnly()).Verified() {
@@ -157,7 +157,7 @@ func waysTo(ctx context.Context, t *target.Target) ports.Ways {
 	return w
 }
 
-// rulesTo are the NAT rules of a machine's VM that listen on the laptop itself.
+// rulesTo returns the NAT rules of a machine's VM that listen on a loopback address of the laptop.
 func rulesTo(ctx context.Context, t *target.Target) (rules []ports.Rule) {
 	vm, err := t.VM.Info(ctx)
 	if !t.Machine.VirtualBox() || err != nil {
@@ -172,7 +172,7 @@ func rulesTo(ctx context.Context, t *target.Target) (rules []ports.Rule) {
 	return rules
 }
 
-// otherLoopback is the address of a NAT rule that does not listen on 127.0.0.1; else "".
+// otherLoopback returns the loopback address of a NAT rule if it is not 127.0.0.1, otherwise "".
 func otherLoopback(hostIP string) string {
 	ip, err := netip.ParseAddr(strings.Trim(hostIP, "[]"))
 	if err != nil || !ip.IsLoopback() || ip.String() == host.Loopback {

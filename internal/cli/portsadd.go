@@ -21,14 +21,14 @@ import (
 )
 
 const aboutSpec = `SPEC is [ADDR:]LAPTOP_PORT[:DOCKER_HOST_PORT][/tcp|/udp]: 8080, 8080:80, 5353:53/udp. ADDR is an IPv4
-address of the laptop; without it only this laptop reaches the port.`
+address of the laptop; by default only the laptop itself reaches the port.`
 
 func (a *app) portsAddCmd() *cobra.Command {
 	return &cobra.Command{
 		Use:   "add SPEC... [-H MACHINE]",
-		Short: "Forward ports of the laptop to the VM for good, by VirtualBox NAT rules",
-		Long: `add makes VirtualBox forward ports of the laptop to the VM, also after a restart of both and
-while docker-vpn-helper does not run. All of them are added, or none. undo removes them.
+		Short: "Forward ports of the laptop to the VM permanently, by VirtualBox NAT rules",
+		Long: `add makes VirtualBox forward ports of the laptop to the VM, even after a restart of either and
+while docker-vpn-helper is not running. It adds all of them, or none. undo removes them.
 
 ` + aboutSpec,
 		Example: `  docker-vpn-helper ports add 8080 -H default
@@ -41,8 +41,8 @@ while docker-vpn-helper does not run. All of them are added, or none. undo remov
 func (a *app) portsRmCmd() *cobra.Command {
 	return &cobra.Command{
 		Use:   "rm SPEC... [-H MACHINE]",
-		Short: "Remove forwards that ports add has made",
-		Long: `rm removes NAT rules that ports add has made: all that are named, or none.
+		Short: "Remove forwards that ports add has added",
+		Long: `rm removes NAT rules that ports add has added: all that you name, or none.
 
 ` + aboutSpec,
 		Example: `  docker-vpn-helper ports rm 8080 -H default`,
@@ -58,7 +58,7 @@ func (a *app) someSpecs(cmd *cobra.Command, args []string) error {
 	return misused(a.again("8080"), "ports %s takes at least one port", cmd.Name())
 }
 
-// changePorts makes the change that plan finds for the VM's rules.
+// changePorts applies the change of the VM's NAT rules that plan returns for the specifications.
 func (a *app) changePorts(texts []string, command string, plan func(*target.Target, vbox.VM, []ports.Spec) (*vmchange.ChangePorts, error)) error {
 	specs, err := ports.ParseSpecs(texts)
 	var bad *ports.SpecError
@@ -83,7 +83,7 @@ func (a *app) changePorts(texts []string, command string, plan func(*target.Targ
 	t := session.Target
 	defer t.Enter(mode.Repair())()
 	if !t.Machine.VirtualBox() {
-		return &exitError{code: exitUsage, message: fmt.Sprintf("ports %s takes machines of the driver virtualbox, not %q, which has %q",
+		return &exitError{code: exitUsage, message: fmt.Sprintf("ports %s works only on machines of the driver virtualbox; %q has the driver %q",
 			strings.TrimPrefix(command, "ports-"), name, t.Machine.Driver), hint: hint.Own("ports", "follow", name)}
 	}
 	vm, err := t.VM.Info(a.ctx)
@@ -109,16 +109,16 @@ func (a *app) changePorts(texts []string, command string, plan func(*target.Targ
 		}{engine.Schema, "machine:" + name, nonNil(res.Applied), res.Journal})
 	}
 	for _, f := range change.Add {
-		a.ui.Success("[%s] %s", name, leadsTo(f))
+		a.ui.Success("[%s] %s", name, describeForward(f))
 	}
 	for _, f := range change.Remove {
-		a.ui.Success("[%s] %s/%s leads nowhere any more", name, net.JoinHostPort(f.HostIP, strconv.Itoa(f.HostPort)), f.Proto)
+		a.ui.Success("[%s] %s/%s is no longer forwarded", name, net.JoinHostPort(f.HostIP, strconv.Itoa(f.HostPort)), f.Proto)
 	}
 	return nil
 }
 
-// otherPort adds to the error of a port that a rule cannot have the command line with one that it
-// can have; texts are the specs as typed.
+// otherPort adds to the error for a port that a rule cannot have a hint: the command line with a port
+// that it can have. texts are the specifications as typed.
 func (a *app) otherPort(err error, t *target.Target, texts []string, specs []ports.Spec) error {
 	var taken *virtualbox.PortError
 	if !errors.As(err, &taken) {
@@ -152,10 +152,10 @@ func (a *app) addPorts(t *target.Target, vm vbox.VM, specs []ports.Spec) (*vmcha
 		case i < 0:
 			c.Add = append(c.Add, rule)
 		case vm.Forwards[i] == rule:
-			a.ui.Say("[%s] %s already", t.Machine.Name, leadsTo(rule))
+			a.ui.Say("[%s] already there: %s", t.Machine.Name, describeForward(rule))
 			continue
 		default:
-			taken := &exitError{code: exitProblems, message: fmt.Sprintf("port %s of the laptop is that of NAT rule %q already: %s", s.Key(), vm.Forwards[i].Name, vm.Forwards[i].Rule()),
+			taken := &exitError{code: exitProblems, message: fmt.Sprintf("NAT rule %[2]q already has port %[1]s of the laptop: %[3]s", s.Key(), vm.Forwards[i].Name, vm.Forwards[i].Rule()),
 				hint: t.Hint(hint.Own("ports", hint.Machine))}
 			if vm.Forwards[i].Name == rule.Name {
 				taken.hint = t.Hint(hint.Own("ports", "rm", s.Key().String(), "-H", hint.Machine))
@@ -177,7 +177,7 @@ func (a *app) rmPorts(t *target.Target, vm vbox.VM, specs []ports.Spec) (*vmchan
 	for _, s := range specs {
 		i := slices.IndexFunc(vm.Forwards, func(f vbox.Forward) bool { return f.Name == s.RuleName() })
 		if i < 0 {
-			return nil, &exitError{code: exitProblems, message: fmt.Sprintf("machine %q has no forward of %s that ports add has made", t.Machine.Name, s.Key()),
+			return nil, &exitError{code: exitProblems, message: fmt.Sprintf("machine %q has no forward of %s that ports add has added", t.Machine.Name, s.Key()),
 				hint: t.Hint(hint.Own("ports", hint.Machine))}
 		}
 		c.Slot = vm.Forwards[i].Slot
@@ -186,7 +186,7 @@ func (a *app) rmPorts(t *target.Target, vm vbox.VM, specs []ports.Spec) (*vmchan
 	return c, nil
 }
 
-// leadsTo is a NAT rule in words.
-func leadsTo(f vbox.Forward) string {
-	return fmt.Sprintf("%s/%s leads to port %d of the VM", net.JoinHostPort(f.HostIP, strconv.Itoa(f.HostPort)), f.Proto, f.GuestPort)
+// describeForward describes a NAT rule for people.
+func describeForward(f vbox.Forward) string {
+	return fmt.Sprintf("%s/%s is forwarded to port %d of the VM", net.JoinHostPort(f.HostIP, strconv.Itoa(f.HostPort)), f.Proto, f.GuestPort)
 }

@@ -21,7 +21,7 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/userssh"
 )
 
-// followFlags are the user's wishes for a run.
+// followFlags are the flags of ports follow.
 type followFlags struct {
 	bind    string
 	remap   bool
@@ -33,13 +33,13 @@ func (a *app) portsFollowCmd() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "follow [HOST]",
 		Short: "Keep published ports on localhost, as long as it runs",
-		Long: `follow puts every published TCP port of a running container on 127.0.0.1 and ::1 of the
-laptop, at the same number, and takes it away when the container stops. It prints one line
-a change. Connections go through one SSH connection, which no VPN can cut. UDP ports get a NAT
-rule of VirtualBox each, where the docker host is a machine.
+		Long: `follow forwards every published TCP port of a running container to the same port on 127.0.0.1
+and ::1 of the laptop, until the container stops. It prints one line per change. Connections
+go through one SSH connection, which no VPN can cut. On a machine, UDP ports get a VirtualBox
+NAT rule each.
 
-While the docker host is away, ports stay reserved and connections are reset; follow
-connects again by itself. Ctrl-C ends it, and removes every port.`,
+While the docker host cannot be reached, ports stay reserved and connections are reset; follow
+reconnects by itself. Ctrl-C ends it, and removes every port.`,
 		Example: `  docker-vpn-helper ports follow default
   docker-vpn-helper ports follow --remap ssh://me@build`,
 		Args: a.oneHost,
@@ -59,9 +59,9 @@ connects again by itself. Ctrl-C ends it, and removes every port.`,
 		},
 	}
 	cmd.Flags().StringVar(&f.bind, "bind", "", "listen on `ADDR` instead of 127.0.0.1 and ::1; other computers may then reach the ports")
-	cmd.Flags().BoolVar(&f.remap, "remap", false, "where a port of the laptop is taken, use the next free one")
+	cmd.Flags().BoolVar(&f.remap, "remap", false, "if a port of the laptop is taken, use the next free one")
 	cmd.Flags().BoolVar(&f.service, "service", false, "run as the login service of ports on")
-	_ = cmd.Flags().MarkHidden("service") // the flag is there
+	_ = cmd.Flags().MarkHidden("service") // fails only for unknown flags
 	return cmd
 }
 
@@ -88,8 +88,8 @@ func (a *app) portsFollow(t *target.Target, bind netip.Addr, flags followFlags) 
 		case <-ctx.Done():
 		}
 	}()
-	// The other end of the one SSH connection, sshd, is one thread as well. On two processors each
-	// message wakes threads in vain, which costs more than it gains.
+	// One processor is faster here: all data goes through one SSH connection, whose other end, sshd, has
+	// one thread. With several processors Go wakes threads for each message that find nothing to do.
 	defer host.OneProcessor()()
 	if !flags.service && !a.ui.JSON {
 		a.ui.Say("[%s] following published ports as containers come and go; Ctrl-C ends", t.Name())
@@ -115,17 +115,17 @@ func (a *app) portsFollow(t *target.Target, bind netip.Addr, flags followFlags) 
 	return nil
 }
 
-// firstLogin ends a run whose first login fails for a reason that does not pass by itself.
+// firstLogin ends the run if the first login fails for a reason that the user must fix.
 type firstLogin struct {
 	login   func(context.Context) (follow.Remote, error)
-	patient bool // the login service goes on whatever happens
-	end     func()
+	patient bool   // never end the run, as for the login service
+	end     func() // ends the run
 
 	tried  bool
-	failed error // to be read after the run
+	failed error // why the run was ended; to be read after the run
 }
 
-// Login is called by one goroutine.
+// Login logs in. It is not called concurrently.
 func (f *firstLogin) Login(ctx context.Context) (follow.Remote, error) {
 	remote, err := f.login(ctx)
 	if err != nil && !f.tried && !f.patient && hopeless(err) {
@@ -136,14 +136,14 @@ func (f *firstLogin) Login(ctx context.Context) (follow.Remote, error) {
 	return remote, err
 }
 
-// hopeless reports whether a login failed because the user's key is not there, or because the
-// docker host's name has no address.
+// hopeless reports whether a login failed because the user's key does not exist, or because the docker
+// host's name has no address.
 func hopeless(err error) bool {
 	var ssh *userssh.Error
 	return errors.Is(err, fs.ErrNotExist) || errors.As(err, &ssh) && ssh.Cause() == userssh.NameUnknown
 }
 
-// printEvent prints one line.
+// printEvent prints an event as one line.
 func (a *app) printEvent(e follow.Event) {
 	if a.ui.JSON {
 		_ = a.ui.PrintJSON(e)
@@ -163,9 +163,9 @@ func (a *app) printEvent(e follow.Event) {
 	}
 }
 
-// dockerOf connects to a machine's dockerd by its endpoint; nil where there is only its
-// socket, over SSH. What was found out before is forgotten when that fails: a VM that was
-// restarted may have other ports.
+// dockerOf returns a function that connects to a machine's dockerd at its endpoint; nil for other docker
+// hosts, which are asked over SSH. When connecting fails, it forgets what it knows of the VM: a restarted
+// VM may have other ports.
 func dockerOf(t *target.Target) func(context.Context) (net.Conn, error) {
 	if t.Kind != target.Machine {
 		return nil
@@ -179,8 +179,8 @@ func dockerOf(t *target.Target) func(context.Context) (net.Conn, error) {
 	}
 }
 
-// listenOn listens on the laptop. macOS lets 127.0.0.1:5000 have two listeners where the
-// first one is at every address, so that who answers there is asked before.
+// listenOn returns a function that listens on the laptop. macOS allows listening on 127.0.0.1:5000 even
+// if another program listens on that port at all addresses, so it first checks whether the port is taken.
 func listenOn(l host.Laptop) func(network, addr string) (net.Listener, error) {
 	return func(network, addr string) (net.Listener, error) {
 		at, err := netip.ParseAddrPort(addr)
@@ -193,7 +193,7 @@ func listenOn(l host.Laptop) func(network, addr string) (net.Listener, error) {
 	}
 }
 
-// holderOf names the program that listens on a port, where this user may see it.
+// holderOf returns a function that names the programs listening on a port, if this user may see them.
 func holderOf(t *target.Target) func(context.Context, int) string {
 	return func(ctx context.Context, port int) string {
 		all, _ := t.Network.Listeners(ctx, port)

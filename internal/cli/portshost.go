@@ -10,11 +10,11 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/target"
 )
 
-// followKinds are the forms of HOST that ports can be followed on: those with SSH. The ports
-// of this computer's own dockerd are on localhost already.
+// followKinds returns the forms of HOST whose ports can be followed: those with SSH. The ports of this
+// computer's own dockerd are already on localhost.
 func followKinds() []target.Kind { return []target.Kind{target.Machine, target.SSH, target.Context} }
 
-// named is a docker host as messages name it.
+// named returns the docker host's name for messages.
 func named(t *target.Target) string {
 	if t.Kind == target.Machine {
 		return fmt.Sprintf("machine %q", t.Machine.Name)
@@ -27,7 +27,7 @@ func (a *app) noSSH(t *target.Target) error {
 	return &exitError{code: exitUsage, message: named(t) + " has no SSH, which ports follow needs", hint: t.Hint(hint.Own("ports", hint.Machine))}
 }
 
-// loginOf logs in anew each time; nil where there is no SSH.
+// loginOf returns a function that makes a new SSH connection each time; nil without SSH.
 func loginOf(t *target.Target) func(context.Context) (follow.Remote, error) {
 	switch {
 	case t.Kind == target.SSH:
@@ -57,7 +57,7 @@ func loginOf(t *target.Target) func(context.Context) (follow.Remote, error) {
 	}
 }
 
-// syncUDPOf keeps the NAT rules for UDP; nil where there can be none.
+// syncUDPOf returns a function that sets the VM's NAT rules for UDP; nil without VirtualBox.
 func syncUDPOf(t *target.Target) func(context.Context, []int) map[int]error {
 	if t.Kind != target.Machine || !t.Machine.VirtualBox() {
 		return nil
@@ -74,7 +74,7 @@ func syncUDPOf(t *target.Target) func(context.Context, []int) map[int]error {
 	}
 }
 
-// sweepPorts removes what a ports follow that was killed has left.
+// sweepPorts removes what a killed ports follow has left.
 func (a *app) sweepPorts(t *target.Target) error {
 	if !follow.Leftover(a.ctx, t.Laptop, t.State()) {
 		return nil
@@ -87,6 +87,6 @@ func (a *app) sweepPorts(t *target.Target) error {
 	if err := follow.ForgetLeftover(a.ctx, t.Laptop, t.State()); err != nil {
 		return err
 	}
-	a.ui.Say("[%s] removed what a ports follow that was killed had left", t.Name())
+	a.ui.Say("[%s] removed what a killed ports follow had left", t.Name())
 	return nil
 }

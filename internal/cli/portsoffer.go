@@ -7,8 +7,8 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/target"
 )
 
-// offerPorts names the command that puts published ports on localhost, where containers were
-// listed for the repair anyway.
+// offerPorts prints the command that puts published ports on localhost, if there are any. It does not
+// ask for containers, but uses the list that the repair has made.
 func (a *app) offerPorts(t *target.Target) {
 	containers := t.Guest.Staying()
 	if _, followed := follow.Current(a.ctx, t.Laptop, t.State()); followed || len(containers) == 0 {

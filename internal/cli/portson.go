@@ -23,8 +23,8 @@ func (a *app) portsOnCmd() *cobra.Command {
 	return &cobra.Command{
 		Use:   "on [HOST]",
 		Short: "Keep published ports on localhost from now on, by a login service",
-		Long: `on makes ports follow a login service: a launchd agent on macOS, a systemd user unit on Linux. It
-starts now and at every login, without sudo. ports off ends it, and so does undo.`,
+		Long: `on runs ports follow as a login service: a launchd agent on macOS, a systemd user unit on Linux.
+It starts now and at every login, without sudo. ports off ends it, and so does undo.`,
 		Example: `  docker-vpn-helper ports on default`,
 		Args:    a.oneHost,
 		RunE:    func(_ *cobra.Command, args []string) error { return a.onFollowed(args, a.portsOn) },
@@ -45,8 +45,8 @@ func (a *app) portsStatusCmd() *cobra.Command {
 	return &cobra.Command{
 		Use:   "status [HOST]",
 		Short: "Show whether published ports are kept on localhost, and since when",
-		Long: `status shows what serves the published ports of a docker host: since when, how many, and its
-last problem.`,
+		Long: `status shows what keeps a docker host's published ports on localhost: since when, how many, and
+its last problem.`,
 		Example: `  docker-vpn-helper ports status default`,
 		Args:    a.oneHost,
 		RunE:    func(_ *cobra.Command, args []string) error { return a.onFollowed(args, a.portsStatus) },
@@ -62,11 +62,11 @@ func (a *app) onFollowed(args []string, do func(site, *target.Target) error) err
 	return a.onHost(s, args, func(t *target.Target) error { return do(s, t) }, followKinds()...)
 }
 
-// portsService is the service of a docker host.
+// portsService returns the login service of a docker host.
 func (a *app) portsService(t *target.Target) (*laptopchange.SwitchService, error) {
 	program, err := os.Executable()
 	if err != nil {
-		return nil, fmt.Errorf("looking for this program's own file: %w", err)
+		return nil, fmt.Errorf("finding this program's own file: %w", err)
 	}
 	program = service.Stable(program, func(path string) bool {
 		_, err := os.Stat(path)
@@ -98,9 +98,9 @@ func (a *app) portsOn(s site, t *target.Target) error {
 	run, running := follow.Current(a.ctx, t.Laptop, t.State())
 	switch {
 	case running && run.Service:
-		return a.switched(t, engine.Result{}, "served by the login service already")
+		return a.switched(t, engine.Result{}, "already served by the login service")
 	case running:
-		return &exitError{code: exitProblems, message: fmt.Sprintf("%s: ports follow runs (PID %d): end it first", named(t), run.PID),
+		return &exitError{code: exitProblems, message: fmt.Sprintf("%s: ports follow is running (PID %d); end it first", named(t), run.PID),
 			hint: hint.Run("kill", fmt.Sprint(run.PID))}
 	}
 	c, err := a.portsService(t)
@@ -123,7 +123,7 @@ func (a *app) portsOff(s site, t *target.Target) error {
 	run, running := follow.Current(a.ctx, t.Laptop, t.State())
 	switch {
 	case errors.Is(err, fs.ErrNotExist) && running && !run.Service:
-		return &exitError{code: exitProblems, message: fmt.Sprintf("%s: there is no login service, but ports follow runs (PID %d)", named(t), run.PID),
+		return &exitError{code: exitProblems, message: fmt.Sprintf("%s: there is no login service, but ports follow is running (PID %d)", named(t), run.PID),
 			hint: hint.Run("kill", fmt.Sprint(run.PID))}
 	case errors.Is(err, fs.ErrNotExist):
 		return a.switched(t, engine.Result{}, "there is no login service")

@@ -6,8 +6,8 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/target"
 )
 
-const proxyLong = `proxy listens for HTTPS and passes what comes to HOST's docker socket, but only from
-clients with a certificate of the CA. Everything that docker does works through it.
+const proxyLong = `proxy listens for HTTPS, and connects clients that have a certificate of the CA to HOST's
+docker socket. Everything that docker does works through it.
 HOST is "local", a machine, ssh://[user@]host[:port], tcp://host:port or context:NAME.
 
 Whoever reaches the docker socket is root on the docker host: a client certificate is
@@ -15,13 +15,13 @@ worth as much as root's password. --read-only lets only GET and HEAD requests th
 a client can then still read everything in the containers, their files (docker cp,
 docker export), environment and logs included.
 
-A client without a good certificate gets HTTP 400 with the reason, one that --allow-cn
-does not name 403. SIGHUP reads the certificates and --allow-cn-file again, and streams
-go on; if a file is broken, what was read before stays in use. SIGTERM ends it when all
-streams have ended, or after 10 s.
+A client without a valid certificate gets HTTP 400 with the reason; one that --allow-cn does
+not name gets 403. SIGHUP reloads the certificates and --allow-cn-file without interrupting
+streams; if a file is broken, the old ones stay in use. SIGTERM ends proxy when all streams
+have ended, or after 10 s.
 
-One line per connection is printed: when, client's name and address, duration, bytes, and why
-it was refused.`
+proxy prints one line per connection: time, the client's address and name, duration, bytes,
+and why it was refused.`
 
 func (a *app) proxyCmd() *cobra.Command {
 	var f proxyFlags
@@ -42,7 +42,7 @@ func (a *app) proxyCmd() *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.proxy(cmd, &f) },
 	}
 	f.register(cmd)
-	cmd.Flags().BoolVar(&f.check, "check", false, "verify the certificates, the socket and a half-close through the proxy, and exit")
+	cmd.Flags().BoolVar(&f.check, "check", false, "check the certificates, the address, the socket and a connection through the proxy, and exit")
 	cmd.AddCommand(a.proxyInitCmd(), a.proxyOnCmd(), a.proxyOffCmd())
 	return cmd
 }

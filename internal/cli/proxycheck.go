@@ -24,7 +24,7 @@ type proxyCheck struct {
 	Detail string `json:"detail"`
 }
 
-// checkTime bounds proxy --check, a login included.
+// checkTime is the timeout of proxy --check, including a login.
 const checkTime = 20 * time.Second
 
 func (a *app) checkProxy(f *proxyFlags, t *target.Target, credentials *proxy.Credentials) error {
@@ -42,11 +42,11 @@ func (a *app) checkProxy(f *proxyFlags, t *target.Target, credentials *proxy.Cre
 	}
 	leaf := credentials.Server
 	add("certificates", engine.OK, fmt.Sprintf("the server certificate names %s, until %s", strings.Join(certs.NamesOf(leaf), ", "), leaf.NotAfter.Format(time.DateOnly)), nil)
-	use, note, err := canListen(f.listen)
-	add("address", use, note, err)
+	status, note, err := canListen(f.listen)
+	add("address", status, note, err)
 	version, err := proxy.Ping(ctx, t.DockerStream)
 	if add("socket", engine.OK, "dockerd answers, API "+version, err) {
-		add("half-close", engine.OK, "the answer comes after the client has ended its direction", selfTest(ctx, t, a.Now()))
+		add("half-close", engine.OK, "the answer arrives after the client has closed its direction", selfTest(ctx, t, a.Now()))
 	}
 	if a.ctx.Err() != nil {
 		return a.cause(a.ctx.Err())
@@ -65,8 +65,9 @@ func (a *app) checkProxy(f *proxyFlags, t *target.Target, credentials *proxy.Cre
 	return nil
 }
 
-// canListen reports whether the proxy could listen. On a port in use it may do so already.
-func canListen(addr string) (use engine.Status, note string, err error) {
+// canListen checks whether the proxy can listen on an address. A port in use is only a warning,
+// because the proxy itself may use it.
+func canListen(addr string) (status engine.Status, note string, err error) {
 	l, err := host.Listen("tcp", addr)
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
@@ -77,6 +78,7 @@ func canListen(addr string) (use engine.Status, note string, err error) {
 	return engine.OK, addr + " is free", l.Close()
 }
 
+// selfTest connects to dockerd through a temporary proxy.
 func selfTest(ctx context.Context, t *target.Target, now time.Time) error {
 	l, err := host.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -16,7 +16,7 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/proxy"
 )
 
-// proxyFlags are proxy's own.
+// proxyFlags are the flags of proxy and proxy on.
 type proxyFlags struct {
 	listen        string
 	certs         string // the directory of proxy init
@@ -28,32 +28,32 @@ type proxyFlags struct {
 	check         bool
 }
 
-// register adds the flags that say what a proxy does.
+// register adds the flags that proxy and proxy on share.
 func (f *proxyFlags) register(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	flags.StringVar(&f.listen, "listen", "127.0.0.1:4242", "listen on `ADDRESS:PORT`")
-	flags.StringVar(&f.certs, "certs", "", "use ca.pem, server.pem and server-key.pem in `DIR`, as proxy init makes them")
-	flags.StringVar(&f.cert, "cert", "", "server certificate with its chain, a PEM `FILE`")
-	flags.StringVar(&f.key, "key", "", "key of the server certificate, a PEM `FILE`")
-	flags.StringVar(&f.ca, "ca", "", "CA of the clients' certificates, a PEM `FILE`")
+	flags.StringVar(&f.certs, "certs", "", "use ca.pem, server.pem and server-key.pem in `DIR`, as proxy init creates them")
+	flags.StringVar(&f.cert, "cert", "", "PEM `FILE` with the server certificate and its chain")
+	flags.StringVar(&f.key, "key", "", "PEM `FILE` with the key of the server certificate")
+	flags.StringVar(&f.ca, "ca", "", "PEM `FILE` with the CA that signs client certificates")
 	flags.StringSliceVar(&f.allowCN, "allow-cn", nil, "let in only clients with these common `NAMES`, such as ci,backup")
-	flags.StringVar(&f.allowFile, "allow-cn-file", "", "let in only clients whose common names are in `FILE`, one a line")
+	flags.StringVar(&f.allowFile, "allow-cn-file", "", "let in only clients whose common names are in `FILE`, one per line")
 	flags.BoolVar(&f.readOnly, "read-only", false, "let only GET and HEAD requests through")
 	flags.IntVar(&f.most, "max-connections", 1024, "serve at most `N` connections at once; more wait up to 10 s")
 }
 
-// checkProxyFlags completes the flags.
+// checkProxyFlags checks the flags, and sets cert, key and ca if --certs is given.
 func (a *app) checkProxyFlags(cmd *cobra.Command, f *proxyFlags) error {
 	single := f.cert != "" || f.key != "" || f.ca != ""
 	switch {
 	case f.certs == "" && !single:
 		return misused(hint.Own("proxy", "init", "./certs"), "proxy needs certificates: --certs DIR, or --cert, --key and --ca")
 	case f.certs != "" && single:
-		return misused(a.helpOf(cmd), "--certs takes the place of --cert, --key and --ca")
+		return misused(a.helpOf(cmd), "--certs cannot be used together with --cert, --key and --ca")
 	case f.certs == "" && (f.cert == "" || f.key == "" || f.ca == ""):
-		return misused(a.helpOf(cmd), "--cert, --key and --ca are needed together")
+		return misused(a.helpOf(cmd), "--cert, --key and --ca must be given together")
 	case f.most < 1:
-		return misused(a.helpOf(cmd), "--max-connections takes a number from 1, not %d", f.most)
+		return misused(a.helpOf(cmd), "--max-connections must be at least 1, not %d", f.most)
 	}
 	if f.certs != "" {
 		f.cert, f.key, f.ca = filepath.Join(f.certs, "server.pem"), filepath.Join(f.certs, "server-key.pem"), filepath.Join(f.certs, "ca.pem")
@@ -84,15 +84,15 @@ func (a *app) credentials(f *proxyFlags) (*proxy.Credentials, error) {
 		return nil, &exitError{code: exitProblems, message: fmt.Sprintf("%s: every user of this computer can read the server's key (mode %#o)", f.key, mode.Perm()),
 			hint: hint.Run("chmod", "600", f.key)}
 	}
-	allow, err := a.allowed(computer, f)
+	allow, err := a.allowedNames(computer, f)
 	if err != nil {
 		return nil, err
 	}
 	return proxy.NewCredentials(data[0], data[1], data[2], allow, a.Now())
 }
 
-// allowed are the common names of the clients that are let in; nil lets in all.
-func (a *app) allowed(computer host.Laptop, f *proxyFlags) ([]string, error) {
+// allowedNames returns the common names of the clients that are let in; nil lets in all.
+func (a *app) allowedNames(computer host.Laptop, f *proxyFlags) ([]string, error) {
 	allow := slices.Clone(f.allowCN)
 	if f.allowFile == "" {
 		return allow, nil
@@ -106,7 +106,7 @@ func (a *app) allowed(computer host.Laptop, f *proxyFlags) ([]string, error) {
 		return nil, err
 	}
 	if allow == nil {
-		allow = []string{} // a file that names none lets in none
+		allow = []string{} // an empty file lets in no client
 	}
 	for line := range strings.Lines(string(text)) {
 		if line = strings.TrimSpace(line); line != "" && !strings.HasPrefix(line, "#") {
@@ -116,7 +116,7 @@ func (a *app) allowed(computer host.Laptop, f *proxyFlags) ([]string, error) {
 	return allow, nil
 }
 
-// noCredentials is why the certificates cannot be used.
+// noCredentials adds exit status and hint to the reason why the certificates cannot be used.
 func (a *app) noCredentials(f *proxyFlags, err error) error {
 	var known *exitError
 	if errors.As(err, &known) {
@@ -124,7 +124,7 @@ func (a *app) noCredentials(f *proxyFlags, err error) error {
 	}
 	var path *fs.PathError
 	if errors.As(err, &path) && errors.Is(err, fs.ErrPermission) {
-		return err // its hint lists who may read the file
+		return err // it gets a hint that lists the file's permissions
 	}
 	next := hint.Run("openssl", "x509", "-in", f.cert, "-noout", "-text")
 	if f.certs != "" && !a.exists(f.certs) {

@@ -17,18 +17,18 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
 )
 
-// certFiles are what proxy init makes.
+// certFiles are the files that proxy init creates.
 var certFiles = []string{"ca.pem", "ca-key.pem", "server.pem", "server-key.pem", "cert.pem", "key.pem"}
 
 func (a *app) proxyInitCmd() *cobra.Command {
 	var names []string
 	cmd := &cobra.Command{
 		Use:   "init DIR",
-		Short: "Make a CA and certificates for proxy and a first client",
-		Long: `proxy init makes a CA and two certificates that it signs: one for the proxy and one for a
+		Short: "Create a CA and certificates for proxy and a first client",
+		Long: `proxy init creates a CA, and two certificates signed by it: one for the proxy and one for a
 client called "client". DIR then works as --certs of proxy and as DOCKER_CERT_PATH of docker.
 
-Keep ca-key.pem secret: whoever has it can make client certificates, and with one of them
+Keep ca-key.pem secret: whoever has it can create client certificates, and with one of them
 become root on the docker host. proxy itself does not need it.`,
 		Example: `  docker-vpn-helper proxy init ./certs
   docker-vpn-helper proxy init ./certs --name 172.17.0.1   # for containers on docker's bridge`,
@@ -46,7 +46,7 @@ become root on the docker host. proxy itself does not need it.`,
 		},
 		RunE: func(_ *cobra.Command, args []string) error { return a.proxyInit(args[0], names) },
 	}
-	cmd.Flags().StringSliceVar(&names, "name", nil, "also accept `NAMES` for the proxy: host names or addresses that clients use")
+	cmd.Flags().StringSliceVar(&names, "name", nil, "additional `NAMES` of the proxy: host names or addresses that clients use")
 	return cmd
 }
 
@@ -78,12 +78,12 @@ func (a *app) proxyInit(dir string, more []string) error {
 			Files  []string `json:"files"`
 		}{engine.Schema, path, certFiles})
 	}
-	a.ui.Success("made a CA, a server certificate and a client certificate in %s", dir)
+	a.ui.Success("created a CA, a server certificate and a client certificate in %s", dir)
 	a.next(hint.Own("proxy", "--certs", dir, "--listen", "127.0.0.1:4242"))
 	return nil
 }
 
-// unused reports what keeps a directory from being made.
+// unused returns an error if the directory exists and is not empty.
 func (a *app) unused(dir, path string) error {
 	entries, err := a.Laptop(host.Sudo{}).ReadDir(a.ctx, path)
 	switch {
@@ -103,14 +103,14 @@ func (a *app) unused(dir, path string) error {
 	other := hint.Own("proxy", "init", strings.TrimRight(dir, "/")+"-2")
 	switch len(missing) {
 	case 0:
-		return &exitError{code: exitProblems, message: dir + " has certificates already, which are never overwritten", hint: hint.Own("proxy", "--certs", dir, "--check")}
+		return &exitError{code: exitProblems, message: dir + " already has certificates, which are never overwritten", hint: hint.Own("proxy", "--certs", dir, "--check")}
 	case len(certFiles):
-		return &exitError{code: exitProblems, message: dir + " is not empty; a new directory is needed", hint: other}
+		return &exitError{code: exitProblems, message: dir + " is not empty; name a new directory", hint: other}
 	}
-	return &exitError{code: exitProblems, message: fmt.Sprintf("%s has some of the certificates, and lacks %s; nothing was written", dir, strings.Join(missing, ", ")), hint: other}
+	return &exitError{code: exitProblems, message: fmt.Sprintf("%s has some of the certificates, but not %s; nothing was written", dir, strings.Join(missing, ", ")), hint: other}
 }
 
-// certificateSet makes a CA, a server certificate for names and a client certificate.
+// certificateSet creates a CA, a server certificate for names and a client certificate.
 func certificateSet(names []string, now time.Time) ([]host.NewFile, error) {
 	ca, err := certs.NewCA("docker-vpn-helper proxy CA", now)
 	if err != nil {

@@ -20,7 +20,7 @@ type proxyEvent struct {
 	// listening
 	Address string `json:"address,omitempty"`
 	Host    string `json:"host,omitempty"`
-	// connection: of the client, without TLS
+	// connection; the bytes are those inside TLS
 	Client     string  `json:"client,omitempty"`
 	CommonName string  `json:"cn,omitempty"`
 	Seconds    float64 `json:"seconds,omitempty"`
@@ -33,12 +33,12 @@ type proxyEvent struct {
 	Count int64 `json:"count,omitempty"`
 }
 
-// proxyLog prints one line per connection. Whoever reads it may be slow: connections do not
-// wait for that, lines are dropped and counted instead.
+// proxyLog prints one line per connection. Connections do not wait for a slow reader of stdout: lines
+// are dropped and counted instead.
 type proxyLog struct {
 	app   *app
 	lines chan proxyEvent
-	lost  atomic.Int64
+	lost  atomic.Int64 // lines that were dropped since the last line was printed
 	done  chan struct{}
 }
 
@@ -64,7 +64,7 @@ func (l *proxyLog) add(e proxyEvent) {
 	}
 }
 
-// close prints what is left, if that is possible soon.
+// close prints the lines that are left, for at most a second.
 func (l *proxyLog) close() {
 	close(l.lines)
 	select {
@@ -84,7 +84,7 @@ func (l *proxyLog) print(e proxyEvent) {
 		l.app.ui.Say("listening on %s for %s", e.Address, e.Host)
 	case "reloaded":
 		if e.Reason != "" {
-			l.app.ui.Say("not reloaded, and what was read before stays in use: %s", e.Reason)
+			l.app.ui.Say("not reloaded, the old certificates stay in use: %s", e.Reason)
 		} else {
 			l.app.ui.Say("reloaded the certificates")
 		}
@@ -101,7 +101,7 @@ func (l *proxyLog) print(e proxyEvent) {
 	}
 }
 
-// line is a connection in the log.
+// line returns the log line of a connection.
 func (e proxyEvent) line() string {
 	text := fmt.Sprintf("%s %s %s %.3fs in=%d out=%d", e.Time.Format(time.RFC3339), e.Client, plainName(e.CommonName), e.Seconds, e.In, e.Out)
 	if e.Status != 0 {
@@ -113,7 +113,7 @@ func (e proxyEvent) line() string {
 	return text + "\n"
 }
 
-// plainName is a common name, which its certificate's maker has chosen, as one word.
+// plainName returns a common name, which may contain anything, as one printable word.
 func plainName(cn string) string {
 	if strings.ContainsFunc(cn, func(r rune) bool { return r <= ' ' || r > '~' || r == '"' }) {
 		return strconv.QuoteToASCII(cn)

@@ -15,7 +15,7 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/target"
 )
 
-// shutdownTime is how long streams may go on after SIGTERM.
+// shutdownTime is how long streams may continue after SIGTERM.
 const shutdownTime = 10 * time.Second
 
 func (a *app) serveProxy(f *proxyFlags, t *target.Target, credentials *proxy.Credentials) error {
@@ -55,7 +55,7 @@ func (a *app) reload(f *proxyFlags, server *proxy.Server, log *proxyLog) {
 	log.reloaded(err)
 }
 
-// listenError is why the proxy cannot listen.
+// listenError adds exit status and hint to the reason why the proxy cannot listen.
 func (a *app) listenError(f *proxyFlags, err error) error {
 	var next hint.Hint
 	var sys syscall.Errno
@@ -69,7 +69,7 @@ func (a *app) listenError(f *proxyFlags, err error) error {
 	return &exitError{code: exitProblems, message: fmt.Sprintf("listening on %s: %s", f.listen, why), hint: next}
 }
 
-// nextPort is an address with the port that follows.
+// nextPort returns the address with the next port.
 func nextPort(addr string) string {
 	name, port, _ := net.SplitHostPort(addr)
 	n, err := strconv.Atoi(port)

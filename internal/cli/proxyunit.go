@@ -25,13 +25,13 @@ func (a *app) proxyOnCmd() *cobra.Command {
 		Short: "Run proxy as a systemd service, now and after each boot",
 		Long: `proxy on installs, starts and enables the systemd unit ` + proxy.UnitName + `, which runs
 proxy with these flags in front of this computer's docker socket (-H local; Linux). It runs as
-a user of its own in the docker socket's group, with copies of the certificates that only
-that user can read. After a change of the files, systemctl reload makes new copies.
+its own user in the docker socket's group, with copies of the certificates that only this user
+can read. After you change the files, systemctl reload makes new copies.
 
-The program must be where the service can read it: in /usr/local/bin, as sudo make install
-puts it, not in a home directory.
+The service must be able to read the program: install it to /usr/local/bin, as sudo make
+install does, not in a home directory.
 
-proxy off stops and removes it; undo local reverts either.`,
+proxy off stops and removes the service. undo local reverts both commands.`,
 		Example: `  docker-vpn-helper proxy on -H local --certs /etc/docker-proxy --listen 172.17.0.1:4242
   sudo systemctl reload docker-vpn-helper-proxy
   docker-vpn-helper proxy off -H local`,
@@ -65,7 +65,7 @@ func (a *app) proxyOffCmd() *cobra.Command {
 	}
 }
 
-// onThisComputer opens this computer's docker socket: no other one is served by a unit.
+// onThisComputer opens this computer as a docker host, the only one that the unit can serve.
 func (a *app) onThisComputer(do func(site, *target.Target) error) error {
 	s, err := a.site()
 	if err != nil {
@@ -79,15 +79,15 @@ func (a *app) onThisComputer(do func(site, *target.Target) error) error {
 		return misused(a.again("-H", "local"), "proxy %s takes local, not %s", a.cmd.Name(), ref.Arg())
 	}
 	if s.laptop.OS() != host.Linux {
-		return misused(hint.Run("docker-vpn-helper", "proxy", "--help"), "proxy %s needs systemd, which is on Linux only", a.cmd.Name())
+		return misused(hint.Run("docker-vpn-helper", "proxy", "--help"), "proxy %s needs systemd, which only Linux has", a.cmd.Name())
 	}
 	return a.onHost(s, nil, func(t *target.Target) error { return do(s, t) }, target.Local)
 }
 
-// proxyUnit is the unit for these flags. The files are checked as proxy checks them.
+// proxyUnit returns the unit for these flags. It checks the files as proxy does.
 func (a *app) proxyUnit(f *proxyFlags, t *target.Target) (proxy.Unit, error) {
 	u := proxy.Unit{}
-	// Root may have files that this user cannot read; the service will say so.
+	// This user may not be able to read root's files. If they are wrong, the service reports it.
 	if _, err := a.credentials(f); err != nil && !errors.Is(err, fs.ErrPermission) {
 		return u, a.noCredentials(f, err)
 	}
@@ -161,7 +161,7 @@ func (a *app) setProxyUnit(s site, t *target.Target, text, listen string) error 
 		a.ui.Success("%s is stopped and removed", proxy.UnitName)
 		return nil
 	}
-	a.ui.Success("%s runs, and listens on %s", proxy.UnitName, listen)
+	a.ui.Success("%s is running, and listens on %s", proxy.UnitName, listen)
 	a.next(hint.Run("systemctl", "status", proxy.UnitName))
 	return nil
 }

@@ -22,21 +22,21 @@ func (a *app) reachCmd() *cobra.Command {
 	var probing bool
 	cmd := &cobra.Command{
 		Use:   "reach TARGET [-H HOST]",
-		Short: "Find out which rule of a packet filter keeps packets from a container",
+		Short: "Find out which packet filter rule keeps packets from a container",
 		Long: `reach follows a packet through the docker host to a container, and the answer back, and
-prints every rule that drops it: chain, number and text, and the script and unit that wrote
-it. It evaluates the rules as they are, of iptables, ip6tables, ebtables and nftables.
-Nothing is sent and nothing is changed without --probe.
+prints every rule that drops it: chain, number and text, and the script and unit that added
+it. It evaluates the current rules of iptables, ip6tables, ebtables and nftables. Without
+--probe it sends and changes nothing.
 
-TARGET is a container, CONTAINER:PORT with a port inside it, PORT or PORT/udp of the docker
-host, or a container's own address. The packet comes from a client outside (public), in the
-docker host's private network (lan), on the docker host itself (local), in another container
-(container:NAME), or at an address. One of the docker host's own addresses stands for a client
-on the docker host that uses it instead of the loopback address.
+TARGET is a container, CONTAINER:PORT with a port inside the container, PORT or PORT/udp of
+the docker host, or a container's own address. The packet comes from a client on the internet
+(public), in the docker host's private network (lan), on the docker host itself (local), in
+another container (container:NAME), or at an address. An address of the docker host means a
+client there that uses this address instead of the loopback address.
 
 --probe sends a packet from this computer to each published port, and counts where the docker
-host sees it. For that it adds rules that count, and removes them; if it is killed, the docker
-host removes them after 15 seconds.
+host sees it. To do so it adds counting rules, and removes them again; if it is killed, the
+docker host removes them after 15 seconds.
 
 It needs root on the docker host.`,
 		Example: `  docker-vpn-helper reach web2
@@ -53,7 +53,7 @@ It needs root on the docker host.`,
 		},
 		RunE: func(_ *cobra.Command, args []string) error { return a.reach(args[0], from, probing) },
 	}
-	cmd.Flags().StringVar(&from, "from", firewall.FromPublic, "where the packet comes `FROM`: public, lan, local, container:NAME or an address")
+	cmd.Flags().StringVar(&from, "from", firewall.FromPublic, "send the packet `FROM` public, lan, local, container:NAME or an address")
 	cmd.Flags().BoolVar(&probing, "probe", false, "also send a packet, and count where the docker host sees it")
 	return cmd
 }
@@ -115,7 +115,7 @@ func (a *app) reachOn(t *target.Target, what, from string, probing bool) error {
 	return nil
 }
 
-// reachFailed is an error of the docker host or of the command line, with its exit status.
+// reachFailed adds exit status and hint to an error of the docker host or the command line.
 func (a *app) reachFailed(t *target.Target, err error) error {
 	switch {
 	case a.interrupted():
@@ -128,7 +128,7 @@ func (a *app) reachFailed(t *target.Target, err error) error {
 	return &exitError{code: exitUnknown, message: err.Error(), hint: t.Hint(hint.Own("doctor", hint.Machine))}
 }
 
-// wrongTarget is a target or an origin that is not there, with what is.
+// wrongTarget is the error for a target or an origin that does not exist. It lists those that do.
 func (a *app) wrongTarget(err error) error {
 	e := &exitError{code: exitUsage, message: err.Error(), hint: a.helpOf(a.cmd)}
 	if wrong := new(firewall.TargetError); errors.As(err, &wrong) && len(wrong.Known) > 0 {
@@ -153,7 +153,7 @@ func (a *app) printReach(r reachReport) {
 		lines = append(lines, "  ! "+n)
 	}
 	if a.ui.Verbose || r.Verdict == firewall.Reachable {
-		lines = append(lines, "Way:")
+		lines = append(lines, "Path:")
 		for _, h := range r.Path {
 			lines = append(lines, "  "+h.At+": "+h.What)
 		}
@@ -161,7 +161,7 @@ func (a *app) printReach(r reachReport) {
 	a.ui.Lines(append(lines, probeLines(r.Probes)...)...)
 }
 
-// writtenBy is what wrote a rule, for people.
+// writtenBy returns what added a rule, for people.
 func writtenBy(s writer.Source) string {
 	var parts []string
 	if s.File != "" {

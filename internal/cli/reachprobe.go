@@ -15,7 +15,7 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/target"
 )
 
-// mayProbe refuses a probe that this computer cannot send.
+// mayProbe returns an error if this computer cannot send the probe.
 func (a *app) mayProbe(t *target.Target, from string) error {
 	local := from == firewall.FromLocal
 	switch {
@@ -24,12 +24,12 @@ func (a *app) mayProbe(t *target.Target, from string) error {
 	case local && t.Kind != target.Local:
 		return misused(a.without("--probe"), "--probe sends from this computer, which is not %s", t.Name())
 	case !local && t.Kind == target.Local:
-		return misused(hint.Own("reach", "--help"), "this computer is the docker host, where --probe sends from: it takes --from local here; for %s run it on another computer, with -H ssh://…", from)
+		return misused(hint.Own("reach", "--help"), "--probe sends from this computer, which is the docker host: use --from local; for %s run it on another computer, with -H ssh://…", from)
 	}
 	return nil
 }
 
-// probe sends a packet to each published port that is meant.
+// probe sends a packet to each published port that the target what means.
 func (a *app) probe(ctx context.Context, t *target.Target, facts *netfacts.Facts, what string) ([]*probe.Result, error) {
 	ports, err := firewall.Published(facts, what)
 	if err != nil {
@@ -55,7 +55,7 @@ func (a *app) probe(ctx context.Context, t *target.Target, facts *netfacts.Facts
 	return results, nil
 }
 
-// probedAddress is where this computer sends packets for the docker host.
+// probedAddress returns the docker host's address to which this computer sends packets.
 func (a *app) probedAddress(ctx context.Context, t *target.Target) (netip.Addr, error) {
 	switch t.Kind {
 	case target.Local:
@@ -76,7 +76,7 @@ func (a *app) probedAddress(ctx context.Context, t *target.Target) (netip.Addr, 
 	}
 	all, err := resolver.Lookup(ctx, config.Host)
 	if err == nil && len(all) == 0 {
-		err = errors.New("it has no address")
+		err = errors.New("the name has no address")
 	}
 	if err != nil {
 		return netip.Addr{}, fmt.Errorf("looking up %s: %w", config.Host, err)
@@ -84,7 +84,7 @@ func (a *app) probedAddress(ctx context.Context, t *target.Target) (netip.Addr, 
 	return all[0], nil
 }
 
-// probeLines are results for people.
+// probeLines returns the results as lines for people.
 func probeLines(results []*probe.Result) (lines []string) {
 	for _, r := range results {
 		lines = append(lines, fmt.Sprintf("Probe of %s from port %d: %s", r.To, r.SourcePort, r.Outcome))

@@ -9,7 +9,7 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/virtualbox"
 )
 
-// checkPort refuses a --port that the NAT rule cannot have, before anything is changed.
+// checkPort returns an error if the NAT rule cannot have the port of --port.
 func (a *app) checkPort(t *target.Target, f fixFlags) error {
 	if f.port == 0 || !t.Machine.VirtualBox() {
 		return nil
@@ -30,14 +30,14 @@ func (a *app) checkPort(t *target.Target, f fixFlags) error {
 	return a.cause(err)
 }
 
-// portUnused prints a note where --port made no difference.
+// portUnused prints a note if --port made no difference.
 func (a *app) portUnused(t *target.Target) {
 	if e := t.Endpoints.ForDocker(a.ctx); t.RulePort != 0 && !e.Planned && e.Host != "" && e.Port != t.RulePort {
 		a.ui.Say("[%s] --port %d is not used: dockerd already answers at %s", t.Machine.Name, t.RulePort, e.URL())
 	}
 }
 
-// setOn gives the Target the flags that plans depend on.
+// setOn sets the flags on the Target, where plans use them.
 func (f fixFlags) setOn(t *target.Target) {
 	t.RulePort, t.Reissue, t.StopVMs, t.AcceptHostKey = f.port, f.reissue, f.stopVMs, f.acceptHostKey
 }

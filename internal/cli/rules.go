@@ -13,13 +13,13 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/target"
 )
 
-// What guard and allow share: they work on a docker host's packet filters, as root there.
+// This file has what guard and allow share: they change a docker host's packet filters, as root.
 
-// confirmTime is how long a docker host that is reached over SSH waits for a new connection
-// before it reverts a change of its packet filters.
+// confirmTime is after how long a docker host that is reached over SSH reverts a change of its packet
+// filters that was not confirmed.
 const confirmTime = 60 * time.Second
 
-// onFilters opens the docker host whose packet filters -H or the default names.
+// onFilters opens the docker host that -H names, or the default one, and calls do with it.
 func (a *app) onFilters(do func(site, *target.Target) error) error {
 	s, err := a.site()
 	if err != nil {
@@ -36,14 +36,14 @@ func (a *app) onFilters(do func(site, *target.Target) error) error {
 	}, filterKinds()...)
 }
 
-// changeFilters begins a session that changes the packet filters of the docker host.
+// changeFilters is onFilters with a session, in which do can change the packet filters.
 func (a *app) changeFilters(command string, do func(*engine.Session) error) error {
 	return a.onFilters(func(s site, t *target.Target) error {
 		job := a.hostJob(s, t.Ref, t.State(), command, nil)
 		if t.Kind == target.Machine {
 			job = a.machineJob(s, t.Machine.Name, command, nil)
 		}
-		t.Close() // the session has a connection of its own
+		t.Close() // the session opens its own connection
 		session, err := engine.Begin(a.ctx, a.hard, job)
 		if err != nil {
 			return err
@@ -57,7 +57,7 @@ func (a *app) changeFilters(command string, do func(*engine.Session) error) erro
 	})
 }
 
-// filtersFailed is an error of the docker host with its exit status.
+// filtersFailed adds exit status and hint to an error of the docker host.
 func (a *app) filtersFailed(t *target.Target, err error) error {
 	var known *exitError
 	switch {
@@ -73,16 +73,16 @@ func (a *app) filtersFailed(t *target.Target, err error) error {
 	return err
 }
 
-// unread is that the docker host's packet filters could not be asked for.
-func (a *app) unread(t *target.Target, err error) error {
+// cannotRead is the error that the docker host's packet filters could not be read.
+func (a *app) cannotRead(t *target.Target, err error) error {
 	if a.interrupted() || errors.Is(err, host.ErrNoSudo) {
 		return err
 	}
 	return &exitError{code: exitUnknown, message: a.cause(err).Error(), hint: t.Hint(hint.Own("doctor", hint.Machine))}
 }
 
-// confirmation says how a change of a docker host's packet filters is confirmed: within what
-// time, 0 if it needs no confirmation, and whether the user does it, by a command.
+// confirmation sets how the change must be confirmed: within what time (0: not at all), and whether
+// the user must do it with a command. session is the SSH session in which the docker host was asked.
 func (a *app) confirmation(t *target.Target, session string, within time.Duration, change *hostchange.InstallRules) {
 	change.Within, change.ByUser = within, t.Kind == target.Local
 	if within == 0 && (t.Kind != target.Local || session != "") {
@@ -90,18 +90,18 @@ func (a *app) confirmation(t *target.Target, session string, within time.Duratio
 	}
 }
 
-// checkWithin is wrong usage unless a change can be confirmed within that time.
+// checkWithin checks --confirm-within.
 func (a *app) checkWithin(within time.Duration, given bool) error {
 	if given && (within < time.Second || within > 24*time.Hour) {
 		return misused(a.corrected(within.String(), confirmTime.String()), "--confirm-within takes 1s to 24h, not %s", within)
 	}
 	if given && within < 10*time.Second {
-		a.ui.Say("a new connection may take longer than %s: everything is reverted then", within)
+		a.ui.Say("a new connection may take longer than %s, and then the change will be reverted", within)
 	}
 	return nil
 }
 
-// printConfirmed prints that a change lasts from now on.
+// printConfirmed prints that a change was confirmed.
 func (a *app) printConfirmed(t *target.Target, what string) error {
 	if a.ui.JSON {
 		return a.ui.PrintJSON(struct {

@@ -30,13 +30,13 @@ func TestPortsOfAStoppedVM(t *testing.T) {
 	b.program(0, "ports", "add", "8080:80", "8080:53/udp")
 	b.forwards("added", "default", web, dns)
 	b.prints(b.program(0, "ports", "add", "8080:80"), "of the VM already")
-	b.prints(b.program(1, "ports", "add", "8081", "8080:81"), `is that of NAT rule "docker-vpn-helper-add-8080-tcp" already`)
+	b.prints(b.program(1, "ports", "add", "8081", "8080:81"), `NAT rule "docker-vpn-helper-add-8080-tcp" already has port`)
 	b.forwards("added again", "default", web, dns)
 
 	const other, named = "web,tcp,,9000,,80", "docker-vpn-helper-add-9001-tcp,tcp,,9002,,80"
 	b.manage("modifyvm", "default", "--natpf1", other, "--natpf1", named)
-	b.prints(b.program(1, "ports", "add", "8081", "9000"), `is that of NAT rule "web" already`)
-	b.prints(b.program(1, "ports", "add", "8081", "9001"), `is that of NAT rule "docker-vpn-helper-add-9001-tcp" already`)
+	b.prints(b.program(1, "ports", "add", "8081", "9000"), `NAT rule "web" already has port`)
+	b.prints(b.program(1, "ports", "add", "8081", "9001"), `NAT rule "docker-vpn-helper-add-9001-tcp" already has port`)
 	b.prints(b.program(1, "ports", "rm", "8080", "8081"), "has no forward of 8081/tcp")
 	b.forwards("refused", "default", web, dns, other, named)
 
