@@ -32,7 +32,7 @@ func TestAllowOpensNoMore(t *testing.T) {
 		t.Fatal("web2 gets out before")
 	}
 	refused := s.helper("-H", "default", "allow", "web2")
-	if refused.Exit != 3 || !strings.Contains(refused.Stderr, "ARP alone keeps it in") || !strings.Contains(refused.Stderr, "--yes") {
+	if refused.Exit != 3 || !strings.Contains(refused.Stderr, "so far only the missing ARP prevents that") || !strings.Contains(refused.Stderr, "--yes") {
 		t.Errorf("exit %d: %s", refused.Exit, refused.Stderr)
 	}
 	s.same("rules", before, s.ruleLines())

@@ -23,7 +23,7 @@ func TestGuardBoot2docker(t *testing.T) {
 	g := s.guardStatus()
 	s.same("method", "list", g.Method)
 	s.wantPublic("list", 8080)
-	if !slices.ContainsFunc(g.Notes, func(n string) bool { return strings.Contains(n, "list of ports") }) {
+	if !slices.ContainsFunc(g.Notes, func(n string) bool { return strings.Contains(n, "one by one") }) {
 		t.Errorf("notes: %q", g.Notes)
 	}
 	s.wantIdle()
@@ -136,7 +136,7 @@ func TestGuardWithoutInit(t *testing.T) {
 	s.must(s.vm.WriteFile("/usr/local/bin/dvh", program, 0o755))
 	out := s.root("dvh guard start -H local --public eth0 --allow 8080 2>&1")
 	t.Log(out)
-	if !strings.Contains(out, "have what starts dockerd run /etc/docker-vpn-helper/guard/apply first") {
+	if !strings.Contains(out, "run /etc/docker-vpn-helper/guard/apply at boot before dockerd starts") {
 		t.Error("it does not say what is missing")
 	}
 	s.wantPublic("loaded", 8080)

@@ -56,7 +56,7 @@ func TestPortsRefusedBeforeVirtualBox(t *testing.T) {
 	b.stopService()
 	for spec, why := range map[string]string{
 		"70000": "from 1 to 65535", "0": "from 1 to 65535", "8080:70000": "from 1 to 65535", "abc": "from 1 to 65535", "8080/sctp": "tcp or udp",
-		"::1:8080": "IPv4 addresses only", "[::1]:8080:80": "IPv4 addresses only", "localhost:8080:80": "no IPv4 address", "999.1.1.1:8080:80": "no IPv4 address",
+		"::1:8080": "only forward from IPv4 addresses", "[::1]:8080:80": "only forward from IPv4 addresses", "localhost:8080:80": "not an IPv4 address", "999.1.1.1:8080:80": "not an IPv4 address",
 	} {
 		b.prints(b.program(2, "ports", "add", spec), why)
 	}
