@@ -131,10 +131,9 @@ subnets() {
 	ask_docker network inspect --format '{{range .IPAM.Config}}{{.Subnet}} {{end}}' "$1" 2>/dev/null
 }
 
-# fill_in KNOWN replaces the placeholders in the rules that it reads by the addresses in KNOWN,
-# the output of containers. It omits rules with placeholders if the container is not running, and
-# all rules if another container may have the port now: because this container is gone, or
-# publishes other ports.
+# fill_in KNOWN replaces the placeholders in the rules that it reads by the addresses in KNOWN, the output of
+# containers. It omits rules with placeholders if the container is not running, and all rules if another
+# container may have the port now: because this container is gone, or publishes other ports.
 fill_in() {
 	known=$1 awk -F '\t' -v OFS='\t' '
 		function replace(s, old, new,  at) {
@@ -195,9 +194,8 @@ common='
 	}
 '
 
-# iptables_batch prints the input for iptables-restore --noflush that makes our rules the wanted
-# ones; nothing if they are already. It reads the wanted rules, a line "@@", and the output of
-# iptables-save.
+# iptables_batch prints the input for iptables-restore --noflush that makes our rules the wanted ones; nothing
+# if they are already. It reads the wanted rules, a line "@@", and the output of iptables-save.
 iptables_batch() {
 	# A chain c is "table SUBSEP name". Of the rules that it has, text[c, i] is the ith of size[c];
 	# own[c, i] marks the owned[c] of them that are ours. Of the wanted rules, want[c, w] is the wth

@@ -143,8 +143,7 @@ func (l *List) Put(p *Plan) {
 	}
 }
 
-// Remove removes the allowances of the request's container, or only those of its port, and
-// returns them.
+// Remove removes the allowances of the request's container, or only those of its port, and returns them.
 func (l *List) Remove(r Request) (removed []Allowance) {
 	l.All = slices.DeleteFunc(l.All, func(a Allowance) bool {
 		gone := a.Container == r.Container && (r.Port == 0 || (a.Port == r.Port || a.Inside == r.Port) && a.UDP == r.UDP)

@@ -10,9 +10,8 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfacts"
 )
 
-// New plans what a request needs, and evaluates the docker host as it will be after that. The
-// error is a *Refusal if there is no acceptable plan, a *firewall.TargetError if the request is
-// wrong.
+// New plans what a request needs, and evaluates the docker host as it will be after that. The error is a
+// *Refusal if there is no acceptable plan, a *firewall.TargetError if the request is wrong.
 func New(f *netfacts.Facts, req Request) (*Plan, error) {
 	c, direct, err := find(f, req)
 	if err != nil {

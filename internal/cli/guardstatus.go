@@ -45,8 +45,7 @@ type guardState struct {
 	Host   string `json:"host"`
 	On     bool   `json:"on"`
 	guard.Settings
-	// Method is how the ports that docker-proxy serves are closed: "cgroup" or "list"; "" if guard is
-	// off.
+	// Method is how the ports that docker-proxy serves are closed: "cgroup" or "list"; "" if guard is off.
 	Method string `json:"method"`
 	// Pending means that the last change is reverted in ConfirmWithin seconds unless it is confirmed.
 	Pending       bool             `json:"pending"`

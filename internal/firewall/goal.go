@@ -39,8 +39,7 @@ func (g goal) proto() int {
 	return packet.TCP
 }
 
-// request is a target as the user typed it: a container, a container's address, or a port of the
-// docker host.
+// request is a target as the user typed it: a container, a container's address, or a port of the docker host.
 type request struct {
 	container string     // a name, or the beginning of an ID
 	address   netip.Addr // of a container

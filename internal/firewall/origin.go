@@ -83,9 +83,8 @@ func (t *tracer) unpublished(g goal) {
 	t.blocked(InDocker, "container %s does not publish port %d", g.container.Name, g.port)
 }
 
-// fromLocal sends packets from a client on the docker host itself. own is the address of the
-// docker host that the client uses; if it is not valid, a client of a published port uses the
-// loopback address.
+// fromLocal sends packets from a client on the docker host itself. own is the address of the docker host that
+// the client uses; if it is not valid, a client of a published port uses the loopback address.
 func (t *tracer) fromLocal(g goal, own netip.Addr) {
 	switch {
 	case g.direct.IsValid():

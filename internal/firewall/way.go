@@ -60,8 +60,7 @@ func nextPacket(first packet.Packet, c packet.Conn) packet.Packet {
 	return p
 }
 
-// answered sends an answer through the hooks before routing, and reverts the SNAT of the
-// connection.
+// answered sends an answer through the hooks before routing, and reverts the SNAT of the connection.
 func (t *tracer) answered(back *packet.Packet) {
 	t.hook(netfilter.Prerouting, L3, back)
 	if back.Conn.SNAT {
@@ -127,8 +126,7 @@ func (t *tracer) fromProxy(p packet.Packet) {
 	}
 }
 
-// send follows a packet that the docker host itself sends, the answer, and the connection's next
-// packet.
+// send follows a packet that the docker host itself sends, the answer, and the connection's next packet.
 func (t *tracer) send(p packet.Packet) {
 	r := t.route(&p)
 	if r == nil {

@@ -32,8 +32,7 @@ type Config struct {
 	Name string // of the docker host, for messages
 	// Login makes a new SSH connection.
 	Login func(context.Context) (Remote, error)
-	// Docker connects to dockerd's API. If it is nil or fails, Socket on the docker host is used
-	// over SSH.
+	// Docker connects to dockerd's API. If it is nil or fails, Socket on the docker host is used over SSH.
 	Docker func(context.Context) (net.Conn, error)
 	Socket string
 	// SyncUDP replaces the VM's NAT rules for UDP by rules for the given ports. It returns the ports

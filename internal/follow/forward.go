@@ -250,8 +250,7 @@ func (f *Follower) closeAll() {
 	}
 }
 
-// serve accepts connections until the listener is closed. With localOnly it rejects those of other
-// computers.
+// serve accepts connections until the listener is closed. With localOnly it rejects those of other computers.
 func (fw *forward) serve(l net.Listener, localOnly bool) {
 	var wait backoff
 	for {

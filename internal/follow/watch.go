@@ -55,9 +55,8 @@ func (f *Follower) watch(ctx context.Context, again <-chan struct{}) {
 	}
 }
 
-// subscribe lists the containers after each event, and reconciles, until the events end. Events are
-// read in a goroutine of their own, so that listing does not delay them. It calls began when the
-// subscription works.
+// subscribe lists the containers after each event, and reconciles, until the events end. Events are read in a
+// goroutine of their own, so that listing does not delay them. It calls began when the subscription works.
 func (f *Follower) subscribe(ctx context.Context, cancel context.CancelFunc, again <-chan struct{}, began func()) error {
 	docker := dockerd.New(f.dialDocker).Kept()
 	defer docker.Close()

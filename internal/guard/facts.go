@@ -3,8 +3,6 @@ package guard
 import (
 	"context"
 	_ "embed"
-	"encoding/hex"
-	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -121,20 +119,15 @@ func (f *Facts) parse(a dockerhost.Answer) error {
 	return nil
 }
 
-// parseOwn reads "tcp ADDRESS:PORT" in the hex notation of /proc/net. ok is false for a loopback
-// address.
+// parseOwn reads "tcp ADDRESS:PORT" in the hex notation of /proc/net. ok is false for a loopback address.
 func parseOwn(line string) (p Port, ok bool, err error) {
 	protocol, at, _ := strings.Cut(line, " ")
 	address, port, _ := strings.Cut(at, ":")
-	raw, err := hex.DecodeString(address)
-	number, portErr := strconv.ParseUint(port, 16, 16)
-	if err = errors.Join(err, portErr); err != nil || len(raw)%4 != 0 {
+	addr, ok := netfacts.KernelAddr(address)
+	number, err := strconv.ParseUint(port, 16, 16)
+	if err != nil || !ok {
 		return p, false, fmt.Errorf("a socket of dockerd: %q", line)
 	}
-	for i := 0; i < len(raw); i += 4 { // 32-bit words in the host's byte order
-		slices.Reverse(raw[i : i+4])
-	}
-	addr, _ := netip.AddrFromSlice(raw)
 	return Port{Port: int(number), UDP: protocol == "udp"}, number > 0 && !addr.Unmap().IsLoopback(), nil
 }
 

@@ -81,9 +81,8 @@ func (f *Facts) openPorts(s Settings) []Port {
 	return all
 }
 
-// forward returns the rules of DOCKER-PUB, which sees forwarded packets. Answers pass because of
-// their direction. The state ESTABLISHED would also let existing connections to a port pass that
-// is closed now.
+// forward returns the rules of DOCKER-PUB, which sees forwarded packets. Answers pass because of their
+// direction. The state ESTABLISHED would also let existing connections to a port pass that is closed now.
 func (f *Facts) forward(s Settings, family packet.Family) string {
 	lines := []string{"-m conntrack --ctdir REPLY -j RETURN", "-m conntrack --ctstate RELATED -j RETURN"}
 	for _, p := range f.openPorts(s) {
@@ -158,8 +157,7 @@ func (f *Facts) table(s Settings) string {
 	return b.String()
 }
 
-// client returns the match of a port's clients in nft's syntax, followed by a space; "" for
-// everyone.
+// client returns the match of a port's clients in nft's syntax, followed by a space; "" for everyone.
 func client(p Port) string {
 	switch {
 	case !p.From.IsValid():
@@ -170,8 +168,7 @@ func client(p Port) string {
 	return "ip6 saddr " + p.From.String() + " "
 }
 
-// How guard closes the ports that docker-proxy serves: for every socket of docker's cgroup, or
-// port by port.
+// How guard closes the ports that docker-proxy serves: for every socket of docker's cgroup, or port by port.
 const (
 	ByCgroup = "cgroup"
 	ByList   = "list"

@@ -1,6 +1,5 @@
-// Package guard closes a docker host's published ports to clients on its public interfaces,
-// except for ports that are allowed. It keeps the rules, and the scripts that load them, as a
-// set of files on the docker host.
+// Package guard closes a docker host's published ports to clients on its public interfaces, except for ports
+// that are allowed. It keeps the rules, and the scripts that load them, as a set of files on the docker host.
 package guard
 
 import (

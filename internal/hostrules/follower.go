@@ -7,12 +7,11 @@ import (
 
 // Follower has systemd run a command whenever a file on the docker host changes.
 //
-// A path unit misses changes to its file while the unit that it starts is active
-// (systemd.path(5); checked with systemd 252). The path unit therefore starts a second unit
-// that only queues a restart of the service that runs the command, and is active for a moment.
-// The service is ordered after that unit, so no change is lost: one that comes too early to
-// trigger the path unit again comes before the command runs. The restart must not interrupt a
-// running command; KillSignal=SIGCONT makes systemd wait for it instead.
+// A path unit misses changes to its file while the unit that it starts is active (systemd.path(5); checked
+// with systemd 252). The path unit therefore starts a second unit that only queues a restart of the service
+// that runs the command, and is active for a moment. The service is ordered after that unit, so no change is
+// lost: one that comes too early to trigger the path unit again comes before the command runs. The restart
+// must not interrupt a running command; KillSignal=SIGCONT makes systemd wait for it instead.
 type Follower struct {
 	Name        string // of the units, without the suffix
 	Description string

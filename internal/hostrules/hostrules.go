@@ -52,8 +52,7 @@ type Set struct {
 	// directory. The units named in Start are enabled and started.
 	Units map[string]string `json:"units"`
 	Start []string          `json:"start"`
-	// Boot is the boot2docker script that runs apply: bootsync.sh runs before dockerd,
-	// bootlocal.sh after it.
+	// Boot is the boot2docker script that runs apply: bootsync.sh runs before dockerd, bootlocal.sh after it.
 	Boot string `json:"boot"`
 }
 
@@ -169,9 +168,8 @@ func parseSet(a dockerhost.Answer, name, prefix string) *Set {
 	return s
 }
 
-// Install applies a set. If within is 0 the set is permanent at once; otherwise the docker host
-// reverts it after that time unless Confirm is called first. If Install fails, it has restored
-// the previous rules.
+// Install applies a set. If within is 0 the set is permanent at once; otherwise the docker host reverts it
+// after that time unless Confirm is called first. If Install fails, it has restored the previous rules.
 func Install(ctx context.Context, h host.Host, s Set, token string, within time.Duration) error {
 	_, err := ask(ctx, h, request{mode: "install", set: s, token: token, within: within})
 	return err
@@ -193,8 +191,7 @@ func Revert(ctx context.Context, h host.Host, name, token string) error {
 	return err
 }
 
-// Remove unloads a set's rules and deletes its files. It keeps the text saved for Read; "" keeps
-// none.
+// Remove unloads a set's rules and deletes its files. It keeps the text saved for Read; "" keeps none.
 func Remove(ctx context.Context, h host.Host, s Set, saved string) error {
 	_, err := ask(ctx, h, request{mode: "remove", set: s, saved: saved})
 	return err

@@ -119,9 +119,8 @@ paths_in() {
 	}' "$@" 2>/dev/null
 }
 
-# writers prints the commands of all systemd units, and the files that may add rules. It starts
-# with the files that units name and with those in well-known places; in three rounds it follows
-# the paths that scripts name.
+# writers prints the commands of all systemd units, and the files that may add rules. It starts with the files
+# that units name and with those in well-known places; in three rounds it follows the paths that scripts name.
 writers() {
 	set -- /etc/systemd/system /run/systemd/system /usr/local/lib/systemd/system /usr/lib/systemd/system /lib/systemd/system
 	dirs=

@@ -233,7 +233,7 @@ func parseListeners(lines []string) map[int][]Listener {
 		}
 		address, portText, ok := strings.Cut(fields[1], ":")
 		port, err := strconv.ParseUint(portText, 16, 16)
-		a, okAddr := kernelAddr(address)
+		a, okAddr := KernelAddr(address)
 		if !ok || err != nil || !okAddr {
 			continue
 		}
@@ -242,9 +242,9 @@ func parseListeners(lines []string) map[int][]Listener {
 	return all
 }
 
-// kernelAddr reads an address in the notation of /proc/net/tcp: 32-bit little-endian words in
+// KernelAddr reads an address in the notation of /proc/net/tcp: 32-bit little-endian words in
 // hexadecimal digits.
-func kernelAddr(s string) (netip.Addr, bool) {
+func KernelAddr(s string) (netip.Addr, bool) {
 	b, err := hex.DecodeString(s)
 	if err != nil || len(b) != 4 && len(b) != 16 {
 		return netip.Addr{}, false

@@ -21,8 +21,7 @@ func (t *Table) Callers(from, to string) []*Rule {
 	return all
 }
 
-// leads reports whether packets in chain from can get to chain to. seen has the chains that were
-// looked at.
+// leads reports whether packets in chain from can get to chain to. seen has the chains that were looked at.
 func (t *Table) leads(from, to string, seen map[string]bool) bool {
 	if from == to {
 		return true

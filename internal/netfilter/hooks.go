@@ -8,8 +8,7 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/netfilter/packet"
 )
 
-// Chains returns the base chains that see a packet at a hook, in the order in which the kernel
-// calls them.
+// Chains returns the base chains that see a packet at a hook, in the order in which the kernel calls them.
 func Chains(tables []*Table, hook Hook, p *packet.Packet) []*Chain {
 	families := []string{string(p.Family), "inet"}
 	switch {

@@ -56,7 +56,6 @@ type SetMark struct {
 	Value, Mask uint32
 }
 
-// Apply implements Change.
 func (c SetMark) Apply(p *packet.Packet) {
 	switch {
 	case !c.Connection:
@@ -74,7 +73,6 @@ type CopyMark struct {
 	Set  uint32 // mask of the bits that are cleared before
 }
 
-// Apply implements Change.
 func (c CopyMark) Apply(p *packet.Packet) {
 	if p.Untracked() {
 		return
@@ -91,11 +89,9 @@ func (c CopyMark) Apply(p *packet.Packet) {
 // SpoilMark is a change of a mark that cannot be evaluated. No bit is known afterwards.
 type SpoilMark struct{}
 
-// Apply implements Change.
 func (SpoilMark) Apply(p *packet.Packet) { p.Mark.Known, p.Conn.Mark.Known = 0, 0 }
 
 // Untrack exempts the packet from connection tracking.
 type Untrack struct{}
 
-// Apply implements Change.
 func (Untrack) Apply(p *packet.Packet) { p.Conn.State = packet.Untracked }

@@ -13,9 +13,8 @@ import (
 // maxHead is the largest request head with --read-only, in bytes.
 const maxHead = 64 << 10
 
-// filter lets through GET and HEAD requests without a body, one complete head after the other, until
-// it refuses one. It is stricter than dockerd: it accepts only requests that every parser reads
-// alike.
+// filter lets through GET and HEAD requests without a body, one complete head after the other, until it
+// refuses one. It is stricter than dockerd: it accepts only requests that every parser reads alike.
 type filter struct {
 	read     func([]byte) (int, error) // reads from the client
 	deadline func(time.Time) error     // sets the deadline of read; the zero Time removes it

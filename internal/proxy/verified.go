@@ -28,8 +28,7 @@ func (v *verified) has(sent []*x509.Certificate, now time.Time) bool {
 	return ok && !now.Before(p.from) && !now.After(p.to)
 }
 
-// add records that what a client sent was verified. chain is the chain from its certificate to the
-// CA.
+// add records that what a client sent was verified. chain is the chain from its certificate to the CA.
 func (v *verified) add(sent, chain []*x509.Certificate) {
 	p := period{chain[0].NotBefore, chain[0].NotAfter}
 	for _, c := range chain[1:] {

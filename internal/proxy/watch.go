@@ -6,9 +6,8 @@ import (
 	"time"
 )
 
-// halfClose is how long after close_notify a TCP FIN may still mean that the client only closes its
-// own direction. Some TLS libraries send both together, crypto/tls does not. The time is for busy
-// computers.
+// halfClose is how long after close_notify a TCP FIN may still mean that the client only closes its own
+// direction. Some TLS libraries send both together, crypto/tls does not. The time is for busy computers.
 const halfClose = 250 * time.Millisecond
 
 // watch waits until a client goes away that has sent close_notify, and calls gone. Nothing else would

@@ -29,10 +29,9 @@ type Result struct {
 	Err error
 }
 
-// Join passes bytes between a and b until both directions have ended, and closes both. If reading
-// fails it resets both, because the data is incomplete. If writing fails, the peer accepts no more
-// data, and only that direction ends. There is no timeout; a caller can close a stream, or set a
-// deadline on it.
+// Join passes bytes between a and b until both directions have ended, and closes both. If reading fails it
+// resets both, because the data is incomplete. If writing fails, the peer accepts no more data, and only that
+// direction ends. There is no timeout; a caller can close a stream, or set a deadline on it.
 func Join(a, b Stream) Result {
 	var (
 		result Result

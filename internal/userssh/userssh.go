@@ -20,8 +20,7 @@ import (
 const (
 	// connectTime is ssh's own timeout for the TCP connection and the server's first line.
 	connectTime = 3 * time.Second
-	// idleTime is after how long an unused ControlMaster exits by itself, in case this program is
-	// killed.
+	// idleTime is after how long an unused ControlMaster exits by itself, in case this program is killed.
 	idleTime = 30 * time.Second
 	// exitTime is the timeout of the request to the ControlMaster to exit.
 	exitTime = time.Second

@@ -174,8 +174,7 @@ func split(line string) [][]string {
 	return all
 }
 
-// written returns the rule that a command adds, or the policy that it sets; ok is false if it does
-// neither.
+// written returns the rule that a command adds, or the policy that it sets; ok is false if it does neither.
 func (c command) written() (w written, ok bool) {
 	w = written{tool: c.tool, saved: c.saved, table: c.table}
 	var options []string

@@ -8,8 +8,7 @@ import (
 )
 
 // Conntrack matches properties of a packet's connection, as iptables' module conntrack does
-// (net/netfilter/xt_conntrack.c). Every field that is set must hold. A Not field inverts the field
-// before it.
+// (net/netfilter/xt_conntrack.c). Every field that is set must hold. A Not field inverts the field before it.
 type Conntrack struct {
 	States    []string // NEW, ESTABLISHED, …, DNAT, SNAT
 	NotStates bool
@@ -98,9 +97,8 @@ func (m Conntrack) Holds(p *packet.Packet, _ *packet.Env) packet.Truth {
 	return result
 }
 
-// statusHolds returns whether the connection has one of the statuses. A new connection has none:
-// it is confirmed only when its first packet leaves the host. NONE never matches, because its
-// bit mask is 0.
+// statusHolds returns whether the connection has one of the statuses. A new connection has none: it is
+// confirmed only when its first packet leaves the host. NONE never matches, because its bit mask is 0.
 func (m Conntrack) statusHolds(c *packet.Conn) packet.Truth {
 	switch {
 	case c.State == packet.New:

@@ -200,9 +200,8 @@ func (m AddressType) Holds(p *packet.Packet, e *packet.Env) packet.Truth {
 	return packet.Yes
 }
 
-// Mark matches bits of the packet's mark, or with Connection of its connection's mark. A packet
-// without a connection matches neither that nor its opposite (net/netfilter/xt_connmark.c,
-// nft_ct.c).
+// Mark matches bits of the packet's mark, or with Connection of its connection's mark. A packet without a
+// connection matches neither that nor its opposite (net/netfilter/xt_connmark.c, nft_ct.c).
 type Mark struct {
 	Connection  bool
 	Value, Mask uint32

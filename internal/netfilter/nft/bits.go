@@ -104,8 +104,7 @@ func bitMatch(op string, left, right json.RawMessage) match.Match {
 	return m
 }
 
-// mangle reads a change of a mark. It returns nil for other changes, because no match depends on
-// them.
+// mangle reads a change of a mark. It returns nil for other changes, because no match depends on them.
 func mangle(raw json.RawMessage) netfilter.Change {
 	var m struct{ Key, Value json.RawMessage }
 	_ = json.Unmarshal(raw, &m)

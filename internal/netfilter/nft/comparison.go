@@ -140,8 +140,7 @@ func (m equals) Holds(p *packet.Packet, e *packet.Env) packet.Truth {
 	return packet.Sure(m.test(v))
 }
 
-// test reads the right side of a comparison as a function that tests a value; false if it cannot
-// be read.
+// test reads the right side of a comparison as a function that tests a value; false if it cannot be read.
 func (s statements) test(raw json.RawMessage) (func(value) bool, bool) {
 	var text string
 	if json.Unmarshal(raw, &text) == nil {

@@ -22,9 +22,8 @@ type Link struct {
 	Addrs []netip.Prefix
 }
 
-// AddrType returns the type of an address in the kernel's routing tables: LOCAL, BROADCAST,
-// MULTICAST, UNICAST or UNSPEC. link limits LOCAL and BROADCAST to addresses of one interface; ""
-// does not.
+// AddrType returns the type of an address in the kernel's routing tables: LOCAL, BROADCAST, MULTICAST,
+// UNICAST or UNSPEC. link limits LOCAL and BROADCAST to addresses of one interface; "" does not.
 func (e *Env) AddrType(a netip.Addr, link string) string {
 	switch {
 	case !a.IsValid() || a.Is6() && a.IsUnspecified():

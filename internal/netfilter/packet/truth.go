@@ -35,8 +35,7 @@ func (b Bits) Matches(value, mask uint32) Truth {
 	return max(Maybe, Sure(mask&^b.Known == 0))
 }
 
-// Set returns the mark after iptables' --set-xmark: it clears the bits of mask and flips those of
-// value.
+// Set returns the mark after iptables' --set-xmark: it clears the bits of mask and flips those of value.
 func (b Bits) Set(value, mask uint32) Bits {
 	return Bits{Value: b.Value&^mask ^ value, Known: b.Known | mask}
 }

@@ -51,8 +51,7 @@ type option struct {
 	args []string
 }
 
-// isOption reports whether a word is an option such as "--dport" or "-j", and not a number such as
-// "-1".
+// isOption reports whether a word is an option such as "--dport" or "-j", and not a number such as "-1".
 func isOption(w string) bool {
 	return len(w) > 1 && w[0] == '-' && (w[1] < '0' || w[1] > '9')
 }

@@ -33,8 +33,7 @@ type State struct {
 	Refused      bool `json:"refused,omitempty"`
 	TimedOut     bool `json:"timed_out,omitempty"`
 	ProxyRefuses bool `json:"proxy_refuses,omitempty"`
-	// Connected means that a connection was made. If dockerd did not answer, one of the next four
-	// is set.
+	// Connected means that a connection was made. If dockerd did not answer, one of the next four is set.
 	Connected bool   `json:"connected"`
 	Silent    bool   `json:"silent,omitempty"`     // no answer in time
 	Closed    bool   `json:"closed,omitempty"`     // the connection was closed
