@@ -128,6 +128,7 @@ func withCommands(page string, cmd *cobra.Command) string {
 	if b.Len() == 0 {
 		return page
 	}
+	cmd.InitDefaultHelpFlag() // UseLine has [flags] only if there is a flag
 	line := "\\fB" + cmd.CommandPath() + " COMMAND [flags]\\fP\n"
 	if own := "\\fB" + cmd.UseLine() + "\\fP\n"; strings.Contains(cmd.Use, "[") {
 		line = own + ".br\n" + line
