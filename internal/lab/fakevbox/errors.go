@@ -61,6 +61,13 @@ func started(name string) *failure {
 		`"LaunchVMProcess(a->session, sessionType.raw(), ComSafeArrayAsInParam(aBstrEnv), progress.asOutParam())" at line 727 of file VBoxManageMisc.cpp`)
 }
 
+// notMutable is what modifyvm says of network cards of a VM that is saved (VirtualBox's
+// NetworkAdapterImpl.cpp, setEnabled).
+func notMutable() *failure {
+	return comError("The machine is not mutable (state is Saved)", "VBOX_E_INVALID_VM_STATE (0x80bb0002)", "NetworkAdapterWrap", "INetworkAdapter",
+		`"COMSETTER(Enabled)(TRUE)" in VBoxManageModifyVM.cpp`)
+}
+
 func (w *VirtualBox) notRunning(name string) *failure {
 	text := fmt.Sprintf("Machine '%s' is not currently running", name)
 	if w.version() >= 70000 {

@@ -175,6 +175,9 @@ func TestStatesAndTheirErrors(t *testing.T) {
 	if s := b.state(); s != "saved" {
 		t.Errorf("state %s", s)
 	}
+	b.fails("The machine is not mutable (state is Saved)", "modifyvm", "default", "--nic2", "nat")
+	b.ok("modifyvm", "default", "--natpf1", "saved,tcp,,7,,8")
+	b.ok("modifyvm", "default", "--natpf1", "delete", "saved")
 	b.ok("startvm", "default", "--type", "headless")
 	b.ok("controlvm", "default", "acpipowerbutton")
 	for deadline := time.Now().Add(5 * time.Second); b.state() != "poweroff"; {

@@ -117,6 +117,9 @@ func (m *manager) option(uuid, opt, value string) error {
 	}
 	return Update(m.home, func(w *VirtualBox) error {
 		vm := w.Find(uuid)
+		if _, nic := slotOf(opt, "nic"); nic && vm.State == "saved" {
+			return notMutable()
+		}
 		set := func(f func(*NIC), names ...string) bool {
 			slot, ok := slotOf(opt, names...)
 			if ok {
