@@ -1,4 +1,4 @@
-# apply [FILE]: loads the rules in this directory. It replaces our earlier rules in one
+# apply [changed]: loads the rules in this directory. It replaces our earlier rules in one
 # transaction per address family, and leaves all other rules alone.
 #
 #   ifaces        the public interfaces, one per line
@@ -8,8 +8,9 @@
 #   v4.in, v6.in  instead of table.nft where the kernel cannot match a cgroup: the first rules
 #                 of chain DOCKER-PUB-IN, which INPUT calls; the published ports are added here
 #
-# FILE is dockerd's file that has just changed. If a port was published since the last run, the
-# time from that change to the end of this run is saved, in ms: for that long the port was open.
+# With "changed", dockerd's file that "changes" names has just changed. If a port was published
+# since the last run, the time from that change to the end of this run is saved, in ms: for that
+# long the port was open.
 LC_ALL=C
 export LC_ALL
 rc=0
@@ -21,7 +22,7 @@ has() { command -v "$1" >/dev/null 2>&1; }
 # dockerd_runs sets pid. dockerd must not be asked before it runs: while it starts, its socket
 # accepts connections, but dockerd answers them only after this script has exited.
 dockerd_runs() {
-	pid=$(cat /var/run/docker.pid 2>/dev/null) # not read: the file has no newline
+	pid=$(cat /var/run/docker.pid 2>/dev/null) # "read" would fail: the file has no newline
 	[ -n "$pid" ] && [ "$(cat "/proc/$pid/comm" 2>/dev/null)" = dockerd ]
 }
 
@@ -134,8 +135,9 @@ elif has nft; then
 	nft delete table inet dvh_guard 2>/dev/null
 fi
 
-if [ -n "$grown" ] && [ -n "$1" ]; then
-	at=$(date -r "$1" +%s%N 2>/dev/null)
+if [ -n "$grown" ] && [ "$1" = changed ]; then
+	read -r file <changes
+	at=$(date -r "$file" +%s%N 2>/dev/null)
 	now=$(date +%s%N)
 	case $at$now in
 	*[!0-9]*) ;; # this date cannot print nanoseconds

@@ -64,7 +64,7 @@ func (f *Facts) Set(s Settings) hostrules.Set {
 func (f *Facts) follower() hostrules.Follower {
 	return hostrules.Follower{
 		Name: "docker-vpn-helper-guard", Description: "docker-vpn-helper guard: close published ports",
-		File: f.portsFile(), Command: "@DIR@/apply " + f.portsFile(),
+		File: f.portsFile(), Command: "@DIR@/apply changed",
 	}
 }
 

@@ -39,7 +39,7 @@ func (f Follower) Units() map[string]string {
 	after := strings.Join(append(f.After, f.changedUnit()), " ")
 	return map[string]string{
 		f.PathUnit(): fmt.Sprintf(unit, f.Description+": watch") +
-			"[Path]\nTriggerLimitIntervalSec=0\nPathModified=" + f.File + "\nUnit=" + f.changedUnit() + "\n" + install,
+			"[Path]\nTriggerLimitIntervalSec=0\nPathModified=" + strings.ReplaceAll(f.File, "%", "%%") + "\nUnit=" + f.changedUnit() + "\n" + install,
 		f.changedUnit(): fmt.Sprintf(unit, f.Description+": a change") +
 			"[Service]\nType=oneshot\nExecStart=/bin/systemctl --no-block restart " + f.ServiceUnit() + "\n",
 		f.ServiceUnit(): fmt.Sprintf(unit, f.Description) + "After=" + after + "\n" +
