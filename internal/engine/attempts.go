@@ -4,42 +4,41 @@ import (
 	"fmt"
 )
 
-// attempt is a change that was tried, and its plan in words: a change learns
-// more while it is applied, such as which port was free in the end.
+// attempt is a change that was tried. plan is its String() from before it was applied: applying a
+// change may alter its fields, such as the port.
 type attempt struct {
 	Change
 	plan  string
-	begun bool
+	begun bool // false if it failed before it could have an effect
 }
 
-// maxAttempts bounds how often one kind of change is tried on one layer, each
-// time with another plan.
+// maxAttempts is how many changes of one kind are tried on one layer.
 const maxAttempts = 5
 
-// choose is the planned change if it has not been tried yet, else the first of
-// its stronger alternatives that has not.
+// choose returns the planned change if it has not been tried yet, or else the first of its stronger
+// alternatives that has not. It returns an error if there is none.
 func choose(planned Change, tried []attempt) (Change, error) {
 	c := planned
 	for {
-		before, kind := -1, 0
+		same, ofKind := -1, 0
 		for i, t := range tried {
 			if t.About().Kind != c.About().Kind {
 				continue
 			}
-			kind++
+			ofKind++
 			if t.plan == c.String() {
-				before = i
+				same = i
 			}
 		}
-		if before < 0 && kind < maxAttempts {
+		if same < 0 && ofKind < maxAttempts {
 			return c, nil
 		}
-		if before >= 0 && !tried[before].begun { // its alternative is for where it did not help
+		if same >= 0 && !tried[same].begun { // an alternative is for a change that was made and did not help
 			return nil, fmt.Errorf("%s: not begun, and still needed", c)
 		}
 		var e Escalating
-		if before >= 0 { // what was tried may know better than what was planned again
-			e, _ = tried[before].Change.(Escalating)
+		if same >= 0 { // ask the one that was tried: it may have learned more than the one planned anew
+			e, _ = tried[same].Change.(Escalating)
 		}
 		if e == nil || e.Next() == nil {
 			return nil, fmt.Errorf("%s: done, and still needed", c)

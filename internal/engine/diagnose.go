@@ -10,19 +10,19 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/target"
 )
 
-// Sink gets every event, and decides whether a change with a risk may be made.
+// Sink receives all events, and asks the user for confirmations.
 type Sink interface {
 	Event(Event)
-	// Confirm asks whether a change with that risk may be made. Nil means yes.
+	// Confirm asks the user whether a change with this risk may be made. It returns nil if so.
 	Confirm(ctx context.Context, machine, risk string) error
-	// CanAsk reports whether the user can be asked.
+	// CanAsk reports whether there is a user to ask.
 	CanAsk() bool
 }
 
 // EventKind is the kind of an Event.
 type EventKind string
 
-// The events while the engine works.
+// The kinds of events.
 const (
 	Inspecting EventKind = "inspecting"
 	Inspected  EventKind = "inspected"
@@ -31,7 +31,8 @@ const (
 	Note       EventKind = "note"
 )
 
-// Event is one step of the engine.
+// Event is something that the engine does or did. Layer, Change, Text and Report are set as its
+// Kind requires.
 type Event struct {
 	Kind    EventKind
 	Machine string
@@ -41,8 +42,8 @@ type Event struct {
 	Report  *LayerReport
 }
 
-// Diagnose inspects every layer, side by side, and changes nothing. What the
-// layers share they ask the Target, which asks the outside once.
+// Diagnose inspects all layers side by side and changes nothing. What several layers need to know
+// they ask the Target, which asks each question once.
 func Diagnose(ctx context.Context, t *target.Target, layers []Layer, sink Sink) Report {
 	r := Report{Schema: Schema, Machine: t.Machine.Name, Host: t.Ref.String(), Layers: make([]LayerReport, len(layers))}
 	var wg sync.WaitGroup
@@ -59,7 +60,7 @@ func Diagnose(ctx context.Context, t *target.Target, layers []Layer, sink Sink) 
 	return r
 }
 
-// inspect runs one layer. A probe that errors is unknown, neither ok nor fail.
+// inspect inspects one layer. If the inspection itself fails, the layer's status is Unknown.
 func inspect(ctx context.Context, t *target.Target, l Layer) LayerReport {
 	r := LayerReport{Layer: l.Name, Findings: []Finding{}, layer: l}
 	start := time.Now()

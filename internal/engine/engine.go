@@ -1,7 +1,7 @@
-// Package engine is what every command runs on: it inspects the layers between docker on the
-// laptop and a container in the VM, plans what would put them right, applies
-// that with a journal on disk, verifies by inspecting again, and takes
-// everything back when something fails. It knows no layer and no kind of change.
+// Package engine inspects the layers between docker on the laptop and a container in the VM, plans
+// changes that repair them, applies those with a journal on disk, and verifies them by inspecting
+// again. If something fails, it rolls everything back. It knows no particular layer and no
+// particular kind of change.
 package engine
 
 import (
@@ -10,17 +10,17 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/target"
 )
 
-// Status is how a finding, a layer or a whole report stands.
+// Status is the status of a finding, a layer or a whole report.
 type Status string
 
-// The statuses, mildest first. Skipped and Blocked are a layer's status only.
+// The statuses, mildest first. Only layers can be Skipped or Blocked.
 const (
 	OK      Status = "ok"
-	Skipped Status = "skipped" // not looked at, for a reason that is no fault
-	Warn    Status = "warn"    // docker works all the same, or another layer decides whether it does
-	Blocked Status = "blocked" // another layer explains it
-	Unknown Status = "unknown" // neither good nor bad: a probe itself failed
-	Fail    Status = "fail"    // keeps docker from working, or a repair from succeeding
+	Skipped Status = "skipped" // not inspected, for a reason that is not a fault
+	Warn    Status = "warn"    // docker works anyway, or another layer decides whether it does
+	Blocked Status = "blocked" // another layer's failure explains it
+	Unknown Status = "unknown" // neither good nor bad: the inspection itself failed
+	Fail    Status = "fail"    // docker does not work, or a repair would not succeed
 )
 
 func (s Status) rank() int {
@@ -37,46 +37,46 @@ func (s Status) rank() int {
 	return 4
 }
 
-// State is what a layer's inspection found: a plain struct of facts, marshalled
-// as the report's "observed". Its methods are pure and know no mode: what a mode leaves out,
-// Inspect does not fill in. Several findings may stand side by side, also with an ok;
-// of those of one status the first may be the cause.
+// State is what the inspection of a layer found: a plain struct of facts, which is marshalled as
+// the report's "observed". Its methods are pure. They do not know the mode: Inspect leaves out what
+// the mode does not ask. There may be several findings, also beside an OK; of those with the same
+// status the first may become the cause.
 type State interface {
 	Findings() []Finding
 	Changes() []Change
 }
 
-// SelfBlocked is a State that could not look because of another layer.
+// SelfBlocked is a State that may be empty because another layer failed.
 type SelfBlocked interface {
-	// BlockedBy names that layer, or is empty.
+	// BlockedBy returns the name of that layer, or "".
 	BlockedBy() string
 }
 
-// SelfSkipped is a State that was not looked at for a reason that is no fault.
+// SelfSkipped is a State that may be empty for a reason that is not a fault.
 type SelfSkipped interface {
-	// SkippedBecause is that reason, or empty.
+	// SkippedBecause returns that reason, or "".
 	SkippedBecause() string
 }
 
 // Layer is one link between docker and dockerd.
 type Layer struct {
 	Name string
-	// Needs are the layers whose failure explains this one's: while one of
-	// them fails, this one is blocked by it and its findings are hidden.
+	// Needs are the layers whose failure explains a failure of this one. While one of them fails,
+	// this layer is Blocked by it and its findings are hidden.
 	Needs []string
-	// Local reports that inspecting a healthy machine costs no SSH login and no VBoxManage.
+	// Local means that inspecting a healthy machine needs no SSH login and no VBoxManage.
 	Local bool
-	// LaptopOnly reports that the layer's changes concern the laptop alone.
+	// LaptopOnly means that the layer's changes affect only the laptop.
 	LaptopOnly bool
-	// Decides marks the one layer that decides whether all is well.
+	// Decides marks the one layer that decides whether docker works.
 	Decides bool
-	// Optional reports that a repair goes on where this layer's changes fail or do
-	// not help: the next stronger one is tried, and what is wrong stays a finding.
+	// Optional means that a repair goes on if this layer's changes fail or do not help. Stronger
+	// alternatives are tried first.
 	Optional bool
-	// Ground reports that nothing above can be repaired while this layer fails and has
-	// nothing to change itself: a repair ends there and touches nothing.
-	Ground bool
-	// Findings are all that its State can report.
+	// Foundation means that no other layer can be repaired while this one fails and plans no change
+	// itself: the repair stops there.
+	Foundation bool
+	// Findings are all the findings that its State can report.
 	Findings Table
 	Inspect  func(context.Context, *target.Target) (State, error)
 }

@@ -308,7 +308,7 @@ func TestUndoAsksOnATerminal(t *testing.T) {
 		if err := errors.Join(err, j.Update(t.Context(), seq, journal.Applied), j.Close(t.Context(), journal.Done)); err != nil {
 			t.Fatal(err)
 		}
-		err = (&Session{Job: Job{Sink: on.sink}, Target: unread()}).agreeToUndo(t.Context(), j)
+		err = (&Session{Job: Job{Sink: on.sink}, Target: unread()}).confirmUndo(t.Context(), j)
 		if refused := err != nil; refused != on.refused {
 			t.Errorf("%T: %v", on.sink, err)
 		}

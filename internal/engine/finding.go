@@ -6,43 +6,43 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/hint"
 )
 
-// Weight decides which of several findings is the cause of a report.
+// Weight helps to decide which finding is the cause of a report.
 type Weight int
 
 const (
-	// Plain findings: the first in the layers' order is the cause.
+	// Plain is the weight of most findings. Of those with the worst status, the first is the cause.
 	Plain Weight = iota
-	// Aside: worth reporting, never the cause: acting on it alone repairs nothing.
+	// Aside is the weight of a finding that is never the cause: acting on it alone repairs nothing.
 	Aside
-	// Outranks: the cause whatever else is wrong, and never hidden by another
-	// layer's failure.
+	// Outranks is the weight of a finding that is the cause whatever else is wrong. No other
+	// layer's failure hides it.
 	Outranks
 )
 
-// Finding is one thing that an inspection found.
+// Finding is something that an inspection found.
 type Finding struct {
-	// Code is stable: the layer's name, a point, and what is wrong, as "route.hijacked".
+	// Code is stable. It is the layer's name, a dot, and what is wrong: "route.hijacked".
 	// docs/troubleshooting.md has a heading for each.
 	Code   string `json:"code"`
 	Status Status `json:"status"`
-	// Title states the fact in the present tense, with the evidence in it.
+	// Title states the fact in the present tense, including the evidence.
 	Title string `json:"title"`
-	// Hint is what to do. Empty where there is nothing to do.
+	// Hint is what the user can do; empty if there is nothing to do.
 	Hint   hint.Hint `json:"hint"`
 	Weight Weight    `json:"-"`
-	// Elsewhere reports that docker in the calling shell does not use what was looked at.
+	// Elsewhere means that docker in the calling shell uses another docker host than the inspected
+	// one.
 	Elsewhere bool `json:"-"`
-	// Demanded reports that the user has asked for what cannot be had: that stays a failure
-	// where docker works all the same.
+	// Demanded means that the user asked for something that is not possible. Such a finding stays a
+	// failure even if docker works.
 	Demanded bool `json:"-"`
 }
 
-// Definition is a row of a layer's table of findings: a Finding whose Title is a format
-// for the evidence.
+// Definition is a row of a layer's table of findings: a Finding whose Title is a format string for
+// the evidence.
 type Definition Finding
 
-// Table is all that a layer can report. A code has several rows where its evidence has
-// several forms.
+// Table is all findings of a layer. A code has several rows if its evidence has several forms.
 type Table []Definition
 
 // Add adds a row, and returns it.
@@ -51,37 +51,38 @@ func (t *Table) Add(d Definition) Definition {
 	return d
 }
 
-// OK adds a row about what is well.
+// OK adds a row for something that is fine.
 func (t *Table) OK(code, title string) Definition {
 	return t.Add(Definition{Code: code, Status: OK, Title: title})
 }
 
-// Warn adds a row about what does not keep docker from working.
+// Warn adds a row for something that does not keep docker from working.
 func (t *Table) Warn(code, title string, h hint.Hint) Definition {
 	return t.Add(Definition{Code: code, Status: Warn, Title: title, Hint: h})
 }
 
-// Aside adds a row about what is worth reporting, and never the cause.
+// Aside adds a row for a warning that is never the cause.
 func (t *Table) Aside(code, title string, h hint.Hint) Definition {
 	return t.Add(Definition{Code: code, Status: Warn, Weight: Aside, Title: title, Hint: h})
 }
 
-// Elsewhere adds a row about a docker in the calling shell that does not use what was looked at.
+// Elsewhere adds a row for the calling shell's docker, which uses another docker host than the
+// inspected one.
 func (t *Table) Elsewhere(code, title string, w Weight) Definition {
 	return t.Add(Definition{Code: code, Status: Warn, Weight: w, Title: title, Elsewhere: true})
 }
 
-// Unknown adds a row about what could not be found out.
+// Unknown adds a row for something that could not be found out.
 func (t *Table) Unknown(code, title string, h hint.Hint) Definition {
 	return t.Add(Definition{Code: code, Status: Unknown, Title: title, Hint: h})
 }
 
-// Fail adds a row about what keeps docker from working, or a repair.
+// Fail adds a row for something that keeps docker from working, or a repair from succeeding.
 func (t *Table) Fail(code, title string, h hint.Hint) Definition {
 	return t.Add(Definition{Code: code, Status: Fail, Title: title, Hint: h})
 }
 
-// Found is the finding with its evidence in the title.
+// Found returns the finding, with the evidence in its title.
 func (d Definition) Found(evidence ...any) Finding {
 	if len(evidence) > 0 {
 		d.Title = fmt.Sprintf(d.Title, evidence...)
@@ -89,7 +90,7 @@ func (d Definition) Found(evidence ...any) Finding {
 	return Finding(d)
 }
 
-// Advising is the row with another hint.
+// Advising returns the row with another hint.
 func (d Definition) Advising(h hint.Hint) Definition {
 	d.Hint = h
 	return d

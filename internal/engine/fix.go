@@ -9,22 +9,22 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/target"
 )
 
-// Result is what a repair did.
+// Result is what a run did.
 type Result struct {
 	Report
-	Applied    []string
+	Applied    []string // the changes, as their String() describes them
 	RolledBack bool
-	// Left is what a rollback or an undo had to leave as it is.
+	// Left is what the rollback could not restore and left as it is.
 	Left    []string
 	Journal string
 }
 
-// RollbackError is a rollback that could not finish.
+// RollbackError means that a rollback or an undo is incomplete.
 type RollbackError struct {
-	Err     error // why the repair failed
-	Left    error // what could not be undone
+	Err     error // why there was a rollback
+	Left    error // what could not be reverted, and why
 	Machine string
-	Journal string // what undo will resume
+	Journal string // the path of the journal that undo will resume
 }
 
 func (e *RollbackError) Error() string {
@@ -32,7 +32,7 @@ func (e *RollbackError) Error() string {
 }
 func (e *RollbackError) Unwrap() []error { return []error{e.Err, e.Left} }
 
-// VerdictError is a repair after which the endpoint still does not answer.
+// VerdictError means that docker does not work after a repair, or that it cannot be repaired.
 type VerdictError struct {
 	Finding Finding
 	Status  Status
@@ -40,16 +40,16 @@ type VerdictError struct {
 
 func (e *VerdictError) Error() string { return e.Finding.Title }
 
-// Fix brings up the layers in their order: inspect, plan, journal, apply, and
-// inspect again. On any failure it rolls back, newest first. hard ends the
-// rollback itself before its time.
+// Fix repairs the layers in their order: inspect, plan, journal, apply, and inspect again. If
+// anything fails, it rolls back, newest change first. Cancelling ctx stops the repair and starts
+// the rollback; cancelling hard stops the rollback.
 func (s *Session) Fix(ctx, hard context.Context, layers []Layer) (Result, error) {
 	defer s.Target.Enter(mode.Repair())()
 	r := s.newRun()
 	err := r.bringUp(ctx, layers)
 	var report Report
-	var hopeless *VerdictError
-	if err == nil || errors.As(err, &hopeless) {
+	var unrepairable *VerdictError
+	if err == nil || errors.As(err, &unrepairable) {
 		report = Diagnose(ctx, s.Target, layers, quiet{s.Sink})
 		switch {
 		case err == nil:
@@ -66,8 +66,8 @@ func (s *Session) Fix(ctx, hard context.Context, layers []Layer) (Result, error)
 	return res, err
 }
 
-// Apply makes changes that no inspection planned, in their order. On a failure it rolls
-// all of them back, as Fix does.
+// Apply makes changes that no inspection planned, in their order. If one fails, it rolls back all
+// of them, as Fix does.
 func (s *Session) Apply(ctx, hard context.Context, changes []Change) (Result, error) {
 	defer s.Target.Enter(mode.Repair())()
 	r := s.newRun()
@@ -84,22 +84,22 @@ func (s *Session) Apply(ctx, hard context.Context, changes []Change) (Result, er
 	return r.finish(ctx, hard, err)
 }
 
-// bringUpForRollback brings up what an undo on the docker host needs, such as a VM that runs, and asks
-// for no verdict. It has a journal of its own.
+// bringUpForRollback repairs the layers that a rollback on the docker host needs, for example by
+// starting the VM. Its changes have a journal of their own. It does not check whether docker works.
 func (s *Session) bringUpForRollback(ctx, hard context.Context) error {
 	r := s.newRun()
 	err := r.bringUp(ctx, s.UpForRollback)
-	var hopeless *VerdictError
-	if errors.As(err, &hopeless) {
-		err = nil // each change knows how much of it can be undone all the same
+	var unrepairable *VerdictError
+	if errors.As(err, &unrepairable) {
+		err = nil // each change knows what it can still revert
 	}
 	_, err = r.finish(ctx, hard, err)
 	return err
 }
 
-// Quick inspects only what costs neither a login nor VBoxManage. If the
-// verdict is ok and at most the laptop itself wants changes, it returns the
-// layers that a repair needs to look at; else ok is false, and all are needed.
+// Quick inspects only the layers that need neither a login nor VBoxManage. ok means that docker
+// works and that at most the laptop itself needs changes. Then local are the layers that a repair
+// has to look at; otherwise it has to look at all of them.
 func Quick(ctx context.Context, t *target.Target, layers []Layer, sink Sink) (local []Layer, r Report, ok bool) {
 	for _, l := range layers {
 		if l.Local {
@@ -116,8 +116,7 @@ func Quick(ctx context.Context, t *target.Target, layers []Layer, sink Sink) (lo
 	return local, r, r.Verdict == OK && !r.Failed()
 }
 
-// verdict is nil when the repair is verified: the deciding layer is ok and
-// nothing is fail.
+// verdict returns nil if the repair is verified: the deciding layer is OK and no layer fails.
 func verdict(r Report) error {
 	if r.Verdict == OK && !r.Failed() {
 		return r.stillPlanned()
@@ -128,8 +127,9 @@ func verdict(r Report) error {
 	return errors.New("could not tell whether the endpoint answers")
 }
 
-// stillPlanned is an error where the deciding layer still plans changes: what could not be
-// found out during the repair was left out, such as the record of the endpoint.
+// stillPlanned returns an error if the deciding layer still plans a change. That happens if a
+// change, such as that of the endpoint record, was left out because the repair could not find out
+// something.
 func (r Report) stillPlanned() error {
 	for _, l := range r.Layers {
 		if l.layer.Decides && len(l.changes) > 0 {
@@ -139,7 +139,7 @@ func (r Report) stillPlanned() error {
 	return nil
 }
 
-// quiet passes no inspection events on: the final check would repeat them all.
+// quiet drops all events: the final inspection would only repeat them.
 type quiet struct{ Sink }
 
 func (quiet) Event(Event) {}

@@ -6,27 +6,28 @@ import (
 	"time"
 )
 
-// Schema is the version of the report's JSON form; it rises when a field
-// changes its meaning or goes.
+// Schema is the version of the report's JSON form. It rises when a field is removed or changes its
+// meaning.
 const Schema = 1
 
 // Report is what an inspection of all layers found.
 type Report struct {
-	// Title is what people call the docker host, where Machine and Host do not have it.
+	// Title is what people call the docker host; "" if Machine or Host is the name to show.
 	Title string `json:"-"`
 
 	Schema   int           `json:"schema"`
 	Version  string        `json:"version"`
-	Machine  string        `json:"machine"` // "" for a docker host that is no machine
-	Host     string        `json:"host"`    // HOST in full: "machine:default"
+	Machine  string        `json:"machine"` // "" for other docker hosts
+	Host     string        `json:"host"`    // HOST in its full form: "machine:default"
 	Status   Status        `json:"status"`
 	Endpoint string        `json:"endpoint"`
 	Cause    string        `json:"cause"`
 	Layers   []LayerReport `json:"layers"`
-	// Verdict is the status of the layer that decides whether docker works.
+	// Verdict is the status of the layer that decides whether docker works; OK if that layer only
+	// has warnings.
 	Verdict Status `json:"-"`
-	// EndpointNow is where docker finds dockerd, or would if nothing were wrong. Unlike
-	// Endpoint it is never one that a repair has yet to make; "" if there is none.
+	// EndpointNow is where docker can reach dockerd now, or could if nothing were wrong; "" if
+	// there is no such endpoint. Unlike Endpoint, it is never one that a repair has yet to create.
 	EndpointNow string `json:"-"`
 }
 
@@ -35,7 +36,7 @@ type LayerReport struct {
 	Layer     string    `json:"layer"`
 	Status    Status    `json:"status"`
 	BlockedBy string    `json:"blocked_by,omitempty"`
-	Skipped   string    `json:"skipped,omitempty"` // why it was not looked at
+	Skipped   string    `json:"skipped,omitempty"` // why it was not inspected; "" if it was
 	Findings  []Finding `json:"findings"`
 	// Hidden are findings that BlockedBy explains.
 	Hidden  []Finding `json:"hidden,omitempty"`
@@ -49,13 +50,13 @@ type LayerReport struct {
 	layer   Layer
 }
 
-// Name is the docker host as a user writes it.
+// Name returns the docker host's name as users write it.
 func (r Report) Name() string { return cmp.Or(r.Title, r.Machine, r.Host) }
 
-// Failed reports whether anything is fail.
+// Failed reports whether anything fails.
 func (r Report) Failed() bool { return r.Status == Fail }
 
-// CauseFinding is the finding behind Cause; ok is false if there is none.
+// CauseFinding returns the finding whose code is Cause; ok is false if there is none.
 func (r Report) CauseFinding() (f Finding, ok bool) {
 	best := -1
 	for _, l := range r.Layers {
@@ -75,14 +76,14 @@ func (r Report) CauseFinding() (f Finding, ok bool) {
 	return f, ok
 }
 
-// Elsewhere reports whether dockerd works, and docker in the calling shell does not use it.
+// Elsewhere reports whether dockerd works but docker in the calling shell uses another docker host.
 func (r Report) Elsewhere() bool {
 	return r.Verdict == OK && slices.ContainsFunc(r.Layers, func(l LayerReport) bool {
 		return slices.ContainsFunc(l.Findings, func(f Finding) bool { return f.Elsewhere })
 	})
 }
 
-// Risks are what running programs would lose by the planned changes.
+// Risks returns what running programs would lose by the planned changes.
 func (r Report) Risks() (risks []string) {
 	for _, l := range r.Layers {
 		for _, c := range l.changes {
@@ -94,15 +95,15 @@ func (r Report) Risks() (risks []string) {
 	return risks
 }
 
-// RestartsDockerd reports whether a planned change does.
+// RestartsDockerd reports whether a planned change restarts dockerd.
 func (r Report) RestartsDockerd() bool {
 	return slices.ContainsFunc(r.Layers, func(l LayerReport) bool {
 		return slices.ContainsFunc(l.changes, func(c Change) bool { return c.About().RestartsDockerd })
 	})
 }
 
-// Obstacle is a failure that no change cures and that keeps another layer from being
-// checked. A repair would stop at that layer, so this comes first.
+// Obstacle returns the first failure that no planned change repairs and that blocks another layer.
+// A repair would stop there.
 func (r Report) Obstacle() (f Finding, ok bool) {
 	for _, l := range r.Layers {
 		blocks := slices.ContainsFunc(r.Layers, func(o LayerReport) bool { return o.BlockedBy == l.Layer })
@@ -118,9 +119,9 @@ func (r Report) Obstacle() (f Finding, ok bool) {
 	return f, false
 }
 
-// hopeless is the failure of a Ground layer that has nothing to change.
-func (l LayerReport) hopeless() (f Finding, ok bool) {
-	if !l.layer.Ground || len(l.changes) > 0 {
+// unrepairable returns the failure of a Foundation layer that plans no change.
+func (l LayerReport) unrepairable() (f Finding, ok bool) {
+	if !l.layer.Foundation || len(l.changes) > 0 {
 		return f, false
 	}
 	for _, f := range l.Findings {
@@ -131,8 +132,8 @@ func (l LayerReport) hopeless() (f Finding, ok bool) {
 	return f, false
 }
 
-// conclude hides what other layers explain, softens what does not matter while
-// the verdict is ok, and sets status and cause.
+// conclude hides findings that other layers explain, turns failures that do not matter into
+// warnings if docker works, and sets status and cause.
 func (r *Report) conclude() {
 	root := map[string]string{} // failed or blocked layer -> the layer that explains it
 	r.Verdict = Unknown
@@ -158,11 +159,11 @@ func (r *Report) conclude() {
 		}
 		if l.layer.Decides {
 			if r.Verdict = l.Status; r.Verdict == Warn {
-				r.Verdict = OK // it answers
+				r.Verdict = OK // dockerd answers
 			}
 		}
 	}
-	r.dropHopeless()
+	r.dropBlockedPlans()
 	if r.Verdict == OK {
 		r.soften()
 	}
@@ -170,7 +171,7 @@ func (r *Report) conclude() {
 	for _, l := range r.Layers {
 		status := l.Status
 		if status == Blocked && r.Verdict == OK {
-			status = Warn // docker does without it
+			status = Warn // docker works without it
 		}
 		if status.rank() > r.Status.rank() {
 			r.Status = status
@@ -181,7 +182,7 @@ func (r *Report) conclude() {
 	}
 }
 
-// soften makes warnings of failures that do not keep docker from working.
+// soften turns failures that do not keep docker from working into warnings.
 func (r *Report) soften() {
 	for i := range r.Layers {
 		l := &r.Layers[i]
@@ -196,23 +197,23 @@ func (r *Report) soften() {
 	}
 }
 
-// dropHopeless undoes the plans of layers that a hopeless one blocks: a
-// repair does not come so far.
-func (r *Report) dropHopeless() {
-	for _, ground := range r.Layers {
-		if _, ok := ground.hopeless(); !ok {
+// dropBlockedPlans drops the planned changes of layers that an unrepairable one blocks: a repair
+// does not get that far.
+func (r *Report) dropBlockedPlans() {
+	for _, foundation := range r.Layers {
+		if _, ok := foundation.unrepairable(); !ok {
 			continue
 		}
 		for i := range r.Layers {
-			if l := &r.Layers[i]; l.BlockedBy == ground.Layer {
+			if l := &r.Layers[i]; l.BlockedBy == foundation.Layer {
 				l.Changes, l.changes = nil, nil
 			}
 		}
 	}
 }
 
-// hide makes the layer blocked by another, unless one of its own findings
-// stands whatever the other one does.
+// hide marks the layer as Blocked by another one and hides its findings. Findings that outrank stay
+// visible; if there are any, they give the layer its status.
 func (l *LayerReport) hide(by string) {
 	keep := []Finding{}
 	for _, f := range l.Findings {
@@ -230,7 +231,7 @@ func (l *LayerReport) hide(by string) {
 	l.Status, l.BlockedBy = Blocked, by
 }
 
-// worst is the status that the layer's own findings give it.
+// worst returns the status that follows from the layer's own findings. It sets Skipped.
 func (l *LayerReport) worst() Status {
 	if s, ok := l.Observed.(SelfSkipped); ok && len(l.Findings) == 0 {
 		if l.Skipped = s.SkippedBecause(); l.Skipped != "" {
@@ -250,7 +251,7 @@ func worst(findings []Finding) Status {
 	return s
 }
 
-// Planned reports whether any layer wants changes.
+// Planned reports whether any layer plans changes.
 func (r Report) Planned() bool {
 	for _, l := range r.Layers {
 		if len(l.Changes) > 0 {

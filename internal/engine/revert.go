@@ -9,11 +9,11 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/journal"
 )
 
-// revertLast reverts c, the newest change, whose Apply has failed.
+// revertLast reverts c, the newest change, whose Apply failed.
 func (r *run) revertLast(ctx context.Context, c Change) error {
 	j := r.journal
 	if len(j.Entries) == 0 || j.Entries[len(j.Entries)-1].Change != c {
-		return nil // its backup failed: it was not even begun
+		return nil // its Backup failed, so nothing has changed
 	}
 	e := j.Entries[len(j.Entries)-1]
 	if _, err := c.Revert(ctx, r.Target); err != nil {
@@ -23,9 +23,10 @@ func (r *run) revertLast(ctx context.Context, c Change) error {
 	return j.Update(ctx, e.Seq, journal.Reverted)
 }
 
-// revert undoes a run's changes, newest first, and writes down each one that is. left names
-// what had to stay. It goes on after an error, so that as much as possible is as before; the
-// errors name what is not.
+// revert reverts the changes of a run, newest first, and records each in the journal. left
+// describes what could not be restored and stays as it is. After an error it continues, so that as
+// much as possible is restored; err names what is not. If all is reverted, it ends the journal with
+// end.
 func (s *Session) revert(ctx context.Context, j *journal.Journal, end journal.End) (left []string, err error) {
 	t := s.Target
 	if err := j.Reopen(ctx); err != nil {
@@ -63,8 +64,8 @@ func (s *Session) revert(ctx context.Context, j *journal.Journal, end journal.En
 	return left, j.Close(ctx, end)
 }
 
-// Cause returns err, or the reason why ctx was cancelled if it was: errors after that are its
-// consequence. An incomplete rollback is returned all the same.
+// Cause returns err or, if ctx was cancelled, the reason of that: what failed after that failed
+// because of it. An incomplete rollback is returned in any case.
 func Cause(ctx context.Context, err error) error {
 	var rollback *RollbackError
 	if err != nil && ctx.Err() != nil && !errors.As(err, &rollback) {
@@ -73,4 +74,4 @@ func Cause(ctx context.Context, err error) error {
 	return err
 }
 
-func (w Job) note(text string) { w.Sink.Event(Event{Kind: Note, Machine: w.Machine, Text: text}) }
+func (job Job) note(text string) { job.Sink.Event(Event{Kind: Note, Machine: job.Machine, Text: text}) }

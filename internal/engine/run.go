@@ -12,18 +12,18 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/useraction"
 )
 
-// rollbackTime is how long a rollback may last. Ctrl-C cannot shorten it; a second
-// one gives up and leaves the journal.
+// rollbackTime is how long a rollback may take. The first Ctrl-C starts a rollback; a second one
+// ends it, and leaves the journal for undo.
 const rollbackTime = 60 * time.Second
 
-// run is one run of a session: what it has changed, and the journal of that.
+// run is one run of a session, with the journal of its changes.
 type run struct {
 	*Session
 	journal *journal.Journal
-	applied []string
+	applied []string // the changes, as their String() describes them
 }
 
-// newRun is the one place that makes a new journal; its file comes with the first change.
+// newRun prepares a run. The file of its journal is created with the first change.
 func (s *Session) newRun() *run {
 	head := journal.Header{Command: s.Command, Machine: s.Machine, Store: s.Store, Started: s.Now()}
 	return &run{Session: s, journal: journal.New(s.Laptop, journal.Dir(s.Dir), head)}
@@ -34,7 +34,8 @@ func (r *run) event(e Event) {
 	r.Sink.Event(e)
 }
 
-// bringUp applies what each layer plans, until it plans nothing more.
+// bringUp repairs the layers in their order. It applies the changes that a layer plans and inspects
+// it again, until it plans no more.
 func (r *run) bringUp(ctx context.Context, layers []Layer) error {
 	for _, l := range layers {
 		var tried []attempt
@@ -46,7 +47,7 @@ func (r *run) bringUp(ctx context.Context, layers []Layer) error {
 				return context.Cause(ctx)
 			}
 			if len(found.changes) == 0 {
-				if f, ok := found.hopeless(); ok {
+				if f, ok := found.unrepairable(); ok {
 					return &VerdictError{Finding: f, Status: Fail}
 				}
 				break
@@ -56,7 +57,7 @@ func (r *run) bringUp(ctx context.Context, layers []Layer) error {
 				return err
 			}
 			if len(next) == len(tried) {
-				break // optional, and nothing is left to try
+				break // the layer is optional, and there is nothing left to try
 			}
 			tried = next
 		}
@@ -64,8 +65,8 @@ func (r *run) bringUp(ctx context.Context, layers []Layer) error {
 	return nil
 }
 
-// applyPlan applies what one inspection planned, and returns all that has been
-// tried by now.
+// applyPlan applies the changes that one inspection planned. It returns all attempts on the layer
+// so far.
 func (r *run) applyPlan(ctx context.Context, l Layer, planned []Change, tried []attempt) ([]attempt, error) {
 	for _, p := range planned {
 		c, err := choose(p, tried)
@@ -98,8 +99,8 @@ func (r *run) applyPlan(ctx context.Context, l Layer, planned []Change, tried []
 	return tried, nil
 }
 
-// apply makes one change, which is in the journal before. begun is false where
-// nothing can have changed.
+// apply makes one change, after recording it in the journal. If begun is false, nothing can have
+// changed.
 func (r *run) apply(ctx context.Context, c Change) (begun bool, err error) {
 	about := c.About()
 	if about.Risk != "" {
@@ -110,8 +111,8 @@ func (r *run) apply(ctx context.Context, c Change) (begun bool, err error) {
 	if about.Permanent != "" {
 		return true, r.applyPermanent(ctx, c)
 	}
-	// What Backup or the journal refuses is never begun, nor announced. What Backup finds
-	// belongs to the announcement.
+	// If Backup or the journal fails, the change is neither begun nor announced. The announcement
+	// may need what Backup reads.
 	if err := c.Backup(ctx, r.Target); err != nil {
 		return false, err
 	}
@@ -134,6 +135,7 @@ func (r *run) apply(ctx context.Context, c Change) (begun bool, err error) {
 	return true, nil
 }
 
+// applyPermanent makes a change that is never undone, and therefore not in the journal.
 func (r *run) applyPermanent(ctx context.Context, c Change) error {
 	r.event(Event{Kind: Applying, Change: c})
 	err := c.Apply(ctx, r.Target)
@@ -151,8 +153,8 @@ func (r *run) done(c Change) {
 	r.Target.Applied = append(r.Target.Applied, c.About().Kind)
 }
 
-// finish ends the run: it closes the journal, or rolls back because of err. A run whose
-// end cannot be written down is rolled back too: the next one would take it for a killed one.
+// finish closes the journal, or rolls the run back if err is set. It also rolls back if the journal
+// cannot be closed: the next run would take this one for a killed one.
 func (r *run) finish(ctx, hard context.Context, err error) (Result, error) {
 	j := r.journal
 	if err == nil {
@@ -185,8 +187,8 @@ func (r *run) finish(ctx, hard context.Context, err error) (Result, error) {
 	return res, Cause(ctx, err)
 }
 
-// unchanged completes the error of a file, such as a state directory that cannot be
-// written, that came before the first change.
+// unchanged adds to a file's error, such as that of a read-only state directory, that nothing was
+// changed.
 func unchanged(err error) error {
 	if path := (*fs.PathError)(nil); errors.As(err, &path) {
 		return fmt.Errorf("%w; nothing was changed", err)

@@ -14,45 +14,45 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/target"
 )
 
-// Job is what a session is for: a command that changes a machine, or the laptop's
-// VirtualBox.
+// Job is what a session is for: a command that changes a docker host, or the laptop's VirtualBox.
 type Job struct {
-	// Dir has the lock and the journals. Only one session at a time works on it.
+	// Dir is the directory of the lock and the journals. Only one session at a time uses it.
 	Dir    string
 	Laptop host.Laptop
 	Decode journal.Decoder
-	// Open opens the machine, under the lock: as the session before has left it.
+	// Open opens the docker host. It is called under the lock, and again after a rollback.
 	Open func() (*target.Target, error)
 
-	// Command, Machine and Store stand in the journals. Machine is "" where the job is
-	// about no machine in particular.
+	// Command, Machine and Store are recorded in the journals. Machine is "" if the job is not
+	// about a particular machine.
 	Command, Machine, Store string
-	// Doing completes "waiting for another docker-vpn-helper that"; Title is what the user
-	// knows the job by, "" where the journals name the command.
+	// Doing completes "waiting for another docker-vpn-helper that". Title is what users call the
+	// job; if it is "", they know it by the command in the journal.
 	Doing, Title string
 	Sink         Sink
 	Now          func() time.Time
 
-	// UpForRollback are the layers that Begin brings up before it rolls an unfinished run back
-	// on the docker host. Undo brings up none: it prints what the user must do.
+	// UpForRollback are the layers that Begin repairs before it rolls back an unfinished run on the
+	// docker host. Undo repairs none: it prints what the user must do.
 	UpForRollback []Layer
-	// Before is another job, VirtualBox's modules, whose unfinished runs are rolled back first.
+	// Before is another job, that of VirtualBox's modules, whose unfinished runs are rolled back
+	// first. It may be nil.
 	Before *Job
 }
 
-// Session is one command at work: it alone reads and writes the journals of its Job.
+// Session is a Job while it has the lock: nothing else reads or writes its journals.
 type Session struct {
 	Job
 	Target *target.Target
 	unlock func()
 }
 
-// Begin takes the lock, opens the machine and rolls back what earlier runs did not
-// finish: a killed run is never completed. It opens the machine again after a rollback,
-// which may have changed its config.json. ctx ends that too; hard, which ends with the
-// second signal, is for rollbacks of what is done meanwhile.
-func Begin(ctx, hard context.Context, w Job) (*Session, error) {
-	s, err := Lock(ctx, w)
+// Begin takes the lock, opens the docker host and rolls back runs that did not finish; it never
+// completes them. After a rollback it opens the docker host again, because config.json may have
+// changed. Cancelling ctx also stops this rollback; cancelling hard stops the rollback of what it
+// repairs for it.
+func Begin(ctx, hard context.Context, job Job) (*Session, error) {
+	s, err := Lock(ctx, job)
 	if err != nil {
 		return nil, err
 	}
@@ -67,23 +67,23 @@ func Begin(ctx, hard context.Context, w Job) (*Session, error) {
 	return s, nil
 }
 
-// Lock is Begin without the rollback: for Undo, which reverts unfinished runs itself.
-func Lock(ctx context.Context, w Job) (*Session, error) {
-	unlock, err := w.Laptop.Lock(ctx, filepath.Join(w.Dir, "lock"), func() {
-		w.note("waiting for another docker-vpn-helper that " + w.Doing)
+// Lock is like Begin, but does not roll back unfinished runs: Undo reverts them itself.
+func Lock(ctx context.Context, job Job) (*Session, error) {
+	unlock, err := job.Laptop.Lock(ctx, filepath.Join(job.Dir, "lock"), func() {
+		job.note("waiting for another docker-vpn-helper that " + job.Doing)
 	})
 	if err != nil {
 		return nil, Cause(ctx, unchanged(err))
 	}
-	s := &Session{Job: w, unlock: unlock}
-	if s.Target, err = w.Open(); err != nil {
+	s := &Session{Job: job, unlock: unlock}
+	if s.Target, err = job.Open(); err != nil {
 		unlock()
 		return nil, err
 	}
 	return s, nil
 }
 
-// reopen opens the machine anew, over the same connections.
+// reopen opens the docker host again and keeps the connections.
 func (s *Session) reopen() error {
 	t, err := s.Open()
 	if err != nil {
@@ -95,38 +95,39 @@ func (s *Session) reopen() error {
 	return nil
 }
 
-// Close ends the session's connections and gives the lock back.
+// Close closes the session's connections and releases the lock.
 func (s *Session) Close() {
 	s.Target.Close()
 	s.unlock()
 }
 
-// UnreadableError is a journal that cannot be read. What its run has changed is not known.
+// UnreadableError means that a journal cannot be read, so that it is unknown what its run changed.
 type UnreadableError struct {
 	Err     error
-	Machine string // "" if it is of no machine
+	Machine string // "" if the journal is not about a particular machine
 }
 
 func (e *UnreadableError) Error() string { return e.Err.Error() }
 func (e *UnreadableError) Unwrap() error { return e.Err }
 
-// Journals are those of all runs, oldest first, as far as they can be read.
-func (w Job) Journals(ctx context.Context) ([]*journal.Journal, error) {
-	all, err := journal.Read(ctx, w.Laptop, journal.Dir(w.Dir), w.Decode)
+// Journals returns the journals of all runs, oldest first. If some cannot be read, it returns the
+// others and an *UnreadableError.
+func (job Job) Journals(ctx context.Context) ([]*journal.Journal, error) {
+	all, err := journal.Read(ctx, job.Laptop, journal.Dir(job.Dir), job.Decode)
 	if err != nil {
-		err = &UnreadableError{Err: err, Machine: w.Machine}
+		err = &UnreadableError{Err: err, Machine: job.Machine}
 	}
 	return all, err
 }
 
-// RollBackUnfinished rolls back the runs of w that did not finish, if there are any, in a
-// session of its own.
-func RollBackUnfinished(ctx, hard context.Context, w Job) error {
-	all, err := w.Journals(ctx)
+// RollBackUnfinished rolls back the job's runs that did not finish, if there are any, in a session
+// of its own.
+func RollBackUnfinished(ctx, hard context.Context, job Job) error {
+	all, err := job.Journals(ctx)
 	if err == nil && !slices.ContainsFunc(all, (*journal.Journal).Unfinished) {
 		return nil
 	}
-	s, err := Lock(ctx, w)
+	s, err := Lock(ctx, job)
 	if err != nil {
 		return err
 	}
@@ -135,9 +136,9 @@ func RollBackUnfinished(ctx, hard context.Context, w Job) error {
 	return err
 }
 
-// rollBackUnfinished rolls back the runs that did not finish, newest first, and those of
-// Before ahead of them. It may take longer than rollbackTime: what Ctrl-C cuts short, the
-// next command goes on with. found reports whether the session itself had any.
+// rollBackUnfinished rolls back the runs that did not finish, newest first, after those of Before.
+// It may take longer than rollbackTime: if Ctrl-C cuts it short, the next command resumes it. found
+// reports whether the session itself had such runs.
 func (s *Session) rollBackUnfinished(ctx, hard context.Context) (found bool, err error) {
 	defer s.Target.Enter(mode.Repair())()
 	if s.Before != nil {

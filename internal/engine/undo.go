@@ -12,13 +12,13 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/useraction"
 )
 
-// UndoneRun is a run that was undone. An error of Undo is about the last one.
+// UndoneRun is a run that was undone. If Undo returns an error, it is about the last one.
 type UndoneRun struct {
 	*journal.Journal
-	Left []string // what Undo had to leave as it is
+	Left []string // what could not be restored and stays as it is
 }
 
-// Undo undoes the newest run, or all of them, and every run that did not finish.
+// Undo undoes the newest run (or all of them), and every run that did not finish.
 func (s *Session) Undo(ctx context.Context, all bool) (undone []UndoneRun, err error) {
 	defer s.Target.Enter(mode.Repair())()
 	journals, err := s.Journals(ctx)
@@ -26,10 +26,10 @@ func (s *Session) Undo(ctx context.Context, all bool) (undone []UndoneRun, err e
 		return nil, err
 	}
 	for _, j := range ToUndo(journals, all) {
-		if err := s.agreeToUndo(ctx, j); err != nil {
+		if err := s.confirmUndo(ctx, j); err != nil {
 			return undone, err
 		}
-		undoable := j.Undoable() // else all is reverted, and only the end was not written
+		undoable := j.Undoable() // if not, all is reverted and only the journal's end is missing
 		left, err := s.revert(ctx, j, journal.Undone)
 		if undoable {
 			undone = append(undone, UndoneRun{j, left})
@@ -41,8 +41,9 @@ func (s *Session) Undo(ctx context.Context, all bool) (undone []UndoneRun, err e
 	return undone, nil
 }
 
-// ToUndo picks the runs that Undo undoes out of all, which are oldest first: the newest one
-// first. A run whose changes are reverted already is among them if only its end is missing.
+// ToUndo returns the journals that Undo undoes, newest first. journals are in the order oldest
+// first. A run whose changes are all reverted is included if only the end of its journal is
+// missing.
 func ToUndo(journals []*journal.Journal, all bool) (chosen []*journal.Journal) {
 	undoable := 0
 	for _, j := range slices.Backward(journals) {
@@ -57,7 +58,7 @@ func ToUndo(journals []*journal.Journal, all bool) (chosen []*journal.Journal) {
 	return chosen
 }
 
-// RefusedError is why a run cannot be undone as a whole. None of it was.
+// RefusedError means that a run cannot be undone as a whole, so that none of it was undone.
 type RefusedError struct {
 	Err     error
 	Machine string
@@ -66,12 +67,12 @@ type RefusedError struct {
 func (e *RefusedError) Error() string { return e.Err.Error() }
 func (e *RefusedError) Unwrap() error { return e.Err }
 
-// agreeToUndo is nil if nothing is known to keep a run from being undone as a whole, and the
-// user has agreed with what that costs. Only a run that is done can be refused: one that was
-// killed, or of which some is undone, has to be brought to an end.
-func (s *Session) agreeToUndo(ctx context.Context, j *journal.Journal) error {
+// confirmUndo returns nil if nothing is known to keep the run from being undone as a whole, and the
+// user accepts what that costs. Only a run that finished can be refused: one that was killed, or is
+// partly undone, must be brought to an end.
+func (s *Session) confirmUndo(ctx context.Context, j *journal.Journal) error {
 	if !s.Target.Machine.Removed && j.NeedsDockerHost() {
-		if err := s.mustRun(ctx); err != nil {
+		if err := s.requireRunning(ctx); err != nil {
 			return Cause(ctx, err)
 		}
 	}
@@ -95,18 +96,19 @@ func (s *Session) agreeToUndo(ctx context.Context, j *journal.Journal) error {
 			if err := s.Sink.Confirm(ctx, s.Machine, about.Risk); err != nil {
 				return Cause(ctx, err)
 			}
-		default: // a script that undoes a run has decided
+		default: // nobody to ask: a script that calls undo has decided
 			s.note(about.Risk)
 		}
 	}
 	return nil
 }
 
-// mustRun is nil if the VM of a machine runs, which a change of the run needs to be undone.
-func (s *Session) mustRun(ctx context.Context) error {
+// requireRunning returns an error if the machine's VM is off, since the run can only be undone
+// while it runs.
+func (s *Session) requireRunning(ctx context.Context) error {
 	t := s.Target
 	if t.Kind != target.Machine {
-		return nil // what reverts there finds out
+		return nil // Revert finds out whether the docker host can be reached
 	}
 	if t.LoadErr != nil {
 		return t.LoadErr

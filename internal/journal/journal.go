@@ -1,5 +1,5 @@
-// Package journal writes down each change before it is made, so that it can be reverted
-// after the program was killed.
+// Package journal records each change on disk before it is made, so that it can be reverted even if
+// the program is killed.
 package journal
 
 import (
@@ -17,14 +17,13 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
 )
 
-// A journal is one run's changes, on disk before each of them is applied: a
-// file of JSON lines, 0600, in a directory of 0700. The first line is the
-// Header; each further line either plans a change ("change" is set) or records what
-// became of it; the last is how the run ended. A journal without an end is a
-// run that was killed.
+// schema is the version of a journal's format. A journal records one run: a file of JSON lines with
+// mode 0600, in a directory with mode 0700. The first line is the Header. Each line after it either
+// plans a change ("change" is set) or records what became of it. The last line is the End of the
+// run; it is missing if the run was killed.
 const schema = 1
 
-// Header names the run that the journal is of.
+// Header describes the run.
 type Header struct {
 	Schema  int       `json:"schema"`
 	ID      string    `json:"id"`
@@ -37,7 +36,7 @@ type Header struct {
 // Mark is what became of a planned change.
 type Mark string
 
-// The marks of a change, in the order in which they come.
+// The marks of a change, in their order.
 const (
 	Planned  Mark = "planned"
 	Applied  Mark = "applied"
@@ -47,8 +46,8 @@ const (
 // End is how a run ended.
 type End string
 
-// The ends of a run. Open is none: the run goes on, was killed, or its rollback failed.
-// Undoing is an undo of a finished run that goes on, was killed or failed.
+// The ends of a run. Open means none yet: the run is under way, was killed, or could not be rolled
+// back. Undoing means the same for the undo of a finished run.
 const (
 	Open       End = ""
 	Done       End = "done"
@@ -57,6 +56,7 @@ const (
 	Undone     End = "undone"
 )
 
+// line is any line of a journal after the first.
 type line struct {
 	Seq    int             `json:"seq,omitempty"`
 	Mark   Mark            `json:"mark,omitempty"`
@@ -72,7 +72,7 @@ type Entry struct {
 	Change Change
 }
 
-// Journal is one run's record. A run that changes nothing leaves no file.
+// Journal is the record of one run. A run that changes nothing leaves no file.
 type Journal struct {
 	Header
 	Path    string
@@ -80,16 +80,16 @@ type Journal struct {
 	End     End
 
 	laptop host.Laptop
-	size   int64 // of the lines that are whole
+	size   int64 // of the file up to its last complete line, in bytes
 }
 
-// Decoder makes a change from its kind and its JSON.
+// Decoder returns the change of that kind with those JSON fields.
 type Decoder func(kind string, raw json.RawMessage) (Change, error)
 
-// Dir is where the journals of what is changed under stateDir are.
+// Dir returns the directory of the journals in a state directory.
 func Dir(stateDir string) string { return filepath.Join(stateDir, "journal") }
 
-// New names a journal in dir; the file is made with the first change.
+// New returns an empty journal in dir. Its file is created with the first change.
 func New(l host.Laptop, dir string, h Header) *Journal {
 	h.Schema = schema
 	j := &Journal{Header: h, laptop: l}
@@ -97,16 +97,16 @@ func New(l host.Laptop, dir string, h Header) *Journal {
 	return j
 }
 
-// stamp begins a journal's name, so that names sort by age.
-const stamp = "20060102T150405.000000000Z"
+// timeFormat is the format of the time at the start of a journal's name, so that names sort by age.
+const timeFormat = "20060102T150405.000000000Z"
 
 func (j *Journal) name(dir string, at time.Time) {
-	j.ID = at.Format(stamp) + "-" + j.Command
+	j.ID = at.Format(timeFormat) + "-" + j.Command
 	j.Path = filepath.Join(dir, j.ID+suffix)
 }
 
-// comeLast renames a journal that would sort before an older one: the clock has
-// been set back since, and the newest run must be the one that undo finds.
+// comeLast renames a journal that would sort before an older one because the clock was set back:
+// undo must find the newest run last.
 func (j *Journal) comeLast(ctx context.Context) error {
 	dir := filepath.Dir(j.Path)
 	names, err := list(ctx, j.laptop, dir)
@@ -114,13 +114,13 @@ func (j *Journal) comeLast(ctx context.Context) error {
 		return err
 	}
 	begins, _, _ := strings.Cut(names[len(names)-1], "-")
-	if newest, err := time.Parse(stamp, begins); err == nil && !j.Started.After(newest) {
+	if newest, err := time.Parse(timeFormat, begins); err == nil && !j.Started.After(newest) {
 		j.name(dir, newest.Add(1))
 	}
 	return nil
 }
 
-// Plan writes down that a change is about to be applied.
+// Plan records that a change is about to be applied. seq identifies the change in Update.
 func (j *Journal) Plan(ctx context.Context, c Change) (seq int, err error) {
 	raw, err := json.Marshal(c)
 	if err != nil {
@@ -140,8 +140,8 @@ func (j *Journal) Plan(ctx context.Context, c Change) (seq int, err error) {
 	return seq, nil
 }
 
-// Update writes the change down again: what it did is now known better than
-// when it was planned.
+// Update records the change again, with its new mark and with what has become known since it was
+// planned.
 func (j *Journal) Update(ctx context.Context, seq int, mark Mark) error {
 	e := &j.Entries[seq-1]
 	raw, err := json.Marshal(e.Change)
@@ -155,7 +155,7 @@ func (j *Journal) Update(ctx context.Context, seq int, mark Mark) error {
 	return nil
 }
 
-// Close writes down how the run ended. A run without changes has no file and needs no end.
+// Close records how the run ended. A run without changes has no file and needs no end.
 func (j *Journal) Close(ctx context.Context, end End) error {
 	if len(j.Entries) == 0 {
 		return nil
@@ -167,8 +167,8 @@ func (j *Journal) Close(ctx context.Context, end End) error {
 	return nil
 }
 
-// create writes the header and the first change. On an error no file is left, since
-// nothing has been changed.
+// create writes the header and the first change. If it fails it leaves no file, since nothing has
+// been changed.
 func (j *Journal) create(ctx context.Context, first line) error {
 	if err := j.laptop.MkdirAll(ctx, filepath.Dir(j.Path), 0o700); err != nil {
 		return fmt.Errorf("journal: %w", err)
@@ -191,8 +191,8 @@ func (j *Journal) create(ctx context.Context, first line) error {
 	return nil
 }
 
-// append adds a line behind the whole ones. What an earlier append that failed has
-// left there goes.
+// append adds a line after the last complete one. It overwrites what an earlier append that failed
+// left there.
 func (j *Journal) append(ctx context.Context, l line) error {
 	data, err := jsonLines(l)
 	if err == nil {
@@ -205,8 +205,8 @@ func (j *Journal) append(ctx context.Context, l line) error {
 	return nil
 }
 
-// Reopen makes a journal of an earlier run ready for further lines: a last line that was
-// never finished is cut off.
+// Reopen prepares the journal of an earlier run for further lines. It cuts off an incomplete last
+// line.
 func (j *Journal) Reopen(ctx context.Context) error {
 	if err := j.laptop.Append(ctx, j.Path, j.size, nil); err != nil {
 		err = fmt.Errorf("journal: %w", err)
@@ -227,7 +227,7 @@ func jsonLines(values ...any) ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// Undoable reports whether anything of the run could still be undone.
+// Undoable reports whether the run has changes that are not reverted yet.
 func (j *Journal) Undoable() bool {
 	if j.End == RolledBack || j.End == Undone {
 		return false
@@ -240,11 +240,11 @@ func (j *Journal) Undoable() bool {
 	return false
 }
 
-// Unfinished reports that the run, or its undo, was killed or failed halfway: what
-// is left of it has to be undone before anything else.
+// Unfinished reports whether the run, or its undo, was killed or failed halfway. What is left of it
+// must be undone before anything else.
 func (j *Journal) Unfinished() bool { return j.End == Open || j.End == Undoing }
 
-// File is the journal's path, "" where the run has changed nothing.
+// File returns the journal's path; "" if the run has changed nothing.
 func (j *Journal) File() string {
 	if len(j.Entries) == 0 {
 		return ""
@@ -252,7 +252,8 @@ func (j *Journal) File() string {
 	return j.Path
 }
 
-// UnfinishedCommand names what did not finish: the command that was run, or undo.
+// UnfinishedCommand returns the name of the command that did not finish: that of the run, or
+// "undo".
 func (j *Journal) UnfinishedCommand() string {
 	if j.End == Undoing {
 		return "undo"
@@ -260,12 +261,12 @@ func (j *Journal) UnfinishedCommand() string {
 	return cmp.Or(j.Command, "run")
 }
 
-// NeedsDockerHost reports whether the docker host is needed to undo what is left of the run.
+// NeedsDockerHost reports whether undoing the rest of the run needs the docker host.
 func (j *Journal) NeedsDockerHost() bool {
 	return slices.ContainsFunc(j.Entries, func(e Entry) bool { return e.Mark != Reverted && e.Change.About().NeedsDockerHost })
 }
 
-// Changes lists the plans, one a line, for undo --list.
+// Changes returns what each change does, for undo --list.
 func (j *Journal) Changes() []string {
 	out := make([]string, len(j.Entries))
 	for i, e := range j.Entries {

@@ -16,17 +16,16 @@ import (
 
 const suffix = ".jsonl"
 
-// errUnbegun is a run that was killed before the first change in its journal was
-// whole: it had changed nothing.
-var errUnbegun = errors.New("the journal has no change in it")
+// errNoChange means that a run was killed before the first change in its journal was written: it
+// changed nothing.
+var errNoChange = errors.New("the journal has no change in it")
 
-// parse reads a journal's text. A last line that is not whole was being
-// written when the program was killed or the power went: it is as if it had never
-// been begun.
+// parse reads a journal's text. It ignores an incomplete last line, which was being written when
+// the program was killed or the power failed.
 func parse(data []byte, decode Decoder) (*Journal, error) {
 	whole := wholeLines(data)
 	if len(whole) == 0 {
-		return nil, errUnbegun
+		return nil, errNoChange
 	}
 	lines := bytes.Split(bytes.TrimSuffix(whole, []byte{'\n'}), []byte{'\n'})
 	j := &Journal{size: int64(len(whole))}
@@ -42,13 +41,13 @@ func parse(data []byte, decode Decoder) (*Journal, error) {
 		}
 	}
 	if len(j.Entries) == 0 {
-		return nil, errUnbegun
+		return nil, errNoChange
 	}
 	return j, nil
 }
 
-// wholeLines cuts off a last line without its newline, or in which a power loss has
-// left a hole: the file's new length may be on the disk before all of its text.
+// wholeLines cuts off a last line that has no newline, or that is not valid: after a power failure
+// the file may have its new length, but not all of its text.
 func wholeLines(data []byte) []byte {
 	data = data[:bytes.LastIndexByte(data, '\n')+1]
 	if len(data) == 0 {
@@ -61,6 +60,7 @@ func wholeLines(data []byte) []byte {
 	return data
 }
 
+// read adds what a line after the first one records.
 func (j *Journal) read(data []byte, decode Decoder) error {
 	var l line
 	if err := json.Unmarshal(data, &l); err != nil {
@@ -86,8 +86,8 @@ func (j *Journal) read(data []byte, decode Decoder) error {
 	return nil
 }
 
-// Read reads the journals in dir, oldest first. One that cannot be read is
-// an error that names it; the others are returned all the same.
+// Read returns the journals in dir, oldest first. If some cannot be read, it returns the others and
+// an error that names those.
 func Read(ctx context.Context, l host.Laptop, dir string, decode Decoder) ([]*Journal, error) {
 	names, err := list(ctx, l, dir)
 	if err != nil {
@@ -101,7 +101,7 @@ func Read(ctx context.Context, l host.Laptop, dir string, decode Decoder) ([]*Jo
 		switch {
 		case err == nil:
 			all = append(all, j)
-		case errors.Is(err, fs.ErrNotExist), errors.Is(err, errUnbegun):
+		case errors.Is(err, fs.ErrNotExist), errors.Is(err, errNoChange):
 		default:
 			broken = append(broken, fmt.Errorf("reading journal %s: %w", path, err))
 		}
@@ -109,7 +109,7 @@ func Read(ctx context.Context, l host.Laptop, dir string, decode Decoder) ([]*Jo
 	return all, errors.Join(broken...)
 }
 
-// list lists the journals in dir, oldest first.
+// list returns the names of the journals in dir, oldest first.
 func list(ctx context.Context, l host.Laptop, dir string) ([]string, error) {
 	entries, err := l.ReadDir(ctx, dir) // sorted
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {

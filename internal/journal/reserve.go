@@ -11,18 +11,18 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
 )
 
-// reserved is how much space on the disk a run holds until it ends or is rolled back:
-// for the files that a rollback writes again, and for the journal's lines about it. On
-// a disk that another program has filled meanwhile, a rollback could write neither.
+// reserved is how many bytes on disk a run holds until it ends or is rolled back. Another program
+// may fill the disk meanwhile; then this space is for the files that a rollback restores and for
+// the journal's lines about it.
 const reserved = 64 << 10
 
-// reserve is one file for all journals of a directory: only one run at a time is under
-// way there, and the file that a killed run has left is the next one's.
+// reserve returns the path of the file that holds the space. All journals of a directory share it:
+// only one run at a time is under way there, and the next run takes over the file of a killed one.
 func (j *Journal) reserve() string { return filepath.Join(filepath.Dir(j.Path), "reserve") }
 
 func (j *Journal) reserveSpace(ctx context.Context) error {
 	data := make([]byte, reserved)
-	// A file system cannot compress random bytes.
+	// Random bytes, so that the file system cannot compress them.
 	_, _ = rand.NewChaCha8([32]byte{}).Read(data)
 	if err := j.laptop.WriteFile(ctx, j.reserve(), data, 0o600); err != nil {
 		return fmt.Errorf("reserving space for a rollback: %w", err)

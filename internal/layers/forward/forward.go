@@ -52,7 +52,7 @@ type State struct {
 // Layer is the layer of the NAT rule. Where there can be none, a new certificate or a
 // restart of dockerd would be in vain: a repair ends here.
 func Layer() engine.Layer {
-	return engine.Layer{Name: "forward", Needs: []string{"machine"}, Ground: true, Findings: findings, Inspect: inspect}
+	return engine.Layer{Name: "forward", Needs: []string{"machine"}, Foundation: true, Findings: findings, Inspect: inspect}
 }
 
 func inspect(ctx context.Context, t *target.Target) (engine.State, error) {

@@ -83,7 +83,7 @@ type State struct {
 
 // Layer describes it to the engine.
 func Layer() engine.Layer {
-	return engine.Layer{Name: "machine", Ground: true, Findings: findings, Inspect: inspect}
+	return engine.Layer{Name: "machine", Foundation: true, Findings: findings, Inspect: inspect}
 }
 
 func inspect(ctx context.Context, t *target.Target) (engine.State, error) {

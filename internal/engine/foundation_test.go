@@ -9,14 +9,14 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/journal"
 )
 
-func ground(l *Layer) { l.Ground = true }
+func foundation(l *Layer) { l.Foundation = true }
 
 // A machine that cannot be brought up: nothing above it is planned, tried or undone.
 func TestNothingIsRepairedAboveAHopelessMachine(t *testing.T) {
 	on := map[string]bool{}
 	rule := facts{Found: []Finding{{Code: "forward.rule-missing", Status: Fail}}, Planned: []Change{&toggle{Name: "rule", on: on}}}
 	layers := []Layer{
-		layer("machine", found("machine.missing", Fail), ground),
+		layer("machine", found("machine.missing", Fail), foundation),
 		layer("forward", rule, needs("machine")),
 		layer("daemon", found("daemon.unreachable", Fail), needs("machine"), verdictLayer),
 	}
