@@ -1,5 +1,4 @@
-// Package changes lists every kind of change that a run may make, and reads one from a line of
-// a journal.
+// Package changes lists all kinds of change, and decodes a change from a journal line.
 package changes
 
 import (
@@ -13,7 +12,7 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/engine"
 )
 
-// kinds makes an empty change of each kind.
+// kinds has, for each kind of change, a function that returns an empty one.
 var kinds = []func() engine.Change{
 	func() engine.Change { return &vmchange.StartVM{} },
 	func() engine.Change { return &vmchange.RestoreRoute{} },
@@ -32,7 +31,7 @@ var kinds = []func() engine.Change{
 	func() engine.Change { return &hostchange.InstallRules{} },
 }
 
-// Decode makes a change from a journal line.
+// Decode returns the change of a journal line. It refuses a kind or a field that it does not know.
 func Decode(kind string, raw json.RawMessage) (engine.Change, error) {
 	for _, empty := range kinds {
 		c := empty()

@@ -141,9 +141,9 @@ func (a *app) deny(s *engine.Session, r allowance.Request, dryRun bool) error {
 	if !dryRun {
 		c := &hostchange.InstallRules{Plan: "deny " + r.Container, New: list.Set()}
 		if len(list.All) == 0 {
-			c.New, c.Gone = nil, state.Installed
+			c.New, c.Remove = nil, state.Installed
 			if state.Installed == nil {
-				c.Gone = &state.Pending.Set
+				c.Remove = &state.Pending.Set
 			}
 		}
 		if err := c.Backup(a.ctx, t); err != nil {

@@ -218,7 +218,7 @@ func (a *app) printAllow(t *target.Target, p *openPlan, res engine.Result, f *al
 		}
 	}
 	confirm := t.Hint(hint.Own("allow", "--confirm", "-H", hint.Machine))
-	if c != nil && c.ByUser && c.Within > 0 {
+	if c != nil && c.UserConfirms && c.ConfirmWithin > 0 {
 		r.Pending, r.Confirm = true, confirm.For(a.storage, "").String()
 	}
 	if a.ui.JSON {
@@ -226,7 +226,7 @@ func (a *app) printAllow(t *target.Target, p *openPlan, res engine.Result, f *al
 	}
 	a.ui.Lines(lines...)
 	if r.Pending {
-		a.ui.Say("[%s] this will be reverted after %s unless you log in again and confirm it", t.Name(), c.Within)
+		a.ui.Say("[%s] this will be reverted after %s unless you log in again and confirm it", t.Name(), c.ConfirmWithin)
 		a.next(confirm)
 	}
 	return nil

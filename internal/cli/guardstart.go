@@ -160,9 +160,9 @@ func (a *app) applyGuard(session *engine.Session, change *hostchange.InstallRule
 		return err
 	}
 	report.Applied, report.Journal = nonNil(res.Applied), res.Journal
-	report.Pending = change.ByUser && change.Within > 0
+	report.Pending = change.UserConfirms && change.ConfirmWithin > 0
 	if report.Pending {
-		report.ConfirmWithin = int(change.Within / time.Second)
+		report.ConfirmWithin = int(change.ConfirmWithin / time.Second)
 	}
 	return nil
 }
@@ -186,9 +186,9 @@ func (a *app) printGuardChange(t *target.Target, change *hostchange.InstallRules
 		a.ui.Success("[%s] nothing to change: %s", t.Name(), what)
 	case r.Pending:
 		a.ui.Success("[%s] %s", t.Name(), what)
-		a.ui.Say("This will be reverted in %s unless you confirm it over a new SSH connection. Until then a restart of docker leaves IPv6 open.", change.Within)
+		a.ui.Say("This will be reverted in %s unless you confirm it over a new SSH connection. Until then a restart of docker leaves IPv6 open.", change.ConfirmWithin)
 		a.ui.CommandLine(" ", t.Hint(hint.Own("guard", "confirm", "-H", hint.Machine)).String())
-	case change.Within > 0:
+	case change.ConfirmWithin > 0:
 		a.ui.Success("[%s] %s; confirmed over a new connection", t.Name(), what)
 	default:
 		a.ui.Success("[%s] %s", t.Name(), what)

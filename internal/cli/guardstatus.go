@@ -158,7 +158,7 @@ func (a *app) guardStop(session *engine.Session) error {
 		return err
 	}
 	gone := guard.Removal()
-	change := &hostchange.InstallRules{Gone: &gone, Saved: f.Rules.Saved, Plan: "remove guard: published ports are open to everyone"}
+	change := &hostchange.InstallRules{Remove: &gone, Saved: f.Rules.Saved, Plan: "remove guard: published ports are open to everyone"}
 	if f.Active() {
 		change.Saved = strings.TrimSpace(s.Text())
 	}

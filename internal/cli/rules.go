@@ -84,9 +84,9 @@ func (a *app) cannotRead(t *target.Target, err error) error {
 // confirmation sets how the change must be confirmed: within what time (0: not at all), and whether
 // the user must do it with a command. session is the SSH session in which the docker host was asked.
 func (a *app) confirmation(t *target.Target, session string, within time.Duration, change *hostchange.InstallRules) {
-	change.Within, change.ByUser = within, t.Kind == target.Local
+	change.ConfirmWithin, change.UserConfirms = within, t.Kind == target.Local
 	if within == 0 && (t.Kind != target.Local || session != "") {
-		change.Within = confirmTime
+		change.ConfirmWithin = confirmTime
 	}
 }
 

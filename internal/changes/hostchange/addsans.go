@@ -14,19 +14,19 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/target"
 )
 
-// AddSANs lists names in the machine's config.json, so that every later
-// docker-machine regenerate-certs keeps them. config.json may hold a cloud
-// driver's secrets, so that the journal has only the one field.
+// AddSANs adds names to ServerCertSANs in the machine's config.json, so that docker-machine
+// regenerate-certs keeps them. config.json may contain a cloud driver's secrets; therefore the
+// journal gets only this one field.
 type AddSANs struct {
-	Machine string // stays for the journals that have it: Decode refuses unknown fields
+	Machine string // unused, but older journals have it, and Decode refuses unknown fields
 	Path    string
 	Names   []string
 	store.Edit
 }
 
-// UnlistedNames are the names that config.json should list and does not; none where the
-// file is of an age that has no such list. The error is why it cannot be edited for
-// certain: it is left alone then, which is no reason not to repair.
+// UnlistedNames returns the names that config.json should list and does not; none if this version
+// of config.json has no such list. The error says why the file cannot be edited safely; it is then
+// left as it is, and the repair goes on.
 func UnlistedNames(ctx context.Context, t *target.Target) (names []string, err error) {
 	for _, n := range t.Endpoints.LastingNames() {
 		if !slices.Contains(t.Machine.ServerCertSANs, n) {
@@ -40,7 +40,7 @@ func UnlistedNames(ctx context.Context, t *target.Target) (names []string, err e
 	return names, err
 }
 
-// edit is the file as it is and as it is to be.
+// edit returns the file's text before and after adding the names.
 func (c *AddSANs) edit(ctx context.Context, t *target.Target) (data, changed []byte, err error) {
 	if data, err = t.Laptop.ReadFile(ctx, c.Path); err != nil {
 		return nil, nil, err
@@ -102,7 +102,8 @@ func (c *AddSANs) Revert(ctx context.Context, t *target.Target) ([]string, error
 	return nil, t.Laptop.WriteFile(ctx, c.Path, changed, 0o600)
 }
 
-// applied reports whether the file can have our names: it is not as Backup found it.
+// applied reports whether the file may have the names that Apply added: it is not as Backup found
+// it.
 func (c *AddSANs) applied(data []byte) bool {
 	again, err := store.AddSANs(data, c.Names)
 	return err != nil || !c.Edit.Made(again)

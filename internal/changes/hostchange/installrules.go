@@ -12,37 +12,39 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/target"
 )
 
-// InstallRules puts a set of files in place that loads packet filters on the docker host, or
-// takes one away.
+// InstallRules installs a set of files that load packet filters on the docker host, or removes one.
 type InstallRules struct {
-	// Plan is what the user reads of the change, "close published ports to eth0 …".
+	// Plan describes the change: "close published ports to eth0 …".
 	Plan string `json:"plan"`
-	// New is the set; nil takes Gone away, and keeps Saved for later.
-	New   *hostrules.Set `json:"new"`
-	Gone  *hostrules.Set `json:"gone"`
-	Saved string         `json:"saved"`
-	// Old is the set that lasted before; nil: none did.
+	// New is the set to install. If it is nil, Remove is removed; Saved is text that the docker
+	// host keeps for a later installation.
+	New    *hostrules.Set `json:"new"`
+	Remove *hostrules.Set `json:"gone"`
+	Saved  string         `json:"saved"`
+	// Old is the set that was installed before; nil if there was none.
 	Old *hostrules.Set `json:"old"`
-	// Token names the change on the docker host while it is not confirmed.
+	// Token identifies the change on the docker host until it is confirmed.
 	Token string `json:"token"`
-	// Within is how long the docker host waits for the confirmation; 0: none is needed.
-	Within time.Duration `json:"within"`
-	// ByUser reports that the user confirms it, by a command of its own; else Apply does so,
-	// over a new connection.
-	ByUser bool `json:"by_user"`
-	// Check is asked whether the rules do what they are for, before they are confirmed. It
-	// may be nil.
+	// ConfirmWithin is how long the docker host waits for a confirmation before it reverts the
+	// change; 0 if none is needed.
+	ConfirmWithin time.Duration `json:"within"`
+	// UserConfirms means that the user confirms the change with another command. Otherwise Apply
+	// confirms it over a new connection.
+	UserConfirms bool `json:"by_user"`
+	// Check returns an error if the rules do not do what they are for. It is called before the
+	// change is confirmed; it may be nil.
 	Check func(context.Context, *target.Target) error `json:"-"`
 
-	refused error // a new connection was not possible, so that the docker host reverts by itself
+	unreachable error // why no new connection was possible; the docker host then reverts the change by itself
 }
 
+// name returns the name of the set.
 func (c *InstallRules) name() string {
 	switch {
 	case c.New != nil:
 		return c.New.Name
-	case c.Gone != nil:
-		return c.Gone.Name
+	case c.Remove != nil:
+		return c.Remove.Name
 	}
 	return ""
 }
@@ -65,15 +67,15 @@ func (c *InstallRules) Backup(ctx context.Context, t *target.Target) error {
 
 func (c *InstallRules) Apply(ctx context.Context, t *target.Target) error {
 	if c.New == nil {
-		return hostrules.Remove(ctx, t.Host, *c.Gone, c.Saved)
+		return hostrules.Remove(ctx, t.Host, *c.Remove, c.Saved)
 	}
-	if err := hostrules.Install(ctx, t.Host, *c.New, c.Token, c.Within); err != nil {
+	if err := hostrules.Install(ctx, t.Host, *c.New, c.Token, c.ConfirmWithin); err != nil {
 		return err
 	}
-	if c.Within == 0 || c.ByUser {
+	if c.ConfirmWithin == 0 || c.UserConfirms {
 		return c.check(ctx, t)
 	}
-	ctx, cancel := context.WithTimeout(ctx, c.Within)
+	ctx, cancel := context.WithTimeout(ctx, c.ConfirmWithin)
 	defer cancel()
 	again, err := t.Again(ctx)
 	if err != nil {
@@ -81,7 +83,7 @@ func (c *InstallRules) Apply(ctx context.Context, t *target.Target) error {
 	}
 	defer again.Close()
 	if _, err := again.Host.Run(ctx, host.Cmd{Argv: []string{"true"}}); err != nil {
-		c.refused = err
+		c.unreachable = err
 		return fmt.Errorf("with these rules no new connection to %s is possible: %w", t.Name(), err)
 	}
 	if err := c.check(ctx, again); err != nil {
@@ -97,13 +99,13 @@ func (c *InstallRules) check(ctx context.Context, t *target.Target) error {
 	return c.Check(ctx, t)
 }
 
-// Revert restores what lasted before, unless it was changed by another program since. A
-// docker host that cannot be reached because of the change reverts it by itself.
+// Revert restores the set that was installed before, unless another program has changed it since.
+// If the docker host cannot be reached because of the change, it reverts it by itself.
 func (c *InstallRules) Revert(ctx context.Context, t *target.Target) (left []string, err error) {
 	s, err := hostrules.Read(ctx, t.Host, c.name())
 	switch {
-	case err != nil && c.refused != nil && !errors.Is(err, host.ErrNoSudo):
-		return []string{fmt.Sprintf("%s cannot be reached: it removes the rules by itself, within %s", t.Name(), c.Within)}, nil
+	case err != nil && c.unreachable != nil && !errors.Is(err, host.ErrNoSudo):
+		return []string{fmt.Sprintf("%s cannot be reached: it removes the rules by itself, within %s", t.Name(), c.ConfirmWithin)}, nil
 	case err != nil:
 		return nil, err
 	case s.Pending != nil && s.Pending.Token == c.Token:
@@ -118,17 +120,18 @@ func (c *InstallRules) Revert(ctx context.Context, t *target.Target) (left []str
 	return nil, hostrules.Remove(ctx, t.Host, *c.New, "")
 }
 
-// Expired reports whether the docker host has reverted the change by itself: the user did not
-// confirm it in time.
+// Expired reports whether the docker host has reverted the change by itself because the user did
+// not confirm it in time.
 func (c *InstallRules) Expired(ctx context.Context, t *target.Target) (bool, error) {
-	if !c.ByUser || c.Within == 0 || c.New == nil || c.New.Equal(c.Old) {
+	if !c.UserConfirms || c.ConfirmWithin == 0 || c.New == nil || c.New.Equal(c.Old) {
 		return false, nil
 	}
 	s, err := hostrules.Read(ctx, t.Host, c.name())
 	return err == nil && s.Pending == nil && s.Installed.Equal(c.Old), err
 }
 
-// CheckUndo is nil if the docker host answers, and root's rights can be had there.
+// CheckUndo returns an error if the docker host cannot be reached, or root's rights are not
+// available there.
 func (c *InstallRules) CheckUndo(ctx context.Context, t *target.Target) error {
 	_, err := hostrules.Read(ctx, t.Host, c.name())
 	return err

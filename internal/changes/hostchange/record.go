@@ -12,12 +12,12 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/target"
 )
 
-// WriteRecord writes the endpoint record, by which the next run knows the
-// endpoint without asking VirtualBox.
+// WriteRecord writes the endpoint record, from which the next run learns the endpoint without
+// asking VirtualBox. Old and None are as Backup found the file.
 type WriteRecord struct {
 	Path string
 	Old  string `json:",omitempty"`
-	None bool   `json:",omitempty"`
+	None bool   `json:",omitempty"` // there was no record, or a broken one
 	New  string
 }
 
@@ -27,6 +27,7 @@ func (c *WriteRecord) About() engine.About {
 
 func (c *WriteRecord) String() string { return "record the endpoint " + c.url() }
 
+// url returns the URL of the new record's endpoint; "" if the record cannot be parsed.
 func (c *WriteRecord) url() string {
 	r, err := store.ParseEndpointRecord([]byte(c.New))
 	if err != nil {
@@ -41,7 +42,7 @@ func (c *WriteRecord) Backup(ctx context.Context, t *target.Target) error {
 		return err
 	}
 	if !json.Valid(old) {
-		old = nil // a broken record is not worth keeping
+		old = nil // a broken record is not worth restoring
 		c.None = true
 	}
 	c.Old = string(old)
@@ -53,5 +54,5 @@ func (c *WriteRecord) Apply(ctx context.Context, t *target.Target) error {
 }
 
 func (c *WriteRecord) Revert(ctx context.Context, t *target.Target) ([]string, error) {
-	return restore(ctx, t, c.Path, file{text: c.Old, none: c.None}, c.New)
+	return restore(ctx, t, c.Path, file{text: c.Old, missing: c.None}, c.New)
 }

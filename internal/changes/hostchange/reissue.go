@@ -1,5 +1,5 @@
-// Package hostchange has the changes to a docker host, and to what the laptop keeps of it: its
-// certificate, its dockerd, its packet filters, the endpoint record, the names in config.json.
+// Package hostchange has the changes to a docker host and to what the laptop stores about it: the
+// server certificate, dockerd, packet filters, the endpoint record, the names in config.json.
 package hostchange
 
 import (
@@ -21,29 +21,29 @@ import (
 
 const kindReissue = "reissue-certificate"
 
-// Reissued reports whether this run has reissued the certificate.
+// Reissued reports whether this run has already reissued the certificate.
 func Reissued(t *target.Target) bool { return slices.Contains(t.Applied, kindReissue) }
 
-// Reissue signs a new server certificate for the key that the docker host has,
-// puts it in place there and in the store, and restarts dockerd. Certificates are
-// not secret: both are in the journal.
+// Reissue signs a new server certificate for the docker host's existing key, installs it there and
+// in the store, and restarts dockerd. The journal contains both certificates, which are not secret.
 type Reissue struct {
 	Machine string
-	Names   []string // to add
-	// Containers that the restart stops; empty where none run or live-restore keeps them.
+	Names   []string // the names to add to the certificate
+	// Containers are those that the restart stops; empty if none run, or if live-restore keeps them
+	// running.
 	Containers []string `json:",omitempty"`
 
-	// From here on as Backup found and made it.
-	ID        string // of the docker host's transaction
-	HostPath  string
+	// Backup sets the fields from here on.
+	ID        string // of the transaction on the docker host
+	HostPath  string // of the certificate on the docker host
 	HostOld   []byte `json:",omitempty"`
-	StorePath string
+	StorePath string // of the store's copy
 	StoreOld  []byte `json:",omitempty"`
 	StoreNone bool   `json:",omitempty"` // the store had no copy
 	New       []byte `json:",omitempty"`
 
-	// Request is for the new certificate, NotKept why docker-machine's next one will not
-	// have its names.
+	// Request describes the new certificate. NotKept is why a later certificate of docker-machine
+	// will not have its names; "" if it will.
 	Request certs.Request `json:"-"`
 	NotKept string        `json:"-"`
 }
@@ -52,7 +52,7 @@ func (c *Reissue) About() engine.About {
 	a := engine.About{
 		Kind:  kindReissue,
 		Doing: fmt.Sprintf("reissuing the server certificate with %s, and restarting dockerd", strings.Join(c.Names, ", ")),
-		// The docker host has the old certificate to get back, unless none was signed.
+		// Undo has to restore the certificate on the docker host, unless none was signed.
 		NeedsDockerHost: len(c.New) > 0,
 		RestartsDockerd: true,
 	}
@@ -67,7 +67,7 @@ func (c *Reissue) String() string {
 	return fmt.Sprintf("reissue the server certificate with %s, and restart dockerd", strings.Join(c.Names, ", "))
 }
 
-// Sign has the machine CA sign what is requested.
+// Sign signs the requested certificate with the machine CA's key.
 func Sign(ctx context.Context, t *target.Target, r certs.Request) (_ []byte, err error) {
 	if r.CA, r.CAKey, err = t.Endpoints.SigningCA(ctx); err != nil {
 		return nil, err
@@ -94,7 +94,7 @@ func (c *Reissue) Backup(ctx context.Context, t *target.Target) error {
 	if c.NotKept != "" {
 		t.Notify("[%s] warn: docker-machine will not keep the new names: %s", c.Machine, c.NotKept)
 	}
-	// Both go into the journal, which has no secrets.
+	// Both files go into the journal, which must not contain secrets.
 	if endpoint.HoldsKey(facts.Cert.Data) {
 		return fmt.Errorf("%s on %s holds a private key as well: put that into a file of its own", facts.Cert.Path, c.Machine)
 	}
@@ -121,9 +121,9 @@ func sudoRefused(machine string, facts dockerhost.Facts) error {
 	return fmt.Errorf("sudo is refused on %s: %s", machine, facts.SudoError)
 }
 
-// Apply writes the store's copy first: a store that cannot be written must not cost a
-// restart of dockerd. Then it changes the docker host in one transaction, which goes on
-// there without us.
+// Apply writes the store's copy first: if the store cannot be written, dockerd must not be
+// restarted for nothing. Then it changes the docker host in one transaction, which completes there
+// even if the connection is lost.
 func (c *Reissue) Apply(ctx context.Context, t *target.Target) error {
 	if err := t.Laptop.WriteFile(ctx, c.StorePath, c.New, 0o600); err != nil {
 		return fmt.Errorf("writing the store's copy of the server certificate: %w", err)
@@ -136,12 +136,12 @@ func (c *Reissue) Apply(ctx context.Context, t *target.Target) error {
 	if err := r.Err(c.Machine); err != nil {
 		return err
 	}
-	return c.served(ctx, t)
+	return c.verifyServed(ctx, t)
 }
 
-// served is nil unless dockerd is seen to serve something else than the new
-// certificate: it has not been restarted then, although its init script reported success.
-func (c *Reissue) served(ctx context.Context, t *target.Target) error {
+// verifyServed returns an error if dockerd is seen to serve another certificate than the new one.
+// Then it has not been restarted, although its init script reported success.
+func (c *Reissue) verifyServed(ctx context.Context, t *target.Target) error {
 	t.Forget()
 	now := t.Endpoints.Ask(ctx, t.Endpoints.Inside()).Leaf
 	fresh, err := certs.ParseCert(c.New)
@@ -151,8 +151,8 @@ func (c *Reissue) served(ctx context.Context, t *target.Target) error {
 	return fmt.Errorf("dockerd on %s has not been restarted: it serves another certificate than the one on its disk", c.Machine)
 }
 
-// CheckUndo is an error where the docker host cannot be reached, or lets us change nothing.
-// It looks up which containers the restart would stop.
+// CheckUndo returns an error if the docker host cannot be reached or sudo is refused there. It
+// finds out which containers the restart would stop.
 func (c *Reissue) CheckUndo(ctx context.Context, t *target.Target) error {
 	if len(c.New) == 0 || t.Machine.Removed || t.VM.Missing(ctx) {
 		return nil
@@ -168,13 +168,13 @@ func (c *Reissue) CheckUndo(ctx context.Context, t *target.Target) error {
 	return err
 }
 
-// Revert puts the old certificate back in both places. On the docker host it depends on
-// what is there now:
-//   - a transaction of Apply whose result was never read: its end is waited for, and it is
-//     resumed if it died; then it is one of the following
-//   - the old certificate: dockerd must serve it
-//   - the new one: a transaction swaps it back
-//   - another one: it stays
+// Revert restores the old certificate in both places. What it does on the docker host depends on
+// what it finds there:
+//   - a transaction of Apply whose result was never read: Revert waits for its end, and resumes it
+//     if it died; then one of the following applies
+//   - the old certificate: Revert makes sure that dockerd serves it
+//   - the new certificate: another transaction swaps it for the old one
+//   - another certificate: it stays
 func (c *Reissue) Revert(ctx context.Context, t *target.Target) ([]string, error) {
 	if len(c.New) == 0 {
 		return nil, nil
@@ -187,7 +187,7 @@ func (c *Reissue) Revert(ctx context.Context, t *target.Target) ([]string, error
 	if factsErr == nil && bytes.Equal(facts.Cert.Data, c.New) && !c.startable(facts) {
 		return []string{stays}, nil
 	}
-	left, err := restore(ctx, t, c.StorePath, file{text: string(c.StoreOld), none: c.StoreNone}, string(c.New))
+	left, err := restore(ctx, t, c.StorePath, file{text: string(c.StoreOld), missing: c.StoreNone}, string(c.New))
 	if err != nil {
 		return left, err
 	}
@@ -201,17 +201,17 @@ func (c *Reissue) Revert(ctx context.Context, t *target.Target) ([]string, error
 	return append(left, hostLeft...), err
 }
 
-// revertHost puts the old certificate back on the docker host. stays is what to report where
-// dockerd refuses it.
+// revertHost restores the certificate on the docker host. stays is what it reports if dockerd
+// refuses the old one.
 func (c *Reissue) revertHost(ctx context.Context, t *target.Target, facts dockerhost.Facts, stays string) ([]string, error) {
-	if !facts.Root { // its files cannot be read
+	if !facts.Root { // without root's rights its files cannot be read
 		return nil, sudoRefused(c.Machine, facts)
 	}
 	if known, err := t.Guest.HasTransaction(ctx, c.ID); err != nil {
 		return nil, err
 	} else if known {
-		// It may still be running, or have died halfway. Whatever its outcome, the facts
-		// show which certificate is there afterwards.
+		// It may still be running, or may have died halfway. Whatever its outcome, the facts show
+		// afterwards which certificate is installed.
 		r, err := c.swap(ctx, t, c.ID, c.HostOld, c.New)
 		if err != nil {
 			return nil, err
@@ -234,19 +234,21 @@ func (c *Reissue) revertHost(ctx context.Context, t *target.Target, facts docker
 	}
 	t.Guest.ReportContainers(r)
 	if r.Outcome == dockerhost.PutBack {
-		// dockerd has refused the old certificate, and would again: the new one stays.
+		// dockerd refused the old certificate and would refuse it again: the new one stays.
 		return []string{stays + ": " + r.Reason}, t.Laptop.WriteFile(ctx, c.StorePath, c.New, 0o600)
 	}
 	return nil, r.Err(c.Machine)
 }
 
-// startable reports whether dockerd can start with the old certificate, as far as is known.
+// startable reports whether dockerd would start with the old certificate, as far as is known: its
+// key must be the docker host's.
 func (c *Reissue) startable(facts dockerhost.Facts) bool {
 	old, err := certs.ParseCert(c.HostOld)
 	key := facts.PublicKey()
 	return err == nil && (key == nil || certs.SameKey(key, old.PublicKey))
 }
 
+// swap replaces certificate from by to on the docker host. id identifies the transaction.
 func (c *Reissue) swap(ctx context.Context, t *target.Target, id string, from, to []byte) (dockerhost.Result, error) {
 	return t.Guest.Swap(ctx, dockerhost.Swap{ID: id, Cert: c.HostPath, From: from, To: to})
 }

@@ -7,7 +7,7 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/target"
 )
 
-// StartDaemon starts a dockerd that does not run.
+// StartDaemon starts dockerd on a machine where it is not running.
 type StartDaemon struct{ Machine string }
 
 func (c *StartDaemon) About() engine.About {
@@ -35,5 +35,5 @@ func (c *StartDaemon) Apply(ctx context.Context, t *target.Target) error {
 	return r.Err(c.Machine)
 }
 
-// Revert does nothing: a dockerd that was started is not stopped again.
+// Revert does nothing: dockerd keeps running.
 func (c *StartDaemon) Revert(context.Context, *target.Target) ([]string, error) { return nil, nil }

@@ -1,4 +1,4 @@
-// Package laptopchange has the changes to the laptop itself: docker contexts and services.
+// Package laptopchange has the changes to the laptop: docker contexts and services.
 package laptopchange
 
 import (
@@ -15,21 +15,21 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/target"
 )
 
-// SetContext makes or changes a docker context, so that it leads to the machine's
-// endpoint.
+// SetContext creates or changes a docker context, so that it points at the machine's endpoint.
 type SetContext struct {
 	Machine  string
 	Name     string
 	Endpoint string // its URL
-	Dir      string // of the TLS files, which docker copies
-	Config   string `json:",omitempty"` // DOCKER_CONFIG; "" is the usual directory
+	Dir      string // the directory of the TLS files, which docker copies
+	Config   string `json:",omitempty"` // DOCKER_CONFIG; "" for the default directory
 
-	// As Backup found it: None, or its endpoint and the file, 0600, that docker
-	// exported it to. It has a private key in it, which no journal should.
+	// Backup sets the other fields. None means that there was no context. Otherwise Saved is the
+	// file (mode 0600) to which docker exported it: it contains a private key, which must not be in
+	// the journal.
 	None        bool   `json:",omitempty"`
 	OldEndpoint string `json:",omitempty"`
 	Saved       string `json:",omitempty"`
-	// WasCurrent reports that docker used it.
+	// WasCurrent means that it was docker's current context.
 	WasCurrent bool `json:",omitempty"`
 }
 
@@ -69,9 +69,9 @@ func (c *SetContext) Apply(ctx context.Context, t *target.Target) error {
 	return nil
 }
 
-// Revert restores the context, or removes the one that Apply made. One that leads
-// elsewhere since stays. docker imports no context over another one, so there is none
-// for a moment: where it is missing and its copy is still there, it is imported again.
+// Revert restores the context, or removes the one that Apply created. If it points elsewhere by
+// now, it stays. docker does not import a context over an existing one, so the context is removed
+// first; if a killed Revert left it missing, it is imported again from the copy.
 func (c *SetContext) Revert(ctx context.Context, t *target.Target) ([]string, error) {
 	now, current, err := t.DockerCLI.Context(ctx, c.Config, c.Name)
 	if err != nil {
@@ -81,7 +81,7 @@ func (c *SetContext) Revert(ctx context.Context, t *target.Target) ([]string, er
 	case now.Name == "" && c.None:
 		return nil, c.forget(ctx, t)
 	case !c.None && now.Endpoint == c.OldEndpoint && c.OldEndpoint != c.Endpoint:
-		// It is back. Killed just then, it is not yet the current one again.
+		// It is restored. A Revert that was killed at that point has not made it current again.
 		if _, err := t.Laptop.ReadFile(ctx, c.Saved); err == nil && c.WasCurrent && current == defaultContext {
 			if _, err := t.DockerCLI.Run(ctx, c.Config, nil, dockercli.UseContextArgs(c.Name)); err != nil {
 				return nil, fmt.Errorf("making docker context %s the current one again: %w", c.Name, err)
@@ -96,7 +96,7 @@ func (c *SetContext) Revert(ctx context.Context, t *target.Target) ([]string, er
 	}
 	saved, err := t.Laptop.ReadFile(ctx, c.Saved)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil // it was put back before
+		return nil, nil // it was restored before
 	}
 	if err != nil {
 		return nil, fmt.Errorf("reading the old docker context %s: %w", c.Name, err)
@@ -117,7 +117,7 @@ func (c *SetContext) Revert(ctx context.Context, t *target.Target) ([]string, er
 	return nil, c.forget(ctx, t)
 }
 
-// forget removes the copy with the private key in it.
+// forget removes the saved copy with the private key.
 func (c *SetContext) forget(ctx context.Context, t *target.Target) error {
 	if c.Saved == "" {
 		return nil
@@ -128,14 +128,14 @@ func (c *SetContext) forget(ctx context.Context, t *target.Target) error {
 	return nil
 }
 
-// defaultContext is what docker uses when no context is chosen.
+// defaultContext is the context that docker uses if none is chosen.
 const defaultContext = "default"
 
 // UseContext makes a docker context the current one.
 type UseContext struct {
 	Name     string
-	Config   string `json:",omitempty"` // DOCKER_CONFIG; "" is the usual directory
-	Previous string `json:",omitempty"` // the current one as Backup found it
+	Config   string `json:",omitempty"` // DOCKER_CONFIG; "" for the default directory
+	Previous string `json:",omitempty"` // the current context, as Backup found it
 }
 
 func (c *UseContext) About() engine.About {
@@ -155,8 +155,7 @@ func (c *UseContext) Apply(ctx context.Context, t *target.Target) error {
 	return err
 }
 
-// Revert makes the previous context the current one again, unless another one has been
-// chosen since.
+// Revert makes the previous context current again, unless another one has been chosen since.
 func (c *UseContext) Revert(ctx context.Context, t *target.Target) ([]string, error) {
 	all, err := t.DockerCLI.Contexts(ctx, c.Config)
 	if err != nil || c.Previous == c.Name {

@@ -19,17 +19,17 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/target"
 )
 
-// SwitchService turns the login service for published ports on or off.
+// SwitchService starts or stops the login service for published ports.
 type SwitchService struct {
 	On   bool
-	File string // of its definition
-	Text string // what is in it, or was
-	// Start and Stop are the commands that do so, once the file is there.
+	File string // the path of its definition
+	Text string // the text of its definition
+	// Start and Stop are the commands that start and stop the service while its definition exists.
 	Start, Stop [][]string
-	Log         []string // the command that shows what it has printed
+	Log         []string // the command that shows the service's output
 }
 
-// PortsServiceName names the login service for a docker host's published ports.
+// PortsServiceName returns the name of the login service for a docker host's published ports.
 func PortsServiceName(t *target.Target) string {
 	name := "ports-" + strings.Map(func(r rune) rune {
 		if strings.ContainsRune("@:/[]", r) {
@@ -38,24 +38,25 @@ func PortsServiceName(t *target.Target) string {
 		return r
 	}, t.Ref.Arg())
 	if t.Storage != "" || t.Getenv("MACHINE_STORAGE_PATH") != "" {
-		// Stores may have machines of the same name.
+		// Several stores may have machines of the same name.
 		sum := sha256.Sum256([]byte(t.State()))
 		name += "-" + hex.EncodeToString(sum[:4])
 	}
 	return name
 }
 
-// PortsServiceInstalled reports whether the login service for a docker host's published ports
-// was turned on. It looks for a file and asks nothing else.
+// PortsServiceInstalled reports whether the login service for a docker host's published ports is
+// installed. It only looks for the definition.
 func PortsServiceInstalled(ctx context.Context, t *target.Target) bool {
 	d := service.Service{Name: PortsServiceName(t), Home: t.Getenv("HOME")}.For(t.Laptop.OS())
 	_, err := t.Laptop.ReadFile(ctx, d.Path)
 	return err == nil
 }
 
-// serviceTime is how long the service may take to start or to end.
+// serviceTime is how long the service may take to start or to stop.
 const serviceTime = 10 * time.Second
 
+// verb returns on if the change starts the service, else off.
 func (c *SwitchService) verb(on, off string) string {
 	if c.On {
 		return on
@@ -63,7 +64,7 @@ func (c *SwitchService) verb(on, off string) string {
 	return off
 }
 
-// About has KeepsAnswers, since nothing that is asked once is about the service.
+// About sets KeepsAnswers, since no remembered answer is about the service.
 func (c *SwitchService) About() engine.About {
 	return engine.About{Kind: "switch-ports-service", KeepsAnswers: true, Doing: c.verb("starting", "stopping") + " the login service " + filepath.Base(c.File)}
 }
@@ -72,7 +73,7 @@ func (c *SwitchService) String() string {
 	return c.verb("start", "stop") + " the login service " + filepath.Base(c.File)
 }
 
-// Backup has nothing to read: the plan has the definition.
+// Backup does nothing: the change has the whole definition.
 func (c *SwitchService) Backup(context.Context, *target.Target) error { return nil }
 
 func (c *SwitchService) Apply(ctx context.Context, t *target.Target) error {
@@ -82,7 +83,8 @@ func (c *SwitchService) Apply(ctx context.Context, t *target.Target) error {
 	return c.stop(ctx, t)
 }
 
-// Revert leaves a definition that was edited since, and the service.
+// Revert switches the service back. If the definition has been edited since, it leaves both as they
+// are.
 func (c *SwitchService) Revert(ctx context.Context, t *target.Target) ([]string, error) {
 	now, err := t.Laptop.ReadFile(ctx, c.File)
 	gone := errors.Is(err, fs.ErrNotExist)
@@ -111,7 +113,7 @@ func (c *SwitchService) start(ctx context.Context, t *target.Target) error {
 			return fmt.Errorf("starting the login service: %w", err)
 		}
 	}
-	if !c.await(ctx, t, true) {
+	if !c.awaitRunning(ctx, t, true) {
 		return fmt.Errorf("the login service does not start: %s shows why", shell.Command(c.Log...))
 	}
 	return nil
@@ -119,12 +121,12 @@ func (c *SwitchService) start(ctx context.Context, t *target.Target) error {
 
 func (c *SwitchService) stop(ctx context.Context, t *target.Target) error {
 	for _, argv := range c.Stop {
-		// One that does not run, or was never loaded, cannot be stopped.
-		if _, err := t.Laptop.Run(ctx, host.Cmd{Argv: argv}); err != nil && c.runs(ctx, t) {
+		// Stopping fails if the service is not running or was never loaded. That is fine.
+		if _, err := t.Laptop.Run(ctx, host.Cmd{Argv: argv}); err != nil && c.running(ctx, t) {
 			return fmt.Errorf("stopping the login service: %w", err)
 		}
 	}
-	if !c.await(ctx, t, false) {
+	if !c.awaitRunning(ctx, t, false) {
 		return errors.New("the login service does not end")
 	}
 	if err := t.Laptop.Remove(ctx, c.File); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -133,17 +135,19 @@ func (c *SwitchService) stop(ctx context.Context, t *target.Target) error {
 	return nil
 }
 
-func (c *SwitchService) runs(ctx context.Context, t *target.Target) bool {
-	s, running := follow.Current(ctx, t.Laptop, t.State())
-	return running && s.Service
+// running reports whether ports are followed by the login service.
+func (c *SwitchService) running(ctx context.Context, t *target.Target) bool {
+	s, found := follow.Current(ctx, t.Laptop, t.State())
+	return found && s.Service
 }
 
-// await waits until the service runs, or does not, and reports whether that came about.
-func (c *SwitchService) await(ctx context.Context, t *target.Target, want bool) bool {
+// awaitRunning waits until the service is running, or has stopped if want is false. It reports
+// whether that happened within serviceTime.
+func (c *SwitchService) awaitRunning(ctx context.Context, t *target.Target, want bool) bool {
 	ctx, cancel := context.WithTimeout(ctx, serviceTime)
 	defer cancel()
 	for {
-		if c.runs(ctx, t) == want {
+		if c.running(ctx, t) == want {
 			return true
 		}
 		if host.Sleep(ctx, 50*time.Millisecond) != nil {

@@ -13,19 +13,19 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/target"
 )
 
-// SystemUnit installs a systemd unit of this computer, starts it and enables it; or stops it
-// and removes it, if Text is empty.
+// SystemUnit installs, enables and starts a systemd unit on this computer. If Text is empty, it
+// stops and removes the unit.
 type SystemUnit struct {
 	Name string `json:"name"`
 	Text string `json:"text"`
-	// Listen is where the unit listens once it works: ADDRESS:PORT.
+	// Listen is the address and port on which the unit listens when it works.
 	Listen string `json:"listen"`
-	// Old is the unit file as it was; None reports that there was none.
+	// Old is the former text of the unit file; None means that there was no file.
 	Old  string `json:"old"`
 	None bool   `json:"none"`
 }
 
-// unitDir is where the administrator's units are (systemd.unit(5)).
+// unitDir is the directory of the administrator's units (systemd.unit(5)).
 const unitDir = "/etc/systemd/system/"
 
 func (c *SystemUnit) About() journal.About {
@@ -61,18 +61,19 @@ func (c *SystemUnit) Apply(ctx context.Context, t *target.Target) error {
 // startTime is how long a unit may take until it listens.
 const startTime = 5 * time.Second
 
-// steady is how often in a row it must be seen at work: one that ends at once, because the
-// port is another program's, is active for a moment, too.
-const steady = 8
+// steadyChecks is how many checks in a row must find the unit working: a unit that exits at once,
+// because another program has the port, is also active for a moment.
+const steadyChecks = 8
 
-// verify waits until the unit listens and runs: systemd reports only that it was started.
+// verify waits until the unit listens and stays active. systemd itself only reports that it was
+// started.
 func (c *SystemUnit) verify(ctx context.Context, t *target.Target) error {
 	seen := 0
 	for end := time.Now().Add(startTime); time.Now().Before(end) && ctx.Err() == nil; time.Sleep(100 * time.Millisecond) {
 		if seen++; !c.works(ctx, t) {
 			seen = 0
 		}
-		if seen == steady {
+		if seen == steadyChecks {
 			return nil
 		}
 	}
@@ -89,7 +90,7 @@ func (c *SystemUnit) verify(ctx context.Context, t *target.Target) error {
 	return fmt.Errorf("the service does not listen on %s after %s: %s", c.Listen, startTime, why)
 }
 
-// works reports whether something listens where the unit should, and the unit is active.
+// works reports whether the unit is active and something listens where it should.
 func (c *SystemUnit) works(ctx context.Context, t *target.Target) bool {
 	conn, err := t.Laptop.DialContext(ctx, "tcp", c.Listen)
 	if err != nil {
@@ -100,8 +101,7 @@ func (c *SystemUnit) works(ctx context.Context, t *target.Target) bool {
 	return err == nil
 }
 
-// Revert makes the unit what it was. One that has its old text is started again all the same:
-// Apply may have stopped it.
+// Revert restores the unit. It also restarts one that has its old text: Apply may have stopped it.
 func (c *SystemUnit) Revert(ctx context.Context, t *target.Target) (left []string, err error) {
 	now, err := t.Laptop.ReadFile(ctx, unitDir+c.Name)
 	switch {
@@ -115,7 +115,7 @@ func (c *SystemUnit) Revert(ctx context.Context, t *target.Target) (left []strin
 	return nil, setUnit(ctx, t, c.Name, c.Old)
 }
 
-// setUnit makes a unit have that text and run, or be gone if the text is empty.
+// setUnit installs a unit with that text and starts it, or removes it if text is "".
 func setUnit(ctx context.Context, t *target.Target, name, text string) error {
 	path := unitDir + name
 	systemctl := func(args ...string) host.Cmd {
@@ -137,6 +137,6 @@ func setUnit(ctx context.Context, t *target.Target, name, text string) error {
 	return nil
 }
 
-// optional reports whether a command may fail: there is nothing to reset in a unit that is
-// new, and nothing to disable in one that a run which was killed has removed already.
+// optional reports whether a command may fail: a new unit has nothing to reset, and a unit that a
+// killed run has already removed cannot be disabled.
 func optional(step host.Cmd) bool { return step.Argv[1] == "reset-failed" || step.Argv[1] == "disable" }

@@ -21,33 +21,35 @@ import (
 )
 
 const (
-	// closeTime is how long VirtualBox's processes may take to end once their VMs are saved.
+	// closeTime is how long VirtualBox's processes may take to end after their VMs were saved.
 	closeTime = 20 * time.Second
-	// serverTime is how long VirtualBox's own server may take to end once no program
-	// talks to it; it gives itself five seconds.
+	// serverTime is how long VBoxSVC may take to end after the last program disconnected from it.
+	// It waits five seconds itself.
 	serverTime = 8 * time.Second
-	// wakeTime is how long a VM may take to greet again after it was resumed.
+	// wakeTime is how long a resumed VM may take until it answers again.
 	wakeTime = 30 * time.Second
 )
 
-// RestartModules restarts VirtualBox's kernel modules, the last resort: every VM
-// of every user has to be stopped for it.
+// RestartModules restarts VirtualBox's kernel modules. It is the last resort, since all VMs of all
+// users must be stopped for it.
 type RestartModules struct {
-	// Adapters get their addresses anew afterwards; Backup adds those that VirtualBox has.
+	// Adapters are the host-only adapters that get their addresses again afterwards. Backup adds
+	// those that VirtualBox has.
 	Adapters []HostOnly `json:",omitempty"`
-	// Again is the command line that may save VMs. If empty, it is fix --stop-vms.
+	// Again is the command that the user can run to allow VMs to be saved. If it is empty, that is
+	// fix --stop-vms.
 	Again string `json:",omitempty"`
 
-	// From here on as Backup found it.
-	Steps [][]string           `json:",omitempty"`
+	// Backup sets the fields from here on.
+	Steps [][]string           `json:",omitempty"` // the commands that restart the modules
 	Saved []virtualbox.SavedVM `json:",omitempty"` // the VMs to save and to resume
-	// Resumed reports that all of them are back.
+	// Resumed means that Apply has resumed all of them.
 	Resumed bool `json:",omitempty"`
 
-	answered bool // dockerd answered before
+	answeredBefore bool // dockerd answered before the restart
 }
 
-// HostOnly is a host-only adapter and the laptop's address on it.
+// HostOnly is a host-only adapter with the laptop's address on it.
 type HostOnly struct {
 	Name string
 	Addr netip.Prefix
@@ -62,15 +64,16 @@ func (c *RestartModules) About() engine.About {
 		}
 		doing = "saving " + strings.Join(names, ", ") + ", and " + doing
 	}
-	// There is no Risk: that VMs may be saved is asked for by a flag of its own.
+	// There is no Risk: the user allows VMs to be saved with a flag.
 	return engine.About{Kind: "restart-modules", Doing: doing}
 }
 
 func (c *RestartModules) String() string { return "restart VirtualBox's kernel modules" }
 
-// Backup refuses what Apply could not finish, before anything is touched: the error is a
-// *useraction.Required where VMs may not be saved, a *host.SudoError where root's rights
-// are missing. It does not ask whether a VPN is in the way: the plan depends on that.
+// Backup returns an error if Apply could not finish, before anything is changed: a
+// *useraction.Required if VMs must be saved and that is not allowed, a *host.SudoError if root's
+// rights are missing. It does not check for VPNs: this change is only planned if no VPN is in the
+// way.
 func (c *RestartModules) Backup(ctx context.Context, t *target.Target) error {
 	m, err := t.VirtualBox.Modules(ctx)
 	if err != nil {
@@ -90,14 +93,14 @@ func (c *RestartModules) Backup(ctx context.Context, t *target.Target) error {
 	}
 	c.Steps = m.Steps
 	if t.VM != nil {
-		_, c.answered = t.Endpoints.VerifiedRecord(ctx)
+		_, c.answeredBefore = t.Endpoints.VerifiedRecord(ctx)
 	}
 	for _, a := range t.VirtualBox.HostOnlyIfs(ctx) {
 		if a.Addr.IsValid() && !slices.ContainsFunc(c.Adapters, func(b HostOnly) bool { return b.Name == a.Name }) {
 			c.Adapters = append(c.Adapters, HostOnly{Name: a.Name, Addr: a.Addr})
 		}
 	}
-	// A new adapter gets the lowest name that is free.
+	// VirtualBox gives a new adapter the lowest free name, so they are recreated in this order.
 	slices.SortFunc(c.Adapters, func(a, b HostOnly) int { return cmp.Or(len(a.Name)-len(b.Name), strings.Compare(a.Name, b.Name)) })
 	for _, ref := range save {
 		vm, err := t.VirtualBox.LookUpRef(ctx, ref)
@@ -110,7 +113,7 @@ func (c *RestartModules) Backup(ctx context.Context, t *target.Target) error {
 		c.Saved = append(c.Saved, virtualbox.SavedVM{Name: ref.Name, UUID: ref.UUID, Paused: vm.State == vbox.Paused})
 	}
 	if len(c.Saved) > 0 {
-		// Before a VM is saved: whether root's rights can be had at all.
+		// Check that root's rights are available before any VM is saved.
 		_, err = t.Laptop.Run(ctx, host.Cmd{Argv: []string{"true"}, Root: true})
 	}
 	return err
@@ -151,8 +154,8 @@ func (c *RestartModules) Apply(ctx context.Context, t *target.Target) error {
 		return err
 	}
 	for _, a := range c.Adapters {
-		// A new adapter has no address. Where VirtualBox refuses to give it one, the
-		// check that follows says so.
+		// A new adapter has no address. If VirtualBox refuses to set it, the inspection after this
+		// change reports that.
 		if err := t.VirtualBox.SetAddress(ctx, a.Name, a.Addr); err != nil {
 			t.Notify("%v", err)
 		}
@@ -164,7 +167,7 @@ func (c *RestartModules) Apply(ctx context.Context, t *target.Target) error {
 	return nil
 }
 
-// awaitClosed waits until no process has the modules open any more.
+// awaitClosed waits until no process uses the modules any more.
 func (c *RestartModules) awaitClosed(ctx context.Context, t *target.Target) error {
 	if len(c.Saved) == 0 {
 		return nil
@@ -193,10 +196,10 @@ func (c *RestartModules) awaitClosed(ctx context.Context, t *target.Target) erro
 	}
 }
 
-// awaitServer waits until VBoxSVC has ended: it makes the host-only adapters when
-// it starts and never again, so that those which went with the kernel modules
-// come back with the next one (Host::init in HostImpl.cpp). Where something, such as
-// VirtualBox's window, keeps it alive, SetAddress makes them.
+// awaitServer waits until VBoxSVC has ended. VBoxSVC only creates the host-only adapters when it
+// starts, so those that disappeared with the kernel modules come back with the next VBoxSVC
+// (Host::init in HostImpl.cpp). If something, such as VirtualBox's window, keeps it alive,
+// SetAddress creates them.
 func (c *RestartModules) awaitServer(ctx context.Context, t *target.Target) error {
 	for deadline := t.Now().Add(serverTime); t.Now().Before(deadline); {
 		all, err := t.Laptop.Processes(ctx)
@@ -210,26 +213,26 @@ func (c *RestartModules) awaitServer(ctx context.Context, t *target.Target) erro
 	return nil
 }
 
-// resume starts those of the saved VMs that are still saved, so that it may be called again, and
-// waits until the machine's own VM answers.
+// resume resumes those of the saved VMs that are still saved, so it may be called again. It waits
+// until the machine's own VM answers.
 func (c *RestartModules) resume(ctx context.Context, t *target.Target) error {
-	ours := false // the machine's own VM was resumed
+	own := false // the machine's own VM was resumed
 	var failed []error
 	for _, saved := range c.Saved {
 		resumed, err := t.VirtualBox.Resume(ctx, saved, t.Notify)
 		if err != nil {
 			failed = append(failed, err)
 		}
-		ours = ours || resumed && t.VM != nil && saved.Name == t.Machine.VMName && !saved.Paused
+		own = own || resumed && t.VM != nil && saved.Name == t.Machine.VMName && !saved.Paused
 	}
 	if len(failed) > 0 {
 		return errors.Join(failed...)
 	}
 	t.Forget()
-	if t.SSH != nil { // modules restart is about no machine
-		t.SSH.Drop() // a connection through a VM that was away is dead
+	if t.SSH != nil { // it is nil for the command "modules restart", which is about no machine
+		t.SSH.Drop() // a connection does not survive that its VM was saved
 	}
-	for deadline := t.Now().Add(wakeTime); ours && !c.awake(ctx, t) && t.Now().Before(deadline); t.Forget() {
+	for deadline := t.Now().Add(wakeTime); own && !c.awake(ctx, t) && t.Now().Before(deadline); t.Forget() {
 		if err := host.Sleep(ctx, 200*time.Millisecond); err != nil {
 			return err
 		}
@@ -237,17 +240,16 @@ func (c *RestartModules) resume(ctx context.Context, t *target.Target) error {
 	return nil
 }
 
-// awake reports whether the machine is back: sshd greets, and dockerd answers if it
-// did before.
+// awake reports whether the machine is back: sshd answers, and so does dockerd if it did before.
 func (c *RestartModules) awake(ctx context.Context, t *target.Target) bool {
 	if greets, _ := t.SSH.Greets(ctx); !greets {
 		return false
 	}
 	_, ok := t.Endpoints.VerifiedRecord(ctx)
-	return ok || !c.answered
+	return ok || !c.answeredBefore
 }
 
-// Revert resumes the VMs that are still saved. Restarted modules are as they were.
+// Revert resumes the VMs that are still saved. For the modules there is nothing to revert.
 func (c *RestartModules) Revert(ctx context.Context, t *target.Target) ([]string, error) {
 	if c.Resumed {
 		return nil, nil

@@ -14,7 +14,7 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/vbox"
 )
 
-// ChangePorts adds and removes NAT rules to published ports: all of them, or none.
+// ChangePorts adds and removes NAT rules for published ports: either all of them, or none.
 type ChangePorts struct {
 	VM, UUID    string
 	Slot        int // the NIC that is attached to NAT
@@ -27,6 +27,7 @@ func (c *ChangePorts) About() engine.About {
 
 func (c *ChangePorts) String() string { return c.text("add", "remove") }
 
+// text describes the change, with the given verbs.
 func (c *ChangePorts) text(add, remove string) string {
 	var parts []string
 	for _, list := range []struct {
@@ -48,11 +49,11 @@ func (c *ChangePorts) text(add, remove string) string {
 	return strings.Join(parts, "; ")
 }
 
-// Backup has nothing to read: the plan has all rules.
+// Backup does nothing: the change has all rules.
 func (c *ChangePorts) Backup(context.Context, *target.Target) error { return nil }
 
-// Apply checks the ports again, under the lock for all stores. That VirtualBox listens is then
-// verified: it accepts a rule whose bind fails.
+// Apply checks again that the ports are free, under the lock for all stores. Afterwards it verifies
+// that VirtualBox listens on them: VirtualBox accepts rules whose ports it cannot bind.
 func (c *ChangePorts) Apply(ctx context.Context, t *target.Target) error {
 	vm, ports, unlock, err := freePorts(ctx, t)
 	if err != nil {
@@ -71,15 +72,15 @@ func (c *ChangePorts) Apply(ctx context.Context, t *target.Target) error {
 		return nil
 	}
 	for _, f := range c.Add {
-		if err := bound(ctx, t, f); err != nil {
+		if err := awaitListener(ctx, t, f); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// bound waits until VirtualBox listens for a rule.
-func bound(ctx context.Context, t *target.Target, f vbox.Forward) error {
+// awaitListener waits until VirtualBox listens for a TCP rule, for at most bindTime.
+func awaitListener(ctx context.Context, t *target.Target, f vbox.Forward) error {
 	if f.Proto != "tcp" {
 		return nil
 	}
@@ -108,7 +109,7 @@ func names(rules []vbox.Forward) (all []string) {
 	return all
 }
 
-// Revert leaves a rule that was edited since.
+// Revert reverts the change, but leaves rules that have been edited since.
 func (c *ChangePorts) Revert(ctx context.Context, t *target.Target) (left []string, err error) {
 	vm, exists, err := lookUp(ctx, t, vbox.VMRef{Name: c.VM, UUID: c.UUID})
 	if err != nil || !exists {
@@ -137,7 +138,7 @@ func (c *ChangePorts) Revert(ctx context.Context, t *target.Target) (left []stri
 	return left, t.VirtualBox.ChangeRules(ctx, &vm, c.Slot, remove, add)
 }
 
-// CheckUndo is nil if VirtualBox knows the rules of the VM.
+// CheckUndo returns an error if VirtualBox cannot list the VM's rules.
 func (c *ChangePorts) CheckUndo(ctx context.Context, t *target.Target) error {
 	_, _, err := lookUp(ctx, t, vbox.VMRef{Name: c.VM, UUID: c.UUID})
 	return err

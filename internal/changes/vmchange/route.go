@@ -16,16 +16,16 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/vbox"
 )
 
-// RestoreRoute puts the route to the host-only network back where no VPN owns it.
+// RestoreRoute restores the route to the host-only network, if no VPN owns it.
 type RestoreRoute struct {
 	OS      string
-	Net     netip.Prefix // the laptop's own address on it, with the network's length
+	Net     netip.Prefix // the laptop's own address on the network, with the network's prefix length
 	Adapter string
-	// Again is in older journals, and means nothing any more.
+	// Again is unused; older journals have it.
 	Again string `json:",omitempty"`
-	// Listed reports that there was such a route before, which led nowhere.
+	// Listed means that the route existed before, but did not work.
 	Listed bool `json:",omitempty"`
-	// Boot is the one in which the route was made; "" where it is not known.
+	// Boot identifies the boot in which the route was added; "" if it is not known.
 	Boot string `json:",omitempty"`
 }
 
@@ -45,13 +45,13 @@ func (c *RestoreRoute) Backup(ctx context.Context, t *target.Target) error {
 }
 
 func (c *RestoreRoute) Apply(ctx context.Context, t *target.Target) error {
-	return steps(ctx, t, routes.ReAdd(c.OS, c.Net.Masked(), c.Adapter, c.Net.Addr()))
+	return runSteps(ctx, t, routes.ReAdd(c.OS, c.Net.Masked(), c.Adapter, c.Net.Addr()))
 }
 
-// Revert drops the route while it is still the one that Apply added. A route that was there
-// before stays, and is added again where Apply was cut short.
+// Revert removes the route if it is still the one that Apply added. A route that existed before
+// stays; if Apply was cut short, it is added again.
 func (c *RestoreRoute) Revert(ctx context.Context, t *target.Target) ([]string, error) {
-	if c.gone(ctx, t) {
+	if c.routeGone(ctx, t) {
 		return nil, nil
 	}
 	if t.LoadErr != nil {
@@ -63,7 +63,7 @@ func (c *RestoreRoute) Revert(ctx context.Context, t *target.Target) ([]string, 
 	}
 	switch {
 	case c.Listed && routes.Judge(view).Verdict == routes.Missing:
-		return nil, steps(ctx, t, routes.ReAdd(c.OS, c.Net.Masked(), c.Adapter, c.Net.Addr()))
+		return nil, runSteps(ctx, t, routes.ReAdd(c.OS, c.Net.Masked(), c.Adapter, c.Net.Addr()))
 	case c.Listed, view.Route.Link != c.Adapter:
 		return nil, nil
 	}
@@ -72,13 +72,13 @@ func (c *RestoreRoute) Revert(ctx context.Context, t *target.Target) ([]string, 
 		err = routes.Refused(out.Stderr)
 	}
 	if view, again := routeNow(ctx, t); again == nil && view.Route.Link != c.Adapter {
-		err = nil // it is gone, whoever took it
+		err = nil // it is gone, whoever removed it
 	}
 	return nil, err
 }
 
-// routeNow is which way packets to the docker host go. Where the laptop does not answer
-// that, nothing is known of our route, and it is an error.
+// routeNow returns the route that packets to the docker host take. If the laptop does not answer
+// that, it is an error, because nothing is known about our route then.
 func routeNow(ctx context.Context, t *target.Target) (routes.View, error) {
 	view, err := t.Network.Route(ctx, t.HostOnlyDestination())
 	if err == nil {
@@ -91,13 +91,13 @@ func (c *RestoreRoute) drop() host.Cmd {
 	return host.Cmd{Argv: routes.Drop(c.OS, c.Net.Masked(), c.Adapter), Root: true}
 }
 
-// CheckUndo is an error where root's rights, which dropping the route needs, are missing. It
-// names the command, which the user can run by hand first.
+// CheckUndo returns an error if Revert would need root's rights and they are not available. The
+// error contains the command, so that the user can run it.
 func (c *RestoreRoute) CheckUndo(ctx context.Context, t *target.Target) error {
-	if t.LoadErr != nil && !c.gone(ctx, t) {
+	if t.LoadErr != nil && !c.routeGone(ctx, t) {
 		return t.LoadErr
 	}
-	if view, err := routeNow(ctx, t); c.Listed || c.gone(ctx, t) || err != nil || view.Route.Link != c.Adapter {
+	if view, err := routeNow(ctx, t); c.Listed || c.routeGone(ctx, t) || err != nil || view.Route.Link != c.Adapter {
 		return nil
 	}
 	_, err := t.Laptop.Run(ctx, host.Cmd{Argv: []string{"true"}, Root: true})
@@ -107,24 +107,26 @@ func (c *RestoreRoute) CheckUndo(ctx context.Context, t *target.Target) error {
 	return err
 }
 
-// gone reports whether our route has ended with the boot in which it was made: what is there
-// now is VirtualBox's and the kernel's.
-func (c *RestoreRoute) gone(ctx context.Context, t *target.Target) bool {
+// routeGone reports whether the computer was restarted since the route was added. The routes that
+// exist now are not ours.
+func (c *RestoreRoute) routeGone(ctx context.Context, t *target.Target) bool {
 	now, err := laptop.Boot(ctx, t.Laptop)
 	return c.Boot != "" && err == nil && now != c.Boot
 }
 
-// Next sets the adapter's address anew, whereupon VirtualBox and the kernel bring the route
-// back themselves.
+// Next returns the change that sets the adapter's address again, which makes VirtualBox and the
+// kernel restore the route. If the adapter is not VirtualBox's to configure, it restarts the kernel
+// modules.
 func (c *RestoreRoute) Next() engine.Change {
 	if !strings.HasPrefix(c.Adapter, "vboxnet") {
-		// The bridge of a host-only network (VirtualBox 7 on macOS) is not VBoxManage's to configure.
+		// VBoxManage cannot configure the bridge of a host-only network (VirtualBox 7 on macOS).
 		return &RestartModules{}
 	}
 	return &ConfigureAdapter{Adapter: c.Adapter, Addr: c.Net, For: c}
 }
 
-func steps(ctx context.Context, t *target.Target, all []routes.Step) error {
+// runSteps runs the commands in their order, until one fails that may not.
+func runSteps(ctx context.Context, t *target.Target, all []routes.Step) error {
 	for _, s := range all {
 		out, err := t.Laptop.Run(ctx, host.Cmd{Argv: s.Argv, Root: true})
 		if err == nil {
@@ -137,16 +139,16 @@ func steps(ctx context.Context, t *target.Target, all []routes.Step) error {
 	return nil
 }
 
-// ConfigureAdapter gives the host-only adapter its address through VirtualBox.
+// ConfigureAdapter makes VirtualBox set a host-only adapter's address.
 type ConfigureAdapter struct {
 	Adapter string
 	Addr    netip.Prefix
-	// Again is in older journals, and means nothing any more.
+	// Again is unused; older journals have it.
 	Again string `json:",omitempty"`
-	// For is the route that this is to bring back; nil where it was the address that was gone.
+	// For is the route that this restores; nil if the address itself was missing.
 	For *RestoreRoute `json:",omitempty"`
 
-	refused bool
+	refused bool // VirtualBox does not allow this address
 }
 
 func (c *ConfigureAdapter) About() engine.About {
@@ -165,8 +167,8 @@ func (c *ConfigureAdapter) Apply(ctx context.Context, t *target.Target) error {
 	return err
 }
 
-// Next restarts the modules, unless VirtualBox has refused the address by its own rules: it
-// would again.
+// Next returns the change that restarts the kernel modules; nil if VirtualBox does not allow the
+// address, because it would refuse it again.
 func (c *ConfigureAdapter) Next() engine.Change {
 	if c.refused {
 		return nil
@@ -174,7 +176,7 @@ func (c *ConfigureAdapter) Next() engine.Change {
 	return &RestartModules{Adapters: []HostOnly{{Name: c.Adapter, Addr: c.Addr}}}
 }
 
-// Revert drops the route. The address stays: VirtualBox had it configured all along.
+// Revert removes the route. The address stays: VirtualBox had it configured before.
 func (c *ConfigureAdapter) Revert(ctx context.Context, t *target.Target) ([]string, error) {
 	if c.For == nil {
 		return nil, nil

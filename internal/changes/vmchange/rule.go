@@ -1,5 +1,5 @@
-// Package vmchange has the changes to VirtualBox and to the way to a VM: its power, its NAT rules, the
-// host-only adapter and its route, the kernel modules.
+// Package vmchange has the changes to VirtualBox and to the laptop's way to a VM: its power state,
+// its NAT rules, the host-only adapter and its route, the kernel modules.
 package vmchange
 
 import (
@@ -23,23 +23,23 @@ import (
 const (
 	// bindTime is how long VirtualBox may take to listen for a new rule.
 	bindTime = 2 * time.Second
-	// bindTries bounds how many ports are tried when rules do not bind.
+	// bindTries is how many ports are tried if VirtualBox cannot bind them.
 	bindTries = 5
 )
 
-// AddRule adds the NAT rule docker-vpn-helper to the VM.
+// AddRule adds the VM's NAT rule to dockerd, which is named docker-vpn-helper.
 type AddRule struct {
 	VM, UUID string
 	Slot     int // the NIC that is attached to NAT
-	Port     int // on 127.0.0.1; the next free one if it is taken when the rule is added
-	// Demanded reports that --port asked for that port: no other will do. Journals have it as
-	// Exact, its first name.
+	Port     int // on 127.0.0.1; if it is taken by the time the rule is added, the next free one
+	// Demanded means that --port asked for this port and no other will do. Its name in journals is
+	// Exact.
 	Demanded  bool `json:"Exact,omitempty"`
-	GuestPort int  `json:"Guest,omitempty"` // dockerd's port in the VM; 0 is docker-machine's
-	// Old is the rule of our own name that this one replaces: VirtualBox has no two rules
-	// of one name.
+	GuestPort int  `json:"Guest,omitempty"` // dockerd's port in the VM; 0 for docker-machine's default
+	// Old is a rule with the same name that this one replaces, because names are unique in
+	// VirtualBox; nil if there is none.
 	Old *vbox.Forward `json:",omitempty"`
-	// Settled reports that the rule was added at Port, and that VirtualBox listens there.
+	// Settled means that the rule was added with Port, and that VirtualBox listens there.
 	Settled bool `json:",omitempty"`
 }
 
@@ -61,12 +61,12 @@ func (c *AddRule) String() string {
 	return fmt.Sprintf("%s NAT rule %s (127.0.0.1:%d -> VM port %d)", verb, virtualbox.RuleName, c.Port, c.rule().GuestPort)
 }
 
-// Backup has nothing to read: the plan has the rule that was there, Old.
+// Backup does nothing: the plan already contains Old.
 func (c *AddRule) Backup(context.Context, *target.Target) error { return nil }
 
-// Apply adds the rule at the planned port, or at the next one that is still free: one lock
-// covers the search and the rule. Then it verifies that VirtualBox listens, because
-// VirtualBox accepts rules whose bind fails.
+// Apply adds the rule with the planned port, or with the next one that is free. One lock covers
+// both the search and the rule. Then it verifies that VirtualBox listens, because VirtualBox
+// accepts rules whose ports it cannot bind.
 func (c *AddRule) Apply(ctx context.Context, t *target.Target) error {
 	vm, ports, unlock, err := freePorts(ctx, t)
 	if err != nil {
@@ -91,7 +91,7 @@ func (c *AddRule) Apply(ctx context.Context, t *target.Target) error {
 		if err := t.VirtualBox.AddRule(ctx, &vm, c.Slot, c.rule()); err != nil {
 			return err
 		}
-		if c.Settled, err = c.bound(ctx, t, vm); err != nil || c.Settled {
+		if c.Settled, err = c.listens(ctx, t, vm); err != nil || c.Settled {
 			return err
 		}
 		ports.DidNotBind(c.Port)
@@ -102,10 +102,10 @@ func (c *AddRule) Apply(ctx context.Context, t *target.Target) error {
 	return fmt.Errorf("VirtualBox took NAT rule %s and did not listen, on %d ports in a row", virtualbox.RuleName, bindTries)
 }
 
-// bound reports whether VirtualBox listens for the new rule. The port was free a
-// moment ago, under the lock: what listens now and does not turn out to be another
-// machine is VirtualBox.
-func (c *AddRule) bound(ctx context.Context, t *target.Target, vm vbox.VM) (bool, error) {
+// listens reports whether VirtualBox listens for the new rule; of a VM that is off it reports true.
+// The port was free a moment ago, under the lock. So if something listens now that is not
+// identified as another machine, it is VirtualBox.
+func (c *AddRule) listens(ctx context.Context, t *target.Target, vm vbox.VM) (bool, error) {
 	if !vm.State.Live() {
 		return true, nil
 	}
@@ -128,7 +128,7 @@ func (c *AddRule) bound(ctx context.Context, t *target.Target, vm vbox.VM) (bool
 	}
 }
 
-// Revert removes the rule of our name, unless it has been edited since, and adds the old one.
+// Revert removes the rule, unless it has been edited since, and adds the old one again.
 func (c *AddRule) Revert(ctx context.Context, t *target.Target) ([]string, error) {
 	vm, exists, err := lookUp(ctx, t, c.vm())
 	if err != nil || !exists {
@@ -154,7 +154,7 @@ func (c *AddRule) Revert(ctx context.Context, t *target.Target) ([]string, error
 	return nil, t.VirtualBox.AddRule(ctx, &vm, c.Old.Slot, *c.Old)
 }
 
-// CheckUndo is an error where VirtualBox does not list the VM's rules.
+// CheckUndo returns an error if VirtualBox cannot list the VM's rules.
 func (c *AddRule) CheckUndo(ctx context.Context, t *target.Target) error {
 	_, _, err := lookUp(ctx, t, c.vm())
 	return err

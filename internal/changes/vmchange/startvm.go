@@ -13,13 +13,13 @@ import (
 )
 
 const (
-	bootTime    = 3 * time.Minute // boot2docker on an old disk, with room to spare
+	bootTime    = 3 * time.Minute // ample for boot2docker on an old disk
 	dockerdTime = time.Minute
-	// listenTime is how long VirtualBox may take to listen at the ports of its NAT rules.
+	// listenTime is how long VirtualBox may take to listen on the ports of its NAT rules.
 	listenTime = 10 * time.Second
 )
 
-// StartVM starts or resumes the VM and waits until it can be talked to.
+// StartVM starts or resumes the VM and waits until sshd or dockerd answers.
 type StartVM struct {
 	Machine string
 	From    vbox.State
@@ -61,7 +61,7 @@ func (c *StartVM) Apply(ctx context.Context, t *target.Target) error {
 	if ssh, err := c.await(ctx, t); err != nil || !ssh {
 		return err
 	}
-	// dockerd comes up after sshd. Where it does not, layer daemon reports it.
+	// dockerd starts after sshd. If it does not start, layer daemon reports that.
 	for deadline := t.Now().Add(dockerdTime); t.Now().Before(deadline); {
 		t.Forget()
 		if t.Endpoints.Ask(ctx, t.Endpoints.Inside()).Leaf != nil {
@@ -77,10 +77,10 @@ func (c *StartVM) Apply(ctx context.Context, t *target.Target) error {
 	return nil
 }
 
-// await waits until sshd greets; dockerd's answer is as good, because SSH may be closed.
-// After bootTime it goes on without either, and the layers above report what is missing.
-// VirtualBox listens for sshd from the VM's start on: where it does not, listenTime is
-// enough.
+// await waits until sshd answers, or dockerd, because SSH may be blocked. ssh reports whether sshd
+// did. After bootTime it continues without either, and the layers after this one report what is
+// missing. VirtualBox listens for sshd as soon as the VM starts; if it does not, await only waits
+// for listenTime.
 func (c *StartVM) await(ctx context.Context, t *target.Target) (ssh bool, err error) {
 	began := t.Now()
 	listened := began // when a connection to sshd was last accepted
@@ -112,7 +112,7 @@ func (c *StartVM) await(ctx context.Context, t *target.Target) (ssh bool, err er
 	}
 }
 
-// answers reports whether a way that is there already leads to dockerd.
+// answers reports whether dockerd answers at an endpoint that exists already.
 func answers(ctx context.Context, t *target.Target) bool {
 	ctx, cancel := context.WithTimeout(ctx, endpoint.ProbeTime)
 	defer cancel()
@@ -120,5 +120,5 @@ func answers(ctx context.Context, t *target.Target) bool {
 	return !e.Planned && t.Endpoints.Ask(ctx, e).Verified()
 }
 
-// Revert does nothing: a VM that was started is not stopped again.
+// Revert does nothing: the VM keeps running.
 func (c *StartVM) Revert(context.Context, *target.Target) ([]string, error) { return nil, nil }

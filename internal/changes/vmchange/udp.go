@@ -11,13 +11,13 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/vbox"
 )
 
-// followedUDP are the names of the rules that ports follow makes for as long as it runs.
+// followedUDP matches the names of the rules that ports follow adds while it runs.
 var followedUDP = regexp.MustCompile(`^docker-vpn-helper-[0-9]{1,5}-udp$`)
 
-// SyncUDP makes the VM's NAT rules for followed UDP ports those of the given ports, and
-// returns for each port why it could not have one; an error is about all of them. The rules are known by their names, and
-// no journal has them: only one run at a time follows a machine, and it removes what
-// another has left.
+// SyncUDP adds and removes NAT rules, so that the VM has one for each of the followed UDP ports in
+// want and no others. failed says for a port why it has none; err is about all of them. The rules
+// are recognized by their names. No journal records them: only one run at a time follows a machine,
+// and it removes what an earlier one left.
 func SyncUDP(ctx context.Context, t *target.Target, want []int) (failed map[int]error, err error) {
 	unlock, err := lockPorts(ctx, t)
 	if err != nil {
@@ -52,7 +52,8 @@ func SyncUDP(ctx context.Context, t *target.Target, want []int) (failed map[int]
 	return failed, t.VirtualBox.ChangeRules(ctx, &vm, slot, remove, add)
 }
 
-// newUDPRules are the rules that are missing. What cannot be is in failed.
+// newUDPRules returns the rules that are missing. It records in failed which of them are not
+// possible.
 func newUDPRules(ctx context.Context, t *target.Target, vm vbox.VM, slot int, want []int, have map[int]bool, failed map[int]error) (add []vbox.Forward, err error) {
 	missing := slices.DeleteFunc(slices.Clone(want), func(port int) bool { return have[port] })
 	if len(missing) == 0 {

@@ -9,15 +9,15 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/virtualbox"
 )
 
-// lockPorts takes the lock under which a port is chosen and its rule added. It is one for
-// all stores: they share the laptop's ports.
+// lockPorts takes the lock for choosing a port and adding its rule. All stores share one lock,
+// since they share the laptop's ports.
 func lockPorts(ctx context.Context, t *target.Target) (unlock func(), err error) {
 	return t.Laptop.Lock(ctx, filepath.Join(t.StateDir, "ports.lock"), func() {
 		t.Notify("waiting for another docker-vpn-helper that is choosing a port")
 	})
 }
 
-// freePorts takes that lock, and asks VirtualBox anew for the VM and for the ports that are free.
+// freePorts takes that lock, and asks VirtualBox again about the VM and the free ports.
 func freePorts(ctx context.Context, t *target.Target) (vm vbox.VM, ports *virtualbox.PortFinder, unlock func(), err error) {
 	if unlock, err = lockPorts(ctx, t); err != nil {
 		return vm, nil, nil, err
@@ -32,7 +32,7 @@ func freePorts(ctx context.Context, t *target.Target) (vm vbox.VM, ports *virtua
 	return vm, ports, unlock, err
 }
 
-// lookUp asks VirtualBox for a VM. Where the VM is gone, its rules are, too.
+// lookUp asks VirtualBox about a VM. exists is false if the VM is gone, and its rules with it.
 func lookUp(ctx context.Context, t *target.Target, ref vbox.VMRef) (vm vbox.VM, exists bool, err error) {
 	t.Forget()
 	vm, err = t.VirtualBox.LookUpRef(ctx, ref)
