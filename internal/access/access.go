@@ -1,10 +1,10 @@
-// Package access logs in to a docker host over SSH: by which address, how often, with
+// Package access logs in to a docker host over SSH. It decides by which address, how often and with
 // which host key, and what a failed login means. One login serves a whole run.
 //
-// The login rule: a docker host gets at most three connections a minute, of which a
-// diagnosis, which then skips SSH, leaves the last one to a repair, which waits; a VM
-// behind VirtualBox's NAT is exempt until it has cut us off. After a cut-off no run
-// connects for a minute, or for two where it was silent.
+// The login rule: a docker host gets at most three connections a minute. A diagnosis leaves the
+// last one to a repair, and skips SSH instead; a repair waits. A VM behind VirtualBox's NAT is
+// exempt until it has cut us off. After a cut-off no run connects for a minute, or for two if the
+// connection was not closed but got no answer.
 package access
 
 import (
@@ -15,11 +15,11 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/sshhost"
 )
 
-// Client logs in, once a run: the connection, or why there is none, is remembered. A
-// connection that was lost is made again, at most once.
+// Client returns the connection, and logs in if there is none. The result of the login is
+// remembered for the run, an error too. A connection that was lost is replaced once.
 func (a *Access) Client(ctx context.Context) (*sshhost.Client, error) {
 	c, err := a.login(ctx)
-	if err == nil && c.Lost() != nil && a.again.CompareAndSwap(false, true) {
+	if err == nil && c.Lost() != nil && a.retried.CompareAndSwap(false, true) {
 		a.Notify("[%s] the SSH connection was lost (%v): logging in once more", a.Machine.Name, c.Lost())
 		a.Drop()
 		return a.login(ctx)
@@ -27,7 +27,7 @@ func (a *Access) Client(ctx context.Context) (*sshhost.Client, error) {
 	return c, err
 }
 
-// Host is the docker host over the one connection.
+// Host returns the docker host, reached over the connection of Client.
 func (a *Access) Host(ctx context.Context) (host.Host, error) {
 	c, err := a.Client(ctx)
 	if err != nil {
@@ -42,16 +42,16 @@ func (a *Access) Tried() bool {
 	return tried
 }
 
-// Login is how the connection was made; the zero value before there is one.
+// Login returns how the login was made; the zero value if there was none yet.
 func (a *Access) Login() Login {
-	if l := a.made.Load(); l != nil {
+	if l := a.established.Load(); l != nil {
 		return *l
 	}
 	return Login{}
 }
 
-// ConnectionLost reports whether an error means that the connection broke, and drops it
-// then.
+// ConnectionLost reports whether an error means that the connection broke. If so, it closes the
+// connection.
 func (a *Access) ConnectionLost(err error) bool {
 	var lost *sshhost.Error
 	if !errors.As(err, &lost) || lost.Cause == sshhost.Denied {
@@ -61,8 +61,8 @@ func (a *Access) ConnectionLost(err error) bool {
 	return true
 }
 
-// TakeOver uses the connection that another Access has to the same docker host, if it has
-// one. The other one has none then.
+// TakeOver moves the connection of another Access for the same docker host to this one, if there is
+// one.
 func (a *Access) TakeOver(from *Access) {
 	c, _ := from.client.Peek()
 	if c == nil || c.Lost() != nil {
@@ -70,18 +70,18 @@ func (a *Access) TakeOver(from *Access) {
 	}
 	from.client.Forget()
 	_, _ = a.client.Get(context.Background(), func() (*sshhost.Client, error) { return c, nil })
-	a.made.Store(from.made.Load())
+	a.established.Store(from.established.Load())
 }
 
-// Drop ends the connection; the next use logs in again.
+// Drop closes the connection; the next use logs in again.
 func (a *Access) Drop() {
 	a.disconnect()
 	a.client.Forget()
 }
 
-// PrepareRollback drops a connection that is dead, so that the rollback does not spend
-// its time on it, and a login that failed, which is worth another try. From then on no
-// login is held back.
+// PrepareRollback drops a connection that no longer works, so that the rollback does not spend its
+// time on it, and a failed login, so that it is tried again. From then on the login rule does not
+// apply.
 func (a *Access) PrepareRollback(ctx context.Context) {
 	a.rollback.Store(true)
 	c, _ := a.client.Peek()
@@ -96,7 +96,7 @@ func (a *Access) PrepareRollback(ctx context.Context) {
 	}
 }
 
-// Close ends the connection, if there is one, and waits for what is still written.
+// Close closes the connection, if there is one, and waits until the history is written.
 func (a *Access) Close() {
 	defer a.background.Wait()
 	a.disconnect()

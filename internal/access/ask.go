@@ -9,8 +9,8 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/sshhost"
 )
 
-// SilenceError is a connection that fell silent, and one with small packets that ended
-// no better: it is not their size.
+// SilenceError means that a connection fell silent, and that one with small packets failed, too:
+// the packets' size is not the cause.
 type SilenceError struct {
 	First *sshhost.Error
 	Small error
@@ -21,9 +21,9 @@ func (e *SilenceError) Error() string {
 }
 func (e *SilenceError) Unwrap() error { return e.First }
 
-// Ask runs a command whose answer is long enough to show whether the connection carries
-// large packets. Where it falls silent and small packets may help, the command is run
-// once more over a connection that sends only those.
+// Ask runs a command whose output is long enough to show whether the connection carries large
+// packets. If the connection falls silent and small packets may help, it runs the command again
+// over a connection that only sends those.
 func (a *Access) Ask(ctx context.Context, cmd host.Cmd) (host.Output, error) {
 	c, err := a.Client(ctx)
 	if err != nil {
@@ -33,7 +33,7 @@ func (a *Access) Ask(ctx context.Context, cmd host.Cmd) (host.Output, error) {
 	var stalled *sshhost.Error
 	how := a.Login()
 	if !errors.As(err, &stalled) || stalled.Cause != sshhost.Timeout || ctx.Err() != nil ||
-		how.Small || !a.canSmall(how.Address) || !a.again.CompareAndSwap(false, true) {
+		how.Small || !a.canLimitSegments(how.Address) || !a.retried.CompareAndSwap(false, true) {
 		return out, err
 	}
 	out, small := a.askInSmallPackets(ctx, cmd)
@@ -42,12 +42,12 @@ func (a *Access) Ask(ctx context.Context, cmd host.Cmd) (host.Output, error) {
 	}
 	how = a.Login()
 	how.Stalled = stalled
-	a.made.Store(&how)
+	a.established.Store(&how)
 	return out, nil
 }
 
-// askInSmallPackets runs a command over a new connection that sends small packets only. It
-// ends a little before the diagnosis does, which could not report the answer any more.
+// askInSmallPackets runs a command over a new connection that only sends small packets. It gives up
+// shortly before ctx expires, so that the diagnosis can still report the failure.
 func (a *Access) askInSmallPackets(ctx context.Context, cmd host.Cmd) (host.Output, error) {
 	a.smallOnly.Store(true)
 	a.Drop()
@@ -63,9 +63,9 @@ func (a *Access) askInSmallPackets(ctx context.Context, cmd host.Cmd) (host.Outp
 	return runUnlessSilent(soon, c, cmd)
 }
 
-// runUnlessSilent runs a command. If nothing came for probeTime it asks the connection
-// for a sign of life, which distinguishes a docker host that is slow from a path that loses
-// large packets, and gives up where there is none.
+// runUnlessSilent runs a command. If it has not ended after probeTime, runUnlessSilent checks
+// whether the connection still works, and gives up if not. That distinguishes a slow docker host
+// from a path that loses large packets.
 func runUnlessSilent(ctx context.Context, c *sshhost.Client, cmd host.Cmd) (host.Output, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)

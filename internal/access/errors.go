@@ -9,12 +9,12 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/text"
 )
 
-// longest is how much of another program's message is shown.
-const longest = 300
+// maxQuote is how many characters of another program's message are shown.
+const maxQuote = 300
 
-// NoCommands is why the docker host runs none of our commands although it let us in: no
-// shell, a forced command, a password that has to be changed, no session. It is empty
-// where err is something else.
+// NoCommands returns why the docker host does not run our commands after a successful login: no
+// shell, a forced command, a password that must be changed, no session. It returns "" if err is
+// something else.
 func NoCommands(err error) string {
 	var exit *host.CmdError
 	var denied *sshhost.Error
@@ -28,10 +28,10 @@ func NoCommands(err error) string {
 	case errors.As(err, &unexpected):
 		reason = unexpected.Error()
 	}
-	return text.Shorten(text.OneLine(reason), longest)
+	return text.Shorten(text.OneLine(reason), maxQuote)
 }
 
-// NoFacts is why the docker host could not be asked, as a sentence.
+// NoFacts returns why the docker host could not be asked for its facts, as a sentence.
 func NoFacts(err error) string {
 	if why := NoCommands(err); why != "" {
 		return "the docker host runs no commands for us: " + why
@@ -40,11 +40,11 @@ func NoFacts(err error) string {
 	if errors.As(err, &failed) {
 		err = failed // it names the address and the step
 	}
-	return "the docker host cannot be reached over SSH: " + text.Shorten(text.OneLine(err.Error()), longest)
+	return "the docker host cannot be reached over SSH: " + text.Shorten(text.OneLine(err.Error()), maxQuote)
 }
 
-// HostKeyChanged reports whether the docker host shows another host key than the one
-// that is pinned, which only the user can accept.
+// HostKeyChanged reports whether err means that the docker host's key is not the pinned one. Only
+// the user can accept that.
 func HostKeyChanged(err error) bool {
 	var failed *sshhost.Error
 	return errors.As(err, &failed) && failed.Cause == sshhost.Changed

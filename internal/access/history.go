@@ -15,10 +15,10 @@ import (
 )
 
 const (
-	// memory is how long a connection shows that sshd was there.
-	memory = 10 * time.Minute
-	// longMemory is how long a docker host that has cut us off is taken for one that
-	// limits logins, and for how long what a login needed is remembered.
+	// connectionMemory is how long connections are remembered.
+	connectionMemory = 10 * time.Minute
+	// longMemory is how long it is remembered that a docker host has cut us off, and what a login
+	// needed.
 	longMemory = 24 * time.Hour
 )
 
@@ -28,23 +28,23 @@ type connection struct {
 	Answered bool      `json:"answered"` // sshd sent its first line
 }
 
-// history is what is known of one sshd, across runs, sorted by time. Its file is JSON;
-// the names are those of every version.
+// history is what is known about one sshd, across runs, sorted by time. It is stored as JSON, whose
+// names must not change.
 type history struct {
 	Connections []connection `json:"connections"`
-	// Cut is when sshd last cut us off although it was up. Sure reports that there is no
-	// other explanation, Silent that it did so by not answering.
+	// Cut is when sshd last cut us off although it was up; zero if it did not. Sure means that
+	// nothing else explains that, Silent that it got no answer instead of being closed.
 	Cut    time.Time `json:"cut,omitzero"`
 	Sure   bool      `json:"sure,omitempty"`
 	Silent bool      `json:"silent,omitempty"`
-	// Legacy is when a login last needed outdated algorithms, Small when one last needed
-	// small TCP segments.
+	// Legacy is when a login last needed outdated algorithms, Small when one last needed small TCP
+	// segments; zero if none did.
 	Legacy time.Time `json:"legacy,omitzero"`
 	Small  time.Time `json:"small,omitzero"`
 }
 
-// LastAnswer is how long ago sshd sent its first line, at any of the addresses, in this
-// run or one shortly before.
+// LastAnswer returns how long ago sshd last sent its first line at one of the addresses, in this
+// run or a recent one. ok is false if it did not.
 func (a *Access) LastAnswer(ctx context.Context, addresses []Address) (ago time.Duration, ok bool) {
 	for _, address := range addresses {
 		if at, answered := a.history(ctx, address).lastAnswer(); answered && (!ok || a.Now().Sub(at) < ago) {
@@ -54,13 +54,14 @@ func (a *Access) LastAnswer(ctx context.Context, addresses []Address) (ago time.
 	return ago, ok
 }
 
-// RecordCut remembers that sshd limits logins: whether that is sure, and whether it
-// does not answer those that are too many.
+// RecordCut records that sshd limits logins: whether that is certain, and whether it leaves excess
+// connections without an answer.
 func (a *Access) RecordCut(ctx context.Context, address Address, sure, silent bool) {
 	a.record(ctx, address, func(h *history) { h.Cut, h.Sure, h.Silent = a.Now(), sure, silent })
 }
 
-// recordConnection records a connection that needs no permission.
+// recordConnection records a connection that begins now and to which the login rule does not apply.
+// began identifies it in recordOutcome.
 func (a *Access) recordConnection(ctx context.Context, address Address) (began time.Time) {
 	a.record(ctx, address, func(h *history) {
 		began = a.Now()
@@ -69,8 +70,7 @@ func (a *Access) recordConnection(ctx context.Context, address Address) (began t
 	return began
 }
 
-// recordOutcome records the outcome of the connection that was begun at began: err, or how it
-// logged in.
+// recordOutcome records how the connection that began then ended: err, or how it logged in.
 func (a *Access) recordOutcome(ctx context.Context, began time.Time, how Login, err error) {
 	var failed *sshhost.Error
 	answered := err == nil || errors.As(err, &failed) && failed.Ident != ""
@@ -90,8 +90,8 @@ func (a *Access) recordOutcome(ctx context.Context, began time.Time, how Login, 
 	})
 }
 
-// historyFile is where connections to an address are recorded: behind NAT each machine
-// has its own, else it belongs to the address, which several machines may share.
+// historyFile returns the path of the history for an address. Behind NAT each machine has its own.
+// Otherwise it belongs to the address, which several machines may share.
 func (a *Access) historyFile(address Address) string {
 	if address.NAT {
 		return filepath.Join(a.MachineDir, "logins.json")
@@ -117,8 +117,8 @@ func (a *Access) history(ctx context.Context, address Address) history {
 	return parseHistory(data, a.Now())
 }
 
-// record changes a history under its lock. The file is written in the background. Where
-// the state directory cannot be written nothing is remembered, and the run goes on.
+// record changes a history under its lock, and writes it in the background. If the state directory
+// cannot be written, nothing is remembered and the run goes on.
 func (a *Access) record(ctx context.Context, address Address, change func(*history)) {
 	path := a.historyFile(address)
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), probeTime)
@@ -137,8 +137,8 @@ func (a *Access) record(ctx context.Context, address Address, change func(*histo
 	})
 }
 
-// parseHistory reads what bytes writes. A file that cannot be read is an empty history:
-// it is no reason to fail.
+// parseHistory parses a history. If it cannot be parsed, it counts as empty: that is no reason to
+// fail.
 func parseHistory(data []byte, now time.Time) history {
 	var h history
 	if json.Unmarshal(data, &h) != nil {
@@ -156,10 +156,10 @@ func (h history) bytes() []byte {
 	return append(data, '\n')
 }
 
-// prune forgets what is too old, and what lies in the future: the clock was set back.
+// prune removes what is too old, and what is in the future because the clock was set back.
 func (h *history) prune(now time.Time) {
 	h.Connections = slices.DeleteFunc(h.Connections, func(c connection) bool {
-		return c.At.After(now) || now.Sub(c.At) >= memory
+		return c.At.After(now) || now.Sub(c.At) >= connectionMemory
 	})
 	slices.SortFunc(h.Connections, func(a, b connection) int { return a.At.Compare(b.At) })
 	for _, t := range []*time.Time{&h.Cut, &h.Legacy, &h.Small} {
@@ -175,7 +175,7 @@ func (h *history) add(now time.Time) {
 	h.Connections = append(h.Connections, connection{At: now})
 }
 
-// answered records that the connection that began then was answered.
+// answered records that sshd answered the connection that began then.
 func (h *history) answered(began time.Time) {
 	for i := range h.Connections {
 		if h.Connections[i].At.Equal(began) {
@@ -184,12 +184,12 @@ func (h *history) answered(began time.Time) {
 	}
 }
 
-// drop removes a connection that never reached sshd.
+// drop removes the connection that began then, which never reached sshd.
 func (h *history) drop(began time.Time) {
 	h.Connections = slices.DeleteFunc(h.Connections, func(c connection) bool { return c.At.Equal(began) })
 }
 
-// recent counts the connections of the last minute.
+// recent returns the number of connections in the last minute.
 func (h history) recent(now time.Time) int {
 	n := 0
 	for _, c := range h.Connections {
@@ -200,7 +200,8 @@ func (h history) recent(now time.Time) int {
 	return n
 }
 
-// wait is how long it takes until one more connection is one of at most limit in a minute.
+// wait returns how long it takes until one more connection does not exceed limit connections a
+// minute.
 func (h history) wait(now time.Time, limit int) time.Duration {
 	if h.recent(now) < limit {
 		return 0
@@ -210,8 +211,8 @@ func (h history) wait(now time.Time, limit int) time.Duration {
 	return max(0, time.Minute-now.Sub(c.At))
 }
 
-// lastAnswer is when sshd last sent its first line.
-func (h history) lastAnswer() (time.Time, bool) {
+// lastAnswer returns when sshd last sent its first line; ok is false if it never did.
+func (h history) lastAnswer() (at time.Time, ok bool) {
 	for _, c := range slices.Backward(h.Connections) {
 		if c.Answered {
 			return c.At, true
@@ -220,11 +221,11 @@ func (h history) lastAnswer() (time.Time, bool) {
 	return time.Time{}, false
 }
 
-// cutLately reports whether this docker host, or something before it, has cut us off. prune
-// drops a cut-off that is too long ago.
+// cutLately reports whether this docker host, or something in front of it, cut us off recently.
+// prune removes older cut-offs.
 func (h history) cutLately() bool { return !h.Cut.IsZero() }
 
-// cutOff reports whether it has cut us off, and has answered nothing since.
+// cutOff reports whether it has cut us off and not answered since.
 func (h history) cutOff() bool {
 	if len(h.Connections) == 0 || !h.cutLately() {
 		return false
@@ -233,8 +234,9 @@ func (h history) cutOff() bool {
 	return !ok || last.Before(h.Cut)
 }
 
-// banned is how long it takes until common rules have forgotten our connections. What
-// is not answered is sent again, by a NAT engine also when we have given up.
+// banned returns how long it takes until common rules have forgotten our connections. After silence
+// that is longer, because packets without an answer are sent again, by a NAT engine even after we
+// have given up.
 func (h history) banned(now time.Time) time.Duration {
 	if !h.Sure || !h.cutOff() {
 		return 0
@@ -246,8 +248,8 @@ func (h history) banned(now time.Time) time.Duration {
 	return max(0, span-now.Sub(h.Connections[len(h.Connections)-1].At))
 }
 
-// nothingListens reports whether the laptop refused a connection to itself: nothing listens at
-// the NAT rule's port, and the docker host has not seen the connection.
+// nothingListens reports whether the laptop itself refused the connection, because nothing listens
+// on the NAT rule's port. The docker host has not seen it.
 func nothingListens(address Address, err error) bool {
 	return address.NAT && errors.Is(err, syscall.ECONNREFUSED)
 }

@@ -54,7 +54,7 @@ func TestWhatIsOverIsForgotten(t *testing.T) {
 	if last, ok := h.lastAnswer(); !ok || !last.Equal(at(0)) {
 		t.Errorf("last answer %v %v", last, ok)
 	}
-	h = parseHistory(h.bytes(), at(0).Add(memory))
+	h = parseHistory(h.bytes(), at(0).Add(connectionMemory))
 	if diff := cmp.Diff(history{Cut: at(0), Legacy: at(0), Small: at(0)}, h, cmpopts.EquateEmpty()); diff != "" {
 		t.Error(diff)
 	}

@@ -12,13 +12,13 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/sshhost"
 )
 
-// hostKeyFile has the docker host's key as one line, "ssh-ed25519 AAAA… for SHA256:…":
-// the last part is the key that we logged in with then, which docker-machine makes anew
-// with each machine that it creates.
+// hostKeyFile returns the path of the file with the docker host's key. It is one line, "ssh-ed25519
+// AAAA… for SHA256:…". The last part is the fingerprint of the user's key at that time:
+// docker-machine generates a new one for each machine that it creates.
 func (a *Access) hostKeyFile() string { return filepath.Join(a.MachineDir, "hostkey") }
 
-// pinHostKey remembers a host key. A diagnosis, which sends the docker host nothing
-// secret, goes on where that is impossible.
+// pinHostKey stores a host key. If that fails, a diagnosis goes on, because it sends no secrets to
+// the docker host.
 func (a *Access) pinHostKey(ctx context.Context, line, key []byte) error {
 	line = bytes.TrimSpace(line)
 	if ours, err := sshhost.KeyFingerprint(key); err == nil {
@@ -36,9 +36,9 @@ func (a *Access) pinHostKey(ctx context.Context, line, key []byte) error {
 	return err
 }
 
-// knownHostKey is the pinned key. One that was pinned with another id_rsa belongs to
-// another machine, which had the same name: an attacker who can change id_rsa needs no false
-// docker host.
+// knownHostKey returns the pinned host key; nil if there is none or it no longer counts. One that
+// was pinned with another id_rsa belongs to an earlier machine of the same name. That is safe: an
+// attacker who can replace id_rsa does not need a false docker host.
 func (a *Access) knownHostKey(ctx context.Context, key []byte) ([]byte, error) {
 	known, err := a.Laptop.ReadFile(ctx, a.hostKeyFile())
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {

@@ -10,27 +10,30 @@ import (
 )
 
 const (
-	// loginTime bounds a whole login; each silence before the host key has probeTime.
+	// loginTime is how long a whole login may take. Before the host key, sshd may be silent for
+	// probeTime at a time.
 	loginTime = 4 * time.Second
-	// upTime is how long a repair waits for sshd's first line where dockerd answers:
-	// the VM has been up for long then.
+	// upTime is how long a repair waits for sshd's first line if dockerd answers, because then the
+	// VM has been up for a while.
 	upTime = 3 * time.Second
-	// smallSegment passes every tunnel that carries IPv6, whose links have at least
-	// 1280 bytes (RFC 8200, section 5), with room for headers inside of headers.
+	// smallSegment is the size of small TCP segments, in bytes. It passes every tunnel that carries
+	// IPv6, whose links carry packets of at least 1280 bytes (RFC 8200, section 5), and leaves room
+	// for nested headers.
 	smallSegment = 1000
 )
 
-// Login is how the docker host was logged in to.
+// Login is how a login was made.
 type Login struct {
 	Address Address `json:"address"`
-	// Legacy reports that outdated algorithms had to be offered, Small that only small
-	// TCP segments come through.
+	// Legacy means that outdated algorithms had to be offered. Small means that only small TCP
+	// segments get through.
 	Legacy bool `json:"legacy,omitempty"`
 	Small  bool `json:"small,omitempty"`
-	// Stalled is how a try with segments of the usual size ended.
+	// Stalled is how an attempt with segments of the usual size ended; nil if there was none.
 	Stalled error `json:"-"`
 }
 
+// login returns the remembered connection, or logs in.
 func (a *Access) login(ctx context.Context) (*sshhost.Client, error) {
 	return a.client.Get(ctx, func() (*sshhost.Client, error) {
 		key, err := a.Laptop.ReadFile(ctx, a.Machine.SSHKeyPath)
@@ -44,8 +47,8 @@ func (a *Access) login(ctx context.Context) (*sshhost.Client, error) {
 		var client *sshhost.Client
 		for _, address := range addresses {
 			client, err = a.loginAt(ctx, address, key)
-			// Only where nothing listens is the next address worth a try: any other failure
-			// counts wherever logins are counted.
+			// Try the next address only if nothing listens at this one. Any other failure may count
+			// as a failed login on the docker host.
 			var failed *sshhost.Error
 			if err == nil || !errors.As(err, &failed) || failed.Stage != sshhost.StageDial {
 				break
@@ -55,8 +58,8 @@ func (a *Access) login(ctx context.Context) (*sshhost.Client, error) {
 	})
 }
 
-// loginAt logs in at one address. A second connection is made only where the first
-// one's failure shows how it would succeed.
+// loginAt logs in at one address. It makes a second connection only if the first one's failure
+// shows how to succeed.
 func (a *Access) loginAt(ctx context.Context, address Address, key []byte) (*sshhost.Client, error) {
 	known, err := a.knownHostKey(ctx, key)
 	if err != nil {
@@ -67,7 +70,7 @@ func (a *Access) loginAt(ctx context.Context, address Address, key []byte) (*ssh
 		return nil, err
 	}
 	how := Login{Address: address, Legacy: !before.Legacy.IsZero(), Small: a.smallOnly.Load() || !before.Small.IsZero()}
-	how.Small = how.Small && a.canSmall(address)
+	how.Small = how.Small && a.canLimitSegments(address)
 	client, err := a.dial(ctx, how, key, known)
 	if better, ok := a.better(how, err); ok {
 		a.recordOutcome(ctx, began, how, err)
@@ -79,13 +82,14 @@ func (a *Access) loginAt(ctx context.Context, address Address, key []byte) (*ssh
 	}
 	a.recordOutcome(ctx, began, how, err)
 	if err == nil {
-		a.made.Store(&how)
+		a.established.Store(&how)
 	}
 	return client, err
 }
 
-// better is the login that a failed one shows to be worth a try.
-func (a *Access) better(how Login, err error) (Login, bool) {
+// better returns how a login should be tried again, given the error of the first try; ok is false
+// if that would not help.
+func (a *Access) better(how Login, err error) (next Login, ok bool) {
 	var failed *sshhost.Error
 	if !errors.As(err, &failed) {
 		return how, false
@@ -94,7 +98,7 @@ func (a *Access) better(how Login, err error) (Login, bool) {
 	case failed.Cause == sshhost.NoCommonAlgorithm && failed.Outdated && !how.Legacy:
 		how.Legacy = true
 		return how, true
-	case failed.Stage == sshhost.StageKeyExchange && failed.Cause == sshhost.Timeout && !how.Small && a.canSmall(how.Address):
+	case failed.Stage == sshhost.StageKeyExchange && failed.Cause == sshhost.Timeout && !how.Small && a.canLimitSegments(how.Address):
 		how.Small, how.Stalled = true, failed
 		return how, true
 	}
@@ -103,7 +107,7 @@ func (a *Access) better(how Login, err error) (Login, bool) {
 
 func (a *Access) dial(ctx context.Context, how Login, key, known []byte) (*sshhost.Client, error) {
 	silence := max(probeTime, a.Mode().Patience())
-	// A diagnosis must not wait for one silence before it listens for another.
+	// VMAnswers may wait for an answer itself; a diagnosis does not have the time to do both.
 	if a.Mode().IsRepair() && a.VMAnswers(ctx) {
 		silence = upTime
 	}
@@ -116,9 +120,9 @@ func (a *Access) dial(ctx context.Context, how Login, key, known []byte) (*sshho
 	})
 }
 
-// canSmall reports whether the size of segments is ours to choose: behind VirtualBox's
-// NAT it is not, the connection ends there.
-func (a *Access) canSmall(address Address) bool {
+// canLimitSegments reports whether the laptop can choose the size of the TCP segments that reach
+// the docker host. It cannot behind VirtualBox's NAT, which ends the TCP connection.
+func (a *Access) canLimitSegments(address Address) bool {
 	_, ok := a.Laptop.(host.SmallDialer)
 	return ok && !address.NAT
 }

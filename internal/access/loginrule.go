@@ -9,18 +9,18 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
 )
 
-// perMinute is how many connections a docker host gets from us in a minute. Common rules
-// of intrusion prevention begin at five.
+// perMinute is how many connections we make to a docker host in a minute. Common rules of intrusion
+// prevention trigger at five.
 const perMinute = 3
 
-// HeldBackError is a connection to sshd that the login rule did not allow yet.
+// HeldBackError means that the login rule does not allow a connection to sshd yet.
 type HeldBackError struct {
 	Address Address
 	Recent  int           // connections in the last minute
 	Wait    time.Duration // until the rule allows one
-	// Cut is how long ago sshd cut us off, if it has not answered since; else 0.
+	// Cut is how long ago sshd cut us off, if it has not answered since; otherwise 0.
 	Cut time.Duration
-	// Legacy and Small are what a login needed lately.
+	// Legacy and Small are what recent logins needed: see Login.
 	Legacy, Small bool
 }
 
@@ -39,21 +39,21 @@ func (e *HeldBackError) why() string {
 	return fmt.Sprintf("%s to %s in the last minute, and more look like an attack", connections, e.Address.Addr)
 }
 
-// Skipped reports whether err is a login that a diagnosis did without because of the
-// login rule alone. It is no fault: a repair logs in.
+// Skipped reports whether err only means that a diagnosis skipped the login because of the login
+// rule. That is not a fault: a repair logs in.
 func Skipped(err error) bool {
 	var held *HeldBackError
 	return errors.As(err, &held) && held.Cut == 0
 }
 
-// admit waits until the login rule allows a connection, or refuses it to a diagnosis.
-// before is the history without it.
+// admit waits until the login rule allows a connection, and records it. In a diagnosis it does not
+// wait, but returns a *HeldBackError. before is the history without the connection.
 func (a *Access) admit(ctx context.Context, address Address) (began time.Time, before history, err error) {
 	for {
 		var held *HeldBackError
 		a.record(ctx, address, func(h *history) {
 			now := a.Now()
-			if wait := a.hold(*h, now); wait > 0 {
+			if wait := a.requiredWait(*h, now); wait > 0 {
 				held = h.heldBack(address, wait, now)
 				return
 			}
@@ -73,9 +73,9 @@ func (a *Access) admit(ctx context.Context, address Address) (began time.Time, b
 	}
 }
 
-// hold is how long the login rule keeps this run from connecting; see the package's
-// comment. The rollback of a failing run has a deadline and is never held back.
-func (a *Access) hold(h history, now time.Time) time.Duration {
+// requiredWait returns how long this run must wait before it connects, by the login rule in the
+// package comment. A rollback has a deadline and never waits.
+func (a *Access) requiredWait(h history, now time.Time) time.Duration {
 	if a.rollback.Load() {
 		return 0
 	}

@@ -111,7 +111,7 @@ func TestNoConnectionDuringABan(t *testing.T) {
 			a.background.Wait()
 			for _, step := range []struct{ after, wait time.Duration }{{10 * time.Second, tt.wait}, {2 * time.Minute, 0}} {
 				now = now.Add(step.after)
-				if wait := a.hold(a.history(t.Context(), address), now); wait != step.wait {
+				if wait := a.requiredWait(a.history(t.Context(), address), now); wait != step.wait {
 					t.Errorf("after %s: wait %s, want %s", step.after, wait, step.wait)
 				}
 			}

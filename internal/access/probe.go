@@ -11,21 +11,21 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
 )
 
-// Probe is what sshd does at the docker host's own address after it was cut off behind
-// NAT: that distinguishes a ban of one source address from an sshd that is not well.
+// Probe is what sshd does at the docker host's own address after a cut-off behind NAT. It
+// distinguishes a ban of the NAT's source address from an sshd that does not work.
 type Probe struct {
-	Addr string `json:"addr,omitempty"` // empty: not tried
-	// Refused: the connection was refused. Connected: it was made; without an Ident it
-	// was closed, or nothing came.
+	Addr string `json:"addr,omitempty"` // "" if it was not tried
+	// Connected means that the connection was accepted. Then sshd sent Ident, closed the connection
+	// (Closed), or sent nothing.
 	Refused   bool   `json:"refused,omitempty"`
 	Connected bool   `json:"connected,omitempty"`
 	Closed    bool   `json:"closed,omitempty"`
 	Ident     string `json:"ident,omitempty"` // sshd's first line
 }
 
-// ProbeDirect connects to sshd at the docker host's own address and waits for its first
-// line, for half of probeTime. Nothing is sent. It is the one more connection that a run
-// makes where it looks as if it was banned.
+// ProbeDirect connects to sshd at the docker host's own address and waits for its first line, for
+// half of probeTime. It sends nothing. It is the one additional connection of a run that was
+// probably banned.
 func (a *Access) ProbeDirect(ctx context.Context, addresses []Address) Probe {
 	for _, address := range addresses {
 		if address.NAT {
@@ -71,7 +71,7 @@ func (a *Access) probe(ctx context.Context, addr string) Probe {
 	return p
 }
 
-// readLine reads until there is a line, or 1 KiB without one.
+// readLine reads until it has a complete line or 1 KiB.
 func readLine(conn net.Conn) (head []byte, err error) {
 	buf := make([]byte, 256)
 	for len(head) < 1024 && !bytes.ContainsRune(head, '\n') && err == nil {
@@ -82,9 +82,9 @@ func readLine(conn net.Conn) (head []byte, err error) {
 	return head, err
 }
 
-// Greets reports whether sshd sends its first line at any of its addresses, and whether
-// anything takes the connection at all. No login is tried, and nothing is recorded: it
-// is for a VM that is just starting.
+// Greets reports whether sshd sends its first line at one of its addresses, and whether anything
+// accepts a connection there. It neither logs in nor records the connection: it is for a VM that is
+// starting.
 func (a *Access) Greets(ctx context.Context) (greets, listens bool) {
 	for _, address := range a.Addresses(ctx) {
 		g, l := a.greetsAt(ctx, address.Addr)
@@ -112,9 +112,9 @@ func (a *Access) greetsAt(ctx context.Context, addr string) (greets, listens boo
 	return err == nil, true
 }
 
-// Alive reports whether sshd's port at the docker host's own address gives a sign of
-// life: a connection, or a refusal.
+// Alive reports whether sshd's port at the docker host's own address accepts or refuses a
+// connection.
 func (a *Access) Alive(ctx context.Context) bool {
-	direct := a.direct(ctx)
-	return direct != "" && host.Alive(ctx, a.Laptop, direct, probeTime/2)
+	directAddress := a.directAddress(ctx)
+	return directAddress != "" && host.Alive(ctx, a.Laptop, directAddress, probeTime/2)
 }
