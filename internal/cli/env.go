@@ -136,7 +136,7 @@ func (a *app) unset(s site, dialect shell.Dialect, noProxy bool) error {
 	if noProxy {
 		usage = append(usage, "--no-proxy")
 		if !slices.Contains(others, "DOCKER_HOST") {
-			vars = append(vars, endpoint.LessProxy(a.Getenv)...)
+			vars = append(vars, endpoint.WithoutNoProxy(a.Getenv)...)
 		}
 	}
 	block, err := shell.RenderUnset(dialect, vars, usage)

@@ -9,8 +9,8 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
 )
 
-// HostOnlySilent reports whether neither dockerd nor sshd gives any sign of life at
-// the host-only address, although the route is right. A refusal is a sign of life.
+// HostOnlySilent reports whether connecting to dockerd at the host-only address timed out or failed
+// as unreachable. A refused connection is an answer.
 func (f *Finder) HostOnlySilent(ctx context.Context) bool {
 	a := f.Ask(ctx, f.HostOnly())
 	if a.DialErr == nil || errors.Is(a.DialErr, syscall.ECONNREFUSED) {
@@ -21,22 +21,22 @@ func (f *Finder) HostOnlySilent(ctx context.Context) bool {
 		errors.As(a.DialErr, &timeout) && timeout.Timeout()
 }
 
-// unreachable reports whether err is the laptop's own kernel's: no neighbor has that
-// address, it remembers that none had (EHOSTDOWN on macOS), or it may not look for one.
+// unreachable reports whether err comes from the laptop's own kernel: no neighbor has the address,
+// the kernel remembers that none had it (EHOSTDOWN on macOS), or it may not look for one.
 func unreachable(err error) bool {
 	return errors.Is(err, syscall.EHOSTUNREACH) || errors.Is(err, syscall.EHOSTDOWN) ||
 		errors.Is(err, syscall.ENETUNREACH) || errors.Is(err, syscall.ENETDOWN)
 }
 
-// HostOnlyAnswers reports whether dockerd's or sshd's port at the host-only address
-// gives a sign of life: a connection, or a refusal. sshd is asked only where dockerd
-// is silent, because connections to port 22 may be counted.
+// HostOnlyAnswers reports whether dockerd's or sshd's port at the host-only address accepts or
+// refuses a connection. It asks sshd only if dockerd is silent, because connections to port 22 may
+// be counted.
 func (f *Finder) HostOnlyAnswers(ctx context.Context) bool {
 	return host.Alive(ctx, f.Laptop, f.HostOnly().addr(), ProbeTime/2) || f.SSHAlive(ctx)
 }
 
-// HostOnlyAlive reports whether dockerd's port at the host-only address gives a sign of
-// life. A diagnosis may have asked there already, while another way took long.
+// HostOnlyAlive reports whether dockerd's port at the host-only address accepts or refuses a
+// connection. A diagnosis uses the answer of AskAhead, if there is one.
 func (f *Finder) HostOnlyAlive(ctx context.Context) bool {
 	e := f.HostOnly()
 	switch {

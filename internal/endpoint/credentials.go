@@ -13,22 +13,22 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/certs"
 )
 
-// HoldsKey reports that a file of certificates has a private key in it, too.
+// HoldsKey reports whether the text of a certificate file also contains a private key.
 func HoldsKey(text []byte) bool { return bytes.Contains(text, []byte("PRIVATE KEY")) }
 
-// StoreCert is the store's copy of the server certificate.
+// StoreCert returns the store's copy of the server certificate.
 func (f *Finder) StoreCert(ctx context.Context) (*x509.Certificate, error) {
 	return f.ReadCert(ctx, f.Machine.ServerCert)
 }
 
-// ClientCert is docker's own certificate.
+// ClientCert returns docker's client certificate.
 func (f *Finder) ClientCert(ctx context.Context) (*x509.Certificate, error) {
 	return f.ReadCert(ctx, filepath.Join(f.Machine.CertDir, "cert.pem"))
 }
 
-// CAs are the certificates that docker verifies the machine's dockerd by: it takes
-// them from DOCKER_CERT_PATH, where docker-machine has put a copy of the machine CA's.
-// The one in certs may be newer, made for other machines.
+// CAs returns the CA certificates with which docker verifies the machine's dockerd. docker reads
+// them from DOCKER_CERT_PATH, where docker-machine has put a copy of the machine CA. The original
+// in the store's directory certs may be newer, made for other machines.
 func (f *Finder) CAs(ctx context.Context) ([]*x509.Certificate, error) {
 	path := filepath.Join(f.Machine.CertDir, "ca.pem")
 	data, err := f.Laptop.ReadFile(ctx, path)
@@ -42,8 +42,8 @@ func (f *Finder) CAs(ctx context.Context) ([]*x509.Certificate, error) {
 	return all, nil
 }
 
-// SigningCA is the machine CA with its private key. What it signs is good for
-// docker, which verifies by CAs.
+// SigningCA returns the machine CA that docker trusts, with its private key. If the key belongs to
+// another CA, the error is a *certs.Problem or certs.ErrMismatch.
 func (f *Finder) SigningCA(ctx context.Context) (*x509.Certificate, crypto.Signer, error) {
 	path := filepath.Join(f.Machine.CertDir, "ca.pem")
 	certPEM, err := f.Laptop.ReadFile(ctx, path)
@@ -67,7 +67,7 @@ func (f *Finder) SigningCA(ctx context.Context) (*x509.Certificate, crypto.Signe
 	return nil, nil, err
 }
 
-// ReadCert reads the first certificate in a file on the laptop.
+// ReadCert returns the first certificate in a file of the laptop.
 func (f *Finder) ReadCert(ctx context.Context, path string) (*x509.Certificate, error) {
 	data, err := f.Laptop.ReadFile(ctx, path)
 	if err != nil {
@@ -80,7 +80,8 @@ func (f *Finder) ReadCert(ctx context.Context, path string) (*x509.Certificate, 
 	return cert, nil
 }
 
-// ClientPair is the client certificate and key that docker would use.
+// ClientPair returns the client certificate and key that docker would use. An error is a
+// *ClientCertError.
 func (f *Finder) ClientPair(ctx context.Context) (tls.Certificate, error) {
 	certPEM, err := f.Laptop.ReadFile(ctx, filepath.Join(f.Machine.CertDir, "cert.pem"))
 	if err == nil {
@@ -95,7 +96,8 @@ func (f *Finder) ClientPair(ctx context.Context) (tls.Certificate, error) {
 	return tls.Certificate{}, &ClientCertError{Err: err}
 }
 
-// ClientCertError is a client certificate in the store that docker could not use either.
+// ClientCertError means that the client certificate in the store cannot be used, not even by
+// docker.
 type ClientCertError struct{ Err error }
 
 func (e *ClientCertError) Error() string {

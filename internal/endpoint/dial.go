@@ -10,8 +10,8 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/dockerd"
 )
 
-// Dial opens an encrypted connection to this machine's dockerd, through the endpoint that
-// docker should use. Whose dockerd answers is verified each time.
+// Dial opens a TLS connection to this machine's dockerd, at the endpoint that docker should use.
+// Each time it verifies that it is this machine's dockerd.
 func (f *Finder) Dial(ctx context.Context) (net.Conn, error) {
 	e := f.ForDocker(ctx)
 	if e.Planned {

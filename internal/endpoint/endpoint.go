@@ -15,9 +15,9 @@ import (
 )
 
 const (
-	// ProbeTime bounds one probe: a peer that sends nothing for so long is silent.
+	// ProbeTime is how long one probe may take; a peer that sends nothing for so long is silent.
 	ProbeTime = 2 * time.Second
-	// Localhost is the name that a forwarded endpoint goes by.
+	// Localhost is the host name in the URL of a forwarded endpoint.
 	Localhost = "localhost"
 )
 
@@ -25,23 +25,23 @@ const (
 type Endpoint struct {
 	Host string `json:"host"` // "localhost", or the host-only address
 	Port int    `json:"port"`
-	// Inside reaches the port from within the docker host, through SSH: it shows what dockerd
-	// serves when no way from the laptop does. docker itself cannot use it.
+	// Inside means that the port is reached from within the docker host, over SSH. It shows which
+	// certificate dockerd serves even if the laptop cannot reach it; docker itself cannot use it.
 	Inside bool `json:"inside,omitempty"`
-	// Planned reports that nothing leads there yet: a repair would make it so. Port is 0
-	// then: only Goal looks for one.
+	// Planned means that the endpoint does not exist yet, and a repair would create it. Its Port is
+	// 0, except from Goal.
 	Planned bool `json:"planned,omitempty"`
 }
 
-// Forwarded is the endpoint that a NAT rule at the laptop's port makes. docker gets the name
-// localhost: vmchange.AddRule listens on host.Loopback, and virtualbox.DaemonRules counts no
-// rule on another address.
+// Forwarded returns the endpoint of a NAT rule on the laptop's port. docker gets the name
+// localhost: vmchange.AddRule listens on host.Loopback, and virtualbox.DaemonRules ignores rules on
+// other addresses.
 func Forwarded(port int) Endpoint { return Endpoint{Host: Localhost, Port: port} }
 
-// IsForwarded reports whether the endpoint is one that a NAT rule makes.
+// IsForwarded reports whether the endpoint is that of a NAT rule.
 func (e Endpoint) IsForwarded() bool { return e.Host == Localhost && !e.Inside }
 
-// URL is the value for DOCKER_HOST; empty where no endpoint is known.
+// URL returns the value for DOCKER_HOST; "" if the host or the port is not known.
 func (e Endpoint) URL() string {
 	if e.Host == "" || e.Port == 0 {
 		return ""
@@ -49,8 +49,8 @@ func (e Endpoint) URL() string {
 	return "tcp://" + net.JoinHostPort(e.Host, strconv.Itoa(e.Port))
 }
 
-// addr is what is dialled: localhost may be ::1 first, or missing from the hosts
-// file (boot2docker#392), and a NAT rule listens on IPv4.
+// addr returns the address to dial. For localhost that is 127.0.0.1, where NAT rules listen: the
+// name may resolve to ::1 first, or be missing from the hosts file (boot2docker#392).
 func (e Endpoint) addr() string {
 	ip := e.Host
 	if ip == Localhost {
@@ -59,32 +59,35 @@ func (e Endpoint) addr() string {
 	return net.JoinHostPort(ip, strconv.Itoa(e.Port))
 }
 
-// Answer is what an endpoint answered.
+// Answer is how an endpoint answered. Each step sets its error, or the fields after it.
 type Answer struct {
-	Endpoint Endpoint
-	DialErr  error               // no connection was accepted
-	TLSErr   error               // one was, and there is no TLS
-	Leaf     *x509.Certificate   // what is served; nil without TLS
-	Sent     []*x509.Certificate // what is served behind it
-	Version  uint16              // of TLS
-	// NoClientAuth reports that the server never asked for a client certificate.
+	Endpoint      Endpoint
+	DialErr       error               // why there is no connection
+	TLSErr        error               // why the TLS handshake failed
+	Leaf          *x509.Certificate   // the server's certificate; nil if the handshake failed
+	Intermediates []*x509.Certificate // the other certificates that the server sent
+	Version       uint16              // of TLS, as in crypto/tls
+	// NoClientAuth means that the server did not ask for a client certificate.
 	NoClientAuth bool
-	PingErr      error // after TLS
-	API          string
+	PingErr      error  // why /_ping failed
+	API          string // dockerd's API version
 	Identity     Identity
 }
 
-// Chain is what is served, the server's own certificate first.
-func (a Answer) Chain() []*x509.Certificate { return append([]*x509.Certificate{a.Leaf}, a.Sent...) }
+// Chain returns the certificates that the server sent, its own first.
+func (a Answer) Chain() []*x509.Certificate {
+	return append([]*x509.Certificate{a.Leaf}, a.Intermediates...)
+}
 
-// Speaks reports whether a dockerd answered, of this machine or another.
+// Speaks reports whether a dockerd answered, of this machine or of another one.
 func (a Answer) Speaks() bool { return a.Leaf != nil && a.PingErr == nil }
 
-// Verified reports that this machine's dockerd answered at its own endpoint. Whether
-// its certificate is good for the endpoint's name is another question.
+// Verified reports whether this machine's dockerd answered. It says nothing about whether docker
+// would accept the certificate.
 func (a Answer) Verified() bool { return a.Speaks() && a.Identity == Mine }
 
-// Ask connects to an endpoint, shakes hands without trusting, and pings.
+// Ask connects to an endpoint, makes a TLS handshake without verifying the certificate, and sends
+// /_ping. The answer is remembered until Forget.
 func (f *Finder) Ask(ctx context.Context, e Endpoint) Answer {
 	if e.Host == "" {
 		return Answer{DialErr: errors.New("no address is known"), Identity: Unsure}
@@ -93,11 +96,12 @@ func (f *Finder) Ask(ctx context.Context, e Endpoint) Answer {
 	return a
 }
 
-// slow is how long a way may take before the next is tried beside it.
+// slow is how long one endpoint may take before AskAhead tries the host-only address as well.
 const slow = 250 * time.Millisecond
 
-// AskAhead asks at the host-only address as soon as something else takes long: two
-// silent ways side by side are no slower than one. stop ends the wait for that.
+// AskAhead asks the host-only address, too, if what the caller does next takes long: waiting for
+// two silent peers side by side takes no longer than waiting for one. The caller calls stop when it
+// is done.
 func (f *Finder) AskAhead(ctx context.Context) (stop func()) {
 	e := f.HostOnly()
 	if !f.asksAhead(e) {
@@ -107,14 +111,17 @@ func (f *Finder) AskAhead(ctx context.Context) (stop func()) {
 	return func() { ahead.Stop() }
 }
 
+// asksAhead reports whether AskAhead does anything: only in a diagnosis.
 func (f *Finder) asksAhead(e Endpoint) bool {
 	return !f.Mode().IsQuick() && !f.Mode().IsRepair() && f.Machine.VirtualBox() && e.Host != ""
 }
 
+// Inside returns dockerd's port as the docker host sees it.
 func (f *Finder) Inside() Endpoint {
 	return Endpoint{Host: Localhost, Port: f.Machine.EnginePort, Inside: true}
 }
 
+// HostOnly returns dockerd's port at the machine's own address.
 func (f *Finder) HostOnly() Endpoint {
 	ip := f.Machine.IP
 	if !ip.IsValid() {
@@ -123,7 +130,7 @@ func (f *Finder) HostOnly() Endpoint {
 	return Endpoint{Host: ip.String(), Port: f.Machine.EnginePort}
 }
 
-// Record reads the endpoint record; none is fs.ErrNotExist.
+// Record reads the endpoint record. If there is none, the error is fs.ErrNotExist.
 func (f *Finder) Record(ctx context.Context) (store.EndpointRecord, error) {
 	data, err := f.Laptop.ReadFile(ctx, f.Machine.RecordPath())
 	if err != nil {
@@ -132,18 +139,19 @@ func (f *Finder) Record(ctx context.Context) (store.EndpointRecord, error) {
 	return store.ParseEndpointRecord(data)
 }
 
-// VerifiedRecord needs no outside command.
-func (f *Finder) VerifiedRecord(ctx context.Context) (Endpoint, bool) {
+// VerifiedRecord returns the recorded endpoint; ok is false unless this machine's dockerd answers
+// there. It runs no command.
+func (f *Finder) VerifiedRecord(ctx context.Context) (e Endpoint, ok bool) {
 	r, err := f.Record(ctx)
 	if err != nil {
 		return Endpoint{}, false
 	}
-	e := Forwarded(r.Port)
+	e = Forwarded(r.Port)
 	return e, f.Ask(ctx, e).Verified()
 }
 
-// ForDocker is the endpoint that docker should use. A repair makes a rule in any case, where
-// there can be one: the host-only address is no reason to have none.
+// ForDocker returns the endpoint that docker should use. A repair does not settle for the host-only
+// address if the VM can have a NAT rule.
 func (f *Finder) ForDocker(ctx context.Context) Endpoint {
 	e, _ := f.forDocker.Get(ctx, func() (Endpoint, error) {
 		defer f.AskAhead(ctx)()
@@ -168,7 +176,8 @@ func (f *Finder) ForDocker(ctx context.Context) Endpoint {
 	return e
 }
 
-// Goal has dockerd's own port where none can be planned.
+// Goal is ForDocker, with the port that a planned NAT rule will get; dockerd's default port if none
+// can be found.
 func (f *Finder) Goal(ctx context.Context) Endpoint {
 	e := f.ForDocker(ctx)
 	if e.Planned && !f.Mode().IsQuick() {
@@ -181,10 +190,10 @@ func (f *Finder) Goal(ctx context.Context) Endpoint {
 func (f *Finder) ask(ctx context.Context, e Endpoint) Answer {
 	a := Answer{Endpoint: e, Identity: Unsure}
 	limit := ProbeTime
-	if e.IsForwarded() || e.Inside { // no VPN is in the way there, as it may be to the host-only address
+	if e.IsForwarded() || e.Inside { // no VPN is in the way, so a slow peer is worth waiting for
 		limit = max(limit, f.Mode().Patience())
 	}
-	// Each silence has the limit, all of it twice that.
+	// The peer may be silent for limit at a time, and all may take twice as long.
 	ctx, cancel := context.WithTimeout(ctx, 2*limit)
 	defer cancel()
 	dialing, dialed := context.WithTimeout(ctx, limit)
@@ -214,14 +223,14 @@ func (f *Finder) ask(ctx context.Context, e Endpoint) Answer {
 		a.TLSErr = err
 		return a
 	}
-	a.Leaf, a.Sent, a.Version, a.NoClientAuth = seen.Leaf, seen.Chain[1:], seen.Version, !seen.ClientAuth
+	a.Leaf, a.Intermediates, a.Version, a.NoClientAuth = seen.Leaf, seen.Chain[1:], seen.Version, !seen.ClientAuth
 	a.Identity = f.identify(ctx, a.Leaf)
 	a.API, a.PingErr = seen.Ping(ctx)
 	return a
 }
 
-// VMAnswers reports whether the VM is up, as far as the endpoint that docker should use shows:
-// something there makes a TLS handshake. It need not be a dockerd that works.
+// VMAnswers reports whether the VM is up, judged by the endpoint that docker should use: something
+// makes a TLS handshake there. It may be a dockerd that does not work.
 func (f *Finder) VMAnswers(ctx context.Context) bool {
 	e := f.ForDocker(ctx)
 	return !e.Planned && f.Ask(ctx, e).Leaf != nil

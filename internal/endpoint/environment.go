@@ -12,14 +12,14 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/vbox"
 )
 
-// EnvNames are the variables of Environment, in its order.
+// EnvNames returns the variables that Environment sets, in its order.
 func EnvNames() []string {
 	return []string{"DOCKER_TLS_VERIFY", "DOCKER_HOST", "DOCKER_CERT_PATH", "DOCKER_MACHINE_NAME"}
 }
 
-// SplitEnv divides EnvNames into those that are unset or have a value that Environment,
-// or docker-machine env, gives them for a machine of this store or of another one that
-// was named then, and those that were set by something else.
+// SplitEnv divides EnvNames by their present values. ours are unset, or have a value that this
+// program or docker-machine env sets for a machine, of this store or of another one. others were
+// set by something else.
 func SplitEnv(getenv func(string) string, storeDir string) (ours, others []string) {
 	certs, name := getenv("DOCKER_CERT_PATH"), getenv("DOCKER_MACHINE_NAME")
 	machines, machine := filepath.Split(filepath.Clean(certs))
@@ -42,9 +42,9 @@ func SplitEnv(getenv func(string) string, storeDir string) (ours, others []strin
 	return ours, others
 }
 
-// LessProxy is what of the caller's no_proxy and NO_PROXY names the host of DOCKER_HOST,
-// without it.
-func LessProxy(getenv func(string) string) (vars []shell.Var) {
+// WithoutNoProxy returns the caller's no_proxy and NO_PROXY without the host of DOCKER_HOST, as far
+// as they contain it.
+func WithoutNoProxy(getenv func(string) string) (vars []shell.Var) {
 	u, err := url.Parse(getenv("DOCKER_HOST"))
 	if err != nil || u.Hostname() == "" {
 		return nil
@@ -58,7 +58,7 @@ func LessProxy(getenv func(string) string) (vars []shell.Var) {
 	return vars
 }
 
-// Environment points docker at an endpoint of the machine.
+// Environment returns the variables that make docker use an endpoint of the machine.
 func (f *Finder) Environment(_ context.Context, e Endpoint) ([]shell.Var, error) {
 	if e.Host == "" {
 		return nil, fmt.Errorf("machine %q has no endpoint", f.Machine.Name)
@@ -71,6 +71,8 @@ func (f *Finder) Environment(_ context.Context, e Endpoint) ([]shell.Var, error)
 	return vars, nil
 }
 
+// Recorded returns the endpoint of the record, the NAT rule or the machine's own address; see the
+// package comment. It connects to none of them.
 func (f *Finder) Recorded(ctx context.Context) Endpoint {
 	if r, err := f.Record(ctx); err == nil {
 		return Forwarded(r.Port)
@@ -85,7 +87,7 @@ func (f *Finder) Recorded(ctx context.Context) Endpoint {
 	return f.HostOnly()
 }
 
-// Verify is nil if docker would work through the endpoint.
+// Verify returns an error that says why docker would not work with the endpoint, or nil.
 func (f *Finder) Verify(ctx context.Context, e Endpoint) error {
 	if f.Machine.CreateUnfinished {
 		return &store.CreateUnfinishedError{Name: f.Machine.Name}
@@ -123,8 +125,9 @@ func (f *Finder) Verify(ctx context.Context, e Endpoint) error {
 	return nil
 }
 
-// NoProxy is the caller's no_proxy with the endpoint's host added, by whole entry. Of
-// two, programs read one or the other (curl no_proxy, Go NO_PROXY): both get it.
+// NoProxy returns the caller's no_proxy and NO_PROXY with the endpoint's host added. Programs read
+// one or the other (curl no_proxy, Go NO_PROXY), so both are extended if they are set; if neither
+// is, it returns no_proxy.
 func (f *Finder) NoProxy(e Endpoint) (vars []shell.Var) {
 	for _, name := range noProxyNames {
 		if old := f.Getenv(name); old != "" {

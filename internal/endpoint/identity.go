@@ -7,27 +7,27 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/certs"
 )
 
-// Identity reports whether an answer is this machine's.
+// Identity is whether an answer comes from this machine.
 type Identity string
 
-// The identities. All machines of a store share one CA and every good
-// certificate names localhost, so only the key or the host-only address identifies a machine.
+// The identities. All machines of a store share one CA, and every good certificate names localhost.
+// So only the key or the host-only address identifies a machine.
 const (
 	Unsure Identity = "unsure" // no certificate, or nothing to compare it with
 	Mine   Identity = "mine"
 	Other  Identity = "other"
 )
 
-// identify compares a served certificate with what the store knows of the
-// machine: the key of its own server.pem, or a certificate that names its host-only address.
+// identify compares a served certificate with what the store knows about the machine: it must have
+// the key of the store's server.pem, or name the machine's host-only address.
 func (f *Finder) identify(ctx context.Context, leaf *x509.Certificate) Identity {
 	own, err := f.StoreCert(ctx)
 	if err == nil && certs.SameKey(own.PublicKey, leaf.PublicKey) {
 		return Mine
 	}
 	if ip := f.Machine.IP; ip.IsValid() && leaf.VerifyHostname(ip.String()) == nil {
-		// DHCP may have given the address to another machine since, whose certificate
-		// was made anew for it.
+		// DHCP may have assigned the address to another machine since, and that machine's
+		// certificate names it now.
 		if f.owner(ctx, leaf) == "" {
 			return Mine
 		}
@@ -39,7 +39,8 @@ func (f *Finder) identify(ctx context.Context, leaf *x509.Certificate) Identity 
 	return Other
 }
 
-// MachineBehind names the machine of the store that an answer belongs to; "" if none.
+// MachineBehind returns the name of the store's machine whose certificate was served; "" if there
+// is none.
 func (f *Finder) MachineBehind(ctx context.Context, a Answer) string {
 	if a.Leaf == nil {
 		return ""
@@ -47,14 +48,15 @@ func (f *Finder) MachineBehind(ctx context.Context, a Answer) string {
 	return f.owner(ctx, a.Leaf)
 }
 
-// owner names the machine of the store that has a certificate's key; "" if none.
+// owner returns the name of the store's machine that has the certificate's key; "" if there is
+// none.
 func (f *Finder) owner(ctx context.Context, leaf *x509.Certificate) string {
 	owners, _ := f.Owners.Get(ctx, func() (map[string]string, error) { return f.owners(ctx), nil })
 	return owners[certs.PublicKeyHash(leaf.PublicKey)]
 }
 
-// owners are the store's machines by the hash of their server's public key; of two
-// with one key, the first.
+// owners returns the store's machines by the hash of their server's public key. If two have the
+// same key, the first one counts.
 func (f *Finder) owners(ctx context.Context) map[string]string {
 	names, err := f.Store.Names(ctx)
 	if err != nil {

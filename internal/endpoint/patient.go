@@ -9,13 +9,13 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
 )
 
-// patientConn is a connection whose peer may send nothing for so long at a time.
+// patientConn is a connection whose peer may send nothing for silence at a time.
 type patientConn struct {
 	net.Conn
 	silence time.Duration
 
 	mu    sync.Mutex
-	until time.Time // of all reading; zero is for ever
+	until time.Time // the deadline for all reading; zero if there is none
 }
 
 func (c *patientConn) Read(p []byte) (int, error) {
@@ -23,8 +23,8 @@ func (c *patientConn) Read(p []byte) (int, error) {
 	return host.ReadOnceMore(c.Conn, p, c.extend)
 }
 
-// extend lets the peer be silent for so long from now on. It reports false where the time
-// for everything is over.
+// extend lets the peer be silent for so long from now on. It returns false if the deadline for all
+// reading has passed.
 func (c *patientConn) extend(silence time.Duration) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -6,22 +6,22 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/dockerd"
 )
 
-// NotTLS reports that what answered does not speak TLS at all.
+// NotTLS reports whether err means that the peer does not speak TLS.
 func NotTLS(err error) bool { return errors.Is(err, dockerd.ErrNotTLS) }
 
-// NotDocker reports that what answered is not the Docker API.
+// NotDocker reports whether err means that the peer is not the Docker API.
 func NotDocker(err error) bool {
 	var e *dockerd.NotDockerError
 	return errors.As(err, &e)
 }
 
-// Complains reports that it is dockerd that answered, with an error.
+// Complains reports whether err is an error that dockerd returned.
 func Complains(err error) bool {
 	var e *dockerd.APIError
 	return errors.As(err, &e)
 }
 
-// ClientUnusable is why no question was sent: there is no client certificate to show.
+// ClientUnusable returns the *ClientCertError because of which dockerd was not asked, or nil.
 func (a Answer) ClientUnusable() error {
 	var e *ClientCertError
 	if errors.As(a.TLSErr, &e) {
@@ -30,7 +30,8 @@ func (a Answer) ClientUnusable() error {
 	return nil
 }
 
-// Rejected reports that dockerd does not accept the client certificate.
+// Rejected returns the *dockerd.RejectedError with which dockerd refused the client certificate, or
+// nil.
 func (a Answer) Rejected() error {
 	for _, err := range []error{a.TLSErr, a.PingErr} {
 		var e *dockerd.RejectedError

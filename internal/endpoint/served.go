@@ -7,12 +7,13 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
 )
 
-// Served is dockerd's answer by the first way that shows a certificate: the
-// endpoint, the host-only address, from inside the docker host.
+// Served returns dockerd's answer from the first of these that shows a certificate: the endpoint e,
+// the host-only address, dockerd's port inside the docker host. A repair skips the host-only
+// address.
 func (f *Finder) Served(ctx context.Context, e Endpoint) Answer {
 	var first Answer
 	other := f.HostOnly()
-	elsewhere := other != e && !f.Mode().IsRepair()
+	askOther := other != e && !f.Mode().IsRepair()
 	if !e.Planned {
 		defer f.AskAhead(ctx)()
 		first = f.Ask(ctx, e)
@@ -20,7 +21,7 @@ func (f *Finder) Served(ctx context.Context, e Endpoint) Answer {
 			return first
 		}
 	}
-	if elsewhere {
+	if askOther {
 		if a := f.Ask(ctx, other); a.Leaf != nil {
 			return a
 		}
@@ -31,19 +32,19 @@ func (f *Finder) Served(ctx context.Context, e Endpoint) Answer {
 	return first
 }
 
-// CertNames are the first two of six sets of names of a server certificate:
+// CertNames returns the first two of six sets of names of a server certificate:
 //
 //	need                      the endpoint's name, for which docker verifies the certificate
-//	want                      what a reissue adds, so that docker works by every other way, too
-//	tls.State.Missing         of want, what the certificate lacks; without need, which certs.Judge finds
-//	certs.Request             what the new certificate has: the old one's names, then want
-//	LastingNames              what config.json lists, so that docker-machine regenerate-certs keeps it
-//	hostchange.UnlistedNames  of LastingNames, what config.json does not list yet
+//	want                      the names that a reissue adds, so that docker works at every other endpoint, too
+//	tls.State.Missing         the names in want that the certificate lacks; certs.Judge checks need
+//	certs.Request             the new certificate's names: the old one's, then want
+//	LastingNames              the names for config.json, so that docker-machine regenerate-certs keeps them
+//	hostchange.UnlistedNames  those of LastingNames that config.json does not list yet
 func (f *Finder) CertNames(ctx context.Context, e Endpoint) (need, want []string) {
 	if e.Host != "" {
 		need = []string{e.Host}
 	}
-	if f.Machine.VirtualBox() && (f.Mode().IsQuick() || !f.VM.WithoutNAT(ctx)) { // else the address is all
+	if f.Machine.VirtualBox() && (f.Mode().IsQuick() || !f.VM.WithoutNAT(ctx)) { // without NAT there is only the address
 		want = f.LastingNames()
 	}
 	if ip := f.Machine.IP; ip.IsValid() && (f.Mode().IsQuick() || !f.VM.NATAddress(ctx)) {
@@ -58,8 +59,8 @@ func (f *Finder) CertNames(ctx context.Context, e Endpoint) (need, want []string
 	return need, want
 }
 
-// CheckTrust is why docker's client would not accept the answer's certificate under the
-// endpoint's name, nil if it would.
+// CheckTrust returns an error that says why docker would not accept the answer's certificates for
+// the endpoint's name, or nil.
 func (f *Finder) CheckTrust(ctx context.Context, a Answer) error {
 	cas, err := f.CAs(ctx)
 	if err != nil {
@@ -68,5 +69,5 @@ func (f *Finder) CheckTrust(ctx context.Context, a Answer) error {
 	return certs.Judge(cas, a.Chain(), a.Endpoint.Host, f.Now()).Err()
 }
 
-// LastingNames are written to config.json with a reissue: see CertNames.
+// LastingNames returns the names that a reissue also writes to config.json. See CertNames.
 func (f *Finder) LastingNames() []string { return []string{Localhost, host.Loopback} }
