@@ -2,17 +2,17 @@ package dockerhost
 
 import "github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
 
-// Answer is what a script of another package has printed, in frames.
+// Answer is the parsed output of another package's script.
 type Answer struct{ frames }
 
-// ParseAnswer reads the answer of a script of that kind. What is cut off is ErrTruncated;
-// what no such script has printed is an *UnexpectedAnswerError.
+// ParseAnswer parses the output of a script of that kind. The error is ErrTruncated if its end is
+// missing, and an *UnexpectedAnswerError if no such script printed it.
 func ParseAnswer(out []byte, kind string) (Answer, error) {
 	f, err := parseFrames(out, kind)
 	return Answer{f}, err
 }
 
-// Names are the frames' names.
+// Names returns the names of the frames.
 func (a Answer) Names() []string {
 	names := make([]string, 0, len(a.frames))
 	for name := range a.frames {
@@ -21,26 +21,27 @@ func (a Answer) Names() []string {
 	return names
 }
 
-// Has reports whether there is a frame of that name.
+// Has reports whether there is a frame with that name.
 func (a Answer) Has(name string) bool { return a.frames.has(name) }
 
-// Lines are the lines of a frame.
+// Lines returns the lines of a frame.
 func (a Answer) Lines(name string) []string { return a.frames[name] }
 
-// Text is a frame's lines joined, "" where there is none.
+// Text returns the lines of a frame joined by newlines; "" if there is no such frame.
 func (a Answer) Text(name string) string { return a.frames.text(name) }
 
-// RootScript is shell text as a command that root runs, with variables in front of it.
+// RootScript returns a command that runs shell text as root, after setting variables.
 func RootScript(text string, variables ...[2]string) host.Cmd {
-	return scriptWith(true, text, variables)
+	return scriptOf(asRoot, text, variables)
 }
 
-// Script is the same as a command of the user who is logged in.
+// Script returns a command that runs shell text as the login user, after setting variables.
 func Script(text string, variables ...[2]string) host.Cmd {
-	return scriptWith(false, text, variables)
+	return scriptOf(asUser, text, variables)
 }
 
-func scriptWith(root bool, text string, variables [][2]string) host.Cmd {
+// scriptOf is script for another package.
+func scriptOf(root bool, text string, variables [][2]string) host.Cmd {
 	vars := make([]variable, len(variables))
 	for i, v := range variables {
 		vars[i] = variable{v[0], v[1]}

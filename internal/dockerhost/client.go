@@ -16,29 +16,29 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/memo"
 )
 
-// Client asks and changes one docker host. The functions are how it gets there: its
-// caller decides that.
+// Client asks and changes one docker host. Its functions are the way there, which the caller
+// decides.
 type Client struct {
-	Name string // for messages
-	// Host is the docker host, logged in to.
+	Name string // the docker host's name in messages
+	// Host logs in to the docker host.
 	Host func(context.Context) (host.Host, error)
-	// Ask runs the question for the facts there.
+	// Ask runs the script that collects the facts.
 	Ask func(context.Context, host.Cmd) (host.Output, error)
-	// ConnectionLost reports whether an error means that the connection broke, and
-	// drops it then: Host makes a new one.
+	// ConnectionLost reports whether an error means that the connection broke. If so, it closes the
+	// connection, so that Host makes a new one.
 	ConnectionLost func(error) bool
-	// Served is the certificate that dockerd serves now, nil where it does not answer.
+	// Served returns the certificate that dockerd serves now; nil if it does not answer.
 	Served func(context.Context) *x509.Certificate
 
-	AnswerTime func() time.Duration // for a question to dockerd
-	DaemonWait time.Duration        // for dockerd to come up after a restart; 0 means 90 s
+	AnswerTime func() time.Duration // how long dockerd may take to answer a request
+	DaemonWait time.Duration        // how long dockerd may take to answer after a restart; 0 means defaultDeadline
 	Notify     func(format string, args ...any)
 
 	facts   memo.Of[Facts]
-	staying atomic.Pointer[[]dockerd.Container]
+	staying atomic.Pointer[[]dockerd.Container] // see Staying; nil if it was not asked
 }
 
-// Facts asks the docker host for all that the program wants to know of it.
+// Facts returns the facts about the docker host. It asks once, until Forget.
 func (c *Client) Facts(ctx context.Context) (Facts, error) {
 	return c.facts.Get(ctx, func() (Facts, error) {
 		out, err := c.Ask(ctx, probe())
@@ -49,11 +49,11 @@ func (c *Client) Facts(ctx context.Context) (Facts, error) {
 	})
 }
 
-// Forget drops the facts: they may have changed.
+// Forget drops the remembered facts.
 func (c *Client) Forget() { c.facts.Forget() }
 
-// Swap runs a swap of the server certificate, or resumes the one of that ID, and waits
-// for its end. What it must know of dockerd is in the facts.
+// Swap runs a swap of the server certificate, or resumes the one with the same ID, and waits for
+// its end. It gets from the facts what it must know about dockerd.
 func (c *Client) Swap(ctx context.Context, s Swap) (Result, error) {
 	facts, err := c.Facts(ctx)
 	if err != nil {
@@ -67,20 +67,20 @@ func (c *Client) Swap(ctx context.Context, s Swap) (Result, error) {
 	return c.transact(ctx, cmd, s.ID, s.daemon.limit())
 }
 
-// StartDaemon starts dockerd if it does not answer.
+// StartDaemon starts dockerd unless it answers, and waits until it does.
 func (c *Client) StartDaemon(ctx context.Context, facts Facts) (Result, error) {
 	return c.restart(ctx, facts, true)
 }
 
-// EnsureServed makes dockerd serve the certificate that is on its disk: it is
-// restarted only if it serves another, or does not answer.
+// EnsureServed makes dockerd serve the certificate that is on the docker host's disk. It only
+// restarts dockerd if that serves another one or does not answer.
 func (c *Client) EnsureServed(ctx context.Context, facts Facts) error {
 	if facts.Init == "" {
 		return nil
 	}
 	disk, err := certs.ParseCert(facts.Cert.Data)
 	if err != nil {
-		return nil // there was none that dockerd could serve
+		return nil // there is no certificate that dockerd could serve
 	}
 	served := c.Served(ctx)
 	if served != nil && served.Equal(disk) {
@@ -97,7 +97,7 @@ func (c *Client) EnsureServed(ctx context.Context, facts Facts) error {
 	return nil
 }
 
-// ReportContainers reports what became of the containers that a restart stopped.
+// ReportContainers prints what happened to the containers that a restart of dockerd stopped.
 func (c *Client) ReportContainers(r Result) {
 	for _, group := range []struct {
 		format string
@@ -113,8 +113,8 @@ func (c *Client) ReportContainers(r Result) {
 	}
 }
 
-// HasTransaction reports whether the docker host still has a transaction, running or not: one
-// whose result was read is forgotten there.
+// HasTransaction reports whether the docker host still has a transaction, running or not. It
+// deletes a transaction once its result has been read.
 func (c *Client) HasTransaction(ctx context.Context, id string) (bool, error) {
 	cmd, err := hasTransaction(id)
 	if err != nil {
@@ -132,6 +132,7 @@ func (c *Client) HasTransaction(ctx context.Context, id string) (bool, error) {
 	return len(words) > 0 && words[len(words)-1] == "yes", nil
 }
 
+// restart restarts dockerd. With startOnly it leaves alone a dockerd that answers.
 func (c *Client) restart(ctx context.Context, facts Facts, startOnly bool) (Result, error) {
 	r := restart{ID: rand.Text(), StartOnly: startOnly, daemon: c.daemonOf(facts)}
 	cmd, err := r.cmd()
@@ -141,28 +142,28 @@ func (c *Client) restart(ctx context.Context, facts Facts, startOnly bool) (Resu
 	return c.transact(ctx, cmd, r.ID, r.daemon.limit())
 }
 
-// daemonOf is the dockerd that the facts show, with the time that it may take.
+// daemonOf returns the dockerd that the facts describe.
 func (c *Client) daemonOf(f Facts) daemon {
 	return daemon{Init: f.Init, Port: f.Port(), Socket: f.Socket(), PIDFile: f.PIDFile, Deadline: c.DaemonWait}
 }
 
-// transact runs a transaction and waits for its end. When the connection is lost, the transaction
-// goes on there, and its result is asked for once more, over a new connection. Once it has been
-// read, the docker host forgets the transaction.
+// transact runs a transaction and waits for its end. If the connection is lost, the transaction
+// continues on the docker host, and transact asks for its result once more over a new connection.
+// After that it deletes the transaction on the docker host.
 func (c *Client) transact(ctx context.Context, cmd host.Cmd, id string, limit time.Duration) (Result, error) {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	r, err := c.runTransaction(ctx, cmd)
 	if err != nil && ctx.Err() == nil && c.ConnectionLost(err) {
-		// The same command asks how far it got.
+		// The same command waits for the transaction and prints its result.
 		r, err = c.runTransaction(ctx, cmd)
 	}
 	if err != nil || r.Outcome == Interrupted {
-		return r, err // the same ID finishes it, if anything can
+		return r, err // keep the transaction: only its ID can resume it
 	}
 	if forget, err := forgetTransaction(id); err == nil {
 		if h, err := c.Host(ctx); err == nil {
-			// What is not removed is on a tmpfs and goes with the next restart.
+			// If that fails, it does not matter: the directory is on a tmpfs.
 			_, _ = h.Run(ctx, forget)
 		}
 	}

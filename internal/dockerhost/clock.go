@@ -5,13 +5,13 @@ import (
 	"time"
 )
 
-// clockSlack is how far the two clocks may be apart before it is worth a word:
-// docker-machine's certificates begin five minutes before they are made
-// (docker/machine b170508b, libmachine/cert/cert.go), which is what covers a
-// docker host whose clock is behind.
+// clockSlack is how far the two clocks may differ before that is mentioned. docker-machine's
+// certificates are valid from five minutes before they are made (docker/machine b170508b,
+// libmachine/cert/cert.go), so they work on a docker host whose clock is slow by up to that.
 const clockSlack = 5 * time.Minute
 
-// ClockSkew is how far the docker host's clock is ahead of now, the time on the laptop.
+// ClockSkew returns how far the docker host's clock is ahead of now, the laptop's time. It is 0 if
+// the docker host's time is not known.
 func (f Facts) ClockSkew(now time.Time) time.Duration {
 	if f.Now.IsZero() {
 		return 0
@@ -19,8 +19,8 @@ func (f Facts) ClockSkew(now time.Time) time.Duration {
 	return f.Now.Sub(now).Round(time.Second)
 }
 
-// DescribeClockSkew puts a skew in words, "" if it is small: "the docker host's clock
-// is 2 days behind the laptop's".
+// DescribeClockSkew returns a skew in words, "the docker host's clock is 2 days behind the
+// laptop's"; "" if it is small.
 func DescribeClockSkew(d time.Duration) string {
 	if d.Abs() <= clockSlack {
 		return ""

@@ -11,18 +11,18 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
 )
 
-// willNotComeBack marks a container that dockerd removes when it stops.
+// willNotComeBack is appended to the name of a container that dockerd removes when it stops.
 const willNotComeBack = " (--rm: it will not come back)"
 
-// AnyRemoved reports whether one of the containers that StoppedByRestart names does not
-// come back.
+// AnyRemoved reports whether StoppedByRestart marked one of the containers as removed when it
+// stops.
 func AnyRemoved(names []string) bool {
 	return slices.ContainsFunc(names, func(n string) bool { return strings.HasSuffix(n, willNotComeBack) })
 }
 
-// StoppedByRestart names the running containers that a restart of dockerd
-// stops: all, unless live-restore keeps them. Where dockerd runs and does not list
-// them, one entry stands for all of them.
+// StoppedByRestart returns the names of the running containers that a restart of dockerd stops: all
+// of them, unless live-restore keeps them running. If dockerd runs and does not list them, one
+// entry stands for all.
 func (c *Client) StoppedByRestart(ctx context.Context) []string {
 	h, err := c.Host(ctx)
 	if err != nil {
@@ -38,14 +38,14 @@ func (c *Client) StoppedByRestart(ctx context.Context) []string {
 	if err == nil || facts.Daemon.PID == 0 {
 		return names
 	}
-	// The login user need not be in the group that may use the socket.
+	// The login user may not be allowed to use the socket.
 	if names, err = listContainers(ctx, h, facts.Socket()); err == nil {
 		return names
 	}
 	return []string{"all containers (dockerd does not list them)"}
 }
 
-// askContainers asks by dockerd's socket, as the login user.
+// askContainers is StoppedByRestart over dockerd's socket, as the login user.
 func (c *Client) askContainers(ctx context.Context, h host.Host, socket string) ([]string, error) {
 	docker := dockerd.New(func(ctx context.Context) (net.Conn, error) { return h.DialContext(ctx, "unix", socket) })
 	running, err := docker.Containers(ctx)
@@ -77,8 +77,8 @@ func (c *Client) askContainers(ctx context.Context, h host.Host, socket string) 
 	return names, nil
 }
 
-// Staying are the containers that run, and run again after a restart of dockerd, as they were
-// listed last. It asks nothing: there are none where no restart was planned.
+// Staying returns the containers that run now and will run after a restart of dockerd, as
+// StoppedByRestart last found them. It asks nothing, and returns none if no restart was planned.
 func (c *Client) Staying() []dockerd.Container {
 	if list := c.staying.Load(); list != nil {
 		return *list
@@ -86,7 +86,7 @@ func (c *Client) Staying() []dockerd.Container {
 	return nil
 }
 
-// listContainers asks docker's client on the docker host, as root.
+// listContainers is StoppedByRestart with the docker host's own docker command, as root.
 func listContainers(ctx context.Context, h host.Host, socket string) ([]string, error) {
 	docker := []string{"docker", "-H", "unix://" + socket}
 	out, err := h.Run(ctx, host.Cmd{Argv: append(docker, "ps", "-q", "--no-trunc"), Root: true})
@@ -117,9 +117,9 @@ func listContainers(ctx context.Context, h host.Host, socket string) ([]string, 
 	return names, nil
 }
 
-// keepsRemoved reports whether a dockerd with live-restore leaves a container alone
-// that was run with --rm. Before 24.0.8 it kills it when it starts
-// (moby/moby#46308, fixed by #46857, backported by #46869).
+// keepsRemoved reports whether dockerd of this version, with live-restore, keeps containers running
+// that were started with --rm. Before 24.0.8 it kills them when it starts (moby/moby#46308, fixed
+// by #46857, backported by #46869).
 func keepsRemoved(version string) bool {
 	var major, minor, patch int
 	if n, _ := fmt.Sscanf(version, "%d.%d.%d", &major, &minor, &patch); n < 2 {

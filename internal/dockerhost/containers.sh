@@ -1,10 +1,10 @@
-# The containers that ran before dockerd was stopped: a line each,
-# "started-at id paused auto-remove managed name", oldest first.
+# The file "running" lists the containers that ran before dockerd was stopped, oldest first:
+# "started-at id paused auto-remove managed name".
 
 FIELDS='{{.State.StartedAt}} {{.Id}} {{.State.Paused}} REMOVE {{if .Config.Labels}}{{with index .Config.Labels "com.docker.swarm.task.id"}}managed{{else}}own{{end}}{{else}}own{{end}} {{.Name}}'
 
-# note_running: once, before anything is stopped. Where dockerd does not answer, there are only
-# those that an earlier transaction could not start again, because it left dockerd down.
+# note_running: writes that file, before anything is stopped. If dockerd does not answer, it lists
+# only the containers that an earlier transaction could not start again because dockerd was down.
 note_running() {
 	[ -f "$DIR/running" ] && return 0
 	: >"$DIR/list"
@@ -12,28 +12,28 @@ note_running() {
 	if docker_ 20 ps -q --no-trunc; then
 		ids=$(cat "$DIR/out")
 		if [ -n "$ids" ]; then
-			# The client of before 1.13 knows no AutoRemove.
+			# docker before 1.13 does not know AutoRemove.
 			# shellcheck disable=SC2086
 			docker_ 30 inspect -f "${FIELDS%%REMOVE*}{{if .HostConfig.AutoRemove}}true{{else}}false{{end}}${FIELDS#*REMOVE}" $ids ||
 				docker_ 30 inspect -f "${FIELDS%%REMOVE*}false${FIELDS#*REMOVE}" $ids
-			# Without the Z a shorter fraction sorts before a longer one.
+			# Remove the Z, so that times sort correctly whatever the length of their fraction.
 			sed 's/^\([^ ]*\)Z /\1 /' "$DIR/out" >>"$DIR/list"
 		fi
 	fi
 	sort -u "$DIR/list" | keep running
 }
 
-# states: a line "id running paused" for each that still exists.
+# states: writes a line "id running paused" for each of them that still exists.
 states() {
 	ids=$(sed 's/^[^ ]* \([^ ]*\) .*/\1/' "$DIR/running")
-	# A missing one makes inspect fail, and the others are printed all the same.
+	# If one is missing, inspect fails but prints the others.
 	# shellcheck disable=SC2086
 	docker_ 30 inspect -f '{{.Id}} {{.State.Running}} {{.State.Paused}}' $ids
 	cat "$DIR/out" >"$DIR/states"
 }
 
-# bring_back: starts again what ran and did not come back by itself, in the old
-# order; a second pass is for those that need another one's network.
+# bring_back: starts the containers that ran before and are not running again, in the old order. A
+# second round is for those that use another container's network.
 bring_back() {
 	[ -s "$DIR/running" ] || return 0
 	for round in 1 2 3; do
@@ -42,7 +42,7 @@ bring_back() {
 		moved=no left=no
 		while read -r _ cid paused _ managed name <&3; do
 			name=${name#/}
-			# Swarm and Kubernetes replace their own.
+			# Swarm and Kubernetes replace their containers themselves.
 			case $managed:$name in managed:* | *:k8s_*) continue ;; esac
 			state=$(sed -n "s/^$cid //p" "$DIR/states")
 			case $state in

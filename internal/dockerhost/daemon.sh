@@ -1,5 +1,5 @@
-# is_daemon PID: whether it is dockerd. A pid file may be of a dockerd that was killed,
-# and another process may have its number by now.
+# is_daemon PID: succeeds if the process is dockerd. A killed dockerd may leave its PID file, and
+# another process may have its PID now.
 is_daemon() {
 	case $1 in '' | *[!0-9]*) return 1 ;; esac
 	comm=
@@ -7,7 +7,7 @@ is_daemon() {
 	case $comm in
 	dockerd*) return 0 ;;
 	docker)
-		# Until 1.11 the daemon was "docker daemon", until 1.7 "docker -d".
+		# The daemon was "docker daemon" until 1.11, and "docker -d" until 1.7.
 		case " $(tr '\0' ' ' <"/proc/$1/cmdline") " in
 		*" daemon "* | *" -d "* | *" --daemon "*) return 0 ;;
 		esac
@@ -16,13 +16,13 @@ is_daemon() {
 	return 1
 }
 
-# ours PID: whether it is this system's, and not one that runs in a container.
+# ours PID: succeeds if the process is not in a container.
 ours() {
 	theirs=$(readlink "/proc/$1/ns/pid" 2>/dev/null)
 	[ -z "$theirs" ] || [ "$theirs" = "$(readlink /proc/self/ns/pid 2>/dev/null)" ]
 }
 
-# find_daemon PIDFILE: sets pid. The file may have been lost, and dockerd still run.
+# find_daemon PIDFILE: sets pid to dockerd's, even if the file is missing.
 find_daemon() {
 	pid=
 	{ read -r pid <"$1"; } 2>/dev/null
@@ -35,12 +35,12 @@ find_daemon() {
 	return 1
 }
 
-# Where dockerd logs without systemd: boot2docker from 18.09 on, boot2docker before it,
-# the first boot2docker and other init scripts, upstart. The first two are on the disk that
-# outlives an upgrade.
+# Where dockerd logs without systemd: boot2docker since 18.09, boot2docker before it, the first
+# boot2docker and other init scripts, upstart. The first two are on the disk that survives an
+# upgrade.
 LOGS='/var/lib/boot2docker/log/docker.log /var/lib/boot2docker/docker.log /var/log/docker.log /var/log/upstart/docker.log'
 
-# newest_log: sets log to the one that was written last; empty if there is none.
+# newest_log: sets log to the file that was written last, or to "" if there is none.
 newest_log() {
 	log=
 	for f in $LOGS; do
@@ -50,6 +50,6 @@ newest_log() {
 	done
 }
 
-# last_line FILE: the last line that is not blank, of the last 20.
+# last_line FILE: prints the last line that is not blank, if it is among the last 20.
 # shellcheck disable=SC2016 # sed's $, not the shell's
 last_line() { tail -n 20 "$1" | sed -n '/[^[:space:]]/h;${g;p;}'; }

@@ -21,75 +21,76 @@ var probeScript string
 //go:embed facts.sh
 var factsScript string
 
-// Facts is what one question to a docker host has found out. What it could not find out
-// is zero.
+// Facts is what one script found out about a docker host. A field is zero if it could not be found
+// out.
 type Facts struct {
-	UID int `json:"uid"` // of the login user
-	// Root reports whether the login user is root or gets root by sudo -n; SudoError is sudo's message if not.
+	UID int `json:"uid"` // the login user's; -1 if it is not known
+	// Root means that the login user is root or becomes root with sudo -n. If not, SudoError is
+	// sudo's message.
 	Root      bool   `json:"root"`
 	SudoError string `json:"sudo_error,omitempty"`
 
 	OSID      string `json:"os_id"`      // os-release ID: "boot2docker", "ubuntu"
 	OSVersion string `json:"os_version"` // VERSION_ID
 	OSName    string `json:"os_name"`    // PRETTY_NAME
-	Boot      string `json:"boot"`       // boot_id: another one means that the docker host was started again
+	Boot      string `json:"boot"`       // boot_id, which changes with each boot
 	Init      Init   `json:"init"`
-	Client    bool   `json:"client"` // the docker client is installed there
+	Client    bool   `json:"client"` // the docker command is installed there
 
 	Cert File `json:"cert"`
-	Key  File `json:"key"` // never its content
+	Key  File `json:"key"` // without its content
 	CA   File `json:"ca"`
-	// KeyPublic is the server key's public half, PEM "PUBLIC KEY"; empty without openssl there.
+	// KeyPublic is the server key's public half, PEM "PUBLIC KEY"; "" if the docker host has no
+	// openssl.
 	KeyPublic string `json:"-"`
 
-	Daemon  Process  `json:"daemon"` // PID 0: not running
-	Hosts   []string `json:"hosts"`  // dockerd's -H and its daemon.json's hosts: "tcp://0.0.0.0:2376"
+	Daemon  Process  `json:"daemon"` // PID 0 if it is not running
+	Hosts   []string `json:"hosts"`  // from dockerd's -H and daemon.json: "tcp://0.0.0.0:2376"
 	PIDFile string   `json:"pid_file,omitempty"`
 
 	Now time.Time `json:"now"` // the docker host's clock, to the second
 	Log string    `json:"log"` // last line of dockerd's log
 
-	FreeKiB  int64 `json:"free_kib"` // in the certificate's directory; -1: not known
-	ReadOnly bool  `json:"read_only"`
+	FreeKiB  int64 `json:"free_kib"`  // in the certificate's directory; -1 if it is not known
+	ReadOnly bool  `json:"read_only"` // the certificate's file system
 }
 
-// Init is what starts and stops dockerd: the path of an init script, "systemd"
-// for its unit docker.service, "upstart" for its job docker, or "" for nothing that we
-// know.
+// Init is what starts and stops dockerd: the path of an init script, Systemd, Upstart, or "" if it
+// is not known.
 type Init string
 
-// Systemd is docker.service; Upstart is /etc/init/docker.conf.
+// Systemd runs the unit docker.service, Upstart the job /etc/init/docker.conf.
 const (
 	Systemd Init = "systemd"
 	Upstart Init = "upstart"
 )
 
-// Process is a process, distinguished from a later one with the same number by
-// its start in clock ticks since the boot (/proc/PID/stat, field 22).
+// Process is a process. Start, in clock ticks since boot (/proc/PID/stat, field 22), distinguishes
+// it from a later one with the same PID.
 type Process struct {
 	PID   int    `json:"pid"`
 	Start uint64 `json:"start"`
 }
 
-// File is a file of dockerd's configuration.
+// File is one of dockerd's TLS files.
 type File struct {
 	Path string `json:"path"`
-	// From is what names the path: "profile", "command-line", "daemon.json", "default".
+	// From is where the path is configured: "profile", "command-line", "daemon.json", "default".
 	From string `json:"from"`
-	// Found reports whether it is there and can be read; Error is why it cannot.
+	// Found means that the file exists and can be read. Error is why it cannot be read.
 	Found bool   `json:"found"`
 	Error string `json:"error,omitempty"`
 	// Data is its content, at most 64 KiB; nil for the key.
 	Data []byte `json:"-"`
 }
 
-// probe asks for all facts in one command. It changes nothing, and works
-// without root's rights as far as it goes.
+// probe returns the command that prints all facts. It changes nothing. Without root's rights it
+// prints what it can.
 func probe() host.Cmd {
-	return script(false, probeScript, variable{"INNER", daemonScript + factsScript})
+	return script(asUser, probeScript, variable{"INNER", daemonScript + factsScript})
 }
 
-// parseFacts reads probe's answer.
+// parseFacts parses the output of probe.
 func parseFacts(out []byte) (Facts, error) {
 	f, err := parseFrames(out, "facts")
 	if err != nil {
@@ -131,8 +132,7 @@ func parseFacts(out []byte) (Facts, error) {
 	return facts, nil
 }
 
-// Port is the TCP port that dockerd is configured to listen on, the first of several; 0
-// where none is known.
+// Port returns the first TCP port on which dockerd is configured to listen; 0 if none is known.
 func (f Facts) Port() int {
 	for _, h := range f.Hosts {
 		if n := tcpPort(h); n > 0 {
@@ -142,12 +142,12 @@ func (f Facts) Port() int {
 	return 0
 }
 
-// Listens reports whether dockerd is configured to listen on a TCP port.
+// Listens reports whether dockerd is configured to listen on that TCP port.
 func (f Facts) Listens(port int) bool {
 	return slices.ContainsFunc(f.Hosts, func(h string) bool { return tcpPort(h) == port })
 }
 
-// tcpPort is the port of "tcp://0.0.0.0:2376", 0 where there is none.
+// tcpPort returns the port of "tcp://0.0.0.0:2376"; 0 if there is none.
 func tcpPort(listen string) int {
 	addr, ok := strings.CutPrefix(listen, "tcp://")
 	if !ok {
@@ -163,7 +163,8 @@ func tcpPort(listen string) int {
 	return 0
 }
 
-// Socket is dockerd's unix socket: the first that it is configured to listen on, else the default.
+// Socket returns the path of the first unix socket on which dockerd is configured to listen, or
+// else the default.
 func (f Facts) Socket() string {
 	for _, h := range f.Hosts {
 		if path, ok := strings.CutPrefix(h, "unix://"); ok && strings.HasPrefix(path, "/") {
@@ -173,7 +174,7 @@ func (f Facts) Socket() string {
 	return defaultSocket
 }
 
-// NoSocket reports whether dockerd is configured to listen on TCP alone.
+// NoSocket reports whether dockerd is configured to listen only on TCP.
 func (f Facts) NoSocket() bool {
 	return len(f.Hosts) > 0 && !slices.ContainsFunc(f.Hosts, func(h string) bool {
 		return strings.HasPrefix(h, "unix://") || strings.HasPrefix(h, "fd://")
@@ -181,9 +182,9 @@ func (f Facts) NoSocket() bool {
 }
 
 const (
-	// defaultSocket is where dockerd listens unless it is configured otherwise.
+	// defaultSocket is the socket on which dockerd listens by default.
 	defaultSocket = "/var/run/docker.sock"
-	// maxQuote is how much of a log line is shown.
+	// maxQuote is how many characters of a log line are shown.
 	maxQuote = 500
 )
 
@@ -194,7 +195,7 @@ func (f frames) file(name string) File {
 	}
 }
 
-// osRelease reads what os-release(5) describes: NAME=value, perhaps quoted.
+// osRelease parses the lines of os-release(5): NAME=value, where value may be quoted.
 func osRelease(lines []string) (id, version, name string) {
 	for _, l := range lines {
 		key, value, _ := strings.Cut(l, "=")
@@ -211,6 +212,7 @@ func osRelease(lines []string) (id, version, name string) {
 	return id, version, name
 }
 
+// number returns the number that s is, or otherwise if s is not a number or is negative.
 func number(s string, otherwise int) int {
 	n, err := strconv.Atoi(s)
 	if err != nil || n < 0 {
@@ -219,11 +221,10 @@ func number(s string, otherwise int) int {
 	return n
 }
 
-// forMessage is what the docker host printed, as a message quotes it.
+// forMessage returns output of the docker host as a message quotes it.
 func forMessage(s string) string { return text.Shorten(strings.ToValidUTF8(s, "?"), maxQuote) }
 
-// PublicKey is the public half of server-key.pem on the docker host, nil where
-// there is no openssl to read it.
+// PublicKey returns the public half of server-key.pem on the docker host; nil if it is not known.
 func (f Facts) PublicKey() crypto.PublicKey {
 	block, _ := pem.Decode([]byte(f.KeyPublic))
 	if block == nil {

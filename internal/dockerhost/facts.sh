@@ -1,5 +1,5 @@
-# The facts themselves. Every line of what others wrote is prefixed, so that
-# nothing in a file can pass for a frame.
+# Prints the facts as frames. Each line of another program's text gets a prefix, so that nothing in
+# a file can be mistaken for a frame.
 exec 2>/dev/null
 
 say() {
@@ -8,7 +8,8 @@ say() {
 	printf '%s\n' "$2" | sed 's/^/|/'
 }
 
-# The first 64 KiB of a file, and a dot, which shows whether it ends in a newline.
+# whole NAME FILE: prints the first 64 KiB of a file and a dot, so that a newline at its end is not
+# lost.
 whole() {
 	[ -f "$2" ] || return 0
 	if [ ! -r "$2" ]; then
@@ -23,7 +24,7 @@ whole() {
 	echo
 }
 
-# Of an argument list, one a line, those that we need, as "name value".
+# pick: reads arguments, one a line, and prints those that we need as "name value".
 pick() {
 	want=
 	while IFS= read -r a; do
@@ -48,8 +49,8 @@ pick() {
 
 last_of() { printf '%s\n' "$args" | sed -n "s/^$1 //p" | sed -n '$p'; }
 
-# The last assignment in root's own shell file, without running it: a value
-# that the shell would expand is none that we know.
+# from_profile KEY: prints the path that root's own shell file assigns last, without running the
+# file. It ignores a value that the shell would expand.
 from_profile() {
 	v=$(sed -n "s/^[[:space:]]*\(export[[:space:]][[:space:]]*\)*$1=//p" /var/lib/boot2docker/profile | sed -n '$p' |
 		sed -e "s/^'\([^']*\)'.*/\1/" -e 's/^"\([^"]*\)".*/\1/' -e 's/[[:space:];].*//')
@@ -80,7 +81,7 @@ facts() {
 	say boot "$(sed -n 1p /proc/sys/kernel/random/boot_id)"
 	command -v docker >/dev/null && say client yes
 
-	# Ubuntu before 15.04: its /etc/init.d/docker only refers to upstart.
+	# On Ubuntu before 15.04, /etc/init.d/docker only refers to upstart.
 	if [ -e /etc/init/docker.conf ] && initctl version | grep -q upstart; then
 		say init upstart
 	elif [ -e /etc/init.d/docker ] && ! [ -d /run/systemd/system ]; then
@@ -116,7 +117,7 @@ facts() {
 	locate SERVERKEY tlskey server-key.pem
 	say key-path "$path"
 	say key-from "$from"
-	# The public half only. Without openssl, or a key that it cannot read: unknown.
+	# Only the public half. It stays unknown without openssl, or if openssl cannot read the key.
 	[ -r "$path" ] && command -v openssl >/dev/null &&
 		say key-public "$(openssl pkey -in "$path" -passin pass: -pubout </dev/null)"
 	[ -r "$path" ] && say key-readable yes
@@ -143,5 +144,5 @@ facts() {
 	fi
 }
 
-# Commands must not eat the script, which comes over stdin.
+# Commands must not read the script, which comes over stdin.
 facts </dev/null

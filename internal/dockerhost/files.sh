@@ -1,6 +1,7 @@
-# The certificate file. Where it lies there are never more than two files of
-# ours beside it, and none when the transaction is over.
+# The certificate file. At most two files of ours are beside it, and none after the transaction.
 
+# place: sets target to the file behind symbolic links, dir to its directory, and fresh and saved to our
+# two files there.
 place() {
 	target=$CERT hops=0
 	while [ -L "$target" ] && [ "$hops" -lt 40 ]; do
@@ -16,12 +17,12 @@ place() {
 	saved=$dir/.docker-vpn-helper.old
 }
 
-# content FILE: sets content to all of it and a dot, so that a newline at its end counts.
+# content FILE: sets content to the file's text and a dot, so that a newline at its end is not lost.
 content() {
 	content=$(cat "$1" 2>/dev/null && echo .) || content=
 }
 
-# which_file: sets file to old, new, other; an empty OLD stands for no file.
+# which_file: sets file to old, new or other. If OLD is empty, old means that there is no file.
 which_file() {
 	if [ ! -e "$target" ]; then
 		file=other
@@ -38,7 +39,7 @@ which_file() {
 
 durable() { sync "$1" 2>/dev/null || sync; }
 
-# put TEXT: the file with this content, owner and mode as they were, in one step.
+# put TEXT: replaces the file's content in one step; owner and mode stay.
 put() {
 	rm -f "$fresh"
 	if [ -e "$target" ]; then
@@ -54,16 +55,17 @@ put() {
 	durable "$dir"
 }
 
-# swap_in: fails with the file as it was.
+# swap_in: installs the new certificate. If it fails, the file is unchanged.
 swap_in() {
 	if [ -n "$OLD" ]; then
 		rm -f "$saved"
-		# The way back must not need space on a full disk.
+		# The way back must not need space, since the disk may be full.
 		ln "$target" "$saved" 2>/dev/null
 	fi
 	put "$NEW"
 }
 
+# swap_back: restores the old certificate.
 swap_back() {
 	which_file
 	[ "$file" = new ] || return 0

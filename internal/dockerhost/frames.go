@@ -1,12 +1,10 @@
-// Package dockerhost asks and changes a docker host: its facts, transactions on it, and
-// what a restart of dockerd stops. The scripts that run there for it are POSIX sh, for
-// dash, bash and the busybox ash of boot2docker; they go over stdin, and variables go in
-// front of them.
+// Package dockerhost asks and changes a docker host: its facts, transactions on it, and the
+// containers that a restart of dockerd stops. It does so with POSIX sh scripts, for dash, bash and
+// the busybox ash of boot2docker. A script goes over stdin, with variables in front of it.
 //
-// An answer is a list of frames: a line "@@name" and the lines that belong to
-// it, each behind a "|". Whatever a file or a log on the docker host holds
-// therefore cannot pass for a frame. Anything else, such as what a user's login
-// scripts print, is no part of it.
+// A script prints its answer as frames: a line "@@name", and then the lines of the frame, each
+// after a "|". Therefore nothing in a file or log on the docker host can be mistaken for a frame.
+// Other lines, such as the output of a user's login scripts, are ignored.
 package dockerhost
 
 import (
@@ -20,8 +18,8 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/text"
 )
 
-// UnexpectedAnswerError is the output of something else that ran in place of our script: a
-// command that sshd or the key's line in authorized_keys forces.
+// UnexpectedAnswerError means that something else ran in place of our script, such as a command
+// that sshd or the key's line in authorized_keys forces. Said is the first line of its output.
 type UnexpectedAnswerError struct{ Said string }
 
 func (e *UnexpectedAnswerError) Error() string {
@@ -31,14 +29,14 @@ func (e *UnexpectedAnswerError) Error() string {
 	return fmt.Sprintf("the docker host answers %q", e.Said)
 }
 
-// ErrTruncated is an answer without its end: the connection or
-// the script was cut off.
+// ErrTruncated means that the end of an answer is missing: the connection or the script was cut
+// off.
 var ErrTruncated = errors.New("the docker host's answer is cut off")
 
-// frames is one answer. A name that comes twice has the lines of both.
+// frames is one answer: the lines of each frame. Frames with the same name are joined.
 type frames map[string][]string
 
-// parseFrames reads from the line "@@docker-vpn-helper kind" to the line "@@end".
+// parseFrames parses what is between the lines "@@docker-vpn-helper kind" and "@@end".
 func parseFrames(out []byte, kind string) (frames, error) {
 	f := frames{}
 	begun, name := false, ""
@@ -65,10 +63,10 @@ func parseFrames(out []byte, kind string) (frames, error) {
 	return nil, ErrTruncated
 }
 
-// text is a frame's lines joined, "" where there is none.
+// text returns the lines of a frame joined by newlines; "" if there is no such frame.
 func (f frames) text(name string) string { return strings.Join(f[name], "\n") }
 
-// last is a frame's last line.
+// last returns the last line of a frame; "" if there is none.
 func (f frames) last(name string) string {
 	if n := len(f[name]); n > 0 {
 		return f[name][n-1]
@@ -78,8 +76,8 @@ func (f frames) last(name string) string {
 
 func (f frames) has(name string) bool { _, ok := f[name]; return ok }
 
-// whole is a file's content as whole() in facts.sh frames it: with a dot
-// behind its last byte.
+// whole returns the content of a file that whole() in facts.sh printed, with a dot after its last
+// byte; nil if it is missing or incomplete.
 func (f frames) whole(name string) []byte {
 	if !f.has(name) {
 		return nil
@@ -96,17 +94,23 @@ func firstLine(out []byte) string {
 	return text.Shorten(line, 100)
 }
 
-// variable is a shell variable in front of a script.
+// variable is a shell variable that is set in front of a script.
 type variable struct{ name, value string }
 
-// script makes a command of shell text: the text goes over stdin, so it is in
-// no process list.
+// asRoot and asUser are whether a script runs as root or as the login user.
+const (
+	asRoot = true
+	asUser = false
+)
+
+// script returns a command that runs shell text. The text goes over stdin, so that no process list
+// shows it.
 func script(root bool, text string, vars ...variable) host.Cmd {
 	var b bytes.Buffer
 	for _, v := range vars {
 		fmt.Fprintf(&b, "%s=%s\n", v.name, shell.SingleQuoted(v.value))
 	}
-	// What a login script has printed need not end its line: a title, "echo -n".
+	// The output of a login script may not end with a newline.
 	b.WriteString("echo\n")
 	b.WriteString(text)
 	return host.Cmd{Argv: []string{"sh", "-s"}, Stdin: b.Bytes(), Root: root}

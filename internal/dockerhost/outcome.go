@@ -8,32 +8,35 @@ import (
 // Outcome is how a transaction ended.
 type Outcome string
 
+// The outcomes.
 const (
-	Swapped    Outcome = "swapped"     // dockerd answers with Swap.To
+	Swapped    Outcome = "swapped"     // dockerd answers with certificate Swap.To
 	Restarted  Outcome = "restarted"   // dockerd answers, after a restart or a start
-	Already    Outcome = "already"     // nothing had to be done
-	Unchanged  Outcome = "unchanged"   // it could not begin, and dockerd was not stopped: disk full, read-only
-	Moved      Outcome = "moved"       // the file is neither Swap.From nor Swap.To, and was left alone
-	PutBack    Outcome = "rolled-back" // dockerd refused Swap.To and answers with Swap.From
-	FailedDown Outcome = "failed-down" // dockerd does not answer, of a swap with either certificate
-	// Interrupted means that it was killed again and again; dockerd may be down. The same ID resumes it.
+	Already    Outcome = "already"     // there was nothing to do
+	Unchanged  Outcome = "unchanged"   // it could not begin, for example because the disk is full; dockerd was not stopped
+	Moved      Outcome = "moved"       // the certificate file is neither Swap.From nor Swap.To and was left as it is
+	PutBack    Outcome = "rolled-back" // dockerd refused Swap.To and answers with Swap.From again
+	FailedDown Outcome = "failed-down" // dockerd does not answer (after a swap: with neither certificate)
+	// Interrupted means that the transaction was killed again and again, and dockerd may be down.
+	// The same ID resumes it.
 	Interrupted Outcome = "interrupted"
 )
 
 // Result is what a transaction did.
 type Result struct {
 	Outcome Outcome `json:"outcome"`
-	Reason  string  `json:"reason,omitempty"` // of PutBack and FailedDown: dockerd's last log line
-	// File is what the certificate file holds now: "old" (Swap.From), "new" (Swap.To), "other"; "" of a restart.
+	Reason  string  `json:"reason,omitempty"` // why it did not succeed; after PutBack and FailedDown dockerd's last log line
+	// File is the content of the certificate file: "old" (Swap.From), "new" (Swap.To) or "other";
+	// "" after a restart.
 	File string `json:"file,omitempty"`
 	Log  string `json:"log,omitempty"` // dockerd's last log line
-	// Containers by name: started again by us; gone (--rm); still down, as "name: error".
+	// The names of containers: started again by us; removed (--rm); not running, as "name: error".
 	Restarted []string `json:"restarted,omitempty"`
 	Lost      []string `json:"lost,omitempty"`
 	Failed    []string `json:"failed,omitempty"`
 }
 
-// parseResult reads the answer of a transaction's command.
+// parseResult parses the output of a transaction's command.
 func parseResult(out []byte) (Result, error) {
 	f, err := parseFrames(out, "result")
 	if err != nil {
@@ -52,7 +55,7 @@ func parseResult(out []byte) (Result, error) {
 	return Result{}, fmt.Errorf("the docker host reports the outcome %q, which is none", r.Outcome)
 }
 
-// unique drops repetitions: a resumed transaction may name a container twice.
+// unique returns the lines without repetitions: a resumed transaction may list a container twice.
 func unique(lines []string) []string {
 	var out []string
 	seen := map[string]bool{}
@@ -65,10 +68,10 @@ func unique(lines []string) []string {
 	return out
 }
 
-// DaemonDown is a transaction that left no dockerd answering.
+// DaemonDown means that dockerd does not answer after a transaction.
 type DaemonDown struct {
 	Machine, Log string
-	Swap         bool // dockerd was started with both certificates
+	Swap         bool // neither the new nor the old certificate helped
 }
 
 func (e *DaemonDown) Error() string {
@@ -79,8 +82,9 @@ func (e *DaemonDown) Error() string {
 	return fmt.Sprintf("dockerd on %s does not start%s; its log ends with: %s", e.Machine, with, e.Log)
 }
 
-// Err is nil if dockerd on the machine serves what it was to serve. Its text fits a start as well as a swap in
-// either direction, but for PutBack, which is a swap to the new certificate.
+// Err returns nil if dockerd serves the right certificate, or an error that names the machine. Its
+// text fits a start and a swap in either direction; only that of PutBack assumes a swap to the new
+// certificate.
 func (r Result) Err(machine string) error {
 	switch r.Outcome {
 	case Swapped, Restarted, Already:

@@ -1,5 +1,5 @@
-# Asks the docker host for facts, once as root where sudo lets us, else as the
-# login user. INNER is the script that asks. Read by parseFacts.
+# Collects facts about the docker host, as root if sudo allows it, or else as the login user. INNER
+# is the script that prints them; parseFacts parses the output.
 main() {
 	LC_ALL=C
 	export LC_ALL

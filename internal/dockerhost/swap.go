@@ -30,46 +30,47 @@ var (
 	transactionScript string
 )
 
-// defaultDeadline is how long dockerd may take to answer after a start: slow disks
-// have been seen to need 40 s.
+// defaultDeadline is how long dockerd may take to answer after a start. With slow disks, 40 s have
+// been seen.
 const defaultDeadline = 90 * time.Second
 
-// Swap replaces dockerd's server certificate and restarts dockerd: one
-// transaction on the docker host, which goes on when the connection is cut,
-// and puts From back where dockerd does not come up with To. Neither certificate
-// is secret, and the key is not touched: dockerd works with either at any time.
+// Swap replaces dockerd's server certificate and restarts dockerd. It is one transaction on the
+// docker host, which continues if the connection is cut, and restores From if dockerd does not
+// start with To. Neither certificate is secret. The key is not touched, so dockerd works with
+// either at any time.
 //
-// The same ID again resumes: it waits for a transaction that runs, finishes one
-// that died, and prints again the result of one that is over. After a reboot
-// of the docker host nothing is left of an ID, and the certificate file decides.
+// Running it again with the same ID resumes it: that waits for a running transaction, completes one
+// that died, or prints the result of a completed one again. A reboot of the docker host deletes all
+// transactions; then the certificate file shows how far it got.
 type Swap struct {
-	// ID names the transaction: letters, digits, "-"; at most 64. A new try needs a new one.
+	// ID identifies the transaction: at most 64 letters, digits and "-". Another attempt needs
+	// another ID.
 	ID   string
-	Cert string // path on the docker host; symbolic links are followed
-	// From is what the file must hold now, byte for byte; empty means that there is no file.
+	Cert string // the path of the file on the docker host; symbolic links are followed
+	// From is what the file must contain now, byte for byte; empty if there must be no file.
 	From, To []byte
 	daemon   daemon
 }
 
-// restart stops and starts dockerd, and its containers again, without
-// touching a file. StartOnly leaves alone a dockerd that answers.
+// restart restarts dockerd and its containers, without changing a file. With StartOnly it leaves
+// alone a dockerd that answers.
 type restart struct {
 	ID        string
 	StartOnly bool
 	daemon    daemon
 }
 
-// daemon is what a transaction must know of dockerd; Facts has it all.
+// daemon is what a transaction must know about dockerd. It follows from Facts.
 type daemon struct {
 	Init     Init
-	Port     int           // must listen before dockerd counts as up; 0: not checked
+	Port     int           // dockerd only counts as up if it listens there; 0 if that is not checked
 	Socket   string        // "" means defaultSocket
 	PIDFile  string        // "" means /var/run/docker.pid
 	Deadline time.Duration // 0 means defaultDeadline
 }
 
-// limit is how long a transaction can take at most, rollback and a thousand
-// seconds of starting containers included: the time to give to Run.
+// limit returns the longest time that a transaction can take, including a rollback and 1000 s for
+// starting containers.
 func (d daemon) limit() time.Duration {
 	return 2*(2*time.Minute+35*time.Second+2*d.deadline()) + 1000*time.Second
 }
@@ -81,7 +82,7 @@ func (d daemon) deadline() time.Duration {
 	return d.Deadline
 }
 
-// cmd is the command that runs, or resumes, the transaction as root.
+// cmd returns the command that runs or resumes the swap, as root.
 func (s Swap) cmd() (host.Cmd, error) {
 	switch {
 	case len(s.To) == 0:
@@ -98,7 +99,7 @@ func (s Swap) cmd() (host.Cmd, error) {
 	return transaction(s.ID, "swap", s.daemon, variable{"CERT", s.Cert}, variable{"OLD", string(s.From)}, variable{"NEW", string(s.To)})
 }
 
-// cmd is the command that runs, or resumes, the restart as root.
+// cmd returns the command that runs or resumes the restart, as root.
 func (r restart) cmd() (host.Cmd, error) {
 	mode := "restart"
 	if r.StartOnly {
@@ -107,29 +108,31 @@ func (r restart) cmd() (host.Cmd, error) {
 	return transaction(r.ID, mode, r.daemon)
 }
 
-// hasTransaction asks whether the docker host has a transaction of an ID.
+// hasTransaction returns a command that prints "yes" or "no": whether the docker host has a
+// transaction with that ID.
 func hasTransaction(id string) (host.Cmd, error) {
 	if !validID(id) {
 		return host.Cmd{}, fmt.Errorf("transaction id %q", id)
 	}
-	// The answer is a word: sudo's own failure has exit status 1, too, and its warnings
-	// on stderr ("unable to resolve host") may mean nothing.
+	// It prints a word, because neither the exit status nor stderr is reliable: a failing sudo
+	// exits with status 1, too, and its warnings ("unable to resolve host") may mean nothing.
 	const test = "if test -d \"/var/run/docker-vpn-helper/$ID\"; then echo yes; else echo no; fi\n"
-	return script(true, test, variable{"ID", id}), nil
+	return script(asRoot, test, variable{"ID", id}), nil
 }
 
-// forgetTransaction removes a transaction whose result has been read.
+// forgetTransaction returns a command that deletes a transaction whose result has been read.
 func forgetTransaction(id string) (host.Cmd, error) {
 	if !validID(id) {
 		return host.Cmd{}, fmt.Errorf("transaction id %q", id)
 	}
-	return script(true, "rm -rf \"/var/run/docker-vpn-helper/$ID\"\n", variable{"ID", id}), nil
+	return script(asRoot, "rm -rf \"/var/run/docker-vpn-helper/$ID\"\n", variable{"ID", id}), nil
 }
 
 func validID(id string) bool {
 	return regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9-]{0,63}$`).MatchString(id)
 }
 
+// transaction returns the command that runs a transaction, or waits for it if it is already running.
 func transaction(id, mode string, d daemon, vars ...variable) (host.Cmd, error) {
 	if !validID(id) {
 		return host.Cmd{}, fmt.Errorf("transaction id %q", id)
@@ -144,9 +147,9 @@ func transaction(id, mode string, d daemon, vars ...variable) (host.Cmd, error) 
 		d.PIDFile = "/var/run/docker.pid"
 	}
 	seconds := max(1, int(d.deadline()/time.Second))
-	work := script(true, commonScript+daemonScript+workScript+filesScript+containersScript+transactionScript, append([]variable{
+	work := script(asRoot, commonScript+daemonScript+workScript+filesScript+containersScript+transactionScript, append([]variable{
 		{"ID", id}, {"MODE", mode}, {"INIT", string(d.Init)}, {"PORT", strconv.Itoa(d.Port)},
 		{"SOCK", d.Socket}, {"PIDFILE", d.PIDFile}, {"DEADLINE", strconv.Itoa(seconds)},
 	}, vars...)...)
-	return script(true, commonScript+waitScript, variable{"ID", id}, variable{"WORK", string(work.Stdin)}), nil
+	return script(asRoot, commonScript+waitScript, variable{"ID", id}, variable{"WORK", string(work.Stdin)}), nil
 }

@@ -1,10 +1,10 @@
-# The part that works: the steps of one transaction, resumable after SIGKILL at any
-# point. What was reached is in the file "phase"; every step can be done twice. After a
-# power loss nothing of this is left but the certificate file, which is the old one or
-# the new, and dockerd works with either. The phases, and how each goes on:
+# The part that works: the steps of one transaction. It can be resumed after SIGKILL at any point:
+# the file "phase" has the last phase that was reached, and every step can be repeated. After a
+# power loss only the certificate file is left; it is the old one or the new one, and dockerd works
+# with either. The phases:
 #   (none) -> going -> started -> up       swapped, or restarted
 #                              -> undoing -> undone -> back    rolled back
-#                              -> down     failed (undone can end here, too)
+#                              -> down     failed (after undone, too)
 
 frame() {
 	[ -s "$DIR/$1" ] || return 0
@@ -13,11 +13,12 @@ frame() {
 	echo
 }
 
-# over OUTCOME REASON: the last act.
+# over OUTCOME REASON: writes the result and ends the transaction.
 over() {
 	[ "$MODE" != swap ] || which_file
 	[ "$MODE" != swap ] || tidy
-	# Containers cannot be started without dockerd: the transaction that starts it does that.
+	# Without dockerd no container can be started. The next transaction that starts dockerd will do
+	# that.
 	if [ "$1" = failed-down ] && [ -s "$DIR/running" ]; then
 		cat "$DIR/running" >"$BASE/.owed" && mv -f "$BASE/.owed" "$BASE/owed"
 	else
@@ -43,7 +44,7 @@ over() {
 
 begin() {
 	before=
-	# Without the command that asks dockerd, it would never count as up.
+	# Without the docker command we could not find out whether dockerd is up.
 	command -v docker >/dev/null 2>&1 || over unchanged "there is no docker command to ask dockerd with"
 	if [ "$MODE" = swap ]; then
 		which_file
@@ -62,7 +63,7 @@ begin() {
 go() {
 	note_running
 	daemon
-	# What runs now must be gone afterwards; what a first attempt has started need not.
+	# The dockerd that runs now must be gone afterwards; one that a first attempt started need not.
 	[ -f "$DIR/before" ] || echo "$daemon" | keep before
 	if [ "$MODE" = swap ]; then
 		which_file
@@ -70,7 +71,7 @@ go() {
 			why=$(sed -n 1p "$DIR/err")
 			before=
 			up && over unchanged "$why"
-			# dockerd was stopped by another program: leave it running, with the old certificate.
+			# Another program has stopped dockerd: start it again, with the old certificate.
 			printf '%s\n' "$why" | keep why
 			enter undoing
 			return

@@ -1,6 +1,5 @@
-# The part that waits: starts the part that works where it is not at work yet,
-# and prints its result. Running it again resumes, whatever became of the
-# earlier one.
+# The part that waits: starts the part that works, unless it is running, waits for its end and
+# prints its result. Running it again resumes an earlier one, whatever its state.
 
 answer() {
 	echo "@@docker-vpn-helper result"
@@ -16,8 +15,8 @@ launch() {
 	if [ ! -f "$DIR/work" ]; then
 		printf '%s' "$WORK" | keep work || return 1
 	fi
-	# Detached: the end of the connection does not reach it. Signals are not
-	# ignored for it: dockerd and every container would inherit that.
+	# Detached, so that it survives the end of the connection. Signals are not ignored, because
+	# dockerd and all containers would inherit that.
 	if command -v setsid >/dev/null 2>&1; then
 		setsid sh "$DIR/work" </dev/null >>"$DIR/log" 2>&1 &
 	else
@@ -38,7 +37,7 @@ main() {
 		tries=$((tries + 1))
 		[ "$tries" -le 3 ] || answer interrupted "it was killed three times"
 		err=$(launch 2>&1) || answer unchanged "$err"
-		# It has the lock within moments, unless it is done by then.
+		# It takes the lock within moments, or it has already finished.
 		clock
 		until=$((now + 5))
 		while ! holder && [ ! -f "$DIR/result" ] && [ "$now" -lt "$until" ]; do

@@ -1,4 +1,4 @@
-# Tools of the part that works: its lock, its phase, commands with a limit, dockerd.
+# Functions of the part that works: its lock, its phase, commands with a time limit, dockerd.
 
 unset DOCKER_HOST DOCKER_TLS_VERIFY DOCKER_TLS DOCKER_CERT_PATH DOCKER_CONTEXT DOCKER_API_VERSION
 
@@ -10,10 +10,10 @@ take_lock() {
 		tries=$((tries + 1))
 		holder && break
 		mine=$((n + 1))
-		# A link appears with its content or not at all, and never twice.
+		# A link is created with its content or not at all, and only once.
 		ln "$BASE/.lock.$$" "$BASE/lock.$mine" 2>/dev/null || continue
 		holder
-		# A process that looked long ago may find a low number free again.
+		# If we looked at the locks long ago, a low number may be free again.
 		if [ "$n" -ne "$mine" ]; then
 			rm -f "$BASE/lock.$mine"
 			break
@@ -37,14 +37,15 @@ enter() {
 	phase=$1
 }
 
-# bounded SECONDS COMMAND…: its output in the files out and err.
+# bounded SECONDS COMMAND…: runs a command with a time limit. Its output is in the files out and
+# err.
 bounded() {
 	limit=$1
 	shift
 	"$@" </dev/null >"$DIR/out" 2>"$DIR/err" &
 	job=$!
 	(
-		# It may outlive us, and its job: never kill another process of that number.
+		# This may run longer than the command: do not kill another process that has its PID.
 		birth "$job" || exit
 		born=$birth nap=
 		trap 'kill "${nap:-$!}"; exit' TERM
@@ -61,14 +62,14 @@ bounded() {
 	return "$status"
 }
 
-# docker_ SECONDS ARGS…
+# docker_ SECONDS ARGS…: runs docker with a time limit.
 docker_() {
 	seconds=$1
 	shift
 	bounded "$seconds" docker -H "unix://$SOCK" "$@"
 }
 
-# daemon: sets daemon to "pid:birth" of dockerd, "" where none runs.
+# daemon: sets daemon to "pid:birth" of dockerd, or to "" if it is not running.
 daemon() {
 	daemon=''
 	find_daemon "$PIDFILE" && birth "$pid" && daemon=$pid:$birth
@@ -87,7 +88,8 @@ listening() {
 	return 1
 }
 
-# up: dockerd answers on its socket and listens for TLS; not the one that was to be stopped.
+# up: succeeds if dockerd answers on its socket and listens on PORT, and is not the one that was to
+# be stopped.
 up() {
 	daemon
 	if [ -n "$before" ] && [ "$daemon" = "$before" ]; then return 1; fi
@@ -100,7 +102,7 @@ log_line() {
 	newest_log
 	[ -z "$log" ] || l=$(last_line "$log")
 	if [ -z "$l" ] && [ "$INIT" = systemd ]; then
-		# Not -u: that has systemd's own lines about the unit, too, which come last.
+		# Not -u, because that ends with systemd's own messages about the unit.
 		l=$(journalctl _SYSTEMD_UNIT=docker.service -n 1 -o cat --no-pager 2>/dev/null)
 	fi
 	printf '%s\n' "$l"
@@ -109,7 +111,7 @@ log_line() {
 # shellcheck disable=SC2086 # to be split into words
 log_size() { ls -ln $LOGS 2>/dev/null; }
 
-# crashed: dockerd started and ended, and nothing will start it again.
+# crashed: succeeds if dockerd started and ended, and nothing will start it again.
 crashed() {
 	clock
 	[ "$now" -gt "$looked" ] || return 1
@@ -144,7 +146,7 @@ wait_up() {
 	done
 }
 
-# tell_init SECONDS VERB
+# tell_init SECONDS VERB: starts or stops dockerd, with a time limit.
 tell_init() {
 	case $INIT in
 	systemd) bounded "$1" systemctl "$2" docker.service ;;
@@ -158,7 +160,7 @@ stop_daemon() {
 	victim=$daemon
 	if [ "$INIT" = systemd ]; then tell_init 120 stop; else tell_init 60 stop; fi
 	[ -n "$victim" ] || return 0
-	# An init script that finds no pid file stops nothing.
+	# An init script that finds no PID file stops nothing.
 	alive "$victim" && kill "${victim%%:*}" 2>/dev/null
 	clock
 	end=$((now + 30))
@@ -174,7 +176,7 @@ start_daemon() {
 	logged=$(log_size)
 	umask 022
 	if [ "$INIT" = systemd ]; then
-		# Otherwise a few restarts in a row would be refused (StartLimitBurst).
+		# Otherwise systemd may refuse to start it after a few restarts (StartLimitBurst).
 		bounded 10 systemctl reset-failed docker.service
 	fi
 	tell_init "$DEADLINE" start
