@@ -6,7 +6,7 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// oneMachine allows at most one argument.
+// oneMachine returns an error if a command that takes a MACHINE got more than one argument.
 func (a *app) oneMachine(cmd *cobra.Command, args []string) error {
 	if len(args) <= 1 {
 		return nil
@@ -14,7 +14,7 @@ func (a *app) oneMachine(cmd *cobra.Command, args []string) error {
 	return misused(a.without(args[1:]...), "%s takes one machine, not %s", cmd.Name(), strings.Join(args, " "))
 }
 
-// oneHost allows at most one argument, a HOST.
+// oneHost returns an error if a command that takes a HOST got more than one argument.
 func (a *app) oneHost(cmd *cobra.Command, args []string) error {
 	if len(args) <= 1 {
 		return nil
@@ -29,7 +29,8 @@ func (a *app) noArgs(cmd *cobra.Command, args []string) error {
 	return misused(a.without(args...), "%s takes no argument, not %q", cmd.Name(), args[0])
 }
 
-// noMachine is the wrong usage of a flag that is about no machine or about all of them.
+// noMachine returns the error that a flag allows no machine, because it concerns all of them or
+// none.
 func (a *app) noMachine(flag string, args []string) error {
 	return misused(a.without(append([]string{"-H", "--host", a.host}, args...)...), "%s takes no machine", flag)
 }

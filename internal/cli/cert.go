@@ -54,8 +54,7 @@ running containers; those with a restart policy start again. undo reverts it.`,
 	return cmd
 }
 
-// certPlace is one of the places where the server certificate is. Exactly one of
-// the two is set.
+// certPlace is the server certificate as found in one place: either the certificate or an error.
 type certPlace struct {
 	*certs.Summary
 	Error string `json:"error,omitempty"`
@@ -65,7 +64,7 @@ type certPlace struct {
 type certReport struct {
 	Schema   int       `json:"schema"`
 	Machine  string    `json:"machine"`
-	Endpoint string    `json:"endpoint"` // where Served was seen
+	Endpoint string    `json:"endpoint"` // at which Served was seen
 	Served   certPlace `json:"served"`
 	Disk     certPlace `json:"disk"`
 	Store    certPlace `json:"store"`
@@ -101,7 +100,8 @@ func place(c target.Certificate) certPlace {
 	return certPlace{Summary: certs.Summarize(c.Cert)}
 }
 
-// fields are one block a place; a certificate that has been shown is not shown again.
+// fields returns a block of lines for each place. A certificate is described once; where it is
+// found again, its first place is named.
 func (r certReport) fields(now time.Time) (out []ui.Field) {
 	shown := map[string]string{}
 	for _, p := range []struct {
@@ -145,8 +145,8 @@ func age(c *certs.Summary, now time.Time) string {
 	}
 }
 
-// certRenew is fix --reissue for the certificate's layer alone: what stands between
-// it and a verified connection is looked at, and only a VM that is off is started.
+// certRenew reissues the certificate like fix --reissue, but inspects only the layers that the new
+// certificate needs in order to be verified. Of those, it repairs only a VM that is off.
 func (a *app) certRenew(s site, name string, acceptHostKey bool) error {
 	session, err := engine.Begin(a.ctx, a.hard, a.machineJob(s, name, "cert-renew", func(t *target.Target) { t.AcceptHostKey = acceptHostKey }))
 	if err != nil {

@@ -48,7 +48,7 @@ Whoever has such a certificate is root on the docker host.`,
 	return cmd
 }
 
-// clientName is what a client may be called: one word in --allow-cn and in a log.
+// clientName matches the names that a client may have: each is one word in --allow-cn and in a log.
 var clientName = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9._@-]{0,63}$`)
 
 func (a *app) certClient(name, dir, out string) error {
@@ -86,7 +86,7 @@ func (a *app) certClient(name, dir, out string) error {
 	return a.issueClient(s, name, out, path, filepath.Join(abs, "ca.pem"), filepath.Join(abs, "ca-key.pem"))
 }
 
-// withCA is wrong usage if -H names a docker host that is no machine: it has no CA of its own.
+// withCA returns an error if -H names a docker host other than a machine: only machines have a CA.
 func (a *app) withCA(s site, name string) error {
 	ref, err := a.parseHost(s, a.host, target.AllKinds())
 	if a.host == "" || err != nil || ref.Kind == target.Machine {
@@ -99,8 +99,8 @@ func (a *app) withCA(s site, name string) error {
 	return misused(next, "%s has no CA; the CA of proxy init signs certificates for it", a.host)
 }
 
-// issueClient signs a client certificate with a CA and writes it to a new directory, which
-// the user calls out.
+// issueClient signs a client certificate with a CA and writes it to the new directory path.
+// Messages call that directory out, as the user wrote it.
 func (a *app) issueClient(s site, name, out, path, caFile, keyFile string) error {
 	ca, err := s.laptop.ReadFile(a.ctx, caFile)
 	if err != nil {

@@ -8,20 +8,20 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/shell"
 )
 
-// command is a command line of this program that works when pasted.
+// command returns a command line of this program as text that can be pasted into a shell.
 func (a *app) command(args ...string) string { return hint.Own(args...).For(a.storage, "").String() }
 
-// again is this very command line with more flags.
+// again returns this command line with flags added.
 func (a *app) again(flags ...string) hint.Hint {
 	line := append([]string{"docker-vpn-helper"}, a.args...)
 	end := len(line)
 	if dash := slices.Index(line, "--"); dash >= 0 {
-		end = dash // what follows is no flag
+		end = dash // the arguments after it are not flags
 	}
 	return hint.Run(slices.Insert(line, end, flags...)...)
 }
 
-// program is this program and its global flags, the beginning of a command line.
+// program returns the beginning of a command line: this program and its global flags.
 func (a *app) program() shell.Usage {
 	if a.storage != "" {
 		return shell.Usage{"docker-vpn-helper", "-s", a.storage}
@@ -29,8 +29,8 @@ func (a *app) program() shell.Usage {
 	return shell.Usage{"docker-vpn-helper"}
 }
 
-// corrected is this very command line with one word replaced: an argument, a flag, or
-// a flag's value.
+// corrected returns this command line with one word replaced: an argument, a flag, or the value of
+// a flag. It returns nil if the command line does not have the word.
 func (a *app) corrected(word, by string) hint.Hint {
 	line := slices.Clone(a.args)
 	for i, arg := range line {
@@ -54,12 +54,12 @@ func (a *app) corrected(word, by string) hint.Hint {
 	return nil
 }
 
-// line is a command line of this program.
+// line returns a command line of this program.
 func (a *app) line(args []string) hint.Hint {
 	return hint.Run(append([]string{"docker-vpn-helper"}, args...)...)
 }
 
-// without is this very command line without some of its arguments.
+// without returns this command line without some of its arguments.
 func (a *app) without(args ...string) hint.Hint {
 	line := slices.Clone(a.args)
 	for _, arg := range args {
@@ -73,12 +73,13 @@ func (a *app) without(args ...string) hint.Hint {
 	return a.line(line)
 }
 
-// instead is another command with the arguments of this one.
+// instead returns a command line with command in place of the word name and all before it. It keeps
+// the arguments after name, but no flags.
 func (a *app) instead(name string, command ...string) hint.Hint {
 	return hint.Own(append(command, a.argumentsAfter(name)...)...)
 }
 
-// argumentsAfter are the arguments after a word, flags left out.
+// argumentsAfter returns the arguments after the word name, without flags.
 func (a *app) argumentsAfter(name string) []string {
 	after := a.args[slices.Index(a.args, name)+1:]
 	return slices.DeleteFunc(slices.Clone(after), func(s string) bool { return strings.HasPrefix(s, "-") })

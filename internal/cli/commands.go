@@ -6,14 +6,14 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// command is one command before it is built.
+// command describes a command; build makes it.
 type command struct {
-	group string   // of help
+	group string   // its heading in help
 	names []string // its name, then its aliases
 	build func() *cobra.Command
 }
 
-// all are the commands, in the order in which help lists their kinds.
+// all returns the commands in the order in which help lists them.
 func (a *app) all() []command {
 	return []command{
 		{"repair", []string{"doctor"}, a.doctorCmd},
@@ -37,8 +37,8 @@ func (a *app) all() []command {
 	}
 }
 
-// commands builds the one command that the first argument names, because a
-// shell prompt may wait for it; else all of them.
+// commands builds only the command that the first argument names, because a shell prompt may be
+// waiting for it. If the argument names none, it builds all commands.
 func (a *app) commands() []*cobra.Command {
 	var built []*cobra.Command
 	for _, c := range a.table {
@@ -50,14 +50,14 @@ func (a *app) commands() []*cobra.Command {
 	return built
 }
 
-// inGroup builds the command as one of its group.
+// inGroup builds the command and assigns it to its group.
 func (c command) inGroup() *cobra.Command {
 	cmd := c.build()
 	cmd.GroupID = c.group
 	return cmd
 }
 
-// groups are the parts of the list of commands.
+// groups returns the headings in help's list of commands.
 func groups() []*cobra.Group {
 	return []*cobra.Group{
 		{ID: "repair", Title: "Repair the connection to dockerd"},

@@ -67,9 +67,9 @@ otherwise write it where the shell looks for such scripts.`,
 	}
 }
 
-// bashAlone stands in for the one function of the package bash-completion that cobra's
-// script calls, for shells without it, such as macOS's own bash 3.2. Words are not
-// broken at = and :, as the script wants them.
+// bashAlone replaces the only function of the package bash-completion that cobra's script calls. It
+// is for shells without that package, such as macOS's own bash 3.2. Like the original, it rejoins
+// words that bash has split at = and :.
 const bashAlone = `
 if ! declare -F _get_comp_words_by_ref >/dev/null 2>&1; then
     _get_comp_words_by_ref()
@@ -91,17 +91,17 @@ if ! declare -F _get_comp_words_by_ref >/dev/null 2>&1; then
 fi
 `
 
-// completing reports whether a completion script asks, not a person.
+// completing reports whether a completion script runs this program.
 func (a *app) completing() bool {
 	return len(a.args) > 0 && (a.args[0] == cobra.ShellCompRequestCmd || a.args[0] == cobra.ShellCompNoDescRequestCmd)
 }
 
-// complete lets every command that takes a machine, and every flag that takes
-// one of a few words, complete it.
+// complete adds completion to every command that takes a machine or a docker host, and to every
+// flag that takes one of a few words.
 func (a *app) complete(cmd *cobra.Command) {
 	if any := strings.Contains(cmd.Use, "[HOST]"); (any || strings.Contains(cmd.Use, "[MACHINE]")) && cmd.ValidArgsFunction == nil {
 		complete := a.completeMachines
-		if any && !(cmd.HasParent() && cmd.Parent().Name() == "ports") { // those do not take local
+		if any && !(cmd.HasParent() && cmd.Parent().Name() == "ports") { // these do not take local
 			complete = a.completeHosts
 		}
 		cmd.ValidArgsFunction = func(_ *cobra.Command, args []string, begun string) ([]string, cobra.ShellCompDirective) {
@@ -114,19 +114,19 @@ func (a *app) complete(cmd *cobra.Command) {
 	if cmd.Runnable() && cmd.ValidArgs == nil && cmd.ValidArgsFunction == nil {
 		cmd.ValidArgsFunction = cobra.NoFileCompletions
 	}
-	cmd.LocalFlags().VisitAll(func(f *pflag.Flag) { f.Usage = strings.ReplaceAll(f.Usage, "`", "") }) // of descriptions
+	cmd.LocalFlags().VisitAll(func(f *pflag.Flag) { f.Usage = strings.ReplaceAll(f.Usage, "`", "") }) // descriptions would show the backquotes
 	none := func() []string { return nil }
 	for flag, words := range map[string]func() []string{
 		"shell":   shell.Names,
 		"color":   func() []string { return []string{string(ui.Auto), string(ui.Always), string(ui.Never)} },
 		"host":    a.completeHosts,
 		"from":    func() []string { return completeFrom(cmd) },
-		"timeout": none, "port": none, // no files
+		"timeout": none, "port": none, // neither takes a file
 	} {
 		if cmd.LocalNonPersistentFlags().Lookup(flag) == nil && cmd.PersistentFlags().Lookup(flag) == nil {
 			continue
 		}
-		// It fails where the command has brought its own, which is as good.
+		// It fails if the command has registered its own completion, which then stays.
 		_ = cmd.RegisterFlagCompletionFunc(flag, func(_ *cobra.Command, _ []string, begun string) ([]string, cobra.ShellCompDirective) {
 			return beginning(words(), begun), cobra.ShellCompDirectiveNoFileComp
 		})
@@ -136,7 +136,7 @@ func (a *app) complete(cmd *cobra.Command) {
 	}
 }
 
-// completeFrom are the words of --from; an address is nothing to complete.
+// completeFrom returns the words that --from of a command takes. Addresses are not completed.
 func completeFrom(cmd *cobra.Command) []string {
 	if cmd.Name() == "reach" {
 		return []string{"public", "lan", "local"}
@@ -144,11 +144,12 @@ func completeFrom(cmd *cobra.Command) []string {
 	return nil
 }
 
-// completeHosts are the docker hosts that can be listed. A colon would break a word in bash.
+// completeHosts returns the machines and local. It omits ssh:// and the like, because bash splits
+// words at a colon.
 func (a *app) completeHosts() []string { return append(a.completeMachines(), "local") }
 
-// completeMachines are the names in the store; none where it cannot be read, because
-// the error would not be seen.
+// completeMachines returns the names of the machines in the store, or none if the store cannot be
+// read: nobody would see the error.
 func (a *app) completeMachines() []string {
 	s, err := a.site()
 	if err != nil {
@@ -161,7 +162,7 @@ func (a *app) completeMachines() []string {
 	return names
 }
 
-// beginning are the words that begin as what was typed does.
+// beginning returns the words that begin with what the user has typed.
 func beginning(words []string, begun string) []string {
 	return slices.DeleteFunc(slices.Clone(words), func(w string) bool { return !strings.HasPrefix(w, begun) })
 }

@@ -82,8 +82,8 @@ func (a *app) context(s site, name string, wish dockercontext.Wish) error {
 	return nil
 }
 
-// outranks is the variable that keeps docker from the current context, as long as it
-// is set (docker/cli, cli/command/cli.go, resolveContextName).
+// outranks returns the environment variable that makes docker ignore the current context, or ""
+// (docker/cli, cli/command/cli.go, resolveContextName).
 func outranks(getenv func(string) string, name string) string {
 	if getenv("DOCKER_HOST") != "" {
 		return "DOCKER_HOST"
@@ -94,7 +94,7 @@ func outranks(getenv func(string) string, name string) string {
 	return ""
 }
 
-// contexts reports whether docker has contexts at all.
+// contexts returns an error if the laptop's docker command is missing or has no contexts.
 func (a *app) contexts(t *target.Target) error {
 	config, err := dockercli.ConfigDir(a.Getenv)
 	if err != nil {
@@ -111,8 +111,8 @@ func (a *app) contexts(t *target.Target) error {
 	return a.cause(err)
 }
 
-// contextError gives the engine's verdict its exit code: whether a context that leads
-// elsewhere is replaced, the user decides.
+// contextError changes the exit code of the error that a context of this name points elsewhere: the
+// user must decide whether to replace it.
 func contextError(err error) error {
 	var verdict *engine.VerdictError
 	if errors.As(err, &verdict) && verdict.Finding.Code == "context.taken" {
@@ -121,8 +121,8 @@ func contextError(err error) error {
 	return err
 }
 
-// pointedAt are the endpoints that runs which were not undone have pointed the machine's
-// context at.
+// pointedAt returns the endpoints to which earlier runs have pointed the machine's context, without
+// the runs that were undone.
 func pointedAt(ctx context.Context, session *engine.Session) ([]string, error) {
 	journals, err := session.Journals(ctx)
 	if err != nil {

@@ -12,7 +12,7 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/target"
 )
 
-// helpOf is the help of a command, or of the program if it is nil.
+// helpOf returns the command that prints a command's help, or the program's if cmd is nil.
 func (a *app) helpOf(cmd *cobra.Command) hint.Hint {
 	if cmd == nil {
 		return a.line([]string{"--help"})
@@ -32,11 +32,11 @@ var synonyms = map[string][]string{
 	"explain":    {"why", "what"},
 }
 
-// dockerMachineVerbs are docker-machine's commands that have no place here.
+// dockerMachineVerbs are docker-machine's commands that this program does not have.
 var dockerMachineVerbs = []string{"active", "config", "inspect", "ip", "kill", "mount", "provision", "restart", "rm", "scp", "ssh", "start", "status", "stop", "upgrade", "url"}
 
-// unknownCommand is wrong usage. Its hint is what was probably meant, with the rest of
-// the command line as it was.
+// unknownCommand returns the error for a command that does not exist. Its hint is the command that
+// was probably meant, with the other arguments unchanged.
 func (a *app) unknownCommand(name string) error {
 	verb := strings.ToLower(name)
 	switch {
@@ -63,7 +63,8 @@ func (a *app) unknownCommand(name string) error {
 	return misused(a.nearestOf(name, append(names, "help"), a.helpOf(nil)), "unknown command %q", name)
 }
 
-// commandFirst is a docker host behind the command that stands after it, or else behind doctor.
+// commandFirst returns a command line in which the docker host comes after the command that was
+// typed behind it, or after doctor if that is no command or takes no such host.
 func (a *app) commandFirst(name string, after []string) hint.Hint {
 	if len(after) == 0 || strings.HasPrefix(after[0], "-") {
 		return hint.Own(slices.Concat([]string{"doctor", name}, after)...)
@@ -82,8 +83,8 @@ func (a *app) commandFirst(name string, after []string) hint.Hint {
 	return hint.Own(append(slices.Clone(after), name)...)
 }
 
-// dockerMachineDoes is wrong usage: docker-machine has the command. Without docker-machine the
-// hint is the command of ours that comes nearest.
+// dockerMachineDoes returns the error for a command of docker-machine's. If docker-machine is not
+// installed, the hint is the nearest command of this program.
 func (a *app) dockerMachineDoes(name, verb string) error {
 	if dockermachine.Found(a.Laptop(host.Sudo{})) {
 		line := append([]string{verb}, a.args[slices.Index(a.args, name)+1:]...)
@@ -104,8 +105,8 @@ func (a *app) dockerMachineDoes(name, verb string) error {
 	return misused(next, "unknown command %q: docker-machine does that, and is not installed", name)
 }
 
-// unknownSubcommand is wrong usage of a command that only has subcommands; none of them is
-// named where args is empty.
+// unknownSubcommand returns the error for a command that only has subcommands. args is empty if the
+// user typed no subcommand.
 func (a *app) unknownSubcommand(cmd *cobra.Command, args []string) error {
 	names := subcommandsOf(cmd)
 	want := strings.Join(names, " or ")
@@ -119,7 +120,7 @@ func (a *app) unknownSubcommand(cmd *cobra.Command, args []string) error {
 	return misused(a.nearestOf(args[0], names, a.helpOf(cmd)), "%s takes %s, not %q", cmd.Name(), want, args[0])
 }
 
-// subcommandsOf are the names of the commands below one.
+// subcommandsOf returns the names of a command's subcommands.
 func subcommandsOf(cmd *cobra.Command) (names []string) {
 	for _, sub := range cmd.Commands() {
 		names = append(names, sub.Name())
@@ -127,8 +128,8 @@ func subcommandsOf(cmd *cobra.Command) (names []string) {
 	return names
 }
 
-// machineHint is what to run where the store has no machine of a name: this command line with
-// the nearest name, or with the subcommand that was meant; nil where neither is near.
+// machineHint returns the hint for a machine that the store does not have: this command line with
+// the nearest name or subcommand. It returns nil if nothing is near.
 func (a *app) machineHint(name string, known []string) hint.Hint {
 	near := nearest(strings.TrimLeft(name, "./-_"), known, 1)
 	switch {

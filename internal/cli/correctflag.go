@@ -13,7 +13,7 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/store"
 )
 
-// flagError is wrong usage of a flag, in words of ours.
+// flagError replaces pflag's error about a flag with one that has a hint.
 func (a *app) flagError(cmd *cobra.Command, err error) error {
 	var (
 		unknown *pflag.NotExistError
@@ -44,14 +44,14 @@ func (a *app) flagError(cmd *cobra.Command, err error) error {
 	return misused(a.helpOf(cmd), "%v", err)
 }
 
-// flagSynonyms are flags of other programs for ours.
+// flagSynonyms maps flags of other programs to this program's.
 var flagSynonyms = map[string]string{
 	"-n": "--dry-run", "-a": "--all", "-D": "--verbose", "--debug": "--verbose", "--storage": "--storage-path",
 	"-V": "--version", "--output": "--json", "--check": "--dry-run", "--simulate": "--dry-run", "--assume-yes": "--yes", "--force": "--yes", "-f": "--yes", "--colour": "--color",
 }
 
-// unknownFlag is a flag that a command does not have. letters is what stood behind a
-// single dash, empty behind two.
+// unknownFlag returns the error for a flag that a command does not have. letters is what followed a
+// single dash, or "" if there were two.
 func (a *app) unknownFlag(cmd *cobra.Command, name, letters string) error {
 	if err := a.misplacedWord(cmd, "--"+name); err != nil {
 		return err
@@ -59,7 +59,7 @@ func (a *app) unknownFlag(cmd *cobra.Command, name, letters string) error {
 	typed, otherwise := "--"+name, a.helpOf(cmd)
 	if letters != "" {
 		typed = "-" + letters
-		for _, arg := range a.args { // of -yes the y is a flag, and letters are the rest
+		for _, arg := range a.args { // in -yes, y is a known flag and letters is the rest
 			if word, _, _ := strings.Cut(arg, "="); !strings.HasPrefix(word, "--") && strings.HasPrefix(word, "-") && strings.HasSuffix(arg, letters) {
 				typed, letters = word, strings.TrimPrefix(word, "-")
 			}
@@ -86,7 +86,8 @@ func (a *app) unknownFlag(cmd *cobra.Command, name, letters string) error {
 	return misused(otherwise, "unknown flag %s", typed)
 }
 
-// flagBelow is wrong usage of a flag that a subcommand has, or one that is nearly it; nil if none does.
+// flagBelow returns the error for a flag that one of the command's subcommands has, at least
+// nearly. It returns nil if none has it.
 func (a *app) flagBelow(cmd *cobra.Command, typed string) error {
 	for _, sub := range cmd.Commands() {
 		near := nearest(typed, flagsOf(sub), 1)
@@ -103,8 +104,8 @@ func (a *app) flagBelow(cmd *cobra.Command, typed string) error {
 	return nil
 }
 
-// misplacedWord is wrong usage that comes before an unknown flag: the command itself is not
-// one of ours, or stands behind its flag. nil if neither is so.
+// misplacedWord returns the error for an unknown flag if the command itself is wrong: it does not
+// exist, or was typed after its flag. Otherwise it returns nil.
 func (a *app) misplacedWord(cmd *cobra.Command, flag string) error {
 	if word := a.dockerMachineVerb(cmd); word != "" {
 		return a.unknownCommand(word)
@@ -118,7 +119,7 @@ func (a *app) misplacedWord(cmd *cobra.Command, flag string) error {
 	switch {
 	case len(words) == 0:
 	case cmd.HasParent() && cmd.HasSubCommands():
-		// What stands behind a flag may be its value, and behind ports a docker host.
+		// The word after a flag may be its value, and the word after ports may be a docker host.
 		after := a.args[slices.Index(a.args, cmd.Name())+1:]
 		if len(after) == 0 || strings.HasPrefix(after[0], "-") || takesHost(cmd) && cmd.ValidateArgs(after[:1]) == nil && len(nearest(after[0], subcommandsOf(cmd), 1)) == 0 {
 			return nil
@@ -136,7 +137,7 @@ func (a *app) misplacedWord(cmd *cobra.Command, flag string) error {
 	return nil
 }
 
-// asCommand is this command line with another command in the place of one.
+// asCommand returns this command line with cmd replaced by the command name.
 func (a *app) asCommand(cmd *cobra.Command, name string) hint.Hint {
 	line := a.args
 	for _, word := range strings.Fields(cmd.CommandPath())[1:] {
@@ -147,13 +148,13 @@ func (a *app) asCommand(cmd *cobra.Command, name string) hint.Hint {
 		line = slices.Concat([]string{"--reissue"}, line)
 	}
 	if name == "proxy" {
-		line = append(slices.Clone(line), "--check") // without it, it would serve
+		line = append(slices.Clone(line), "--check") // without --check, proxy would start to serve
 	}
 	return hint.Own(append([]string{name}, line...)...)
 }
 
-// singleDash is wrong usage of docker-machine's -storage-path, which here is -s with the
-// value torage-path; nil if the command line has none.
+// singleDash returns an error if the command line has docker-machine's flag -storage-path. pflag
+// would read it as -s with the value torage-path.
 func (a *app) singleDash() error {
 	for _, arg := range a.args {
 		if flag, _, _ := strings.Cut(arg, "="); flag == "-storage-path" {
@@ -165,8 +166,8 @@ func (a *app) singleDash() error {
 	return nil
 }
 
-// dockerMachineVerb is the command of docker-machine's that the command line has in the
-// place of one of ours, or empty.
+// dockerMachineVerb returns the command of docker-machine's that was typed in place of one of this
+// program's, or "".
 func (a *app) dockerMachineVerb(cmd *cobra.Command) string {
 	if cmd.HasParent() {
 		return ""
@@ -178,7 +179,7 @@ func (a *app) dockerMachineVerb(cmd *cobra.Command) string {
 	return a.args[i]
 }
 
-// flagsOf are the flags that a command takes, as they are typed.
+// flagsOf returns the flags of a command as they are typed, with their dashes.
 func flagsOf(cmd *cobra.Command) []string {
 	var all []string
 	add := func(f *pflag.Flag) {
@@ -192,7 +193,7 @@ func flagsOf(cmd *cobra.Command) []string {
 	return all
 }
 
-// kindOf is what a flag takes.
+// kindOf describes the values that a flag takes.
 func kindOf(f *pflag.Flag) string {
 	switch f.Value.Type() {
 	case "int":
@@ -205,7 +206,7 @@ func kindOf(f *pflag.Flag) string {
 	return "a value"
 }
 
-// nearestValue is a value that a flag would take in the place of another.
+// nearestValue returns a valid value for a flag, as near to the given one as possible.
 func (a *app) nearestValue(f *pflag.Flag, value string) string {
 	switch f.Value.Type() {
 	case "bool":
@@ -221,7 +222,7 @@ func (a *app) nearestValue(f *pflag.Flag, value string) string {
 	return a.exampleOf(f)
 }
 
-// exampleOf is a value for a hint that shows how the flag is used; "" where none is good everywhere.
+// exampleOf returns a value that a hint can show for a flag, or "" if no value is right everywhere.
 func (a *app) exampleOf(f *pflag.Flag) string {
 	switch f.Name {
 	case "port":
@@ -243,5 +244,5 @@ func (a *app) exampleOf(f *pflag.Flag) string {
 	case "storage-path":
 		return store.DefaultDir(a.Getenv, a.Getenv("HOME"))
 	}
-	return strings.Trim(f.DefValue, "[]") // of a list that is empty
+	return strings.Trim(f.DefValue, "[]") // the default of an empty list is []
 }

@@ -8,11 +8,11 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/target"
 )
 
-// localHost is the HOST that is this computer's dockerd.
+// localHost is the HOST that means this computer's dockerd.
 const localHost = "local"
 
-// meantLocal is the hint for a machine's name that is, or nearly is, the HOST local; nil for
-// other names. A command that takes local does not take it for a machine's name.
+// meantLocal returns the hint for a name that is "local" or nearly so, or nil. If the command takes
+// local and the name is exactly that, the hint is doctor local.
 func (a *app) meantLocal(name string) hint.Hint {
 	switch {
 	case len(nearest(name, []string{localHost}, 1)) == 0:
@@ -23,8 +23,9 @@ func (a *app) meantLocal(name string) hint.Hint {
 	return hint.Own("doctor", localHost)
 }
 
-// meantHost is the hint for a HOST that lacks its form, such as localhost, me@build or
-// 127.0.0.1:2376; nil for other texts. A command that takes only machines leaves it to doctor.
+// meantHost returns the hint for a HOST written in a wrong form, such as localhost, me@build or
+// 127.0.0.1:2376; nil for other texts. If the command takes only machines, the hint is to run
+// doctor.
 func (a *app) meantHost(text string) hint.Hint {
 	meant := hostForm(text)
 	switch {
@@ -40,7 +41,7 @@ func (a *app) meantHost(text string) hint.Hint {
 	return hint.Own("doctor", meant)
 }
 
-// hostForm is the form of HOST that a text without one was probably meant to have, or empty.
+// hostForm returns the HOST that a text in a wrong form was probably meant to be, or "".
 func hostForm(text string) string {
 	address, port, err := net.SplitHostPort(text)
 	scheme, rest, _ := strings.Cut(text, "://")
@@ -61,7 +62,8 @@ func hostForm(text string) string {
 	return ""
 }
 
-// misspelledForm is what a HOST such as contxt:nix or ssh:/build was probably meant to be, or empty.
+// misspelledForm returns what a HOST such as contxt:nix or ssh:/build was probably meant to be, or
+// "".
 func misspelledForm(text string) string {
 	scheme, rest, _ := strings.Cut(text, ":")
 	near := nearest(scheme, []string{"ssh", "tcp", "context", "machine"}, 1)

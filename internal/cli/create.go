@@ -17,11 +17,11 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/target"
 )
 
-// removeTime is how long removing a machine that is half there may take.
+// removeTime is the timeout for removing a machine that was not created completely.
 const removeTime = 60 * time.Second
 
-// openOrCreate loads a machine, or creates it if that is asked for by the flag
-// or by a yes typed at a prompt; --yes alone creates nothing.
+// openOrCreate opens a machine. If the store does not have it, it creates the machine, provided
+// that --create was given or the user agrees at a prompt; --yes is not enough.
 func (a *app) openOrCreate(s site, name string, f fixFlags) (*target.Target, error) {
 	t, err := a.open(s, name)
 	var missing *store.NotFoundError
@@ -44,13 +44,13 @@ func (a *app) openOrCreate(s site, name string, f fixFlags) (*target.Target, err
 		if !a.ui.JSON {
 			a.ui.Print(e.changes[0] + "\n")
 			a.next(e.hint)
-			e.shown = true // as the plan and the next command
+			e.shown = true // it was printed as the plan and the next command
 		}
 		return nil, &e
 	}
 	if !f.create {
 		if similar := nearest(name, append(missing.Known, localHost), 1); len(similar) > 0 || !dockermachine.Found(s.laptop) {
-			return nil, err // a typing error, not a wish, or one that cannot be had
+			return nil, err // probably a typing error, or the machine cannot be created here
 		}
 		if !a.ui.CanPrompt() || !a.ui.Ask(a.ctx, fmt.Sprintf("The store has no machine %q. Create it (docker-machine create -d virtualbox %s)?", name, name)) {
 			if a.ctx.Err() != nil {
@@ -65,8 +65,7 @@ func (a *app) openOrCreate(s site, name string, f fixFlags) (*target.Target, err
 	return a.open(s, name)
 }
 
-// create makes the machine with docker-machine, after it has checked everything that could
-// be in the way.
+// create makes the machine with docker-machine, after checking everything that could prevent it.
 func (a *app) create(s site, name string, f fixFlags) error {
 	exists := true // another run may have made it while this one waited for the lock
 	job := a.machineJob(s, name, "create", nil)
@@ -90,7 +89,7 @@ func (a *app) create(s site, name string, f fixFlags) error {
 	}
 	defer session.Target.Enter(mode.Repair())()
 	again := a.again
-	if !f.create { // a yes was typed instead
+	if !f.create { // the user agreed at the prompt instead
 		again = func(flags ...string) hint.Hint { return a.again(append([]string{"--create"}, flags...)...) }
 	}
 	machine := dockermachine.New(s.laptop, s.store, session.Target.VirtualBox, session.Target.Network, a.ui.Say)
@@ -113,8 +112,8 @@ func (a *app) create(s site, name string, f fixFlags) error {
 	return a.created(session.Target, machine, err)
 }
 
-// created goes on where docker-machine failed at its very last check and the
-// machine runs all the same (docker/toolbox#744); else what it left is removed.
+// created handles an error of docker-machine create. If only its very last check failed and the VM
+// runs, it continues with the machine (docker/toolbox#744). Otherwise it removes what was created.
 func (a *app) created(t *target.Target, machine *dockermachine.CLI, failed error) error {
 	if failed == nil {
 		return nil

@@ -17,8 +17,8 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/ui"
 )
 
-// doctorTime bounds a diagnosis; a layer that is not done by then is unknown. With what
-// starting the program takes, doctor ends within 5 seconds.
+// doctorTime is the timeout of a diagnosis; a layer that is not done by then is unknown. Together
+// with the program's start, doctor ends within 5 seconds.
 const doctorTime = 4750 * time.Millisecond
 
 func (a *app) doctorCmd() *cobra.Command {
@@ -59,9 +59,8 @@ has no machine, what docker itself uses now.`,
 	return cmd
 }
 
-// doctor diagnoses docker hosts side by side and prints them in their order, each
-// as soon as those before it are done. reportFile is that of --report, or empty; its text is a
-// ticket (internal/ticket), because a report is what a diagnosis found.
+// doctor diagnoses docker hosts side by side and prints their reports in the order of refs, each as
+// soon as those before it are done. reportFile is the path from --report, or "".
 func (a *app) doctor(s site, refs []target.Ref, reportFile string) error {
 	began := a.Now()
 	var reports []engine.Report
@@ -80,8 +79,7 @@ func (a *app) doctor(s site, refs []target.Ref, reportFile string) error {
 		report := a.diagnose(ctx, v.Target)
 		r := result{target: v.Target, report: report, next: a.nextStep(v.Target, report), code: reportCode(report)}
 		if a.ui.JSON {
-			// Results wait for those before them, and a report is ten times as large
-			// as its text.
+			// Keep only the JSON while waiting: a report takes ten times as much memory.
 			if r.json, r.err = ui.JSONLine(report); reportFile == "" {
 				r.report = engine.Report{}
 			}
@@ -91,7 +89,7 @@ func (a *app) doctor(s site, refs []target.Ref, reportFile string) error {
 	err := lookAtAll(a, s, refs, look, func(r result) error {
 		var removed *store.NotFoundError
 		if errors.As(r.err, &removed) && len(refs) > 1 {
-			return nil // since the list was read
+			return nil // the machine was removed after the list was read
 		}
 		if r.err != nil {
 			return r.err
@@ -117,8 +115,8 @@ func (a *app) doctor(s site, refs []target.Ref, reportFile string) error {
 	return a.writeTicket(s, reportFile, began, reports)
 }
 
-// sayUnfinished names an earlier run that has changed something and come to no end. Journals
-// that cannot be read are for fix and undo to report.
+// sayUnfinished prints a note if an earlier run has changed something and did not finish. It
+// ignores journals that cannot be read: fix and undo report them.
 func (a *app) sayUnfinished(s site, t *target.Target) {
 	all, err := a.hostJob(s, t.Ref, t.State(), "doctor", nil).Journals(a.ctx)
 	if err != nil {
@@ -137,12 +135,12 @@ func (a *app) diagnose(ctx context.Context, t *target.Target) engine.Report {
 	r := engine.Diagnose(ctx, t, layers.For(ctx, t), a.sink())
 	r.Version = a.release()
 	if url := a.Getenv("DOCKER_HOST"); url != "" && t.Ref == (target.Ref{Kind: target.Context, Name: dockercli.DefaultContext}) {
-		r.Title = url + " (DOCKER_HOST)" // docker's context default is only a name for it
+		r.Title = url + " (DOCKER_HOST)" // the docker context named default only stands for DOCKER_HOST
 	}
 	return r
 }
 
-// reportCode is the exit code of a report: what is fail decides, then the verdict.
+// reportCode returns the exit code of a report: a failed layer decides first, then the verdict.
 func reportCode(r engine.Report) int {
 	switch {
 	case r.Failed():
@@ -153,7 +151,7 @@ func reportCode(r engine.Report) int {
 	return exitOK
 }
 
-// worse of two exit codes: a problem is worse than not knowing.
+// worse returns the worse of two exit codes: a problem is worse than not knowing.
 func worse(a, b int) int {
 	if a == exitProblems || b == exitOK {
 		return a

@@ -41,7 +41,7 @@ Without MACHINE it is $DOCKER_MACHINE_NAME, else the only machine in the store, 
 				return err
 			}
 			if unset {
-				if a.names(args) {
+				if a.namesHost(args) {
 					return a.noMachine("--unset", args)
 				}
 				return a.unset(s, dialect, noProxy)
@@ -75,9 +75,9 @@ func (a *app) env(t *target.Target, dialect shell.Dialect, noProxy, noVerify boo
 	return a.printEnv(t, e, dialect, noProxy)
 }
 
-// recorded is the machine that has an endpoint record, and the recorded endpoint. config.json
-// is not read: where it is broken docker works all the same, and to parse it would take
-// a tenth of the time for which a new terminal waits.
+// recorded returns the machine and its recorded endpoint; ok is false if there is no record. It
+// does not read config.json: docker works without it, and parsing it would take a tenth of the time
+// that a new terminal waits.
 func (a *app) recorded(s site, args []string) (t *target.Target, e endpoint.Endpoint, ok bool) {
 	name, err := a.machineName(s, args)
 	if err != nil {
@@ -110,7 +110,8 @@ func (a *app) printEnv(t *target.Target, e endpoint.Endpoint, dialect shell.Dial
 	return nil
 }
 
-// notGood is why docker would not work through an endpoint, or what ended the look at it.
+// notGood returns the error that docker would not work through an endpoint, or that checking the
+// endpoint was interrupted.
 func (a *app) notGood(t *target.Target, err error) error {
 	if a.interrupted() {
 		return errInterrupted
@@ -124,8 +125,8 @@ func (a *app) notGood(t *target.Target, err error) error {
 	return &exitError{code: exitProblems, message: a.cause(err).Error(), hint: next}
 }
 
-// unset undoes what env sets. What the variables were before is not known: those that still
-// have a value of env's are removed, any other stays.
+// unset prints commands that unset the variables that env sets. Their earlier values are not known.
+// A variable whose value is not from env is left alone.
 func (a *app) unset(s site, dialect shell.Dialect, noProxy bool) error {
 	ours, others := endpoint.SplitEnv(a.Getenv, s.store.Dir())
 	var vars []shell.Var

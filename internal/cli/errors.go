@@ -25,14 +25,14 @@ var (
 	errTimeout     = errors.New("timed out (--timeout)")
 )
 
-// exitError is an error that knows its exit code and its hint.
+// exitError is an error with an exit code and a hint.
 type exitError struct {
 	code    int
 	message string
 	hint    hint.Hint
-	// shown reports that the result, on stdout, has the error in it already.
+	// shown means that the error was already printed, as part of the result.
 	shown bool
-	// changes is what would have been done.
+	// changes are the changes that a dry run would have made.
 	changes []string
 }
 
@@ -50,7 +50,7 @@ type jsonError struct {
 
 func (a *app) cause(err error) error { return engine.Cause(a.ctx, err) }
 
-// interrupted reports whether a signal has come; the end of --timeout is none.
+// interrupted reports whether a signal has interrupted the program; --timeout does not count.
 func (a *app) interrupted() bool { return errors.Is(context.Cause(a.ctx), errInterrupted) }
 
 func nonNil(s []string) []string {
@@ -60,7 +60,7 @@ func nonNil(s []string) []string {
 	return s
 }
 
-// misused is wrong usage with the command line that was probably meant.
+// misused returns the error for wrong usage. Its hint is the command line that was probably meant.
 func misused(meant hint.Hint, format string, args ...any) error {
 	return &exitError{code: exitUsage, message: fmt.Sprintf(format, args...), hint: meant}
 }

@@ -27,21 +27,21 @@ type jsonFailure struct {
 	Changes []string   `json:"changes,omitempty"`
 }
 
-// report shows an error and returns its exit code.
+// report prints an error and returns its exit code.
 func (a *app) report(err error) int {
 	e := a.failure(err)
 	if !e.shown && a.ui.JSON {
 		_ = a.ui.PrintJSON(jsonFailure{Schema: engine.Schema, Error: e.json(), Changes: e.changes})
 	}
 	if errors.Is(err, ui.ErrRefused) && !a.ui.JSON {
-		a.ui.Say("%s", e.message) // by the user, and no error
+		a.ui.Say("%s", e.message) // the user said no, which is not an error
 	} else if !e.shown && !a.ui.JSON {
 		a.ui.Error(e.message, a.inShell(e.hint))
 	}
 	return e.code
 }
 
-// failure is an error with its exit code and a hint that works here when it is pasted.
+// failure returns an error with its exit code, and with a hint that can be pasted on this laptop.
 func (a *app) failure(err error) *exitError {
 	e := a.classify(err)
 	if e.code == exitUsage && len(e.hint) == 0 {
@@ -51,7 +51,7 @@ func (a *app) failure(err error) *exitError {
 	return e
 }
 
-// doctorHere diagnoses the docker host that the command works on.
+// doctorHere returns the command that diagnoses the docker host on which this command works.
 func (a *app) doctorHere() hint.Hint {
 	if a.on.Kind == "" {
 		return hint.Own("doctor")
@@ -76,8 +76,8 @@ func (a *app) classify(err error) *exitError {
 	return out
 }
 
-// endedRun is a run that was stopped, or an earlier one that keeps this one from its work;
-// nil if err is something else.
+// endedRun handles a run that was interrupted, and an earlier run that prevents this one. It
+// returns nil for other errors.
 func (a *app) endedRun(err error) *exitError {
 	var (
 		refused  *engine.RefusedError
@@ -97,7 +97,7 @@ func (a *app) endedRun(err error) *exitError {
 		}
 		return &exitError{code: inner.code, message: "nothing was undone: " + inner.message, hint: next}
 	case errors.As(err, &unread) && errors.Is(err, fs.ErrPermission):
-		return a.failedRepair(err) // nothing is broken
+		return a.failedRepair(err) // the journal is intact, only not readable for this user
 	case errors.As(err, &unread) && unread.Machine == "":
 		return &exitError{code: exitIncomplete, hint: hint.VBoxManage("list", "vms", "--long")}
 	case errors.As(err, &unread):
@@ -114,7 +114,7 @@ func (a *app) endedRun(err error) *exitError {
 	return nil
 }
 
-// wrongUsage is a name that means nothing; nil if err is something else.
+// wrongUsage handles names that do not exist or cannot be used. It returns nil for other errors.
 func (a *app) wrongUsage(err error) *exitError {
 	var (
 		missing *store.NotFoundError
@@ -159,7 +159,7 @@ func (a *app) wrongUsage(err error) *exitError {
 	return nil
 }
 
-// userAction is what the user must do or decide first; nil if err is something else.
+// userAction handles what the user must do or decide first. It returns nil for other errors.
 func (a *app) userAction(err error) *exitError {
 	var (
 		needsYes *ui.NeedsYes
@@ -181,7 +181,7 @@ func (a *app) userAction(err error) *exitError {
 	return nil
 }
 
-// failedRepair is what the laptop or the machine could not do; nil if err is something else.
+// failedRepair handles what failed on the laptop or the machine. It returns nil for other errors.
 func (a *app) failedRepair(err error) *exitError {
 	var (
 		verdict *engine.VerdictError

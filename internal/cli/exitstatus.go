@@ -2,7 +2,7 @@ package cli
 
 import "strings"
 
-// What the exit statuses of several commands mean, behind those of 0 and 1.
+// The exit statuses from 2 on, with their meanings, of several commands.
 const (
 	printing = " | 2 wrong usage, or unknown machine | 130 interrupted"
 	serving  = " | 2 wrong usage, or unknown machine"
@@ -14,8 +14,8 @@ const (
 	changed = "0 done, or nothing needs to be done | 1 the change failed and was rolled back"
 )
 
-// exitStatuses are those of each command that does not end as others of its kind do. Some
-// commands have subcommands alone.
+// exitStatuses are those of the commands that differ from most. "" is for a command that only has
+// subcommands.
 var exitStatuses = map[string]string{
 	"":             "0 healthy, or repaired and verified | 1 problems found, or the repair failed and was rolled back" + changing,
 	"doctor":       "0 healthy, perhaps with warnings | 1 problems found" + asking,
@@ -44,8 +44,8 @@ var exitStatuses = map[string]string{
 	"version":      "0 printed | 1 it cannot be printed" + printing,
 }
 
-// exits are the exit statuses of a command for its help and its man page, each a number and
-// what it means. The empty command is the program.
+// exits returns the exit statuses of a command for its help and its man page, each as a number and
+// its meaning. The command "" is the program itself.
 func exits(command string) []string {
 	text, own := exitStatuses[command]
 	switch {

@@ -11,8 +11,8 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/target"
 )
 
-// closeExpired closes the newest journal, and returns it, if its change was not confirmed in
-// time: the docker host has reverted it by itself, and there is nothing to undo.
+// closeExpired closes the newest journal, and returns it, if its change was not confirmed in time:
+// the docker host has reverted it, so there is nothing to undo. Otherwise it returns nil.
 func closeExpired(ctx context.Context, s *engine.Session) (closed *journal.Journal, err error) {
 	all, err := s.Journals(ctx)
 	if err != nil || len(all) == 0 {
@@ -36,8 +36,8 @@ func closeExpired(ctx context.Context, s *engine.Session) (closed *journal.Journ
 	return newest, newest.Close(ctx, journal.RolledBack)
 }
 
-// undoExpired is closeExpired for undo, which does not undo an older run in place of the one
-// that it returns. Where the docker host cannot be asked, undo itself finds out why.
+// undoExpired is closeExpired for undo. If it returns a run, undo does not undo an older one
+// instead. It ignores errors of the docker host, because undo itself reports them.
 func (a *app) undoExpired(s *engine.Session, ref target.Ref) []undoRun {
 	defer s.Target.Enter(mode.Repair())()
 	closed, err := closeExpired(a.ctx, s)

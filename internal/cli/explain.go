@@ -52,7 +52,7 @@ Nothing is sent over the network.`,
 		},
 		ValidArgsFunction: func(_ *cobra.Command, args []string, begun string) ([]string, cobra.ShellCompDirective) {
 			if len(args) > 0 || slices.Contains(a.args, "--") {
-				return nil, cobra.ShellCompDirectiveDefault // a command
+				return nil, cobra.ShellCompDirectiveDefault // the user completes a command, not a code
 			}
 			return beginning(codesAndNames(), begun), cobra.ShellCompDirectiveNoFileComp
 		},
@@ -63,21 +63,21 @@ Nothing is sent over the network.`,
 			case len(args) == 0 && a.ui.StdinIsTerminal():
 				return a.explainList()
 			case len(args) == 0:
-				return a.explainInput(func() error { return a.explainList() }) // a script may have no input
+				return a.explainInput(func() error { return a.explainList() }) // in a script, standard input may be empty
 			case args[0] == "-":
 				return a.explainInput(func() error {
 					return misused(hint.Shell("docker ps 2>&1 | docker-vpn-helper explain -"), "there is no message on standard input")
 				})
 			case strings.ContainsAny(args[0], " \t\n"):
-				return a.explainText(args[0], nil) // a message, not a code
+				return a.explainText(args[0], nil) // a code has no spaces, so this is a message
 			}
 			return a.explainCode(args[0])
 		},
 	}
 }
 
-// explainCode prints the page of a finding's code, else what is known of the message of that
-// name, else the codes of a layer or a program.
+// explainCode prints the page of a finding's code, or what is known about the error message of that
+// name, or the codes of that layer or program.
 func (a *app) explainCode(code string) error {
 	code = strings.ToLower(code)
 	page, ok := docs.Page(code)
@@ -102,7 +102,7 @@ func (a *app) explainCode(code string) error {
 	return nil
 }
 
-// pageFor returns a page with its commands for one machine.
+// pageFor returns a page whose commands name this machine and call this program.
 func pageFor(page, machine, program string) string {
 	word := regexp.MustCompile(`\bmachine-default\b|\bdefault\b`)
 	commands := regexp.MustCompile("(?m)^    .*$|`docker-(vpn-helper|machine) [^`]*`")
@@ -115,8 +115,8 @@ func pageFor(page, machine, program string) string {
 	})
 }
 
-// explainInput reads a message from standard input, until Ctrl-C. none is what to do if there
-// is no message.
+// explainInput reads a message from standard input and explains it. If there is no message, it
+// calls none.
 func (a *app) explainInput(none func() error) error {
 	if a.ui.CanPrompt() {
 		a.ui.Say("paste the message, then press Ctrl-D")
@@ -145,11 +145,11 @@ func (a *app) explainInput(none func() error) error {
 type ran struct {
 	Argv    []string `json:"argv"`
 	Exit    int      `json:"exit"`
-	failure string   // the error message if its output is not recognized
+	failure string   // the error to print if the command's output is not recognized
 }
 
-// explainCommand runs a command, passes on what it prints while it runs, and explains its error
-// message if it fails. With --json the output goes to stderr: stdout is for the object.
+// explainCommand runs a command, passes its output on as it comes, and explains its error message
+// if it fails. With --json the output goes to stderr, because stdout is for the JSON object.
 func (a *app) explainCommand(argv []string) error {
 	var stdout, stderr tail
 	out := a.Stdout
@@ -189,7 +189,8 @@ type explanation struct {
 	Known   *explain.Entry `json:"explanation,omitempty"`
 }
 
-// explainText explains a message; command is what printed it, nil if that is unknown.
+// explainText explains an error message. command is the command that printed it, or nil if that is
+// not known.
 func (a *app) explainText(text string, command *ran) error {
 	e, ok := explain.Find(text)
 	if !ok {
@@ -205,8 +206,8 @@ func (a *app) explainText(text string, command *ran) error {
 	return a.showEntry(e, text, command)
 }
 
-// showEntry prints what is known of a message; command is what printed it, nil if that is
-// unknown.
+// showEntry prints what is known about an error message. command is the command that printed it, or
+// nil if that is not known.
 func (a *app) showEntry(e explain.Entry, text string, command *ran) error {
 	e = e.On(explain.Laptop{
 		System: a.Laptop(host.Sudo{}).OS(), Machine: a.likelyMachine(), Program: a.command(), HostOnlyNetworks: sync.OnceValue(a.hasHostOnlyNetworks),
@@ -218,14 +219,14 @@ func (a *app) showEntry(e explain.Entry, text string, command *ran) error {
 		return a.ui.PrintJSON(explanation{Schema: engine.Schema, Command: command, Known: &e})
 	}
 	if command != nil {
-		a.ui.PageOnStderr(e.ID, a.entryPage(e)) // stdout is the command's
+		a.ui.PageOnStderr(e.ID, a.entryPage(e)) // stdout has the command's own output
 		return nil
 	}
 	a.ui.Page(e.ID, a.entryPage(e))
 	return nil
 }
 
-// entryPage is what is known of a message, as a page.
+// entryPage returns what is known about an error message, as a page.
 func (a *app) entryPage(e explain.Entry) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s\n\nCauses, likeliest first:\n\n", e.Means)
@@ -250,8 +251,8 @@ func (a *app) entryPage(e explain.Entry) string {
 	return b.String() + "\nSource: " + e.Source
 }
 
-// likelyMachine is the machine that advice is for. A store that cannot be read does
-// not keep explain from answering.
+// likelyMachine returns the machine that advice is for. It never fails, so that explain answers
+// even if the store cannot be read.
 func (a *app) likelyMachine() string {
 	s, err := a.site()
 	if err != nil {

@@ -11,13 +11,14 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/ui"
 )
 
-// explained is one line of the list of what explain knows.
+// explained is one line of explain's list.
 type explained struct {
 	Code  string `json:"code"`
 	Title string `json:"title"`
 }
 
-// explainedCodes are the codes of findings, then the names of error messages, with their titles.
+// explainedCodes returns the codes of all findings, then the names of all known error messages,
+// with titles.
 func explainedCodes() []explained {
 	var all []explained
 	for _, code := range docs.Codes() {
@@ -31,7 +32,7 @@ func explainedCodes() []explained {
 	return all
 }
 
-// codesAndNames are everything that explain has a page for.
+// codesAndNames returns the codes and names that explain has a page for.
 func codesAndNames() []string {
 	var all []string
 	for _, e := range explainedCodes() {
@@ -40,13 +41,14 @@ func codesAndNames() []string {
 	return all
 }
 
-// groupOf is what a code begins with: a layer or a program.
+// groupOf returns the first part of a code: a layer or a program.
 func groupOf(code string) string {
 	group, _, _ := strings.Cut(code, ".")
 	return group
 }
 
-// codesWith are the codes that begin with a word, such as route or docker; else those that have it.
+// codesWith returns the codes that begin with a word such as route or docker. If there are none, it
+// returns the codes that contain the word.
 func codesWith(word string) []string {
 	word = strings.TrimSuffix(word, ".")
 	all := codesAndNames()
@@ -58,7 +60,7 @@ func codesWith(word string) []string {
 	})
 }
 
-// explainList prints what explain knows: all of it, or some codes.
+// explainList prints explain's list: all of it, or only the given codes.
 func (a *app) explainList(codes ...string) error {
 	all := slices.DeleteFunc(explainedCodes(), func(e explained) bool { return len(codes) > 0 && !slices.Contains(codes, e.Code) })
 	if a.ui.JSON {
@@ -75,13 +77,14 @@ func (a *app) explainList(codes ...string) error {
 	return nil
 }
 
-// unknownCode is wrong usage; its hint is the nearest code, or the list.
+// unknownCode returns the error for a code that does not exist. Its hint is the nearest code, or
+// the list.
 func (a *app) unknownCode(code string) error {
 	if code == "" {
 		return misused(hint.Own("explain"), "explain takes a code or a message, not an empty one")
 	}
 	like := nearest(code, codesAndNames(), 3)
-	if !strings.Contains(code, ".") { // a group is likelier than the one of its codes that it begins
+	if !strings.Contains(code, ".") { // without a dot, it is likelier a layer or a program than one of their codes
 		var groups []string
 		for _, c := range codesAndNames() {
 			groups = append(groups, groupOf(c))

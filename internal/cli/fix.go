@@ -36,7 +36,7 @@ Without MACHINE it is $DOCKER_MACHINE_NAME, else the only machine in the store, 
 			if cmd.Flags().Changed("port") && (f.port < 1 || f.port > 65535) {
 				return misused(a.corrected(strconv.Itoa(f.port), strconv.Itoa(store.DefaultDaemonPort)), "--port takes a number from 1 to 65535, not %d", f.port)
 			}
-			if f.all && a.names(args) {
+			if f.all && a.namesHost(args) {
 				return a.noMachine("--all", args)
 			}
 			if f.all && (f.create || cmd.Flags().Changed("port")) {

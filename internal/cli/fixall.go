@@ -7,8 +7,8 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/target"
 )
 
-// fixAll repairs the machines that run, one after the other, and prints no environment. A
-// machine that cannot be repaired keeps no other from it; the highest exit code counts.
+// fixAll repairs the machines that run, one after the other, and prints no environment. If one
+// cannot be repaired, it continues with the next. The exit code is the highest of all.
 func (a *app) fixAll(s site, f fixFlags) error {
 	names, err := a.machineNames(s)
 	if err != nil {
@@ -24,7 +24,7 @@ func (a *app) fixAll(s site, f fixFlags) error {
 		case err == nil:
 			a.code, a.on = exitOK, target.Ref{Kind: target.Machine, Name: name}
 			err = a.fix(s, name, f)
-			code = a.code // of a dry run
+			code = a.code // a dry run sets it
 		}
 		if a.ctx.Err() != nil {
 			return a.cause(a.ctx.Err())
@@ -42,8 +42,8 @@ func (a *app) fixAll(s site, f fixFlags) error {
 	return nil
 }
 
-// whySkipped is why fix --all leaves a machine out: its VM is known to be off. It is empty for
-// every other one, also where there is no VM.
+// whySkipped returns the reason for which fix --all skips a machine: its VM is off. It returns ""
+// for all other machines, also if they have no VM.
 func (a *app) whySkipped(s site, name string) (reason string, err error) {
 	t, err := a.open(s, name)
 	if err != nil {

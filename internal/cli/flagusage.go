@@ -10,11 +10,11 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/ui"
 )
 
-// minFlagText is the narrowest column for the descriptions of flags beside their names; on a
-// narrower screen they stand below.
+// minFlagText is the minimum width for a flag's description beside its name, in columns. With less,
+// the description is printed below the name.
 const minFlagText = 30
 
-// flagUsages are the lines of help about flags, broken to fit columns.
+// flagUsages returns the part of help that lists the flags, wrapped at columns.
 func flagUsages(flags *pflag.FlagSet, columns int) string {
 	type line struct{ name, text string }
 	var lines []line

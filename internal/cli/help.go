@@ -38,7 +38,8 @@ func (a *app) helpCmd() *cobra.Command {
 	}
 }
 
-// help is cobra's, printed as every result is.
+// help returns cobra's help function, changed so that it prints as all results are printed: with
+// --json as JSON, and wrapped for the screen.
 func (a *app) help(text func(*cobra.Command, []string)) func(*cobra.Command, []string) {
 	return func(cmd *cobra.Command, args []string) {
 		if err := a.misnamed(cmd, cmd.Flags().Args()); err != nil {
@@ -64,8 +65,8 @@ func (a *app) help(text func(*cobra.Command, []string)) func(*cobra.Command, []s
 	}
 }
 
-// misnamed is wrong usage of a command with subcommands: help was asked for with a word that
-// is none of them, and names no docker host either.
+// misnamed returns an error if help was requested with a word that is neither a subcommand nor a
+// docker host.
 func (a *app) misnamed(cmd *cobra.Command, words []string) error {
 	if len(words) == 0 || !cmd.HasSubCommands() {
 		return nil
@@ -77,10 +78,11 @@ func (a *app) misnamed(cmd *cobra.Command, words []string) error {
 	return misused(a.nearestOf(words[0], subcommandsOf(cmd), a.helpOf(cmd)), "%s has no subcommand %q, and no docker host has that name", cmd.Name(), words[0])
 }
 
-// maxHelp is the widest that help's prose gets.
+// maxHelp is the maximum width of the paragraphs of help, in columns.
 const maxHelp = 90
 
-// reflowed breaks the paragraphs of a text anew for the screen's width. Indented lines stay.
+// reflowed wraps the paragraphs of a text for the width of the screen. Indented lines stay as they
+// are.
 func reflowed(text string, columns int) string {
 	paragraphs := strings.Split(text, "\n\n")
 	for i, p := range paragraphs {
@@ -91,8 +93,8 @@ func reflowed(text string, columns int) string {
 	return strings.Join(paragraphs, "\n\n")
 }
 
-// unknownHelp is the error for help of a command that does not exist. unknown is what is left
-// of the words typed when the command parent was found.
+// unknownHelp returns the error for help on a command that does not exist. parent is the nearest
+// command that exists, and unknown are the words after it.
 func (a *app) unknownHelp(parent *cobra.Command, unknown, typed []string) error {
 	if len(unknown) == 0 {
 		unknown = typed

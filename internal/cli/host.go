@@ -10,8 +10,8 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/target"
 )
 
-// onHost opens the docker host that the argument, -H or the default names. kinds are the
-// forms of HOST that the command takes.
+// onHost opens a docker host and calls do with it: the one that the argument or -H names, or the
+// default one. kinds are the forms of HOST that the command takes.
 func (a *app) onHost(s site, args []string, do func(*target.Target) error, kinds ...target.Kind) error {
 	ref, err := a.hostRef(s, args, kinds...)
 	if err != nil {
@@ -28,11 +28,11 @@ func (a *app) onHost(s site, args []string, do func(*target.Target) error, kinds
 	return do(t)
 }
 
-// hostRefs are every docker host with --all, which is what every lists, else the one that
-// hostRef finds.
+// hostRefs returns the docker hosts that every lists if all (--all) is set, otherwise the one that
+// hostRef returns.
 func (a *app) hostRefs(s site, args []string, all bool, every func(site) ([]target.Ref, error), kinds ...target.Kind) ([]target.Ref, error) {
 	switch {
-	case all && a.names(args):
+	case all && a.namesHost(args):
 		return nil, a.noMachine("--all", args)
 	case all:
 		return every(s)
@@ -41,11 +41,11 @@ func (a *app) hostRefs(s site, args []string, all bool, every func(site) ([]targ
 	return []target.Ref{ref}, err
 }
 
-// names reports whether the command line names a docker host.
-func (a *app) names(args []string) bool { return len(args) > 0 || a.host != "" }
+// namesHost reports whether the command line names a docker host.
+func (a *app) namesHost(args []string) bool { return len(args) > 0 || a.host != "" }
 
-// hostRef is what the argument or -H names, else the default. A docker host of a form that
-// the command does not take is wrong usage.
+// hostRef returns the docker host that the argument or -H names, or the default one. It returns an
+// error if the command does not take that form of HOST.
 func (a *app) hostRef(s site, args []string, kinds ...target.Kind) (target.Ref, error) {
 	ref, err := a.namedHost(s, args, kinds)
 	if err == nil {
@@ -74,7 +74,7 @@ func (a *app) namedHost(s site, args []string, kinds []target.Kind) (target.Ref,
 	return refs[0], nil
 }
 
-// parseHost reads a HOST. Where only machines are taken, a bare name is one.
+// parseHost parses a HOST. If the command takes only machines, any bare name is a machine.
 func (a *app) parseHost(s site, text string, kinds []target.Kind) (target.Ref, error) {
 	var listing error
 	ref, err := target.Parse(text, func(name string) bool {
@@ -103,7 +103,7 @@ func (a *app) parseHost(s site, text string, kinds []target.Kind) (target.Ref, e
 
 func machineOnly() []target.Kind { return []target.Kind{target.Machine} }
 
-// takes is which docker hosts the command takes, as its help has them, where it got another.
+// takes returns the text that a command takes these docker hosts and not the other one.
 func (a *app) takes(kinds []target.Kind, other string) string {
 	usage := target.Usage(kinds...)
 	if slices.Equal(kinds, machineOnly()) {
@@ -112,8 +112,9 @@ func (a *app) takes(kinds []target.Kind, other string) string {
 	return fmt.Sprintf("%s takes %s, not %s", strings.TrimPrefix(a.cmd.CommandPath(), a.cmd.Root().Name()+" "), usage, other)
 }
 
-// defaultHost is the docker host that is meant where none is named: a machine; where the
-// store has none, and the command does not need one, what docker itself uses now.
+// defaultHost returns the docker host for a command line that names none: a machine. If the store
+// has no machine and the command also takes others, it is the docker host that docker itself uses
+// now.
 func (a *app) defaultHost(s site, kinds []target.Kind) (target.Ref, error) {
 	names, err := s.store.Names(a.ctx)
 	if err != nil {
@@ -138,13 +139,13 @@ func (a *app) defaultHost(s site, kinds []target.Kind) (target.Ref, error) {
 	return use.Ref, nil
 }
 
-// machineName is the machine that the argument, -H, the environment or the store names.
+// machineName returns the machine that the argument, -H, the environment or the store names.
 func (a *app) machineName(s site, args []string) (string, error) {
 	ref, err := a.hostRef(s, args, target.Machine)
 	return ref.Name, err
 }
 
-// withMachine opens the machine that the arguments name.
+// withMachine opens the machine that the arguments name, and calls do with it.
 func (a *app) withMachine(args []string, do func(*target.Target) error) error {
 	s, err := a.site()
 	if err != nil {

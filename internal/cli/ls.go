@@ -15,7 +15,7 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/virtualbox"
 )
 
-// lsRow is one machine of ls. Endpoint is one that works, or empty.
+// lsRow is one machine in the list. Endpoint was verified; it is "" if none works.
 type lsRow struct {
 	Name     string `json:"name"`
 	Driver   string `json:"driver"`
@@ -51,7 +51,7 @@ an address at which its dockerd has just answered, verified; "-" if none does, a
 			if err != nil {
 				return misused(a.corrected(format, "{{.Name}}"), "--format takes a template of .Name, .Driver, .State, .Endpoint and .Problem, not %q", format)
 			}
-			if format == "" || format == "table" { // as docker has it
+			if format == "" || format == "table" { // docker accepts "table", too
 				row = nil
 			}
 			return a.ls(s, row)
@@ -62,7 +62,7 @@ an address at which its dockerd has just answered, verified; "-" if none does, a
 	return cmd
 }
 
-// lsNames prints the names of all machines; nothing else is looked at.
+// lsNames prints the names of all machines without checking anything.
 func (a *app) lsNames(s site) error {
 	names, err := s.store.Names(a.ctx)
 	if err != nil {
@@ -78,7 +78,7 @@ func (a *app) lsNames(s site) error {
 	return nil
 }
 
-// ls prints all machines, in a table if row is nil.
+// ls prints all machines: each by the template row, or in a table if row is nil.
 func (a *app) ls(s site, row *template.Template) error {
 	names, err := a.machineNames(s)
 	if err != nil {
@@ -132,7 +132,7 @@ func (a *app) lsFormatted(rows []lsRow, row *template.Template) error {
 	return nil
 }
 
-// nextAfterLs prints how to find out more about the machines that have a problem.
+// nextAfterLs prints the command that tells more about the machines with a problem.
 func (a *app) nextAfterLs(rows []lsRow) {
 	problems := slices.DeleteFunc(slices.Clone(rows), func(r lsRow) bool { return r.Problem == "" })
 	switch len(problems) {
@@ -166,7 +166,7 @@ func lsLook(ctx context.Context, v view) lsRow {
 	}
 	e := t.Endpoints.ForDocker(ctx)
 	if err := t.Endpoints.Verify(ctx, e); err != nil {
-		// The row has the machine's name already.
+		// The row already has the machine's name.
 		named := fmt.Sprintf("machine %q", v.name)
 		row.Problem = strings.NewReplacer(" on "+named, "", " of "+named, "", named, "this machine").Replace(err.Error())
 		return row

@@ -1,5 +1,5 @@
-// Package cli is the command line: one file a command, flags, exit codes. What
-// a command does is decided elsewhere.
+// Package cli is the command line, with one file for each command: flags and exit codes. What a
+// command does is decided in other packages.
 package cli
 
 import (
@@ -20,15 +20,15 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/ui"
 )
 
-// IO is everything that the program gets from its caller.
+// IO is what the program gets from its caller.
 type IO struct {
 	Stdin          io.Reader
 	Stdout, Stderr io.Writer
 	Getenv         func(string) string
-	// Signals begins to listen for requests to stop, and brings them: the first
-	// starts the rollback, a second one gives up on it.
+	// Signals starts to listen for signals and returns their channel. The first signal stops the
+	// run, which then rolls back; a second one stops the rollback.
 	Signals func() <-chan os.Signal
-	// Laptop makes the computer that the program works on.
+	// Laptop returns the computer on which the program works.
 	Laptop  func(host.Sudo) host.Laptop
 	Version string
 	Now     func() time.Time
@@ -39,21 +39,21 @@ type app struct {
 	IO
 	ui    *ui.UI
 	args  []string
-	table []command // every command, to build one and to correct what was typed
+	table []command // all commands, to find the one to build or to suggest
 
 	storage string
 	host    string     // -H
-	on      target.Ref // the docker host that the command works on, once that is known
+	on      target.Ref // the docker host on which the command works, once it is known
 	color   string
 	yes     bool
 	timeout time.Duration
 
-	cmd    *cobra.Command  // the one that runs
+	cmd    *cobra.Command  // the command that runs
 	ctx    context.Context // ends with the first signal, or with --timeout
 	hard   context.Context // ends with the second signal
 	cancel context.CancelFunc
 	listen func()
-	hangup chan struct{} // gets each SIGHUP, where that is no request to stop
+	hangup chan struct{} // receives each SIGHUP, if SIGHUP does not stop the command
 	code   int
 }
 
@@ -71,7 +71,7 @@ func Main(args []string, stdio IO) int {
 				if signal == syscall.SIGHUP && a.hangup != nil {
 					select {
 					case a.hangup <- struct{}{}:
-					default: // one is waiting already
+					default: // one is pending already
 					}
 					continue
 				}
@@ -90,10 +90,10 @@ func Main(args []string, stdio IO) int {
 	root := a.root()
 	root.SetArgs(args)
 	if cmd, err := root.ExecuteC(); err != nil {
-		a.cmd = cmd // whose arguments may be what is wrong
+		a.cmd = cmd // the hint may need it
 		return a.report(err)
 	}
-	// A reader that closes the pipe, as head does, wants no more: what was done is as it was.
+	// A closed pipe is not an error: a reader such as head has seen enough.
 	if err := a.ui.Lost(); err != nil && !errors.Is(err, syscall.EPIPE) {
 		a.ui.Error("writing the result: "+err.Error(), "")
 		return max(a.code, exitProblems)
@@ -146,7 +146,7 @@ Documentation: https://github.com/docker-vpn-helper/docker-vpn-helper`,
 	root.SetErr(a.Stderr)
 	root.SetUsageFunc(func(c *cobra.Command) error { return usageText(c.OutOrStderr(), c, a.ui.Columns()) })
 	root.CompletionOptions.DisableDefaultCmd = true
-	cobra.EnableCommandSorting = false // what most people need comes first
+	cobra.EnableCommandSorting = false // keep our own order: first what most people need
 	root.SetFlagErrorFunc(a.flagError)
 	root.Flags().BoolVar(&version, "version", false, "print the version")
 	a.globalFlags(root)
@@ -154,7 +154,7 @@ Documentation: https://github.com/docker-vpn-helper/docker-vpn-helper`,
 	return root
 }
 
-// addCommands adds all commands, and their help and completion.
+// addCommands adds all commands with their help and completion.
 func (a *app) addCommands(root *cobra.Command) {
 	root.SetHelpFunc(a.help(root.HelpFunc()))
 	a.table = a.all()
@@ -183,9 +183,9 @@ func (a *app) globalFlags(root *cobra.Command) {
 // reloads is the annotation of a command that SIGHUP does not stop.
 const reloads = "reloads"
 
-// instant reports whether a command waits for nothing and changes nothing. A signal may
-// end it on the spot, and a shell's prompt may wait for it: to listen for signals
-// would take a tenth of its time.
+// instant reports whether a command neither waits nor changes anything. Such a command does not
+// listen for signals: it may be killed at any moment, and listening would take a tenth of its time
+// while a shell prompt waits.
 func instant(cmd *cobra.Command) bool {
 	set := func(flag string) bool { f := cmd.Flags().Lookup(flag); return f != nil && f.Value.String() == "true" }
 	switch cmd.Name() {
@@ -211,7 +211,7 @@ func (a *app) checkGlobals(cmd *cobra.Command) error {
 	}
 	a.ui.Color = c
 	if f := cmd.Flags().Lookup("shell"); f != nil && f.Changed && f.Value.String() == "" {
-		// "$UNSET" is no wish for the calling one.
+		// --shell "$VARIABLE" with an empty variable does not mean the calling shell.
 		return misused(a.helpOf(cmd), "--shell is empty: it takes one of %s", strings.Join(shell.Names(), " "))
 	}
 	if a.timeout < 0 {
@@ -223,8 +223,8 @@ func (a *app) checkGlobals(cmd *cobra.Command) error {
 	return nil
 }
 
-// wantsJSON reports whether the caller asked for JSON, even where the command line
-// could not be parsed.
+// wantsJSON reports whether the command line has --json. It also works on a command line that
+// cannot be parsed.
 func wantsJSON(args []string) (wants bool) {
 	for _, arg := range args {
 		if arg == "--" {

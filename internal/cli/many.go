@@ -12,26 +12,27 @@ import (
 )
 
 const (
-	// busyPerProcessor bounds how many machines are worked on side by side: more
-	// would keep each other, and the VMs of this laptop, from answering in time.
+	// busyPerProcessor is how many machines are inspected at the same time, for each processor. With
+	// more, they and the VMs on this laptop would slow each other down, and time out.
 	busyPerProcessor = 8
-	// openAtOnce bounds them together with those that wait.
+	// openAtOnce is the limit for all machines in progress, including those of which the slot was
+	// lent.
 	openAtOnce = 160
-	// lendAfter is how long a machine keeps others from their turn: one that takes
-	// longer waits for a network that does not answer, and needs no processor for that.
+	// lendAfter is how long a machine keeps its slot. One that takes longer waits for a network that
+	// does not answer, which needs no processor, so another machine may start.
 	lendAfter = 150 * time.Millisecond
 )
 
-// view is a docker host that is looked at, or why it cannot be.
+// view is a docker host to inspect, or the error of opening it.
 type view struct {
 	*target.Target
-	name string // HOST as a user writes it
+	name string // HOST as the user writes it
 	err  error
 }
 
-// lookAtAll looks at docker hosts side by side, and hands over each result in their
-// order, as soon as those before it are done. A machine's turn does not come before
-// VirtualBox has answered about it: its time runs from then on.
+// lookAtAll calls look for docker hosts side by side, and hand for each result in the order of
+// refs, as soon as those before it are done. If there are several machines, the time for each
+// starts when VirtualBox has answered about all of them.
 func lookAtAll[T any](a *app, s site, refs []target.Ref, look func(context.Context, view) T, hand func(T) error) error {
 	atOnce := busyPerProcessor * host.Processors()
 	loading, busy, open := make(chan struct{}, atOnce), make(chan struct{}, atOnce), make(chan struct{}, openAtOnce)
@@ -43,7 +44,7 @@ func lookAtAll[T any](a *app, s site, refs []target.Ref, look func(context.Conte
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	defer stop()
-	var allVMsAsked <-chan struct{} // nil for a single machine
+	var allVMsAsked <-chan struct{} // closed when VirtualBox has answered; nil for a single machine
 	if len(refs) > 1 {
 		s.network = laptop.ForManyMachines(s.laptop)
 		s.virtualBox = virtualbox.New(s.laptop, func() bool { return false })
@@ -65,7 +66,7 @@ func lookAtAll[T any](a *app, s site, refs []target.Ref, look func(context.Conte
 					defer v.Close()
 					if allVMsAsked != nil && v.LoadErr == nil {
 						ctx, cancel := looking(ctx, allVMsAsked)
-						_, _ = v.VM.Running(ctx) // remembered
+						_, _ = v.VM.Running(ctx) // for its side effect: the answer is cached
 						cancel()
 					}
 				}
@@ -87,8 +88,8 @@ func lookAtAll[T any](a *app, s site, refs []target.Ref, look func(context.Conte
 	return nil
 }
 
-// looking bounds what is asked about one of many machines: as doctorTime does, but
-// not before VirtualBox has answered for all of them.
+// looking returns a context that ends after doctorTime. If allVMsAsked is not nil, that time starts
+// when it is closed: when VirtualBox has answered about all machines.
 func looking(ctx context.Context, allVMsAsked <-chan struct{}) (context.Context, context.CancelFunc) {
 	if allVMsAsked == nil {
 		return context.WithTimeout(ctx, doctorTime)

@@ -74,8 +74,8 @@ func (a *app) restartModules(s site, stopVMs bool) error {
 	return nil
 }
 
-// noVPN is nil if no VPN has the route to a machine of the store, or to the
-// network that docker-machine would choose for a new one.
+// noVPN returns an error if a VPN has the route to a machine in the store, or to the network that
+// docker-machine would use for a new one.
 func (a *app) noVPN(s site, t *target.Target) error {
 	nets := []laptop.Destination{dockermachine.DefaultNetwork()}
 	names, err := s.store.Names(a.ctx)

@@ -7,8 +7,8 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/hint"
 )
 
-// nearestOf is this command line with a word replaced by the nearest one, or a hint for
-// where none is near.
+// nearestOf returns this command line with word replaced by the nearest of all, or otherwise if
+// none is near.
 func (a *app) nearestOf(word string, all []string, otherwise hint.Hint) hint.Hint {
 	if near := nearest(word, all, 1); len(near) > 0 {
 		if line := a.corrected(word, near[0]); line != nil {
@@ -18,8 +18,8 @@ func (a *app) nearestOf(word string, all []string, otherwise hint.Hint) hint.Hin
 	return otherwise
 }
 
-// nearest are the n words that take the fewest edits to become like word, upper and
-// lower case being the same. Words that have nothing to do with it are left out.
+// nearest returns up to n words of all that are most similar to word, ignoring case, the most
+// similar first. Words that are too different are left out.
 func nearest(word string, all []string, n int) []string {
 	type scored struct {
 		word string
@@ -35,9 +35,9 @@ func nearest(word string, all []string, n int) []string {
 		cost := 2 * edits(word, lower)
 		switch _, noun, _ := strings.Cut(lower, "."); {
 		case strings.HasPrefix(lower, word):
-			cost = min(cost, 1) // nothing typed is wrong
+			cost = min(cost, 1) // all that was typed is right
 		case noun == word:
-			cost = min(cost, 2) // the noun of a code alone
+			cost = min(cost, 2) // the code without its layer
 		}
 		if cost <= 2*max(1, (len(strings.TrimLeft(w, "-"))+1)/3) {
 			list = append(list, scored{w, cost})
@@ -51,8 +51,8 @@ func nearest(word string, all []string, n int) []string {
 	return out
 }
 
-// edits is how many bytes have to be inserted, removed, replaced or swapped with the
-// next one to make a into b.
+// edits returns the edit distance of two words: how many bytes must be inserted, removed, replaced,
+// or swapped with their neighbor to turn a into b.
 func edits(a, b string) int {
 	rows := make([][]int, len(a)+1)
 	for i := range rows {

@@ -22,9 +22,9 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/virtualbox"
 )
 
-// nextStep is the one thing to do after a diagnosis: the command that fixes the root
-// cause, in the syntax of the calling shell; else the page that explains the cause. While
-// docker works a warning without a hint needs nothing.
+// nextStep returns the one thing to do after a diagnosis: the command that fixes the root cause, in
+// the calling shell's syntax, or the page that explains the cause. It is empty if docker works and
+// no warning has a hint.
 func (a *app) nextStep(t *target.Target, r engine.Report) ui.Step {
 	f, found := r.Obstacle()
 	if !found {
@@ -39,7 +39,7 @@ func (a *app) nextStep(t *target.Target, r engine.Report) ui.Step {
 		step = ui.Step{Label: "Fix it:", Command: a.evaluated("fix", t.Machine.Name)}
 	}
 	if f.Code == "socket.missing" && f.Hint.String() == hint.Explain(f.Code).String() && has(r, "env.client-missing") {
-		return ui.Step{Label: "Next:", Command: hint.Explain("env.client-missing").String()} // nothing here can be started
+		return ui.Step{Label: "Next:", Command: hint.Explain("env.client-missing").String()} // there is nothing to start
 	}
 	switch {
 	case len(f.Hint) > 0 && working && restarts(r, f):
@@ -50,7 +50,7 @@ func (a *app) nextStep(t *target.Target, r engine.Report) ui.Step {
 	return step
 }
 
-// restarts reports whether what a finding advises restarts dockerd.
+// restarts reports whether following a finding's hint restarts dockerd.
 func restarts(r engine.Report, f engine.Finding) bool {
 	return f.Hint.Has("--reissue") || f.Hint.Has("regenerate-certs") || f.Hint.Has("fix") && r.RestartsDockerd()
 }
@@ -62,8 +62,8 @@ func has(r engine.Report, code string) bool {
 	})
 }
 
-// installed is a hint for this laptop: root's command without sudo where there is none, and the
-// page about docker's command where that is missing.
+// installed adapts a hint to this laptop: without sudo it uses su, and if docker is not installed
+// it becomes the page about that.
 func (a *app) installed(h hint.Hint) hint.Hint {
 	for _, c := range h {
 		if len(c.Argv) == 0 {
@@ -87,8 +87,9 @@ func (a *app) next(h hint.Hint) {
 	}
 }
 
-// firstMachine is what to run where the store has no machine: create one where that is
-// possible, else look at this computer's own dockerd. In minikube's directory only minikube does.
+// firstMachine returns what to run if the store has no machine: create one if that is possible,
+// otherwise diagnose this computer's own dockerd. A machine in minikube's directory is created by
+// minikube.
 func (a *app) firstMachine(name string) hint.Hint {
 	laptop := a.Laptop(host.Sudo{})
 	_, err := laptop.LookPath("minikube")
@@ -103,7 +104,7 @@ func (a *app) firstMachine(name string) hint.Hint {
 	return hint.Own("doctor", localHost)
 }
 
-// otherStore is how a store without machines is left for another, or where it was named.
+// otherStore returns how to name another store, or the note that -s has named this one.
 func (a *app) otherStore() string {
 	if a.storage != "" {
 		return " (named by -s)"
@@ -111,7 +112,8 @@ func (a *app) otherStore() string {
 	return "; -s DIR names another store"
 }
 
-// withoutMachines is what a store without machines is: empty, as the caller puts it, or not there.
+// withoutMachines describes a store that has no machines: the text empty, or that it does not
+// exist.
 func (a *app) withoutMachines(s site, empty string) string {
 	if s.store.Exists(a.ctx) {
 		return empty
@@ -119,7 +121,8 @@ func (a *app) withoutMachines(s site, empty string) string {
 	return "does not exist"
 }
 
-// existing is the path, or the nearest directory above it that exists and that ls can look at.
+// existing returns the path if it exists, otherwise the nearest parent directory that exists and
+// that ls can show.
 func (a *app) existing(path string) string {
 	laptop := a.Laptop(host.Sudo{})
 	for path != filepath.Dir(path) {
@@ -135,8 +138,9 @@ func (a *app) existing(path string) string {
 	return path
 }
 
-// whileItWorks is the finding to do something about while docker works: first what makes this
-// shell use it, last what restarts dockerd, and never that for the sake of something aside.
+// whileItWorks returns the finding to act on while docker works. First comes one that makes this
+// shell use the machine; last come those whose hints restart dockerd. A hint that restarts dockerd
+// for a minor finding is never chosen.
 func whileItWorks(r engine.Report) (todo engine.Finding) {
 	best := math.MaxInt
 	for _, l := range r.Layers {
@@ -158,8 +162,8 @@ func whileItWorks(r engine.Report) (todo engine.Finding) {
 	return todo
 }
 
-// hasHostOnlyNetworks reports whether VirtualBox on this Mac is 7 or later. Where there
-// is none, advice is for the adapters that docker-machine knows.
+// hasHostOnlyNetworks reports whether VirtualBox is version 7 or later, which on macOS has
+// host-only networks instead of adapters. It returns false if VirtualBox is not installed.
 func (a *app) hasHostOnlyNetworks() bool {
 	ctx, cancel := context.WithTimeout(a.ctx, 2*time.Second)
 	defer cancel()
@@ -167,8 +171,8 @@ func (a *app) hasHostOnlyNetworks() bool {
 	return err == nil && v.AtLeast(7, 0, 0)
 }
 
-// newHostOnlyHint makes a host-only adapter, or the network that VirtualBox 7 on macOS has
-// in its place, with the addresses that docker-machine gives out by default.
+// newHostOnlyHint returns the command that makes a host-only adapter, or with VirtualBox 7 on macOS
+// a host-only network, with docker-machine's default addresses.
 func (a *app) newHostOnlyHint() hint.Hint {
 	args := vbox.CreateHostOnlyIf()
 	if a.Laptop(host.Sudo{}).OS() == host.Darwin && a.hasHostOnlyNetworks() {

@@ -19,25 +19,25 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/virtualbox"
 )
 
-// site is the laptop and the store that a command works on.
+// site is the laptop and the store on which a command works.
 type site struct {
 	laptop  host.Laptop
 	store   *store.Store
-	docker  *dockercli.CLI // one for all machines: they share what it answers
+	docker  *dockercli.CLI // shared by all machines, so that each question is asked once
 	network *laptop.Network
 	owners  *memo.Of[map[string]string] // see endpoint.Config
-	// virtualBox is one that many machines share; nil where each has its own.
+	// virtualBox is shared by many machines; nil if each has its own.
 	virtualBox *virtualbox.Manager
 	dir        string
 	state      string
 }
 
-// siteOf is where a machine is.
+// siteOf returns the site of an open machine.
 func siteOf(t *target.Target) site {
 	return site{laptop: t.Laptop, store: t.Store, docker: t.DockerCLI, network: t.Network, owners: t.Owners, dir: t.Machine.StoreDir, state: t.StateDir}
 }
 
-// site opens the store. Nothing is created.
+// site opens the store. It creates nothing.
 func (a *app) site() (site, error) {
 	home := a.Getenv("HOME")
 	dir := a.storage
@@ -62,7 +62,8 @@ func (a *app) site() (site, error) {
 	return site{laptop: computer, store: st, docker: dockercli.New(computer), network: laptop.New(computer), owners: &memo.Of[map[string]string]{}, dir: st.Dir(), state: state}, nil
 }
 
-// machineNames are those of the store. Where there are none, the next command is printed.
+// machineNames returns the names of the machines in the store. If there are none, it prints the
+// command to run next.
 func (a *app) machineNames(s site) ([]string, error) {
 	names, err := s.store.Names(a.ctx)
 	if err == nil && len(names) == 0 && !a.ui.JSON {
@@ -72,20 +73,21 @@ func (a *app) machineNames(s site) ([]string, error) {
 	return names, err
 }
 
-// allRefs are machineNames as what HOST names.
+// allRefs returns all machines in the store.
 func (a *app) allRefs(s site) ([]target.Ref, error) {
 	names, err := a.machineNames(s)
 	return machineRefs(names), err
 }
 
-// target is a machine and everything around it.
+// target returns the Target of a machine.
 func (a *app) target(s site, m store.Machine) *target.Target {
 	t := a.withoutMachine(s)
 	t.SetMachine(m)
 	return t
 }
 
-// withoutMachine is the laptop and the store, for what is about no machine in particular.
+// withoutMachine returns a Target of the laptop and the store alone, for work that concerns no
+// particular machine.
 func (a *app) withoutMachine(s site) *target.Target {
 	t := &target.Target{
 		Laptop: s.laptop, Store: s.store, DockerCLI: s.docker, Network: s.network, VirtualBox: s.virtualBox, Owners: s.owners,
@@ -99,13 +101,13 @@ func (a *app) withoutMachine(s site) *target.Target {
 	return t
 }
 
-// open opens a machine. A config.json that cannot be read is in the Target.
+// open opens a machine. If its config.json cannot be read, the error is in the Target's LoadErr.
 func (a *app) open(s site, name string) (*target.Target, error) {
 	return a.openHost(s, target.Ref{Kind: target.Machine, Name: name})
 }
 
-// machineJob describes a command that changes a machine. opened, if not nil, sets what the user
-// wants in the machine before anything is rolled back.
+// machineJob describes a command that changes a machine. opened, if not nil, sets the user's
+// options on the Target before an earlier run is rolled back.
 func (a *app) machineJob(s site, name, command string, opened func(*target.Target)) engine.Job {
 	modules := a.modulesJob(s)
 	w := a.hostJob(s, target.Ref{Kind: target.Machine, Name: name}, target.MachineState(s.state, s.dir, name), command, opened)
@@ -113,7 +115,7 @@ func (a *app) machineJob(s site, name, command string, opened func(*target.Targe
 	return w
 }
 
-// hostJob describes a command that changes a docker host; dir is Target.State of it.
+// hostJob describes a command that changes a docker host. dir is the host's Target.State.
 func (a *app) hostJob(s site, ref target.Ref, dir, command string, opened func(*target.Target)) engine.Job {
 	return engine.Job{
 		Dir: dir, Laptop: s.laptop, Decode: changes.Decode,
@@ -139,8 +141,8 @@ func isConfigError(err error) bool {
 	return errors.As(err, &c)
 }
 
-// modulesJob is about VirtualBox's kernel modules. A restart of them that was killed has left
-// VMs saved, perhaps those of other machines: whatever runs next rolls it back.
+// modulesJob describes work on VirtualBox's kernel modules. If their restart was killed, it may
+// have left VMs of any machine saved, so the next run of any command rolls it back.
 func (a *app) modulesJob(s site) engine.Job {
 	return engine.Job{
 		Dir: filepath.Join(target.StoreState(s.state, s.dir), "modules"), Laptop: s.laptop, Decode: changes.Decode,
@@ -150,14 +152,14 @@ func (a *app) modulesJob(s site) engine.Job {
 	}
 }
 
-// openHost opens a docker host. Nothing is connected to yet.
+// openHost opens a docker host. It does not connect yet.
 func (a *app) openHost(s site, ref target.Ref) (*target.Target, error) {
 	t := a.withoutMachine(s)
 	err := t.Open(a.ctx, ref)
 	return t, err
 }
 
-// machineRefs are machines of the store.
+// machineRefs returns the machines of these names.
 func machineRefs(names []string) []target.Ref {
 	refs := make([]target.Ref, len(names))
 	for i, name := range names {

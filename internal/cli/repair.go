@@ -17,7 +17,7 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/target"
 )
 
-// fixReport is what fix --json prints: doctor's report and what was done.
+// fixReport is what fix --json prints: the report of doctor, and what was done.
 type fixReport struct {
 	engine.Report
 	Applied    []string          `json:"applied"`
@@ -52,7 +52,7 @@ func (a *app) fix(s site, name string, f fixFlags) error {
 		return a.dryRun(t, f.all)
 	}
 	if !a.ui.JSON && !f.all {
-		// That the block cannot be printed is to be known before anything is changed.
+		// If the shell variables cannot be printed, fail before anything is changed.
 		if _, err := a.block(t, endpoint.Forwarded(store.DefaultDaemonPort), dialect); err != nil {
 			return err
 		}
@@ -79,7 +79,7 @@ func (a *app) fix(s site, name string, f fixFlags) error {
 	out := fixReport{Report: res.Report, Applied: nonNil(res.Applied), RolledBack: res.RolledBack, Left: res.Left,
 		Journal: res.Journal, Env: map[string]string{}, Error: e.json()}
 	out.Schema, out.Version, out.Machine, out.Host = engine.Schema, a.release(), name, t.Ref.String()
-	if out.Layers == nil { // it ended before all layers were inspected
+	if out.Layers == nil { // fix ended before all layers were inspected
 		out.Status, out.Layers = engine.Unknown, []engine.LayerReport{}
 	}
 	if err := a.ui.PrintJSON(out); err != nil {
@@ -88,7 +88,7 @@ func (a *app) fix(s site, name string, f fixFlags) error {
 	return &e
 }
 
-// block is the environment as the shell reads it.
+// block returns the shell variables for an endpoint, as commands of the shell.
 func (a *app) block(t *target.Target, e endpoint.Endpoint, dialect shell.Dialect) (string, error) {
 	vars, err := t.Endpoints.Environment(a.ctx, e)
 	if err != nil {
@@ -97,7 +97,7 @@ func (a *app) block(t *target.Target, e endpoint.Endpoint, dialect shell.Dialect
 	return shell.Render(dialect, vars, append(a.program(), "env", t.Machine.Name))
 }
 
-// repair looks first at what costs nothing: a healthy machine needs no more.
+// repair first does the quick checks, which need no login: on a healthy machine they are enough.
 func (a *app) repair(session *engine.Session) (engine.Result, error) {
 	t, all := session.Target, layers.All()
 	if _, ok := t.Endpoints.VerifiedRecord(a.ctx); ok && !t.Reissue && !t.StopVMs {
@@ -109,7 +109,7 @@ func (a *app) repair(session *engine.Session) (engine.Result, error) {
 		}
 	}
 	t.Forget()
-	go t.DockerCLI.API(a.ctx) // for clientFits, while the repair takes its time
+	go t.DockerCLI.API(a.ctx) // clientFits needs the answer later
 	return session.Fix(a.ctx, a.hard, all)
 }
 
@@ -149,8 +149,8 @@ func (a *app) printFixed(t *target.Target, res engine.Result, vars []shell.Var, 
 	return nil
 }
 
-// clientFits warns where dockerd answers and the laptop's docker command is too old or too
-// new for it: no repair of the machine changes that.
+// clientFits prints a warning if the laptop's docker command is too old or too new for a dockerd
+// that answers. No repair of the machine changes that.
 func (a *app) clientFits(t *target.Target) {
 	for _, l := range engine.Diagnose(a.ctx, t, layers.Only("daemon"), a.sink()).Layers {
 		for _, f := range l.Findings {
@@ -162,10 +162,10 @@ func (a *app) clientFits(t *target.Target) {
 	}
 }
 
-// elapsed is how long it took until a layer's inspection failed.
+// elapsed matches the time after which a layer's inspection failed.
 var elapsed = regexp.MustCompile(` \(after [\d.]+m?s\)$`)
 
-// unchecked are the reasons why layers could not be checked, with the layers of each.
+// unchecked returns a line for each reason why layers could not be checked, with their names.
 func unchecked(r engine.Report) (lines []string) {
 	var reasons []string
 	names := map[string][]string{}
@@ -185,7 +185,8 @@ func unchecked(r engine.Report) (lines []string) {
 	return lines
 }
 
-// dryRun prints the changes of every layer that could be inspected.
+// dryRun prints the changes of every layer that could be inspected. If named, each line begins with
+// the machine's name.
 func (a *app) dryRun(t *target.Target, named bool) error {
 	r := engine.Diagnose(a.ctx, t, layers.All(), a.sink())
 	if a.ctx.Err() != nil {
@@ -224,7 +225,7 @@ func (a *app) dryRun(t *target.Target, named bool) error {
 	return nil
 }
 
-// plan lists the changes of a report, and the layers that are checked after them.
+// plan returns the changes of a report, and the layers to check after them.
 func plan(r engine.Report) (changes, later []string) {
 	for _, l := range r.Layers {
 		changes = append(changes, l.Changes...)
@@ -235,7 +236,7 @@ func plan(r engine.Report) (changes, later []string) {
 	return changes, later
 }
 
-// notFix replaces a hint that is to run fix: this was fix.
+// notFix replaces the hint to run fix, because this was fix.
 func (a *app) notFix(t *target.Target, err error) error {
 	var verdict *engine.VerdictError
 	if errors.As(err, &verdict) && verdict.Finding.Hint.String() == t.Hint(hint.Fix()).String() {

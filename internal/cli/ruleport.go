@@ -37,7 +37,7 @@ func (a *app) portUnused(t *target.Target) {
 	}
 }
 
-// setOn sets the flags on the Target, where plans use them.
+// setOn copies the flags to the Target, where the layers read them.
 func (f fixFlags) setOn(t *target.Target) {
 	t.RulePort, t.Reissue, t.StopVMs, t.AcceptHostKey = f.port, f.reissue, f.stopVMs, f.acceptHostKey
 }

@@ -11,7 +11,8 @@ import (
 // shellUsage is the help text of --shell.
 const shellUsage = "print for the shell `NAME` (default: the calling shell)"
 
-// dialect is what a block is written in: --json is one, and comes before the shell's.
+// dialect returns the syntax in which to print shell variables. With --json that is JSON, even if
+// name is a shell.
 func (a *app) dialect(s site, name string) (shell.Dialect, error) {
 	if a.ui.JSON && name == "" {
 		return shell.JSON, nil
@@ -23,31 +24,31 @@ func (a *app) dialect(s site, name string) (shell.Dialect, error) {
 	return d, err
 }
 
-// shell is the one that the user names, else the calling one.
+// shell returns the shell that the user names, or the calling shell if name is "".
 func (a *app) shell(s site, name string) (shell.Dialect, error) {
 	if name != "" {
 		return shell.Parse(name)
 	}
-	// Where not all can be read, the nearest are known all the same; $SHELL is second best.
+	// If only some can be read, those are the nearest; $SHELL is the second choice.
 	ancestors, _ := s.laptop.Ancestors(a.ctx)
 	d, err := shell.Detect(ancestors, a.Getenv("SHELL"))
 	var unknown *shell.UnknownError
 	if errors.As(err, &unknown) && unknown.Name == "" {
-		// No shell at all, not one that we cannot write for: what reads this
-		// from a script or a supervisor hands it to sh.
+		// There is no shell, as in a script or under a supervisor: what reads the output passes it to
+		// sh.
 		return shell.Sh, nil
 	}
 	return d, err
 }
 
-// evaluated is one of our command lines as the calling shell evaluates it, or the bare
-// command where it cannot.
+// evaluated returns a command line of this program that evaluates its output in the calling shell,
+// or the plain command if that shell cannot do so.
 func (a *app) evaluated(args ...string) string {
 	return a.inShell(hint.Hint{{Argv: append(a.program(), args...), Eval: true}})
 }
 
-// inShell is a hint in the syntax of the calling shell, or the bare command where that cannot
-// evaluate what it prints.
+// inShell returns a hint in the syntax of the calling shell, or the plain command if that shell
+// cannot evaluate a command's output.
 func (a *app) inShell(h hint.Hint) string {
 	if len(h) != 1 || !h[0].Eval {
 		return h.String()

@@ -52,7 +52,7 @@ To undo it, remove the line.`,
 			var missing *store.NotFoundError
 			planned := len(args) == 0 && errors.As(err, &missing)
 			if planned {
-				m, err = dockermachine.Planned(name, s.store.Dir()), nil // the line does nothing until there is one
+				m, err = dockermachine.Planned(name, s.store.Dir()), nil // until the machine exists, the line does nothing
 			}
 			if err != nil {
 				return err
@@ -78,7 +78,8 @@ To undo it, remove the line.`,
 	return cmd
 }
 
-// inNewTerminal is a command of this program for a terminal that may not know the store.
+// inNewTerminal returns a command of this program for a new terminal, where the variables that name
+// the store may not be set.
 func (a *app) inNewTerminal(storeDir string, args ...string) shell.Usage {
 	usage := shell.Usage{"docker-vpn-helper"}
 	if a.storage != "" || a.Getenv("MACHINE_STORAGE_PATH") != "" {
@@ -87,8 +88,8 @@ func (a *app) inNewTerminal(storeDir string, args ...string) shell.Usage {
 	return append(usage, args...)
 }
 
-// meansShell reports whether an argument is a shell's name rather than a machine's, as
-// completion has it and other programs' commands of this kind.
+// meansShell reports whether an argument is a shell's name rather than a machine's. Similar
+// commands of other programs take a shell as argument.
 func (a *app) meansShell(s site, arg string) bool {
 	_, err := shell.Parse(arg)
 	var missing *store.NotFoundError

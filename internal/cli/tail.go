@@ -2,11 +2,12 @@ package cli
 
 import "github.com/docker-vpn-helper/docker-vpn-helper/internal/explain"
 
-// tail is a writer that keeps the end of what is written to it: of what a command prints that
-// explain is to explain, the message stands at the end.
+// tail is a writer that keeps only the end of what is written to it, because that is where an error
+// message is.
 type tail struct{ b []byte }
 
-// kept is explain's limit twice: a text in UTF-16 has two bytes a letter.
+// kept is how many bytes are kept: twice explain's limit, because UTF-16 has two bytes for each
+// letter.
 const kept = 2 * explain.MaxText
 
 func (t *tail) Write(p []byte) (int, error) {

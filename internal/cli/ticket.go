@@ -19,14 +19,14 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/vbox/installation"
 )
 
-// reportFile checks, before anything is looked at, that a report may be written
-// to path: a new file, or one that is a report already.
+// reportFile returns the absolute path of the report, or an error if it cannot be written there:
+// path must be a new file, or one that has a report already.
 func (a *app) reportFile(s site, path string) (string, error) {
 	refuse := func(why string) error {
 		return &exitError{code: exitUsage, message: fmt.Sprintf("--report %s: %s", path, why), hint: hint.Run("docker-vpn-helper", "doctor", "--report", "docker-vpn-helper-report.txt")}
 	}
 	abs, err := filepath.Abs(path)
-	// Standard output has the findings already.
+	// "-" is not allowed: the findings are already printed to standard output.
 	if err != nil || path == "" || path == "-" || strings.ContainsRune(path, 0) {
 		return "", refuse("not the name of a file")
 	}
@@ -60,7 +60,7 @@ func (a *app) reportFile(s site, path string) (string, error) {
 	return abs, nil
 }
 
-// writeTicket writes what was found, and facts about the laptop.
+// writeTicket writes the report: what was found, and facts about the laptop.
 func (a *app) writeTicket(s site, path string, began time.Time, reports []engine.Report) error {
 	t := ticket.Ticket{Version: a.release(), Made: began, Took: a.Now().Sub(began), Reports: reports, Sections: a.laptopSections(s)}
 	text := t.Text(a.private(s, reports))
@@ -76,7 +76,7 @@ func (a *app) writeTicket(s site, path string, began time.Time, reports []engine
 	return nil
 }
 
-// laptopSections are versions, interfaces and routes, asked side by side.
+// laptopSections returns versions, interfaces and routes of the laptop, collected side by side.
 func (a *app) laptopSections(s site) []ticket.Section {
 	questions := []struct {
 		title, tool string
@@ -106,7 +106,7 @@ func (a *app) laptopSections(s site) []ticket.Section {
 	return sections
 }
 
-// ask is what a command prints, or why it does not.
+// ask returns what a command prints, or why it failed.
 func (a *app) ask(s site, tool string, also, args []string) string {
 	ctx, cancel := context.WithTimeout(a.ctx, endpoint.ProbeTime)
 	defer cancel()
@@ -114,7 +114,7 @@ func (a *app) ask(s site, tool string, also, args []string) string {
 	if err != nil {
 		return tool + " is not installed"
 	}
-	// Without DOCKER_HOST: with one, docker asks the daemon for its version as well.
+	// Unset DOCKER_HOST: with it, docker would also ask the daemon for its version.
 	out, err := s.laptop.Run(ctx, host.Cmd{Argv: append([]string{path}, args...), Env: []string{"DOCKER_HOST"}})
 	text := strings.TrimSpace(string(out.Stdout))
 	var exit *host.CmdError
@@ -124,7 +124,7 @@ func (a *app) ask(s site, tool string, also, args []string) string {
 	return text
 }
 
-// private is what the laptop's owner is called.
+// private returns the names of users and computers that must not appear in the report.
 func (a *app) private(s site, reports []engine.Report) ticket.Private {
 	home := a.Getenv("HOME")
 	p := ticket.Private{Home: home, Users: []string{a.Getenv("USER"), a.Getenv("LOGNAME")}, Hosts: []string{a.Getenv("HOSTNAME"), a.Getenv("COMPUTERNAME")}}

@@ -59,8 +59,8 @@ where the store has no machine, what docker itself uses now.`,
 	return cmd
 }
 
-// journaled names the docker hosts that have a journal: machines of the store, whether or not
-// they are still in it, and all others.
+// journaled returns the docker hosts that have journals, including machines that are no longer in
+// the store.
 func (a *app) journaled(s site) (refs []target.Ref, err error) {
 	machines, err := a.withJournal(s, filepath.Join(target.StoreState(s.state, s.dir), "machines"))
 	if err != nil {
@@ -79,7 +79,7 @@ func (a *app) journaled(s site) (refs []target.Ref, err error) {
 	return refs, nil
 }
 
-// withJournal lists the directories in dir that have journals.
+// withJournal returns the subdirectories of dir that have journals.
 func (a *app) withJournal(s site, dir string) (names []string, err error) {
 	entries, err := s.laptop.ReadDir(a.ctx, dir)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -109,7 +109,7 @@ func (a *app) undo(s site, refs []target.Ref, all bool) error {
 		if err == nil {
 			continue
 		}
-		// One docker host that is off keeps no other from being undone.
+		// If one docker host fails, continue with the others.
 		e := a.failure(err)
 		if len(refs) == 1 || a.ctx.Err() != nil {
 			return e
@@ -150,7 +150,7 @@ func (a *app) undoHost(s site, ref target.Ref, all bool) ([]undoRun, error) {
 		return nil, err
 	}
 	if _, err := s.laptop.ReadDir(a.ctx, journal.Dir(job.Dir)); errors.Is(err, fs.ErrNotExist) {
-		return nil, nil // and nowhere a lock has to be made for it
+		return nil, nil // do not create a directory just for a lock
 	}
 	session, err := engine.Lock(a.ctx, job)
 	if err != nil {
@@ -186,7 +186,7 @@ func (a *app) sayOlder(session *engine.Session) {
 	a.ui.CommandLine(fmt.Sprintf("[%s] older runs that can be undone: %d; list them:", session.Target.Name(), older), session.Target.Hint(hint.Own("undo", "--list", hint.Machine)).String())
 }
 
-// commands are the commands that were undone, the newest first.
+// commands returns the commands that were undone, newest first.
 func commands(runs []undoRun) (names []string) {
 	for _, r := range runs {
 		names = append(names, strings.ReplaceAll(r.Command, "-", " "))
@@ -194,8 +194,8 @@ func commands(runs []undoRun) (names []string) {
 	return names
 }
 
-// shellPointsNowhere reports a DOCKER_HOST of ours in this shell that does not reach the
-// machine any more, and how to unset it.
+// shellPointsNowhere prints a note if DOCKER_HOST in this shell was set by env and no longer
+// reaches the machine.
 func (a *app) shellPointsNowhere(t *target.Target) {
 	if t.Kind != target.Machine {
 		return
@@ -214,7 +214,7 @@ func (a *app) shellPointsNowhere(t *target.Target) {
 	a.ui.CommandLine(" ", a.evaluated("env", "--unset"))
 }
 
-// sweepLeftovers removes the NAT rules of a ports follow that was killed: no journal has them.
+// sweepLeftovers removes the NAT rules of a "ports follow" that was killed. They are in no journal.
 func (a *app) sweepLeftovers(s site, job engine.Job) error {
 	if !follow.Leftover(a.ctx, s.laptop, job.Dir) {
 		return nil

@@ -14,7 +14,7 @@ import (
 
 // undoRun is one journal in undo's output.
 type undoRun struct {
-	Machine string      `json:"machine"` // HOST as a user writes it
+	Machine string      `json:"machine"` // HOST as the user writes it
 	Host    string      `json:"host"`
 	ID      string      `json:"id"`
 	Command string      `json:"command"`
@@ -84,7 +84,7 @@ func (a *app) undoDryRun(s site, refs []target.Ref, all bool) error {
 		}
 		for _, j := range engine.ToUndo(journals, all) {
 			if !j.Undoable() {
-				continue // only its end is missing
+				continue // nothing is left to revert; it only was not closed
 			}
 			run := describe(ref, j)
 			run.Changes = remaining(j)
@@ -110,7 +110,7 @@ func (a *app) undoDryRun(s site, refs []target.Ref, all bool) error {
 	return nil
 }
 
-// remaining are the changes of a run that have not been reverted, newest first.
+// remaining returns the changes of a run that have not been reverted, newest first.
 func remaining(j *journal.Journal) []string {
 	changes := []string{}
 	for _, e := range slices.Backward(j.Entries) {
@@ -121,8 +121,8 @@ func remaining(j *journal.Journal) []string {
 	return changes
 }
 
-// known is nil for a machine of the store, and for one that has been removed from
-// it since something was journaled.
+// known returns an error if a machine is neither in the store nor has a journal. A machine that was
+// removed from the store may still have one.
 func (a *app) known(s site, name string) error {
 	_, err := s.store.Load(a.ctx, name)
 	if err == nil || isConfigError(err) {
@@ -134,7 +134,7 @@ func (a *app) known(s site, name string) error {
 	return err
 }
 
-// undoJob is the job of undo on a docker host.
+// undoJob describes undo on a docker host.
 func (a *app) undoJob(s site, ref target.Ref) (engine.Job, error) {
 	if ref.Kind != target.Machine {
 		t, err := a.openHost(s, ref)
@@ -150,7 +150,7 @@ func (a *app) undoJob(s site, ref target.Ref) (engine.Job, error) {
 	job.Open = func() (*target.Target, error) {
 		t, err := a.openHost(s, ref)
 		if err != nil {
-			// Removed from the store since: what was changed in it went with it.
+			// The machine was removed from the store, and what was changed there with it.
 			t = a.target(s, store.Machine{Name: ref.Name, StoreDir: s.dir, Removed: true})
 		}
 		return t, nil

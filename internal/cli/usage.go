@@ -10,9 +10,8 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/ui"
 )
 
-// usageText is what help prints below a command's description: examples first, since
-// that is what most people look for.
-// Lines are broken to fit columns.
+// usageText writes what help prints below a command's description, wrapped at columns. Examples
+// come first, because most people look for them.
 func usageText(w io.Writer, c *cobra.Command, columns int) error {
 	var b strings.Builder
 	section := func(head, body string) {
@@ -23,7 +22,7 @@ func usageText(w io.Writer, c *cobra.Command, columns int) error {
 	section("Examples", c.Example)
 	lines := "  " + c.UseLine()
 	switch {
-	case c.HasAvailableSubCommands() && !strings.Contains(c.Use, "["): // it does nothing by itself
+	case c.HasAvailableSubCommands() && !strings.Contains(c.Use, "["): // the command does nothing without a subcommand
 		lines = "  " + c.CommandPath() + " COMMAND [flags]"
 	case c.HasAvailableSubCommands():
 		lines += "\n  " + c.CommandPath() + " COMMAND [flags]"
@@ -57,7 +56,7 @@ func usageText(w io.Writer, c *cobra.Command, columns int) error {
 	return err
 }
 
-// subcommands are the lines of help about the commands below one, of one group.
+// subcommands returns the lines of help about a command's subcommands in one group.
 func subcommands(c *cobra.Command, group string, columns int) string {
 	var b strings.Builder
 	for _, sub := range c.Commands() {
@@ -73,8 +72,8 @@ func subcommands(c *cobra.Command, group string, columns int) string {
 	return b.String()
 }
 
-// withDefaults adds to the help of a command, and of those below it, which docker host is
-// meant where none is named.
+// withDefaults adds to the help of a command and its subcommands which docker host they use if none
+// is named.
 func withDefaults(c *cobra.Command) {
 	const machine = `$DOCKER_MACHINE_NAME, else the only machine in the store, else "default"`
 	text := ""
@@ -96,7 +95,7 @@ func withDefaults(c *cobra.Command) {
 	}
 }
 
-// takesHost reports whether a command works on a docker host: its usage says so.
+// takesHost reports whether a command works on a docker host, according to its usage line.
 func takesHost(cmd *cobra.Command) bool {
 	return strings.Contains(cmd.Use, "MACHINE") || strings.Contains(cmd.Use, "HOST")
 }

@@ -40,17 +40,17 @@ func (a *app) version() error {
 	return nil
 }
 
-// release is the program's version.
+// release returns the program's version.
 func (a *app) release() string {
 	info, _ := debug.ReadBuildInfo()
 	return release(a.Version, info)
 }
 
-// unreleased is the version of a build for which the linker was given none.
+// unreleased is the version of a build to which the linker gave no version.
 const unreleased = "dev"
 
-// release is the version that the linker was given, else the module's: what `go install
-// …@v1.2.3` builds is given none.
+// release returns the version that the linker was given, or the module's version if it was given
+// none, as with `go install …@v1.2.3`.
 func release(linked string, info *debug.BuildInfo) string {
 	if linked == unreleased && info != nil && info.Main.Version != "" && info.Main.Version != "(devel)" {
 		return info.Main.Version
