@@ -26,7 +26,7 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/target"
 )
 
-// Of are the layers of a kind of docker host, in the order in which they carry each other.
+// Of returns the layers of a kind of docker host, each after those that it depends on.
 func Of(k target.Kind) []engine.Layer {
 	switch k {
 	case target.Local:
@@ -39,19 +39,19 @@ func Of(k target.Kind) []engine.Layer {
 	return All()
 }
 
-// For are the layers that a diagnosis looks at: those of the kind of docker host, and a machine's
-// published ports if ports on was used. Other machines are asked nothing for it.
+// For returns the layers of a diagnosis: those of the kind of docker host, and a machine's
+// published ports if "ports on" was used for it.
 func For(ctx context.Context, t *target.Target) []engine.Layer {
 	all := Of(t.Kind)
 	if t.Kind != target.Machine || !laptopchange.PortsServiceInstalled(ctx, t) {
 		return all
 	}
 	l := ports.Layer()
-	l.Inspect = readable(l.Name, l.Inspect)
-	return slices.Insert(all, len(all)-1, l) // before env, which is the shell's
+	l.Inspect = needsConfig(l.Name, l.Inspect)
+	return slices.Insert(all, len(all)-1, l) // env, the shell's, stays last
 }
 
-// All are the layers of a machine, in the order in which they carry each other.
+// All returns the layers of a machine, each after those that it depends on.
 func All() []engine.Layer {
 	all := []engine.Layer{
 		machine.Layer(),
@@ -63,32 +63,32 @@ func All() []engine.Layer {
 		env.Layer(),
 	}
 	for i := range all {
-		all[i].Inspect = readable(all[i].Name, all[i].Inspect)
+		all[i].Inspect = needsConfig(all[i].Name, all[i].Inspect)
 	}
 	return all
 }
 
-// Context is the layer of the context command, which is not among them: most users
-// have no docker context, and need none.
+// Context returns the layer of the context command. It is not one of All, because most users have
+// no docker context and need none.
 func Context(wish dockercontext.Wish) []engine.Layer {
 	return []engine.Layer{dockercontext.Layer(wish)}
 }
 
-// Only are the layers of those names, in the layers' order.
+// Only returns the layers of these names, in the order of All.
 func Only(names ...string) []engine.Layer {
 	return slices.DeleteFunc(All(), func(l engine.Layer) bool { return !slices.Contains(names, l.Name) })
 }
 
-// BeforeCreate is the one layer that has to carry before there is a machine.
+// BeforeCreate returns the only layer that must work before a machine is created.
 func BeforeCreate() []engine.Layer {
 	l := route.Layer()
 	l.Decides = true
 	return []engine.Layer{l}
 }
 
-// readable blocks every layer but the first while the machine's config.json
-// cannot be read: nothing is known then that another could look at.
-func readable(name string, inspect func(context.Context, *target.Target) (engine.State, error)) func(context.Context, *target.Target) (engine.State, error) {
+// needsConfig wraps the Inspect of all layers but the first: while the machine's config.json cannot be
+// read, they are blocked by the first.
+func needsConfig(name string, inspect func(context.Context, *target.Target) (engine.State, error)) func(context.Context, *target.Target) (engine.State, error) {
 	if name == "machine" {
 		return inspect
 	}

@@ -1,5 +1,5 @@
-// Package context is a layer of its own, beside the report: the docker context that
-// leads to the machine. It is inspected and repaired by the context command alone.
+// Package context is the layer of the docker context that points to the machine. Only the context
+// command inspects and repairs it; it is in no report.
 package context
 
 import (
@@ -13,15 +13,14 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/target"
 )
 
-// Wish is what the context is to be.
+// Wish is what the user wants of the context.
 type Wish struct {
-	Use   bool // the current one, too
-	Force bool // also if it leads to an endpoint that no run has pointed it at
-	// Endpoint is the URL that it is to lead to: one that works now, not one that a repair
-	// would prefer.
+	Use   bool // make it the current context
+	Force bool // replace it even if no run has pointed it where it points
+	// Endpoint is the URL to point it to: one that works now, not one that a repair would prefer.
 	Endpoint string
-	// Ours are the endpoints that earlier runs have pointed it at: one that leads there may
-	// be changed.
+	// Ours are the endpoints to which earlier runs have pointed it. If it points to one of them, it
+	// may be changed.
 	Ours []string
 }
 
@@ -31,7 +30,7 @@ type State struct {
 	Exists   bool   `json:"exists"`
 	Endpoint string `json:"endpoint"`
 	Want     string `json:"want"`
-	// Holds reports that it has the machine's own TLS files.
+	// Holds means that it contains the machine's own TLS files.
 	Holds   bool   `json:"holds_the_tls_files"`
 	Current string `json:"current"`
 
@@ -41,7 +40,7 @@ type State struct {
 	Config  string `json:"-"`
 }
 
-// Layer describes it to the engine; it decides for itself whether all is well.
+// Layer returns the layer for the engine. Its findings alone decide the verdict.
 func Layer(wish Wish) engine.Layer {
 	return engine.Layer{Name: "context", Local: true, LaptopOnly: true, Decides: true, Findings: findings,
 		Inspect: func(ctx context.Context, t *target.Target) (engine.State, error) { return inspect(ctx, t, wish) }}
@@ -67,7 +66,7 @@ func inspect(ctx context.Context, t *target.Target, wish Wish) (engine.State, er
 	return s, err
 }
 
-// foreign reports whether the context leads where no run has pointed it.
+// foreign reports whether the context points somewhere that no run has pointed it to.
 func (s State) foreign() bool {
 	return s.Exists && s.Endpoint != s.Want && !s.Wish.Force && !slices.Contains(s.Wish.Ours, s.Endpoint)
 }

@@ -1,5 +1,5 @@
-// Package daemon is the verdict, end to end: TLS, the Docker API and the
-// machine's identity through the endpoint that docker is given.
+// Package daemon is the layer that decides whether docker works: TLS, the Docker API and the
+// machine's identity, through the endpoint that docker uses.
 package daemon
 
 import (
@@ -22,38 +22,38 @@ type State struct {
 	Machine  string            `json:"-"`
 	Running  bool              `json:"running"`
 	Endpoint endpoint.Endpoint `json:"endpoint"`
-	// Answered is how far the endpoint came: nothing, tcp, tls, docker.
+	// Answered is the highest protocol that worked: "nothing", "tcp", "tls" or "docker".
 	Answered  string `json:"answered"`
 	Err       string `json:"error,omitempty"`
 	NotDocker bool   `json:"not_docker"`
-	// Complains reports that dockerd itself answers with an error.
+	// Complains means that dockerd itself answers with an error.
 	Complains bool              `json:"complains"`
 	API       string            `json:"api,omitempty"`
 	Identity  endpoint.Identity `json:"identity"`
-	// OtherMachine is the machine of the store that answers instead.
+	// OtherMachine is the machine of the store that answers instead, or "".
 	OtherMachine string `json:"other_machine,omitempty"`
-	// Untrusted is why a docker client would not accept the certificate.
+	// Untrusted is why a docker client would reject the certificate, or "".
 	Untrusted string `json:"untrusted,omitempty"`
-	// Client is the newest API of the laptop's docker command; empty where it was
-	// not asked, or prints none.
+	// Client is the newest API version that the laptop's docker command supports; "" if it was not
+	// asked or does not print it.
 	Client string `json:"client_api,omitempty"`
-	// Down reports that the docker host runs no dockerd, Startable that it can be told to
-	// start one, Log is the last line of dockerd's log.
+	// Down means that dockerd is not running on the docker host, Startable that it can be started
+	// there. Log is the last line of dockerd's log.
 	Down      bool   `json:"down"`
 	Startable bool   `json:"startable,omitempty"`
 	Log       string `json:"log,omitempty"`
-	// Elsewhere is the port that dockerd listens on where it is not docker-machine's.
+	// Elsewhere is the port on which dockerd listens if it is not docker-machine's, or 0.
 	Elsewhere int `json:"listens_elsewhere,omitempty"`
-	// HostOnlyNetwork reports that the VM is on a host-only network, where docker-machine
-	// makes no certificates.
+	// HostOnlyNetwork means that the VM is on a host-only network, where docker-machine makes no
+	// certificates.
 	HostOnlyNetwork bool `json:"on_host_only_network,omitempty"`
-	// RecordPath is the endpoint record's file, Record what has to be written there;
-	// empty if that is there already.
+	// RecordPath is the file of the endpoint record. Record is what must be written there, or "" if
+	// it is up to date.
 	RecordPath string `json:"-"`
 	Record     string `json:"record,omitempty"`
 }
 
-// Layer describes it to the engine.
+// Layer returns the layer for the engine.
 func Layer() engine.Layer {
 	return engine.Layer{Name: "daemon", Needs: []string{"machine", "forward", "tls"}, Local: true, LaptopOnly: true, Decides: true,
 		Findings: findings, Inspect: inspect}
@@ -73,10 +73,10 @@ func inspect(ctx context.Context, t *target.Target) (engine.State, error) {
 		s.Running = true
 		err := s.compareRecord(ctx, t, a)
 		if err != nil && !t.Mode.IsRepair() {
-			err = nil // only a repair that records nothing is half of one
+			err = nil // only a repair must record the endpoint
 		}
 		if !t.Mode.IsQuick() && !t.Mode.IsRepair() {
-			// A failure here is no reason to doubt a dockerd that answers.
+			// If the docker command cannot be asked, that does not matter: dockerd answers.
 			if api, err := t.DockerCLI.API(ctx); err == nil {
 				s.Client = api.String()
 			}
@@ -90,7 +90,7 @@ func inspect(ctx context.Context, t *target.Target) (engine.State, error) {
 	if s.Running = running; !running || a.Leaf != nil {
 		return s, nil
 	}
-	// Only the docker host itself can tell a dead dockerd from a dead path.
+	// Only the docker host itself knows whether dockerd is dead or the way to it.
 	facts, err := t.Guest.Facts(ctx)
 	switch {
 	case err != nil && ctx.Err() != nil:
@@ -105,7 +105,7 @@ func inspect(ctx context.Context, t *target.Target) (engine.State, error) {
 	return s, nil
 }
 
-// answered is what came from the endpoint, and from whom.
+// answered records what came from the endpoint, and which machine answered.
 func (s *State) answered(ctx context.Context, t *target.Target, a endpoint.Answer) {
 	s.Identity, s.API = a.Identity, a.API
 	switch {
@@ -130,8 +130,8 @@ func (s *State) answered(ctx context.Context, t *target.Target, a endpoint.Answe
 	}
 }
 
-// compareRecord compares the endpoint record with a verified answer. Where no NAT rule leads
-// there, there is nothing to record.
+// compareRecord compares the endpoint record with a verified answer. It records nothing for an
+// endpoint without a NAT rule.
 func (s *State) compareRecord(ctx context.Context, t *target.Target, a endpoint.Answer) error {
 	if !a.Endpoint.IsForwarded() || t.Mode.IsQuick() || !t.Machine.VirtualBox() {
 		return nil
@@ -143,7 +143,7 @@ func (s *State) compareRecord(ctx context.Context, t *target.Target, a endpoint.
 	rules := t.VM.DaemonRules(vm)
 	i := slices.IndexFunc(rules, func(f vbox.Forward) bool { return f.HostPort == a.Endpoint.Port })
 	if i < 0 {
-		return nil // a tunnel that another program made
+		return nil // another program's tunnel
 	}
 	text, err := store.NewEndpointRecord(a.Endpoint.Port, rules[i].Name, cmp.Or(vm.UUID, vm.Name), certs.PublicKeyHash(a.Leaf.PublicKey)).Marshal()
 	if err != nil {

@@ -88,8 +88,8 @@ func (s State) finding() engine.Finding {
 	return answers.Found(at, "")
 }
 
-// other is a dockerd that is not this machine's. While this VM is off, that is worse than
-// no answer: docker commands for this machine reach another.
+// other returns the finding that another machine's dockerd answers. While this VM is off, that is
+// worse than no answer: docker commands for this machine reach another one.
 func (s State) other(at string) engine.Finding {
 	who := "a dockerd that is not this machine's"
 	if s.OtherMachine != "" {

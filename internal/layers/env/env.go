@@ -1,5 +1,5 @@
-// Package env is the layer nearest to the user: which daemon the calling shell's variables
-// make docker use.
+// Package env is the layer nearest to the user: the docker host to which the calling shell's
+// variables point docker.
 package env
 
 import (
@@ -22,28 +22,28 @@ type State struct {
 	Verify   string `json:"docker_tls_verify"`
 	Machine  string `json:"docker_machine_name"`
 	Context  string `json:"docker_context"`
-	// ContextHere is the docker context that leads to the endpoint, and that docker uses.
+	// ContextHere is the docker context in use if it points to the endpoint, or "".
 	ContextHere string `json:"docker_context_here,omitempty"`
-	// Proxy is the variable that would send the endpoint's traffic to a proxy.
+	// Proxy is the variable that would send the endpoint's traffic to a proxy, or "".
 	Proxy string `json:"proxy_variable"`
 
-	// NoClient reports that there is no docker command at all.
+	// NoClient means that the docker command is not installed.
 	NoClient bool `json:"no_docker_command"`
 
-	// WantHost is looked up only where DOCKER_HOST is set.
+	// WantHost is what DOCKER_HOST should be, looked up only if DOCKER_HOST is set.
 	WantHost string `json:"want_host,omitempty"`
-	// Planned reports that WantHost does not exist before a repair.
+	// Planned means that WantHost works only after a repair.
 	Planned  bool   `json:"want_host_planned,omitempty"`
 	WantCert string `json:"want_cert_path"`
-	// NoEndpoint reports that docker has no endpoint before a repair makes one.
+	// NoEndpoint means that docker has no endpoint until a repair makes one.
 	NoEndpoint bool `json:"no_endpoint,omitempty"`
-	// CreateUnfinished reports that the machine has no environment yet.
+	// CreateUnfinished means that the machine has no environment yet.
 	CreateUnfinished bool   `json:"-"`
 	OS               string `json:"-"`
 }
 
-// Layer describes it to the engine. It cannot be repaired from here: a program cannot change
-// its caller's environment.
+// Layer returns the layer for the engine. It plans no changes: a program cannot change its caller's
+// environment.
 func Layer() engine.Layer {
 	return engine.Layer{Name: "env", Local: true, Findings: findings, Inspect: inspect}
 }
@@ -71,9 +71,8 @@ func inspect(ctx context.Context, t *target.Target) (engine.State, error) {
 	return s, nil
 }
 
-// captures names the proxy variable that a strict reader of the environment
-// (curl, Python) would obey for the endpoint. Go programs never send localhost
-// to a proxy (net/http, ProxyFromEnvironment).
+// captures returns the proxy variable that curl and Python would obey for the endpoint, or "". Go
+// programs never send localhost to a proxy (net/http, ProxyFromEnvironment).
 func captures(getenv func(string) string, host string) string {
 	for _, key := range []string{"https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"} {
 		if getenv(key) == "" {
@@ -124,7 +123,7 @@ func (s State) Findings() []engine.Finding {
 	}
 	if s.Proxy != "" {
 		f := proxyCaptures.Advising(s.env("--no-proxy")).Found(s.Proxy)
-		if s.Host == "" { // nothing is sent there yet
+		if s.Host == "" { // DOCKER_HOST is not set yet, so nothing is sent
 			f.Weight = engine.Aside
 		}
 		out = append(out, f)
@@ -144,8 +143,8 @@ func (s State) Findings() []engine.Finding {
 	return out
 }
 
-// env is nothing for a machine whose environment cannot be printed yet. Where docker has no
-// endpoint, a repair prints it.
+// env returns the command that sets the variables; none for a machine that has no environment yet.
+// If docker has no endpoint, that command is fix.
 func (s State) env(flags ...string) hint.Hint {
 	switch {
 	case s.CreateUnfinished:
@@ -169,7 +168,7 @@ func sameHost(a, b string) bool {
 	return ua.Port() == ub.Port() && loopback(ua.Hostname()) == loopback(ub.Hostname())
 }
 
-// loopback gives the names of the laptop itself one spelling.
+// loopback returns one spelling for all names of the laptop itself.
 func loopback(name string) string {
 	if name == host.Loopback || name == "::1" {
 		return endpoint.Localhost

@@ -23,7 +23,7 @@ var (
 	openToNetwork = findings.Warn("forward.open-to-network", "NAT rule %s listens on %s, port %d: others in the network reach dockerd's port", nil)
 )
 
-// untilVPN is what a missing NAT rule means where docker works without one.
+// untilVPN is what a missing NAT rule means while docker works without one.
 const untilVPN = ": dockerd answers at the host-only address, until a VPN takes it away"
 
 func (s State) Findings() []engine.Finding {
@@ -48,7 +48,7 @@ func (s State) Findings() []engine.Finding {
 	return append(out, s.rule())
 }
 
-// rule is what there is to report about the rule to dockerd.
+// rule returns the finding about the rule to dockerd.
 func (s State) rule() engine.Finding {
 	alone := ""
 	if len(s.Open) > 0 {
@@ -74,8 +74,8 @@ func (s State) demanded(d engine.Definition, evidence ...any) engine.Finding {
 	return d.Found(evidence...)
 }
 
-// attachNAT attaches a network adapter of the VM to NAT, which VirtualBox does only while
-// the VM is off: one that is saved is resumed first, and keeps what runs in it until it is stopped.
+// attachNAT attaches a network adapter of the VM to NAT, which VirtualBox does only while the VM is
+// off. A saved VM is resumed first, so that what runs in it can be stopped properly.
 func (s State) attachNAT() hint.Hint {
 	attach := hint.VBoxManage(vbox.UseNAT(s.VM, s.Slot)...).Then("&&", hint.Fix())
 	stop := hint.DockerMachine("stop", hint.Machine).Then("&&", attach)

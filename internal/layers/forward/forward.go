@@ -1,5 +1,5 @@
-// Package forward is the layer that survives a VPN: the NAT rule from a loopback
-// port of the laptop to dockerd's port in the VM.
+// Package forward is the layer that survives a VPN: the NAT rule from a port on the laptop's
+// loopback address to dockerd's port in the VM.
 package forward
 
 import (
@@ -27,30 +27,30 @@ type State struct {
 	Running   bool           `json:"running"`
 	GuestPort int            `json:"guest_port"` // dockerd's
 	NoNAT     bool           `json:"no_nat"`
-	VMLive    bool           `json:"live"`            // a process holds the VM: no adapter can be attached before it is stopped
-	VMSaved   bool           `json:"saved,omitempty"` // its saved state keeps adapters as they are
-	Rules     []vbox.Forward `json:"rules,omitempty"` // rules that lead to dockerd, the adopted one first
-	Open      []vbox.Forward `json:"open,omitempty"`  // rules that lead to dockerd from the network; one for every address is among Rules, too
+	VMLive    bool           `json:"live"`            // the VM has a process: an adapter can be attached only after it is stopped
+	VMSaved   bool           `json:"saved,omitempty"` // its saved state includes the adapters, so they cannot be changed
+	Rules     []vbox.Forward `json:"rules,omitempty"` // rules that lead to dockerd, the one in use first
+	Open      []vbox.Forward `json:"open,omitempty"`  // rules to dockerd that the network can use; one on all addresses is in Rules, too
 	// TakenBy names what listens on the rule's port instead of VirtualBox; "" if nothing does.
 	TakenBy string `json:"taken_by,omitempty"`
-	// HostOnlyWorks reports that dockerd answers at the host-only address, without any rule.
+	// HostOnlyWorks means that dockerd answers at the host-only address, without any rule.
 	HostOnlyWorks bool `json:"host_only_works"`
 
-	// Where a rule has to be added: the VM, its NIC for NAT, the port that the rule gets, and
-	// the rule that it replaces. Demanded reports that the user has asked for that port.
+	// If a rule must be added: the VM, its NAT adapter, the port for the rule, and the rule that it
+	// replaces. Demanded means that the user chose the port.
 	VM       string        `json:"vm,omitempty"`
 	UUID     string        `json:"uuid,omitempty"`
 	Slot     int           `json:"slot,omitempty"`
 	Port     int           `json:"port,omitempty"`
 	Demanded bool          `json:"port_demanded,omitempty"`
 	Old      *vbox.Forward `json:"old_rule,omitempty"`
-	// NoPort is why there is no port for it; NextPort is one that --port can ask for.
+	// NoPort is why no port is usable, or ""; NextPort is one that --port could request, or 0.
 	NoPort   string `json:"no_port,omitempty"`
 	NextPort int    `json:"next_port,omitempty"`
 }
 
-// Layer is the layer of the NAT rule. Where there can be none, a new certificate or a
-// restart of dockerd would be in vain: a repair ends here.
+// Layer returns the layer for the engine. Without a NAT rule, a new certificate or a restart of
+// dockerd would be useless, so a repair ends here.
 func Layer() engine.Layer {
 	return engine.Layer{Name: "forward", Needs: []string{"machine"}, Foundation: true, Findings: findings, Inspect: inspect}
 }
@@ -95,12 +95,12 @@ func inspect(ctx context.Context, t *target.Target) (engine.State, error) {
 	s.HostOnlyWorks = !t.Mode.IsRepair() && t.Endpoints.Ask(ctx, t.Endpoints.HostOnly()).Verified()
 	err = s.choosePort(ctx, t)
 	if err != nil && ctx.Err() != nil && !t.Mode.IsRepair() {
-		err = nil // the rule is missing; the port that it would get could not be found in time
+		err = nil // report the missing rule, even though its port was not found in time
 	}
 	return s, err
 }
 
-// choosePort finds the port for a rule that has to be added.
+// choosePort finds the port for a rule that must be added.
 func (s *State) choosePort(ctx context.Context, t *target.Target) (err error) {
 	s.Port, err = t.VM.RulePort(ctx, t.RulePort, t.Network)
 	var none *virtualbox.PortError
@@ -111,9 +111,9 @@ func (s *State) choosePort(ctx context.Context, t *target.Target) (err error) {
 	return err
 }
 
-// takenBy names what answers on the rule's port where that is not this VM; "" where it is.
-// This machine's certificate decides; without one the listener's name does, because
-// VirtualBox accepts rules whose bind fails.
+// takenBy names what answers on the rule's port instead of this VM, or returns "". VirtualBox
+// accepts rules whose bind fails, so the certificate decides; without one, the listener's name
+// does.
 func takenBy(ctx context.Context, t *target.Target, vm vbox.VM, rule vbox.Forward) (string, error) {
 	answer := t.Endpoints.Ask(ctx, endpoint.Forwarded(rule.HostPort))
 	if answer.Identity == endpoint.Mine {
@@ -133,11 +133,11 @@ func takenBy(ctx context.Context, t *target.Target, vm vbox.VM, rule vbox.Forwar
 	}
 	listeners, err := t.Network.Listeners(ctx, rule.HostPort)
 	if err != nil {
-		return "", nil // which program it is stays unknown; the daemon layer finds out whether it is dockerd
+		return "", nil // the program stays unknown; the daemon layer finds out whether it is dockerd
 	}
 	for _, l := range reached(listeners) {
 		switch {
-		case l.Command == "": // the kernel hides it from this user: VBoxHeadless may be setuid root
+		case l.Command == "": // hidden from this user: VBoxHeadless may be setuid root
 		case installation.IsProcess(l.Command), hungUp(answer.TLSErr) && servesVM(ctx, t, vm, rule, l):
 			return "", nil
 		default:
@@ -147,8 +147,8 @@ func takenBy(ctx context.Context, t *target.Target, vm vbox.VM, rule vbox.Forwar
 	return "", nil
 }
 
-// reached are the listeners that get what is sent to 127.0.0.1: those on that very
-// address, else those on every one.
+// reached returns the listeners that receive connections to 127.0.0.1: those on that very address,
+// or if there are none, those on all addresses.
 func reached(all []routes.Listener) []routes.Listener {
 	here := slices.DeleteFunc(slices.Clone(all), func(l routes.Listener) bool {
 		return l.Addr.Addr().Unmap().String() != host.Loopback
@@ -159,14 +159,14 @@ func reached(all []routes.Listener) []routes.Listener {
 	return slices.DeleteFunc(slices.Clone(all), func(l routes.Listener) bool { return !l.Addr.Addr().IsUnspecified() })
 }
 
-// hungUp reports whether the connection ended without a word, as one through NAT does to
-// a guest that refuses it.
+// hungUp reports whether the connection ended without any answer. Through NAT, that is how it looks
+// when the guest refuses it.
 func hungUp(err error) bool {
 	return errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET)
 }
 
-// servesVM reports whether a listener also listens for another rule of the VM: it is what
-// runs the VM then, by whatever name.
+// servesVM reports whether a listener also listens for another rule of the VM. Then it runs the VM,
+// whatever its name is.
 func servesVM(ctx context.Context, t *target.Target, vm vbox.VM, rule vbox.Forward, l routes.Listener) bool {
 	for _, f := range vm.Forwards {
 		if f.Proto != "tcp" || f.HostPort == rule.HostPort {
@@ -180,8 +180,8 @@ func servesVM(ctx context.Context, t *target.Target, vm vbox.VM, rule vbox.Forwa
 	return false
 }
 
-// slotForNAT is the network adapter to attach to NAT: the first, which docker-machine takes
-// for that, unless the laptop reaches the VM by it: a bridged one does that without a host-only one.
+// slotForNAT returns the slot of the network adapter to attach to NAT: the first, as docker-machine
+// does, unless the laptop reaches the VM through it, which may be a bridged one.
 func slotForNAT(vm vbox.VM) int {
 	used := map[int]bool{}
 	_, hostOnly := vm.HostOnlyNIC()

@@ -41,7 +41,7 @@ var (
 	natAddress     = findings.Warn("machine.address-changed", "config.json has %s, the address of VirtualBox's NAT, which reaches nothing from outside the VM%s", hint.Explain("machine.address-changed"))
 )
 
-// listInFull prints why VirtualBox cannot read settings: showvminfo of 7.2 prints "The
+// listInFull prints why VirtualBox cannot read a VM's settings. showvminfo of 7.2 prints only "The
 // object functionality is limited".
 var listInFull = hint.VBoxManage("list", "-l", "vms")
 
@@ -52,7 +52,7 @@ func (s State) Findings() []engine.Finding {
 	out := []engine.Finding{s.power()}
 	if s.Refused.IsValid() {
 		f := rangeRefused.Advising(s.Allow.Hint()).Found(s.Version, s.Refused, installation.NetworksConfPath)
-		if s.Kept { // it explains nothing that is wrong now
+		if s.Kept { // it is not the cause of anything that is wrong now
 			f.Weight = engine.Aside
 		}
 		out = append(out, f)
@@ -63,7 +63,7 @@ func (s State) Findings() []engine.Finding {
 	return out
 }
 
-// unusable is why there is no VM to look at.
+// unusable returns the finding that there is no VM to inspect; ok is false if there is one.
 func (s State) unusable() (f engine.Finding, ok bool) {
 	switch {
 	case s.ConfigErr != "":
@@ -76,7 +76,7 @@ func (s State) unusable() (f engine.Finding, ok bool) {
 		return otherDriver.Found(s.Driver), true
 	case s.AppleSilicon:
 		return appleSilicon.Found(), true
-	case s.NoVBoxManage && s.Proven:
+	case s.NoVBoxManage && s.Verified:
 		return vboxManageMissing.Found(), true
 	case s.NoVBoxManage:
 		return virtualBoxMissing.Found(), true
@@ -96,7 +96,7 @@ func (s State) unusable() (f engine.Finding, ok bool) {
 	return missing.Found(s.Name, ""), true
 }
 
-// address is what is wrong with the address in config.json.
+// address returns what is wrong with the address in config.json.
 func (s State) address() engine.Finding {
 	wrong, evidence := addressChanged, []any{s.Now, s.Known}
 	switch {
@@ -108,7 +108,7 @@ func (s State) address() engine.Finding {
 	return wrong.Found(evidence...)
 }
 
-// power is how the VM stands, and what keeps it from starting.
+// power returns the finding about the VM's power state, and what keeps it from starting.
 func (s State) power() engine.Finding {
 	switch {
 	case s.VM == vbox.Running:
@@ -133,9 +133,9 @@ func (s State) power() engine.Finding {
 	return notRunning.Found(s.VM)
 }
 
-// networkHint moves the VM to a host-only network on which the laptop has the address that
-// it had on the adapter. A network that gives it another one is changed before: with the
-// lowest address of its range the laptop might take the VM's own.
+// networkHint moves the VM to a host-only network in which the laptop keeps the address that it had
+// on the adapter. A network that would give it another address is changed first: with the lowest
+// address of its range, the laptop might take the VM's own.
 func (s State) networkHint() hint.Hint {
 	if !s.Laptop.IsValid() || s.NoNetworks {
 		return hint.Explain("machine.adapter-unsupported")
@@ -161,7 +161,7 @@ func (s State) networkHint() hint.Hint {
 	return next.Then("", hint.Fix())
 }
 
-// newNetwork is a name that no host-only network has.
+// newNetwork returns a name that no host-only network has yet.
 func (s State) newNetwork() string {
 	name := "docker-machine"
 	for n := 2; slices.ContainsFunc(s.Networks, func(other vbox.HostOnlyNet) bool { return other.Name == name }); n++ {

@@ -1,4 +1,4 @@
-// Package machine is the first layer: the store's entry and the state of the VM.
+// Package machine is the first layer: the machine's entry in the store, and the state of its VM.
 package machine
 
 import (
@@ -28,60 +28,58 @@ type State struct {
 	UUID       string     `json:"uuid,omitempty"`
 	Version    string     `json:"version,omitempty"`
 
-	// CustomInstall reports that a script of the user's took the place of docker's installation.
+	// CustomInstall means that the user's own script replaced the installation of docker.
 	CustomInstall bool `json:"custom_install,omitempty"`
 
-	// NoVBoxManage reports that VirtualBox is not installed; Proven that dockerd
-	// answers as this machine all the same.
+	// NoVBoxManage means that VirtualBox is not installed. Verified means that dockerd of this machine
+	// answers nevertheless.
 	NoVBoxManage bool `json:"no_vboxmanage"`
-	Proven       bool `json:"proven"`
+	Verified     bool `json:"proven"`
 	AppleSilicon bool `json:"apple_silicon"`
-	// NoDriver reports that VirtualBox's kernel modules are not loaded, NoModules
-	// why they cannot be restarted.
+	// NoDriver means that VirtualBox's kernel modules are not loaded. NoModules is why they cannot
+	// be restarted, or "".
 	NoDriver  bool   `json:"no_driver"`
 	NoModules string `json:"no_modules,omitempty"`
-	// Adapters is the VM's own, which there cannot be without kernel modules.
+	// Adapters is the VM's host-only adapter, to be restored after a restart of the kernel modules.
 	Adapters []vmchange.HostOnly `json:"-"`
 
-	// Missing reports that VirtualBox does not know the VM; Settings is its settings
-	// file if that is where docker-machine puts it, Unreadable the UUID of a VM
-	// whose settings VirtualBox cannot read, Foreign another user's VM process.
+	// Missing means that VirtualBox does not know the VM. The next three are what was found instead,
+	// or zero.
 	Missing    bool   `json:"missing"`
-	Settings   string `json:"settings_file,omitempty"`
-	Unreadable string `json:"unreadable_vm,omitempty"`
-	Foreign    int    `json:"foreign_vm_pid,omitempty"`
+	Settings   string `json:"settings_file,omitempty"`  // the settings file that docker-machine made
+	Unreadable string `json:"unreadable_vm,omitempty"`  // UUID of a VM whose settings VirtualBox cannot read
+	Foreign    int    `json:"foreign_vm_pid,omitempty"` // a VM process of another user
 
-	// CreateUnfinished reports that docker-machine create has not finished the machine; Lacks is what
-	// it lacks, Creator a docker-machine that runs and may be about it.
+	// CreateUnfinished means that docker-machine create did not finish the machine. Lacks is what
+	// the machine lacks, Creator the PID of a docker-machine that may still be creating it, or 0.
 	CreateUnfinished bool     `json:"create_unfinished,omitempty"`
 	Lacks            []string `json:"lacks,omitempty"`
 	Creator          int      `json:"docker_machine_pid,omitempty"`
-	// DockerMachine reports that docker-machine is installed.
+	// DockerMachine means that docker-machine is installed. It is set only with CreateUnfinished.
 	DockerMachine bool `json:"docker_machine,omitempty"`
 
-	// OldAdapter reports that the VM is on a host-only adapter, which this
-	// VirtualBox has no more; Slot is that NIC, Networks are the host-only networks that there
-	// are, Laptop the address that the laptop needs on one. NoNetworks reports that
-	// VirtualBox did not list them.
+	// OldAdapter means that the VM is on a host-only adapter, which this VirtualBox no longer has.
+	// Slot is the number of that network adapter of the VM, Networks are the existing host-only
+	// networks (NoNetworks: not known), and Laptop is the address that the laptop needs on one.
 	OldAdapter bool               `json:"old_adapter"`
 	Slot       int                `json:"slot,omitempty"`
 	Networks   []vbox.HostOnlyNet `json:"networks,omitempty"`
 	NoNetworks bool               `json:"networks_unknown,omitempty"`
 	Laptop     netip.Prefix       `json:"laptop,omitzero"`
-	// Refused is the laptop's host-only address where VirtualBox does not allow
-	// it, Allow the line of networks.conf that would.
+	// Refused is the laptop's host-only address if VirtualBox does not allow it; Allow is the line
+	// of networks.conf that would allow it.
 	Refused netip.Prefix           `json:"refused,omitzero"`
 	Allow   installation.Allowance `json:"allow,omitzero"`
-	// Kept reports that the adapter has the address from before: it is refused next time.
+	// Kept means that the adapter still has that address: it will be refused the next time.
 	Kept bool `json:"address_kept,omitempty"`
-	// Now is the docker host's own address where it is another than Known, config.json's.
+	// Now is the docker host's current address if it is not Known, the one in config.json.
 	Now   netip.Addr `json:"address_now,omitzero"`
 	Known netip.Addr `json:"address_known,omitzero"`
-	// NATAddress reports that Known is an address of VirtualBox's NAT.
+	// NATAddress means that Known is an address of VirtualBox's NAT.
 	NATAddress bool `json:"nat_address,omitempty"`
 }
 
-// Layer describes it to the engine.
+// Layer returns the layer for the engine.
 func Layer() engine.Layer {
 	return engine.Layer{Name: "machine", Foundation: true, Findings: findings, Inspect: inspect}
 }
@@ -102,7 +100,7 @@ func inspect(ctx context.Context, t *target.Target) (engine.State, error) {
 	switch {
 	case errors.Is(err, virtualbox.ErrNotInstalled):
 		s.NoVBoxManage, s.AppleSilicon = true, laptop.AppleSilicon(ctx, t.Laptop)
-		_, s.Proven = t.Endpoints.VerifiedRecord(ctx)
+		_, s.Verified = t.Endpoints.VerifiedRecord(ctx)
 		return s, nil
 	case t.Machine.CreateUnfinished:
 		s.createUnfinished(ctx, t, vm, err)
@@ -123,20 +121,20 @@ func inspect(ctx context.Context, t *target.Target) (engine.State, error) {
 			s.Now, s.Known = t.VM.GuestAddr(ctx), t.HostOnlyAddr()
 		}
 		if t.Mode.IsRepair() {
-			return s, nil // the rest is advice
+			return s, nil // the rest is only advice
 		}
 	}
 	s.virtualBox(ctx, t, vm)
 	return s, nil
 }
 
-// has reports whether an interface of the laptop has an address.
-func has(ctx context.Context, t *target.Target, addr netip.Prefix) bool {
+// hasAddress reports whether a network interface of the laptop has an address.
+func hasAddress(ctx context.Context, t *target.Target, addr netip.Prefix) bool {
 	links, err := t.Laptop.Links(ctx)
 	return err == nil && slices.ContainsFunc(links, func(l host.Link) bool { return slices.Contains(l.Addrs, addr) })
 }
 
-// createUnfinished looks for what the machine lacks, and for a docker-machine that may still be
+// createUnfinished finds out what the machine lacks, and whether a docker-machine may still be
 // creating it.
 func (s *State) createUnfinished(ctx context.Context, t *target.Target, vm vbox.VM, err error) {
 	s.CreateUnfinished, s.VM, s.UUID = true, vm.State, vm.UUID
@@ -164,7 +162,8 @@ func (s *State) createUnfinished(ctx context.Context, t *target.Target, vm vbox.
 	}
 }
 
-// search looks for what became of a VM that VirtualBox does not know.
+// search looks for a VM that VirtualBox does not know: its settings file, its process, and VMs that
+// VirtualBox cannot read.
 func (s *State) search(ctx context.Context, t *target.Target) {
 	s.Settings = t.VM.SettingsFile(ctx)
 	refs, err := t.VirtualBox.VMs(ctx)
@@ -191,11 +190,11 @@ func (s *State) search(ctx context.Context, t *target.Target) {
 	}
 }
 
-// virtualBox looks at what this VirtualBox would refuse, now or at the VM's next start.
+// virtualBox finds out what this VirtualBox would refuse, now or when the VM starts next.
 func (s *State) virtualBox(ctx context.Context, t *target.Target, vm vbox.VM) {
 	v, err := t.VirtualBox.Version(ctx)
 	if err != nil {
-		return // where even this fails, the finding about VBoxManage is enough
+		return // the finding about VBoxManage covers this
 	}
 	s.Version = v.String()
 	if vm.State != vbox.Running && v.AtLeast(7, 0, 0) {
@@ -215,7 +214,7 @@ func (s *State) virtualBox(ctx context.Context, t *target.Target, vm vbox.VM) {
 	if onAdapter && !s.OldAdapter {
 		addr := t.VM.LaptopAddr()
 		if allow, forbidden := t.VirtualBox.Forbids(ctx, addr); forbidden {
-			s.Refused, s.Allow, s.Kept = addr, allow, has(ctx, t, addr)
+			s.Refused, s.Allow, s.Kept = addr, allow, hasAddress(ctx, t, addr)
 		}
 	}
 	if vm.State == vbox.Running {

@@ -25,7 +25,7 @@ var (
 		hint.Run("open", laptop.LocalNetworkSettings))
 	deniedAlone = findings.Fail("route.local-network-denied",
 		"macOS does not let %[1]s use the local network: connections to %[2]s fail at once (no route to host); allow %[1]s in System Settings > Privacy & Security > Local Network",
-		hint.Run("open", laptop.LocalNetworkSettings)) // there is no NAT to go around it
+		hint.Run("open", laptop.LocalNetworkSettings)) // without a NAT rule there is no other way
 	staleInVPN = findings.Warn("route.stale", "traffic to %s goes through %s, and nothing answers there while %s is connected", nil)
 	stale      = findings.Warn("route.stale", "traffic to %s goes through %s, and nothing answers there", hint.Fix())
 	hijacked   = findings.Warn("route.hijacked", "VPN: %s goes into %s instead of %s", nil)
@@ -80,14 +80,14 @@ func (s State) finding() engine.Finding {
 	case j.Verdict == routes.NoAdapter && s.Recorded && s.VMAdapter != "":
 		return interfaceDown.Advising(s.cure()).Found(j.Evidence)
 	case (j.Verdict == routes.InterfaceDown || j.Verdict == routes.NoAdapter) && !s.VMDown && len(s.Changes()) == 0:
-		return interfaceDown.Advising(nil).Found(j.Evidence) // there is nothing that a repair would do
+		return interfaceDown.Advising(nil).Found(j.Evidence) // a repair would do nothing
 	case j.Verdict == routes.InterfaceDown, j.Verdict == routes.NoAdapter:
 		return interfaceDown.Found(j.Evidence)
 	}
 	return unclear.Found(s.View.Addr, j.Evidence)
 }
 
-// tunnel is the VPN's interface, with the VPN client's name where it is known.
+// tunnel returns the name of the VPN's interface, with the name of the VPN client if it is known.
 func (s State) tunnel() string {
 	name := s.judge().Owner
 	if s.Client.Name != "" {
@@ -96,9 +96,9 @@ func (s State) tunnel() string {
 	return name
 }
 
-// cure is what revives a dead route, or an adapter that is gone. While docker works by its
-// recorded endpoint, fix looks at nothing that costs time: the hint lists the commands
-// themselves then, in place of fix.
+// cure returns how to revive a dead route, or an adapter that is gone. That is fix, unless docker
+// works at its recorded endpoint: fix then skips this layer, so cure returns the commands
+// themselves.
 func (s State) cure() hint.Hint {
 	j := s.judge()
 	switch {
@@ -114,7 +114,7 @@ func (s State) cure() hint.Hint {
 	return steps
 }
 
-// Changes leaves a route alone that a connected VPN owns: its client would put it back at
+// Changes plans nothing for a route that a connected VPN owns: the VPN client would put it back at
 // once.
 func (s State) Changes() []engine.Change {
 	if !s.Applies || s.VMDown || s.NATAddress {
@@ -127,15 +127,14 @@ func (s State) Changes() []engine.Change {
 	}
 	switch {
 	case s.Recorded && (j.Verdict == routes.OK || j.Verdict == routes.NoAdapter):
-		return nil // fix does not look there: see cure
+		return nil // fix skips this layer then: see cure
 	case j.Verdict == routes.OK && s.Silent && !s.Client.Connected:
-		// A route that is listed and dead comes alive when it is added again
-		// (kubernetes/minikube#4302).
+		// A route that is listed but dead revives when it is added again (kubernetes/minikube#4302).
 		return restore
 	case j.Verdict == routes.Missing && j.Adapter != "":
 		return restore
 	case j.Verdict == routes.InterfaceDown && strings.HasPrefix(j.Adapter, "vboxnet"):
-		// A bridge is vmnet's: VBoxManage configures adapters of its own alone.
+		// VBoxManage only configures its own adapters; a bridge is vmnet's.
 		return configure(j.Adapter)
 	case j.Verdict == routes.NoAdapter && s.VMAdapter != "":
 		return configure(s.VMAdapter)

@@ -1,5 +1,5 @@
-// Package route is the layer that a VPN takes out, the laptop's side of the host-only
-// network: its adapter, and which interface a packet to the host-only address would leave by.
+// Package route is the layer that a VPN breaks, the laptop's side of the host-only network: its
+// adapter, and the interface through which packets to the host-only address leave.
 package route
 
 import (
@@ -13,45 +13,45 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/target"
 )
 
-// State is what was found.
+// State is what was found. Fields marked "not in quick mode" stay zero in it.
 type State struct {
-	// Applies reports that there may be a host-only network: the VM is VirtualBox's, has an
+	// Applies means that there may be a host-only network: the machine is a VirtualBox VM with an
 	// address, and is not known to be bridged.
 	Applies bool `json:"applies"`
-	// NoAddress reports that config.json has no address of a VM that has a host-only network.
+	// NoAddress means that config.json has no address, although the VM has a host-only network.
 	NoAddress bool `json:"no_address,omitempty"`
-	// NATAddress reports that config.json has an address of VirtualBox's NAT, to which no
-	// route leads. Quick does not ask.
+	// NATAddress means that config.json has an address of VirtualBox's NAT, to which no route leads.
+	// Not in quick mode.
 	NATAddress bool `json:"nat_address,omitempty"`
-	// NotTheVMs reports that the VM has another address than config.json's, which is of no
-	// network of the laptop's adapter: the way to it matters to nothing. Quick does not ask.
+	// NotTheVMs means that config.json's address is outside the adapter's network and the VM has
+	// another one, so that the route to config.json's does not matter. Not in quick mode.
 	NotTheVMs bool        `json:"not_the_vms,omitempty"`
 	View      routes.View `json:"view"`
-	// Client is the VPN client that owns the route, where it can be known: asked where nothing
-	// answers, and in a diagnosis where a tunnel has the route. Quick does not ask. Nothing is
-	// decided by its name.
+	// Client is the VPN client that owns the route, as far as it is known. It is looked up if
+	// nothing answers, or in a diagnosis if a tunnel has the route; not in quick mode. No decision
+	// depends on its name.
 	Client routes.Client `json:"client"`
-	// Silent reports that the route is right and nothing answers behind it. Quick does not ask.
+	// Silent means that the route is right but nothing answers behind it. Not in quick mode.
 	Silent bool `json:"silent"`
-	// Recorded reports that docker works by the recorded endpoint. Only a diagnosis asks.
+	// Recorded means that docker works at the recorded endpoint. Only in a diagnosis.
 	Recorded bool `json:"endpoint_recorded,omitempty"`
-	// NATWorks reports that docker works through the NAT rule all the same.
+	// NATWorks means that docker works through the NAT rule although a VPN has the route.
 	NATWorks bool `json:"nat_works,omitempty"`
-	// Forbidden reports that the route and the neighbor are right, and that macOS does not let
-	// this program use the local network; App is the application to allow. Quick does not ask.
+	// Forbidden means that the route and the neighbor are right, but that macOS does not let this
+	// program use the local network. App is the application to allow. Not in quick mode.
 	Forbidden bool   `json:"local_network_denied,omitempty"`
 	App       string `json:"app,omitempty"`
 
 	OS string `json:"os"`
-	// VMAdapter is the host-only adapter that the VM is attached to, asked only where
-	// no interface of the laptop stands for it. Quick does not ask.
+	// VMAdapter is the host-only adapter to which the VM is attached, looked up only if no interface
+	// of the laptop matches it. Not in quick mode.
 	VMAdapter string `json:"nic,omitempty"`
-	// VMDown reports that the VM, which brings its adapter up, does not run.
+	// VMDown means that the VM is not running. Only a running VM brings its adapter up.
 	VMDown bool `json:"vm_down"`
 }
 
-// Layer describes it to the engine. Each of its faults is a warning: whether docker works is the
-// layer daemon's to say, and the NAT rule is the cure of a lost route.
+// Layer returns the layer for the engine. All its problems are warnings: the daemon layer decides
+// whether docker works, and a NAT rule replaces a lost route.
 func Layer() engine.Layer {
 	return engine.Layer{Name: "route", Needs: []string{"machine"}, Local: true, LaptopOnly: true, Optional: true, Findings: findings, Inspect: inspect}
 }
@@ -82,16 +82,16 @@ func inspect(ctx context.Context, t *target.Target) (engine.State, error) {
 	s.NATWorks = verdict == routes.Hijacked && worksByNAT(ctx, t)
 	switch {
 	case t.Mode.IsRepair():
-		// A route that is right is healthy only if something answers behind it.
+		// A right route is healthy only if something answers behind it.
 		if verdict == routes.OK && running(ctx, t) && !t.Endpoints.HostOnlyAnswers(ctx) {
 			s.silent(ctx, t)
 		}
 	case t.Mode.IsQuick():
-		return s, nil // the rest costs time
+		return s, nil // the rest is too slow for quick mode
 	case verdict == routes.Hijacked:
 		s.Client = t.Network.VPN(ctx, view)
 	case verdict == routes.OK && t.Endpoints.HostOnlySilent(ctx):
-		// A VM that is off explains the silence. Where its state is unknown, the route may be at fault.
+		// A VM that is off explains the silence. If its state is unknown, the route may be the cause.
 		if up, err := t.VM.Running(ctx); err == nil && !up {
 			s.VMDown = true
 		} else {
@@ -107,8 +107,8 @@ func inspect(ctx context.Context, t *target.Target) (engine.State, error) {
 	return s, nil
 }
 
-// worksByNAT reports whether docker works through the NAT rule. A repair asks only the
-// endpoint that it has recorded.
+// worksByNAT reports whether docker works through the NAT rule. A repair checks only the recorded
+// endpoint.
 func worksByNAT(ctx context.Context, t *target.Target) bool {
 	e, ok := t.Endpoints.VerifiedRecord(ctx)
 	if !ok && !t.Mode.IsRepair() && !t.Mode.IsQuick() {
@@ -117,8 +117,8 @@ func worksByNAT(ctx context.Context, t *target.Target) bool {
 	return e.IsForwarded() && t.Endpoints.Verify(ctx, e) == nil
 }
 
-// silent looks at why nothing answers. A docker host that has another address
-// now cannot, whatever the route is like.
+// silent records why nothing answers. If the docker host has another address now, the route is not
+// to blame.
 func (s *State) silent(ctx context.Context, t *target.Target) {
 	if s.Forbidden = s.forbidden(ctx, t); s.Forbidden {
 		s.App = t.Network.App(ctx)
@@ -129,14 +129,14 @@ func (s *State) silent(ctx context.Context, t *target.Target) {
 	}
 }
 
-// forbidden reports whether macOS keeps this program from the local network.
+// forbidden reports whether macOS denies this program the local network.
 func (s *State) forbidden(ctx context.Context, t *target.Target) bool {
 	addr := net.JoinHostPort(t.HostOnlyAddr().String(), strconv.Itoa(t.Machine.DaemonPort()))
 	return !s.View.NoNeighbor && t.Network.DeniesLocalNetwork(ctx, t.HostOnlyDestination(), addr)
 }
 
-// otherDriver looks for the one fault of the laptop that cuts off a machine of another driver
-// and that no other layer can tell.
+// otherDriver checks machines of other drivers for the one problem of the laptop that no other
+// layer detects.
 func (s *State) otherDriver(ctx context.Context, t *target.Target) {
 	if t.Machine.VirtualBox() || !t.HostOnlyAddr().IsValid() || t.Mode.IsQuick() || t.Mode.IsRepair() {
 		return
@@ -146,8 +146,8 @@ func (s *State) otherDriver(ctx context.Context, t *target.Target) {
 	}
 }
 
-// lookUpVMAdapter asks for the adapter that the VM is attached to. While the VM is off its adapter
-// need not be there, nor be up: VMDown is the reason then.
+// lookUpVMAdapter looks up the adapter to which the VM is attached. If the VM is off, that alone
+// explains why its adapter is missing or down.
 func (s *State) lookUpVMAdapter(ctx context.Context, t *target.Target) {
 	if s.VMDown = !running(ctx, t); s.VMDown {
 		return
@@ -172,7 +172,7 @@ func (s State) BlockedBy() string {
 	return ""
 }
 
-// running reports whether the VM is known to run.
+// running reports whether the VM is known to be running.
 func running(ctx context.Context, t *target.Target) bool {
 	up, err := t.VM.Running(ctx)
 	return up && err == nil
@@ -180,8 +180,8 @@ func running(ctx context.Context, t *target.Target) bool {
 
 func (s State) judge() routes.Judgement { return routes.Judge(s.View) }
 
-// laptopAddr is the laptop's own address in the host-only network. Where it is not known it is
-// the network's first one, which docker-machine and VirtualBox take.
+// laptopAddr returns the laptop's own address in the host-only network. If it is not known, it is
+// the network's first address, which docker-machine and VirtualBox use.
 func (s State) laptopAddr() netip.Prefix {
 	if p, ok := s.View.Laptop(); ok {
 		return p

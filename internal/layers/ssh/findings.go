@@ -15,7 +15,7 @@ import (
 
 var findings engine.Table
 
-// A login that worked, and what is wrong all the same.
+// The login worked; these are other problems.
 var (
 	noSSH          = findings.OK("ssh.ok", "the driver has no SSH")
 	loggedIn       = findings.OK("ssh.ok", "SSH login works (%s)")
@@ -33,7 +33,7 @@ var (
 	skippedWeak  = findings.Warn("ssh.weak-algorithms", "not logged in again: a login needed outdated algorithms lately", page("weak-algorithms"))
 )
 
-// A login that did not work, in the order in which it goes on.
+// The login failed, in the order of its steps.
 var (
 	noWay          = findings.Fail("ssh.unknown", "%v", doctor)
 	ruleMissing    = findings.Fail("ssh.rule-missing", "%s, and %s", page("rule-missing"))
@@ -55,7 +55,7 @@ var (
 
 var doctor = hint.Own("doctor", hint.Machine)
 
-// page is the command that shows what a code means.
+// page returns the command that explains a code.
 func page(code string) hint.Hint { return hint.Explain("ssh." + code) }
 
 func (s State) Findings() []engine.Finding {
@@ -100,7 +100,8 @@ func (s State) login() engine.Finding {
 	return loggedIn.Found(s.reached())
 }
 
-// notAnswered is a login after which the docker host did not answer what it was asked.
+// notAnswered returns the finding that the login worked but the docker host did not answer a
+// question.
 func (s State) notAnswered() engine.Finding {
 	var session *sshhost.Error
 	var silence *access.SilenceError
@@ -117,7 +118,7 @@ func (s State) notAnswered() engine.Finding {
 	return couldNotAsk.Found(s.FactsErr)
 }
 
-// stalled is what was lost before small packets were tried.
+// stalled describes what was lost before small packets were tried, or returns "".
 func (s State) stalled() string {
 	var stalled *sshhost.Error
 	if !errors.As(s.Login.Stalled, &stalled) {
@@ -136,7 +137,7 @@ func (s State) reached() string {
 	return "the docker host"
 }
 
-// failure is the way in which a login failed.
+// failure returns the finding about a failed login.
 func (s State) failure() engine.Finding {
 	e := s.Err
 	cut := e.Cause == sshhost.Closed || e.Cause == sshhost.Reset || e.Cause == sshhost.Timeout
@@ -167,12 +168,12 @@ func (s State) failure() engine.Finding {
 	return noWay.Found(e)
 }
 
-// keyUnusable is a private key of the machine that cannot be used.
+// keyUnusable returns the finding that the machine's private key cannot be used.
 func (s State) keyUnusable() engine.Finding {
 	found, why := keyUnusable, s.Err.Err
 	var path *fs.PathError
 	if errors.As(why, &path) {
-		why = path.Err // the path is named once
+		why = path.Err // the finding names the path already
 	}
 	switch {
 	case errors.Is(s.Err, sshhost.ErrEncrypted):
@@ -183,7 +184,7 @@ func (s State) keyUnusable() engine.Finding {
 	return found.Found(s.KeyPath, why)
 }
 
-// notConnected is a login without a TCP connection.
+// notConnected returns the finding that no TCP connection was made.
 func (s State) notConnected() engine.Finding {
 	e := s.Err
 	switch {
@@ -205,8 +206,8 @@ func (s State) noRule(other string) engine.Finding {
 	return ruleMissing.Advising(s.forward(ruleMissing.Hint)).Found(s.ruleMissing(), other)
 }
 
-// noBanner is a connection on which sshd did not greet. Through NAT a refused connection
-// looks like one that was closed before the banner.
+// noBanner returns the finding that sshd sent no banner. Through NAT, a refused connection looks
+// like one that was closed before the banner.
 func (s State) noBanner() engine.Finding {
 	e := s.Err
 	switch {
@@ -226,11 +227,11 @@ func (s State) noBanner() engine.Finding {
 	return closedAtOnce.Found(e, s.before())
 }
 
-// alive reports whether the docker host answers anything at all, so that sshd alone hangs:
-// one that boots, or that hangs as a whole, cannot be restarted in good order.
+// alive reports whether the docker host answers anything at all, so that only sshd hangs. A docker
+// host that is booting, or hangs as a whole, cannot be restarted cleanly.
 func (s State) alive() bool { return s.DaemonAnswers || s.DirectDaemon || s.Direct.Connected }
 
-// restart restarts the VM, or shows the code's page where docker-machine cannot.
+// restart restarts the VM, or shows the code's page if docker-machine cannot restart it.
 func (s State) restart(code string) hint.Hint {
 	if !s.Restartable {
 		return page(code)
@@ -238,8 +239,8 @@ func (s State) restart(code string) hint.Hint {
 	return hint.DockerMachine("restart", hint.Machine)
 }
 
-// viaDockerMachine runs a command on the docker host by docker-machine, or shows the code's
-// page where docker-machine does not reach that host.
+// viaDockerMachine runs a command on the docker host with docker-machine, or shows the code's page
+// if docker-machine cannot log in there.
 func (s State) viaDockerMachine(code string, command ...string) hint.Hint {
 	if !s.ViaDockerMachine {
 		return page(code)

@@ -8,7 +8,7 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/sshhost"
 )
 
-// address is the one at which the login failed.
+// address returns the address at which the login failed.
 func (s State) address() access.Address {
 	for _, d := range s.Addresses {
 		if s.Err != nil && d.Addr == s.Err.Addr {
@@ -18,7 +18,7 @@ func (s State) address() access.Address {
 	return access.Address{}
 }
 
-// silent reports whether nothing came from sshd, nor from anything in its place.
+// silent reports whether nothing at all was received from the address of sshd.
 func (s State) silent() bool {
 	e := s.Err
 	switch e.Stage {
@@ -30,8 +30,8 @@ func (s State) silent() bool {
 	return false
 }
 
-// limited reports whether there is evidence that sshd is well and that we are kept
-// from it. An sshd that hangs or is gone must not be taken for one that counts.
+// limited reports whether there is evidence that sshd is fine but refuses to serve us. An sshd that
+// hangs or is gone must not be taken for one that counts logins.
 func (s State) limited() bool {
 	if s.Err == nil || !s.silent() {
 		return false
@@ -39,16 +39,16 @@ func (s State) limited() bool {
 	timedOut := s.Err.Cause == sshhost.Timeout
 	switch {
 	case s.Direct.Ident != "":
-		// It answers another source address, and the NAT forwards other connections.
+		// It answers another source address, and other connections through the NAT work.
 		return s.DaemonAnswers
 	case s.Err.Stage == sshhost.StageDial:
-		// No answer to a SYN is never sshd's doing, and the address is alive.
+		// sshd cannot cause a SYN to go unanswered, and the address is alive.
 		return s.AnsweredBefore && s.DirectDaemon
 	case !s.address().NAT:
-		// A dead sshd accepts no connection, and one that hangs does not close it.
+		// A dead sshd accepts no connection, and a hanging one does not close it.
 		return !timedOut && s.AnsweredBefore
 	case timedOut && !s.Direct.Connected && !s.Direct.Refused && !s.DirectDaemon:
-		// A VPN has the host-only address: nothing can be learnt there.
+		// A VPN has the route to the host-only address, so trying it tells nothing.
 		return s.AnsweredBefore && s.DaemonAnswers
 	}
 	return false

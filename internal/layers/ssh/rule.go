@@ -16,11 +16,11 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/virtualbox"
 )
 
-// ruleName is what docker-machine calls the NAT rule for SSH; at each start of the VM it
-// puts its own rule in that one's place.
+// ruleName is docker-machine's name for the NAT rule to sshd. It replaces the rule of that name at
+// each start of the VM.
 const ruleName = "ssh"
 
-// rule looks for the NAT rule to sshd. Where VirtualBox cannot be asked nothing is known.
+// rule looks up the NAT rule to sshd. If VirtualBox cannot be asked, nothing is recorded.
 func (s *State) rule(ctx context.Context, t *target.Target) {
 	if !t.Machine.VirtualBox() {
 		return
@@ -38,7 +38,7 @@ func (s *State) rule(ctx context.Context, t *target.Target) {
 	}
 }
 
-// ruleMissing is what is wrong with the NAT rules.
+// ruleMissing describes what is wrong with the NAT rules.
 func (s State) ruleMissing() string {
 	if s.RuleAtOwnPort != "" {
 		return "VirtualBox has no NAT rule for SSH but " + strconv.Quote(s.RuleAtOwnPort) + " at port 22, which is that of the laptop's own sshd"
@@ -46,7 +46,7 @@ func (s State) ruleMissing() string {
 	return "VirtualBox has no NAT rule for SSH"
 }
 
-// forwarding finds out with what a NAT rule to sshd can be added.
+// forwarding finds out how a NAT rule to sshd can be added.
 func (s *State) forwarding(ctx context.Context, t *target.Target) {
 	if s.CreateUnfinished {
 		s.DockerMachine = dockermachine.Found(t.Laptop)
@@ -60,14 +60,14 @@ func (s *State) forwarding(ctx context.Context, t *target.Target) {
 	if err != nil {
 		return
 	}
-	// docker-machine knows the port of config.json.
+	// Prefer config.json's port, which docker-machine uses.
 	s.FreePort, err = ports.FirstUsable(ctx, cmp.Or(t.Machine.SSHPort, 50022))
 	if err != nil {
 		s.FreePort = 0
 	}
 }
 
-// oldRule is the rule whose place a new one takes.
+// oldRule returns the rule that a new one replaces.
 func oldRule(vm vbox.VM) (old vbox.Forward, found bool) {
 	old, found = virtualbox.SSHRule(vm)
 	for _, f := range vm.Forwards {
@@ -78,8 +78,8 @@ func oldRule(vm vbox.VM) (old vbox.Forward, found bool) {
 	return old, found
 }
 
-// forward makes VirtualBox forward to sshd, or do so again where it does not listen for
-// the rule that it has. A running VM goes on meanwhile.
+// forward makes VirtualBox forward a port to sshd, or listen again for the rule that it has. The VM
+// keeps running.
 func (s State) forward(otherwise hint.Hint) hint.Hint {
 	if s.CreateUnfinished {
 		return hint.CreateAgain(s.DockerMachine)
@@ -97,16 +97,16 @@ func (s State) forward(otherwise hint.Hint) hint.Hint {
 	return next.Then("", hint.VBoxManage(vbox.AddForward(s.VM, slot, rule)...))
 }
 
-// restartable reports whether docker-machine can restart the VM. With VirtualBox 7 on
-// macOS, where there are no host-only adapters, it cannot start one.
+// restartable reports whether docker-machine can restart the VM. With VirtualBox 7 on macOS, which
+// has no host-only adapters, it cannot start one.
 func restartable(ctx context.Context, t *target.Target) bool {
 	v, err := t.VirtualBox.Version(ctx)
 	return err == nil && !(t.Laptop.OS() == host.Darwin && v.AtLeast(7, 0, 0))
 }
 
-// viaDockerMachine reports whether docker-machine ssh logs in where we did. It goes to
-// config.json's port of 127.0.0.1, and without one to port 22, the laptop's own sshd
-// (docker/machine b170508b, libmachine/drivers/base.go).
+// viaDockerMachine reports whether "docker-machine ssh" logs in at one of the addresses. It uses
+// config.json's port on 127.0.0.1, or without one port 22, the laptop's own sshd (docker/machine
+// b170508b, libmachine/drivers/base.go).
 func viaDockerMachine(t *target.Target, addresses []access.Address) bool {
 	addr := net.JoinHostPort(host.Loopback, strconv.Itoa(t.Machine.SSHPort))
 	return !t.Machine.VirtualBox() || slices.Contains(addresses, access.Address{Addr: addr, NAT: true})

@@ -1,5 +1,5 @@
-// Package ssh is the layer that repairs go through: can the docker host be
-// reached over SSH, and if not, what closes it.
+// Package ssh is the layer that repairs go through: is the docker host reachable over SSH, and if
+// not, why?
 package ssh
 
 import (
@@ -24,9 +24,9 @@ type State struct {
 	NoSSH      bool             `json:"no_ssh"` // the driver has no SSH
 	NotAsked   bool             `json:"not_asked"`
 	Addresses  []access.Address `json:"addresses,omitempty"`
-	// Rule is the NAT rule to sshd. NoRule reports that the VM has none that is of use,
-	// RuleAtOwnPort is one that has the port of the laptop's own sshd. NoDirect is why the
-	// docker host's address does not do instead, where there is no way at all.
+	// Rule is the name of the NAT rule to sshd. NoRule means that the VM has no usable one.
+	// RuleAtOwnPort names a rule on port 22, which is the laptop's own sshd. NoDirect is why the
+	// docker host's own address cannot be used either, if there is no way at all.
 	Rule          string `json:"rule,omitempty"`
 	NoRule        bool   `json:"no_rule,omitempty"`
 	RuleAtOwnPort string `json:"rule_at_port_22,omitempty"`
@@ -34,16 +34,16 @@ type State struct {
 
 	HeldBack *access.HeldBackError `json:"-"`
 	Err      *sshhost.Error        `json:"-"`
-	Error    string                `json:"error,omitempty"` // Err or another, as text
+	Error    string                `json:"error,omitempty"` // text of the error that ended the login or the questions after it
 	OtherErr error                 `json:"-"`
 
-	// What else is known where a login failed before sshd had sent anything. Direct
-	// is what it does at the host-only address; Answered is how long ago it did.
+	// What is known if a login failed before sshd sent anything: how sshd behaves at the host-only
+	// address (Direct), and how long ago it answered (Answered, if AnsweredBefore).
 	Direct         access.Probe  `json:"direct,omitzero"`
 	AnsweredBefore bool          `json:"answered_before,omitempty"`
 	Answered       time.Duration `json:"answered_ns,omitempty"`
-	// DaemonAnswers: dockerd answers at the endpoint in use, so the docker host is
-	// up; DirectDaemon: there is a sign of life of it at the host-only address.
+	// DaemonAnswers means that dockerd answers at the endpoint in use, so the docker host is up.
+	// DirectDaemon means that something answers at the host-only address.
 	DaemonAnswers bool `json:"daemon_answers,omitempty"`
 	DirectDaemon  bool `json:"direct_daemon,omitempty"`
 
@@ -52,27 +52,27 @@ type State struct {
 	Facts    *dockerhost.Facts `json:"facts,omitempty"`
 	FactsErr error             `json:"-"`
 	Weak     []string          `json:"weak_algorithms,omitempty"`
-	// KeyMode is the permissions of the private key where others may read it.
+	// KeyMode is the mode of the private key file if others may read it, or 0.
 	KeyMode fs.FileMode `json:"key_mode,omitempty"`
 
 	KeyPath string `json:"-"`
 	User    string `json:"-"`
 
-	// What the hints depend on. Restartable reports that docker-machine can restart the VM,
-	// ViaDockerMachine that its ssh command logs in as we did.
+	// For hints. Restartable means that docker-machine can restart the VM, ViaDockerMachine that its
+	// ssh command logs in the same way.
 	Restartable      bool `json:"restartable,omitempty"`
 	ViaDockerMachine bool `json:"docker_machine_logs_in,omitempty"`
-	// VM and FreePort are where a NAT rule to sshd can be added; FreePort is asked for only
-	// where one has to be.
+	// VM and FreePort are for a new NAT rule to sshd. FreePort is 0 if none is needed or none was
+	// found.
 	VM       vbox.VM `json:"-"`
 	FreePort int     `json:"free_port,omitempty"`
-	// CreateUnfinished reports that docker-machine create has not finished the machine,
-	// DockerMachine that docker-machine is installed.
+	// CreateUnfinished means that docker-machine create did not finish the machine. DockerMachine
+	// means that docker-machine is installed.
 	CreateUnfinished bool `json:"create_unfinished,omitempty"`
 	DockerMachine    bool `json:"-"`
 }
 
-// Layer describes it to the engine.
+// Layer returns the layer for the engine.
 func Layer() engine.Layer {
 	return engine.Layer{Name: "ssh", Needs: []string{"machine"}, Findings: findings, Inspect: inspect}
 }
@@ -93,7 +93,7 @@ func inspect(ctx context.Context, t *target.Target) (engine.State, error) {
 	if s.NotAsked = t.Mode.IsRepair() && !t.SSH.Tried(); s.NotAsked {
 		return s, nil
 	}
-	s.KeyMode = openTo(ctx, t)
+	s.KeyMode = looseKeyMode(ctx, t)
 	if s.rule(ctx, t); len(s.Addresses) == 0 {
 		if s.OtherErr, s.NoDirect = t.SSH.NoAddress(ctx), t.SSH.NoDirect(ctx); s.NoRule {
 			s.forwarding(ctx, t)
@@ -109,7 +109,7 @@ func inspect(ctx context.Context, t *target.Target) (engine.State, error) {
 	}
 	s.Login, s.Greeting, s.Weak = t.SSH.Login(), c.Greeting().Ident, c.Greeting().Weak
 	if t.Mode.IsRepair() {
-		return s, nil // what a repair needs of the docker host, its layer has asked
+		return s, nil // the layer that needs more from the docker host asks for it
 	}
 	facts, err := t.Guest.Facts(ctx)
 	s.Login = t.SSH.Login()
@@ -121,7 +121,7 @@ func inspect(ctx context.Context, t *target.Target) (engine.State, error) {
 	return s, nil
 }
 
-// failed collects the facts that distinguish a ban from an sshd that is broken.
+// failed collects the facts that distinguish a rate limit from a broken sshd.
 func (s *State) failed(ctx context.Context, t *target.Target, err error) {
 	s.Error = err.Error()
 	switch {
@@ -144,20 +144,21 @@ func (s *State) failed(ctx context.Context, t *target.Target, err error) {
 		s.Restartable = restartable(ctx, t)
 		s.DaemonAnswers = t.Endpoints.VMAnswers(ctx)
 		if s.DirectDaemon {
-			// Where the docker host gives no sign of life, a VPN has the way.
+			// Without a sign of life, a VPN has the route.
 			s.Direct = t.SSH.ProbeDirect(ctx, s.Addresses)
 		}
 	}
 	if s.limited() {
-		// An address that others are answered at is no sshd that was restarted.
+		// sshd is up if it answers at another address or if the dial timed out: then it was not just
+		// restarting.
 		sure := s.Direct.Ident != "" || s.Err.Stage == sshhost.StageDial
 		t.SSH.RecordCut(ctx, address, sure, s.Err.Cause == sshhost.Timeout)
 	}
 }
 
-// openTo is the mode of the private key if others may read it: ssh, and with it
-// docker-machine, does not use such a key (ssh(1), FILES).
-func openTo(ctx context.Context, t *target.Target) fs.FileMode {
+// looseKeyMode returns the mode of the private key file if others may read it, or 0. ssh, and with it
+// docker-machine, refuses such a key (ssh(1), FILES).
+func looseKeyMode(ctx context.Context, t *target.Target) fs.FileMode {
 	entries, err := t.Laptop.ReadDir(ctx, filepath.Dir(t.Machine.SSHKeyPath))
 	if err != nil {
 		return 0
@@ -190,5 +191,5 @@ func (s State) BlockedBy() string {
 	return ""
 }
 
-// Changes is empty: nothing that closes SSH is changed by a repair.
+// Changes returns none: no repair changes what blocks SSH.
 func (State) Changes() []engine.Change { return nil }

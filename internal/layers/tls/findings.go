@@ -34,14 +34,14 @@ var (
 	noClientAuth   = findings.Warn("tls.no-client-auth", "dockerd asks for no client certificate: everyone who reaches the port is root on the docker host", nil)
 
 	clockSkew = findings.Aside("tls.clock-skew", "%s", setClock)
-	// A reissued certificate is made for both clocks: the clock is to blame only where
-	// dockerd refuses the client's.
+	// A reissued certificate is valid by both clocks, so the clock matters only if dockerd refuses
+	// the client's.
 	clockBlamed = findings.Fail("tls.clock-skew", "%s, and dockerd refuses the client certificate", setClock)
 )
 
 var setClock = hint.Hint{{Argv: []string{"docker-machine", "ssh", hint.Machine}, Store: true, Shell: `"sudo date -u -s @$(date +%s)"`}}
 
-// problems are the findings of a certificate's problems.
+// problems maps the problems of a certificate to findings.
 var problems = map[certs.Kind]engine.Definition{
 	certs.NameMissing:    nameMissing,
 	certs.AddressMissing: nameMissing,
@@ -100,13 +100,14 @@ func (s State) aboutClock() []engine.Finding {
 	return []engine.Finding{clockSkew.Found(apart)}
 }
 
-// clockBlamed reports whether dockerd refuses a client certificate that is good by the
-// laptop's clock, and the docker host's is off.
+// clockBlamed reports whether the docker host's clock is off, and dockerd refuses a client
+// certificate that is valid by the laptop's clock.
 func (s State) clockBlamed() bool {
 	return s.ClientRejected != "" && s.ClientProblem == nil && dockerhost.DescribeClockSkew(s.ClockSkew) != ""
 }
 
-// aboutCA is why docker refuses what the machine CA has signed, and why it cannot sign anew.
+// aboutCA returns why docker refuses what the machine CA has signed, and why that CA cannot sign a
+// new certificate.
 func (s State) aboutCA() (out []engine.Finding) {
 	all := slices.Clone(s.Verdict.Causes)
 	if s.Reissue.Refused != nil {
@@ -121,15 +122,15 @@ func (s State) aboutCA() (out []engine.Finding) {
 		next, note := s.caHint(p.Kind)
 		f := problems[p.Kind].Advising(next).Found(p.Text + note)
 		if i < len(s.Verdict.Causes) && !s.planned() {
-			f.Weight = engine.Outranks // no repair of anything else makes docker work
+			f.Weight = engine.Outranks // no other repair makes docker work
 		}
 		out = append(out, f)
 	}
 	return out
 }
 
-// caHint is what to do about a CA: a reissue may do, by another CA in ca.pem or without
-// an intermediate. note is why docker-machine cannot do it.
+// caHint returns what to do about a CA. A reissue may be enough, with another CA in ca.pem or
+// without an intermediate. note is why docker-machine cannot do it, or "".
 func (s State) caHint(kind certs.Kind) (next hint.Hint, note string) {
 	switch {
 	case s.planned():
@@ -140,7 +141,7 @@ func (s State) caHint(kind certs.Kind) (next hint.Hint, note string) {
 	return problems[kind].Hint, ""
 }
 
-// aboutFiles is about the files on the docker host's disk.
+// aboutFiles returns the findings about the files on the docker host's disk.
 func (s State) aboutFiles() (out []engine.Finding) {
 	if why := s.impossible(); s.signable() && why != "" {
 		out = append(out, reissueImpossible.Advising(s.impossibleHint()).Found(why))
@@ -160,7 +161,7 @@ func (s State) aboutFiles() (out []engine.Finding) {
 	return out
 }
 
-// aboutServer is about the server's own certificate.
+// aboutServer returns the findings about the server's own certificate.
 func (s State) aboutServer() (out []engine.Finding) {
 	for _, p := range s.Verdict.Causes {
 		if !p.OfCA() {
@@ -183,7 +184,7 @@ func (s State) aboutServer() (out []engine.Finding) {
 	return out
 }
 
-// serverHint is what to do about the server's own certificate.
+// serverHint returns what to do about the server's own certificate.
 func (s State) serverHint() hint.Hint {
 	switch {
 	case s.planned():
@@ -196,12 +197,12 @@ func (s State) serverHint() hint.Hint {
 	return hint.Fix()
 }
 
-// aboutClient is about docker's own certificate. That dockerd refuses it is the cause
-// whatever else is wrong: nothing but another certificate makes docker work.
+// aboutClient returns the findings about docker's own certificate. If dockerd refuses it, that
+// outranks all other problems: only another certificate makes docker work.
 func (s State) aboutClient() (out []engine.Finding) {
 	note := s.tooOld()
 	if s.caEnded() {
-		note = "" // the CA's finding has it
+		note = "" // the CA's finding includes it
 	}
 	if s.ClientUnusable != "" {
 		out = append(out, clientUnusable.Advising(s.newClient()).Found(s.ClientUnusable, note))
@@ -226,7 +227,7 @@ func (s State) aboutClient() (out []engine.Finding) {
 	return out
 }
 
-// aboutCopies compares the served certificate with its copies: a restart of dockerd
+// aboutCopies compares the served certificate with its copies. If they differ, a restart of dockerd
 // or the next regenerate-certs would change what is served.
 func (s State) aboutCopies() []engine.Finding {
 	switch {

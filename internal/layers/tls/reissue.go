@@ -15,30 +15,31 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/target"
 )
 
-// Reissue is what a new certificate would take, where one is due.
+// Reissue is what a new certificate requires, if one is due.
 type Reissue struct {
-	// Request is for the new certificate; the CA that signs it is not in it.
+	// Request describes the new certificate, but not the CA that signs it.
 	Request certs.Request `json:"-"`
-	// Refused is why docker would not accept what the machine CA signs, as a trial shows.
+	// Refused is why docker would not accept what the machine CA signs, according to a trial, or
+	// nil.
 	Refused *certs.Problem `json:"-"`
-	// Containers are those that the restart of dockerd stops.
+	// Containers are those that restarting dockerd stops.
 	Containers []string `json:"containers,omitempty"`
 	StorePath  string   `json:"-"`
-	// ConfigPath is config.json, Unlisted the names that docker-machine would leave out of
-	// its next certificate, NotEditable why they cannot be added there.
+	// ConfigPath is config.json. Unlisted are the names that docker-machine would omit from its next
+	// certificate, NotEditable is why they cannot be added there, or "".
 	ConfigPath  string   `json:"-"`
 	Unlisted    []string `json:"unlisted_names,omitempty"`
 	NotEditable string   `json:"config_not_editable,omitempty"`
 }
 
-// due reports whether a reissue is needed for docker to work through the endpoint. Names
-// beside the endpoint's own are no reason: each reissue restarts dockerd.
+// due reports whether docker needs a reissue to work through the endpoint. Other missing names are
+// no reason: each reissue restarts dockerd.
 func (s State) due() bool {
 	switch {
 	case s.Requested:
 		return true
 	case s.ForeignCA:
-		// A certificate of our CA would not make dockerd accept our client's.
+		// A certificate from our CA would not make dockerd accept our client certificate.
 		return false
 	case s.KeyMismatch, s.Broken != "" && s.Served == nil, len(s.Verdict.Causes) > 0:
 		return true
@@ -48,8 +49,8 @@ func (s State) due() bool {
 	return slices.Contains(s.Missing, endpoint.Localhost)
 }
 
-// tryReissue finds out what a new certificate in the place of old takes. It signs one and
-// throws it away.
+// tryReissue finds out what a new certificate in place of old requires. It signs one and discards
+// it.
 func tryReissue(ctx context.Context, t *target.Target, s State, old *x509.Certificate) Reissue {
 	r := Reissue{Request: certs.Request{Old: old, PublicKey: old.PublicKey, Names: s.Want}, StorePath: t.Machine.ServerCert}
 	if s.Facts != nil {
@@ -78,8 +79,8 @@ func tryReissue(ctx context.Context, t *target.Target, s State, old *x509.Certif
 	return r
 }
 
-// impossible is why a reissue cannot be done, although it could be signed. It is known
-// before anything is written.
+// impossible returns why a reissue cannot be done although the certificate could be signed, or "".
+// It is known before anything is written.
 func (s State) impossible() string {
 	switch {
 	case s.FactsErr != nil && !access.Skipped(s.FactsErr):
@@ -100,8 +101,8 @@ func (s State) impossible() string {
 	return ""
 }
 
-// impossibleHint is what to do about that. About a login that fails doctor reports more:
-// cert renew, which may have asked, does not inspect the ssh layer.
+// impossibleHint returns what to do about that. If the login failed, doctor reports more: cert
+// renew does not inspect the ssh layer before this one.
 func (s State) impossibleHint() hint.Hint {
 	switch {
 	case s.FactsErr == nil:
@@ -114,7 +115,8 @@ func (s State) impossibleHint() hint.Hint {
 	return hint.Fix("--accept-host-key")
 }
 
-// signable reports whether a reissue is due and the machine CA can sign what docker accepts.
+// signable reports whether a reissue is due, and whether the machine CA can sign what docker
+// accepts.
 func (s State) signable() bool {
 	return s.due() && s.Reissue.Request.Old != nil && s.Reissue.Refused == nil
 }

@@ -11,28 +11,28 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/target"
 )
 
-// Shared is what docker-machine has for all machines of the store: the machine CA and a
-// client certificate, of which each machine's directory has a copy. It is looked at only
-// where this machine needs new ones.
+// Shared is what docker-machine keeps once for all machines of the store: the machine CA and a
+// client certificate, which it copies to each machine's directory. It is read only if this machine
+// needs new ones.
 type Shared struct {
 	Dir, ClientCert, ClientKey, MachineDir string `json:"-"`
-	// NewCA reports that the shared CA has not ended: this machine has not got it yet.
+	// NewCA means that the shared CA has not expired: this machine only lacks its copy.
 	NewCA bool `json:"new_ca,omitempty"`
-	// Machines are the other machines that the shared CA is for.
+	// Machines are the other machines that use the shared CA.
 	Machines []string `json:"machines,omitempty"`
-	// Client is the shared client certificate, nil if docker could not use it;
-	// ClientProblem is why a dockerd with this machine's ca.pem refuses it. ClientEnded
-	// reports that it has ended, also where its key is not there.
+	// Client is the shared client certificate, nil if docker could not use it. ClientProblem is why
+	// a dockerd with this machine's ca.pem refuses it, or nil. ClientEnded means that it has
+	// expired, whether or not its key is there.
 	Client        *certs.Summary `json:"client,omitempty"`
 	ClientProblem *certs.Problem `json:"-"`
 	ClientEnded   bool           `json:"client_ended,omitempty"`
-	// TooOld is docker-machine's version if that one renews no client certificate.
+	// TooOld is docker-machine's version if it is too old to renew client certificates, or "".
 	TooOld string `json:"docker_machine_too_old,omitempty"`
 }
 
 func ended(p *certs.Problem) bool { return p != nil && p.Kind == certs.CAExpired }
 
-// caEnded reports whether the machine CA has ended, which keeps docker from working.
+// caEnded reports whether the machine CA has expired, which keeps docker from working.
 func (s State) caEnded() bool {
 	for i := range s.Verdict.Causes {
 		if ended(&s.Verdict.Causes[i]) {
@@ -81,7 +81,7 @@ func (f *Shared) client(ctx context.Context, t *target.Target) {
 		return
 	}
 	f.ClientEnded = t.Now().After(chain[0].NotAfter)
-	keyPEM, _ := t.Laptop.ReadFile(ctx, f.ClientKey) // without it they are no pair
+	keyPEM, _ := t.Laptop.ReadFile(ctx, f.ClientKey) // if it is missing, pairing fails below
 	_, unpaired := tls.X509KeyPair(certPEM, keyPEM)
 	roots, err := t.Endpoints.CAs(ctx)
 	if err != nil || unpaired != nil {
@@ -93,9 +93,9 @@ func (f *Shared) client(ctx context.Context, t *target.Target) {
 	}
 }
 
-// sharers are the other machines of the store that have the machine CA's certificates.
-// docker-machine cannot give any to one without a driver, and refuses the whole command if
-// it cannot read one of the machines.
+// sharers returns the other machines of the store whose certificates the machine CA signs. It
+// leaves out machines without a driver, which get no certificates, and those that cannot be read:
+// docker-machine would refuse the whole command.
 func sharers(ctx context.Context, t *target.Target) []string {
 	names, err := t.Store.Names(ctx)
 	if err != nil {
@@ -111,8 +111,8 @@ func sharers(ctx context.Context, t *target.Target) []string {
 	return others
 }
 
-// regenerate has docker-machine make a new server certificate, and a new CA where nothing
-// that the old one signs is any good.
+// regenerate makes docker-machine issue a new server certificate, and first a new CA if the old one
+// has expired.
 func (s State) regenerate() hint.Hint {
 	switch {
 	case s.caEnded() && !s.Shared.NewCA:
@@ -123,21 +123,21 @@ func (s State) regenerate() hint.Hint {
 	return hint.DockerMachine("regenerate-certs", hint.Machine)
 }
 
-// withoutDockerMachine is for a VM to which docker-machine gives no certificate, because it
-// does not find its address.
+// withoutDockerMachine is for a VM that gets no certificate from docker-machine, which does not
+// find its address.
 var withoutDockerMachine = hint.Explain("tls.without-docker-machine")
 
-// newCA makes a new machine CA and gives it to every machine of the store, which the new
-// CA cuts off otherwise. docker-machine looks after all machines of a command at once, and
-// each that finds the CA ended makes a new one (v0.16.2, commands/commands.go,
-// runActionForeachMachine; libmachine/cert/bootstrap.go): of 30 tries with two machines 21
-// left a client certificate of a CA that was not kept. So one machine goes first. ";" and
-// not "&&": while a VPN is on docker-machine ends with an error although the certificates
-// are in place.
+// newCA makes a new machine CA and gives it to every machine of the store; without that they would
+// be cut off. docker-machine handles all machines of a command at once, and each that finds the CA
+// expired makes a new one (v0.16.2, commands/commands.go, runActionForeachMachine;
+// libmachine/cert/bootstrap.go): in 21 of 30 tries with two machines, the client certificate was
+// from a CA that was not kept. So one machine goes first. The separator is ";" and not "&&",
+// because while a VPN is on, docker-machine ends with an error although the certificates are in
+// place.
 func (s State) newCA() hint.Hint {
 	f := s.Shared
 	if filepath.Base(f.Dir) != "certs" {
-		return hint.Explain("tls.ca-expired") // not where docker-machine keeps it
+		return hint.Explain("tls.ca-expired") // docker-machine does not keep it there
 	}
 	if s.HostOnlyNetwork {
 		return withoutDockerMachine
@@ -149,7 +149,8 @@ func (s State) newCA() hint.Hint {
 	if f.ClientEnded && filepath.Dir(f.ClientCert) == f.Dir {
 		return line
 	}
-	// A client certificate that has not ended is kept, and the new CA has not signed it.
+	// docker-machine keeps a client certificate that has not expired, although the new CA did not
+	// sign it.
 	return hint.Run("mv", f.Dir, f.Dir+".old").Then("&&", line)
 }
 
@@ -162,9 +163,9 @@ func (s State) newClient() hint.Hint {
 	case f.Client == nil:
 		return hint.Explain("tls.client-cert-unusable")
 	case f.ClientProblem == nil && filepath.Dir(f.ClientCert) != f.MachineDir && (s.Client == nil || s.ClientUnusable != "" || s.Client.Fingerprint != f.Client.Fingerprint):
-		// It has been renewed, for another machine.
+		// It was renewed for another machine.
 		return hint.Run("cp", f.ClientCert, f.ClientKey, f.MachineDir)
-	case f.ClientProblem == nil: // by this ca.pem: dockerd has another
+	case f.ClientProblem == nil: // it is valid by this ca.pem, so dockerd uses another
 		return s.regenerate()
 	case f.ClientProblem.Kind == certs.Expired && s.HostOnlyNetwork:
 		return withoutDockerMachine
@@ -182,7 +183,7 @@ func (s State) renews() bool {
 	return s.clientRefused() && s.Shared.Client != nil && s.Shared.ClientProblem != nil && s.Shared.ClientProblem.Kind == certs.Expired
 }
 
-// tooOld is why docker-machine is too old for the hint.
+// tooOld returns the note that docker-machine is too old for the hint, or "".
 func (s State) tooOld() string {
 	if s.Shared.TooOld == "" {
 		return ""

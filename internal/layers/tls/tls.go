@@ -1,5 +1,5 @@
-// Package tls is the layer of certificates: the one that is served, the one on
-// the docker host's disk, the one in the store, and the CA behind them.
+// Package tls is the layer of certificates: the one that dockerd serves, the one on the docker
+// host's disk, the one in the store, and the CA that signed them.
 package tls
 
 import (
@@ -24,40 +24,40 @@ type State struct {
 	Machine    string `json:"-"`
 	NotRunning bool   `json:"not_running"`
 	SSHDown    bool   `json:"ssh_down"`
-	// Requested reports that the user has asked for a new certificate, and that this run
-	// has not made one yet.
+	// Requested means that the user asked for a new certificate, and that this run has not made one
+	// yet.
 	Requested bool     `json:"reissue_requested,omitempty"`
-	Need      []string `json:"need"` // names that the endpoint in use is verified by
+	Need      []string `json:"need"` // names by which docker verifies the endpoint in use
 	Want      []string `json:"want"` // names that a reissue adds
 
 	Served *certs.Summary `json:"served,omitempty"`
-	Disk   *certs.Summary `json:"disk,omitempty"`  // on the docker host, where SSH is open anyway
+	Disk   *certs.Summary `json:"disk,omitempty"`  // on the docker host, if there is an SSH login anyway
 	Store  *certs.Summary `json:"store,omitempty"` // machines/NAME/server.pem
-	Other  bool           `json:"other_machine"`   // what is served is another machine's
-	// Verdict is on the served certificate, or on the disk's if none is served.
+	Other  bool           `json:"other_machine"`   // another machine's certificate is served
+	// Verdict judges the served certificate, or the one on disk if none is served.
 	Verdict certs.Verdict `json:"-"`
 	// Missing are the names that only a reissue would add.
 	Missing      []string `json:"missing_names,omitempty"`
 	NoClientAuth bool     `json:"no_client_auth"`
 	Renewable    bool     `json:"renewable"`
 	KeyMismatch  bool     `json:"key_mismatch"` // on the docker host's disk
-	// Broken is what is wrong with the docker host's certificate file where nothing in
-	// it can be read.
+	// Broken is what is wrong with the certificate file on the docker host if it cannot be read, or
+	// "".
 	Broken    string        `json:"broken_file,omitempty"`
 	ForeignCA bool          `json:"docker_host_has_another_ca"`
 	ClockSkew time.Duration `json:"clock_skew_ns,omitempty"`
 
 	Client *certs.Summary `json:"client,omitempty"` // docker's own certificate
-	// ClientProblem is why a dockerd with this ca.pem refuses it.
+	// ClientProblem is why a dockerd with this ca.pem refuses docker's own certificate, or nil.
 	ClientProblem  *certs.Problem `json:"-"`
 	ClientRejected string         `json:"client_rejected,omitempty"`
 	ClientUnusable string         `json:"client_unusable,omitempty"`
 
-	// HostOnlyNetwork reports that the VM is on a host-only network, where docker-machine
-	// finds no address to make certificates for.
+	// HostOnlyNetwork means that the VM is on a host-only network, where docker-machine cannot find
+	// the address for which to make certificates.
 	HostOnlyNetwork bool `json:"on_host_only_network,omitempty"`
 
-	// Facts are the docker host's, nil where they were not asked or not answered: FactsErr.
+	// Facts are the docker host's; nil if they were not needed, or if asking failed with FactsErr.
 	Facts    *dockerhost.Facts `json:"-"`
 	FactsErr error             `json:"-"`
 
@@ -65,7 +65,7 @@ type State struct {
 	Shared  Shared  `json:"shared,omitzero"`
 }
 
-// Layer describes it to the engine.
+// Layer returns the layer for the engine.
 func Layer() engine.Layer {
 	return engine.Layer{Name: "tls", Needs: []string{"machine"}, Local: true, Findings: findings, Inspect: inspect}
 }
@@ -108,8 +108,8 @@ func inspect(ctx context.Context, t *target.Target) (engine.State, error) {
 	return s, nil
 }
 
-// withoutLogin is what can be known without the docker host's disk: a repair for which that
-// is enough does not log in.
+// withoutLogin returns what can be known without reading the docker host's disk. If that is enough
+// for a repair, it does not log in.
 func (s State) withoutLogin(ctx context.Context, t *target.Target, answer endpoint.Answer) State {
 	cas, err := t.Endpoints.CAs(ctx)
 	if err != nil {
@@ -123,11 +123,11 @@ func (s State) withoutLogin(ctx context.Context, t *target.Target, answer endpoi
 	return s
 }
 
-// fine reports whether what is served needs nothing.
+// fine reports whether the served certificate needs no change.
 func (s State) fine() bool { return s.Served != nil && !s.due() && len(s.Verdict.Causes) == 0 }
 
-// look compares what is served with the copies of it, and judges it. chain is what it has
-// judged, nil if there was nothing to judge, or nothing to judge it by.
+// look compares the served certificate with its copies, and judges it. It returns the chain that it
+// judged, or nil if there was none or no CA to judge it by.
 func (s *State) look(ctx context.Context, t *target.Target, answer endpoint.Answer) (chain []*x509.Certificate) {
 	if s.Other = answer.Identity == endpoint.Other; !s.Other && answer.Leaf != nil {
 		chain = answer.Chain()
@@ -143,7 +143,7 @@ func (s *State) look(ctx context.Context, t *target.Target, answer endpoint.Answ
 	if own, err := t.Endpoints.StoreCert(ctx); err == nil {
 		s.Store = certs.Summarize(own)
 		if chain == nil && s.Broken != "" {
-			chain = []*x509.Certificate{own} // what dockerd had before the file was broken
+			chain = []*x509.Certificate{own} // what dockerd used before the file was broken
 		}
 	}
 	switch {
@@ -166,7 +166,8 @@ func (s *State) served(answer endpoint.Answer) {
 	s.Served, s.NoClientAuth = certs.Summarize(answer.Leaf), answer.NoClientAuth
 }
 
-// client reads the client certificate that docker presents, and whether dockerd took it.
+// client reads the client certificate that docker presents, and records whether dockerd accepted
+// it.
 func (s *State) client(ctx context.Context, t *target.Target, roots []*x509.Certificate, answer endpoint.Answer) {
 	if err := answer.Rejected(); err != nil {
 		s.ClientRejected = err.Error()
@@ -176,7 +177,7 @@ func (s *State) client(ctx context.Context, t *target.Target, roots []*x509.Cert
 	}
 	own, err := t.Endpoints.ClientCert(ctx)
 	if err != nil {
-		return // docker cannot use it either: ClientUnusable
+		return // docker cannot use it either; ClientUnusable reports that
 	}
 	s.Client = certs.Summarize(own)
 	if causes := certs.JudgeClient(roots, []*x509.Certificate{own}, t.Now()).Causes; len(roots) > 0 && len(causes) > 0 {
@@ -184,7 +185,7 @@ func (s *State) client(ctx context.Context, t *target.Target, roots []*x509.Cert
 	}
 }
 
-// disk reads the chain on the docker host's disk; nil if there is none.
+// disk returns the chain on the docker host's disk; nil if there is none.
 func (s *State) disk(t *target.Target) []*x509.Certificate {
 	s.ClockSkew = s.Facts.ClockSkew(t.Now())
 	file := s.Facts.Cert
