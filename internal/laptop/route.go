@@ -39,7 +39,7 @@ func (n *Network) Route(ctx context.Context, to Destination) (routes.View, error
 		var flags []string
 		view.Route, flags, view.RouteErr = routes.ParseRouteGet(append(out.Stdout, out.Stderr...))
 		view.NoNeighbor = routes.FailedNeighbor(flags)
-		if view.Vague() {
+		if view.NeedsTable() {
 			view.Route.Dst = n.clonedFrom(ctx, view)
 		}
 	case errors.Is(view.RouteErr, syscall.ENETUNREACH):
@@ -73,7 +73,7 @@ func (n *Network) clonedFrom(ctx context.Context, view routes.View) netip.Prefix
 	if err != nil {
 		return netip.Prefix{}
 	}
-	dst, _ := routes.Parent(rows, view.Addr, view.Route.Link, view.Links)
+	dst, _ := routes.ClonedFrom(rows, view.Addr, view.Route.Link, view.Links)
 	return dst
 }
 

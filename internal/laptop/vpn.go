@@ -68,7 +68,7 @@ func (n *Network) scutil(ctx context.Context, signs *routes.Signs) {
 	if out, ok := ask([]string{"--nc", "list"}, ""); ok {
 		signs.Services = routes.ParseNCList(out)
 	}
-	keys := routes.Revealing(signs.Keys, signs.Services)
+	keys := routes.RevealingKeys(signs.Keys, signs.Services)
 	if len(keys) == 0 {
 		return
 	}

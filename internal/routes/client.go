@@ -9,20 +9,19 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
 )
 
-// Client is a VPN client's name, for advice only: no decision depends on it.
+// Client is the name of a VPN client, only for advice: no decision depends on it.
 type Client struct {
-	Name      string `json:"name"`                // "" where nothing gave it away
+	Name      string `json:"name"`                // "" if nothing identified it
 	Connected bool   `json:"connected,omitempty"` // there is evidence that it is connected now
-	How       string `json:"how,omitempty"`       // what gave it away
-	// TakesLocal reports that this client is known to take local networks into its
-	// tunnel, one that the laptop gets while it is connected too
-	// (docker/machine#2632, docker/toolbox#854).
+	How       string `json:"how,omitempty"`       // what identified it
+	// TakesLocal means that this client is known to send local networks into its tunnel, including
+	// those that the laptop joins while it is connected (docker/machine#2632, docker/toolbox#854).
 	TakesLocal bool `json:"takes_local,omitempty"`
 }
 
-// Signs are the traces that VPN clients leave. Zero fields were not looked at.
+// Signs are the traces that VPN clients leave. Zero fields were not looked up.
 type Signs struct {
-	Owner host.Link   // who has the machine's address
+	Owner host.Link   // the link that has the route to the machine's address
 	Links []host.Link // all of the laptop's
 	Keys  []string    // keys of the dynamic store, from ParseScutilKeys
 	// Interfaces are the interface names of the keys, from ParseShownLinks.
@@ -32,29 +31,28 @@ type Signs struct {
 	Processes  []host.Process // any user's
 }
 
-// CiscoPaths are where AnyConnect and Secure Client put their command line
-// program; `vpn state` is the subcommand (its users: many public scripts).
+// CiscoPaths returns where AnyConnect and Secure Client install their command line program; its
+// subcommand is `vpn state` (from many public scripts).
 func CiscoPaths() []string {
 	return []string{"/opt/cisco/secureclient/bin/vpn", "/opt/cisco/anyconnect/bin/vpn"}
 }
 
-// Revealing are the keys of a dynamic store whose InterfaceName shows whose a
-// tunnel is: those of known clients, and those of connected services. At most
-// eight, as each has to be asked for.
-func Revealing(keys []string, services []Service) []string {
+// RevealingKeys returns the keys of the dynamic store whose InterfaceName shows whose a tunnel is:
+// those of known clients, and those of connected services. It returns at most eight, because each
+// must be queried.
+func RevealingKeys(keys []string, services []Service) []string {
 	var out []string
 	for _, k := range keys {
-		if _, known := byKey(k); known || slices.ContainsFunc(services, func(s Service) bool { return s.up() && s.has(k) }) {
+		if _, known := byKey(k); known || slices.ContainsFunc(services, func(s Service) bool { return s.connected() && s.hasKey(k) }) {
 			out = append(out, k)
 		}
 	}
 	return out[:min(len(out), 8)]
 }
 
-// Identify names the VPN client that most likely owns the route. What names the
-// very tunnel comes first, signs that a client is connected come before its mere
-// presence; a process is the weakest sign, as most clients have daemons that
-// always run.
+// Identify returns the VPN client that most likely owns the route. What names this very tunnel
+// comes first. Signs that a client is connected come before signs that it is installed. A process
+// is the weakest sign: most clients have daemons that always run.
 func Identify(s Signs) Client {
 	c := identify(s)
 	c.TakesLocal = slices.Contains([]string{cisco, globalProtect, pulse}, c.Name)
@@ -63,13 +61,13 @@ func Identify(s Signs) Client {
 
 func identify(s Signs) Client {
 	for _, k := range s.Keys {
-		if c, ok := byKey(k); ok && !s.another(k) && !s.dead(k) {
+		if c, ok := byKey(k); ok && !s.otherTunnel(k) && !s.tunnelGone(k) {
 			return Client{Name: c.name, Connected: true, How: "scutil has " + k}
 		}
 	}
 	for _, n := range s.Services {
 		for k, link := range s.Interfaces {
-			if n.up() && n.has(k) && link == s.Owner.Name {
+			if n.connected() && n.hasKey(k) && link == s.Owner.Name {
 				return n.client()
 			}
 		}
@@ -78,7 +76,7 @@ func identify(s Signs) Client {
 		return Client{Name: cisco, Connected: true, How: "vpn state: " + s.Cisco}
 	}
 	for _, n := range s.Services {
-		if n.up() && !slices.ContainsFunc(s.Keys, func(k string) bool { return n.has(k) && s.another(k) }) {
+		if n.connected() && !slices.ContainsFunc(s.Keys, func(k string) bool { return n.hasKey(k) && s.otherTunnel(k) }) {
 			return n.client()
 		}
 	}
@@ -97,8 +95,8 @@ func identify(s Signs) Client {
 	return Client{}
 }
 
-// tunnels are the links that the key's service has: GlobalProtect, for one, may
-// name its tunnel under IPv4 and not under DNS.
+// tunnels returns the links of the key's service: GlobalProtect, for one, may name its tunnel under
+// IPv4 but not under DNS.
 func (s Signs) tunnels(key string) (names []string) {
 	service := key[:strings.LastIndex(key, "/")+1]
 	for k, link := range s.Interfaces {
@@ -109,14 +107,15 @@ func (s Signs) tunnels(key string) (names []string) {
 	return names
 }
 
-// another reports whether the key belongs to another tunnel than the one that has the route.
-func (s Signs) another(key string) bool {
+// otherTunnel reports whether the key belongs to another tunnel than the one that has the route.
+func (s Signs) otherTunnel(key string) bool {
 	names := s.tunnels(key)
 	return Tunnel(s.Owner) && len(names) > 0 && !slices.Contains(names, s.Owner.Name)
 }
 
-// dead reports whether the tunnel of the key is gone: GlobalProtect's key may outlive it.
-func (s Signs) dead(key string) bool {
+// tunnelGone reports whether the tunnel of the key no longer exists: GlobalProtect's key may
+// outlive it.
+func (s Signs) tunnelGone(key string) bool {
 	names := s.tunnels(key)
 	return s.Links != nil && len(names) > 0 && !slices.ContainsFunc(s.Links, func(l host.Link) bool { return l.Up && slices.Contains(names, l.Name) })
 }
@@ -130,11 +129,13 @@ func byKey(key string) (clientSign, bool) {
 	return clientSign{}, false
 }
 
-// up reports whether the service is a VPN that is connected.
-func (s Service) up() bool { return s.VPN() && s.Status == "Connected" }
+// connected reports whether the service is a VPN and connected.
+func (s Service) connected() bool { return s.VPN() && s.Status == "Connected" }
 
-// has reports whether a key of the dynamic store is this service's.
-func (s Service) has(key string) bool { return s.UUID != "" && strings.Contains(key, "/"+s.UUID+"/") }
+// hasKey reports whether a key of the dynamic store belongs to this service.
+func (s Service) hasKey(key string) bool {
+	return s.UUID != "" && strings.Contains(key, "/"+s.UUID+"/")
+}
 
 func (s Service) client() Client {
 	name := s.Name
@@ -178,7 +179,7 @@ func typeClients() []clientSign {
 	}
 }
 
-// linkClients go by name or by Linux kind.
+// linkClients recognizes links by name or by Linux kind.
 func linkClients() []clientSign {
 	return []clientSign{
 		{sign: "cscotun", name: cisco},
@@ -194,7 +195,7 @@ func linkClients() []clientSign {
 	}
 }
 
-// processClients are the names of VPN clients' processes, those first that run only while
+// processClients are the names of VPN clients' processes, first those that run only while
 // connected. They are from public process lists, not from the vendors' manuals.
 func processClients() []clientSign {
 	return []clientSign{
@@ -215,8 +216,8 @@ func processClients() []clientSign {
 	}
 }
 
-// ParseCiscoState reads `vpn state`, which prints several ">> state: X" lines a
-// run; the last one counts. "" where there is none.
+// ParseCiscoState parses `vpn state`, which prints several lines ">> state: X" in one run, and
+// returns the last X, or "" if there is none.
 func ParseCiscoState(out []byte) string {
 	last := ""
 	for line := range strings.Lines(string(out)) {

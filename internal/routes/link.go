@@ -8,7 +8,7 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
 )
 
-// Link is the laptop's link of that name, without anything else where it has none.
+// Link returns the laptop's link of that name, or a Link with only the name if there is none.
 func (v View) Link(name string) host.Link {
 	for _, l := range v.Links {
 		if l.Name == name {
@@ -18,7 +18,7 @@ func (v View) Link(name string) host.Link {
 	return host.Link{Name: name}
 }
 
-// holds reports whether a is an address of the link itself.
+// holds reports whether a is one of the link's own addresses.
 func holds(l host.Link, a netip.Addr) bool {
 	return slices.ContainsFunc(l.Addrs, func(p netip.Prefix) bool { return p.Addr() == a })
 }

@@ -12,14 +12,14 @@ import (
 
 // Listener is a process that listens on a TCP port of the laptop.
 type Listener struct {
-	PID     int            `json:"pid,omitempty"`     // 0 where another user's process is hidden
-	Command string         `json:"command,omitempty"` // the executable's name, perhaps cut
-	Addr    netip.AddrPort `json:"addr"`              // [::] where it is "any address" of either family
+	PID     int            `json:"pid,omitempty"`     // 0 if another user's process is hidden
+	Command string         `json:"command,omitempty"` // the executable's name, perhaps shortened
+	Addr    netip.AddrPort `json:"addr"`              // [::] for "any address" of either family
 }
 
-// ListenerArgv asks who listens on a port, 0 for all ports: lsof on macOS, ss on Linux; nil where
-// neither is there. Other users' processes are listed for root only. lsof exits
-// with 1 where nothing listens.
+// ListenerArgv returns the command that lists the listeners on a port, or on all if port is 0: lsof
+// on macOS, ss on Linux, nil on other systems. Only root sees other users' processes. lsof exits
+// with 1 if nothing listens.
 func ListenerArgv(os string, port int) []string {
 	switch {
 	case os == host.Darwin && port == 0:
@@ -34,7 +34,7 @@ func ListenerArgv(os string, port int) []string {
 	return nil
 }
 
-// ParseListeners reads the output of ListenerArgv's command.
+// ParseListeners parses the output of ListenerArgv's command.
 func ParseListeners(os string, out []byte) []Listener {
 	if os == host.Darwin {
 		return parseLsof(string(out))
@@ -42,9 +42,8 @@ func ParseListeners(os string, out []byte) []Listener {
 	return parseSS(string(out))
 }
 
-// parseLsof reads lsof's fields, a letter and a value a line: p starts a process,
-// c is its command, f starts a file, n is the file's name (lsof(8), "OUTPUT FOR
-// OTHER PROGRAMS").
+// parseLsof parses lsof's fields, each a line of a letter and a value: p starts a process, c is its
+// command, f starts a file, n is the file's name (lsof(8), "OUTPUT FOR OTHER PROGRAMS").
 func parseLsof(out string) []Listener {
 	var all []Listener
 	var pid int
@@ -58,7 +57,7 @@ func parseLsof(out string) []Listener {
 		case 'p':
 			pid, command = parsePID(value), ""
 		case 'c':
-			command = strings.ReplaceAll(value, `\x20`, " ") // as lsof writes a blank
+			command = strings.ReplaceAll(value, `\x20`, " ") // lsof's escape for a blank
 		case 'n':
 			if addr, ok := parseAddr(value); ok {
 				all = append(all, Listener{PID: pid, Command: command, Addr: addr})
@@ -68,8 +67,8 @@ func parseLsof(out string) []Listener {
 	return all
 }
 
-// parseSS reads the rows of `ss -Hltnp`, which have the form
-// LISTEN 0 128 127.0.0.1:2376 0.0.0.0:* users:(("VBoxHeadless",pid=42,fd=20)).
+// parseSS parses the rows of `ss -Hltnp`, of the form LISTEN 0 128 127.0.0.1:2376 0.0.0.0:*
+// users:(("VBoxHeadless",pid=42,fd=20)).
 func parseSS(out string) []Listener {
 	user := regexp.MustCompile(`\("(.*?)",pid=([0-9]+),fd=[0-9]+\)`)
 	var all []Listener
@@ -93,7 +92,7 @@ func parseSS(out string) []Listener {
 	return all
 }
 
-// parsePID is 0 where s is no PID.
+// parsePID returns 0 if s is not a PID.
 func parsePID(s string) int {
 	n, err := strconv.ParseUint(s, 10, 31)
 	if err != nil {
@@ -102,7 +101,7 @@ func parsePID(s string) int {
 	return int(n)
 }
 
-// parseAddr reads 127.0.0.1:2376, [::1]:2376, 127.0.0.53%lo:53 and *:2376.
+// parseAddr parses 127.0.0.1:2376, [::1]:2376, 127.0.0.53%lo:53 and *:2376.
 func parseAddr(s string) (netip.AddrPort, bool) {
 	if port, ok := strings.CutPrefix(s, "*:"); ok {
 		s = "[::]:" + port

@@ -7,9 +7,8 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
 )
 
-// Net is the network that the machine's address is in: the laptop's there, else the /24
-// around Addr, which is what docker-machine makes unless told otherwise
-// (--virtualbox-hostonly-cidr).
+// Net returns the network of the machine's address: the laptop's network there, or else the /24
+// around Addr, docker-machine's default (--virtualbox-hostonly-cidr).
 func (v View) Net() netip.Prefix {
 	if p, ok := v.Laptop(); ok {
 		return p.Masked()
@@ -18,9 +17,9 @@ func (v View) Net() netip.Prefix {
 	return p
 }
 
-// Laptop is the laptop's own address in the network that the machine's address is in:
-// LaptopAddr, or that of the adapter, which may have been given another one since. ok is
-// false where neither is in that network, or nothing is known.
+// Laptop returns the laptop's own address in the network of the machine's address: LaptopAddr, or
+// the adapter's current one, which may have changed. ok is false if neither is in that network, or
+// if nothing is known.
 func (v View) Laptop() (p netip.Prefix, ok bool) {
 	if v.LaptopAddr.IsValid() && v.LaptopAddr.Contains(v.Addr) {
 		return v.LaptopAddr, true
@@ -38,8 +37,8 @@ func (v View) Laptop() (p netip.Prefix, ok bool) {
 	return netip.Prefix{}, false
 }
 
-// outside is the evidence where the machine's address is in no network of the laptop's
-// adapter: the VM has it from elsewhere, and no route leads to it.
+// outside returns the evidence that the machine's address is in none of the adapter's networks: the
+// VM got it from elsewhere, and no route leads to it.
 func (v View) outside(adapter host.Link) (evidence string, ok bool) {
 	if _, ok := v.Laptop(); ok || !v.LaptopAddr.IsValid() {
 		return "", false

@@ -8,16 +8,16 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
 )
 
-// Step is one command, program name included, that needs root's rights.
+// Step is one command, including the program's name, that needs root.
 type Step struct {
 	Argv    []string
-	MayFail bool // it clears the way; what it would clear is often not there
+	MayFail bool // it removes a route that often does not exist
 }
 
-// ReAdd puts the route to net by way of adapter back. src is the laptop's own
-// address on it, zero where unknown; only Linux needs it. On macOS a route that
-// is listed but dead has to go first (kubernetes/minikube#4302, docker/machine#1500).
-// Systems that this package does not know have no steps.
+// ReAdd returns the commands that restore the route to net through adapter. src is the laptop's own
+// address on it, or zero if unknown; only Linux uses it. On macOS a route that is listed but dead
+// must be deleted first (kubernetes/minikube#4302, docker/machine#1500). There are no commands for
+// other systems.
 func ReAdd(os string, net netip.Prefix, adapter string, src netip.Addr) []Step {
 	net = net.Masked()
 	switch os {
@@ -27,7 +27,7 @@ func ReAdd(os string, net netip.Prefix, adapter string, src netip.Addr) []Step {
 			{Argv: []string{"route", "-n", "add", "-net", net.String(), "-interface", adapter}},
 		}
 	case host.Linux:
-		// As the kernel itself writes it when the adapter gets its address.
+		// As the kernel itself adds it when the adapter gets its address.
 		argv := []string{"ip", "route", "replace", net.String(), "dev", adapter, "proto", "kernel", "scope", "link"}
 		if src.IsValid() {
 			argv = append(argv, "src", src.String())
@@ -37,9 +37,9 @@ func ReAdd(os string, net netip.Prefix, adapter string, src netip.Addr) []Step {
 	return nil
 }
 
-// Refused is what macOS's route complains of on stderr: it exits with 0 whatever
-// the kernel answers (main in route.tproj/route.c of Apple's network_cmds).
-func Refused(stderr []byte) error {
+// ReplyError returns the error that macOS's route printed on stderr, or nil: route exits with 0
+// whatever the kernel replies (main in route.tproj/route.c of Apple's network_cmds).
+func ReplyError(stderr []byte) error {
 	_, complaint, found := strings.Cut(string(stderr), "writing to routing socket: ")
 	if !found {
 		return nil
@@ -48,7 +48,7 @@ func Refused(stderr []byte) error {
 	return errors.New("route: " + strings.TrimSpace(complaint))
 }
 
-// Drop undoes what ReAdd did where there was no route before.
+// Drop returns the command that undoes ReAdd if there was no route before.
 func Drop(os string, net netip.Prefix, adapter string) (argv []string) {
 	if os == host.Darwin {
 		return []string{"route", "-n", "delete", "-net", net.Masked().String(), "-interface", adapter}

@@ -41,7 +41,7 @@ func TestRefused(t *testing.T) {
 		"route: writing to routing socket: not in table\n": "route: not in table",
 	} {
 		got := ""
-		if err := Refused([]byte(stderr)); err != nil {
+		if err := ReplyError([]byte(stderr)); err != nil {
 			got = err.Error()
 		}
 		compare(t, want, got)

@@ -12,15 +12,14 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
 )
 
-// ErrNoRoute reports that the kernel knows no way to the address, not even a
-// default route.
+// ErrNoRoute means that the kernel has no route to the address, not even a default route.
 var ErrNoRoute = errors.New("no route to it")
 
-// ErrRejected reports that a route is there to refuse the packets.
+// ErrRejected means that the matching route refuses packets.
 var ErrRejected = errors.New("a route refuses packets to it")
 
-// GetArgv asks macOS for the route to an address (route(8)); without -inet6 it takes an IPv6
-// address for a name.
+// GetArgv returns the command that asks macOS for the route to an address (route(8)). Without
+// -inet6, route takes an IPv6 address for a name.
 func GetArgv(to netip.Addr) []string {
 	argv := []string{"route", "-n", "get"}
 	if to.Is6() {
@@ -29,12 +28,11 @@ func GetArgv(to netip.Addr) []string {
 	return append(argv, to.String())
 }
 
-// ParseRouteGet reads what GetArgv prints, stdout and stderr together
-// or either: this is the kernel's own decision, with names in full. The second
-// value is the flags, "UP", "GATEWAY" … A route through a tunnel has no gateway
-// line. Dst is zero where the kernel answers with a host route that it cloned for
-// this one address (WASCLONED): what it was cloned from is not printed. Errors: ErrNoRoute, ErrRejected (the route is returned with it), or that
-// the text is of another form.
+// ParseRouteGet parses what GetArgv prints, stdout and stderr together or either: the kernel's own
+// decision, with full names. The second value is the flags: "UP", "GATEWAY" … A route through a
+// tunnel has no gateway line. Dst is zero if the kernel answers with a host route that it cloned
+// for this one address (WASCLONED), because the original is not printed. The error is ErrNoRoute,
+// ErrRejected (then the route is returned, too), or that the text has another form.
 func ParseRouteGet(out []byte) (host.Route, []string, error) {
 	field := map[string]string{}
 	for line := range strings.Lines(string(out)) {
@@ -56,7 +54,7 @@ func ParseRouteGet(out []byte) (host.Route, []string, error) {
 	}
 	flags := strings.FieldsFunc(field["flags"], func(r rune) bool { return strings.ContainsRune("<,>", r) })
 	var err error
-	if route.Dst, err = getDst(field["destination"], field["mask"], flags); err != nil {
+	if route.Dst, err = parseDst(field["destination"], field["mask"], flags); err != nil {
 		return host.Route{}, nil, fmt.Errorf("reading route get: %w", err)
 	}
 	if slices.Contains(flags, "WASCLONED") {
@@ -68,19 +66,19 @@ func ParseRouteGet(out []byte) (host.Route, []string, error) {
 	return route, flags, nil
 }
 
-// FailedNeighbor reports whether the flags of macOS's answer are those of an address on
-// the interface's own network whose neighbor lookup (ARP) has failed: the kernel then
-// marks the host route that it has made for the lookup with REJECT for some seconds
-// (XNU, bsd/netinet/in_arp.c). A route that was added to refuse packets has neither.
+// FailedNeighbor reports whether macOS's flags are those of an address on the interface's own
+// network whose neighbor lookup (ARP) has failed: the kernel then marks its host route for the
+// lookup with REJECT for some seconds (XNU, bsd/netinet/in_arp.c). A route that was added to refuse
+// packets has other flags.
 func FailedNeighbor(flags []string) bool {
 	has := func(flag string) bool { return slices.Contains(flags, flag) }
 	return has("REJECT") && has("HOST") && !has("GATEWAY") && !has("STATIC") && (has("LLINFO") || has("WASCLONED"))
 }
 
-func getDst(dst, mask string, flags []string) (netip.Prefix, error) {
+func parseDst(dst, mask string, flags []string) (netip.Prefix, error) {
 	if dst == "default" {
-		// Any network that begins with zeros is printed so, the half 0.0.0.0/1 of a
-		// full tunnel too (routename in Apple's network_cmds, route.tproj/route.c).
+		// All networks that begin with zeros are printed as "default", also 0.0.0.0/1, one half of a
+		// full tunnel (routename in Apple's network_cmds, route.tproj/route.c).
 		if dst = "0.0.0.0"; mask == "" {
 			mask = "default"
 		}
@@ -105,7 +103,7 @@ func getDst(dst, mask string, flags []string) (netip.Prefix, error) {
 	return netip.PrefixFrom(a, bits).Masked(), nil
 }
 
-// maskBits reads 255.255.255.0, 0xffffff00 and ffff:ffff::, which is six.
+// maskBits parses 255.255.255.0, 0xffffff00 and ffff:ffff::, the last of which is six.
 func maskBits(mask string) (bits int, six bool, err error) {
 	var m []byte
 	if a, err := netip.ParseAddr(mask); err == nil && a.Zone() == "" {

@@ -11,22 +11,21 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
 )
 
-// Row is one IPv4 row of macOS's `netstat -rn -f inet`. It is evidence, not
-// truth: old releases cut the interface's name to seven or eight letters.
+// Row is one IPv4 row of macOS's `netstat -rn -f inet`. It is only evidence: old releases shorten
+// the interface's name to seven or eight letters.
 type Row struct {
 	Dst   netip.Prefix // 0.0.0.0/0 is the default route
 	Flags string       // as printed: "UGSc"
-	Link  string       // as printed, perhaps cut; see Expand
+	Link  string       // as printed, perhaps shortened; see Expand
 }
 
-// Scoped reports that the row counts only for sockets bound to its interface
-// (flag I, RTF_IFSCOPE in netstat(1) of macOS): it does not steer our packets.
+// Scoped reports whether the row is only for sockets bound to its interface (flag I, RTF_IFSCOPE in
+// netstat(1) of macOS), so that it does not affect our packets.
 func (r Row) Scoped() bool { return strings.Contains(r.Flags, "I") }
 
-// ParseNetstat reads `netstat -rn -f inet`. Columns are found by the header, as
-// Refs, Use and Mtu come and go between releases. Rows of the IPv6 table, which
-// is there when -f was left out, and rows that are no IPv4 destination are passed
-// over. A text without a header is an error.
+// ParseNetstat parses `netstat -rn -f inet`. It finds columns by the header, because Refs, Use and
+// Mtu come and go between releases. It skips the IPv6 table, which is printed without -f, and rows
+// without an IPv4 destination. Text without a header is an error.
 func ParseNetstat(out []byte) ([]Row, error) {
 	var rows []Row
 	var header []string
@@ -68,11 +67,10 @@ func parseRow(f, header []string) (Row, bool) {
 	return Row{Dst: dst, Flags: f[flags], Link: f[netif]}, true
 }
 
-// ParseDestination reads netstat's short forms: "default", "192.168.99",
-// "10/8", "128.0/1", "1", "192.168.99.100". Octets that are not there are 0, and
-// where no length is given each octet that is there counts for eight bits: macOS
-// leaves the length away where it is that of the address's class, and prints
-// as many octets as that class has (netname() and domask() of its netstat).
+// ParseDestination parses netstat's short forms: "default", "192.168.99", "10/8", "128.0/1", "1",
+// "192.168.99.100". Missing octets are 0. Without a length, each octet present counts for eight
+// bits: macOS omits the length if it is that of the address's class, and prints as many octets as
+// that class has (netname() and domask() of its netstat).
 func ParseDestination(s string) (netip.Prefix, error) {
 	if s == "default" {
 		return netip.PrefixFrom(netip.IPv4Unspecified(), 0), nil
@@ -102,9 +100,9 @@ func ParseDestination(s string) (netip.Prefix, error) {
 	return netip.PrefixFrom(netip.AddrFrom4(ip), bits).Masked(), nil
 }
 
-// Lookup is the row that a packet to addr would take: the longest prefix among
-// the rows that are not scoped. It also sees through full tunnels made of
-// 0/1 + 128.0/1, or 1, 2/7, 4/6 …, as those are longer than the default route.
+// Lookup returns the row that a packet to addr takes: the longest prefix among the rows that are
+// not scoped. It also detects full tunnels made of 0/1 + 128.0/1, or 1, 2/7, 4/6 …, because those
+// are longer than the default route.
 func Lookup(rows []Row, addr netip.Addr) (Row, bool) {
 	best, found := Row{}, false
 	for _, r := range rows {
@@ -118,13 +116,13 @@ func Lookup(rows []Row, addr netip.Addr) (Row, bool) {
 	return best, found
 }
 
-// NetstatArgv asks for the table that ParseNetstat reads.
+// NetstatArgv prints the table that ParseNetstat parses.
 func NetstatArgv() []string { return []string{"netstat", "-rn", "-f", "inet"} }
 
-// Parent is the network that a host route was cloned from: the longest row that
-// has addr, counts for our packets, is no clone itself (flag W) and leaves by the
-// same link. false where the table has none.
-func Parent(rows []Row, addr netip.Addr, link string, links []host.Link) (netip.Prefix, bool) {
+// ClonedFrom returns the network from which a host route was cloned: the longest row that contains
+// addr, is not scoped, is not itself a clone (flag W) and has the same link. It returns false if
+// the table has none.
+func ClonedFrom(rows []Row, addr netip.Addr, link string, links []host.Link) (netip.Prefix, bool) {
 	kept := slices.DeleteFunc(slices.Clone(rows), func(r Row) bool {
 		return strings.Contains(r.Flags, "W") || Expand(r.Link, links) != link
 	})
@@ -132,8 +130,8 @@ func Parent(rows []Row, addr netip.Addr, link string, links []host.Link) (netip.
 	return row.Dst, ok
 }
 
-// Expand completes an interface's name that netstat cut, "vboxnet" for
-// "vboxnet0", where exactly one link fits. Otherwise the name stays as it is.
+// Expand completes a name that netstat has shortened, "vboxnet" for "vboxnet0", if exactly one link
+// matches. Otherwise it returns the name unchanged.
 func Expand(name string, links []host.Link) string {
 	full := ""
 	for _, l := range links {

@@ -8,12 +8,12 @@ import (
 // ScutilListKeys is what to write to scutil's stdin for ParseScutilKeys.
 const ScutilListKeys = "list State:/Network/Service/[^/]+/(DNS|IPv4)\n"
 
-// ScutilShow is what to write to scutil's stdin for ParseShownLinks: one question for all keys, of
-// which there must be one. It tells which tunnel belongs to which VPN.
+// ScutilShow is what to write to scutil's stdin for ParseShownLinks: one session for all keys, at
+// least one. The answer shows which tunnel belongs to which VPN.
 func ScutilShow(keys []string) string { return "show " + strings.Join(keys, "\nshow ") + "\n" }
 
-// ParseScutilKeys reads what scutil answers to `list PATTERN`, lines of the form
-// `subKey [0] = State:/Network/Service/gpd.pan/DNS`.
+// ParseScutilKeys parses scutil's answer to `list PATTERN`, lines of the form `subKey [0] =
+// State:/Network/Service/gpd.pan/DNS`.
 func ParseScutilKeys(out []byte) []string {
 	var keys []string
 	for line := range strings.Lines(string(out)) {
@@ -25,9 +25,8 @@ func ParseScutilKeys(out []byte) []string {
 	return keys
 }
 
-// parseDictionary reads what scutil answers to `show KEY`: false for
-// "No such key", else the dictionary with nested names joined by dots:
-// "InterfaceName", "ServerAddresses.0".
+// parseDictionary parses scutil's answer to `show KEY`. It returns false for "No such key",
+// otherwise the dictionary with nested names joined by dots: "InterfaceName", "ServerAddresses.0".
 func parseDictionary(out []byte) (map[string]string, bool) {
 	dict := map[string]string{}
 	var path []string
@@ -52,8 +51,8 @@ func parseDictionary(out []byte) (map[string]string, bool) {
 	return dict, open
 }
 
-// ParseShownLinks reads the answers to several `show KEY` in one session, in
-// their order: each key's InterfaceName, "" where it has none.
+// ParseShownLinks parses the answers to several `show KEY` in one session. It returns each key's
+// InterfaceName, in order; "" if it has none.
 func ParseShownLinks(out []byte) []string {
 	var links []string
 	var block []byte
@@ -72,8 +71,7 @@ func ParseShownLinks(out []byte) []string {
 	return links
 }
 
-// Service is a row of `scutil --nc list`: built-in VPNs and Network Extensions,
-// but modems too.
+// Service is a row of `scutil --nc list`: built-in VPNs and Network Extensions, but also modems.
 type Service struct {
 	Status string // "Connected", "Disconnected", "Connecting" …
 	UUID   string
@@ -81,7 +79,7 @@ type Service struct {
 	Type   string // "IPSec", "PPP:L2TP", "VPN:com.wireguard.macos"
 }
 
-// VPN reports that the service is one, and not a modem or DSL line.
+// VPN reports whether the service is a VPN, not a modem or DSL line.
 func (s Service) VPN() bool {
 	kind, sub, _ := strings.Cut(s.Type, ":")
 	switch kind {
@@ -93,13 +91,13 @@ func (s Service) VPN() bool {
 	return false
 }
 
-// ParseNCList reads rows of the forms
+// ParseNCList parses rows of the forms
 //
 //   - (Connected)      UUID IPSec             "Office"   [IPSec]
 //     (Disconnected)   UUID PPP --> L2TP      "Home"     [PPP:L2TP]
 //
-// A name may be cut so that its closing quotation mark is missing, and may stand
-// without any.
+// A long name may be cut off together with its closing quotation mark, and a name may have no
+// quotation marks.
 func ParseNCList(out []byte) []Service {
 	var services []Service
 	for line := range strings.Lines(string(out)) {

@@ -7,7 +7,7 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
 )
 
-// kindOf guesses a link's kind from its name on macOS, in the words that Linux uses.
+// kindOf guesses a link's kind from its macOS name, in Linux's words.
 func kindOf(name string) string {
 	for _, k := range []struct{ prefix, kind string }{
 		{"utun", "tun"}, {"tun", "tun"}, {"tap", "tun"}, {"gpd", "tun"}, {"cscotun", "tun"},
@@ -21,14 +21,14 @@ func kindOf(name string) string {
 	return ""
 }
 
-// numbered reports whether name is prefix and a number: "utun12", not "tunnelblick".
+// numbered reports whether name is prefix followed by a number: "utun12", but not "tunnelblick".
 func numbered(name, prefix string) bool {
 	n, ok := strings.CutPrefix(name, prefix)
 	return ok && n != "" && strings.Trim(n, "0123456789") == ""
 }
 
-// Tunnel reports whether a link is a VPN's by its kind or, where the kind is not
-// known, its name. An adapter of VirtualBox's is none, whatever it is made of.
+// Tunnel reports whether a link belongs to a VPN, by its kind, or by its name if the kind is
+// unknown. VirtualBox's own adapters never do.
 func Tunnel(l host.Link) bool {
 	if isHostOnlyName(l.Name) {
 		return false
@@ -40,7 +40,7 @@ func Tunnel(l host.Link) bool {
 	if k := kindOf(l.Name); k != "" && k != "bridge" {
 		return true
 	}
-	// Names that clients give and that are no prefix and number.
+	// Names that clients use and that are not a prefix and a number.
 	for _, prefix := range []string{
 		"tailscale", "zt", "nordlynx", "nordtun", "proton", "CloudflareWARP", "zcctun", "f5_tun",
 		"vpn", "wg-", "wg_", "tun-", "tun_", "tap-", "tap_",
@@ -52,9 +52,9 @@ func Tunnel(l host.Link) bool {
 	return false
 }
 
-// isHostOnlyName reports whether a link is one of VirtualBox's own adapters, vboxnetN,
-// or of the bridges bridge100 and up that vmnet makes for host-only networks of VirtualBox 7 on
-// macOS (hashicorp/vagrant PR 12983).
+// isHostOnlyName reports whether a link is VirtualBox's own adapter, vboxnetN, or a bridge from
+// bridge100 up, which vmnet makes for host-only networks of VirtualBox 7 on macOS
+// (hashicorp/vagrant PR 12983).
 func isHostOnlyName(name string) bool {
 	if numbered(name, "vboxnet") {
 		return true

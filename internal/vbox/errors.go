@@ -7,14 +7,14 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
 )
 
-// ErrorKind is what kind of complaint VBoxManage made.
+// ErrorKind classifies VBoxManage's errors.
 type ErrorKind string
 
 const (
 	NotFound            ErrorKind = "vm-unknown"           // no such VM, for this user at least
 	NotRunning          ErrorKind = "vm-not-running"       // controlvm on a VM that has no process
 	Locked              ErrorKind = "vm-locked"            // modifyvm on a VM that another process has locked
-	notReady            ErrorKind = "not-ready"            // between two states: worth a retry
+	notReady            ErrorKind = "not-ready"            // the VM is changing its state: worth a retry
 	ruleExists          ErrorKind = "rule-exists"          // a NAT rule of that name
 	portExists          ErrorKind = "port-exists"          // another NAT rule of the VM has that host port
 	ruleMissing         ErrorKind = "rule-missing"         // no NAT rule of that name
@@ -30,19 +30,20 @@ const (
 type Error struct {
 	Kind ErrorKind
 	Text string // its first line, without "VBoxManage: error: "
-	Err  error  // the *host.CmdError beneath; nil where VBoxManage exited with 0 all the same
+	Err  error  // the *host.CmdError; nil if VBoxManage exited with 0
 }
 
+// Error is an error that VBoxManage printed.
 func (e *Error) Error() string { return "VBoxManage: " + e.Text }
 func (e *Error) Unwrap() error { return e.Err }
 
-// Retryable reports that the same command may succeed in a moment.
+// Retryable reports whether the same command may succeed a moment later.
 func (e *Error) Retryable() bool { return e.Kind == notReady }
 
-// Check turns what running VBoxManage gave into nil or an error. VBoxManage may
-// exit with 0 after printing "error:" on stderr (docker/machine b170508b,
-// drivers/virtualbox/vbm.go); that is an error too. An err that is not a
-// *host.CmdError, such as a deadline or a missing program, is returned as it is.
+// Check turns the result of running VBoxManage into nil or an error. VBoxManage may exit with 0
+// after printing "error:" on stderr (docker/machine b170508b, drivers/virtualbox/vbm.go); that is
+// an error, too. It returns an err that is not a *host.CmdError, such as a deadline or a missing
+// program, unchanged.
 func Check(out host.Output, err error) error {
 	stdout, stderr := string(out.Stdout), string(out.Stderr)
 	var cmdErr *host.CmdError
@@ -54,8 +55,8 @@ func Check(out host.Output, err error) error {
 	case !strings.Contains(stderr, "error:"):
 		return nil
 	}
-	// What was asked for goes to stdout and may hold anything, so it is looked at
-	// only where stderr is silent.
+	// stdout has the requested output, which may contain anything, so it is searched only if stderr
+	// is empty.
 	text := stderr
 	if strings.TrimSpace(text) == "" {
 		text = stdout
@@ -77,7 +78,7 @@ func firstError(text string) string {
 	return fallback
 }
 
-// KindOf is the kind of VBoxManage's complaint in err; "" where it is another error, or none.
+// KindOf returns the kind of VBoxManage's error in err; "" if err is another error or nil.
 func KindOf(err error) ErrorKind {
 	if e, ok := errors.AsType[*Error](err); ok {
 		return e.Kind
@@ -85,10 +86,9 @@ func KindOf(err error) ErrorKind {
 	return ""
 }
 
-// Classify reads VBoxManage's complaint. The first row that fits decides: the
-// texts of "Details" and "Context" lines are the same in every language, the
-// codes are spelled E_… on Windows and NS_ERROR_… elsewhere where XPCOM has a
-// name of its own.
+// Classify returns the kind of an error that VBoxManage printed: that of the first row that
+// matches. The texts of "Details" and "Context" lines are the same in every language. Codes are
+// spelled E_… on Windows; elsewhere NS_ERROR_… if XPCOM has its own name for them.
 func Classify(text string) ErrorKind {
 	for _, row := range complaints() {
 		for _, all := range row.any {
@@ -102,7 +102,7 @@ func Classify(text string) ErrorKind {
 
 type complaint struct {
 	kind ErrorKind
-	any  [][]string // fits if all strings of one of these are there
+	any  [][]string // matches if a text has all strings of one of these
 }
 
 func complaints() []complaint {
@@ -123,8 +123,8 @@ func complaints() []complaint {
 			{"E_ACCESSDENIED", "EnableStaticIPConfig("}, // kubernetes/minikube#12764
 			{"E_ACCESSDENIED", "EnableStaticIPConfigV6("},
 		}},
-		// Ends "use host-only networks instead." in 7.x's own dialogue; at startvm it
-		// ends in "!" (hashicorp/vagrant#12959).
+		// In 7.x's own dialogue it continues "use host-only networks instead."; at startvm it ends in
+		// "!" (hashicorp/vagrant#12959).
 		{HostOnlyUnsupported, [][]string{{"Host-only adapters are no longer supported"}}},
 		{KernelDriver, [][]string{
 			{"kernel module is not loaded"}, // VBox.sh
@@ -136,7 +136,7 @@ func complaints() []complaint {
 			{"VERR_SUPDRV_COMPONENT_NOT_FOUND"}, // at startvm: VBoxNetFlt alone is not loaded
 		}},
 		{HostOnlyMissing, [][]string{
-			{"The host network interface", "could not be found"}, // named '…', up to 5.x: with the given name
+			{"The host network interface", "could not be found"}, // up to 5.x named '…', with the given name
 			{"INVALIDARG", "FindHostNetworkInterfaceByName("},    // in another language
 			{"INVALID_ARG", "FindHostNetworkInterfaceByName("},
 			{"Nonexistent host networking interface"}, // at startvm

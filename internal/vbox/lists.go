@@ -9,21 +9,21 @@ import (
 	"strings"
 )
 
-// noName is what a VM is called whose settings cannot be read.
-const noName = "<inaccessible>"
+// inaccessibleName is VirtualBox's name for a VM whose settings cannot be read.
+const inaccessibleName = "<inaccessible>"
 
 // VMRef is a line of `list vms` or `list runningvms`.
 type VMRef struct{ Name, UUID string }
 
-// Inaccessible reports that VirtualBox cannot read the VM's settings: it stands in
-// the list as <inaccessible>, in VirtualBox's language.
+// Inaccessible reports whether VirtualBox cannot read the VM's settings: the list then has
+// <inaccessible> in VirtualBox's language.
 func (r VMRef) Inaccessible() bool {
 	return strings.HasPrefix(r.Name, "<") && strings.HasSuffix(r.Name, ">")
 }
 
-// ParseVMs reads lines of the form "NAME" {UUID}. The name is printed as it is,
-// quotation marks and braces included; a VM whose settings cannot be read is
-// called noName. Lines that do not begin with a quotation mark are warnings, and skipped.
+// ParseVMs parses lines of the form "NAME" {UUID}. VirtualBox does not escape the name, which may
+// contain quotation marks and braces. Lines that do not begin with a quotation mark are warnings,
+// and are skipped.
 func ParseVMs(out []byte) ([]VMRef, error) {
 	var refs []VMRef
 	for line := range strings.Lines(string(out)) {
@@ -43,7 +43,7 @@ func ParseVMs(out []byte) ([]VMRef, error) {
 // HostOnlyIf is a host-only adapter as `list hostonlyifs` prints it.
 type HostOnlyIf struct {
 	Name string       // "vboxnet0"
-	Addr netip.Prefix // the laptop's address on it; zero where it has none
+	Addr netip.Prefix // the laptop's address on it; zero if it has none
 }
 
 // HostOnlyNet is a host-only network (7.x on macOS) as `list hostonlynets` prints it.
@@ -55,7 +55,7 @@ type HostOnlyNet struct {
 	Off   bool // it has been disabled
 }
 
-// Gives reports whether a VM on the network finds the laptop at addr there.
+// Gives reports whether the laptop has the address addr on the network.
 func (n HostOnlyNet) Gives(addr netip.Prefix) bool {
 	return !n.Off && n.Lower == addr.Addr() && n.Mask == addr.Bits()
 }
@@ -65,7 +65,7 @@ func (n HostOnlyNet) Overlaps(addr netip.Prefix) bool {
 	return netip.PrefixFrom(n.Lower, n.Mask).Overlaps(addr)
 }
 
-// ParseHostOnlyIfs reads `list hostonlyifs`.
+// ParseHostOnlyIfs parses `list hostonlyifs`.
 func ParseHostOnlyIfs(out []byte) ([]HostOnlyIf, error) {
 	var ifs []HostOnlyIf
 	for _, b := range blocks(out, "Name", "GUID", "DHCP", "IPAddress", "NetworkMask") {
@@ -83,8 +83,8 @@ func ParseHostOnlyIfs(out []byte) ([]HostOnlyIf, error) {
 	return ifs, nil
 }
 
-// ParseCreated reads the name of a new adapter from what CreateHostOnlyIf prints
-// after its progress: Interface 'vboxnet0' was successfully created.
+// ParseCreated returns the name of a new adapter from what CreateHostOnlyIf prints after its
+// progress, Interface 'vboxnet0' was successfully created. It returns "" if there is no name.
 func ParseCreated(out []byte) string {
 	_, rest, _ := strings.Cut(string(out), "'")
 	name, _, ok := strings.Cut(rest, "'")
@@ -94,7 +94,7 @@ func ParseCreated(out []byte) string {
 	return name
 }
 
-// ParseHostOnlyNets reads `list hostonlynets`.
+// ParseHostOnlyNets parses `list hostonlynets`.
 func ParseHostOnlyNets(out []byte) ([]HostOnlyNet, error) {
 	var nets []HostOnlyNet
 	for _, b := range blocks(out, "Name", "GUID", "State", "NetworkMask", "LowerIP", "UpperIP") {
@@ -113,10 +113,10 @@ func ParseHostOnlyNets(out []byte) ([]HostOnlyNet, error) {
 	return nets, nil
 }
 
-// blocks splits "Key: value" lines at each Name. Blank lines do not separate:
-// 7.0 prints one after a host-only network's GUID. In another language (see Env)
-// a block begins with whatever comes before GUID, which is never translated, and its
-// values are in the order of keys (VBoxManageList.cpp).
+// blocks splits "Key: value" lines into one map for each Name. Blank lines do not separate: 7.0
+// prints one after a host-only network's GUID. In another language (see Env), a block begins at the
+// line before GUID, which is never translated, and its values are in the order of keys
+// (VBoxManageList.cpp).
 func blocks(out []byte, keys ...string) []map[string]string {
 	var all []map[string]string
 	var lines [][2]string
@@ -125,15 +125,15 @@ func blocks(out []byte, keys ...string) []map[string]string {
 			lines = append(lines, [2]string{key, strings.TrimSpace(value)})
 		}
 	}
-	begun, foreign := 0, false
+	begun, translated := 0, false
 	for i, l := range lines {
 		if ahead := i+1 < len(lines) && lines[i+1][0] == "GUID"; l[0] == "Name" || ahead {
 			all = append(all, map[string]string{})
-			begun, foreign = i, l[0] != "Name"
+			begun, translated = i, l[0] != "Name"
 		}
 		switch n := i - begun; {
 		case len(all) == 0:
-		case !foreign:
+		case !translated:
 			all[len(all)-1][l[0]] = l[1]
 		case n < len(keys):
 			all[len(all)-1][keys[n]] = l[1]
@@ -159,21 +159,21 @@ func maskBits(mask string) (int, error) {
 	return 0, fmt.Errorf("network mask %q is not one", mask)
 }
 
-// Version is VirtualBox's, as `VBoxManage --version` prints it.
+// Version is VirtualBox's version, as `VBoxManage --version` prints it.
 type Version struct {
 	Major, Minor, Patch int
-	Text                string // all of it: "6.1.28r147628", "5.2.42_Ubuntur137960"
+	Text                string // as printed: "6.1.28r147628", "5.2.42_Ubuntur137960"
 }
 
 func (v Version) String() string { return v.Text }
 
-// AtLeast compares, leaving revisions and vendors out.
+// AtLeast reports whether v is this version or a later one, ignoring revisions and vendors.
 func (v Version) AtLeast(major, minor, patch int) bool {
 	return cmp.Or(cmp.Compare(v.Major, major), cmp.Compare(v.Minor, minor), cmp.Compare(v.Patch, patch)) >= 0
 }
 
-// ParseVersion finds the version among warnings: the launcher script prints one
-// before it, over several lines and on stdout, when vboxdrv is not loaded.
+// ParseVersion finds the version among warnings: if vboxdrv is not loaded, the launcher script
+// first prints a warning of several lines on stdout.
 func ParseVersion(out []byte) (Version, error) {
 	for line := range strings.Lines(string(out)) {
 		if v, ok := versionLine(strings.TrimSpace(line)); ok {

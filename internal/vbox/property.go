@@ -6,17 +6,17 @@ import (
 	"strings"
 )
 
-// GuestProperty asks for one of the properties that a guest's additions set.
+// GuestProperty asks for a property that the guest additions set.
 func GuestProperty(name, property string) []string {
 	return []string{"guestproperty", "get", name, property}
 }
 
-// GuestAddrProperty is the IPv4 address of the guest's n-th interface, from 0
-// (VirtualBox manual, "Guest Properties").
+// GuestAddrProperty returns the property that has the IPv4 address of the guest's n-th interface,
+// from 0 (VirtualBox manual, "Guest Properties").
 func GuestAddrProperty(n int) string { return fmt.Sprintf("/VirtualBox/GuestInfo/Net/%d/V4/IP", n) }
 
-// ParseGuestAddr reads "Value: 192.168.99.101", whose first word may be
-// translated; zero for "No value set!" and for what is no address.
+// ParseGuestAddr parses "Value: 192.168.99.101", of which the first word may be translated. It
+// returns the zero Addr for "No value set!" and for anything else that is not an IPv4 address.
 func ParseGuestAddr(out []byte) netip.Addr {
 	for line := range strings.Lines(string(out)) {
 		if _, value, ok := strings.Cut(line, ": "); ok {

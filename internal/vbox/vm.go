@@ -1,12 +1,11 @@
-// Package vbox is VBoxManage's language as values: what it prints, what it is
-// asked, what it complains about, in the dialects of VirtualBox 4.3 to 7.x. It
-// runs nothing.
+// Package vbox translates between VBoxManage's texts and values: its arguments, its output and its
+// errors, for VirtualBox 4.3 to 7.x. It runs nothing.
 //
-// VBoxManage of 7.x translates its human-readable output (List::tr, Info::tr in
-// its source), and not its machine-readable one; see Env.
+// VBoxManage of 7.x translates its human-readable output (List::tr, Info::tr in its source), but
+// not its machine-readable output; see Env.
 //
-// Facts marked "VBoxManageInfo.cpp", "VBoxNetAdpCtl.cpp" and the like were read
-// in the source of that name at VirtualBox/virtualbox 44a0f07f.
+// Facts marked "VBoxManageInfo.cpp", "VBoxNetAdpCtl.cpp" and the like are from the source of that
+// name at VirtualBox/virtualbox 44a0f07f.
 package vbox
 
 import (
@@ -25,13 +24,13 @@ type VM struct {
 	Name, UUID  string
 	CfgFile     string // path of the .vbox file on the laptop
 	State       State
-	SessionName string    // what runs it: "headless", "GUI/Qt"; "" where nothing does or VirtualBox prints none
+	SessionName string    // what runs it: "headless", "GUI/Qt"; "" if nothing does or VirtualBox does not print it
 	NICs        []NIC     // the enabled ones, by slot
 	Forwards    []Forward // by slot, then as VirtualBox orders them: by name
 }
 
-// State is a VM's state in VirtualBox's own short words (machineStateToName in
-// VBoxManageInfo.cpp). Words that are not among the constants are kept as they are.
+// State is a VM's state in VirtualBox's short words (machineStateToName in VBoxManageInfo.cpp).
+// Other words than the constants are kept unchanged.
 type State string
 
 const (
@@ -59,9 +58,8 @@ func (s State) Startable() bool {
 	return false
 }
 
-// Live reports that a process holds the VM, so that its settings can be changed by
-// `controlvm` and not by `modifyvm` ("already locked for a session",
-// docker/machine#1679).
+// Live reports whether a process holds the VM, so that `controlvm` changes its settings and
+// `modifyvm` cannot ("already locked for a session", docker/machine#1679).
 func (s State) Live() bool {
 	switch s {
 	case PowerOff, Saved, aborted, abortedSaved, Inaccessible, unknownState, "teleported":
@@ -70,21 +68,21 @@ func (s State) Live() bool {
 	return true
 }
 
-// HasSavedState reports whether a saved state goes with the VM. VirtualBox attaches none of its
-// network adapters elsewhere then (NetworkAdapterImpl.cpp, setEnabled: the machine is not mutable).
+// HasSavedState reports whether the VM has a saved state. VirtualBox then refuses to attach its
+// network adapters elsewhere (NetworkAdapterImpl.cpp, setEnabled: the machine is not mutable).
 func (s State) HasSavedState() bool { return s == Saved || s == abortedSaved }
 
 // NIC is an enabled network adapter of a VM.
 type NIC struct {
-	Slot       int    // 1 and up, the N of natpfN
+	Slot       int    // from 1; the N of natpfN
 	Attachment string // "nat", "hostonly", "hostonlynetwork" (7.x on macOS), "bridged", "natnetwork", "intnet", "null" …
-	HostOnly   string // the adapter's ("vboxnet0") or host-only network's name, when attached to one
+	HostOnly   string // the name of the host-only adapter ("vboxnet0") or network, or ""
 	MAC        string // twelve hex digits
-	NATNet     string // the network of a NIC on NAT where it is not the default
+	NATNet     string // the network of a NIC on NAT; "" for the default
 }
 
-// NAT is the network that VirtualBox's NAT gives the guest on this NIC, 10.0.2.0/24 on the
-// first unless another was set; ok is false for a NIC that is not on NAT (ConsoleImpl2.cpp).
+// NAT returns the network that VirtualBox's NAT gives the guest on this NIC: 10.0.2.0/24 on the
+// first, unless another was set. ok is false for a NIC that is not on NAT (ConsoleImpl2.cpp).
 func (n NIC) NAT() (p netip.Prefix, ok bool) {
 	if n.Attachment != "nat" {
 		return p, false
@@ -99,21 +97,21 @@ func (n NIC) NAT() (p netip.Prefix, ok bool) {
 
 // Forward is one NAT rule.
 type Forward struct {
-	Slot      int    `json:"slot"` // the NIC that it belongs to; 0 where unknown
+	Slot      int    `json:"slot"` // the NIC that it belongs to; 0 if unknown
 	Name      string `json:"name"`
 	Proto     string `json:"proto"`   // "tcp", "udp"
 	HostIP    string `json:"host_ip"` // "" listens on every address of the laptop
 	HostPort  int    `json:"host_port"`
-	GuestIP   string `json:"guest_ip"` // "" is whatever address the guest got by DHCP
+	GuestIP   string `json:"guest_ip"` // "" is the address that the guest got by DHCP
 	GuestPort int    `json:"guest_port"`
 }
 
-// Rule is the rule as natpfN takes it: name,proto,hostip,hostport,guestip,guestport.
+// Rule returns the rule in natpfN's form: name,proto,hostip,hostport,guestip,guestport.
 func (f Forward) Rule() string {
 	return fmt.Sprintf("%s,%s,%s,%d,%s,%d", f.Name, f.Proto, f.HostIP, f.HostPort, f.GuestIP, f.GuestPort)
 }
 
-// NATSlot is the first NIC that is attached to NAT, whichever it is.
+// NATSlot returns the slot of the first NIC that is attached to NAT.
 func (vm VM) NATSlot() (int, bool) {
 	for _, n := range vm.NICs {
 		if n.Attachment == "nat" {
@@ -123,7 +121,7 @@ func (vm VM) NATSlot() (int, bool) {
 	return 0, false
 }
 
-// HostOnlyNIC is the first NIC on a host-only adapter or host-only network.
+// HostOnlyNIC returns the first NIC on a host-only adapter or host-only network.
 func (vm VM) HostOnlyNIC() (NIC, bool) {
 	for _, n := range vm.NICs {
 		if n.Attachment == "hostonly" || n.Attachment == "hostonlynetwork" {
@@ -133,14 +131,13 @@ func (vm VM) HostOnlyNIC() (NIC, bool) {
 	return NIC{}, false
 }
 
-// ParseVM reads the output of ShowVM. Other lines, such as the
-// warning that VirtualBox's launcher script prints on stdout when vboxdrv is not
-// loaded, are passed over.
+// ParseVM parses the output of ShowVM. It skips other lines, such as the warning that VirtualBox's
+// launcher script prints on stdout if vboxdrv is not loaded.
 //
-// Per NIC, VBoxManageInfo.cpp prints hostonlyadapterN, macaddressN,
-// cableconnectedN, then nicN, then that NIC's Forwarding(i) lines, i starting
-// at 0 again: so a rule belongs to the nearest NIC above it that is attached to
-// NAT, as only those have rules; one that is above them all, to the first.
+// For each NIC, VBoxManageInfo.cpp prints hostonlyadapterN, macaddressN, cableconnectedN, then
+// nicN, then that NIC's Forwarding(i) lines, with i from 0 again. So a rule belongs to the nearest
+// NIC above it that is attached to NAT, because only those have rules; a rule above all of them
+// belongs to the first.
 func ParseVM(out []byte) (VM, error) {
 	r := vmReader{nics: map[int]*NIC{}}
 	for line := range strings.Lines(string(out)) {
@@ -149,14 +146,14 @@ func ParseVM(out []byte) (VM, error) {
 			continue
 		}
 		if key == "description" {
-			break // free text, from old versions unescaped; nothing that we read comes after it
+			break // free text, which old versions do not escape; all that we read comes before it
 		}
 		if err := r.read(key, value); err != nil {
 			return VM{}, err
 		}
 	}
 	vm := r.vm
-	if vm.State == "" && vm.Name == noName {
+	if vm.State == "" && vm.Name == inaccessibleName {
 		vm.State = Inaccessible
 	}
 	if vm.State == "" {
@@ -177,34 +174,34 @@ func ParseVM(out []byte) (VM, error) {
 	return vm, nil
 }
 
-// vmReader is ParseVM under way.
+// vmReader is the state of ParseVM between two lines.
 type vmReader struct {
 	vm      VM
 	nics    map[int]*NIC
-	natSlot int // of the nearest NIC above that is attached to NAT
+	natSlot int // the nearest NIC above that is attached to NAT
 }
 
 func (r *vmReader) read(key, value string) error {
 	switch key {
 	case "name":
-		first(&r.vm.Name, unescape(value))
+		setOnce(&r.vm.Name, unescape(value))
 	case "UUID":
-		first(&r.vm.UUID, unescape(value))
+		setOnce(&r.vm.UUID, unescape(value))
 	case "CfgFile":
-		first(&r.vm.CfgFile, unescape(value))
+		setOnce(&r.vm.CfgFile, unescape(value))
 	case "VMState":
-		first((*string)(&r.vm.State), bare(value))
-	case "SessionName", "SessionType": // so in 4.x
-		first(&r.vm.SessionName, bare(value))
+		setOnce((*string)(&r.vm.State), trimQuotes(value))
+	case "SessionName", "SessionType": // SessionType is 4.x's name
+		setOnce(&r.vm.SessionName, trimQuotes(value))
 	}
 	if strings.HasPrefix(key, "Forwarding(") {
-		f, err := parseForward(bare(value))
+		f, err := parseForward(trimQuotes(value))
 		f.Slot = r.natSlot
 		r.vm.Forwards = append(r.vm.Forwards, f)
 		return err
 	}
 	if stem, slot := splitSlot(key); slot != 0 {
-		r.readNIC(stem, slot, bare(value)) // without escapes
+		r.readNIC(stem, slot, trimQuotes(value)) // values of NICs have no escapes
 	}
 	return nil
 }
@@ -217,30 +214,30 @@ func (r *vmReader) readNIC(stem string, slot int, value string) {
 	}
 	switch stem {
 	case "nic":
-		if first(&n.Attachment, value); n.Attachment == "nat" {
+		if setOnce(&n.Attachment, value); n.Attachment == "nat" {
 			r.natSlot = slot
 		}
 	case "hostonlyadapter", "hostonly-network":
-		first(&n.HostOnly, value)
+		setOnce(&n.HostOnly, value)
 	case "natnet":
 		if value != "nat" {
-			first(&n.NATNet, value)
+			setOnce(&n.NATNet, value)
 		}
 	case "macaddress":
-		first(&n.MAC, value)
+		setOnce(&n.MAC, value)
 	}
 }
 
-// first keeps the first value: names are unique in this output, so a second one
-// can only come from a user's free text.
-func first(dst *string, v string) {
+// setOnce keeps the first value: names are unique in this output, so a second one comes from a
+// user's free text.
+func setOnce(dst *string, v string) {
 	if *dst == "" {
 		*dst = v
 	}
 }
 
-// splitSlot takes "hostonlyadapter2" apart; 0 where there is no slot. VirtualBox
-// has at most 36 NICs (chipset ICH9).
+// splitSlot splits "hostonlyadapter2" into name and slot; the slot is 0 if there is none.
+// VirtualBox has at most 36 NICs (chipset ICH9).
 func splitSlot(key string) (string, int) {
 	stem := strings.TrimRight(key, "0123456789")
 	n, err := strconv.Atoi(key[len(stem):])
@@ -250,18 +247,18 @@ func splitSlot(key string) (string, int) {
 	return stem, n
 }
 
-// bare takes the quotation marks around a value off, and nothing else.
-func bare(v string) string {
+// trimQuotes removes the quotation marks around a value, and nothing else.
+func trimQuotes(v string) string {
 	if len(v) >= 2 && v[0] == '"' && v[len(v)-1] == '"' {
 		return v[1 : len(v)-1]
 	}
 	return v
 }
 
-// unescape is bare for the values that outputMachineReadableString prints: it
-// puts a backslash before each quotation mark and each backslash.
+// unescape is trimQuotes for values printed by outputMachineReadableString, which puts a backslash
+// before each quotation mark and each backslash.
 func unescape(v string) string {
-	v = bare(v)
+	v = trimQuotes(v)
 	var b strings.Builder
 	for i := 0; i < len(v); i++ {
 		if v[i] == '\\' && i+1 < len(v) && (v[i+1] == '"' || v[i+1] == '\\') {
@@ -272,9 +269,9 @@ func unescape(v string) string {
 	return b.String()
 }
 
-// parseForward reads name,proto,hostip,hostport,guestip,guestport. VirtualBox
-// refuses a comma in a rule's name (NATEngineImpl.cpp), yet a settings file
-// edited by hand could have one: hence from the right.
+// parseForward parses name,proto,hostip,hostport,guestip,guestport, from the right: VirtualBox
+// refuses a comma in a rule's name (NATEngineImpl.cpp), but a settings file that was edited by hand
+// may have one.
 func parseForward(rule string) (Forward, error) {
 	f := strings.Split(rule, ",")
 	if len(f) < 6 {
@@ -297,7 +294,7 @@ func parsePort(s string) (int, error) {
 	return int(n), err
 }
 
-// Loopback reports whether a rule's host IP is reachable from the laptop alone.
+// Loopback reports whether a rule with this host IP is reachable only from the laptop itself.
 func Loopback(hostIP string) bool {
 	ip := net.ParseIP(strings.Trim(hostIP, "[]"))
 	return hostIP == "localhost" || ip != nil && ip.IsLoopback()

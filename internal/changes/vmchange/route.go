@@ -69,7 +69,7 @@ func (c *RestoreRoute) Revert(ctx context.Context, t *target.Target) ([]string, 
 	}
 	out, err := t.Laptop.Run(ctx, c.drop())
 	if err == nil {
-		err = routes.Refused(out.Stderr)
+		err = routes.ReplyError(out.Stderr)
 	}
 	if view, again := routeNow(ctx, t); again == nil && view.Route.Link != c.Adapter {
 		err = nil // it is gone, whoever removed it
@@ -130,7 +130,7 @@ func runSteps(ctx context.Context, t *target.Target, all []routes.Step) error {
 	for _, s := range all {
 		out, err := t.Laptop.Run(ctx, host.Cmd{Argv: s.Argv, Root: true})
 		if err == nil {
-			err = routes.Refused(out.Stderr)
+			err = routes.ReplyError(out.Stderr)
 		}
 		if err != nil && !s.MayFail {
 			return err

@@ -1,5 +1,5 @@
-// Package installation is what VirtualBox has on the laptop beside VBoxManage: its kernel
-// modules, its processes, and the file that limits host-only addresses.
+// Package installation is about the parts of VirtualBox on the laptop besides VBoxManage: kernel
+// modules, processes, and the file that limits host-only addresses.
 package installation
 
 import (
@@ -19,27 +19,27 @@ const (
 	StartupScript = "/Library/Application Support/VirtualBox/LaunchDaemons/VirtualBoxStartup.sh"
 )
 
-// NetCtlDevice is in /dev while VBoxNetAdp is loaded. macOS 10.13 and later load
-// it only after the user has allowed it (rapid7/metasploitable3#267).
+// NetCtlDevice is the name in /dev that exists while VBoxNetAdp is loaded. macOS 10.13 and later
+// load it only after the user has allowed it (rapid7/metasploitable3#267).
 const NetCtlDevice = "vboxnetctl"
 
-// StartupRestart unloads and loads the kernel extensions. It fails while any
-// process has one open.
+// StartupRestart returns the command that unloads and loads the kernel extensions. It fails while
+// any process has one open.
 func StartupRestart() []string { return []string{StartupScript, "restart"} }
 
-// KextsUnsupported reports that macOS refuses the kernel extensions for good, so that
-// allowing them is no use (kmutil's words; gasolin/foxbox#32, macOS 13).
+// KextsUnsupported reports whether macOS never loads the kernel extensions, so that allowing them
+// does not help (kmutil's words; gasolin/foxbox#32, macOS 13).
 func KextsUnsupported(err error) bool {
 	var exit *host.CmdError
 	return errors.As(err, &exit) && strings.Contains(exit.Stdout+exit.Stderr, "extensions are unsupported to load")
 }
 
-// ServiceRestart restarts the modules on Linux where vboxdrv is a service.
+// ServiceRestart restarts the modules on Linux if vboxdrv is a service.
 func ServiceRestart() []string { return []string{"systemctl", "restart", "vboxdrv"} }
 
-// ModprobeRestart does what the service does where a distribution packs the
-// modules with dkms and has no service: those that need vboxdrv go first and
-// come last (vboxdrv.sh).
+// ModprobeRestart does the same with modprobe, for distributions that build the modules with dkms
+// and have no service. The modules that need vboxdrv are unloaded first and loaded last
+// (vboxdrv.sh).
 func ModprobeRestart(modprobe string) [][]string {
 	return [][]string{
 		{modprobe, "-r", "vboxnetadp", "vboxnetflt", "vboxdrv"},
@@ -47,10 +47,9 @@ func ModprobeRestart(modprobe string) [][]string {
 	}
 }
 
-// HoldsModules reports whether a process of that name keeps the kernel modules from
-// being unloaded: VMs, and the network services that VMs share. The window
-// ("VirtualBox") runs its VMs in processes of their own only since 6.0.
-// VBoxSVC and VBoxManage do not open the driver.
+// HoldsModules reports whether a process of that name prevents the kernel modules from being
+// unloaded: VMs, and the network services that VMs share. Before 6.0 the window ("VirtualBox") ran
+// VMs in its own process. VBoxSVC and VBoxManage do not open the driver.
 func HoldsModules(name string, v vbox.Version) bool {
 	switch name {
 	case "VBoxHeadless", "VirtualBoxVM", "VBoxSDL", "VBoxNetNAT", "VBoxNetDHCP":

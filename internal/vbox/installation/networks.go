@@ -8,25 +8,25 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/vbox"
 )
 
-// NetworksConfPath is where VirtualBox looks (FreeBSD's port moves it).
+// NetworksConfPath is where VirtualBox looks for it (FreeBSD's port has another path).
 const NetworksConfPath = "/etc/vbox/networks.conf"
 
-// NetworksConf is which addresses VirtualBox lets a host-only adapter have. The
-// zero value is that of a computer without the file.
+// NetworksConf lists the addresses that VirtualBox allows on host-only adapters. The zero value
+// stands for a missing file.
 type NetworksConf struct {
 	Exists  bool
-	Open    bool // its last line has no end, so that an added one would join it
+	Open    bool // the last line lacks a newline, so an added line must begin with one
 	Ranges  []netip.Prefix
-	Ignored []string // lines with an address in them that VirtualBox passes over, typically for want of the "*"
+	Ignored []string // lines and words that VirtualBox ignores, typically because "*" is missing
 }
 
-// LimitsHostOnly reports whether this VirtualBox looks at networks.conf at all: since
-// 6.1.28 (VirtualBox manual, "Host-Only Networking"; kubernetes/minikube#12764).
+// LimitsHostOnly reports whether this VirtualBox obeys networks.conf: since 6.1.28 (VirtualBox
+// manual, "Host-Only Networking"; kubernetes/minikube#12764).
 func LimitsHostOnly(v vbox.Version) bool { return v.AtLeast(6, 1, 28) }
 
-// ParseNetworksConf reads the file as VBoxNetAdpCtl.cpp does: a line counts if its
-// first word is "*" alone, every other word is a range, words are parted by
-// blanks and tabs. What cannot be read as a range is passed over.
+// ParseNetworksConf parses the file as VBoxNetAdpCtl.cpp does: a line counts if its first word is
+// "*", all other words are ranges, and blanks and tabs separate words. What is not a range is
+// ignored.
 func ParseNetworksConf(data []byte) NetworksConf {
 	c := NetworksConf{Exists: true, Open: len(data) > 0 && data[len(data)-1] != '\n'}
 	for line := range strings.Lines(string(data)) {
@@ -49,8 +49,8 @@ func ParseNetworksConf(data []byte) NetworksConf {
 	return c
 }
 
-// parseRange takes an address with or without a length; bits to the right of the
-// length do not matter.
+// parseRange parses an address with or without a prefix length; bits beyond the length do not
+// matter.
 func parseRange(s string) (netip.Prefix, bool) {
 	if p, err := netip.ParsePrefix(s); err == nil {
 		return p.Masked(), true
@@ -61,10 +61,9 @@ func parseRange(s string) (netip.Prefix, bool) {
 	return netip.Prefix{}, false
 }
 
-// Allowed reports whether an adapter may have the address p: inside a range of the
-// file, or of the defaults where there is no file. A file without a range for
-// that family allows nothing, so a file that names other ranges takes the
-// default away (VBoxNetAdpCtl.cpp, GlobalNetworkPermissionsConfig::forbids).
+// Allowed reports whether an adapter may have the address p: inside a range of the file, or of the
+// defaults if there is no file. A file disables the defaults, and without a range of p's family it
+// allows nothing (VBoxNetAdpCtl.cpp, GlobalNetworkPermissionsConfig::forbids).
 func Allowed(p netip.Prefix, conf NetworksConf) bool {
 	ranges := conf.Ranges
 	if !conf.Exists {
@@ -85,12 +84,12 @@ func defaultRanges() []netip.Prefix {
 // Allowance is a line to add to the file, so that it allows an address.
 type Allowance struct {
 	Line string `json:"line"`
-	// Begins reports that the file's last line has no end, so that one has to be begun.
+	// Begins means that the file's last line lacks a newline, which must be written first.
 	Begins bool `json:"begins_a_line,omitempty"`
 }
 
-// Allow is the line to add so that p is allowed. Where there is no file yet it repeats the
-// default, which the file would take away.
+// Allow returns the line that allows p. If there is no file yet, the line repeats the default,
+// which the file disables.
 func Allow(p netip.Prefix, conf NetworksConf) Allowance {
 	line := "* " + p.Masked().String()
 	if !conf.Exists {
@@ -99,7 +98,7 @@ func Allow(p netip.Prefix, conf NetworksConf) Allowance {
 	return Allowance{Line: line, Begins: conf.Open}
 }
 
-// Hint adds the line.
+// Hint returns the command that adds the line.
 func (a Allowance) Hint() hint.Hint {
 	add := hint.Run("echo", a.Line)
 	if a.Begins {
