@@ -94,7 +94,7 @@ func Main(args []string, stdio IO) int {
 		return a.report(err)
 	}
 	// A closed pipe is not an error: a reader such as head has seen enough.
-	if err := a.ui.Lost(); err != nil && !errors.Is(err, syscall.EPIPE) {
+	if err := a.ui.WriteError(); err != nil && !errors.Is(err, syscall.EPIPE) {
 		a.ui.Error("writing the result: "+err.Error(), "")
 		return max(a.code, exitProblems)
 	}

@@ -51,7 +51,7 @@ func (a *app) site() (site, error) {
 	computer := a.Laptop(host.Sudo{
 		Terminal: a.ui.CanPrompt(),
 		Announce: func(argv []string) {
-			a.ui.Still() // sudo may ask for a password now
+			a.ui.StopSpinner() // sudo may ask for a password now
 			a.ui.CommandLine("running", shell.Command(argv...))
 		},
 	})

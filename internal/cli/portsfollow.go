@@ -104,7 +104,7 @@ func (a *app) portsFollow(t *target.Target, bind netip.Addr, flags followFlags) 
 		Report: func(e follow.Event) {
 			keeper.Note(e, a.Now())
 			a.printEvent(e)
-			if a.ui.Lost() != nil {
+			if a.ui.WriteError() != nil {
 				cancel()
 			}
 		},

@@ -1,7 +1,7 @@
-// Package explain knows what the error messages of docker, docker-machine, ssh,
-// VBoxManage, compose, curl, openssl and minikube mean on a laptop whose dockerd is in a VM.
-// It takes text and returns an entry of messages/*.txt; messages/README.md describes
-// those files. A message without an entry stays unexplained.
+// Package explain knows what error messages of docker, docker-machine, ssh, VBoxManage, compose,
+// curl, openssl and minikube mean on a laptop whose dockerd is in a VM. It takes a text and returns
+// an entry of messages/*.txt; messages/README.md describes those files. It does not explain
+// messages without an entry.
 package explain
 
 import (
@@ -13,20 +13,20 @@ import (
 
 // Entry is a known message.
 type Entry struct {
-	// ID is stable: the tool and the case, "docker.cert-names".
+	// ID never changes: the tool and the case, "docker.cert-names".
 	ID string `json:"id"`
 	// Means is what the message means on such a laptop.
 	Means string `json:"means"`
 	// Causes, likeliest first.
 	Causes []string `json:"causes"`
-	// Do are the steps that are no commands, and Run the commands, mildest first; On fills both.
+	// Do are steps that are not commands, and Run are commands, mildest first. On fills both.
 	Do  []string `json:"do"`
 	Run []string `json:"run"`
-	// Code is the finding whose page has more; empty where there is none. Also are other
-	// findings that have the same message, the likeliest first.
+	// Code is the finding whose page has more, or "". Also are other findings with the same message,
+	// the likeliest first.
 	Code string   `json:"code"`
 	Also []string `json:"also"`
-	// Source is where the message's wording, or what it means, is taken from.
+	// Source is where the message's wording or meaning is from.
 	Source string `json:"source"`
 
 	match, closing []pattern
@@ -37,40 +37,40 @@ type Entry struct {
 	samples        []string
 }
 
-// advice is a line of Run or of Do, and where it is of use: everywhere, on one operating
-// system, or with one kind of VirtualBox.
+// advice is a line of Run or Do, and where it applies: everywhere (""), on one operating system, or
+// with one kind of VirtualBox network.
 type advice struct {
 	where, line string
-	prose       bool // of Do
+	prose       bool // true for Do, false for Run
 }
 
-// value is a number or name that a message has and a command needs.
+// value is a number or name that occurs in a message and that a command needs.
 type value struct {
-	name string         // as it stands in commands, in capitals
+	name string         // its placeholder in commands, in capitals
 	word *regexp.Regexp // the name as a word
-	re   *regexp.Regexp // its group finds the value
+	re   *regexp.Regexp // its group matches the value in the message
 }
 
-// MaxText is how much of a text is looked at, from its end: programs print what
-// went wrong last.
+// MaxText is how many bytes of a text are searched, from its end: programs print what went wrong
+// last.
 const MaxText = 256 << 10
 
 // All returns the known messages, in the order in which they are tried.
 func All() []Entry { return table().entries }
 
-// Laptop is the computer that commands are for.
+// Laptop is the computer for which commands are adapted.
 type Laptop struct {
 	System  string // "darwin", "linux"
-	Machine string // the machine that commands are for
+	Machine string // the machine for {machine} in commands
 	Program string // how this program is called, "docker-vpn-helper -s /store"
-	// HostOnlyNetworks reports whether VirtualBox has host-only networks in place of
-	// adapters, as 7 on macOS has. It is asked only where a command depends on it.
+	// HostOnlyNetworks reports whether VirtualBox has host-only networks instead of adapters, as 7
+	// on macOS has. It is called only if a command depends on it.
 	HostOnlyNetworks func() bool
 }
 
-// Find returns the first entry with a pattern that fits a text; ok is false if there
-// is none. A closing line, which programs print around or after the line that has the
-// reason, explains a text only if nothing else in it does.
+// Find returns the first entry with a pattern that matches a text; ok is false if there is none. A
+// closing line, which programs print around or after the reason, explains a text only if nothing
+// else in it does.
 func Find(text string) (e Entry, ok bool) {
 	spaced, joined := normal(text)
 	for _, e := range All() {
@@ -86,8 +86,8 @@ func Find(text string) (e Entry, ok bool) {
 	return Entry{}, false
 }
 
-// halves are lines of docker's that people paste without their first half: how the pasted half
-// begins, or the whole of it; the missing half; and the condition under which docker printed it.
+// halves are messages of docker's that people paste without their first half: how the pasted half
+// begins, or all of it; the missing half; and the condition under which docker printed it.
 var halves = []struct{ beginning, whole, missing, condition string }{
 	{"x509:", "", aboutDockerd, ifDockerd},
 	{"tls:", "", aboutDockerd, ifDockerd},
@@ -103,8 +103,8 @@ const (
 	ifDockerd    = "If docker printed this about dockerd, and not about an image: "
 )
 
-// FindRest is Find for one line of docker's whose first half is missing: it is read as
-// an answer from dockerd. Means begins with the condition under which that is right.
+// FindRest is Find for one line of docker's without its first half. It assumes that the line was
+// about dockerd; Means begins with that condition.
 func FindRest(text string) (e Entry, ok bool) {
 	text = strings.TrimSpace(text)
 	for _, half := range halves {
@@ -118,7 +118,7 @@ func FindRest(text string) (e Entry, ok bool) {
 	return Entry{}, false
 }
 
-// ByID returns the entry of a name.
+// ByID returns the entry with an ID.
 func ByID(id string) (Entry, bool) {
 	i := slices.IndexFunc(All(), func(e Entry) bool { return e.ID == id })
 	if i < 0 {
@@ -127,8 +127,8 @@ func ByID(id string) (Entry, bool) {
 	return All()[i], true
 }
 
-// fits reports whether one of the two forms of a text has one of the patterns, and
-// neither has a sign of something else.
+// fits reports whether one of the two forms of a text matches one of the patterns, and neither
+// contains a sign of something else.
 func (e Entry) fits(patterns []pattern, spaced, joined string) bool {
 	fits := slices.ContainsFunc(patterns, func(p pattern) bool {
 		return p.fits(spaced) || joined != spaced && p.fits(joined)
@@ -138,8 +138,8 @@ func (e Entry) fits(patterns []pattern, spaced, joined string) bool {
 	})
 }
 
-// On returns the entry with the commands for a laptop, and with what the text of the
-// message adds: its operating system, and values.
+// On returns the entry with Do and Run for a laptop: with its operating system, and with values
+// from the text of the message.
 func (e Entry) On(laptop Laptop, text string) Entry {
 	message := squeeze(plain(text))
 	system := systemOf(strings.ToLower(message), laptop.System)
@@ -175,8 +175,8 @@ func (e Entry) On(laptop Laptop, text string) Entry {
 	return e
 }
 
-// systemOf returns the operating system that a message is from: the one that it shows
-// signs of, else the laptop's own.
+// systemOf returns the operating system that a message is from: the one of which it shows signs,
+// otherwise the laptop's own.
 func systemOf(message, laptop string) string {
 	for _, system := range []string{"windows", "macos", "linux"} {
 		signs := table().lists[strings.ToUpper(system)]
@@ -190,13 +190,13 @@ func systemOf(message, laptop string) string {
 	return laptop
 }
 
-// machineCommand is docker-machine where it is called, and not a network's name.
+// machineCommand matches docker-machine as a command, not as a network's name.
 var machineCommand = sync.OnceValue(func() *regexp.Regexp {
 	return regexp.MustCompile("(?:^ *|[`(|;&] *)docker-machine ")
 })
 
-// Called is a command line with the words by which this program is to be called, such
-// as "docker-vpn-helper -s /store"; docker-machine is for the same store.
+// Called returns a command line that calls this program as program, such as "docker-vpn-helper -s
+// /store". Calls of docker-machine get the same store.
 func Called(line, program string) string {
 	line = machineCommand().ReplaceAllStringFunc(line, func(call string) string {
 		return strings.TrimSuffix(call, "docker-machine ") + strings.Replace(program, "docker-vpn-helper", "docker-machine", 1) + " "

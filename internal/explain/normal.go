@@ -7,9 +7,9 @@ import (
 	"unicode/utf16"
 )
 
-// normal makes texts comparable: lower case, one space between words, plain
-// quotes, no colors, no frames. In spaced a line break is a space; in joined it
-// is nothing, because consoles break lines in the middle of a word.
+// normal makes texts comparable: lower case, one space between words, plain quotes, no colors, no
+// frames. In spaced a line break is a space; in joined it is removed, because consoles break lines
+// in the middle of a word.
 func normal(text string) (spaced, joined string) {
 	text = plain(text)
 	spaced = squeeze(text)
@@ -17,8 +17,8 @@ func normal(text string) (spaced, joined string) {
 	return strings.ToLower(spaced), strings.ToLower(joined)
 }
 
-// plain is the end of a text without what surrounds a message: a terminal's colors,
-// the marks of quoted lines.
+// plain returns the end of a text without what surrounds a message: a terminal's colors and the
+// marks of quoted lines.
 func plain(text string) string {
 	text = utf8(text)
 	if len(text) > MaxText {
@@ -30,11 +30,11 @@ func plain(text string) string {
 	return machineFrame.ReplaceAllString(unquoted(text), "")
 }
 
-// machineFrame is what docker-machine begins the lines of a driver with, so that a sentence over
-// several lines has it in its middle.
+// machineFrame is the prefix that docker-machine adds to a driver's lines. It would be in the
+// middle of a sentence of several lines.
 var machineFrame = regexp.MustCompile(`(?m)^\([A-Za-z0-9][A-Za-z0-9.-]*\) (?:DBG \| )?`)
 
-// utf8 decodes UTF-16 with a byte order mark, which PowerShell's > writes to a file.
+// utf8 decodes UTF-16 with a byte order mark, which PowerShell's > writes to files.
 func utf8(text string) string {
 	if !strings.HasPrefix(text, "\xff\xfe") {
 		return text
@@ -46,12 +46,12 @@ func utf8(text string) string {
 	return string(utf16.Decode(units))
 }
 
-// controlSequence is what a terminal does not show (ECMA-48, 5.3, 5.4 and 5.6): CSI
-// sequences, strings such as a title, and other escapes.
+// controlSequence matches what a terminal does not show (ECMA-48, 5.3, 5.4 and 5.6): CSI sequences,
+// strings such as a title, and other escapes.
 var controlSequence = regexp.MustCompile("\x1b(?:" +
 	`\[[0-?]*[ -/]*[@-~]` + `|[\]P^_][^\x07\x1b\n]*(?:\x07|\x1b\\)?` + `|[ -/]+[0-~]` + `|[^\n])`)
 
-// unquoted removes the marks of lines that a mail or a forum quotes.
+// unquoted removes the ">" with which mails and forums mark quoted lines.
 func unquoted(text string) string {
 	if !strings.Contains(text, "> ") {
 		return text
@@ -70,12 +70,11 @@ func unquoted(text string) string {
 	return strings.Join(lines, "\n")
 }
 
-// squeeze leaves one space between the words of a text, and one backslash where there
-// are several.
+// squeeze leaves one space between words, and one backslash where there are several.
 func squeeze(text string) string {
 	var b strings.Builder
 	space := true
-	slashes := 0 // before a quote or an n they are JSON's, as in a log
+	slashes := 0 // before a quote or an n they are JSON escapes, as in a log
 	for _, r := range text {
 		if r == '\\' {
 			slashes++

@@ -6,10 +6,10 @@ import (
 	"strings"
 )
 
-// pattern is a message's words: parts that follow one another in a text.
+// pattern is the words of a message: parts that follow one another in a text.
 type pattern []part
 
-// part is one of several texts, which begins within so many bytes of the part before.
+// part is one of several texts, and the maximum distance in bytes from the part before.
 type part struct {
 	texts  []string
 	within int
@@ -21,8 +21,7 @@ const (
 	anywhere = 1 << 30
 )
 
-// fits reports whether a normalized text has the parts of a pattern, in order and
-// close enough.
+// fits reports whether a normalized text has the parts of a pattern, in order and close enough.
 func (p pattern) fits(text string) bool {
 	if len(p) == 0 {
 		return true
@@ -43,7 +42,7 @@ func (p pattern) fits(text string) bool {
 	return false
 }
 
-// parsePattern reads a pattern as messages/README.md describes it.
+// parsePattern parses a pattern as messages/README.md describes it.
 func parsePattern(s string, lists map[string][]string) (pattern, error) {
 	var p pattern
 	within := anywhere
@@ -68,7 +67,7 @@ var (
 	choice   = regexp.MustCompile(`\{[^{}]*\|[^{}]*\}`)
 )
 
-// alternatives are the texts that a piece of a pattern stands for, normalized.
+// alternatives returns the normalized texts that a piece of a pattern stands for.
 func alternatives(piece string, lists map[string][]string) ([]string, error) {
 	piece = strings.TrimSpace(piece)
 	if listName.MatchString(piece) {

@@ -11,8 +11,8 @@ import (
 //go:embed messages/*.txt
 var messages embed.FS
 
-// files are those of messages, in the order in which their entries are tried: first those of
-// programs that quote other programs' messages inside their own.
+// files are the files in messages, in the order in which their entries are tried: programs that
+// quote other programs' messages come first.
 var files = strings.Fields(`lists own compose minikube docker-machine docker-machine-store docker-tls
 	virtualbox-host virtualbox-vm virtualbox-network route ssh ssh-login ssh-connection
 	proxy registry container docker docker-setup curl curl-tls openssl virtualbox-routine frames`)
@@ -22,8 +22,7 @@ type contents struct {
 	entries []Entry
 }
 
-// table returns the contents of the files. A mistake in one is a mistake of the
-// program, which its tests find.
+// table returns the contents of the files. It panics on a mistake in one, which the tests find.
 var table = sync.OnceValue(func() contents {
 	c := contents{lists: map[string][]string{}}
 	for _, file := range files {
@@ -38,7 +37,7 @@ var table = sync.OnceValue(func() contents {
 	return c
 })
 
-// add reads the blocks of a file.
+// add parses the blocks of a file.
 func (c *contents) add(file string) error {
 	for _, block := range strings.Split("\n"+file, "\n== ")[1:] {
 		name, body, _ := strings.Cut(block, "\n")
@@ -95,7 +94,7 @@ func (c *contents) addEntry(id, body string) error {
 
 var where = regexp.MustCompile(`^\[(macos|linux|windows|adapters|networks)\] +`)
 
-// set adds a line of an entry.
+// set adds a line to an entry.
 func (c *contents) set(e *Entry, key, text string) error {
 	var p pattern
 	var texts []string

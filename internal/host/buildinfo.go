@@ -6,7 +6,7 @@ import (
 	"runtime/debug"
 )
 
-// BuildReader is a Laptop that reads how a program was built, if it is written in Go.
+// BuildReader is a Laptop that can read a Go program's build information.
 type BuildReader interface {
 	BuildInfo(ctx context.Context, path string) (*debug.BuildInfo, error)
 }

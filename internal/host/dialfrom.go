@@ -6,8 +6,7 @@ import (
 	"net"
 )
 
-// DialFrom connects from a port of this computer that the caller chooses; network is "tcp"
-// or "udp".
+// DialFrom connects from a given port of this computer; network is "tcp" or "udp".
 func DialFrom(ctx context.Context, port int, network, addr string) (net.Conn, error) {
 	d := net.Dialer{}
 	switch network {

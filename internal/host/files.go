@@ -15,8 +15,8 @@ import (
 	"github.com/google/renameio/v2"
 )
 
-// ReadFile implements Laptop. What is not a regular file is refused, so that a
-// named pipe cannot hang the program.
+// ReadFile implements Laptop. It refuses anything but a regular file, so that a named pipe cannot
+// block the program.
 func (l *Local) ReadFile(_ context.Context, path string) (_ []byte, err error) {
 	defer func() { err = fileError(err, path) }()
 	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
@@ -36,14 +36,14 @@ func (l *Local) ReadFile(_ context.Context, path string) (_ []byte, err error) {
 	return data.Bytes(), err
 }
 
-// WriteFile implements Laptop. A file that is replaced keeps its mode.
+// WriteFile implements Laptop. A replaced file keeps its mode.
 func (l *Local) WriteFile(_ context.Context, path string, data []byte, perm fs.FileMode) (err error) {
 	defer func() { err = fileError(err, path) }()
 	if target, err := filepath.EvalSymlinks(path); err == nil {
 		path = target
 	}
-	// Beside the file: renameio would try out $TMPDIR first, which costs two files
-	// more, and is no place for a key.
+	// Beside the file: renameio would first test $TMPDIR, which makes two more files, and a key must
+	// not be there.
 	f, err := renameio.NewPendingFile(path, renameio.WithTempDir(filepath.Dir(path)), renameio.WithPermissions(perm), renameio.WithExistingPermissions())
 	if err != nil {
 		return err
@@ -83,7 +83,7 @@ func (l *Local) MkdirAll(_ context.Context, dir string, perm fs.FileMode) error 
 	return fileError(makeDir(dir, perm), "")
 }
 
-// Append implements Laptop. After an error it cuts the file back, as far as it can.
+// Append implements Laptop. After an error it truncates the file to size, if it can.
 func (l *Local) Append(_ context.Context, path string, size int64, data []byte) (err error) {
 	defer func() { err = fileError(err, path) }()
 	f, err := os.OpenFile(path, os.O_WRONLY|syscall.O_NONBLOCK, 0)
@@ -119,7 +119,7 @@ func (l *Local) Lock(ctx context.Context, path string, waiting func()) (func(), 
 	lock := flock.New(path, flock.SetPermissions(0o600))
 	ok, err := lock.TryLock()
 	if err == nil {
-		err = inherit(path)
+		err = inheritOwner(path)
 	}
 	if err == nil && !ok {
 		if waiting != nil {

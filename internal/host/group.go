@@ -10,8 +10,8 @@ import (
 	"syscall"
 )
 
-// WritingGroup is the group whose members may write a file, a socket say; "" if only its owner
-// or root's own group may.
+// WritingGroup returns the group whose members may write a file or socket; "" if only its owner or
+// root's own group may.
 func WritingGroup(path string) (string, error) {
 	info, err := os.Stat(path)
 	if err != nil {

@@ -1,5 +1,5 @@
-// Package host is the program's only door to the outside: everything that it
-// can do to a computer, the laptop or a docker host, goes through a Host.
+// Package host is the only way to the outside: whatever the program does to a computer, the laptop
+// or a docker host, goes through a Host.
 package host
 
 import (
@@ -13,96 +13,92 @@ import (
 	"strings"
 )
 
-// Operating systems as Host.OS names them; the values are those of GOOS.
+// Operating systems, as Laptop.OS names them; the values are those of GOOS.
 const (
 	Darwin = "darwin"
 	Linux  = "linux"
 )
 
-// Host is a computer that commands run on, the laptop or a docker host. Every method
-// honours the context's deadline. Errors wrap the operating system's, so that errors.Is
-// works with fs.ErrNotExist, fs.ErrPermission and the like.
+// Host is a computer on which commands run: the laptop or a docker host. Every method honours the
+// context's deadline. Errors wrap the operating system's, so that errors.Is works with
+// fs.ErrNotExist, fs.ErrPermission and the like.
 type Host interface {
-	// Run runs one command to its end. A command that ends with another exit
-	// status than 0 is a *CmdError, and Output holds what it had printed.
+	// Run runs one command until it exits. An exit status other than 0 is a *CmdError, and Output
+	// has what was printed until then.
 	Run(ctx context.Context, cmd Cmd) (Output, error)
-	// DialContext connects as seen from that host; network is "tcp" or "unix".
+	// DialContext connects from that computer; network is "tcp" or "unix".
 	DialContext(ctx context.Context, network, addr string) (net.Conn, error)
 }
 
-// Laptop is the computer that the program runs on. Paths are absolute.
+// Laptop is the computer on which the program runs. Paths are absolute.
 type Laptop interface {
 	Host
-	// OS is the operating system as a value ("darwin", "linux"), never a build
-	// constraint: every path for macOS is thereby tested on Linux.
+	// OS returns the operating system as a value ("darwin", "linux"). It is used in place of build
+	// constraints, so that all code for macOS is tested on Linux, too.
 	OS() string
 	ReadFile(ctx context.Context, path string) ([]byte, error)
-	// WriteFile replaces a file in one step: readers see the old content or the
-	// new, after a power loss too. Symbolic links are followed.
+	// WriteFile replaces a file in one step: readers see either the old or the new content, even
+	// after a power loss. It follows symbolic links.
 	WriteFile(ctx context.Context, path string, data []byte, perm fs.FileMode) error
-	// Remove deletes a file; a file that is not there is fs.ErrNotExist.
+	// Remove deletes a file. If there is none, the error is fs.ErrNotExist.
 	Remove(ctx context.Context, path string) error
-	// LookPath finds an executable by name in PATH, or else the first that
-	// exists of the absolute paths in also.
+	// LookPath finds an executable by name in PATH. If it is not there, it returns the first of the
+	// absolute paths in also that exists.
 	LookPath(name string, also ...string) (string, error)
-	// PortUse reports whether this user could listen on 127.0.0.1:port right now.
+	// PortUse reports whether this user could now listen on 127.0.0.1:port.
 	PortUse(ctx context.Context, port int) (PortState, error)
 	// Links lists the network interfaces.
 	Links(ctx context.Context) ([]Link, error)
-	// RouteTo asks the kernel which way a packet to ip would take, without
-	// sending one. errors.ErrUnsupported where only a command knows (macOS).
+	// RouteTo asks the kernel for the route to ip, without sending a packet. The error is
+	// errors.ErrUnsupported if only a command knows it (macOS).
 	RouteTo(ctx context.Context, ip netip.Addr) (Route, error)
-	// Processes lists the running programs of every user, for "who is this".
+	// Processes lists the running programs of all users.
 	Processes(ctx context.Context) ([]Process, error)
-	// Ancestors names the processes that called this program, the parent first.
+	// Ancestors returns the names of the processes that called this program, the parent first.
 	Ancestors(ctx context.Context) ([]string, error)
 	// ReadDir lists a directory, sorted by name.
 	ReadDir(ctx context.Context, dir string) ([]fs.DirEntry, error)
-	// MkdirAll makes a directory and those above it that are missing.
+	// MkdirAll makes a directory and its missing parents.
 	MkdirAll(ctx context.Context, dir string, perm fs.FileMode) error
-	// Append replaces what lies behind a file's first size bytes with data, so that it
-	// lasts through a power loss. On an error the first size bytes are as before, and
-	// part of data may lie behind them.
+	// Append replaces everything after a file's first size bytes with data, and syncs it to disk.
+	// After an error the first size bytes are unchanged, and part of data may follow them.
 	Append(ctx context.Context, path string, size int64, data []byte) error
-	// Lock takes the exclusive lock that the file at path stands for, and makes
-	// the file and its directory where needed. It waits until ctx ends; waiting,
-	// if not nil, is called once when another process holds the lock.
+	// Lock takes the exclusive lock of the file at path; it makes the file and its directory if
+	// needed. It waits until ctx ends. If another process holds the lock, it calls waiting once,
+	// unless that is nil.
 	Lock(ctx context.Context, path string, waiting func()) (unlock func(), err error)
 }
 
-// PortState is what keeps a port from being listened on, if anything does.
+// PortState is whether a port can be listened on, or why not.
 type PortState string
 
 const (
 	PortFree       PortState = "free"
 	PortTaken      PortState = "taken"      // a program listens on it
-	PortPrivileged PortState = "privileged" // the operating system does not let this user have it
+	PortPrivileged PortState = "privileged" // the operating system denies it to this user
 )
 
-// Cmd is one command. There is no shell in between: Argv is what the program gets.
+// Cmd is one command. It runs without a shell: the program gets Argv unchanged.
 type Cmd struct {
 	Argv  []string
 	Stdin []byte
-	// Root asks for root's rights: nothing is added when the caller has them,
-	// else the command is run through sudo.
+	// Root means that the command needs root: unless the caller is root, it runs through sudo.
 	Root bool
-	// Env is added to the environment, "KEY=value"; on a laptop "KEY" alone is
-	// taken out of it.
+	// Env changes the environment: "KEY=value" sets a variable; on a laptop, "KEY" alone removes it.
 	Env []string
-	// Stream, if not nil, also gets what the command prints, stdout and stderr,
-	// while it runs. Only a laptop streams.
+	// Stream, if not nil, also receives what the command prints to stdout and stderr, while it runs.
+	// Only a laptop supports it.
 	Stream io.Writer
-	// Through, if not nil, has the command read and write the caller's streams
-	// while it runs, as if a shell had started it. Stdin and Stream are not used,
-	// and Output is empty. Only a laptop has such streams.
+	// Through, if not nil, connects the command to the caller's streams, as if a shell had started
+	// it. Stdin and Stream are then ignored, and Output is empty. Only a laptop supports it.
 	Through *Streams
 }
 
-// Streams are those of a command that runs in the caller's place.
+// Streams are the caller's streams for a command.
 type Streams struct {
 	Stdin          io.Reader
 	Stdout, Stderr io.Writer
-	// Terminal reports that a terminal sends its Ctrl-C to the command, too.
+	// Terminal means that Ctrl-C at a terminal reaches the command, too.
 	Terminal bool
 }
 
@@ -111,7 +107,7 @@ func (c Cmd) String() string { return strings.Join(c.Argv, " ") }
 // Output is what a command printed.
 type Output struct{ Stdout, Stderr []byte }
 
-// CmdError is a command that ran and ended badly.
+// CmdError is the error of a command that exited with another status than 0.
 type CmdError struct {
 	Argv   []string
 	Exit   int
@@ -130,14 +126,14 @@ func (e *CmdError) Error() string {
 	return fmt.Sprintf("%s: exit status %d: %s", strings.Join(e.Argv, " "), e.Exit, msg)
 }
 
-// ErrNoSudo reports that a command needs root's rights, and that no user can be
-// asked for a password: no terminal, no cached credential.
+// ErrNoSudo means that a command needs root, and that sudo cannot ask for a password: there is no
+// terminal and no cached credential.
 var ErrNoSudo = errors.New("needs root, and sudo cannot ask for a password here")
 
-// SudoError is ErrNoSudo with the exact command to run by hand, "sudo" included.
+// SudoError is ErrNoSudo with the exact command for the user to run, including "sudo".
 type SudoError struct {
 	Argv    []string
-	Missing bool // there is no sudo
+	Missing bool // sudo is not installed
 }
 
 func (e *SudoError) Error() string {
@@ -151,16 +147,16 @@ func (e *SudoError) Unwrap() error { return ErrNoSudo }
 // Link is a network interface of the laptop.
 type Link struct {
 	Name  string         `json:"name"`
-	Kind  string         `json:"kind,omitempty"` // Linux: "tun", "veth", "bridge", "wireguard" …; "" where unknown
+	Kind  string         `json:"kind,omitempty"` // Linux: "tun", "veth", "bridge", "wireguard" …; "" if unknown
 	Up    bool           `json:"up"`
 	Addrs []netip.Prefix `json:"addrs,omitempty"` // address with its own prefix length
 }
 
-// Route is the way that a packet takes.
+// Route is the route that a packet takes.
 type Route struct {
 	Dst     netip.Prefix `json:"dst"`               // the matching route's destination; 0.0.0.0/0 is the default route
 	Link    string       `json:"link"`              // name of the outgoing interface
-	Gateway netip.Addr   `json:"gateway,omitempty"` // next hop; zero when the destination is on the link
+	Gateway netip.Addr   `json:"gateway,omitempty"` // next hop; zero if the destination is on the link
 }
 
 // Process is a running program of any user.
@@ -168,6 +164,6 @@ type Process struct {
 	PID  int    `json:"pid"`
 	Name string `json:"name"` // base name of the executable
 	Args string `json:"args,omitempty"`
-	// Foreign reports that it is another user's.
+	// Foreign means that it belongs to another user.
 	Foreign bool `json:"foreign,omitempty"`
 }

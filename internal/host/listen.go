@@ -9,7 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Listen listens on the laptop. An error is the operating system's: syscall.EADDRINUSE,
+// Listen listens on the laptop. It returns the operating system's error: syscall.EADDRINUSE,
 // fs.ErrPermission and the like.
 func Listen(network, addr string) (net.Listener, error) {
 	l, err := net.Listen(network, addr)
@@ -20,8 +20,8 @@ func Listen(network, addr string) (net.Listener, error) {
 	return l, err
 }
 
-// Hangup is closed when what reads the other end of a pipe or a socket is gone. For any
-// other writer it never is.
+// Hangup returns a channel that is closed when the reader at the other end of a pipe or socket is
+// gone. For any other writer it is never closed.
 func Hangup(w io.Writer) <-chan struct{} {
 	gone := make(chan struct{})
 	f, ok := w.(*os.File)
@@ -38,7 +38,7 @@ func Hangup(w io.Writer) <-chan struct{} {
 	}
 	go func() {
 		for {
-			// Errors and the end are reported whether asked for or not (poll(2)).
+			// Errors and hangups are always reported (poll(2)).
 			fds := []unix.PollFd{{Fd: fd}}
 			switch _, err := unix.Poll(fds, -1); {
 			case errors.Is(err, unix.EINTR):

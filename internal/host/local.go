@@ -19,16 +19,16 @@ import (
 	"time"
 )
 
-// Sudo is how Local gets root's rights for a Cmd with Root set.
+// Sudo is how Local becomes root for a Cmd with Root set.
 type Sudo struct {
-	// Terminal reports that sudo may ask for a password on the terminal. Without
-	// it sudo is run with -n and an unanswered password is a *SudoError.
+	// Terminal means that sudo may ask for a password on the terminal. Otherwise sudo runs with -n,
+	// and if it needs a password, the error is a *SudoError.
 	Terminal bool
-	// Announce is called with the exact command before it is run.
+	// Announce is called with the exact command before it runs.
 	Announce func(argv []string)
 }
 
-// Local is the computer that the program itself runs on.
+// Local is the computer on which the program runs.
 type Local struct {
 	sudo Sudo
 }
@@ -39,11 +39,11 @@ func NewLocal(sudo Sudo) *Local { return &Local{sudo: sudo} }
 // OS implements Laptop.
 func (l *Local) OS() string { return runtime.GOOS }
 
-// Processors is how many things this program can compute at once.
+// Processors returns how many threads of this program can run at the same time.
 func Processors() int { return runtime.GOMAXPROCS(0) }
 
-// Run implements Host. When the context ends, the command is asked to stop and
-// is killed two seconds later.
+// Run implements Host. When the context ends, it asks the command to stop, and kills it two seconds
+// later.
 func (l *Local) Run(ctx context.Context, c Cmd) (Output, error) {
 	if len(c.Argv) == 0 {
 		return Output{}, errors.New("no command given")
@@ -68,7 +68,7 @@ func (l *Local) Run(ctx context.Context, c Cmd) (Output, error) {
 	switch {
 	case c.Through != nil:
 		cmd.Stdin, cmd.Stdout, cmd.Stderr = c.Through.Stdin, c.Through.Stdout, c.Through.Stderr
-		inPlace(cmd, c.Through.Terminal)
+		stopLikeShell(cmd, c.Through.Terminal)
 	case c.Stream != nil:
 		shared := &lockedWriter{w: c.Stream}
 		cmd.Stdout, cmd.Stderr = io.MultiWriter(&stdout, shared), io.MultiWriter(&stderr, shared)
@@ -89,22 +89,22 @@ func (l *Local) Run(ctx context.Context, c Cmd) (Output, error) {
 	return out, fmt.Errorf("running %s: %w", argv[0], err)
 }
 
-// command is argv with the input and the environment of c, and with how it is stopped.
+// command returns argv with c's input and environment, and with the way to stop it.
 func (l *Local) command(ctx context.Context, argv []string, c Cmd, asRoot bool) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
 	cmd.Cancel = func() error {
 		err := cmd.Process.Signal(syscall.SIGTERM)
 		if asRoot && errors.Is(err, syscall.EPERM) {
-			// sudo has made itself root in full, "so user cannot kill us" (src/sudo.c); it
-			// hands the signal on to the command.
+			// sudo is root, "so user cannot kill us" (src/sudo.c); it passes the signal on to the
+			// command.
 			err = exec.Command("sudo", "-n", "kill", strconv.Itoa(cmd.Process.Pid)).Run()
 		}
 		return err
 	}
 	cmd.WaitDelay = 2 * time.Second
 	if !(c.Root && l.sudo.Terminal) {
-		// A Ctrl-C at the terminal is for us: what we have started is stopped
-		// through the context, in order, not by the terminal's own signal.
+		// Ctrl-C at the terminal is for this program only; it stops its commands through the context,
+		// in order.
 		cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	}
 	if len(c.Env) > 0 {
@@ -118,13 +118,13 @@ func (l *Local) command(ctx context.Context, argv []string, c Cmd, asRoot bool) 
 	return cmd
 }
 
-// endTime is how long a command that runs in the caller's place has to end.
+// endTime is how long a command that uses the caller's streams may take to stop.
 const endTime = 10 * time.Second
 
-// inPlace makes a command stop as one does that a shell has started. At a
-// terminal it must belong to the terminal's group to read from it, and gets the
-// Ctrl-C from there. Elsewhere it and all that it has started are asked to stop.
-func inPlace(cmd *exec.Cmd, terminal bool) {
+// stopLikeShell makes a command stop as if a shell had started it. With a terminal, it must be in
+// the terminal's process group to read from it, and gets Ctrl-C from there. Otherwise the command
+// and all that it has started receive SIGTERM.
+func stopLikeShell(cmd *exec.Cmd, terminal bool) {
 	cmd.WaitDelay = endTime
 	if terminal {
 		cmd.SysProcAttr = nil
@@ -134,10 +134,10 @@ func inPlace(cmd *exec.Cmd, terminal bool) {
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM) }
 }
 
-// refused reports whether it was sudo that ended with exit status 1, as it does where it
-// may not run a command (sudo(8), "Exit value"), and not the command. sudo's lines begin
-// with its name in every language. One that prints nothing is asked for something harmless:
-// not before, since a sudoers file may allow the one and not the other.
+// refused reports whether exit status 1 came from sudo, because it may not run the command
+// (sudo(8), "Exit value"), and not from the command. Lines of sudo begin with its name in every
+// language. If there are none, it tests sudo with a harmless command. It does so only afterwards,
+// because a sudoers file may allow one command but not the other.
 func (l *Local) refused(ctx context.Context, stderr string) bool {
 	if strings.HasPrefix(strings.TrimSpace(stderr), "sudo") {
 		return true
@@ -157,7 +157,7 @@ func (l *lockedWriter) Write(p []byte) (int, error) {
 	return l.w.Write(p)
 }
 
-// environ is the program's own environment with changes as Cmd.Env has them.
+// environ returns the program's own environment, changed as in Cmd.Env.
 func environ(changes []string) []string {
 	env := os.Environ()
 	for _, change := range changes {

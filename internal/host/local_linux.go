@@ -14,7 +14,7 @@ import (
 	"github.com/vishvananda/netlink"
 )
 
-// Links implements Laptop by netlink.
+// Links implements Laptop with netlink.
 func (l *Local) Links(context.Context) ([]Link, error) {
 	all, err := netlink.LinkList()
 	if err != nil {
@@ -38,7 +38,8 @@ func (l *Local) Links(context.Context) ([]Link, error) {
 	return links, nil
 }
 
-// kind is as ip -d link has it. netlink's Type is "tuntap" for a tun and for a tap.
+// kind returns a link's kind as `ip -d link` prints it: netlink's Type is "tuntap" for both tun and
+// tap.
 func kind(l netlink.Link) string {
 	if t, ok := l.(*netlink.Tuntap); ok {
 		return t.Mode.String()
@@ -46,7 +47,7 @@ func kind(l netlink.Link) string {
 	return l.Type()
 }
 
-// RouteTo implements Laptop by netlink, as `ip route get fibmatch` does.
+// RouteTo implements Laptop with netlink, as `ip route get fibmatch` does.
 func (l *Local) RouteTo(_ context.Context, ip netip.Addr) (Route, error) {
 	routes, err := netlink.RouteGetWithOptions(ip.AsSlice(), &netlink.RouteGetOptions{FIBMatch: true})
 	if err != nil {
@@ -56,7 +57,7 @@ func (l *Local) RouteTo(_ context.Context, ip netip.Addr) (Route, error) {
 		return Route{}, fmt.Errorf("asking for the route to %s: %w", ip, syscall.ENETUNREACH)
 	}
 	r := routes[0]
-	if len(r.MultiPath) > 0 { // a route by several links has none of its own
+	if len(r.MultiPath) > 0 { // a route through several links has no link of its own
 		r.LinkIndex, r.Gw = r.MultiPath[0].LinkIndex, r.MultiPath[0].Gw
 	}
 	link, err := netlink.LinkByIndex(r.LinkIndex)
@@ -85,7 +86,7 @@ func prefix(n *net.IPNet) (netip.Prefix, bool) {
 	return netip.PrefixFrom(addr.Unmap(), ones), true
 }
 
-// Ancestors implements Laptop from /proc.
+// Ancestors implements Laptop with /proc.
 func (l *Local) Ancestors(context.Context) ([]string, error) {
 	var names []string
 	for pid := os.Getppid(); pid > 1; {
@@ -93,7 +94,7 @@ func (l *Local) Ancestors(context.Context) ([]string, error) {
 		if err != nil {
 			return names, err
 		}
-		// "pid (comm) state ppid …": comm may hold anything, parentheses too (proc(5)).
+		// "pid (comm) state ppid …": comm may contain anything, also parentheses (proc(5)).
 		open, end := bytes.IndexByte(stat, '('), bytes.LastIndexByte(stat, ')')
 		if open < 0 || end < open {
 			return names, fmt.Errorf("/proc/%d/stat has no name", pid)
@@ -107,7 +108,7 @@ func (l *Local) Ancestors(context.Context) ([]string, error) {
 			return names, fmt.Errorf("/proc/%d/stat: %w", pid, err)
 		}
 		name := string(stat[open+1 : end])
-		// The comm of a script is its own name; its first argument is the interpreter (execve(2)).
+		// A script's comm is its own name; its first argument is the interpreter (execve(2)).
 		if args, err := readProc(pid, "cmdline"); err == nil {
 			if arg, _, _ := bytes.Cut(args, []byte{0}); len(arg) > 0 {
 				name = string(arg)
@@ -119,8 +120,8 @@ func (l *Local) Ancestors(context.Context) ([]string, error) {
 	return names, nil
 }
 
-// readProc reads the beginning of a process's file without the poller that os.File
-// would ask first: a shell prompt may wait for this.
+// readProc reads the beginning of a process's file. It bypasses os.File and its poller, because a
+// shell prompt may be waiting.
 func readProc(pid int, file string) ([]byte, error) {
 	path := "/proc/" + strconv.Itoa(pid) + "/" + file
 	fd, err := syscall.Open(path, syscall.O_RDONLY|syscall.O_CLOEXEC, 0)
@@ -136,8 +137,8 @@ func readProc(pid int, file string) ([]byte, error) {
 	return line[:n], nil
 }
 
-// Processes implements Laptop from /proc. Processes that end while they are
-// listed, or whose command line may not be read, are listed by what is known.
+// Processes implements Laptop with /proc. A process that ends meanwhile, or whose command line is
+// not readable, is listed with what is known.
 func (l *Local) Processes(context.Context) ([]Process, error) {
 	entries, err := os.ReadDir("/proc")
 	if err != nil {

@@ -16,7 +16,7 @@ import (
 	"strings"
 )
 
-// Links implements Laptop by the system's own interface list. Kind is unknown here.
+// Links implements Laptop with the system's own interface list. Kind is unknown here.
 func (l *Local) Links(context.Context) ([]Link, error) {
 	all, err := net.Interfaces()
 	if err != nil {
@@ -44,7 +44,7 @@ func (l *Local) RouteTo(context.Context, netip.Addr) (Route, error) {
 	return Route{}, errors.ErrUnsupported
 }
 
-// Ancestors implements Laptop by ps.
+// Ancestors implements Laptop with ps.
 func (l *Local) Ancestors(ctx context.Context) ([]string, error) {
 	var names []string
 	for pid := os.Getppid(); pid > 1; {
@@ -63,7 +63,7 @@ func (l *Local) Ancestors(ctx context.Context) ([]string, error) {
 	return names, nil
 }
 
-// Processes implements Laptop by ps, which is in POSIX.
+// Processes implements Laptop with ps, which is in POSIX.
 func (l *Local) Processes(ctx context.Context) ([]Process, error) {
 	out, err := l.Run(ctx, Cmd{Argv: []string{"ps", "-axo", "pid=,uid=,comm="}})
 	if err != nil {

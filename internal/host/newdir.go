@@ -9,7 +9,7 @@ import (
 	"syscall"
 )
 
-// Mode is a file's type and permissions; symbolic links are followed.
+// Mode returns a file's type and permissions; it follows symbolic links.
 func Mode(path string) (fs.FileMode, error) {
 	info, err := os.Stat(path)
 	if err != nil {
@@ -18,18 +18,17 @@ func Mode(path string) (fs.FileMode, error) {
 	return info.Mode(), nil
 }
 
-// NewFile is a file of a new directory.
+// NewFile is a file for a new directory.
 type NewFile struct {
 	Name string
 	Data []byte
 	Perm fs.FileMode
 }
 
-// NewDir makes a directory with files in it in one step: it is there whole, or not at all,
-// also after a kill or a power loss. One that is there must be empty; else the error is
-// fs.ErrExist. The files are made beside it, in .NAME.new with mode 0700; what a run that
-// was killed has left there is removed. Two runs for one directory must not be at work at
-// the same time.
+// NewDir makes a directory with files in one step: it exists completely or not at all, even after a
+// kill or a power loss. If the directory exists and is not empty, the error is fs.ErrExist. NewDir
+// first makes the files in .NAME.new beside it, with mode 0700, and removes what a killed run has
+// left there. Two runs must not make the same directory at the same time.
 func NewDir(dir string, perm fs.FileMode, files []NewFile) (err error) {
 	defer func() { err = fileError(err, dir) }()
 	above, name := filepath.Split(filepath.Clean(dir))
@@ -54,7 +53,7 @@ func NewDir(dir string, perm fs.FileMode, files []NewFile) (err error) {
 			return err
 		}
 	}
-	if err := errors.Join(inherit(next), os.Chmod(next, perm), syncDir(next)); err != nil {
+	if err := errors.Join(inheritOwner(next), os.Chmod(next, perm), syncDir(next)); err != nil {
 		return err
 	}
 	// rename(2) replaces a directory only if it is empty; os.Rename would not replace it at all.
@@ -73,9 +72,9 @@ func createFile(path string, f NewFile) error {
 		return err
 	}
 	_, err = file.Write(f.Data)
-	// The umask may have taken rights that are meant to be there.
+	// The umask may have removed some of Perm.
 	if err = errors.Join(err, file.Chmod(f.Perm), file.Sync(), file.Close()); err != nil {
 		return fmt.Errorf("writing %s: %w", f.Name, err)
 	}
-	return inherit(path)
+	return inheritOwner(path)
 }

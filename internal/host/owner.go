@@ -8,12 +8,12 @@ import (
 	"syscall"
 )
 
-// Where root works in another user's home directory, what it writes is that user's: sudo
-// may keep HOME (macOS's sudoers has it in env_keep), and a config.json or a lock that is
-// root's afterwards would shut the user out. A file that is replaced keeps its owner, and
-// a new one has that of its directory.
+// If root works in another user's home directory, the files that it writes belong to that user:
+// sudo may keep HOME (macOS's sudoers has it in env_keep), and a config.json or lock owned by root
+// would lock the user out. A replaced file keeps its owner, and a new one gets that of its
+// directory.
 
-// owner is whom a file belongs to; ok is false where it is not to be changed.
+// owner returns the owner of a file; ok is false if no owner is to be changed.
 func owner(path string) (uid, gid int, ok bool) {
 	info, err := os.Lstat(path)
 	if err != nil || os.Geteuid() != 0 {
@@ -26,8 +26,8 @@ func owner(path string) (uid, gid int, ok bool) {
 	return int(stat.Uid), int(stat.Gid), true
 }
 
-// inherit gives what was just made in a directory to the directory's owner.
-func inherit(path string) error {
+// inheritOwner gives a new file or directory to the owner of its directory.
+func inheritOwner(path string) error {
 	uid, gid, ok := owner(filepath.Dir(path))
 	if u, g, made := owner(path); !ok || !made || u == uid && g == gid {
 		return nil
@@ -35,8 +35,7 @@ func inherit(path string) error {
 	return os.Lchown(path, uid, gid)
 }
 
-// makeDir makes a directory and those above it that are missing, so that they last
-// through a power loss.
+// makeDir makes a directory and its missing parents, so that they survive a power loss.
 func makeDir(dir string, perm fs.FileMode) error {
 	if info, err := os.Stat(dir); err == nil && info.IsDir() {
 		return nil
@@ -53,21 +52,20 @@ func makeDir(dir string, perm fs.FileMode) error {
 	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
 		return &fs.PathError{Op: "mkdir", Path: dir, Err: syscall.ENOTDIR}
 	}
-	return errors.Join(inherit(dir), syncDir(above))
+	return errors.Join(inheritOwner(dir), syncDir(above))
 }
 
-// syncDir makes what was made or renamed in a directory last through a power loss.
+// syncDir makes what was made or renamed in a directory survive a power loss.
 func syncDir(dir string) error {
 	d, err := os.Open(dir)
 	if errors.Is(err, fs.ErrPermission) {
-		return nil // one may write in a directory that one may not list
+		return nil // a directory may be writable but not readable
 	}
 	if err != nil {
 		return err
 	}
 	defer d.Close()
-	// Some file systems cannot sync a directory (EINVAL); the rename is then
-	// as durable as it gets.
+	// Some file systems cannot sync a directory (EINVAL). Nothing more can be done then.
 	if err := d.Sync(); err != nil && !errors.Is(err, syscall.EINVAL) {
 		return err
 	}

@@ -6,8 +6,8 @@ import (
 	"io/fs"
 )
 
-// FileError is why an operation on a file of the laptop failed. Its text names the path
-// and the reason, and no system call.
+// FileError is the error of an operation on a file of the laptop. Its text names the path and the
+// reason, but no system call.
 type FileError struct {
 	Path string
 	Err  *fs.PathError
@@ -16,7 +16,8 @@ type FileError struct {
 func (e *FileError) Error() string { return e.Path + ": " + e.Err.Err.Error() }
 func (e *FileError) Unwrap() error { return e.Err }
 
-// fileError makes an error of package os a *FileError, with its own path if path is empty.
+// fileError turns an error of package os into a *FileError, with the error's own path if path is
+// "".
 func fileError(err error, path string) error {
 	var known *FileError
 	var failed *fs.PathError
@@ -26,7 +27,8 @@ func fileError(err error, path string) error {
 	return &FileError{Path: cmp.Or(path, failed.Path), Err: failed}
 }
 
-// WithoutPath is why something failed, for a message that names the path already.
+// WithoutPath returns the reason of an error without the path, for a message that already names the
+// path.
 func WithoutPath(err error, path string) error {
 	var failed *FileError
 	if errors.As(err, &failed) && failed.Path == path {

@@ -11,17 +11,18 @@ import (
 	"time"
 )
 
-// Loopback is the laptop's own address that NAT rules listen on. It is no setting: docker reaches
-// it by the name localhost (endpoint.Forwarded), and macOS has no other one unless it is added.
+// Loopback is the laptop's own address on which NAT rules listen. It is not configurable: docker
+// reaches it by the name localhost (endpoint.Forwarded), and macOS has no other one unless it is
+// added.
 const Loopback = "127.0.0.1"
 
-// connectTime is how long a listener on loopback may take to accept a connection. The port
-// of one that takes longer counts as taken.
+// connectTime is how long a listener on loopback may take to accept a connection. If it takes
+// longer, the port counts as taken.
 const connectTime = time.Second
 
-// PortUse implements Laptop. It never listens itself, not even for a moment: VirtualBox, starting
-// another VM at that moment, would find the port taken, and a client would find us in
-// VirtualBox's place.
+// PortUse implements Laptop. It never listens, not even for a moment: VirtualBox might start
+// another VM at that moment and find the port taken, or a client might reach us instead of
+// VirtualBox.
 func (l *Local) PortUse(ctx context.Context, port int) (PortState, error) {
 	ctx, cancel := context.WithTimeout(ctx, connectTime)
 	defer cancel()
@@ -44,12 +45,11 @@ func (l *Local) PortUse(ctx context.Context, port int) (PortState, error) {
 	}
 }
 
-// bindable is why the port cannot be bound; nil if it can. Which ports are root's alone
-// only the kernel knows: Linux has a setting (ip(7), ip_unprivileged_port_start), and
-// macOS asks for root on 127.0.0.1, not on 0.0.0.0 (apple/container#1985). Hence we bind the
-// very address of the rule, as the user whose VM it is.
-// With SO_REUSEADDR our socket, which does not listen, does not keep another one that has
-// the option, such as VirtualBox's, from the port (Linux, socket(7)).
+// bindable returns why the port cannot be bound, or nil. Only the kernel knows which ports are
+// reserved for root: Linux has a setting (ip(7), ip_unprivileged_port_start), and macOS requires
+// root for 127.0.0.1 but not for 0.0.0.0 (apple/container#1985). So it binds the rule's exact
+// address, as the user who runs the VM. With SO_REUSEADDR our socket, which does not listen, does
+// not block another one with that option, such as VirtualBox's (Linux, socket(7)).
 func bindable(port int) error {
 	syscall.ForkLock.RLock()
 	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM, 0)

@@ -2,10 +2,10 @@ package host
 
 import "runtime"
 
-// Yield lets the goroutines run first that are ready to.
+// Yield lets other goroutines that are ready run first.
 func Yield() { runtime.Gosched() }
 
-// OneProcessor makes all goroutines take turns on one processor, until restore is called.
+// OneProcessor makes all goroutines share one processor until restore is called.
 func OneProcessor() (restore func()) {
 	before := runtime.GOMAXPROCS(1)
 	return func() { runtime.GOMAXPROCS(before) }

@@ -6,9 +6,9 @@ import (
 	"syscall"
 )
 
-// Signals begins to listen for requests to stop. From then on a closed pipe does not kill the
-// program either, in the middle of a repair. SIGPIPE is caught and not ignored: commands that
-// we start would inherit an ignored signal.
+// Signals starts to catch the signals that stop the program, and returns their channel. It also
+// catches SIGPIPE, so that a closed pipe does not kill the program during a repair. It does not
+// ignore SIGPIPE, because commands that we start would inherit that.
 func Signals() <-chan os.Signal {
 	requests := make(chan os.Signal, 2)
 	signal.Notify(requests, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)

@@ -9,12 +9,12 @@ import (
 	"time"
 )
 
-// lastLook is how long a silent peer is read from after its time: what came while this
-// program had no processor has come in time.
+// lastLook is how long to read on from a peer after its deadline: data may have arrived in time
+// while this program had no processor.
 const lastLook = 100 * time.Millisecond
 
-// ReadOnceMore reads from a connection, and once more where the peer was silent until the
-// read deadline. extend puts that off, and reports false where it must not be.
+// ReadOnceMore reads from a connection, and a second time if the read deadline passed without any
+// data. extend extends the deadline; it returns false if that is not allowed.
 func ReadOnceMore(conn net.Conn, p []byte, extend func(time.Duration) bool) (int, error) {
 	n, err := conn.Read(p)
 	if n == 0 && errors.Is(err, os.ErrDeadlineExceeded) && extend(lastLook) {
@@ -23,7 +23,7 @@ func ReadOnceMore(conn net.Conn, p []byte, extend func(time.Duration) bool) (int
 	return n, err
 }
 
-// Alive reports whether an address gives a sign of life in time: a connection, or a refusal.
+// Alive reports whether an address accepts or refuses a connection in time. Both are signs of life.
 func Alive(ctx context.Context, h Host, addr string, within time.Duration) bool {
 	ctx, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
@@ -34,8 +34,8 @@ func Alive(ctx context.Context, h Host, addr string, within time.Duration) bool 
 	return err == nil || errors.Is(err, syscall.ECONNREFUSED)
 }
 
-// UnreachableAtOnce reports whether a connection ends at once with "no route to host". A neighbor
-// that does not answer takes seconds, or is "down".
+// UnreachableAtOnce reports whether connecting fails at once with "no route to host". If a neighbor
+// does not answer, it takes seconds, or the error is "down".
 func UnreachableAtOnce(ctx context.Context, h Host, addr string) bool {
 	ctx, cancel := context.WithTimeout(ctx, atOnce)
 	defer cancel()
@@ -46,5 +46,5 @@ func UnreachableAtOnce(ctx context.Context, h Host, addr string) bool {
 	return errors.Is(err, syscall.EHOSTUNREACH)
 }
 
-// atOnce is less than the kernel waits for a neighbor that does not answer.
+// atOnce is shorter than the kernel waits for a neighbor that does not answer.
 const atOnce = 500 * time.Millisecond

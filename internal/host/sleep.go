@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// Sleep waits for a time, or until the context ends; the error is why it ended.
+// Sleep waits for d, or until the context ends; then it returns the context's cause.
 func Sleep(ctx context.Context, d time.Duration) error {
 	t := time.NewTimer(d)
 	defer t.Stop()

@@ -6,15 +6,15 @@ import (
 	"syscall"
 )
 
-// SmallDialer is a Laptop that can open TCP connections on which neither end
-// sends a segment of more than mss bytes: what passes a tunnel that loses large
-// packets without a word (a path MTU black hole, RFC 2923).
+// SmallDialer is a Laptop that can open TCP connections on which neither end sends segments of more
+// than mss bytes. They pass tunnels that silently lose large packets (a path MTU black hole, RFC
+// 2923).
 type SmallDialer interface {
 	DialSmall(ctx context.Context, addr string, mss int) (net.Conn, error)
 }
 
-// DialSmall implements SmallDialer. The limit is announced to the other end in
-// the SYN, so it has to be set before (tcp(7), TCP_MAXSEG).
+// DialSmall implements SmallDialer. The SYN announces the limit to the other end, so it is set
+// before connecting (tcp(7), TCP_MAXSEG).
 func (l *Local) DialSmall(ctx context.Context, addr string, mss int) (net.Conn, error) {
 	d := net.Dialer{Control: func(_, _ string, c syscall.RawConn) error {
 		var err error

@@ -5,8 +5,8 @@ import (
 	"path/filepath"
 )
 
-// WriteState writes a file of the state directory, 0600. Its directory is made, 0700,
-// where there is none.
+// WriteState writes a file of the state directory with mode 0600, and makes its directory with mode
+// 0700 if needed.
 func WriteState(ctx context.Context, laptop Laptop, path string, data []byte) error {
 	if err := laptop.MkdirAll(ctx, filepath.Dir(path), 0o700); err != nil {
 		return err

@@ -2,11 +2,11 @@ package shell
 
 import "strings"
 
-// csh is the grammar of csh and tcsh. Between double quotes a command's output
-// is split at newlines only, so printf with octal escapes carries everything
-// else, ! and ^ (history) included. A comment needs the null command: # starts
-// one in a script only, and what follows a : is still expanded, hence the
-// single quotes, without which the hint would run the command that it names.
+// csh is the grammar of csh and tcsh. Between double quotes a command's output is split only at
+// newlines, so printf with octal escapes can carry everything else, including the history
+// characters ! and ^. A comment is a null command, because # starts a comment only in a script.
+// Text after : is still expanded, hence the single quotes: without them the hint would run the
+// command that it names.
 func csh(d Dialect) grammar {
 	return grammar{
 		newline: "\n",

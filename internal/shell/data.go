@@ -6,10 +6,9 @@ import (
 	"strings"
 )
 
-// nu is the grammar of Nushell, which evaluates no output: these lines are for
-// a file to source, and the hint pipes the JSON dialect into load-env instead.
-// Between double quotes only the quote and the backslash are special (Nushell
-// book, "Working with Strings").
+// nu is the grammar of Nushell, which cannot evaluate output. The lines are for a file to source;
+// the hint pipes the JSON dialect into load-env instead. Between double quotes only the quote and
+// the backslash are special (Nushell book, "Working with Strings").
 func nu() grammar {
 	return grammar{
 		newline: "\n",
@@ -25,7 +24,7 @@ func nu() grammar {
 				}
 				return nuString(w), refuseNonText(w) == ""
 			})
-			// A quoted word in a command's place is a string, not a command.
+			// Nushell runs a quoted word only with ^ before it; otherwise it is a string.
 			if !bare(usage[0]) {
 				line = "^" + line
 			}
@@ -54,8 +53,8 @@ func nuString(value string) string {
 	return b.String()
 }
 
-// jsonObject is one JSON object on one line, in the order of the variables;
-// null removes a variable. JSON has no comments, so there is no hint.
+// jsonObject is one JSON object on one line, in the order of the variables; null removes a
+// variable. JSON has no comments, so there is no hint.
 func jsonObject() grammar {
 	return grammar{
 		open: "{", between: ",", close: "}\n",

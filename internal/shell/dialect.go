@@ -1,6 +1,5 @@
-// Package shell writes the assignments that a shell, asked to evaluate them,
-// turns into exactly the values that were meant, and finds out which shell it
-// is that asks. It is text from values and back; it runs nothing.
+// Package shell writes assignments that a shell evaluates to exactly the intended values, and
+// detects which shell is asking. It turns values into text and back; it runs nothing.
 package shell
 
 import (
@@ -9,11 +8,10 @@ import (
 	"strings"
 )
 
-// Dialect is a grammar in which assignments can be written. The value is the
-// name that the user types after --shell.
+// Dialect is a syntax for assignments. Its value is the name for --shell.
 type Dialect string
 
-// The dialects. JSON is for programs, and for what has no eval.
+// The dialects. JSON is for other programs.
 const (
 	Bash       Dialect = "bash"
 	Zsh        Dialect = "zsh"
@@ -36,7 +34,7 @@ func All() []Dialect {
 	return []Dialect{Bash, Zsh, Sh, Dash, Ksh, Fish, PowerShell, Cmd, Tcsh, Csh, Emacs, Nu, Elvish, JSON}
 }
 
-// Names is All as text, for messages and completion.
+// Names returns All as strings, for messages and completion.
 func Names() []string {
 	var names []string
 	for _, d := range All() {
@@ -45,10 +43,10 @@ func Names() []string {
 	return names
 }
 
-// UnknownError is a shell whose grammar is not known. There is no guess: what
-// one shell reads as an assignment, another reads as a command.
+// UnknownError is the error for a shell with an unknown syntax. We never guess: what one shell
+// reads as an assignment, another one may run as a command.
 type UnknownError struct {
-	// Name is what was asked for or found; "" when no shell was found at all.
+	// Name is the requested or detected shell; "" if none was found.
 	Name string
 }
 
@@ -59,9 +57,8 @@ func (e *UnknownError) Error() string {
 	return fmt.Sprintf("unsupported shell %q; supported: %s", e.Name, strings.Join(Names(), " "))
 }
 
-// Parse reads the value of --shell: a dialect's name, the name under which its
-// shell is also installed (pwsh, mksh, ash …), or the path of one, since
-// `--shell $SHELL` is what people type. The error is an *UnknownError.
+// Parse parses the value of --shell: the name of a dialect, another name of its shell (pwsh, mksh,
+// ash …), or its path, because people type `--shell $SHELL`. The error is an *UnknownError.
 func Parse(name string) (Dialect, error) {
 	if d, ok := known(name); ok {
 		return d, nil
@@ -69,43 +66,42 @@ func Parse(name string) (Dialect, error) {
 	return "", &UnknownError{Name: name}
 }
 
-// Detect finds the shell that will read the output. ancestors are the names of
-// the calling processes, the parent first: base names, paths or argv[0] as a
-// process list shows them ("-zsh", "/bin/bash", "pwsh.exe"). The nearest shell
-// among them wins, if there is nothing in between but programs that hand on what they
-// run (sudo, make, time). Any other, such as an editor or a script of Python's, is
-// itself the one that asks, and shellEnv, the value of SHELL, is what it runs its
-// commands with; it is second because it names the login shell, which need not be the
-// one that asks (docker/machine#4825). A shell further out is the last resort.
-// A shell that we know of but cannot write for is an *UnknownError, wherever
-// it stands: a bash further out is not the one that will read this.
+// Detect finds the shell that will read the output. ancestors are the names of the calling
+// processes, the parent first: base names, paths or argv[0] from a process list ("-zsh",
+// "/bin/bash", "pwsh.exe"). The result is the nearest shell, provided that only wrappers (sudo,
+// make, time) are in between. Any other program, such as an editor or a Python script, is itself
+// the one that asks. It runs commands with $SHELL, whose value is shellEnv; that is the second
+// choice, because it names the login shell, which need not be the one that asks
+// (docker/machine#4825). A shell farther out is the last choice. If the nearest shell is one that
+// we know but cannot write for, the error is an *UnknownError: a bash farther out would not read
+// the output.
 func Detect(ancestors []string, shellEnv string) (Dialect, error) {
-	calls := true // whether nothing but such programs is in between
-	var outer Dialect
+	onlyWrappers := true // whether only wrappers are in between
+	var outerShell Dialect
 	for _, a := range ancestors {
 		d, ok := known(a)
 		ok = ok && d != JSON && d != Emacs
 		switch {
-		case ok && calls:
+		case ok && onlyWrappers:
 			return d, nil
-		case foreign(a) && calls:
+		case isUnsupported(a) && onlyWrappers:
 			return "", &UnknownError{Name: baseName(a)}
-		case ok && outer == "":
-			outer = d
+		case ok && outerShell == "":
+			outerShell = d
 		}
-		calls = calls && handsOn(a)
+		onlyWrappers = onlyWrappers && isWrapper(a)
 	}
 	if d, ok := known(shellEnv); ok && d != JSON && d != Emacs {
 		return d, nil
 	}
-	if outer != "" {
-		return outer, nil
+	if outerShell != "" {
+		return outerShell, nil
 	}
 	return "", &UnknownError{Name: shellEnv}
 }
 
-// handsOn reports whether a program runs another one and lets its caller read the output.
-func handsOn(name string) bool {
+// isWrapper reports whether a program runs another one and passes its output to the caller.
+func isWrapper(name string) bool {
 	switch baseName(name) {
 	case "sudo", "doas", "su", "env", "time", "gtime", "make", "gmake", "nice", "ionice", "chrt", "taskset", "nohup", "setsid", "setpriv",
 		"timeout", "gtimeout", "stdbuf", "xargs", "caffeinate", "strace", "ltrace", "dtruss", "docker-vpn-helper":
@@ -114,7 +110,7 @@ func handsOn(name string) bool {
 	return false
 }
 
-// known maps a program's name to the dialect that it reads.
+// known returns the dialect that a program reads.
 func known(name string) (Dialect, bool) {
 	base := baseName(name)
 	if slices.Contains(All(), Dialect(base)) {
@@ -134,15 +130,15 @@ func known(name string) (Dialect, bool) {
 	case "nushell":
 		return Nu, true
 	}
-	// A shell installed beside another of its kind: zsh-5.9, bash-5.2.
+	// Several versions may be installed: zsh-5.9, bash-5.2.
 	if stem, version, ok := strings.Cut(base, "-"); ok && isVersion(version) {
 		return known(stem)
 	}
 	return "", false
 }
 
-// foreign reports whether a program is a shell that has no dialect here.
-func foreign(name string) bool {
+// isUnsupported reports whether a program is a shell without a dialect here.
+func isUnsupported(name string) bool {
 	switch baseName(name) {
 	case "xonsh", "rc", "es", "osh", "ysh", "oil", "ion", "murex", "hilbish", "scsh", "nsh", "ngs", "closh", "brush", "sash":
 		return true
@@ -150,9 +146,8 @@ func foreign(name string) bool {
 	return false
 }
 
-// baseName takes what surrounds a program's name in a process list away: the
-// directory, the dash of a login shell, the parentheses of a process without
-// arguments (macOS ps), and .exe.
+// baseName returns a program's name without what a process list adds: the directory, the dash of a
+// login shell, the parentheses of a process without arguments (macOS ps), and .exe.
 func baseName(name string) string {
 	name = strings.TrimSpace(name)
 	if i := strings.LastIndexAny(name, `/\`); i >= 0 {

@@ -6,9 +6,8 @@ import (
 	"unicode/utf8"
 )
 
-// elvish is the grammar of elvish, whose eval takes one string: the output
-// through slurp. Between double quotes \xhh is a byte (elvish language
-// reference, "Double-quoted string").
+// elvish is the grammar of elvish. Its eval takes one string, which is the output through slurp.
+// Between double quotes \xhh is a byte (elvish language reference, "Double-quoted string").
 func elvish() grammar {
 	return grammar{
 		newline: "\n",
@@ -18,12 +17,7 @@ func elvish() grammar {
 		},
 		unset: func(name string) string { return "unset-env " + name + ";" },
 		eval: func(usage Usage) (string, bool) {
-			line, _ := words(usage, func(w string) (string, bool) {
-				if bare(w) {
-					return w, true
-				}
-				return elvishWord(w), true
-			})
+			line, _ := words(usage, quoted(elvishWord))
 			return "eval (" + line + " | slurp)", true
 		},
 		comment: hash,

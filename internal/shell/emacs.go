@@ -2,10 +2,9 @@ package shell
 
 import "strings"
 
-// emacs is Emacs Lisp. Octal escapes in a string of ASCII make a unibyte
-// string, whose bytes setenv passes on as they are, whatever coding system the
-// output was decoded with (GNU Emacs Lisp Reference, "Non-ASCII Characters in
-// Strings").
+// emacs is the grammar of Emacs Lisp. Octal escapes in an ASCII string make a unibyte string, of
+// which setenv passes on the bytes unchanged, whatever coding system decoded the output (GNU Emacs
+// Lisp Reference, "Non-ASCII Characters in Strings").
 func emacs() grammar {
 	return grammar{
 		newline: "\n",

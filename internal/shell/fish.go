@@ -6,11 +6,10 @@ import (
 	"unicode/utf8"
 )
 
-// fish is the grammar of fish. `eval (…)` splits at newlines and joins with
-// blanks; `… | source` does neither. Single quotes take everything but
-// themselves and the backslash; control characters and bytes that are no UTF-8
-// are written outside of the quotes (fish manual, "Quotes" and "Escaping
-// characters").
+// fish is the grammar of fish. `eval (…)` splits at newlines and joins with blanks; `… | source`
+// does neither. Between single quotes only the quote and the backslash are special. Control
+// characters and bytes that are not UTF-8 are written outside the quotes (fish manual, "Quotes" and
+// "Escaping characters").
 func fish() grammar {
 	return grammar{
 		newline: "\n",
@@ -20,12 +19,7 @@ func fish() grammar {
 		},
 		unset: func(name string) string { return "set -e " + name + ";" },
 		eval: func(usage Usage) (string, bool) {
-			line, _ := words(usage, func(w string) (string, bool) {
-				if bare(w) {
-					return w, true
-				}
-				return fishWord(w), true
-			})
+			line, _ := words(usage, quoted(fishWord))
 			return line + " | source", true
 		},
 		comment: hash,
@@ -43,15 +37,15 @@ func fishWord(value string) string {
 	})
 }
 
-// pieceStyle writes a value as quoted runs of text with the rest between them.
+// pieceStyle is how pieces writes text, and the bytes between.
 type pieceStyle struct {
 	quote  func(run string) string
 	escape func(c byte) string
-	text   func(r rune) bool // whether a rune may stand in a quoted run
+	text   func(r rune) bool // whether a rune may be in a quoted run
 }
 
-// pieces cuts a value into runs of text and the bytes that cannot be part of
-// one, and writes each in its style.
+// pieces splits a value into runs of text and the bytes that cannot be in one, and writes each in
+// its style.
 func pieces(value string, style pieceStyle) string {
 	var out strings.Builder
 	run := 0

@@ -6,11 +6,10 @@ import (
 	"strings"
 )
 
-// NoProxyCovers reports whether a value of no_proxy keeps a host, a name or an IP
-// address, from the proxy: by its own entry, by a domain that it is in, by a
-// network, or by "*". An entry with a port counts for nothing here, since it
-// keeps only that port. Entries are compared whole: 192.168.99.10 is not
-// covered by 192.168.99.100.
+// NoProxyCovers reports whether a value of no_proxy exempts a host, a name or an IP address, from
+// the proxy: by the host itself, its domain, its network, or "*". Entries with a port do not count,
+// because they exempt only that port. Entries are compared as a whole: 192.168.99.10 is not covered
+// by 192.168.99.100.
 func NoProxyCovers(list, host string) bool {
 	addr, err := netip.ParseAddr(host)
 	isAddr := err == nil
@@ -30,9 +29,8 @@ func NoProxyCovers(list, host string) bool {
 	return false
 }
 
-// AddNoProxy adds a host to a value of no_proxy as an entry of its own, unless
-// it is one already. "*" alone stays alone: curl reads it as "everything" only
-// then (curl manual, NO_PROXY).
+// AddNoProxy adds a host to a value of no_proxy, unless it is there already. A lone "*" stays
+// unchanged: curl reads it as "everything" only if it is alone (curl manual, NO_PROXY).
 func AddNoProxy(list, host string) string {
 	have := entries(list)
 	for _, entry := range have {
@@ -49,8 +47,8 @@ func AddNoProxy(list, host string) string {
 	return strings.TrimRight(list, ", \t") + "," + host
 }
 
-// RemoveNoProxy takes a host's own entry out of a value of no_proxy. A value that has
-// none stays as it is, byte for byte.
+// RemoveNoProxy removes a host's own entry from a value of no_proxy. A value without that entry
+// stays unchanged, byte for byte.
 func RemoveNoProxy(list, host string) string {
 	have := entries(list)
 	rest := slices.DeleteFunc(slices.Clone(have), func(e string) bool { return strings.EqualFold(e, host) })

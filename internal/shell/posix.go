@@ -2,17 +2,16 @@ package shell
 
 import "strings"
 
-// posix is the grammar of bash, zsh, dash, ksh and every other Bourne shell.
-// A value that is not plain goes through printf with octal escapes, the one
-// form that looks the same after an unquoted eval has split it at blanks,
-// joined it with single ones and matched it against file names.
+// posix is the grammar of bash, zsh, dash, ksh and other Bourne shells. A value that is not plain
+// goes through printf with octal escapes. Only that form survives an unquoted eval, which splits at
+// blanks, joins with single blanks, and expands file name patterns.
 func posix() grammar {
 	return grammar{
 		newline: "\n",
 		refuse:  refuseOnlyNUL,
 		set: func(name, value string) string {
 			if body, ok := strings.CutSuffix(value, "\n"); ok {
-				// $(…) strips newlines at the end, so a dot guards them.
+				// $(…) strips newlines at the end, so a dot protects them.
 				return "export " + name + `="$(printf '` + posixFormat(body) + `\012.')"; ` + name + `="${` + name + `%.}";`
 			}
 			return "export " + name + "=" + posixWord(value) + ";"
@@ -35,8 +34,8 @@ func posixWord(value string) string {
 	return `"$(printf '` + posixFormat(value) + `')"`
 }
 
-// posixFormat writes a value as a format for printf(1). A leading dash is
-// escaped too: it would be taken for an option.
+// posixFormat writes a value as a format for printf(1). A leading dash is escaped, because printf
+// would take it for an option.
 func posixFormat(value string) string {
 	return octal(value, func(i int, c byte) bool { return plainByte(c) && !(i == 0 && c == '-') })
 }
@@ -48,9 +47,8 @@ func posixHintWord(word string) (string, bool) {
 	return posixWord(word), !strings.HasSuffix(word, "\n") && !strings.ContainsRune(word, 0)
 }
 
-// Quote writes a word for a command line that a POSIX shell reads and people may see:
-// bare where it can be, in single quotes otherwise, and where it holds control
-// characters, which a terminal would not show, by octal escapes.
+// Quote quotes a word for a POSIX command line that people read: unquoted if possible, otherwise in
+// single quotes. Control characters, which a terminal would not show, become octal escapes.
 func Quote(word string) string {
 	switch {
 	case bare(word):
@@ -66,8 +64,7 @@ func Quote(word string) string {
 	return SingleQuoted(word)
 }
 
-// SingleQuoted writes a word of POSIX shell in single quotes, which keep every other
-// character as it is.
+// SingleQuoted returns a word in single quotes for a POSIX shell, which then changes no character.
 func SingleQuoted(word string) string { return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'" }
 
 // Command joins words, each quoted by Quote, into a command line.

@@ -5,19 +5,19 @@ import (
 	"strings"
 )
 
-// Var is one environment variable to set, or, with Unset, to remove.
+// Var is an environment variable to set, or to remove if Unset is true.
 type Var struct {
 	Name  string // letters, digits, underscores
 	Value string // any bytes but NUL
 	Unset bool
 }
 
-// Usage is the command line, word by word, that prints the block, for the hint
-// at its end: {"docker-vpn-helper", "env", "default"}. Nil means no hint.
+// Usage is the command line that prints the block, as words, for the hint at its end:
+// {"docker-vpn-helper", "env", "default"}. Nil means no hint.
 type Usage []string
 
-// UnrepresentableError is a value that a shell's grammar cannot carry, or not
-// in the form in which the shell is to evaluate it.
+// UnrepresentableError is the error for a value that a shell's syntax cannot carry, or not in the
+// form that the shell evaluates.
 type UnrepresentableError struct {
 	Dialect Dialect
 	Name    string // the variable
@@ -28,19 +28,17 @@ func (e *UnrepresentableError) Error() string {
 	return fmt.Sprintf("cannot write %s for %s: %s", e.Name, e.Dialect, e.Reason)
 }
 
-// Render writes the block that sets vars, in their order, in dialect d: one
-// assignment a line, each ending in a semicolon where the shell allows one,
-// because an unquoted `eval $(…)` joins all lines into one; for that reason
-// also nothing in the block depends on runs of blanks, on newlines or on file
-// name patterns, and the hint, a comment, comes last. The error is an
-// *UnrepresentableError, or tells of a name that is no variable's; then there
-// is no text at all, so that no half of an environment is ever set.
+// Render writes the block that sets vars in dialect d, one assignment on each line. An unquoted
+// `eval $(…)` joins all lines into one. Therefore assignments end in a semicolon if the shell
+// allows it, nothing depends on runs of blanks, newlines or file name patterns, and the hint, a
+// comment, comes last. The error is an *UnrepresentableError, or is about an invalid variable name.
+// With an error there is no text, so that an environment is never half set.
 //
-// These values cannot be carried, each for want of a way to write it:
-//   - NUL, anywhere: no environment holds it
+// These values cannot be represented, because there is no way to write them:
+//   - NUL in any shell: no environment can hold it
 //   - newline in tcsh and csh
-//   - newline, carriage return and other control characters, the double quote
-//     and the empty value in cmd
+//   - newline, carriage return and other control characters, the double quote and the empty value
+//     in cmd
 //   - the empty value in powershell: assigning it removes the variable
 //   - bytes that are not UTF-8 in powershell, cmd, nu and json
 func Render(d Dialect, vars []Var, usage Usage) (string, error) {
@@ -73,7 +71,7 @@ func Render(d Dialect, vars []Var, usage Usage) (string, error) {
 	return b.String(), nil
 }
 
-// hint is the comment that names the command which evaluates what usage prints.
+// hint returns the comment that names the command which evaluates what usage prints.
 func (g grammar) hint(usage Usage) string {
 	line, ok := g.eval(usage)
 	if !ok {
@@ -82,9 +80,9 @@ func (g grammar) hint(usage Usage) string {
 	return g.comment(hintLine) + g.betweenComments + "\n" + g.comment(line) + "\n"
 }
 
-// Eval is the command line that makes a shell evaluate what usage prints, such as
-// `eval "$(docker-vpn-helper env default)"`. ok is false for a dialect that evaluates
-// nothing, and for a word that its command line cannot show.
+// Eval returns the command line with which a shell evaluates what usage prints, such as `eval
+// "$(docker-vpn-helper env default)"`. ok is false if the dialect cannot evaluate output, or if its
+// command line cannot show one of the words.
 func Eval(d Dialect, usage Usage) (line string, ok bool) {
 	g, ok := grammarOf(d)
 	if !ok || g.eval == nil {
@@ -93,14 +91,13 @@ func Eval(d Dialect, usage Usage) (line string, ok bool) {
 	return g.eval(usage)
 }
 
-// RenderUnset writes the block that takes variables back: those in before that
-// are marked Unset were not there and are removed, the others get the value
-// that they had. It fails as Render does.
+// RenderUnset writes the block that restores variables: those in before that are marked Unset did
+// not exist and are removed, the others get their earlier value. Its errors are those of Render.
 func RenderUnset(d Dialect, before []Var, usage Usage) (string, error) {
 	if d != Nu {
 		return Render(d, before, usage)
 	}
-	// What nu reads back as JSON can set variables but hide none.
+	// JSON can set variables in nu but not remove any.
 	text, err := Render(d, before, nil)
 	if err == nil && len(usage) > 0 {
 		text += "# Nushell evaluates no output: paste the lines above.\n"
@@ -108,21 +105,21 @@ func RenderUnset(d Dialect, before []Var, usage Usage) (string, error) {
 	return text, err
 }
 
-// grammar is what a dialect's text is made of.
+// grammar is the syntax of a dialect.
 type grammar struct {
 	open, between, close string // around and between the assignments
 	newline              string // after an assignment
-	// refuse is why a value cannot be carried; "" if it can.
+	// refuse returns why a value cannot be represented, or "".
 	refuse func(value string) string
 	set    func(name, value string) string
 	unset  func(name string) string
-	// eval is the command that evaluates what usage prints; ok is false where a word
-	// cannot be shown in it. Nil where a shell evaluates nothing.
+	// eval returns the command that evaluates what usage prints; ok is false if it cannot show a
+	// word. It is nil if a shell cannot evaluate output.
 	eval func(usage Usage) (line string, ok bool)
-	// evalWith names what evaluates, for a hint that cannot show the command.
+	// evalWith names what evaluates output, for a hint that cannot show the whole command.
 	evalWith string
 	comment  func(line string) string
-	// betweenComments is what must be written between two of them, besides a newline.
+	// betweenComments is written between two comments, before the newline.
 	betweenComments string
 }
 

@@ -5,13 +5,11 @@ import (
 	"strings"
 )
 
-// Startup writes the line for a shell's startup file that sets the environment
-// in every new terminal: it evaluates what usage prints, provided that the file
-// at guard can be read. Without that file it costs nothing; without the program, or
-// if that fails, it prints nothing: a terminal must open as ever.
-// file is where the line belongs, "~/.zshrc". The error is an
-// *UnrepresentableError where the shell has no such file, or where a path cannot
-// be written in it.
+// Startup returns the line for a shell's startup file that sets the environment in every new
+// terminal: it evaluates what usage prints if the file at guard is readable. Without that file it
+// costs nothing. If the program is missing or fails, the line prints nothing, because a terminal
+// must open as usual. file is where the line belongs, such as "~/.zshrc". The error is an
+// *UnrepresentableError if the shell has no such file, or if its syntax cannot represent a path.
 func Startup(d Dialect, macOS bool, guard string, usage Usage) (line, file string, err error) {
 	usage = append(usage[:len(usage):len(usage)], "--shell", string(d))
 	refuse := func(reason string) (string, string, error) {
@@ -34,8 +32,8 @@ func Startup(d Dialect, macOS bool, guard string, usage Usage) (line, file strin
 		command, _ := words(usage, quoted(fishWord))
 		return fmt.Sprintf("if test -r %s; and type -q %s; %s 2>/dev/null | source; end\n", fishWord(guard), fishWord(usage[0]), command), "~/.config/fish/config.fish", nil
 	case Tcsh, Csh:
-		// In one line csh would run the command whatever the condition is, in
-		// backquotes it cannot quote everything, and of errors alone it cannot get rid.
+		// In one line csh would run the command whatever the condition is; in backquotes it cannot
+		// quote everything; and it cannot discard stderr alone.
 		command, ok := words(usage, func(w string) (string, bool) { return w, bare(w) })
 		if !ok || !bare(guard) {
 			return refuse("a path with blanks or other special characters is in it")
@@ -67,14 +65,4 @@ func Startup(d Dialect, macOS bool, guard string, usage Usage) (line, file strin
 		return fmt.Sprintf("if (%s | path exists) and (which %s | is-not-empty) { ^%s | from json | load-env }\n", nuString(guard), usage[0], command), "config.nu", nil
 	}
 	return refuse("it has no startup file")
-}
-
-// quoted leaves words bare that can be, and quotes the others.
-func quoted(quote func(string) string) func(string) (string, bool) {
-	return func(w string) (string, bool) {
-		if bare(w) {
-			return w, true
-		}
-		return quote(w), true
-	}
 }

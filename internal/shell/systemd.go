@@ -2,8 +2,8 @@ package shell
 
 import "strings"
 
-// Systemd writes a command line for a unit's Exec lines, with every argument as it is: quoted,
-// and without specifiers and variables (systemd.service(5), "Command lines"; systemd.unit(5),
+// Systemd quotes a command line for a unit's Exec lines, so that every argument stays unchanged:
+// without specifiers and variables (systemd.service(5), "Command lines"; systemd.unit(5),
 // "Specifiers").
 func Systemd(argv ...string) string {
 	quoted := make([]string, len(argv))

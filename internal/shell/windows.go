@@ -6,11 +6,10 @@ import (
 	"unicode/utf16"
 )
 
-// powerShell is the grammar of PowerShell. Between single quotes only the quote
-// itself is special (about_Quoting_Rules); everything beyond printable ASCII is
-// written as UTF-16 code units, because PowerShell decodes a program's output
-// with the console's code page, reads four typographic quotes as the ASCII one,
-// and hands Invoke-Expression one line at a time.
+// powerShell is the grammar of PowerShell. Between single quotes only the quote itself is special
+// (about_Quoting_Rules). Everything beyond printable ASCII is written as UTF-16 code units, because
+// PowerShell decodes a program's output with the console's code page, reads four typographic quotes
+// as the ASCII one, and passes one line at a time to Invoke-Expression.
 func powerShell() grammar {
 	return grammar{
 		newline: "\n",
@@ -73,11 +72,10 @@ func powerShellHintWord(word string) (string, bool) {
 	return expr, refuseNonText(word) == ""
 }
 
-// cmd is the grammar of cmd.exe, for the form that the hint names: FOR puts the
-// line in after percent signs, carets and ampersands have had their turn, so
-// they mean themselves there, and SET takes what stands between its first and
-// its last quote. Bytes beyond ASCII arrive as the console's code page reads
-// them; cmd has no escape for them.
+// cmd is the grammar of cmd.exe, for the command in the hint. FOR inserts the line after percent
+// signs, carets and ampersands have been interpreted, so they are ordinary characters there, and
+// SET takes what is between its first and its last quote. Bytes beyond ASCII arrive as the
+// console's code page reads them; cmd has no escape for them.
 func cmd() grammar {
 	return grammar{
 		newline: "\n",

@@ -1,5 +1,4 @@
-// Package text brings what other programs and libraries print into a form that fits into a
-// message.
+// Package text shortens and cleans what other programs and libraries print, for use in a message.
 package text
 
 import (
@@ -10,8 +9,8 @@ import (
 	"strings"
 )
 
-// JSONError is why a file is no JSON, or JSON of another kind, without the names of Go's
-// types; any other error is as it was.
+// JSONError returns why data is not valid JSON or has the wrong structure, without names of Go
+// types. It returns any other error unchanged.
 func JSONError(err error) error {
 	var (
 		syntax *json.SyntaxError
@@ -30,10 +29,11 @@ func JSONError(err error) error {
 	return err
 }
 
-// OneLine is s with every run of white space as one space.
+// OneLine returns s with every run of white space replaced by one space.
 func OneLine(s string) string { return strings.Join(strings.Fields(s), " ") }
 
-// Shorten cuts s off after most bytes, between two characters, and marks the cut with "…".
+// Shorten returns at most the first most bytes of s, cut between two characters and marked with
+// "…".
 func Shorten(s string, most int) string {
 	if len(s) <= most {
 		return s

@@ -8,18 +8,18 @@ import (
 	"unicode"
 )
 
-// Private is what the laptop's owner is called.
+// Private has the names that identify the laptop's owner.
 type Private struct {
 	// Users are account names, Hosts the laptop's names, Home the home directory.
 	Users, Hosts []string
 	Home         string
 }
 
-// Replaced counts one kind of thing that was taken out.
+// Replaced counts the replacements of one kind.
 type Replaced struct {
 	What  string // "public addresses"
-	Mark  string // "<public-N>"; the same N is the same thing
-	Count int    // different things, or occurrences where the mark has no N
+	Mark  string // "<public-N>"; the same N means the same thing
+	Count int    // different things, or occurrences if the mark has no N
 }
 
 func (r Replaced) by() string {
@@ -29,20 +29,20 @@ func (r Replaced) by() string {
 	return fmt.Sprintf("%d, by %s", r.Count, r.Mark)
 }
 
-// shared are account names that identify no person.
-const shared = "root docker ubuntu debian core rancher tc centos ec2-user vagrant admin user nobody daemon"
+// genericAccounts are account names that identify no person.
+const genericAccounts = "root docker ubuntu debian core rancher tc centos ec2-user vagrant admin user nobody daemon"
 
-func isShared(name string) bool {
-	return slices.Contains(strings.Fields(shared), strings.ToLower(name))
+func isGeneric(name string) bool {
+	return slices.Contains(strings.Fields(genericAccounts), strings.ToLower(name))
 }
 
 var (
-	// A key ends with its last line, or, cut off, with what cannot be part of one. It may be
-	// part of JSON or of a URL. The second form is Base64 of such a text.
+	// A key ends with its last line, or if it was cut off, before the first character that cannot be
+	// in one. It may be part of JSON or of a URL. The second form is the Base64 of such a text.
 	pem = expr(`-----BEGIN[A-Z0-9 %+]+-----(?:[A-Za-z0-9+/=\s\\:,.%\x{FFFD}-]*?-----END[A-Z0-9 %+]+-----|[A-Za-z0-9+/=\s\\:,.%\x{FFFD}-]*)|LS0tLS1CRUdJTi[A-Za-z0-9+/=\\_-]*`)
-	// A password may have a slash or an @ of its own.
+	// A password may contain a slash or an @.
 	credentials = expr(`([A-Za-z][A-Za-z0-9+.-]*://)(?:[^/\s"'<>@]*:[^\s"'<>]*|[^/\s"'<>]*)@`)
-	// Proxies are written without a scheme, too. What is not meant: image@sha256:….
+	// Proxies are also written without a scheme. Not meant: image@sha256:….
 	bareLogin = expr(`[^\s"'<>/@:=,;\\]+:[^\s"'<>]*[^\s"'<>@/]@(sha256:|[A-Za-z0-9\[])`)
 	bearer    = expr(`(?i)\b(bearer|basic|negotiate)[ \t]+[A-Za-z0-9+/=._~-]{6,}`)
 	secret    = expr(`(?i)((?:pass(?:word|wd|phrase)?|secret|token|(?:api|access|private)[-_]?key|authorization|cookie)[\w-]*\\*["']?[ \t]*[:=][ \t]*)(\\*"(?:[^"\\]|\\+[^"\\])*\\*"|'[^']*'|[^\s"',;\\]+)`)
@@ -50,9 +50,9 @@ var (
 	homes     = expr(`(?i)((?:/Users|/home|\\Users)[/\\]+)([^/\\\s:"',;<>]+)`)
 )
 
-// Redact takes secrets, user names, public and hardware addresses and the laptop's
-// name out of a text, and whatever would act on a terminal. The same thing gets
-// the same mark everywhere, so that the text still makes sense.
+// Redact removes secrets, user names, public and hardware addresses and the laptop's name from a
+// text, and whatever would affect a terminal. The same thing gets the same mark everywhere, so that
+// the text still makes sense.
 func Redact(text string, p Private) (string, []Replaced) {
 	r := &redactor{text: printable(text), marks: map[string]map[string]string{}}
 	r.replace(pem, func([]string) string { r.removed++; return mark("removed") })
@@ -85,13 +85,13 @@ func Redact(text string, p Private) (string, []Replaced) {
 	}
 }
 
-// names replaces what people and the laptop are called.
+// names replaces the names of people and of the laptop.
 func (r *redactor) names(p Private) {
 	if home := strings.TrimRight(p.Home, `/\`); len(home) > 1 {
 		r.text = strings.ReplaceAll(r.text, home+"/", "~/")
 	}
 	r.replace(homes, func(m []string) string {
-		if isShared(m[2]) || m[2] == "Shared" {
+		if isGeneric(m[2]) || m[2] == "Shared" {
 			return m[0]
 		}
 		return m[1] + r.numbered("user", strings.ToLower(m[2]))
@@ -104,28 +104,28 @@ func (r *redactor) names(p Private) {
 	}
 	for _, h := range longestFirst(hosts) {
 		if !strings.EqualFold(h, "localhost") {
-			r.words("laptop", h) // it may have its owner's name in it
+			r.words("laptop", h) // it may contain its owner's name
 		}
 	}
 	for _, u := range longestFirst(p.Users) {
-		r.words("user", u) // paths are done already
+		r.words("user", u) // paths were replaced above
 	}
 }
 
-// longestFirst is without names that are everybody's, and without single letters, which
-// are words of other sentences. A name may begin with another one.
+// longestFirst sorts names by length, because one may be the beginning of another. It drops generic
+// names, and single letters, which are ordinary words.
 func longestFirst(names []string) []string {
-	names = slices.DeleteFunc(slices.Clone(names), func(n string) bool { return len(n) < 2 || isShared(n) })
+	names = slices.DeleteFunc(slices.Clone(names), func(n string) bool { return len(n) < 2 || isGeneric(n) })
 	slices.SortStableFunc(names, func(a, b string) int { return len(b) - len(a) })
 	return names
 }
 
-// words replaces a name where it stands as a word, in any case, also behind what JSON
-// and URLs make of a character.
+// words replaces a name where it is a whole word, in any case, also after a character that JSON or
+// a URL escapes.
 func (r *redactor) words(kind, name string) {
 	re := expr(`(?i)(^|[^\pL\pN]|\\[nrt]|%[0-9a-f]{2})(` + regexp.QuoteMeta(name) + `)($|[^\pL\pN])`)
 	for {
-		// What ends one match may begin the next, so again until none is left.
+		// The end of one match may be the beginning of the next, so repeat until none is left.
 		before := r.text
 		r.replace(re, func(m []string) string { return m[1] + r.numbered(kind, strings.ToLower(name)) + m[3] })
 		if r.text == before {
@@ -134,7 +134,7 @@ func (r *redactor) words(kind, name string) {
 	}
 }
 
-// printable replaces what a terminal would act on, or not show.
+// printable replaces characters that a terminal would act on, or not show.
 func printable(text string) string {
 	return strings.Map(func(c rune) rune {
 		if c == '\n' || c == '\t' {

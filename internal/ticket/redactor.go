@@ -7,31 +7,31 @@ import (
 	"sync"
 )
 
-// expression is a regular expression that is compiled when it is needed: whatever
-// this program does at its start, a shell's prompt waits for.
+// expression is a regular expression that is compiled on first use: a shell prompt may wait for the
+// program's start.
 type expression = func() *regexp.Regexp
 
 func expr(s string) expression {
 	return sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(s) })
 }
 
-// redactor is a text of which parts are replaced.
+// redactor is a text in which parts are replaced.
 type redactor struct {
 	text             string
 	marks            map[string]map[string]string // kind → thing → mark
 	secrets, removed int
 }
 
-// What is replaced stands between these until the end, so that no later step takes a
-// mark for a name. printable has left none of them.
+// Replacements are between these until the end, so that no later step takes a mark for a name.
+// printable has removed all others.
 const opening, closing = "\x02", "\x03"
 
-// mark stands for what was replaced.
+// mark returns what replaces a part.
 func mark(name string) string { return opening + name + closing }
 
 func finish(text string) string { return strings.NewReplacer(opening, "<", closing, ">").Replace(text) }
 
-// numbered is the mark of a thing; key is the same for every way to write it.
+// numbered returns the mark of a thing; key must be the same for all its spellings.
 func (r *redactor) numbered(kind, key string) string {
 	if r.marks[kind] == nil {
 		r.marks[kind] = map[string]string{}
@@ -49,14 +49,14 @@ func (r *redactor) secret() string {
 	return mark("secret")
 }
 
-// replace puts something else in place of each match; matches do not reach across marks.
+// replace replaces each match; a match does not extend over a mark.
 func (r *redactor) replace(re expression, with func(groups []string) string) {
 	r.edit(func(s string) string {
 		return re().ReplaceAllStringFunc(s, func(m string) string { return with(re().FindStringSubmatch(m)) })
 	})
 }
 
-// edit changes what stands between the marks.
+// edit changes the text between the marks.
 func (r *redactor) edit(change func(string) string) {
 	var b strings.Builder
 	for rest := r.text; rest != ""; {

@@ -1,6 +1,6 @@
-// Package ticket is the report that goes to a network team or into an issue: one
-// text with the report, the evidence behind it, versions, timings and the route
-// table, without secrets, names and addresses that identify anyone.
+// Package ticket writes the report for a network team or an issue: one text with the findings, the
+// evidence behind them, versions, timings and routes, without secrets, names and addresses that
+// identify anyone.
 package ticket
 
 import (
@@ -13,23 +13,23 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/engine"
 )
 
-// Heading is the beginning of every ticket; a file that begins otherwise is not ours.
+// Heading is the beginning of every report; a file that begins otherwise is not ours.
 const Heading = "docker-vpn-helper report"
 
-// Ticket is what goes into it.
+// Ticket is the contents of a report.
 type Ticket struct {
 	Version string
 	Made    time.Time
 	Took    time.Duration
 	Reports []engine.Report
-	// Sections are what commands of the laptop printed.
+	// Sections are the output of commands on the laptop.
 	Sections []Section
 }
 
 // Section is a piece of text with a title.
 type Section struct{ Title, Text string }
 
-// Text is the ticket as it is written, with what Redact replaced listed at the top.
+// Text returns the report, with a list at the top of what Redact replaced.
 func (t Ticket) Text(private Private) string {
 	body, replaced := Redact(t.body(), private)
 	var b strings.Builder
@@ -83,10 +83,11 @@ func (t Ticket) body() string {
 	return b.String()
 }
 
-// escapes are what JSON makes of characters that a text does not have.
+// escapes matches JSON's escapes for characters that a printable text does not have.
 var escapes = expr(`\\\\|\\[bf]|\\u[0-9a-f]{4}`)
 
-// asJSON is a state, in which names and addresses stand as they are.
+// asJSON returns a state as JSON in which names and addresses are not escaped, so that they can be
+// replaced.
 func asJSON(state any) string {
 	var b strings.Builder
 	e := json.NewEncoder(&b)

@@ -7,17 +7,17 @@ import (
 	"github.com/fatih/color"
 )
 
-// maxProse is the widest that prose gets: longer lines are hard to read.
+// maxProse is the maximum width of prose, in columns: longer lines are hard to read.
 const maxProse = 100
 
-// Page writes a title and a text of paragraphs, lists ("- ") and commands (lines that are
-// indented by four spaces), on the standard output. Words between backticks are colored or quoted.
-// On a terminal prose is broken into lines of its width; commands never are.
+// Page writes a title and a text to standard output. The text has paragraphs, lists ("- ") and
+// commands (lines indented by four spaces). Words between backticks are colored or quoted. On a
+// terminal, prose is wrapped at its width; commands are never wrapped.
 func (u *UI) Page(title, text string) {
 	u.Print(u.page(title, text, u.out, u.outTerm))
 }
 
-// PageOnStderr is Page on the standard error, where the output is another program's.
+// PageOnStderr is Page to standard error, for when standard output has another program's output.
 func (u *UI) PageOnStderr(title, text string) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -50,8 +50,8 @@ func (u *UI) page(title, text string, stream io.Writer, terminal bool) string {
 	return b.String()
 }
 
-// Lines writes a result of lines. On a terminal a long one is broken at the width, and goes on
-// two columns further in. In a pipe a line stays a line.
+// Lines writes a result of lines. On a terminal a long line is wrapped, and its continuation is
+// indented by two more columns. In a pipe lines are not wrapped.
 func (u *UI) Lines(lines ...string) {
 	columns := u.width(u.out)
 	var b strings.Builder
@@ -73,16 +73,16 @@ func (u *UI) Lines(lines ...string) {
 	u.Print(b.String())
 }
 
-// Columns is the width of the screen that results go to.
+// Columns returns the width of the screen for results.
 func (u *UI) Columns() int { return u.width(u.out) }
 
-// prose breaks a paragraph into lines. lead goes before the first one, indent before the others.
+// prose wraps a paragraph. lead is written before the first line, indent before the others.
 func (u *UI) prose(text string, columns int, lead, indent string, p func(color.Attribute, string) string) string {
 	var b strings.Builder
 	for i, part := range strings.Split(text, "`") {
 		if i%2 == 1 { // between backticks
 			if quoted(part) && p(color.FgCyan, part) == part {
-				part = "'" + part + "'" // without color nothing else sets it off
+				part = "'" + part + "'" // without color, only quotes set it off
 			}
 			part = codeWord + strings.Join(strings.Fields(part), " "+codeWord)
 		}
@@ -109,12 +109,12 @@ func (u *UI) prose(text string, columns int, lead, indent string, p func(color.A
 	return out.String()
 }
 
-// quoted reports whether a command or a message would run into the prose around it. A file's
-// name, or a finding's code, does not.
+// quoted reports whether a command or a message needs quotes to be set off from prose. A file's
+// name or a finding's code does not.
 func quoted(code string) bool {
 	return strings.Contains(code, " ") || !strings.ContainsAny(code, "./_-")
 }
 
-// codeWord marks a word that stood between backticks, until it is written. It is a
-// character of no column, which clean leaves in no text.
+// codeWord marks a word between backticks until it is written. It has no width, and clean has
+// removed it from all texts.
 const codeWord = "\x00"

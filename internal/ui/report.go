@@ -29,16 +29,16 @@ func markOf(s engine.Status) mark {
 }
 
 const (
-	// nameWidth is the longest name of a layer of doctor.
+	// nameWidth is the length of doctor's longest layer name.
 	nameWidth = 8
-	// minText is the narrowest column that text is wrapped in beside a name; on a
-	// narrower screen it stands below the name.
+	// minText is the minimum width for text beside a name. On a narrower screen the text is below
+	// the name.
 	minText = 20
-	// maxCodeColumn is how far to the right the codes are lined up.
+	// maxCodeColumn is the rightmost column at which the codes are aligned.
 	maxCodeColumn = 72
 )
 
-// Checks writes layers as Report does, below a verdict of its own.
+// Checks writes layers as Report does, but below a given verdict.
 func (u *UI) Checks(verdict string, r engine.Report) {
 	var b strings.Builder
 	colour := color.FgRed
@@ -50,7 +50,7 @@ func (u *UI) Checks(verdict string, r engine.Report) {
 	u.Print(b.String())
 }
 
-// Step is the one thing to do next: "Fix it:" and a command line, which may have
+// Step is the one thing to do next: a label such as "Fix it:" and a command line, which may have
 // several lines.
 type Step struct{ Label, Command string }
 
@@ -59,11 +59,11 @@ type row struct {
 	layer  string // "" for a layer's second finding
 	status engine.Status
 	text   string
-	code   string // "" where nothing is wrong
+	code   string // "" if nothing is wrong
 	cause  bool
 }
 
-// Report writes whether docker works, one line a finding (mark, layer, title, code), and
+// Report writes whether docker works, one line for each finding (mark, layer, title, code), and
 // what to do next.
 func (u *UI) Report(r engine.Report, next Step) {
 	p, columns := u.paint(u.outTerm), u.width(u.out)
@@ -74,7 +74,7 @@ func (u *UI) Report(r engine.Report, next Step) {
 	u.headline(&b, r)
 	u.lines(&b, u.rows(r))
 	if next.Command != "" {
-		// A command is pasted: it is never broken into lines.
+		// A command is for copying, so it is never wrapped.
 		label := next.Label + "  "
 		for _, line := range strings.Split(clean(next.Command), "\n") {
 			if u.outTerm && columnsOf(label+line) > columns {
@@ -108,7 +108,7 @@ func (u *UI) lines(b *strings.Builder, rows []row) {
 		}
 		lines := Wrap(w.text, room)
 		for i, line := range lines {
-			b.WriteString(lead + u.weigh(w, line))
+			b.WriteString(lead + u.emphasize(w, line))
 			if lead = indent; i < len(lines)-1 {
 				b.WriteString("\n")
 			}
@@ -156,10 +156,10 @@ func (u *UI) verdict(b *strings.Builder, name string, colour color.Attribute, ve
 	}
 }
 
-// rows are the lines of a report.
+// rows returns the lines of a report.
 func (u *UI) rows(r engine.Report) []row {
 	var out []row
-	marked := r.Status == engine.Warn // the cause is marked once, and that of a warning not at all
+	marked := r.Status == engine.Warn // mark the cause once, and not at all if it is a warning
 	for _, l := range r.Layers {
 		switch l.Status {
 		case engine.Blocked:
@@ -186,8 +186,8 @@ func (u *UI) rows(r engine.Report) []row {
 	return out
 }
 
-// codeColumn is where the codes of a report begin: behind its longest line that leaves
-// room for one.
+// codeColumn returns the column at which the codes of a report begin: after its longest line that
+// leaves room for a code.
 func codeColumn(rows []row, room int) int {
 	column := 0
 	for _, w := range rows {
@@ -199,7 +199,7 @@ func codeColumn(rows []row, room int) int {
 	return column
 }
 
-// mark is the sign of a status, in its color.
+// mark returns the sign of a status, in its color.
 func (u *UI) mark(s engine.Status) string {
 	m := markOf(s)
 	glyph := m.ascii
@@ -209,8 +209,8 @@ func (u *UI) mark(s engine.Status) string {
 	return u.paint(u.outTerm)(m.colour, glyph)
 }
 
-// weigh sets the root cause in bold, and what was not checked faintly.
-func (u *UI) weigh(w row, line string) string {
+// emphasize makes the root cause bold, and what was not checked faint.
+func (u *UI) emphasize(w row, line string) string {
 	switch {
 	case w.cause:
 		return u.paint(u.outTerm)(color.Bold, line)

@@ -15,7 +15,7 @@ func isTerminal(stream any) bool {
 	return ok && term.IsTerminal(int(f.Fd()))
 }
 
-// paint is a function that colors a text, or leaves it as it is.
+// paint returns a function that colors a text, or returns it unchanged if there is no color.
 func (u *UI) paint(terminal bool) func(color.Attribute, string) string {
 	on := terminal && u.getenv("NO_COLOR") == "" && u.getenv("TERM") != "dumb"
 	switch u.Color {
@@ -34,10 +34,10 @@ func (u *UI) paint(terminal bool) func(color.Attribute, string) string {
 	}
 }
 
-// endless is the width of what is no screen: a line stays a line, for grep.
-const endless = 1 << 16
+// unlimited is the width of anything but a screen, so that lines are not wrapped, for grep.
+const unlimited = 1 << 16
 
-// width of the screen that a stream leads to, in columns.
+// width returns the width in columns of the screen to which a stream is written.
 func (u *UI) width(stream io.Writer) int {
 	if u.columns != nil {
 		return u.columns()
@@ -51,13 +51,12 @@ func (u *UI) width(stream io.Writer) int {
 		return w
 	}
 	if !isTerminal(stream) {
-		return endless
+		return unlimited
 	}
 	return 80 // the terminal reports no width
 }
 
-// utf8 reports whether marks outside ASCII can be shown. Only a terminal may be without
-// them: what reads a pipe takes UTF-8.
+// utf8 reports whether marks outside ASCII can be shown. Pipes always get UTF-8.
 func (u *UI) utf8(terminal bool) bool {
 	if !terminal {
 		return true
@@ -71,8 +70,8 @@ func (u *UI) utf8(terminal bool) bool {
 	return false
 }
 
-// plain spells clean's mark for a terminal without it. What came from outside is left
-// as it is.
+// plain replaces the mark of clean by "?" if the terminal has no UTF-8. The rest of the text stays
+// unchanged.
 func (u *UI) plain(text string, terminal bool) string {
 	if u.utf8(terminal) {
 		return text
@@ -80,8 +79,8 @@ func (u *UI) plain(text string, terminal bool) string {
 	return strings.ReplaceAll(text, "�", "?")
 }
 
-// clean keeps what came from outside (names, error texts) from moving the
-// cursor or coloring the screen.
+// clean replaces control characters in text from outside (names, error messages), so that it cannot
+// move the cursor or color the screen.
 func clean(s string) string {
 	return strings.Map(func(r rune) rune {
 		if r == '\t' || r == '\n' {

@@ -7,15 +7,15 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/engine"
 )
 
-// ErrRefused is a no, typed at a prompt.
+// ErrRefused means that the user answered no at a prompt.
 var ErrRefused = errors.New("not confirmed")
 
-// NeedsYes is a change that needs confirmation, where there is no terminal to ask on.
+// NeedsYes is the error that a change needs confirmation and there is no terminal to ask on.
 type NeedsYes struct{ Risk string }
 
 func (e *NeedsYes) Error() string { return e.Risk + ": confirmation required; use --yes" }
 
-// Sink shows the engine's progress and asks for what it wants confirmed.
+// Sink shows the engine's progress and asks for confirmation. Yes answers yes to all questions.
 type Sink struct {
 	*UI
 	Yes bool
@@ -50,7 +50,7 @@ func (s Sink) Event(e engine.Event) {
 // CanAsk implements engine.Sink.
 func (s Sink) CanAsk() bool { return s.Yes || s.CanPrompt() }
 
-// Confirm implements engine.Sink. machine is "" for what concerns none.
+// Confirm implements engine.Sink. machine is "" if no machine is concerned.
 func (s Sink) Confirm(ctx context.Context, machine, risk string) error {
 	of := ""
 	if machine != "" {
@@ -70,22 +70,22 @@ func (s Sink) Confirm(ctx context.Context, machine, risk string) error {
 	return ErrRefused
 }
 
-// follow keeps the spinner up to date: it shows the layers that are being inspected, or the
-// one change that is being made.
+// follow updates the spinner: it shows the layers that are being inspected, or the change that is
+// being made.
 func (s Sink) follow(e engine.Event) {
 	change := func(st step) bool { return st.machine == e.Machine && st.change }
 	switch e.Kind {
 	case engine.Applying, engine.Reverting:
-		s.idle(change)
+		s.finish(change)
 		what := e.Change.String()
 		if e.Kind == engine.Applying {
 			what = e.Change.About().Doing
 		}
 		s.begin(step{machine: e.Machine, what: what, change: true})
 	case engine.Inspecting:
-		s.idle(change)
+		s.finish(change)
 		s.begin(step{machine: e.Machine, what: e.Layer})
 	case engine.Inspected:
-		s.idle(func(st step) bool { return st.machine == e.Machine && st.what == e.Layer })
+		s.finish(func(st step) bool { return st.machine == e.Machine && st.what == e.Layer })
 	}
 }

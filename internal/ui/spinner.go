@@ -9,39 +9,39 @@ import (
 )
 
 const (
-	// spinAfter is how long a step may take before anything is shown of it.
+	// spinAfter is how long a step may take before the spinner shows it.
 	spinAfter = 400 * time.Millisecond
 	spinEvery = 100 * time.Millisecond
-	// spinWidth is the widest that the line gets.
+	// spinWidth is the maximum width of the spinner's line.
 	spinWidth = 78
 )
 
-// step is something that takes its time.
+// step is something that may take long.
 type step struct {
 	machine, what string
-	change        bool // it goes on until the next event of its machine
+	change        bool // it lasts until the next event of its machine
 	since         time.Time
 }
 
-// spinner is one line on stderr that shows what takes long, and for how long. It is
-// only there on a terminal, and always wiped before anything else is written.
+// spinner is a line on stderr that shows what takes long, and for how long. It exists only on a
+// terminal, and is removed before anything else is written.
 type spinner struct {
 	steps []step // the oldest first
-	drawn int    // how many columns of it are on the screen
+	drawn int    // how many columns are on the screen
 	turn  int
-	stop  chan struct{} // of the goroutine that draws; nil if none does
+	stop  chan struct{} // stops the drawing goroutine; nil if there is none
 }
 
-// spins reports whether the spinner may be shown at all: not to screen readers and other
-// dumb terminals, and not between the lines of --verbose.
+// spins reports whether the spinner may be shown. It is not shown on screen readers and other dumb
+// terminals, or between the lines of --verbose.
 func (u *UI) spins() bool {
 	return u.errTerm && !u.JSON && !u.Verbose && u.getenv("TERM") != "dumb"
 }
 
-// Busy reports that a step has begun; done ends it.
+// Busy starts a step; done ends it.
 func (u *UI) Busy(machine, what string) (done func()) {
 	u.begin(step{machine: machine, what: what})
-	return func() { u.idle(func(st step) bool { return st.machine == machine && st.what == what }) }
+	return func() { u.finish(func(st step) bool { return st.machine == machine && st.what == what }) }
 }
 
 func (u *UI) begin(s step) {
@@ -58,26 +58,26 @@ func (u *UI) begin(s step) {
 	}
 }
 
-// Still ends the spinner: another program, such as sudo, is about to use the terminal.
-func (u *UI) Still() { u.idle(func(step) bool { return true }) }
+// StopSpinner ends all steps, because another program such as sudo is about to use the terminal.
+func (u *UI) StopSpinner() { u.finish(func(step) bool { return true }) }
 
-// idle ends steps.
-func (u *UI) idle(which func(step) bool) {
+// finish ends steps, and the spinner if none is left.
+func (u *UI) finish(which func(step) bool) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	u.spin.steps = slices.DeleteFunc(u.spin.steps, which)
-	u.rest()
+	u.stopIfIdle()
 }
 
-// endSteps ends steps and wipes the line, before something is written; u.mu is held.
+// endSteps is finish for before something is written: it also removes the line. u.mu must be held.
 func (u *UI) endSteps(which func(step) bool) {
 	u.spin.steps = slices.DeleteFunc(u.spin.steps, which)
-	u.rest()
+	u.stopIfIdle()
 	u.wipe()
 }
 
-// rest stops drawing when no step is left; u.mu is held.
-func (u *UI) rest() {
+// stopIfIdle stops drawing if no step is left. u.mu must be held.
+func (u *UI) stopIfIdle() {
 	if len(u.spin.steps) == 0 && u.spin.stop != nil {
 		close(u.spin.stop)
 		u.spin.stop = nil
@@ -98,8 +98,8 @@ func (u *UI) draw(stop chan struct{}) {
 			case <-stop:
 			default:
 				if line := u.spin.line(now, min(u.width(u.err)-1, spinWidth), u.utf8(u.errTerm)); line != "" {
-					// One write a frame: nothing flickers.
-					io.WriteString(u.err, u.upToDrawn()+line+"\x1b[K")
+					// Write each frame at once, so that nothing flickers.
+					io.WriteString(u.err, u.toLineStart()+line+"\x1b[K")
 					u.spin.drawn = columnsOf(line)
 					u.spin.turn++
 				}
@@ -109,22 +109,22 @@ func (u *UI) draw(stop chan struct{}) {
 	}
 }
 
-// wipe takes the line away; u.mu is held.
+// wipe removes the spinner's line. u.mu must be held.
 func (u *UI) wipe() {
 	if u.spin.drawn > 0 {
-		io.WriteString(u.err, u.upToDrawn()+"\x1b[K")
+		io.WriteString(u.err, u.toLineStart()+"\x1b[K")
 		u.spin.drawn = 0
 	}
 }
 
-// upToDrawn goes to where the line on the screen begins. A terminal that was made narrower
-// has broken it into several, of which the lower ones are wiped.
-func (u *UI) upToDrawn() string {
+// toLineStart returns the escape sequence that moves to the beginning of the spinner's line. If the
+// terminal was made narrower, the line is now several, and the lower ones are erased.
+func (u *UI) toLineStart() string {
 	broken := max(u.spin.drawn-1, 0) / max(u.width(u.err), 1)
 	return "\r" + strings.Repeat("\x1b[K\x1b[A", broken)
 }
 
-// line is one frame; "" while nothing has taken long.
+// line returns one frame, or "" if nothing has taken long yet.
 func (s *spinner) line(now time.Time, width int, unicode bool) string {
 	if len(s.steps) == 0 {
 		return ""

@@ -7,16 +7,16 @@ import (
 const (
 	// gap is the space between two columns of a table.
 	gap = 3
-	// maxPad is the longest cell that others are lined up with on a terminal: one
-	// name of 200 characters must not push every row off the screen.
+	// maxPad is the longest cell to which others are aligned on a terminal: one name of 200
+	// characters must not push every row off the screen.
 	maxPad = 32
-	// minLast is the narrowest that the last column gets beside the others; on a
-	// screen that is narrower it stands below them.
+	// minLast is the minimum width of the last column beside the others. On a narrower screen it is
+	// below them.
 	minLast = 30
 )
 
-// Table writes rows below a head. The last column may be long: on a terminal it is
-// broken into lines, in a pipe each row is one.
+// Table writes rows below a head. On a terminal the last column is wrapped; in a pipe each row is
+// one line.
 func (u *UI) Table(head []string, rows [][]string) {
 	all := make([][]string, 0, len(rows)+1)
 	for _, row := range append([][]string{head}, rows...) {
@@ -74,11 +74,10 @@ func (u *UI) Table(head []string, rows [][]string) {
 	u.Print(b.String())
 }
 
-// Field is a line of Fields. Where the name is empty, it belongs to the one before.
+// Field is a line of Fields. If Name is "", it continues the field before.
 type Field struct{ Name, Text string }
 
-// Fields writes names and texts side by side, with the texts broken into lines of the
-// terminal's width.
+// Fields writes names and texts side by side, with the texts wrapped at the terminal's width.
 func (u *UI) Fields(fields []Field) {
 	names := 0
 	for _, f := range fields {
@@ -107,7 +106,7 @@ func (u *UI) Fields(fields []Field) {
 	u.Print(b.String())
 }
 
-// breakWords breaks lines that are one long word, such as a fingerprint.
+// breakWords breaks lines that consist of one long word, such as a fingerprint.
 func breakWords(lines []string, width int) (out []string) {
 	for _, line := range lines {
 		if columnsOf(line) <= width || strings.Contains(line, " ") {
@@ -126,8 +125,8 @@ func breakWords(lines []string, width int) (out []string) {
 	return out
 }
 
-// stacked writes rows below one another, a cell a line, for a screen that is too narrow
-// for the columns beside each other.
+// stacked writes the cells of each row below one another, for a screen that is too narrow for
+// columns.
 func (u *UI) stacked(head []string, rows [][]string) {
 	for _, row := range rows {
 		u.Print(row[0] + "\n")

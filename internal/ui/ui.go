@@ -1,10 +1,10 @@
 // Package ui owns everything that a person sees. Its rules:
 //
 //   - results on stdout; progress, notes, prompts and errors on stderr;
-//   - with --json, stdout is one JSON object and nothing else, and stderr keeps
-//     only what a prompt or a wait needs;
-//   - color and a spinner only on a terminal; NO_COLOR and TERM=dumb are
-//     honored; a pipe gets plain lines in UTF-8;
+//   - with --json, stdout is one JSON object and nothing else, and stderr has only prompts and what
+//     must not be missed;
+//   - color and a spinner only on a terminal; NO_COLOR and TERM=dumb are honored; a pipe gets plain
+//     lines in UTF-8;
 //   - an error line names what failed, hint lines what to type.
 package ui
 
@@ -21,10 +21,10 @@ import (
 	"github.com/fatih/color"
 )
 
-// Program is the name in front of error lines.
+// Program is the name at the beginning of error lines.
 const Program = "docker-vpn-helper"
 
-// Color is when to color.
+// Color is when to use color.
 type Color string
 
 // The values of --color.
@@ -34,7 +34,7 @@ const (
 	Never  Color = "never"
 )
 
-// ParseColor reads the value of --color.
+// ParseColor parses the value of --color.
 func ParseColor(s string) (Color, error) {
 	switch c := Color(s); c {
 	case Auto, Always, Never:
@@ -57,17 +57,17 @@ type UI struct {
 	Verbose bool
 
 	mu   sync.Mutex
-	lost error // the first failure to write a result
-	// changed reports that a change was begun or reverted.
+	lost error // the first error of writing a result
+	// changed means that a change was started or reverted.
 	changed bool
-	// reports counts those that have been written.
+	// reports is how many reports have been written.
 	reports int
 	spin    spinner
-	// columns, where it is not nil, is the width of a screen that is no terminal.
+	// columns, if not nil, returns the width of the screen; tests set it.
 	columns func() int
 }
 
-// New looks at the streams; nothing is written.
+// New returns a UI for the streams. It writes nothing.
 func New(in io.Reader, out, err io.Writer, getenv func(string) string) *UI {
 	return &UI{
 		in: bufio.NewReader(in), out: out, err: err, getenv: getenv,
@@ -76,11 +76,11 @@ func New(in io.Reader, out, err io.Writer, getenv func(string) string) *UI {
 	}
 }
 
-// CanPrompt reports whether the user can be asked: stdin and stderr are
-// terminals; stdout may be a pipe, as in eval "$(docker-vpn-helper fix)".
+// CanPrompt reports whether the user can be asked: stdin and stderr are terminals. stdout may be a
+// pipe, as in eval "$(docker-vpn-helper fix)".
 func (u *UI) CanPrompt() bool { return u.inTerm && u.errTerm && !u.JSON }
 
-// StdinIsTerminal reports whether a Ctrl-C at standard input reaches a command
+// StdinIsTerminal reports whether standard input is a terminal, so that Ctrl-C reaches a command
 // that we run there.
 func (u *UI) StdinIsTerminal() bool { return u.inTerm }
 
@@ -94,14 +94,14 @@ func (u *UI) Print(text string) {
 	}
 }
 
-// Lost is why a result could not be written, such as a full disk; nil if all was.
-func (u *UI) Lost() error {
+// WriteError returns the first error of writing a result, such as a full disk, or nil.
+func (u *UI) WriteError() error {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	return u.lost
 }
 
-// Changed reports whether any change was begun or reverted: each was printed.
+// Changed reports whether a change was started or reverted. Each was printed.
 func (u *UI) Changed() bool {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -114,7 +114,7 @@ func (u *UI) setChanged() {
 	u.changed = true
 }
 
-// PrintJSON writes one result as one line of JSON.
+// PrintJSON writes a result as one line of JSON.
 func (u *UI) PrintJSON(v any) error {
 	line, err := JSONLine(v)
 	if err == nil {
@@ -123,7 +123,7 @@ func (u *UI) PrintJSON(v any) error {
 	return err
 }
 
-// JSONLine is a result as one line. HTML characters stay as they are.
+// JSONLine returns a result as one line of JSON. HTML characters are not escaped.
 func JSONLine(v any) ([]byte, error) {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
@@ -132,7 +132,7 @@ func JSONLine(v any) ([]byte, error) {
 	return b.Bytes(), err
 }
 
-// Say writes a line of progress. On a terminal it is broken into lines of its width.
+// Say writes a line of progress. On a terminal it is wrapped.
 func (u *UI) Say(format string, args ...any) {
 	u.say(func(s string) string { return s }, fmt.Sprintf(format, args...))
 }
@@ -152,8 +152,8 @@ func (u *UI) say(style func(string) string, text string) {
 	}
 }
 
-// CommandLine writes a label and a command line, one that is about to run or one for the user to
-// type: on one line however long it is, so that it can be copied.
+// CommandLine writes a label and a command line that is about to run or that the user is to type.
+// It is always one line, so that it can be copied.
 func (u *UI) CommandLine(label, line string) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -161,12 +161,11 @@ func (u *UI) CommandLine(label, line string) {
 	fmt.Fprintf(u.err, "%s %s\n", label, u.paint(u.errTerm)(color.FgCyan, clean(line)))
 }
 
-// minFold is the narrowest screen that lines are broken for: the name of the program and
-// a word fit in it.
+// minFold is the narrowest width at which lines are wrapped: the program's name and a word fit.
 const minFold = 40
 
-// fold breaks a text for stderr into lines of the terminal's width. The first one begins
-// behind lead, the others with indent.
+// fold wraps a text for stderr at the terminal's width. The first line follows lead, the others
+// begin with indent.
 func (u *UI) fold(text, lead, indent string) []string {
 	columns := max(u.width(u.err), minFold)
 	var out []string
@@ -195,7 +194,7 @@ func (u *UI) Debug(format string, args ...any) {
 	}
 }
 
-// Error writes what failed and what to do next; hint may have several lines.
+// Error writes what failed and what to do next. hint may have several lines.
 func (u *UI) Error(message, hint string) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -214,8 +213,8 @@ func (u *UI) Error(message, hint string) {
 	}
 }
 
-// Ask puts a question and reads the answer; anything but a yes is a no, and so
-// is an interruption.
+// Ask asks a question and reports whether the answer is yes. Anything else is a no, also an
+// interruption.
 func (u *UI) Ask(ctx context.Context, question string) bool {
 	u.mu.Lock()
 	defer u.mu.Unlock()

@@ -7,8 +7,8 @@ import (
 	"golang.org/x/text/width"
 )
 
-// columnsOf is how many columns a text takes on a screen: East Asian wide characters
-// and emoji take two, marks none.
+// columnsOf returns how many columns a text takes on a screen: two for East Asian wide characters
+// and emoji, none for combining marks.
 func columnsOf(s string) (n int) {
 	for _, r := range s {
 		if r == 0 || unicode.In(r, unicode.Mn, unicode.Me, unicode.Cf) {
@@ -28,7 +28,7 @@ func pad(s string, n int) string {
 	return s + strings.Repeat(" ", max(0, n-columnsOf(s)))
 }
 
-// Wrap breaks text between words; a longer word stays whole.
+// Wrap breaks text into lines of at most width columns, between words. A longer word stays whole.
 func Wrap(text string, width int) []string {
 	var lines []string
 	line := ""
@@ -46,7 +46,7 @@ func Wrap(text string, width int) []string {
 	return append(lines, line)
 }
 
-// cut shortens text to a number of columns, between words if that loses little.
+// cut shortens text to n columns, between words if that loses little.
 func cut(text string, n int, ellipsis string) string {
 	if columnsOf(text) <= n {
 		return text
