@@ -44,7 +44,7 @@ func (a *app) unknownCommand(name string) error {
 		return a.dockerMachineDoes(name, verb)
 	case strings.TrimLeft(verb, "-") == "dry-run":
 		return misused(a.instead(name, "fix", "--dry-run"), "unknown command %q: it is a flag of fix and undo", name)
-	case slices.Contains(a.completeMachines(), name) || target.Written(name):
+	case slices.Contains(a.completeMachines(), name) || target.HasExplicitForm(name):
 		return misused(a.commandFirst(name, a.args[slices.Index(a.args, name)+1:]), "unknown command %q: a command comes first", name)
 	case verb == "use":
 		return misused(a.instead(name, "context", "--use"), "unknown command %q: docker uses a machine through its context", name)
@@ -75,7 +75,7 @@ func (a *app) commandFirst(name string, after []string) hint.Hint {
 	}
 	cmd, _, _ := a.table[i].build().Find(after[1:])
 	switch {
-	case !takesHost(cmd), !strings.Contains(cmd.Use, "HOST") && target.Written(name):
+	case !takesHost(cmd), !strings.Contains(cmd.Use, "HOST") && target.HasExplicitForm(name):
 		return hint.Own("doctor", name)
 	case strings.Contains(cmd.Use, "[-H"):
 		after = append(slices.Clone(after), "-H")

@@ -67,7 +67,7 @@ func hostForm(text string) string {
 func misspelledForm(text string) string {
 	scheme, rest, _ := strings.Cut(text, ":")
 	near := nearest(scheme, []string{"ssh", "tcp", "context", "machine"}, 1)
-	if rest = strings.TrimLeft(rest, "/"); rest == "" || len(near) == 0 || target.Written(text) {
+	if rest = strings.TrimLeft(rest, "/"); rest == "" || len(near) == 0 || target.HasExplicitForm(text) {
 		return ""
 	}
 	if near[0] == "ssh" || near[0] == "tcp" {

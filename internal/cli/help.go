@@ -72,7 +72,7 @@ func (a *app) misnamed(cmd *cobra.Command, words []string) error {
 		return nil
 	}
 	err := cmd.ValidateArgs(words)
-	if err != nil || slices.Contains(a.completeMachines(), words[0]) || target.Written(words[0]) {
+	if err != nil || slices.Contains(a.completeMachines(), words[0]) || target.HasExplicitForm(words[0]) {
 		return err
 	}
 	return misused(a.nearestOf(words[0], subcommandsOf(cmd), a.helpOf(cmd)), "%s has no subcommand %q, and no docker host has that name", cmd.Name(), words[0])

@@ -1,5 +1,5 @@
-// Package hint is what the user can type next: command lines as data, and the one place
-// that writes them out.
+// Package hint has what the user can type next, as data, and is the only place that writes such
+// command lines.
 package hint
 
 import (
@@ -9,8 +9,8 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/shell"
 )
 
-// Machine is, as an argument, the name of the machine that the hint is about. No real
-// argument can hold a NUL.
+// Machine, as an argument, stands for the name of the machine that the hint is about. It contains a
+// NUL, as no real argument can.
 const Machine = "\x00machine"
 
 const (
@@ -18,50 +18,50 @@ const (
 	dockerMachineProgram = "docker-machine"
 )
 
-// Hint is command lines, in their order. The zero Hint is none.
+// Hint is a list of command lines. The empty Hint means that there is nothing to type.
 type Hint []Command
 
 // Command is one command line.
 type Command struct {
-	// After joins it with the command before it: "&&", ";" or "|". If empty, it is a line
-	// of its own.
+	// After is how it is joined to the previous command: "&&", ";" or "|". If it is "", the command
+	// is on a line of its own.
 	After string
 	Argv  []string
-	// Store reports whether it is about the machine store: it gets the user's -s.
+	// Store means that the command is about the machine store: it gets the user's -s.
 	Store bool
-	// Eval reports whether the shell evaluates what it prints.
+	// Eval means that the shell must evaluate the command's output.
 	Eval bool
-	// Shell is shell text that follows Argv as it is.
+	// Shell is shell text that is added after Argv without quoting.
 	Shell string
 }
 
-// Own is a command of this program.
+// Own returns a command of this program.
 func Own(args ...string) Hint {
 	return Hint{{Argv: append([]string{program}, args...), Store: true}}
 }
 
-// Fix repairs the machine.
+// Fix returns the command that repairs the machine.
 func Fix(flags ...string) Hint {
 	return Own(slices.Concat([]string{"fix"}, flags, []string{Machine})...)
 }
 
-// Env has the shell evaluate the machine's environment.
+// Env returns the command that sets the machine's environment variables in the shell.
 func Env(flags ...string) Hint {
 	h := Own(slices.Concat([]string{"env"}, flags, []string{Machine})...)
 	h[0].Eval = true
 	return h
 }
 
-// Explain shows the page of a finding's code.
+// Explain returns the command that shows the page of a finding's code.
 func Explain(code string) Hint { return Run(program, "explain", code) }
 
-// DockerMachine is a command of docker-machine, which takes the same -s.
+// DockerMachine returns a command of docker-machine, which has the same option -s.
 func DockerMachine(args ...string) Hint {
 	return Hint{{Argv: append([]string{dockerMachineProgram}, args...), Store: true}}
 }
 
-// CreateAgain removes a machine which docker-machine has not finished, and creates it
-// anew, where docker-machine is installed.
+// CreateAgain returns commands that remove a machine whose creation did not finish, and create it
+// again. If docker-machine is not installed, it explains the finding instead.
 func CreateAgain(installed bool) Hint {
 	if !installed {
 		return Explain("machine.create-unfinished")
@@ -69,16 +69,16 @@ func CreateAgain(installed bool) Hint {
 	return DockerMachine("rm", Machine).Then("&&", Fix("--create"))
 }
 
-// VBoxManage is a command of VirtualBox.
+// VBoxManage returns a command of VBoxManage.
 func VBoxManage(args ...string) Hint { return Run(append([]string{"VBoxManage"}, args...)...) }
 
-// Run is any other command.
+// Run returns a command of any other program.
 func Run(argv ...string) Hint { return Hint{{Argv: argv}} }
 
-// Shell is shell text as it is.
+// Shell returns shell text without quoting.
 func Shell(text string) Hint { return Hint{{Shell: text}} }
 
-// Then is h with another one behind it. after joins them as in Command.
+// Then returns h followed by next. after joins them as in Command.
 func (h Hint) Then(after string, next Hint) Hint {
 	if len(h) == 0 || len(next) == 0 {
 		return slices.Concat(h, next)
@@ -88,12 +88,12 @@ func (h Hint) Then(after string, next Hint) Hint {
 	return slices.Concat(h, next)
 }
 
-// Has reports whether one of the command lines has the argument.
+// Has reports whether one of the commands has the argument.
 func (h Hint) Has(arg string) bool {
 	return slices.ContainsFunc(h, func(c Command) bool { return slices.Contains(c.Argv, arg) })
 }
 
-// For is the hint for one machine of a store; storage is the user's -s, or empty.
+// For returns the hint for one machine of a store. storage is the value of the user's -s, or "".
 func (h Hint) For(storage, machine string) Hint {
 	bound := slices.Clone(h)
 	for i, c := range bound {
@@ -111,8 +111,8 @@ func (h Hint) For(storage, machine string) Hint {
 	return bound
 }
 
-// Using is the hint with docker-machine under the name that it has on the laptop, which is
-// asked for only where the hint has it.
+// Using returns the hint with docker-machine's name on this laptop. dockerMachine returns that
+// name; it is called only if the hint contains docker-machine.
 func (h Hint) Using(dockerMachine func() string) Hint {
 	named := slices.Clone(h)
 	for i, c := range named {
@@ -123,7 +123,7 @@ func (h Hint) Using(dockerMachine func() string) Hint {
 	return named
 }
 
-// String writes the command lines so that they work when pasted into a POSIX shell.
+// String returns the command lines, so that they work when pasted into a POSIX shell.
 func (h Hint) String() string {
 	var b strings.Builder
 	for i, c := range h {
@@ -145,5 +145,5 @@ func (h Hint) String() string {
 	return b.String()
 }
 
-// MarshalText writes the hint as a string of JSON.
+// MarshalText returns String, so that a Hint is a string in JSON.
 func (h Hint) MarshalText() ([]byte, error) { return []byte(h.String()), nil }

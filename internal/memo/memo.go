@@ -1,5 +1,4 @@
-// Package memo remembers what a question answered, so that callers who work side by
-// side share one answer.
+// Package memo remembers the answer to a question, so that concurrent callers share it.
 package memo
 
 import (
@@ -7,8 +6,8 @@ import (
 	"sync"
 )
 
-// Of asks a question once and remembers the answer, an error too, until Forget. The
-// zero value is ready for use.
+// Of asks a question once and remembers the answer or the error until Forget. The zero value is
+// ready for use.
 type Of[T any] struct {
 	mu    sync.Mutex
 	asked bool
@@ -16,8 +15,8 @@ type Of[T any] struct {
 	err   error
 }
 
-// Get returns the answer that is remembered, or asks. Who asks first waits for the
-// answer, and all others wait with them.
+// Get returns the remembered answer, or asks. Concurrent callers wait for the one that asks. An
+// answer is not remembered if ctx has ended.
 func (m *Of[T]) Get(ctx context.Context, ask func() (T, error)) (T, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -26,22 +25,21 @@ func (m *Of[T]) Get(ctx context.Context, ask func() (T, error)) (T, error) {
 	}
 	value, err := ask()
 	if ctx.Err() != nil {
-		// The answer to an interrupted question is not worth remembering.
 		return value, err
 	}
 	m.value, m.err, m.asked = value, err, true
 	return value, err
 }
 
-// Peek returns what is remembered without asking. It waits for a question that is
-// being asked.
+// Peek returns the remembered answer without asking; asked is false if there is none. It waits
+// while a question is being asked.
 func (m *Of[T]) Peek() (value T, asked bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.value, m.asked
 }
 
-// Forget drops the answer: the next Get asks again.
+// Forget drops the answer, so that the next Get asks again.
 func (m *Of[T]) Forget() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -55,8 +53,8 @@ type ByKey[K comparable, T any] struct {
 	each map[K]*Of[T]
 }
 
-// Get returns the answer that is remembered for the key, or asks. Questions of
-// different keys do not wait for each other.
+// Get returns the remembered answer for a key, or asks. Questions for different keys do not wait
+// for each other.
 func (b *ByKey[K, T]) Get(ctx context.Context, key K, ask func() (T, error)) (T, error) {
 	return b.of(key).Get(ctx, ask)
 }

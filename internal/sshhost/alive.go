@@ -10,11 +10,11 @@ import (
 	"golang.org/x/crypto/ssh"
 )
 
-// SignOfLife is Error.What of CheckAlive.
+// SignOfLife is Error.What of an error from CheckAlive.
 const SignOfLife = "asking for a sign of life"
 
-// CheckAlive is nil if the server still answers on this connection. The question has a
-// few bytes and queues behind all that was sent before.
+// CheckAlive returns nil if the server still answers on this connection. The question has only a
+// few bytes. It is sent after all earlier data.
 func (c *Client) CheckAlive(ctx context.Context) error {
 	if err := c.keepAlive(ctx); err != nil {
 		return c.sessionError(ctx, SignOfLife, err)
@@ -22,11 +22,11 @@ func (c *Client) CheckAlive(ctx context.Context) error {
 	return nil
 }
 
-// keepAlive sends a request that every server answers, if only with a refusal.
+// keepAlive sends a request that every server answers, even if it refuses it.
 func (c *Client) keepAlive(ctx context.Context) error {
 	if c.control {
-		// A ControlMaster passes on channels only. A server refuses a type that it does not
-		// know (RFC 4254, section 5.1).
+		// A ControlMaster only forwards channels. A server refuses to open one of a type that it
+		// does not know (RFC 4254, section 5.1).
 		ch, _, err := c.open(ctx, "keepalive@docker-vpn-helper", nil)
 		if _, refused := errors.AsType[*ssh.OpenChannelError](err); refused {
 			return nil
@@ -43,8 +43,8 @@ func (c *Client) keepAlive(ctx context.Context) error {
 	return err
 }
 
-// watch notices a connection that has ended: NAT tables and VPNs drop idle connections
-// without a word to either end.
+// watch sends a keepalive at intervals and closes the connection if there is no answer: NAT tables
+// and VPNs may drop idle connections without informing either end.
 func (c *Client) watch(every time.Duration) {
 	closed := make(chan error, 1)
 	go func() { closed <- c.conn.Wait() }()
@@ -66,5 +66,5 @@ func (c *Client) watch(every time.Duration) {
 	}
 }
 
-// ended is why a connection ended.
+// ended returns why a connection ended.
 func ended(err error) error { return cmp.Or(err, errors.New("the server ended the connection")) }

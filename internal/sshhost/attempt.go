@@ -11,7 +11,7 @@ import (
 	"golang.org/x/crypto/ssh"
 )
 
-// attempt is one login under way. What is learned during it names its failure.
+// attempt is one login that is under way, with the evidence that explains a failure.
 type attempt struct {
 	start   time.Time
 	addr    string
@@ -21,12 +21,12 @@ type attempt struct {
 	hostKey *hostKeyCheck
 
 	banner strings.Builder
-	// bannerBeforeKey is how long banner was before the key was shown.
+	// bannerBeforeKey is the length of banner before the user's key was offered.
 	bannerBeforeKey int
-	// methods are those that the server would take, tried those that were tried, partial
-	// those that it accepted and that were not enough.
+	// methods are the authentication methods that the server offers, tried those that were tried,
+	// partial those that succeeded but were not enough.
 	methods, tried, partial []string
-	outdated                bool // the server has agreed to an insecure algorithm
+	outdated                bool // an algorithm was negotiated that x/crypto/ssh calls insecure
 }
 
 func (a *attempt) config(cfg Config, signer ssh.Signer) *ssh.ClientConfig {
@@ -61,9 +61,9 @@ func (a *attempt) config(cfg Config, signer ssh.Signer) *ssh.ClientConfig {
 	return c
 }
 
-// signers are the ways to show the key. An outdated server may know RSA with
-// SHA-1 only and list more: OpenSSH lists what it was built with, not what it is
-// configured for (measured on 9.2).
+// signers returns the signers to try for the user's key. An outdated server may only know RSA with
+// SHA-1 although it lists more: OpenSSH lists what it was built with, not what it is configured for
+// (measured with 9.2).
 func signers(s ssh.Signer, outdated bool) []ssh.Signer {
 	all := []ssh.Signer{s}
 	if as, ok := s.(ssh.AlgorithmSigner); ok && outdated && s.PublicKey().Type() == ssh.KeyAlgoRSA {
@@ -74,11 +74,11 @@ func signers(s ssh.Signer, outdated bool) []ssh.Signer {
 	return all
 }
 
-// classify turns an error of x/crypto/ssh into stage, cause and evidence.
+// classify returns the *Error for an error of x/crypto/ssh, with stage, cause and evidence.
 func (a *attempt) classify(ctx context.Context, err error) *Error {
 	e := &Error{Addr: a.addr, User: a.user, Key: a.key, Banner: strings.TrimSpace(a.banner.String()), After: time.Since(a.start), Err: err}
-	e.Bytes, e.Sent = a.tcp.counts()
-	e.Ident, e.Text = a.tcp.firstWords()
+	e.Received, e.Sent = a.tcp.counts()
+	e.Ident, e.Text = a.tcp.firstReceived()
 	e.Cause = causeOf(ctx, err)
 	if first := a.tcp.firstError(); first != nil && (e.Cause == Closed || e.Cause == Other) {
 		e.Cause = causeOf(ctx, first)
@@ -102,10 +102,11 @@ func (a *attempt) classify(ctx context.Context, err error) *Error {
 		e.Stage = StageBanner
 		switch {
 		case strings.Contains(e.Text, "Exceeded MaxStartups"), strings.Contains(e.Text, "Not allowed at this time"):
-			// OpenSSH's sshd sends this when it drops a connection (sshd.c; the second since 9.8).
+			// OpenSSH's sshd sends these when it drops a connection (sshd.c; the second since 9.8).
 			e.Cause = Closed
 		case e.Cause == Other || strings.Contains(e.Text, "\n") || len(e.Text) > 255:
-			// Lines, but none that begins with "SSH-": HTTP, or a page that a filter put in.
+			// It sent lines, but none that begins with "SSH-": HTTP, or a page that a filter
+			// inserted.
 			e.Cause = NotSSH
 		}
 	case a.hostKey.got == nil:
@@ -116,7 +117,7 @@ func (a *attempt) classify(ctx context.Context, err error) *Error {
 	return e
 }
 
-// classifyAuth names a failure that came after the host key was accepted.
+// classifyAuth sets the cause of a failure after the host key was accepted.
 func (a *attempt) classifyAuth(e *Error) {
 	e.Stage = StageAuth
 	reason := strings.TrimSpace(a.banner.String()[a.bannerBeforeKey:])
@@ -132,8 +133,8 @@ func (a *attempt) classifyAuth(e *Error) {
 			e.Cause = Rejected
 		}
 	case len(a.tried) > 0 && reason != "" && (e.Cause == Closed || e.Cause == Reset || e.Cause == Disconnected):
-		// PAM's verdict on the account comes when the key has been accepted, and sshd closes
-		// after it (OpenSSH's auth2.c and monitor.c, 9.2).
+		// PAM checks the account after the key has been accepted, and sshd then closes the
+		// connection (OpenSSH's auth2.c and monitor.c, 9.2).
 		e.Cause, e.Banner = TurnedAway, reason
 	}
 }

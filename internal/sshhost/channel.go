@@ -14,10 +14,10 @@ import (
 	"golang.org/x/crypto/ssh"
 )
 
-// DialContext connects from the docker host: "tcp" to host:port, "unix" to the
-// path of a socket (direct-streamlocal@openssh.com, OpenSSH 6.7 and later), with the
-// login user's rights. Errors are an *Error in StageSession; errors.Is knows
-// syscall.ECONNREFUSED and fs.ErrPermission where the server names the reason.
+// DialContext connects from the docker host with the login user's rights: "tcp" to host:port, or
+// "unix" to the path of a socket (direct-streamlocal@openssh.com, OpenSSH 6.7 and later). An error
+// is an *Error in StageSession. It wraps syscall.ECONNREFUSED or fs.ErrPermission if the server
+// says so.
 func (c *Client) DialContext(ctx context.Context, network, addr string) (net.Conn, error) {
 	ch, reqs, err := c.openTo(ctx, network, addr)
 	if err != nil {
@@ -28,7 +28,7 @@ func (c *Client) DialContext(ctx context.Context, network, addr string) (net.Con
 	return connOf(ch), nil
 }
 
-// openTo opens the channel of DialContext.
+// openTo opens the channel for DialContext.
 func (c *Client) openTo(ctx context.Context, network, addr string) (ssh.Channel, <-chan *ssh.Request, error) {
 	var kind string
 	var payload []byte
@@ -70,8 +70,8 @@ func (c *Client) openTo(ctx context.Context, network, addr string) (ssh.Channel,
 	return ch, reqs, nil
 }
 
-// connOf is a channel as a connection with deadlines, which x/crypto's own channels do
-// not have. It ends in both directions when either end closes.
+// connOf returns a channel as a net.Conn with deadlines, which x/crypto's channels do not have. If
+// either end closes it, both directions end.
 func connOf(ch ssh.Channel) net.Conn {
 	ours, theirs := net.Pipe()
 	go func() {
@@ -85,8 +85,8 @@ func connOf(ch ssh.Channel) net.Conn {
 	return ours
 }
 
-// refusedChannel maps a refusal. OpenSSH sends "connect failed" with strerror's
-// text for TCP, and "open failed" alone for a socket.
+// refusedChannel returns the cause and the error for a refused channel. OpenSSH's message is
+// "connect failed" with strerror's text for TCP, and only "open failed" for a socket.
 func refusedChannel(e *ssh.OpenChannelError) (Cause, error) {
 	message := strings.ToLower(e.Message)
 	switch {

@@ -9,17 +9,18 @@ import (
 	"golang.org/x/crypto/ssh"
 )
 
-// Greeting is what the server showed of itself during the login.
+// Greeting returns what the server revealed about itself during the login.
 func (c *Client) Greeting() Greeting { return c.greeting }
 
-// Close ends the connection and everything on it.
+// Close closes the connection and everything on it.
 func (c *Client) Close() {
 	c.setLost(net.ErrClosed)
-	// Only the TCP connection: SSH's own farewell could block on a network that is gone.
+	// It only closes the TCP connection: SSH's own disconnect message could block on a dead
+	// network.
 	c.tcp.Close()
 }
 
-// Lost is nil while the connection is alive, else why it ended.
+// Lost returns nil while the connection exists, or else why it ended.
 func (c *Client) Lost() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -38,11 +39,11 @@ func (c *Client) setLost(err error) {
 	}
 }
 
-// sessionError describes an error on an established connection. what is what was being
+// sessionError returns the *Error for err on an established connection. what is what was being
 // done.
 func (c *Client) sessionError(ctx context.Context, what string, err error) *Error {
 	e := &Error{Stage: StageSession, Cause: causeOf(ctx, err), Addr: c.addr, Ident: c.greeting.Ident, What: what, After: time.Since(c.tcp.start), Err: err}
-	e.Bytes, e.Sent = c.tcp.counts()
+	e.Received, e.Sent = c.tcp.counts()
 	lost := c.Lost()
 	_, refused := errors.AsType[*ssh.OpenChannelError](err)
 	switch {

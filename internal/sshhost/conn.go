@@ -11,33 +11,33 @@ import (
 )
 
 const (
-	// maxHead is how much of what the server sends first is remembered as evidence.
+	// maxHead is how many bytes of what the server sends first are kept as evidence.
 	maxHead = 4096
-	// maxHold is how long our first line waits for the server's: some servers wait for
-	// ours.
+	// maxHold is how long our first line waits for the server's. It must not wait for ever, because
+	// some servers wait for ours.
 	maxHold = 500 * time.Millisecond
 )
 
-// observedConn is the TCP connection. It remembers what a failed login is explained by:
-// how much was received and sent, what came first, and the first error.
+// observedConn is the TCP connection. It keeps the evidence that explains a failed login: how many
+// bytes were received and sent, what was received first, and the first error.
 type observedConn struct {
 	net.Conn
 	start time.Time
 
 	mu             sync.Mutex
 	received, sent int64
-	head           []byte        // the beginning of what was received
+	head           []byte        // what was received first, at most maxHead bytes
 	maxSilence     time.Duration // how long the server may send nothing
-	limitSilence   bool          // until the server has shown its host key
-	expired        bool
-	err            error // the first error of the connection itself
+	limitSilence   bool          // maxSilence applies, until the server has shown its host key
+	expired        bool          // see expire
+	err            error         // the first error of the connection itself
 
-	// Our own first line is held back until the server has sent its own: whether the
-	// connection is cut before or after shows whether it is cut because of our line.
+	// Our own first line is held back until the server has sent its own. If the connection is cut,
+	// that shows whether our line was the reason.
 	sending  sync.Mutex
 	held     []byte
 	released bool
-	gathered *gatherer // nil: what is written is sent at once
+	gathered *gatherer // nil if data is sent as soon as it is written
 }
 
 func observe(c net.Conn, maxSilence time.Duration) *observedConn {
@@ -47,7 +47,7 @@ func observe(c net.Conn, maxSilence time.Duration) *observedConn {
 	return o
 }
 
-// release sends what was held back. From then on nothing is held back.
+// release sends what was held back, and ends holding back.
 func (o *observedConn) release() error {
 	o.sending.Lock()
 	defer o.sending.Unlock()
@@ -63,12 +63,13 @@ func (o *observedConn) release() error {
 func (o *observedConn) Read(p []byte) (int, error) {
 	n, err := host.ReadOnceMore(o.Conn, p, o.extend)
 	if o.record(p[:n], err) {
-		_ = o.release() // its error shows in what is read next
+		_ = o.release() // if it fails, the next read fails, too
 	}
 	return n, err
 }
 
-// extend lets the server be silent for longer if it was its silence that ended a read.
+// extend sets a new deadline for a read. It returns false if it was not the server's silence that
+// ended the last one.
 func (o *observedConn) extend(silence time.Duration) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -79,15 +80,15 @@ func (o *observedConn) extend(silence time.Duration) bool {
 	return true
 }
 
-// record remembers what was read. It reports whether the server has identified itself
-// and still has to show its host key.
+// record records what was read. identified reports whether the server has identified itself but not
+// shown its host key yet.
 func (o *observedConn) record(p []byte, err error) (identified bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.received += int64(len(p))
 	o.recordError(err)
 	o.head = append(o.head, p[:min(len(p), maxHead-len(o.head))]...)
-	// Bytes that are no identification line do not buy time.
+	// Bytes before the identification line do not extend the deadline.
 	if !o.limitSilence || len(p) == 0 || identLine(o.head) == "" {
 		return false
 	}
@@ -97,8 +98,8 @@ func (o *observedConn) record(p []byte, err error) (identified bool) {
 	return true
 }
 
-// allowSilence ends the limit on silence: the server has shown its host key, and may look
-// things up before it lets us in.
+// allowSilence ends the limit on silence: the server has shown its host key, and authentication may
+// take long.
 func (o *observedConn) allowSilence() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -121,7 +122,7 @@ func (o *observedConn) Write(p []byte) (int, error) {
 	return o.send(p)
 }
 
-// gather makes writes fewer, because there are streams now.
+// gather makes further writes go through a gatherer. It is called once there are streams.
 func (o *observedConn) gather() {
 	o.sending.Lock()
 	defer o.sending.Unlock()
@@ -139,7 +140,7 @@ func (o *observedConn) send(p []byte) (int, error) {
 	return n, err
 }
 
-// recordError remembers the first error: x/crypto/ssh reports a reset as an EOF.
+// recordError records the first error, because x/crypto/ssh reports a reset as an EOF.
 func (o *observedConn) recordError(err error) {
 	if o.err == nil {
 		o.err = err
@@ -152,7 +153,7 @@ func (o *observedConn) firstError() error {
 	return o.err
 }
 
-// expire makes every read and write fail from now on.
+// expire makes all reads and writes fail from now on.
 func (o *observedConn) expire() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -160,7 +161,7 @@ func (o *observedConn) expire() {
 	o.Conn.SetDeadline(time.Unix(1, 0))
 }
 
-// liftDeadlines ends the limits of the handshake.
+// liftDeadlines removes the deadlines of the handshake.
 func (o *observedConn) liftDeadlines() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -174,16 +175,16 @@ func (o *observedConn) counts() (received, sent int64) {
 	return o.received, o.sent
 }
 
-// firstWords are the identification line, if there is one, and the beginning of
-// everything that was received.
-func (o *observedConn) firstWords() (ident, text string) {
+// firstReceived returns the server's identification line, or "", and the beginning of all that was
+// received.
+func (o *observedConn) firstReceived() (ident, text string) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return identLine(o.head), strings.ToValidUTF8(string(o.head[:min(len(o.head), 256)]), "?")
 }
 
-// identLine finds the line that begins with "SSH-": a server may send other
-// lines before it (RFC 4253, section 4.2).
+// identLine returns the line that begins with "SSH-", or "". A server may send other lines before
+// it (RFC 4253, section 4.2).
 func identLine(head []byte) string {
 	for len(head) > 0 {
 		line, rest, whole := bytes.Cut(head, []byte("\n"))

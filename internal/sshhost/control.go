@@ -8,9 +8,9 @@ import (
 	"golang.org/x/crypto/ssh"
 )
 
-// Control is a connection over the socket of an OpenSSH ControlMaster, which has logged
-// in: ssh's own program keeps the keys, the user's configuration and the keepalives. addr
-// is how errors name the other end. conn is closed on an error.
+// Control returns a Client that uses the connection of an OpenSSH ControlMaster over its socket
+// conn. The ssh program has logged in, and handles the keys, the user's configuration and the
+// keepalives. addr is the other end's name in errors. On an error Control closes conn.
 func Control(ctx context.Context, conn net.Conn, addr string) (*Client, error) {
 	type connected struct {
 		conn  ssh.Conn

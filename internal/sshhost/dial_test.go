@@ -66,8 +66,8 @@ func TestWhatClosesSSH(t *testing.T) {
 			if diff := cmp.Diff(tt.want, verdictOf(t, err)); diff != "" {
 				t.Error(diff)
 			}
-			if e := err.(*Error); e.Bytes != tt.bytes || e.After <= 0 || e.After > 5*time.Second {
-				t.Errorf("evidence: %d bytes after %v, want %d", e.Bytes, e.After, tt.bytes)
+			if e := err.(*Error); e.Received != tt.bytes || e.After <= 0 || e.After > 5*time.Second {
+				t.Errorf("evidence: %d bytes after %v, want %d", e.Received, e.After, tt.bytes)
 			}
 		})
 	}

@@ -14,21 +14,21 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/text"
 )
 
-// Stage is how far a login came.
+// Stage is how far a connection got before it failed.
 type Stage string
 
 // The stages, in their order.
 const (
-	StageKey         Stage = "key"          // the user's private key, before anything was sent
-	StageDial        Stage = "dial"         // no TCP connection
-	StageBanner      Stage = "banner"       // connected; no identification line from the server yet
-	StageKeyExchange Stage = "key-exchange" // the server has identified itself; no host key accepted yet
-	StageHostKey     Stage = "host-key"     // the host key is not the pinned one
-	StageAuth        Stage = "auth"         // encrypted; not logged in
+	StageKey         Stage = "key"          // the user's private key cannot be used
+	StageDial        Stage = "dial"         // there is no TCP connection
+	StageBanner      Stage = "banner"       // connected; the server has not sent its identification line
+	StageKeyExchange Stage = "key-exchange" // the server has identified itself; its host key is not accepted yet
+	StageHostKey     Stage = "host-key"     // the host key was not accepted
+	StageAuth        Stage = "auth"         // the connection is encrypted; not logged in yet
 	StageSession     Stage = "session"      // logged in
 )
 
-// Cause is how a stage failed.
+// Cause is how the connection failed in its Stage.
 type Cause string
 
 // The causes.
@@ -37,46 +37,48 @@ const (
 	Unreachable       Cause = "unreachable"  // no route to the host or network
 	Timeout           Cause = "timeout"      // no answer until the deadline
 	Canceled          Cause = "canceled"     // the caller's context was canceled
-	Closed            Cause = "closed"       // an orderly end of the connection
+	Closed            Cause = "closed"       // the peer closed the connection
 	Reset             Cause = "reset"        // TCP reset on an established connection
-	Disconnected      Cause = "disconnected" // SSH's own message, with a reason
-	NotSSH            Cause = "not-ssh"      // another protocol
+	Disconnected      Cause = "disconnected" // the server sent SSH's disconnect message, with a reason
+	NotSSH            Cause = "not-ssh"      // the server speaks another protocol
 	NoCommonAlgorithm Cause = "no-common-algorithm"
-	Changed           Cause = "changed"        // host key
+	Changed           Cause = "changed"        // the host key is not the known one
 	Declined          Cause = "declined"       // NewKey returned an error
 	Rejected          Cause = "rejected"       // the server does not accept the user's key
 	KeyNotAsked       Cause = "key-not-asked"  // the server does not offer login by key
-	KeyNotEnough      Cause = "key-not-enough" // the server accepts the key, and requires something else as well
-	TurnedAway        Cause = "turned-away"    // the server accepts the key, names a reason, and closes
-	BadKey            Cause = "bad-key"        // a key that cannot be read, or is encrypted
-	Denied            Cause = "denied"         // a channel or a command that the server does not allow
+	KeyNotEnough      Cause = "key-not-enough" // the server accepts the key but requires more
+	TurnedAway        Cause = "turned-away"    // the server accepts the key, sends a reason and closes the connection
+	BadKey            Cause = "bad-key"        // a key cannot be read, or is encrypted
+	Denied            Cause = "denied"         // the server does not allow a channel or a command
 	Other             Cause = "other"
 )
 
-// Error is a connection that failed, with the evidence that distinguishes a rate limit
-// from a firewall, and both from a wrong key.
+// Error is a connection that failed, with evidence that distinguishes a rate limit from a firewall,
+// and both from a wrong key.
 type Error struct {
 	Stage Stage
 	Cause Cause
 	Addr  string
-	// Ident is the server's identification line; Text is what came instead of one (up to 256 bytes).
+	// Ident is the server's identification line. Text is the beginning of what it sent, at most 256
+	// bytes, which is not empty if it sent something else instead.
 	Ident, Text string
-	// Banner is the server's message to users, where it names a reason such as a locked account.
+	// Banner is the server's message to users, which may name a reason such as a locked account.
 	Banner string
-	// Bytes counts what was received, from the first byte on, Sent what was sent and handed to
-	// the network; After is the time since Dial began.
-	Bytes, Sent int64
-	After       time.Duration
-	// Known and Got are fingerprints, "SHA256:…": StageHostKey only.
+	// Received and Sent are numbers of bytes on the TCP connection. After is the time since Dial
+	// began.
+	Received, Sent int64
+	After          time.Duration
+	// Known and Got are the fingerprints, "SHA256:…", of the known host key and of the server's:
+	// only in StageHostKey.
 	Known, Got string
-	// What has no common algorithm ("key exchange", "host key"), Ours and Theirs what each side
-	// offers: NoCommonAlgorithm only. In StageSession, What is what was being done.
+	// With NoCommonAlgorithm, What is the kind of algorithm ("key exchange", "host key"), and Ours
+	// and Theirs are what each side offers. In StageSession, What is what was being done.
 	What         string
 	Ours, Theirs []string
-	// Outdated reports whether Config.Legacy would offer something of Theirs: NoCommonAlgorithm only.
+	// Outdated means that Config.Legacy would offer one of Theirs: only with NoCommonAlgorithm.
 	Outdated bool
-	// Methods are the ways to log in that the server offers where it does not accept the key,
-	// User is who tried, and Key the fingerprint of the key that was shown.
+	// Methods are the authentication methods that the server offers, if it does not accept the key.
+	// User is the login user, and Key the fingerprint of the user's key.
 	Methods   []string
 	User, Key string
 	Err       error
@@ -86,7 +88,7 @@ func (e *Error) Unwrap() error { return e.Err }
 
 func (e *Error) Error() string {
 	after := e.After.Round(10 * time.Millisecond)
-	evidence := fmt.Sprintf("%d bytes received, after %v", e.Bytes, after)
+	evidence := fmt.Sprintf("%d bytes received, after %v", e.Received, after)
 	if e.Sent > 0 {
 		evidence = fmt.Sprintf("%d bytes sent, %s", e.Sent, evidence)
 	}
@@ -125,7 +127,7 @@ func (e *Error) Error() string {
 	}
 }
 
-// quoted is what the server sent in place of its identification.
+// quoted returns what the server sent instead of its identification, for a message.
 func (e *Error) quoted() string {
 	if e.Text == "" {
 		return ""
@@ -135,7 +137,8 @@ func (e *Error) quoted() string {
 
 func quoteStart(s string) string { return fmt.Sprintf("%q", text.Shorten(s, 80)) }
 
-// message is the server's message to users, such as "account locked" or "maintenance".
+// message returns the server's message to users, such as "account locked" or "maintenance", for a
+// message of ours.
 func (e *Error) message() string {
 	if e.Banner == "" {
 		return ""
@@ -157,8 +160,8 @@ func (e *Error) how() string {
 	return strings.TrimPrefix(fmt.Sprint(e.Err), "ssh: handshake failed: ")
 }
 
-// causeOf sorts an error of the network. The texts are those of x/crypto/ssh
-// v0.58, which formats some errors without wrapping them.
+// causeOf returns the cause for a network error. It recognizes some errors of x/crypto/ssh v0.58 by
+// their text, because they are not wrapped.
 func causeOf(ctx context.Context, err error) Cause {
 	var timeout net.Error
 	switch {

@@ -6,18 +6,18 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
 )
 
-// maxUnsent is how much may wait to be sent. Then writers wait, too.
+// maxUnsent is how many bytes may wait to be sent before writers must wait.
 const maxUnsent = 128 << 10
 
-// gatherer sends what many streams write in few system calls: x/crypto/ssh makes one or two for
-// each packet, and wakes the server for each. A failure is that of a later write.
+// gatherer sends the data of many streams with few system calls: x/crypto/ssh makes one or two for
+// each packet, and each wakes the server. An error of sending is returned by a later Write.
 type gatherer struct {
 	send func([]byte) (int, error)
 
 	mu       sync.Mutex
-	changed  *sync.Cond // there is room, or an error
+	changed  *sync.Cond // signals that unsent has room, or that err is set
 	unsent   []byte
-	spare    []byte // becomes unsent while unsent is being sent
+	spare    []byte // the buffer for unsent while the other one is being sent
 	flushing bool
 	err      error
 }
@@ -28,7 +28,7 @@ func newGatherer(send func([]byte) (int, error)) *gatherer {
 	return g
 }
 
-// Write implements io.Writer. p has not been sent when it returns.
+// Write implements io.Writer. When it returns, p may not have been sent yet.
 func (g *gatherer) Write(p []byte) (int, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -46,9 +46,9 @@ func (g *gatherer) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// flush sends until nothing is left.
+// flush sends until unsent is empty.
 func (g *gatherer) flush() {
-	host.Yield() // others may write, too
+	host.Yield() // let others write first
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	for len(g.unsent) > 0 && g.err == nil {

@@ -12,11 +12,11 @@ import (
 
 var errHostKeyChanged = errors.New("the host key is not the one that is known")
 
-// hostKeyCheck compares the server's key with the known one.
+// hostKeyCheck compares the server's host key with the known one.
 type hostKeyCheck struct {
-	known  ssh.PublicKey // nil where none is known yet
+	known  ssh.PublicKey // nil if none is known yet
 	newKey func(line []byte) error
-	got    ssh.PublicKey
+	got    ssh.PublicKey // the server's
 	err    error
 }
 
@@ -36,8 +36,8 @@ func newHostKeyCheck(cfg Config) (*hostKeyCheck, error) {
 	return c, nil
 }
 
-// check is called again when the keys are renewed on a long connection; then
-// the key must be the one from the beginning.
+// check returns an error unless the host key is the known one, or newKey accepts it. It is called
+// again when a long connection renews its keys; then the key must be the same as before.
 func (c *hostKeyCheck) check(key ssh.PublicKey) error {
 	first, want := c.got == nil, c.known
 	if want == nil {
@@ -53,15 +53,15 @@ func (c *hostKeyCheck) check(key ssh.PublicKey) error {
 	return c.err
 }
 
-// algorithms are the host key algorithms to ask for. Those of the pinned key's type come
-// first: a server with several host keys would otherwise show another than the pinned
-// one, which looks like a changed key.
+// algorithms returns the host key algorithms to offer. Those of the known key's type come first:
+// otherwise a server with several host keys might show another one, which would look like a changed
+// key.
 func (c *hostKeyCheck) algorithms() []string {
 	var first []string
 	switch {
 	case c.known == nil:
-		// As OpenSSH's ssh does since 8.5: some servers list types that they have no key of
-		// (dropbear 2022.83 with an Ed25519 key alone lists RSA, and dies when asked for it).
+		// The order of OpenSSH's ssh since 8.5. Some servers list types for which they have no key:
+		// dropbear 2022.83 with only an Ed25519 key lists RSA, and crashes when asked for it.
 		first = []string{ssh.KeyAlgoED25519, ssh.KeyAlgoECDSA256, ssh.KeyAlgoECDSA384, ssh.KeyAlgoECDSA521}
 	case c.known.Type() == ssh.KeyAlgoRSA:
 		first = []string{ssh.KeyAlgoRSASHA512, ssh.KeyAlgoRSASHA256, ssh.KeyAlgoRSA}
@@ -71,7 +71,7 @@ func (c *hostKeyCheck) algorithms() []string {
 	return union(first, union(ssh.SupportedAlgorithms().HostKeys, ssh.InsecureAlgorithms().HostKeys))
 }
 
-// withoutSignals leaves out the names that are signals and not algorithms (RFC 8308, and
+// withoutSignals returns the names without those that are not algorithms but signals (RFC 8308, and
 // OpenSSH's "strict key exchange").
 func withoutSignals(names []string) []string {
 	return slices.DeleteFunc(slices.Clone(names), func(n string) bool {
@@ -79,7 +79,7 @@ func withoutSignals(names []string) []string {
 	})
 }
 
-// union is a, followed by what b has besides.
+// union returns a, followed by what is only in b.
 func union(a, b []string) []string {
 	out := slices.Clone(a)
 	for _, s := range b {
@@ -90,7 +90,7 @@ func union(a, b []string) []string {
 	return out
 }
 
-// insecure lists what x/crypto/ssh calls insecure of the algorithms agreed upon.
+// insecure returns the negotiated algorithms that x/crypto/ssh calls insecure.
 func insecure(n ssh.NegotiatedAlgorithms) (weak []string) {
 	bad := ssh.InsecureAlgorithms()
 	for _, agreed := range []struct {

@@ -7,7 +7,7 @@ import (
 	"golang.org/x/crypto/ssh"
 )
 
-// KeyFingerprint is "SHA256:…" of the public half of a private key, as ssh-keygen -l shows it.
+// KeyFingerprint returns "SHA256:…" of a private key's public half, as ssh-keygen -l prints it.
 func KeyFingerprint(pem []byte) (string, error) {
 	signer, err := parseKey(pem)
 	if err != nil {
@@ -16,18 +16,18 @@ func KeyFingerprint(pem []byte) (string, error) {
 	return ssh.FingerprintSHA256(signer.PublicKey()), nil
 }
 
-// ErrEncrypted is a private key with a passphrase. The program does not ask for one,
-// because docker-machine's keys have none.
+// ErrEncrypted means that a private key has a passphrase. The program does not ask for one, because
+// docker-machine's keys have none.
 var ErrEncrypted = errors.New("the private key is encrypted")
 
 func parseKey(pem []byte) (ssh.Signer, error) {
 	signer, err := ssh.ParsePrivateKey(pem)
-	// x/crypto does not know the encrypted form of PKCS #8 (RFC 5958).
+	// x/crypto does not support encrypted PKCS #8 (RFC 5958).
 	if _, encrypted := errors.AsType[*ssh.PassphraseMissingError](err); encrypted || bytes.Contains(pem, []byte("-----BEGIN ENCRYPTED PRIVATE KEY-----")) {
 		return nil, ErrEncrypted
 	}
 	if err != nil {
-		// Not wrapped: some decoders quote their input, and this input is secret.
+		// The error is not wrapped: some decoders quote their input, which is secret.
 		return nil, errors.New("not a private key that can be read")
 	}
 	return signer, nil

@@ -18,14 +18,13 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/text"
 )
 
-// maxOutput bounds what one command may print on each stream.
+// maxOutput is how many bytes one command may print on each stream.
 const maxOutput = 16 << 20
 
 var errNoCommands = errors.New("the server runs no commands")
 
-// Run runs one command in a session of its own. If the connection is lost or the context
-// ends, it returns an *Error in StageSession and what had been printed; the command may
-// then still be running.
+// Run runs one command in a session of its own. If the connection is lost or ctx ends, it returns
+// an *Error in StageSession and the output so far; the command may still be running then.
 func (c *Client) Run(ctx context.Context, cmd host.Cmd) (host.Output, error) {
 	argv := cmd.Argv
 	if len(argv) == 0 {
@@ -54,14 +53,14 @@ func (c *Client) Run(ctx context.Context, cmd host.Cmd) (host.Output, error) {
 	return out, err
 }
 
-// noSudoError is a command that sudo refused to run. It is host.ErrNoSudo and the
-// *host.CmdError with sudo's own words.
+// noSudoError means that sudo refused to run a command. It wraps host.ErrNoSudo and the
+// *host.CmdError with sudo's message.
 type noSudoError struct{ cmd *host.CmdError }
 
 func (e *noSudoError) Error() string   { return e.cmd.Error() }
 func (e *noSudoError) Unwrap() []error { return []error{e.cmd, host.ErrNoSudo} }
 
-// loginUID is the login user's id, which is asked for once.
+// loginUID returns the login user's ID. It asks the docker host once.
 func (c *Client) loginUID(ctx context.Context) (int, error) {
 	c.mu.Lock()
 	uid := c.uid
@@ -73,7 +72,7 @@ func (c *Client) loginUID(ctx context.Context) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	// The user's login scripts may print something before it, and not end the line.
+	// The user's login scripts may print something before it, without a newline.
 	words := strings.Fields(string(out.Stdout))
 	if len(words) == 0 {
 		return 0, fmt.Errorf("ssh to %s: id -u printed nothing", c.addr)
@@ -88,7 +87,7 @@ func (c *Client) loginUID(ctx context.Context) (int, error) {
 	return uid, nil
 }
 
-// exec runs a line of shell; argv names the command in errors.
+// exec runs a line of shell. argv is the command's name in errors.
 func (c *Client) exec(ctx context.Context, argv []string, line string, stdin []byte) (host.Output, error) {
 	ch, reqs, err := c.openSession(ctx)
 	if err != nil {
@@ -139,14 +138,13 @@ func (c *Client) exec(ctx context.Context, argv []string, line string, stdin []b
 	return out, nil
 }
 
-// exit is how a command ended: status -1 is not known.
+// exit is how a command ended.
 type exit struct {
-	status int
-	killed string
+	status int    // -1 if it is not known
+	killed string // "killed by SIG…"; "" if no signal killed it
 }
 
-// exitOf reads a session's requests to their end: the exit status is one of them. It is -1
-// where none comes.
+// exitOf reads a session's requests until the session ends, and returns the exit status among them.
 func exitOf(reqs <-chan *ssh.Request) exit {
 	e := exit{status: -1}
 	for r := range reqs {
@@ -175,12 +173,12 @@ func exitOf(reqs <-chan *ssh.Request) exit {
 	return e
 }
 
-// limitedBuffer has the first maxOutput bytes of a stream, and can be read while it is
+// limitedBuffer keeps the first maxOutput bytes of a stream. It can be read while it is being
 // written.
 type limitedBuffer struct {
 	mu   sync.Mutex
 	buf  bytes.Buffer
-	over bool
+	over bool // more was written
 }
 
 func (l *limitedBuffer) Write(p []byte) (int, error) {
@@ -192,7 +190,7 @@ func (l *limitedBuffer) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// printed is what has been written so far, and whether that was more than fits.
+// printed returns what has been written so far, and whether more was written than fits.
 func (l *limitedBuffer) printed() (data []byte, over bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

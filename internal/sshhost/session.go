@@ -11,9 +11,9 @@ import (
 // recountTime is how long a server may take to notice that a session has ended.
 const recountTime = time.Second
 
-// openSession opens a session. A server that allows only so many at a time (MaxSessions
-// in sshd_config(5)) still counts one that we have just closed if it reads both messages
-// together, so that a refusal counts only if it is repeated for recountTime.
+// openSession opens a session. A server that limits the number of sessions (MaxSessions in
+// sshd_config(5)) may still count one that we have just closed. Therefore a refusal is tried again
+// for recountTime.
 func (c *Client) openSession(ctx context.Context) (ssh.Channel, <-chan *ssh.Request, error) {
 	deadline := time.Now().Add(recountTime)
 	for wait := 10 * time.Millisecond; ; wait *= 2 {
@@ -30,13 +30,13 @@ func (c *Client) openSession(ctx context.Context) (ssh.Channel, <-chan *ssh.Requ
 	}
 }
 
-// opened is a channel with the requests that come with it.
+// opened is an open channel and the requests that the server sends on it.
 type opened struct {
 	ssh.Channel
 	reqs <-chan *ssh.Request
 }
 
-// open opens a channel; one that arrives after the context has ended is closed again.
+// open opens a channel. One that the server opens after ctx has ended is closed again.
 func (c *Client) open(ctx context.Context, kind string, payload []byte) (ssh.Channel, <-chan *ssh.Request, error) {
 	o, err := await(ctx, func() (opened, error) {
 		ch, reqs, err := c.conn.OpenChannel(kind, payload)
@@ -48,8 +48,8 @@ func (c *Client) open(ctx context.Context, kind string, payload []byte) (ssh.Cha
 	return o.Channel, o.reqs, err
 }
 
-// await waits for f, which knows no context. If the context ends first, f runs on
-// until the connection closes; its result is then given to discard.
+// await calls f, which does not take a context, and waits for it. If ctx ends first, f keeps
+// running until the connection closes, and discard gets its result; discard may be nil.
 func await[T any](ctx context.Context, f func() (T, error), discard func(T)) (T, error) {
 	type result struct {
 		value T
@@ -74,8 +74,8 @@ func await[T any](ctx context.Context, f func() (T, error), discard func(T)) (T,
 	}
 }
 
-// closeSession closes without waiting: on a dead connection a close blocks until the
-// keepalive notices. A command that still runs is killed where the server supports it
+// closeSession closes a session without waiting: on a dead connection, closing blocks until the
+// keepalive fails. If the command is still running, it is killed, if the server supports that
 // (OpenSSH 7.9 and later).
 func closeSession(ch ssh.Channel, running bool) {
 	go func() {

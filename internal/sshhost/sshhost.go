@@ -1,6 +1,5 @@
-// Package sshhost is a docker host reached over SSH: one TCP connection and one login,
-// which all commands and connections share. Intrusion prevention takes a burst of
-// logins for an attack.
+// Package sshhost is a docker host that is reached over SSH. All commands and connections share one
+// TCP connection and one login, because intrusion prevention takes a burst of logins for an attack.
 package sshhost
 
 import (
@@ -15,38 +14,37 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
 )
 
-// keepAliveTime is how often a connection is checked, and how long the answer may take.
+// keepAliveTime is the interval between keepalives, and how long the answer may take.
 const keepAliveTime = 15 * time.Second
 
-// Config is how to log in. Neither the user's ssh configuration nor an agent is used:
-// only the machine's own key is offered, because an agent full of keys would use up the
-// server's attempts.
+// Config is how to log in. Neither the user's ssh configuration nor an agent is used. Only the
+// machine's own key is offered, because many keys in an agent would use up the server's limit of
+// attempts.
 type Config struct {
-	// Dial opens the TCP connection, from the laptop.
+	// Dial opens the TCP connection from the laptop.
 	Dial func(ctx context.Context) (net.Conn, error)
-	// Addr is how errors name the other end, "127.0.0.1:51234".
+	// Addr is the other end's name in errors, "127.0.0.1:51234".
 	Addr string
 	User string
-	// KeyPEM is the private key, unencrypted: PEM (PKCS #1, PKCS #8, SEC 1) or OpenSSH.
+	// KeyPEM is the private key, unencrypted, in the format PEM (PKCS #1, PKCS #8, SEC 1) or
+	// OpenSSH.
 	KeyPEM []byte
 
-	// KnownKey is the pinned host key, one line "ssh-ed25519 AAAA…" as
-	// ssh-keyscan prints after the host name. Another key ends the login
-	// before the user's key is used.
+	// KnownKey is the pinned host key: a line "ssh-ed25519 AAAA…", as ssh-keyscan prints after the
+	// host name. If the server has another key, the login ends before the user's key is used.
 	KnownKey []byte
-	// NewKey is called with such a line where KnownKey is empty; its error ends
-	// the login. Without KnownKey and NewKey no login is tried.
+	// NewKey is called with the server's key as such a line if KnownKey is empty. If it returns an
+	// error, the login ends. One of KnownKey and NewKey must be set.
 	NewKey func(line []byte) error
 
-	// Legacy also offers the algorithms that x/crypto/ssh calls insecure. It is for a
-	// second login, after a first one ended with NoCommonAlgorithm.
+	// Legacy means that the algorithms that x/crypto/ssh calls insecure are offered, too. It is for
+	// a second login after NoCommonAlgorithm.
 	Legacy bool
 
-	// Timeout is for all of dial, handshake and authentication.
+	// Timeout is for dialing, handshake and authentication together.
 	Timeout time.Duration
-	// BannerTimeout is for the server's first line, counted from the TCP
-	// connection on, and for each silence after that until it has shown its
-	// host key; 0 means Timeout.
+	// BannerTimeout is how long the server may be silent before its first line, and at any later
+	// time until it has shown its host key; 0 means Timeout.
 	BannerTimeout time.Duration
 
 	keepAlive time.Duration // for tests; 0 means keepAliveTime
@@ -58,23 +56,23 @@ type Client struct {
 	tcp      *observedConn
 	addr     string
 	greeting Greeting
-	// control reports that another program, ssh's ControlMaster, has logged in. It passes on
-	// no keepalives.
+	// control means that the connection is that of an ssh ControlMaster, which has logged in and
+	// forwards no keepalives.
 	control bool
 
 	mu   sync.Mutex
-	uid  int // of the login user; -1 until known
-	lost error
+	uid  int           // the login user's; -1 if it is not known yet
+	lost error         // why the connection ended; nil while it exists
 	done chan struct{} // closed when lost is set
 }
 
 var _ host.Host = (*Client)(nil)
 
-// Greeting is what the server showed of itself during the login.
+// Greeting is what a server revealed about itself during the login.
 type Greeting struct {
 	// Ident is the server's identification line, "SSH-2.0-OpenSSH_7.2".
 	Ident string
-	// Weak are the algorithms agreed upon that x/crypto/ssh calls insecure.
+	// Weak are the negotiated algorithms that x/crypto/ssh calls insecure.
 	Weak []string
 }
 
@@ -99,13 +97,13 @@ func Dial(ctx context.Context, cfg Config) (*Client, error) {
 	if err != nil {
 		e := fail(StageDial, causeOf(ctx, err), err)
 		if e.Cause == Reset {
-			// The server accepted and hung up before the system call returned.
+			// The server accepted the connection and closed it before the system call returned.
 			e.Stage = StageBanner
 		}
 		return nil, e
 	}
 	tcp := observe(raw, cmp.Or(cfg.BannerTimeout, cfg.Timeout))
-	// The handshake does not know the context: an expired one makes every read fail.
+	// The handshake takes no context. When ctx ends, expire makes it fail.
 	stop := context.AfterFunc(ctx, tcp.expire)
 	defer stop()
 
@@ -130,7 +128,7 @@ func Dial(ctx context.Context, cfg Config) (*Client, error) {
 	return c, nil
 }
 
-// rejectChannels refuses what a server has no business to open.
+// rejectChannels rejects all channels that the server opens.
 func rejectChannels(chans <-chan ssh.NewChannel) {
 	for ch := range chans {
 		ch.Reject(ssh.Prohibited, "not offered")

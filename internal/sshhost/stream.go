@@ -11,14 +11,16 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/relay"
 )
 
-// confirmTime is how long the server may take to answer whether a stream has really ended.
+// confirmTime is how long the server may take to confirm that it is still there after a stream
+// ended.
 const confirmTime = 2 * time.Second
 
-// ErrCutOff is the end of a stream whose SSH connection was lost: what was read is not all.
+// ErrCutOff means that a stream ended because the SSH connection was lost, so that data may be
+// missing.
 var ErrCutOff = errors.New("the SSH connection was lost")
 
-// Open connects as DialContext does. The stream is the SSH channel itself: it has no
-// deadlines, each direction ends by itself, and it is fast.
+// Open connects like DialContext, but returns the SSH channel itself. It has no deadlines, its two
+// directions can be closed separately, and it is faster.
 func (c *Client) Open(ctx context.Context, network, addr string) (relay.Stream, error) {
 	c.tcp.gather()
 	ch, reqs, err := c.openTo(ctx, network, addr)
@@ -28,15 +30,15 @@ func (c *Client) Open(ctx context.Context, network, addr string) (relay.Stream, 
 	return &stream{Channel: ch, client: c, reqs: reqs}, nil
 }
 
-// stream is a channel that distinguishes the end of data from a lost connection.
+// stream is a channel that distinguishes the end of the data from a lost connection.
 type stream struct {
 	ssh.Channel
 	client *Client
-	reqs   <-chan *ssh.Request // a server sends none on such a channel
+	reqs   <-chan *ssh.Request // is closed with the channel; a server sends no requests on it
 }
 
-// Read implements io.Reader. A stream that the connection's loss has cut off ends with
-// ErrCutOff.
+// Read implements io.Reader. If the loss of the connection ended the stream, it returns ErrCutOff
+// instead of io.EOF.
 func (s *stream) Read(p []byte) (int, error) {
 	n, err := s.Channel.Read(p)
 	if errors.Is(err, io.EOF) && s.cutOff() {
@@ -45,21 +47,21 @@ func (s *stream) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// cutOff reports whether the channel has ended because the connection did. x/crypto/ssh
-// ends all channels with an io.EOF then.
+// cutOff reports whether the channel ended because the connection did. x/crypto/ssh reports both as
+// io.EOF.
 func (s *stream) cutOff() bool {
 	if s.client.tcp.firstError() != nil || s.client.Lost() != nil {
 		return true
 	}
 	if s.client.control {
-		return false // ssh's own connection ends ssh
+		return false // ssh exits when its connection is lost, which Lost reports
 	}
 	select {
 	case <-s.reqs:
-		// Closed: either the server has closed the channel, or it has ended the connection
-		// in an orderly way. Only a server that is still there answers.
+		// It is closed: the server has closed either this channel or the connection. If it still
+		// answers, it was the channel.
 	default:
-		return false // the end of data, on a channel that is open
+		return false // the data has ended, but the channel is open
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), confirmTime)
 	defer cancel()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/x509"
 	"errors"
+
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/certs"
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/endpoint"
 )
@@ -14,14 +15,14 @@ type Certificate struct {
 	Err  error
 }
 
-// Certificates are the server certificate in each of its places, docker's own, and the
-// machine CA's.
+// Certificates are the server certificate in each of its places, docker's client certificate, and
+// the machine CA's.
 type Certificates struct {
-	Answer                          endpoint.Answer // Served's
+	Answer                          endpoint.Answer // the answer that showed Served
 	Served, Disk, Store, Client, CA Certificate
 }
 
-// Certificates looks at all places. The docker host's disk costs the one SSH login.
+// Certificates reads the certificates from all places. For the docker host's disk it logs in.
 func (t *Target) Certificates(ctx context.Context) Certificates {
 	var c Certificates
 	c.Store.Cert, c.Store.Err = t.Endpoints.StoreCert(ctx)

@@ -30,17 +30,17 @@ var contextForm = form{
 			return TCPEndpoint{Addr: addr, TLS: len(c.Files) > 0 || c.SkipVerify, CertDir: c.TLSDir, SkipVerify: c.SkipVerify}
 		})
 		if t.Kind == Local && t.Socket != DefaultSocket {
-			t.key = "context:" + name // no other form names that socket
+			t.key = "context:" + name // no other form of HOST can name that socket
 		}
 		return err
 	},
 }
 
-// ErrNoForm is a docker endpoint that no form of HOST stands for, such as a named pipe.
+// ErrNoForm means that no form of HOST can name a docker endpoint, such as a named pipe.
 var ErrNoForm = errors.New("docker-vpn-helper does not know this kind of endpoint")
 
-// openURL opens what a DOCKER_HOST or a context's endpoint names. tcp is the endpoint for
-// an address.
+// openURL opens the docker host of a DOCKER_HOST or of a context's endpoint. tcp returns the
+// settings for a TCP address.
 func (t *Target) openURL(ctx context.Context, url string, tcp func(addr string) TCPEndpoint) error {
 	scheme, rest, found := strings.Cut(url, "://")
 	if !found {
@@ -63,9 +63,9 @@ func (t *Target) openURL(ctx context.Context, url string, tcp func(addr string) 
 	return nil
 }
 
-// openEnvironment opens what docker's context "default" is: DOCKER_HOST, else the local
-// socket. DOCKER_TLS_VERIFY and DOCKER_TLS, set to anything, are TLS with and without
-// verification of the server (docker/cli, cli/flags/options.go).
+// openEnvironment opens the docker host of docker's context "default": DOCKER_HOST or, if that is
+// not set, the local socket. If DOCKER_TLS_VERIFY is set to anything, docker uses TLS and verifies
+// the server; if only DOCKER_TLS is set, it does not verify (docker/cli, cli/flags/options.go).
 func (t *Target) openEnvironment(ctx context.Context) error {
 	url := t.Getenv("DOCKER_HOST")
 	if url == "" {

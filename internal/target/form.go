@@ -10,11 +10,11 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/store"
 )
 
-// Kind is a form of HOST.
+// Kind identifies a form of HOST.
 type Kind string
 
-// The forms of HOST. No Target has the kind Context: to open a context gives one of its
-// endpoint's kind.
+// The forms of HOST. No Target has the Kind Context: opening a context gives the kind of its
+// endpoint.
 const (
 	Machine Kind = "machine" // NAME, machine:NAME
 	Local   Kind = "local"
@@ -23,25 +23,25 @@ const (
 	Context Kind = "context" // context:NAME
 )
 
-// Ref is what HOST names.
+// Ref is a parsed HOST.
 type Ref struct {
 	Kind Kind
-	Name string // what stands behind the prefix; a machine's name; "" for local
+	Name string // the text after the prefix, such as a machine's name; "" for local
 }
 
-// form is one form of HOST. Each is in a file of its own.
+// form is one form of HOST. Each form has its own file.
 type form struct {
 	kind   Kind
 	prefix string
-	usage  string // as help writes it
-	// parse completes and checks what stands behind the prefix.
+	usage  string // as it is written in help
+	// parse checks the text after the prefix and returns it in its complete form.
 	parse func(rest string) (name string, err error)
-	// open makes a bare Target one of that docker host. Nothing is connected to yet.
+	// open makes t the Target of that docker host. It connects to nothing.
 	open func(ctx context.Context, t *Target, name string) error
 }
 
-// forms are all forms of HOST. init fills them in, because contextForm.open uses them itself: to
-// Go that would be a cycle.
+// forms has all forms of HOST. It is set in init, because contextForm.open uses it: in an
+// initializer that would be a cycle.
 var forms []form
 
 func init() { forms = []form{machineForm, localForm, sshForm, tcpForm, contextForm} }
@@ -50,7 +50,7 @@ func formOf(k Kind) form {
 	return forms[slices.IndexFunc(forms, func(f form) bool { return f.kind == k })]
 }
 
-// Usage lists forms as help writes them: "NAME, local or ssh://[user@]host[:port]".
+// Usage returns a list of forms for help: "NAME, local or ssh://[user@]host[:port]".
 func Usage(kinds ...Kind) string {
 	var all []string
 	for _, f := range forms {
@@ -64,23 +64,23 @@ func Usage(kinds ...Kind) string {
 	return strings.Join(all[:len(all)-1], ", ") + " or " + all[len(all)-1]
 }
 
-// AllKinds are all forms of HOST.
+// AllKinds returns all forms of HOST.
 func AllKinds() []Kind { return []Kind{Machine, Local, SSH, TCP, Context} }
 
-// RefError is a HOST that is written as none can be.
+// RefError means that a HOST has none of the forms.
 type RefError struct{ Text, Why string }
 
 func (e *RefError) Error() string { return fmt.Sprintf("%q names no docker host: %s", e.Text, e.Why) }
 
-// Written reports whether a text is written as a form of HOST other than a machine's bare name.
-func Written(text string) bool {
+// HasExplicitForm reports whether a text has a form of HOST other than a machine's bare name.
+func HasExplicitForm(text string) bool {
 	return slices.ContainsFunc(forms, func(f form) bool {
 		return f.kind == Local && text == f.prefix || f.kind != Local && f.prefix != "" && strings.HasPrefix(text, f.prefix)
 	})
 }
 
-// Parse reads a HOST. known reports whether the store has a machine of a name: such a
-// machine outranks the form "local". The error is a *RefError or a *store.NameError.
+// Parse parses a HOST. known reports whether the store has a machine of that name; a machine called
+// "local" takes precedence over the form "local". An error is a *RefError or a *store.NameError.
 func Parse(text string, known func(machine string) bool) (Ref, error) {
 	if text == localForm.prefix && !known(text) {
 		return Ref{Kind: Local}, nil
@@ -99,14 +99,14 @@ func Parse(text string, known func(machine string) bool) (Ref, error) {
 	return Ref{Machine, text}, store.ValidName(text)
 }
 
-// isPort reports whether a text is a port, or empty.
+// isPort reports whether a text is a port number or "".
 func isPort(text string) bool {
 	n, err := strconv.ParseUint(text, 10, 16)
 	return text == "" || err == nil && n > 0
 }
 
-// String is the name in full, which is unique: "machine:default", "local", "ssh://me@host"; ""
-// where none is named.
+// String returns the full form, which is unique: "machine:default", "local", "ssh://me@host". It
+// returns "" for the zero Ref.
 func (r Ref) String() string {
 	if r.Kind == "" {
 		return ""
@@ -114,7 +114,7 @@ func (r Ref) String() string {
 	return formOf(r.Kind).prefix + r.Name
 }
 
-// Arg is how a user writes it: a machine by its bare name.
+// Arg returns the form that users write: a machine's bare name, or the full form.
 func (r Ref) Arg() string {
 	if r.Kind == Machine {
 		return r.Name
@@ -122,10 +122,9 @@ func (r Ref) Arg() string {
 	return r.String()
 }
 
-// Open makes a bare Target, one with the laptop and the store, the one that a HOST names.
-// Nothing is connected to yet. The error is about what is on the laptop: a machine or a
-// docker context that is not there or cannot be read. A config.json that cannot be read is
-// LoadErr.
+// Open makes t the Target of the docker host r. t must already have the laptop and the store. It
+// connects to nothing. An error means that a machine or a docker context does not exist or cannot
+// be read. A config.json that cannot be read is no error, but sets LoadErr.
 func (t *Target) Open(ctx context.Context, r Ref) error {
 	t.Ref = r
 	return formOf(r.Kind).open(ctx, t, r.Name)

@@ -8,8 +8,7 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
 )
 
-// DefaultSocket is where docker looks for dockerd unless it is told otherwise, and where
-// dockerd listens.
+// DefaultSocket is the socket on which dockerd listens and to which docker connects by default.
 const DefaultSocket = "/var/run/docker.sock"
 
 var localForm = form{
@@ -24,8 +23,8 @@ var localForm = form{
 	},
 }
 
-// setSocket makes the Target the dockerd behind a unix socket of this computer. Where that
-// is a VM's, as on macOS, no command runs on the docker host.
+// setSocket makes t the Target of the dockerd behind a unix socket of this computer. On macOS that
+// dockerd runs in a VM, where we cannot run commands.
 func (t *Target) setSocket(path string) {
 	t.Kind, t.Socket, t.key = Local, path, "local"
 	if t.Laptop.OS() == host.Linux {

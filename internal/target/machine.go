@@ -13,7 +13,7 @@ var machineForm = form{
 	open:  openMachine,
 }
 
-// openMachine loads a machine of the store.
+// openMachine makes t the Target of a machine of the store.
 func openMachine(ctx context.Context, t *Target, name string) error {
 	m, err := t.Store.Load(ctx, name)
 	var config *store.ConfigError

@@ -14,7 +14,7 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/store"
 )
 
-// SetMachine makes the Target one of a machine, with the parts that only a machine has.
+// SetMachine makes t the Target of a machine, with the parts that only machines have.
 func (t *Target) SetMachine(m store.Machine) {
 	t.Ref, t.Kind, t.Machine = Ref{Machine, m.Name}, Machine, m
 	t.VM = t.VirtualBox.Machine(m)
@@ -38,12 +38,12 @@ func (t *Target) SetMachine(m store.Machine) {
 		AnswerTime:     func() time.Duration { return max(endpoint.ProbeTime, t.Mode.Patience()) },
 		Notify:         t.Notify,
 	}
-	t.Host = lazily(t.SSH.Host)
+	t.Host = lazyHost(t.SSH.Host)
 	t.Docker = t.dialMachine
 }
 
-// dialMachine connects to the machine's dockerd: by the endpoint that docker should use,
-// else by its socket over SSH.
+// dialMachine connects to the machine's dockerd: at the endpoint that docker should use, or else
+// over SSH to dockerd's socket.
 func (t *Target) dialMachine(ctx context.Context) (net.Conn, error) {
 	conn, err := t.Endpoints.Dial(ctx)
 	if err == nil {
@@ -56,15 +56,15 @@ func (t *Target) dialMachine(ctx context.Context) (net.Conn, error) {
 	return t.Host.DialContext(ctx, "unix", facts.Socket())
 }
 
-// PrepareRollback makes the way to the docker host ready for a rollback, which has
-// little time.
+// PrepareRollback makes sure that the connection to the docker host does not delay a rollback,
+// which has little time.
 func (t *Target) PrepareRollback(ctx context.Context) {
 	if t.SSH != nil {
 		t.SSH.PrepareRollback(ctx)
 	}
 }
 
-// Close ends the connection to the docker host, if there is one.
+// Close closes the connections to the docker host.
 func (t *Target) Close() {
 	if t.SSH != nil {
 		t.SSH.Close()
@@ -74,8 +74,8 @@ func (t *Target) Close() {
 	}
 }
 
-// TakeConnections uses the connections of another Target of the same docker host, so that no
-// new login is needed. The other one has none then.
+// TakeConnections moves the connections of another Target of the same docker host to t, so that no
+// new login is needed.
 func (t *Target) TakeConnections(from *Target) {
 	if t.SSH != nil && from.SSH != nil {
 		t.SSH.TakeOver(from.SSH)
@@ -85,8 +85,8 @@ func (t *Target) TakeConnections(from *Target) {
 	}
 }
 
-// Endpoint is the endpoint that docker should use, as text; "" where config.json cannot
-// be read, and where nothing could be made to lead to the machine.
+// Endpoint returns the endpoint that docker should use, as a URL; "" if config.json cannot be read
+// or no endpoint is possible.
 func (t *Target) Endpoint(ctx context.Context) string {
 	switch t.Kind {
 	case Local:
@@ -102,8 +102,8 @@ func (t *Target) Endpoint(ctx context.Context) string {
 	return t.Endpoints.Goal(ctx).URL()
 }
 
-// EndpointNow is where docker finds dockerd today, or would if nothing were wrong: unlike
-// Endpoint, never one that a repair has yet to make. "" where there is none.
+// EndpointNow returns the endpoint at which docker can reach dockerd now, or could if nothing were
+// wrong; "" if there is none. Unlike Endpoint, it is never one that a repair has yet to create.
 func (t *Target) EndpointNow(ctx context.Context) string {
 	if t.Kind != Machine {
 		return t.Endpoint(ctx)

@@ -25,14 +25,14 @@ var sshForm = form{
 		t.Kind, t.key = SSH, "ssh://"+to.String()
 		t.Socket = cmp.Or(socket, DefaultSocket)
 		t.UserSSH = userssh.New(t.Laptop, to)
-		t.Host = lazily(func(ctx context.Context) (host.Host, error) { return t.UserSSH.Client(ctx) })
+		t.Host = lazyHost(func(ctx context.Context) (host.Host, error) { return t.UserSSH.Client(ctx) })
 		t.Docker = func(ctx context.Context) (net.Conn, error) { return t.Host.DialContext(ctx, "unix", t.Socket) }
 		return nil
 	},
 }
 
-// parseSSH reads what stands behind ssh://. socket is the path of dockerd's socket there,
-// which docker takes as well (docker/cli, cli/connhelper/ssh); "" for the usual one.
+// parseSSH parses the text after ssh://. socket is the path of dockerd's socket on the docker host,
+// which docker accepts as well (docker/cli, cli/connhelper/ssh); "" for the default.
 func parseSSH(rest string) (to userssh.Destination, socket string, err error) {
 	text := "ssh://" + rest
 	refuse := func(why string) (userssh.Destination, string, error) {
@@ -55,11 +55,11 @@ func parseSSH(rest string) (to userssh.Destination, socket string, err error) {
 	return userssh.Destination{User: u.User.Username(), Host: u.Hostname(), Port: u.Port()}, strings.TrimSuffix(u.Path, "/"), nil
 }
 
-// lazily is a host that is reached when it is first used.
-type lazily func(context.Context) (host.Host, error)
+// lazyHost is a host that is logged in to when it is first used.
+type lazyHost func(context.Context) (host.Host, error)
 
 // Run implements host.Host.
-func (l lazily) Run(ctx context.Context, cmd host.Cmd) (host.Output, error) {
+func (l lazyHost) Run(ctx context.Context, cmd host.Cmd) (host.Output, error) {
 	h, err := l(ctx)
 	if err != nil {
 		return host.Output{}, err
@@ -68,7 +68,7 @@ func (l lazily) Run(ctx context.Context, cmd host.Cmd) (host.Output, error) {
 }
 
 // DialContext implements host.Host.
-func (l lazily) DialContext(ctx context.Context, network, addr string) (net.Conn, error) {
+func (l lazyHost) DialContext(ctx context.Context, network, addr string) (net.Conn, error) {
 	h, err := l(ctx)
 	if err != nil {
 		return nil, err

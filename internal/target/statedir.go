@@ -7,9 +7,9 @@ import (
 	"path/filepath"
 )
 
-// StateDir is where journals, locks and host-key pins live:
-// $XDG_STATE_HOME/docker-vpn-helper, else ~/.local/state/docker-vpn-helper
-// (XDG Base Directory Specification 0.8: a relative path is to be ignored).
+// StateDir returns the directory of journals, locks and pinned host keys:
+// $XDG_STATE_HOME/docker-vpn-helper, or else ~/.local/state/docker-vpn-helper. A relative
+// XDG_STATE_HOME is ignored (XDG Base Directory Specification 0.8).
 func StateDir(getenv func(string) string, home string) string {
 	dir := getenv("XDG_STATE_HOME")
 	if !filepath.IsAbs(dir) {
@@ -18,8 +18,8 @@ func StateDir(getenv func(string) string, home string) string {
 	return filepath.Join(dir, "docker-vpn-helper")
 }
 
-// StoreState is the part of the state directory that belongs to one store, by
-// whatever path it was reached: two runs must find the same lock.
+// StoreState returns the directory for one store in the state directory. It is the same for all
+// paths that lead to the store, because two runs must find the same lock.
 func StoreState(stateDir, storeDir string) string {
 	if real, err := filepath.EvalSymlinks(storeDir); err == nil {
 		storeDir = real
@@ -28,21 +28,21 @@ func StoreState(stateDir, storeDir string) string {
 	return filepath.Join(stateDir, "stores", hex.EncodeToString(sum[:6]))
 }
 
-// MachineState is the part of the state directory that belongs to one machine.
+// MachineState returns the directory for one machine in the state directory.
 func MachineState(stateDir, storeDir, machine string) string {
 	return filepath.Join(StoreState(stateDir, storeDir), "machines", machine)
 }
 
-// HostsState has the directories of all docker hosts that are no machines.
+// HostsState returns the directory that contains those of all other docker hosts.
 func HostsState(stateDir string) string { return filepath.Join(stateDir, "hosts") }
 
-// HostState is the part of the state directory that belongs to such a docker host. key is a
-// HOST: "local", "ssh://me@host", or "context:colima" where no other form names it.
+// HostState returns the directory for a docker host that is not a machine. key is a HOST: "local",
+// "ssh://me@host"; "context:colima" if no other form can name it.
 func HostState(stateDir, key string) string {
 	return filepath.Join(HostsState(stateDir), url.PathEscape(key))
 }
 
-// RefOfState is the docker host of a directory in HostsState.
+// RefOfState returns the docker host to which a directory in HostsState belongs.
 func RefOfState(dir string) (Ref, error) {
 	key, err := url.PathUnescape(dir)
 	if err != nil {

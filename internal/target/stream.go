@@ -11,8 +11,8 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/sshhost"
 )
 
-// DockerStream connects to the Docker API as Docker does, by a connection whose two
-// directions end apart from each other: docker's streams, such as that of docker run, need it.
+// DockerStream connects to the Docker API like Docker, but its two directions can be closed
+// separately. docker's streams need that, such as that of docker run.
 func (t *Target) DockerStream(ctx context.Context) (relay.Stream, error) {
 	switch t.Kind {
 	case SSH:
@@ -50,6 +50,7 @@ func (t *Target) DockerStream(ctx context.Context) (relay.Stream, error) {
 	return streamOf(conn)
 }
 
+// streamOf returns conn as a Stream. If its directions cannot be closed separately, it closes conn.
 func streamOf(conn net.Conn) (relay.Stream, error) {
 	s, ok := conn.(relay.Stream)
 	if !ok {

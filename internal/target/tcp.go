@@ -22,24 +22,24 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/shell"
 )
 
-// TCPEndpoint is a dockerd on TCP, as docker sees it.
+// TCPEndpoint is a dockerd on TCP, as docker is configured to reach it.
 type TCPEndpoint struct {
 	Addr string // host:port
 	TLS  bool
-	// CertDir has ca.pem, cert.pem and key.pem.
+	// CertDir is the directory of ca.pem, cert.pem and key.pem.
 	CertDir string
-	// SkipVerify reports that docker takes any certificate of the server.
+	// SkipVerify means that docker accepts any server certificate.
 	SkipVerify bool
-	// Proxy is the URL of the proxy that docker connects through; "" if none.
+	// Proxy is the URL of the proxy through which docker connects; "" if there is none.
 	Proxy string
 }
 
-// PerRequest reports that docker sends a proxy single requests. With TLS the proxy passes on
-// the connection.
+// PerRequest reports whether docker sends each request to a proxy, which it does without TLS. With
+// TLS the proxy forwards the connection.
 func (e TCPEndpoint) PerRequest() bool { return e.Proxy != "" && !e.TLS }
 
-// ProxyName is the proxy's URL without a password, and where that cannot be parsed, the variable
-// that has it.
+// ProxyName returns the proxy's URL without its password. If the URL cannot be parsed, it returns
+// the name of the environment variable that has it.
 func (e TCPEndpoint) ProxyName() string {
 	u, err := url.Parse(e.Proxy)
 	if err != nil {
@@ -48,6 +48,7 @@ func (e TCPEndpoint) ProxyName() string {
 	return u.Redacted()
 }
 
+// proxyVariable returns the name of the environment variable for the proxy.
 func (e TCPEndpoint) proxyVariable() string {
 	if e.TLS {
 		return "HTTPS_PROXY"
@@ -55,7 +56,7 @@ func (e TCPEndpoint) proxyVariable() string {
 	return "HTTP_PROXY"
 }
 
-// Ping is the request for /_ping on a connection of Docker's.
+// Ping returns the request for /_ping, to be sent over a connection from Docker.
 func (t *Target) Ping() (request string) {
 	if t.TCP.PerRequest() {
 		return dockerd.ProxyPing(t.TCP.Addr)
@@ -63,7 +64,7 @@ func (t *Target) Ping() (request string) {
 	return dockerd.PingRequest
 }
 
-// API asks the docker host's API over connections of Docker's.
+// API returns a client of the docker host's API, which connects with Docker.
 func (t *Target) API() *dockerd.Client {
 	c := dockerd.New(t.Docker)
 	if t.TCP.PerRequest() {
@@ -72,7 +73,7 @@ func (t *Target) API() *dockerd.Client {
 	return c
 }
 
-// Host is the name that the server's certificate must be good for.
+// Host returns the host name that the server's certificate must be valid for.
 func (e TCPEndpoint) Host() string {
 	host, _, err := net.SplitHostPort(e.Addr)
 	if err != nil {
@@ -90,8 +91,8 @@ var tcpForm = form{
 	},
 }
 
-// parseTCP reads what stands behind tcp://. A port that is missing is docker's: 2376 with
-// TLS, 2375 without (docker/cli, opts/hosts.go).
+// parseTCP parses the text after tcp:// and returns "host:port". The default port is docker's: 2376
+// with TLS, 2375 without (docker/cli, opts/hosts.go).
 func parseTCP(rest string, withTLS bool) (string, error) {
 	text := "tcp://" + rest
 	u, err := url.Parse(text)
@@ -110,14 +111,14 @@ func parseTCP(rest string, withTLS bool) (string, error) {
 	return net.JoinHostPort(u.Hostname(), cmp.Or(u.Port(), port)), nil
 }
 
-// setTCP makes the Target a dockerd on TCP. No command runs on that docker host.
+// setTCP makes t the Target of a dockerd on TCP. No commands can run on that docker host.
 func (t *Target) setTCP(e TCPEndpoint) {
 	e.Proxy = proxyFor(t.Getenv, e)
 	t.Kind, t.TCP, t.key = TCP, e, "tcp://"+e.Addr
 	t.Docker = func(ctx context.Context) (net.Conn, error) { return t.dialTCP(ctx) }
 }
 
-// dialTCP connects as docker does, and verifies as it does.
+// dialTCP connects as docker does, including the verification of the server.
 func (t *Target) dialTCP(ctx context.Context) (net.Conn, error) {
 	conn, err := t.ConnectTCP(ctx)
 	if err != nil || !t.TCP.TLS {
@@ -136,7 +137,7 @@ func (t *Target) dialTCP(ctx context.Context) (net.Conn, error) {
 	return c, nil
 }
 
-// HandshakeError is TLS that failed on a connection that was made.
+// HandshakeError means that the connection was accepted, but the TLS handshake failed.
 type HandshakeError struct {
 	Addr string
 	Err  error
@@ -146,15 +147,16 @@ func (e *HandshakeError) Error() string { return fmt.Sprintf("TLS with %s: %v", 
 
 func (e *HandshakeError) Unwrap() error { return e.Err }
 
-// ProxyError is a proxy that does not connect to the docker host.
+// ProxyError means that a proxy does not connect to the docker host.
 type ProxyError struct{ Proxy, Status string }
 
 func (e *ProxyError) Error() string {
 	return fmt.Sprintf("the proxy %s does not connect to it: %s", e.Proxy, e.Status)
 }
 
-// ConnectTCP connects to the docker host's port, through the proxy that docker would use, or
-// to the proxy alone where that forwards requests. An error is a *ProxyError, or of the network.
+// ConnectTCP connects to the docker host's port, through docker's proxy if there is one. If the
+// proxy forwards single requests, it only connects to the proxy. An error is a *ProxyError, or a
+// network error if there is no proxy.
 func (t *Target) ConnectTCP(ctx context.Context) (net.Conn, error) {
 	if t.TCP.Proxy == "" {
 		return t.Laptop.DialContext(ctx, "tcp", t.TCP.Addr)
@@ -191,8 +193,8 @@ func (t *Target) ConnectTCP(ctx context.Context) (net.Conn, error) {
 	return nil, &ProxyError{proxy.Redacted(), answer.Status}
 }
 
-// ClientTLS is docker's side of a handshake, from the files in the endpoint's directory. Where
-// the server is not verified they may be missing.
+// ClientTLS returns docker's TLS configuration, from the files in CertDir. They may be missing if
+// the server is not verified.
 func (t *Target) ClientTLS(ctx context.Context) (*tls.Config, error) {
 	config := &tls.Config{ServerName: t.TCP.Host(), InsecureSkipVerify: t.TCP.SkipVerify, MinVersion: tls.VersionTLS12}
 	var files [3][]byte
@@ -217,8 +219,8 @@ func (t *Target) ClientTLS(ctx context.Context) (*tls.Config, error) {
 	return config, nil
 }
 
-// proxyFor is the proxy that docker sends the endpoint's traffic to, as net/http's
-// ProxyFromEnvironment finds it: never for this laptop itself.
+// proxyFor returns the proxy that docker uses for the endpoint, as net/http's ProxyFromEnvironment
+// does; "" if none. An endpoint on this computer has none.
 func proxyFor(getenv func(string) string, e TCPEndpoint) string {
 	addr, err := netip.ParseAddr(e.Host())
 	if e.Host() == "localhost" || err == nil && addr.IsLoopback() {
@@ -236,7 +238,7 @@ func proxyFor(getenv func(string) string, e TCPEndpoint) string {
 	return proxy
 }
 
-// dockerConfig is docker's configuration directory.
+// dockerConfig returns docker's configuration directory.
 func dockerConfig(getenv func(string) string) string {
 	return cmp.Or(getenv("DOCKER_CONFIG"), filepath.Join(getenv("HOME"), ".docker"))
 }

@@ -7,24 +7,26 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/dockercli"
 )
 
-// Use is what docker itself uses now, in the calling shell.
+// Use is the docker host that docker uses now in the calling shell.
 type Use struct {
-	// Ref names it: docker's context "default" where DOCKER_HOST is of a kind of its own.
+	// Ref is its HOST; docker's context "default" if DOCKER_HOST is not a unix socket.
 	Ref Ref `json:"-"`
-	// Because is what decides it: "DOCKER_HOST", "DOCKER_CONTEXT", "docker context use", or
-	// "docker's default". Variable is the one of the environment; "" if none decides.
+	// Because is what decides it: "DOCKER_HOST", "DOCKER_CONTEXT", "docker context use" or
+	// "docker's default". Variable is the environment variable that does; "" if none does.
 	Because  string `json:"because"`
 	Variable string `json:"variable,omitempty"`
-	// What is the endpoint as docker has it, with the context's name.
+	// What is the endpoint as docker writes it, after the context's name if there is one.
 	What string `json:"what"`
-	// Same reports that it is the docker host that was asked about; of a machine, by a context.
+	// Same means that it is the same docker host as the Target's. For a machine it only recognizes
+	// docker contexts.
 	Same bool `json:"same"`
-	// Error is why docker cannot use it, such as a context that does not exist.
+	// Error is why docker cannot use it, such as a context that does not exist; "" if it can.
 	Error string `json:"error,omitempty"`
 }
 
-// Use finds out what docker itself uses: DOCKER_HOST, DOCKER_CONTEXT, the current context, the
-// local socket (docker/cli, cli/command/cli.go, resolveContextName).
+// Use finds out which docker host docker uses. docker looks at DOCKER_HOST, DOCKER_CONTEXT, the
+// current context and the local socket, in this order (docker/cli, cli/command/cli.go,
+// resolveContextName).
 func (t *Target) Use(ctx context.Context) Use {
 	u := Use{Ref: Ref{Kind: Local}, Because: "docker's default"}
 	url, name := t.Getenv("DOCKER_HOST"), t.Getenv("DOCKER_CONTEXT")

@@ -1,11 +1,11 @@
-// Package useraction is the error of what cannot go on before the user has acted:
-// disconnected the VPN, stopped VMs, installed something.
+// Package useraction has the error for what cannot continue until the user has acted: disconnected
+// a VPN, stopped VMs, installed something.
 package useraction
 
 import "github.com/docker-vpn-helper/docker-vpn-helper/internal/hint"
 
-// Required is what the user must do first. Nothing has been touched. Hint is the
-// command line for it, empty where there is none.
+// Required means that the user must act first; nothing has been changed. Hint is the command for
+// that, empty if there is none.
 type Required struct {
 	Text string
 	Hint hint.Hint

@@ -109,7 +109,7 @@ func (s State) notAnswered() engine.Finding {
 	case errors.As(s.FactsErr, &silence):
 		return wentSilent.Found(silence)
 	case ok && session.What == sshhost.SignOfLife && session.Cause == sshhost.Timeout:
-		return largeLost.Found(session.Addr, session.Sent, session.Bytes, round(session.After))
+		return largeLost.Found(session.Addr, session.Sent, session.Received, round(session.After))
 	case access.NoCommands(s.FactsErr) != "":
 		return noCommands.Advising(s.viaDockerMachine("no-commands", "true")).Found(s.User, access.NoCommands(s.FactsErr))
 	case ok && session.Stage == sshhost.StageSession && session.Cause != sshhost.Timeout:
@@ -124,7 +124,7 @@ func (s State) stalled() string {
 	if !errors.As(s.Login.Stalled, &stalled) {
 		return ""
 	}
-	return fmt.Sprintf(" (%d bytes sent, %d received, then nothing until %s)", stalled.Sent, stalled.Bytes, round(stalled.After))
+	return fmt.Sprintf(" (%d bytes sent, %d received, then nothing until %s)", stalled.Sent, stalled.Received, round(stalled.After))
 }
 
 func (s State) reached() string {

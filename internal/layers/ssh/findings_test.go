@@ -44,7 +44,7 @@ func generic(s *State) {
 
 func TestWhichItIs(t *testing.T) {
 	session := func(what string, cause sshhost.Cause) error {
-		return &sshhost.Error{Stage: sshhost.StageSession, Cause: cause, What: what, Addr: nat.Addr, Sent: 8416, Bytes: 2677, After: 3 * time.Second, Err: errors.New("lost")}
+		return &sshhost.Error{Stage: sshhost.StageSession, Cause: cause, What: what, Addr: nat.Addr, Sent: 8416, Received: 2677, After: 3 * time.Second, Err: errors.New("lost")}
 	}
 	for name, tt := range map[string]struct {
 		state State
