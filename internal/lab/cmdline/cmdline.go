@@ -1,5 +1,5 @@
-// Package cmdline checks command lines against what the programs that they call accept:
-// that a hint can be pasted, where it is printed.
+// Package cmdline checks command lines against what the programs in them accept, so that every
+// printed hint can be pasted.
 package cmdline
 
 import (
@@ -16,33 +16,33 @@ import (
 //go:embed usages.txt
 var usagesText string
 
-// Laptop is the computer on which a command line is to be pasted.
+// Laptop is the computer on which a command line would be pasted.
 type Laptop struct {
 	OS string // "darwin", "linux"
-	// Networks reports that VirtualBox has host-only networks in place of adapters; nil
-	// where its version is not known.
+	// Networks points to whether VirtualBox has host-only networks instead of adapters; nil if its
+	// version is unknown.
 	Networks *bool
 }
 
 // Programs are the usages of known programs.
 type Programs struct{ usages []usage }
 
-// usage is one form in which a program may be called.
+// usage is one form of a program's command line.
 type usage struct {
 	where   string
 	program string
 	options []option
-	words   []string // positional
+	words   []string // the positional arguments
 }
 
 type option struct {
 	name     string
-	value    string // its form; "" where it takes none
+	value    string // the form of its value; "" if it takes none
 	required bool
 }
 
-// Known are the programs of usages.txt, and this program with the commands and flags of its man
-// pages, which are those of its own commands.
+// Known returns the programs of usages.txt, and this program, whose commands and flags are read
+// from its man pages.
 func Known(manDir string) (Programs, error) {
 	var p Programs
 	for line := range strings.Lines(usagesText) {
@@ -63,7 +63,7 @@ func Known(manDir string) (Programs, error) {
 		if err != nil {
 			return p, err
 		}
-		u.options = append(u.options, root.options...) // which are global
+		u.options = append(u.options, root.options...) // they are global
 		p.usages = append(p.usages, u)
 	}
 	return p, nil
@@ -88,8 +88,8 @@ func parseUsage(line string) usage {
 	return u
 }
 
-// Check is nil if every command of a text is one of a known program, with arguments and
-// options that this program takes on the laptop.
+// Check returns an error unless every command in a text is a known program, with arguments and
+// options that it accepts on the laptop.
 func (p Programs) Check(text string, on Laptop) error {
 	commands, inner, err := split(text)
 	if err != nil {
@@ -146,8 +146,8 @@ func (l Laptop) has(where string) bool {
 	return l.OS == where
 }
 
-// fits reports whether arguments are of this form; command is what they run, where the
-// form ends in another command.
+// fits reports whether arguments match this form. If the form ends in another command, command is
+// that one.
 func (u usage) fits(args []string) (command []string, ok bool) {
 	given := map[string]bool{}
 	words := u.words
@@ -196,13 +196,13 @@ func (u usage) fits(args []string) (command []string, ok bool) {
 // inPlaceOfArguments are options with which a command needs no arguments.
 var inPlaceOfArguments = []string{"--help", "--list"}
 
-// past reports whether options do not count any more: docker-machine takes what follows its
-// first argument for arguments.
+// past reports whether options are no longer options: docker-machine takes everything after its
+// first argument as arguments.
 func (u usage) past(left []string) bool {
 	return u.program == "docker-machine" && (len(left) < len(u.words)-1 || len(left) > 0 && strings.HasSuffix(left[0], "...?"))
 }
 
-// after is what may follow an argument; nil where the argument does not fit.
+// after returns the words that may follow an argument; nil if the argument does not match.
 func after(words []string, arg string) []string {
 	if len(words) == 0 {
 		return nil
@@ -228,13 +228,13 @@ func (u usage) option(arg string) (option, bool) {
 	return option{}, false
 }
 
-// digits compares a word with one in which # is a digit.
+// digits reports whether a word matches a pattern in which # is a digit.
 func digits(pattern, word string) bool {
 	ok, err := regexp.MatchString("^"+strings.ReplaceAll(regexp.QuoteMeta(pattern), "#", "[1-8]")+"$", word)
 	return err == nil && ok
 }
 
-// form reports whether an argument is of the form that its name in a usage stands for.
+// form reports whether an argument has the form that its name in a usage stands for.
 func form(name, arg string) bool {
 	switch name {
 	case "IP":

@@ -9,14 +9,14 @@ import (
 
 var (
 	synopsis = regexp.MustCompile(`(?m)^\\fB(docker-vpn-helper[^\\]*?) \[flags\]\\fP`)
-	// Options in a synopsis are among the options as well: "[--allow PORT[/udp],...]".
+	// Options in a synopsis are also listed as options: "[--allow PORT[/udp],...]".
 	synopsisOption = regexp.MustCompile(` \[-[^\[\]]*(?:\[[^\]]*\][^\[\]]*)?\]`)
 	manOption      = regexp.MustCompile(`(?m)^(?:\\fB(-\w)\\fP, )?\\fB(--[\w-]+)\\fP(?:=\S*| \\fI\S+\\fP)?\n(.*)`)
-	// The description names the value.
+	// A description names the flag's value in capitals.
 	manValue = regexp.MustCompile(`\\fB[A-Z]+\\fR`)
 )
 
-// ownUsage reads one of this program's man pages.
+// ownUsage parses one of this program's man pages.
 func ownUsage(page string) (usage, error) {
 	text, err := os.ReadFile(page)
 	if err != nil {

@@ -4,7 +4,7 @@ import "regexp"
 
 var printedHint = regexp.MustCompile(`(?m)^docker-vpn-helper: hint: (.*)$`)
 
-// Printed are the hints of an error, in the order in which the program has printed them.
+// Printed returns the hints in the program's standard error, in order.
 func Printed(stderr string) (hints []string) {
 	for _, m := range printedHint.FindAllStringSubmatch(stderr, -1) {
 		hints = append(hints, m[1])

@@ -5,18 +5,18 @@ import (
 	"strings"
 )
 
-// splitter makes commands of a shell's text: words, quotes, command substitution, and
-// what joins commands.
+// splitter splits shell text into commands: words, quotes, command substitution, and what joins
+// commands.
 type splitter struct {
 	rest     []rune
 	commands [][]string
 	words    []string
 	word     strings.Builder
-	begun    bool // word counts, be it empty
+	begun    bool // there is a word, possibly empty
 	inner    []string
 }
 
-// split returns the commands of a text, and the texts that are substituted in them.
+// split returns the commands of a text, and the texts inside their command substitutions.
 func split(text string) (commands [][]string, inner []string, err error) {
 	s := &splitter{rest: []rune(text)}
 	for len(s.rest) > 0 {

@@ -14,7 +14,7 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/fakevbox"
 )
 
-// Open is the world that the environment names, for a program in it.
+// Open returns the lab that the environment names, for a program in it.
 func Open() (*Lab, error) {
 	file, err := fakelaptop.File()
 	if err != nil {
@@ -33,7 +33,7 @@ func Open() (*Lab, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, vm := range v.VMs { // of which some may have been removed since
+	for _, vm := range v.VMs { // some may have been removed, so use the highest number
 		n := 0
 		if _, err := fmt.Sscanf(vm.UUID[len(vm.UUID)-12:], "%x", &n); err == nil {
 			w.others = max(w.others, n)
@@ -53,7 +53,7 @@ func printVersion() int {
 	return 0
 }
 
-// dockerMachine is docker-machine create [-d DRIVER] NAME, rm [-f|-y] NAME, and --version.
+// dockerMachine implements docker-machine create [-d DRIVER] NAME, rm [-f|-y] NAME, and --version.
 func dockerMachine(args []string) int {
 	fail := func(format string, a ...any) int {
 		fmt.Fprintf(os.Stderr, format+"\n", a...)
@@ -121,8 +121,8 @@ func dockerMachine(args []string) int {
 	return 0
 }
 
-// remove removes a machine, after a yes on stdin, with its VM: docker-machine goes on where
-// that is not there (docker/machine b170508b, drivers/virtualbox/virtualbox.go, Remove).
+// remove removes a machine and its VM, after confirmation on stdin. A missing VM is no error
+// (docker/machine b170508b, drivers/virtualbox/virtualbox.go, Remove).
 func (w *Lab) remove(name string, sure bool) error {
 	fmt.Printf("About to remove %s\nWARNING: This action will delete both local reference and remote instance.\n", name)
 	if !sure {

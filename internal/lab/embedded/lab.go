@@ -1,7 +1,7 @@
-// Package embedded puts the replacements that need no root together: a
-// docker-machine store (fakestore), a VirtualBox without virtual machines (fakevbox),
-// docker hosts in directories (fakedockerhost), and a laptop in a file (fakelaptop).
-// The whole-program tests and the demo live in it. It needs no root, and no packet leaves the computer.
+// Package embedded combines the replacements: a docker-machine store (fakestore), a VirtualBox
+// without virtual machines (fakevbox), docker hosts in directories (fakedockerhost), and a laptop
+// in a file (fakelaptop). The whole-program tests and the demo run in it. It needs no root, and no
+// packet leaves the computer.
 package embedded
 
 import (
@@ -25,9 +25,9 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/fakevbox"
 )
 
-// Lab is one store, VirtualBox, laptop and their docker hosts.
+// Lab is a store, a VirtualBox, a laptop, and their docker hosts.
 type Lab struct {
-	// Dir holds everything but Home: short, because of the sockets in it.
+	// Dir has everything except Home. Its path is short, because it contains sockets.
 	Dir string
 	// Home is the user's home directory; the store is Home/.docker/machine.
 	Home string
@@ -36,20 +36,20 @@ type Lab struct {
 	Store *fakestore.Store
 
 	machines []*fakestore.Machine
-	others   int    // VMs that were there before
-	watch    string // the process that the world's processes must not outlive
+	others   int    // how many VMs existed before
+	watch    string // the process with which the lab's processes end
 }
 
-// Options says what a world looks like.
+// Options describe a lab.
 type Options struct {
 	OS         string // host.Darwin, host.Linux
-	Home       string // made if need be
+	Home       string // made if needed
 	Bin        string
 	VirtualBox string // version; default 6.1.26r145957
 	Store      fakestore.StoreOptions
 }
 
-// New makes a world without machines.
+// New makes a lab without machines.
 func New(o Options) (*Lab, error) {
 	tmp := os.TempDir()
 	if len(tmp) > 20 {
@@ -85,16 +85,16 @@ func (w *Lab) fill(o Options) error {
 	return err
 }
 
-// LaptopFile is the laptop, for package fakelaptop.
+// LaptopFile is the laptop's state file, for package fakelaptop.
 func (w *Lab) LaptopFile() string { return filepath.Join(w.Dir, "world.json") }
 
 // VBoxHome is VirtualBox's directory.
 func (w *Lab) VBoxHome() string { return filepath.Join(w.Dir, "vb") }
 
-// GuestDir is the docker host of a machine.
+// GuestDir is the directory of a machine's docker host.
 func (w *Lab) GuestDir(name string) string { return filepath.Join(w.Dir, "g", name) }
 
-// Env are the variables with which the programs find the world.
+// Env returns the variables by which the programs find the lab.
 func (w *Lab) Env() []string {
 	return []string{
 		"HOME=" + w.Home, "FAKELAPTOP_FILE=" + w.LaptopFile(), "FAKEVBOX_HOME=" + w.VBoxHome(),
@@ -102,7 +102,7 @@ func (w *Lab) Env() []string {
 	}
 }
 
-// Options of a machine beyond those of its files.
+// MachineOptions describe a machine beyond its files in the store.
 type MachineOptions struct {
 	fakestore.Options
 	Style fakedockerhost.Style
@@ -111,7 +111,7 @@ type MachineOptions struct {
 	NIC int
 }
 
-// Add makes a machine: in the store, in VirtualBox (off), and its docker host.
+// Add makes a machine: its files in the store, its VM (off), and its docker host.
 func (w *Lab) Add(o MachineOptions) (*fakestore.Machine, error) {
 	if o.Name == "" {
 		o.Name = "default"
@@ -171,7 +171,7 @@ func (w *Lab) register(m *fakestore.Machine, slot int) error {
 	})
 }
 
-// VBoxManage runs VBoxManage in the world.
+// VBoxManage runs the lab's VBoxManage.
 func (w *Lab) VBoxManage(args ...string) (string, error) {
 	cmd := exec.Command(filepath.Join(w.Bin, "VBoxManage"), args...)
 	cmd.Env = append(os.Environ(), w.Env()...)
@@ -184,8 +184,8 @@ func (w *Lab) VBoxManage(args ...string) (string, error) {
 	return string(out), nil
 }
 
-// Start starts a machine and waits until its dockerd serves, unless a fault of
-// the guest is in the way of that.
+// Start starts a machine and waits until its dockerd serves, unless a fault of the guest prevents
+// that.
 func (w *Lab) Start(name string) error {
 	before := fakedockerhost.Count(w.GuestDir(name), "daemon-starts")
 	vm := w.vm(name)
@@ -214,7 +214,7 @@ func (w *Lab) vm(name string) *fakevbox.VM {
 	return v.Find(name)
 }
 
-// Machine finds a machine that Add has made.
+// Machine returns a machine that Add has made.
 func (w *Lab) Machine(name string) (*fakestore.Machine, error) {
 	i := slices.IndexFunc(w.machines, func(m *fakestore.Machine) bool { return m.Name == name })
 	if i < 0 {
@@ -223,7 +223,7 @@ func (w *Lab) Machine(name string) (*fakestore.Machine, error) {
 	return w.machines[i], nil
 }
 
-// Laptop changes the laptop.
+// Laptop changes the laptop's state.
 func (w *Lab) Laptop(change func(*fakelaptop.State)) error {
 	return fakelaptop.Update(w.LaptopFile(), func(o *fakelaptop.State) error {
 		change(o)
@@ -231,12 +231,12 @@ func (w *Lab) Laptop(change func(*fakelaptop.State)) error {
 	})
 }
 
-// Close ends every process of the world and removes Dir. Home stays.
+// Close ends every process of the lab and removes Dir, but not Home.
 func (w *Lab) Close() error {
 	return errors.Join(fakelaptop.StopServices(w.LaptopFile()), fakevbox.StopAll(w.VBoxHome()), os.RemoveAll(w.Dir))
 }
 
-// Await waits up to 20 s until ok, and says what it waited for.
+// Await waits up to 20 s for ok to return true; the error says what it waited for.
 func Await(what string, ok func() bool) error {
 	for deadline := time.Now().Add(20 * time.Second); !ok(); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(deadline) {
@@ -246,13 +246,13 @@ func Await(what string, ok func() bool) error {
 	return nil
 }
 
-// reserved has the ports that this process has reserved: the machine that a port is for
-// may listen there only seconds later.
+// reserved are the ports that this process has reserved: the machine that uses one may listen on it
+// only seconds later.
 var reserved sync.Map
 
-// Reserve listens on a port of 127.0.0.1 that it has not reserved before. The port is below
-// those that the system hands out for outgoing connections, so that nothing else gets it
-// by chance, and above 21978, which recorded fixtures have as the port of another rule.
+// Reserve listens on a port of 127.0.0.1 that it has not reserved before. The port is below those
+// for outgoing connections, so that no other program gets it by chance, and above 21978, which
+// recorded fixtures use for another rule.
 func Reserve() (net.Listener, error) {
 	for range 1000 {
 		port := 22000 + rand.IntN(10000)

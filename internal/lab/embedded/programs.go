@@ -12,8 +12,8 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/fakevbox"
 )
 
-// Programs are the outside commands of the world by the names under which this
-// binary is called for them. Each takes its arguments and returns its exit status.
+// Programs returns the lab's commands by the names under which this binary is called. Each takes
+// its arguments and returns its exit status.
 func Programs() map[string]func(args []string) int {
 	p := fakelaptop.Commands()
 	p["VBoxManage"] = vboxManage
@@ -24,8 +24,8 @@ func Programs() map[string]func(args []string) int {
 	return p
 }
 
-// Dispatch runs this process as one of the world's programs, if it was called as
-// one. A binary that makes worlds does this first of all.
+// Dispatch runs this process as one of the lab's programs if it was called as one; otherwise ok is
+// false. A binary that makes labs must call it first.
 func Dispatch() (code int, ok bool) {
 	if code, ok := fakedockerhost.Main(); ok {
 		return code, true
@@ -36,8 +36,8 @@ func Dispatch() (code int, ok bool) {
 	return 0, false
 }
 
-// Link makes a directory of programs out of one binary. extra are names that the
-// binary knows besides.
+// Link makes a directory of programs out of one binary. extra are further names that the binary
+// supports.
 func Link(dir, binary string, extra ...string) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
@@ -62,8 +62,8 @@ func Link(dir, binary string, extra ...string) error {
 	return nil
 }
 
-// vboxManage is VBoxManage, and what the kernel does when a host-only adapter
-// gets an address.
+// vboxManage runs VBoxManage, and adds the route that the kernel adds when a host-only adapter gets
+// an address.
 func vboxManage(args []string) int {
 	code := fakevbox.Manage(args, os.Stdin, os.Stdout, os.Stderr)
 	if code != 0 || len(args) < 3 || args[0] != "hostonlyif" || args[1] != "ipconfig" {
@@ -85,7 +85,7 @@ func vboxManage(args []string) int {
 	return code
 }
 
-// Laptop makes the laptop of a program under test: see fakelaptop.NewLaptop.
+// Laptop returns the laptop of a program under test: see fakelaptop.NewLaptop.
 func Laptop(s host.Sudo) host.Laptop {
 	l, err := fakelaptop.NewLaptop(host.NewLocal(s), s)
 	if err != nil {

@@ -20,23 +20,21 @@ type Container struct {
 	Image   string `json:"image"`
 	Restart string `json:"restart"` // no, always, unless-stopped, on-failure
 	Running bool   `json:"running"`
-	// Started is when it was started last: a container that was left alone
-	// keeps it.
+	// Started is when it was last started; a container that keeps running keeps it.
 	Started time.Time `json:"started"`
-	// ByUser reports that a user stopped it, which unless-stopped remembers.
+	// ByUser means that a user stopped it, which matters to unless-stopped.
 	ByUser bool `json:"by_user,omitempty"`
 	Paused bool `json:"paused,omitempty"`
-	// Remove is docker run --rm: gone as soon as it is stopped.
+	// Remove is docker run --rm: the container is removed when it stops.
 	Remove bool `json:"remove,omitempty"`
-	// Ports are published. A running container has a program that answers at each.
+	// Ports are published. While the container runs, a program answers at each.
 	Ports []Port `json:"ports,omitempty"`
-	// HostNetwork is docker run --network host.
+	// HostNetwork means docker run --network host.
 	HostNetwork bool `json:"host_network,omitempty"`
 }
 
-// AddContainer puts a running container into an installed guest: restart is its
-// restart policy, or "rm" for one that is removed when it stops, or "host" for one on the
-// docker host's own network.
+// AddContainer adds a running container to an installed guest. restart is its restart policy, or
+// "rm" for docker run --rm, or "host" for the docker host's own network.
 func AddContainer(dir, name, restart string, ports ...Port) error {
 	d := &engine{file: filepath.Join(dir, "containers.json")}
 	all := d.load()
@@ -52,7 +50,7 @@ func AddContainer(dir, name, restart string, ports ...Port) error {
 	return d.save(all)
 }
 
-// Containers reads the containers of a guest.
+// Containers returns the containers of a guest.
 func Containers(dir string) []Container {
 	return (&engine{file: filepath.Join(dir, "containers.json")}).load()
 }
@@ -76,8 +74,8 @@ func (d *engine) save(all []Container) error {
 	return os.Rename(d.file+".new", d.file)
 }
 
-// startContainers is what dockerd does when it starts without live-restore: what
-// still runs is stopped, and what the restart policy wants is started.
+// startContainers does what dockerd does when it starts without live-restore: it stops what still
+// runs, and starts what the restart policy demands.
 func (d *engine) startContainers() error {
 	if d.liveRestore {
 		return nil
@@ -103,7 +101,7 @@ func (d *engine) stopContainers() error {
 	return d.save(all)
 }
 
-// list is GET /containers/json.
+// list answers GET /containers/json.
 func (d *engine) list(allFlag string) []map[string]any {
 	out := []map[string]any{}
 	for _, c := range d.load() {
@@ -143,7 +141,7 @@ func (c Container) status() string {
 	return "Up 2 hours"
 }
 
-// inspect is GET /containers/ID/json.
+// inspect answers GET /containers/ID/json.
 func (c Container) inspect() map[string]any {
 	exit := 0
 	if !c.Running {
@@ -160,7 +158,7 @@ func (c Container) inspect() map[string]any {
 	}
 }
 
-// container serves /containers/ID/VERB.
+// container answers /containers/ID/VERB.
 func (d *engine) container(w http.ResponseWriter, r *http.Request, id, verb string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -99,7 +99,7 @@ func control(dir string, req request) (reply, error) {
 	return r, err
 }
 
-// DaemonPID is dockerd's process in a running guest, or 0.
+// DaemonPID returns the PID of dockerd in a running guest, or 0.
 func DaemonPID(dir string) int {
 	r, _ := control(dir, request{Op: "status"})
 	return r.PID
@@ -112,7 +112,7 @@ func Serves(dir string) bool {
 	return pid != 0 && err == nil && string(data) == strconv.Itoa(pid)
 }
 
-// StopDaemon stops dockerd of a running guest, and nothing starts it again.
+// StopDaemon stops dockerd in a running guest. Nothing restarts it.
 func StopDaemon(dir string) error {
 	_, err := control(dir, request{Op: "stop"})
 	return err

@@ -13,17 +13,18 @@ import (
 	"time"
 )
 
-// daemonProcess is dockerd as the process that runs the guest sees it.
+// daemonProcess is dockerd for the process that runs the guest.
 type daemonProcess struct {
 	args []string
 	cmd  *exec.Cmd
-	// life is a pipe whose other end dockerd reads: when the guest's process is
-	// gone, however it went, dockerd goes as well.
+	// life is a pipe that dockerd reads at the other end: when the guest's process ends, for
+	// whatever reason, dockerd ends, too.
 	life io.Closer
 	done chan struct{}
 }
 
-// dockerLog is where dockerd's output goes: boot2docker's file, or what stands for the journal.
+// dockerLog returns the file of dockerd's output: boot2docker's file, or the one that replaces the
+// journal.
 func (g *Guest) dockerLog() string {
 	if g.spec.Style == Systemd {
 		return g.path("root", "var", "log", "journal", "docker")
@@ -31,12 +32,13 @@ func (g *Guest) dockerLog() string {
 	return g.path("root", "var", "lib", "boot2docker", "log", "docker.log")
 }
 
-// startDaemon starts dockerd with these arguments and returns at once.
+// startDaemon starts dockerd with these arguments and returns at once. With resume, it does not
+// count as a start.
 func (g *Guest) startDaemon(args []string, resume bool) (*daemonProcess, error) {
 	if g.daemon != nil {
 		return nil, errors.New("dockerd is already running")
 	}
-	if err := os.MkdirAll(filepath.Dir(g.dockerLog()), 0o755); err != nil { // a computer that was recorded before has none
+	if err := os.MkdirAll(filepath.Dir(g.dockerLog()), 0o755); err != nil { // older recorded computers have no such directory
 		return nil, err
 	}
 	logFile, err := os.OpenFile(g.dockerLog(), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
@@ -61,7 +63,7 @@ func (g *Guest) startDaemon(args []string, resume bool) (*daemonProcess, error) 
 		w.Close()
 		return nil, fmt.Errorf("starting dockerd: %w", err)
 	}
-	// The PID file is there before anybody can ask, as with start-stop-daemon.
+	// The PID file exists at once, as with start-stop-daemon.
 	_ = os.WriteFile(g.path("root", "run", "docker.pid"), []byte(strconv.Itoa(cmd.Process.Pid)), 0o644)
 	d := &daemonProcess{args: args, cmd: cmd, life: w, done: make(chan struct{})}
 	g.showDockerd(cmd.Process.Pid, args)
@@ -81,8 +83,8 @@ func (g *Guest) startDaemon(args []string, resume bool) (*daemonProcess, error) 
 	return d, nil
 }
 
-// clearDaemonFiles removes what a dockerd that is gone has left. The caller
-// holds the lock or is alone.
+// clearDaemonFiles removes what a dockerd that ended has left. The caller holds the lock, or no
+// other goroutine runs.
 func (g *Guest) clearDaemonFiles() {
 	os.Remove(g.path("root", "run", "docker.pid"))
 	os.Remove(g.path("root", "run", "docker.sock"))
@@ -107,7 +109,7 @@ func (d *daemonProcess) gone() bool {
 	}
 }
 
-// stop ends dockerd as init does: SIGTERM, and SIGKILL when that does not help.
+// stop ends dockerd as init does: with SIGTERM, and with SIGKILL if that does not help.
 func (d *daemonProcess) stop() {
 	_ = d.cmd.Process.Signal(syscall.SIGTERM)
 	select {
@@ -117,7 +119,7 @@ func (d *daemonProcess) stop() {
 	}
 }
 
-// ready waits until dockerd serves, or is gone (false).
+// ready waits until dockerd serves; it returns false if dockerd ends before that.
 func (g *Guest) ready(d *daemonProcess) bool {
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
@@ -133,7 +135,7 @@ func (g *Guest) ready(d *daemonProcess) bool {
 	}
 }
 
-// startByInit has the guest's own init system start dockerd, as booting does.
+// startByInit makes the guest's own init system start dockerd, as at boot.
 func (g *Guest) startByInit() {
 	script := g.path("root", "etc", "init.d", "docker")
 	argv := []string{"/bin/sh", script, "start"}
@@ -145,8 +147,7 @@ func (g *Guest) startByInit() {
 	_ = cmd.Run()
 }
 
-// detachedJobs are the process groups that the guest's setsid has made and that
-// still run.
+// detachedJobs returns the process groups that the guest's setsid has made and that still run.
 func (g *Guest) detachedJobs() []int {
 	entries, _ := os.ReadDir(g.path("jobs"))
 	var pids []int

@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// Disk is what is put onto a guest's disk when it is made.
+// Disk is the content of a new guest's disk.
 type Disk struct {
 	Spec
 	AuthorizedKey []byte // one line
@@ -92,7 +92,7 @@ func fill(s *Spec) {
 	set(&s.API, "1.39")
 }
 
-// put writes a file of the guest; its paths are the guest's.
+// put writes a file of the guest. Paths in its text are those of the guest.
 func put(dir, name, text string) error {
 	file := filepath.Join(dir, name)
 	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
@@ -108,7 +108,7 @@ func put(dir, name, text string) error {
 	return os.WriteFile(file, []byte(mapIn(filepath.Join(dir, "root"), text)), mode)
 }
 
-// realPrograms are what a command in the guest may run of the computer's own.
+// realPrograms are this computer's programs that commands in the guest may run.
 func realPrograms() []string {
 	return strings.Fields(`[ awk base64 basename cat chmod cksum cmp cp cut dd df diff dirname echo env expr false find
 		fold grep gunzip gzip head kill ln ls md5sum mkdir mkfifo mktemp mv nohup od openssl paste printf pwd readlink rm
@@ -120,7 +120,7 @@ func installPrograms(dir string, style Style) error {
 	for _, name := range realPrograms() {
 		path, err := exec.LookPath(name)
 		if err != nil {
-			continue // macOS has no sha256sum and the like, and neither has the guest then
+			continue // macOS has no sha256sum and the like, so the guest has none either
 		}
 		if err := os.Symlink(path, filepath.Join(dir, "bin", name)); err != nil && !os.IsExist(err) {
 			return err
@@ -144,7 +144,7 @@ func installPrograms(dir string, style Style) error {
 	return nil
 }
 
-// bootFiles puts the guest's disk into the state of a fresh boot.
+// bootFiles resets the guest's disk to the state of a fresh boot.
 func (g *Guest) bootFiles() error {
 	os.Remove(g.path("saved-dockerd"))
 	for _, volatile := range []string{"jobs/*", "root/run/*", "root/tmp/*", "root/proc/*", "run/*", "net/*"} {
@@ -165,8 +165,8 @@ func (g *Guest) bootFiles() error {
 	return os.WriteFile(g.path("run", "ip-addr"), []byte(ipAddr(g.spec.IP, g.macs)), 0o644)
 }
 
-// ipAddr is what "ip addr show" prints: docker-machine looks for the host-only
-// adapter's address below its MAC.
+// ipAddr returns what "ip addr show" prints. docker-machine finds the host-only address by the
+// adapter's MAC.
 func ipAddr(ip string, macs []string) string {
 	addrs := []string{"10.0.2.15", ip}
 	out := "1: lo: <LOOPBACK,UP,LOWER_UP> mtu 65536 qdisc noqueue state UNKNOWN group default qlen 1000\n" +

@@ -15,11 +15,11 @@ import (
 	"text/template"
 )
 
-// Daemon is where a docker command finds dockerd.
+// Daemon is the dockerd to which a docker command connects.
 type Daemon struct {
 	HTTP    *http.Client
 	URL     string // "http://docker", "https://localhost:2376"
-	Shown   string // how errors call it
+	Shown   string // its name in errors
 	Version string // of the client
 }
 
@@ -37,8 +37,8 @@ func dockerCLI(dir string, args []string, stdout, stderr io.Writer) int {
 	return d.CLI(args, stdout, stderr)
 }
 
-// CLI is a docker command: version, info, ps, inspect, start, stop, pause, with
-// -f and --format templates over the API's fields. It returns the exit status.
+// CLI implements a docker command: version, info, ps, inspect, start, stop, pause, with -f and
+// --format templates of the API's fields. It returns the exit status.
 func (d Daemon) CLI(args []string, stdout, stderr io.Writer) int {
 	c := &dockerClient{daemon: d, out: stdout}
 	for len(args) > 0 && strings.HasPrefix(args[0], "-") {
@@ -117,8 +117,7 @@ func (c *dockerClient) run(verb string, args []string) error {
 	return fmt.Errorf("docker: '%s' is not a docker command", verb)
 }
 
-// each does the work for every container. As with docker 20.10 and 28.2, one that fails does
-// not keep the others from it.
+// each calls work for every container, even if one fails, as docker 20.10 and 28.2 do.
 func (c *dockerClient) each(work func(name string) error) error {
 	var failed error
 	for _, name := range c.names {
@@ -237,7 +236,7 @@ func (c *dockerClient) print(v any) error {
 	return err
 }
 
-// call does one request.
+// call makes one request.
 func (c *dockerClient) call(method, path string, into any) error {
 	req, err := http.NewRequest(method, c.daemon.URL+path, nil)
 	if err != nil {

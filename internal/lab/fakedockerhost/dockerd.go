@@ -19,7 +19,7 @@ import (
 	"time"
 )
 
-// dockerdOptions are the flags of dockerd that matter here.
+// dockerdOptions are the supported flags of dockerd.
 type dockerdOptions struct {
 	hosts               []string
 	verify, liveRestore bool
@@ -55,10 +55,10 @@ func parseDockerd(args []string) dockerdOptions {
 	return o
 }
 
-// dockerd is the main function of the process of that name. It ends with SIGTERM,
-// or when its standard input ends: then the guest that it belongs to is gone.
+// dockerd is the main function of the process of that name. It ends on SIGTERM, or when its
+// standard input ends, which means that its guest is gone.
 func dockerd(dir string, args []string) int {
-	// What the kernel calls this process; macOS has no such file.
+	// Set the kernel's name for this process; macOS has no such file.
 	_ = os.WriteFile("/proc/self/comm", []byte("dockerd"), 0o600)
 	go func() {
 		_, _ = io.Copy(io.Discard, os.Stdin)
@@ -110,7 +110,7 @@ func logLine(level, msg string) {
 	fmt.Fprintf(os.Stderr, "time=%q level=%s msg=%q\n", time.Now().UTC().Format(time.RFC3339Nano), level, msg)
 }
 
-// startFaults does what the guest's faults ask for before dockerd serves.
+// startFaults applies the guest's faults that act before dockerd serves.
 func startFaults(dir string, o dockerdOptions, term <-chan os.Signal) error {
 	if d, ok := Fault(dir, "dockerd-slow"); ok {
 		wait, err := time.ParseDuration(d)
@@ -148,7 +148,7 @@ func startFaults(dir string, o dockerdOptions, term <-chan os.Signal) error {
 	return nil
 }
 
-// listen opens every -H, and serves.
+// listen opens and serves every -H.
 func (d *engine) listen(o dockerdOptions) ([]*http.Server, error) {
 	var config *tls.Config
 	if o.verify {
@@ -181,7 +181,7 @@ func (d *engine) listen(o dockerdOptions) ([]*http.Server, error) {
 	return servers, nil
 }
 
-// listenTCP opens a loopback port in place of the guest's and records it.
+// listenTCP opens a loopback port in place of the guest's port, and records it.
 func (d *engine) listenTCP(addr string, config *tls.Config) (net.Listener, error) {
 	defer showPorts(d.dir)
 	_, port, err := net.SplitHostPort(addr)
@@ -199,8 +199,8 @@ func (d *engine) listenTCP(addr string, config *tls.Config) (net.Listener, error
 	return &listener{Listener: ln, config: config, dir: d.dir}, nil
 }
 
-// listener is dockerd's TCP port with its faults: "dockerd-hang" takes
-// connections and never answers, "not-docker" speaks plain HTTP.
+// listener is dockerd's TCP port with its faults: "dockerd-hang" accepts connections and never
+// answers, "not-docker" speaks plain HTTP.
 type listener struct {
 	net.Listener
 	config *tls.Config // nil: plain

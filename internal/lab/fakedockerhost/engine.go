@@ -10,8 +10,8 @@ import (
 	"sync"
 )
 
-// engine is the Docker Engine API of the guest: what the program asks for, over
-// TLS and over the Unix socket.
+// engine is the guest's Docker Engine API, as far as the program uses it, over TLS and over the
+// Unix socket.
 type engine struct {
 	dir         string
 	spec        Spec
@@ -59,7 +59,8 @@ func (d *engine) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// oldest is the oldest API version that the engine speaks: Docker 29 dropped those before 1.44.
+// oldest returns the oldest API version that the engine supports: Docker 29 dropped those before
+// 1.44.
 func (d *engine) oldest() string {
 	if major, _, _ := strings.Cut(d.spec.Engine, "."); len(major) == 2 && major >= "29" {
 		return "1.44"
@@ -67,7 +68,8 @@ func (d *engine) oldest() string {
 	return "1.12"
 }
 
-// unversioned takes "/v1.39" off, and refuses what is too new or too old, with dockerd's words.
+// unversioned removes "/v1.39" from a path, and refuses versions that are too new or too old, with
+// dockerd's words.
 func (d *engine) unversioned(w http.ResponseWriter, path string) (string, bool) {
 	if !strings.HasPrefix(path, "/v") {
 		return path, true

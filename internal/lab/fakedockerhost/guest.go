@@ -7,12 +7,11 @@
 //     that its PID, its command line and kill mean what they mean elsewhere;
 //   - an init script or a fake systemctl that starts and stops it.
 //
-// The guest's file system is a directory, Dir/root. Commands and their standard
-// input are rewritten on the way in, so that /etc, /var, /run, /home, /tmp and
-// so on are paths below it, and what they print is rewritten on the way out.
-// The programs that a command finds in PATH are those in Dir/bin and no others.
+// The guest's file system is a directory, Dir/root. Commands and their standard input are rewritten
+// on the way in, so that /etc, /var, /run, /home, /tmp and so on become paths below it, and their
+// output is rewritten on the way out. In PATH a command finds only the programs in Dir/bin.
 //
-// Everything about the guest is a file, so that a test can look at it and break it:
+// Everything about the guest is a file, so that a test can inspect it and break it:
 //
 //	Dir/guest.json        Spec
 //	Dir/root/…            the guest's files
@@ -23,7 +22,8 @@
 //	Dir/net/PORT          the loopback port behind a port of the guest
 //	Dir/containers.json   the containers
 //
-// Dir has to be short: it holds Unix sockets, whose paths end at some 100 bytes.
+// The path of Dir must be short, because it contains Unix sockets, whose paths are limited to about
+// 100 bytes.
 package fakedockerhost
 
 import (
@@ -44,7 +44,7 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/fakevbox"
 )
 
-// Style is the kind of Linux that the guest looks like.
+// Style is the kind of Linux that the guest imitates.
 type Style string
 
 const (
@@ -52,11 +52,10 @@ const (
 	Systemd     Style = "systemd"     // docker.service with docker-machine's 10-machine.conf
 )
 
-// Kind is the name under which a VM file asks for an embedded guest; its
-// parameters are a Params.
+// Kind is the name by which a VM in fakevbox selects this guest; its parameters are a Params.
 const Kind = "embedded"
 
-// Params are what a VM file says about an embedded guest.
+// Params are a guest's parameters in fakevbox.
 type Params struct {
 	Dir string `json:"dir"`
 }
@@ -67,14 +66,14 @@ type Spec struct {
 	Style Style  `json:"style"`
 	User  string `json:"user"`
 	IP    string `json:"ip"`
-	// Engine and API are dockerd's version and the newest API that it speaks.
+	// Engine and API are dockerd's version and its newest API version.
 	Engine string `json:"engine"`
 	API    string `json:"api"`
-	// OldTLS ends at TLS 1.2, as dockerd before 18.09.7 or so, built with Go 1.10.
+	// OldTLS means at most TLS 1.2, as in dockerd before about 18.09.7, built with Go 1.10.
 	OldTLS bool `json:"old_tls,omitempty"`
 }
 
-// Guest is a running, or not yet running, embedded docker host.
+// Guest is a docker host, running or not.
 type Guest struct {
 	dir  string
 	spec Spec
@@ -87,7 +86,7 @@ type Guest struct {
 	sshd    *sshServer
 	control net.Listener
 	daemon  *daemonProcess
-	jobs    map[int]*os.Process // sessions of the SSH server
+	jobs    map[int]*os.Process // the SSH server's sessions, by PID
 }
 
 // Make opens the guest of a VM; it is a fakevbox.Maker.
@@ -128,12 +127,12 @@ func readSpec(dir string) (Spec, error) {
 	return spec, json.Unmarshal(data, &spec)
 }
 
-// resumeTime bounds how long a dockerd that was saved may take to serve again: a fault
-// may keep it from that.
+// resumeTime limits how long to wait until a resumed dockerd serves: because of a fault it may
+// never do so.
 const resumeTime = 5 * time.Second
 
-// Start implements fakevbox.Guest. A resumed guest goes on where it was: dockerd
-// serves without counting as a start.
+// Start implements fakevbox.Guest. A resumed guest continues where it was: dockerd serves without
+// counting as a start.
 func (g *Guest) Start(ctx context.Context, resume bool) error {
 	resumed, err := g.start(resume)
 	if resumed != nil {
@@ -144,7 +143,7 @@ func (g *Guest) Start(ctx context.Context, resume bool) error {
 	return err
 }
 
-// start returns the dockerd that it has resumed, if any.
+// start returns the dockerd that it has resumed, or nil.
 func (g *Guest) start(resume bool) (resumed *daemonProcess, err error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -212,7 +211,7 @@ func (g *Guest) Stop(_ context.Context, how fakevbox.How) error {
 
 var errRefused = &net.OpError{Op: "dial", Net: "tcp", Err: os.NewSyscallError("connect", syscall.ECONNREFUSED)}
 
-// Dial implements fakevbox.Guest: a connection to a port of the guest, from outside.
+// Dial implements fakevbox.Guest: it connects to a port of the guest from outside.
 func (g *Guest) Dial(ctx context.Context, port int) (net.Conn, error) {
 	g.mu.Lock()
 	up, sshd := g.up, g.sshd
@@ -229,7 +228,7 @@ func (g *Guest) Dial(ctx context.Context, port int) (net.Conn, error) {
 	return dialPort(ctx, g.dir, port)
 }
 
-// dialPort connects to what listens on a port of the guest other than 22.
+// dialPort connects to a port of the guest other than 22.
 func dialPort(ctx context.Context, dir string, port int) (net.Conn, error) {
 	data, err := os.ReadFile(filepath.Join(dir, "net", strconv.Itoa(port)))
 	if errors.Is(err, os.ErrNotExist) {
@@ -254,7 +253,7 @@ func (g *Guest) path(elem ...string) string {
 	return filepath.Join(append([]string{g.dir}, elem...)...)
 }
 
-// Fault reports whether a fault is switched on, and its parameter. Those that there are:
+// Fault returns the parameter of a fault, and whether the fault is switched on. The faults are:
 //
 //	sshd                refuse | silent | close | auth | hostkey | limit N SECONDS
 //	sudo                sudo asks for a password
@@ -289,7 +288,7 @@ func ClearFault(dir, name string) error {
 	return err
 }
 
-// Count is the number of lines in Dir/count/NAME.
+// Count returns the number of lines in Dir/count/NAME.
 func Count(dir, name string) int {
 	data, _ := os.ReadFile(filepath.Join(dir, "count", name))
 	return strings.Count(string(data), "\n")

@@ -5,11 +5,10 @@ import (
 	"io"
 )
 
-// mapped are the directories of the guest that lie below its root directory.
-// It is a wide net on purpose: a script that writes to a path which is not
-// listed would write to the computer that runs the test. Of /proc it is what
-// belongs to the computer and not to a process; "/proc/[" is the glob for all
-// processes. Where the computer has no /proc, all of it is the guest's.
+// mapped are the directories below the guest's root directory. The list is deliberately long: a
+// script that writes to another path would write to the computer that runs the test. In /proc,
+// files about processes are the computer's and the others the guest's; "/proc/[" is the glob for
+// all processes. proc means that all of /proc is the guest's, because the computer has none.
 func mapped(proc bool) []string {
 	dirs := []string{
 		"/usr/lib/systemd", "/lib/systemd", "/usr/local/etc", "/etc", "/var", "/run", "/home", "/root", "/tmp", "/opt", "/mnt", "/srv",
@@ -20,24 +19,23 @@ func mapped(proc bool) []string {
 	return append(dirs, "/proc/net", "/proc/sys", "/proc/[0-9]")
 }
 
-// programDirs are mapped, to nothing, where they stand in a list such as PATH:
-// the guest has the programs of Dir/bin and no others.
+// programDirs are mapped as well, but only inside a list such as PATH. They do not exist there: the
+// guest has only the programs in Dir/bin.
 func programDirs() []string {
 	return []string{"/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"}
 }
 
-// newInward rewrites for the guest below root.
+// newInward returns a writer that rewrites for the guest below root.
 func newInward(root string, to io.Writer) *inward {
 	return &inward{root: root, to: to, proc: ownProc()}
 }
 
-// inward rewrites text on its way into the guest: absolute paths of the guest
-// become paths below root.
+// inward rewrites text on its way into the guest: absolute paths become paths below root.
 type inward struct {
 	root string
 	proc bool // all of /proc is the guest's
 	to   io.Writer
-	held []byte // seen, but what it is depends on what follows
+	held []byte // read, but its meaning depends on what follows
 	last [3]byte
 }
 
@@ -86,8 +84,8 @@ func (m *inward) rewrite(data []byte, final bool) (out, rest []byte) {
 
 func (m *inward) pass(b byte) { m.last = [3]byte{m.last[1], m.last[2], b} }
 
-// startsPath reports whether a slash here begins a path: not inside of another
-// path or word, but after "unix://".
+// startsPath reports whether a slash here begins a path: not inside another path or word, except
+// after "unix://".
 func (m *inward) startsPath() bool {
 	b := m.last[2]
 	if b == '/' {
@@ -96,8 +94,8 @@ func (m *inward) startsPath() bool {
 	return !wordByte(b) && b != '.' && b != '~' && b != '}' && b != ')' && b != '*' && b != ']'
 }
 
-// matchDir finds the mapped directory at the start of data. partial: it takes
-// more data to tell.
+// matchDir returns the mapped directory at the start of data. partial means that more data is
+// needed to decide.
 func (m *inward) matchDir(data []byte, final bool) (dir string, partial bool) {
 	dirs := mapped(m.proc)
 	if m.last[2] == ':' {
@@ -131,8 +129,7 @@ func mapIn(root, text string) string {
 	return b.String()
 }
 
-// outward rewrites text on its way out of the guest: the root directory
-// disappears from it.
+// outward rewrites text on its way out of the guest: it removes the root directory from paths.
 type outward struct {
 	root string
 	to   io.Writer

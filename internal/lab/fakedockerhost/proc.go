@@ -11,12 +11,11 @@ import (
 	"time"
 )
 
-// The guest's /proc. Linux has a real one, of which the guest's processes read
-// what is about processes. Elsewhere the guest keeps one, good enough for the
-// scripts that look after dockerd: stat, comm and cmdline of its processes, and
-// uptime.
+// The guest's /proc. On Linux the guest's processes read the real one for what is about processes.
+// On other systems the guest maintains its own, good enough for the scripts that watch dockerd:
+// stat, comm and cmdline of its processes, and uptime.
 
-// bootProc makes the guest's /proc as it is right after booting.
+// bootProc makes the guest's /proc as it is after booting.
 func (g *Guest) bootProc() error {
 	for _, sub := range []string{"net", "sys/kernel/random"} {
 		if err := os.MkdirAll(g.path("root", "proc", sub), 0o755); err != nil {
@@ -32,14 +31,14 @@ func (g *Guest) bootProc() error {
 	return os.WriteFile(g.path("root", "proc", "sys", "kernel", "random", "boot_id"), []byte(boot), 0o444)
 }
 
-// ownProc says that there is no /proc but the guest's. DVH_OWN_PROC makes it so
-// for the guest's own tests.
+// ownProc reports whether the guest's /proc is the only one. The guest's own tests set DVH_OWN_PROC
+// to make it so.
 func ownProc() bool {
 	_, err := os.Stat("/proc/self/stat")
 	return err != nil || os.Getenv("DVH_OWN_PROC") != ""
 }
 
-// shell is the guest's sh where it has to make itself visible.
+// shell is the guest's sh if it must add itself to the guest's /proc.
 const shell = `#!/bin/sh
 d=/proc/$$
 mkdir -p "$d"
@@ -73,7 +72,7 @@ func (g *Guest) keepProc(stop <-chan struct{}) {
 	}
 }
 
-// showPorts writes /proc/net/tcp: the ports that are listened on.
+// showPorts writes /proc/net/tcp: the guest's open ports.
 func showPorts(dir string) {
 	ports := []int{22}
 	found, _ := filepath.Glob(filepath.Join(dir, "net", "*"))
@@ -93,8 +92,8 @@ func showPorts(dir string) {
 	}
 }
 
-// showDockerd makes dockerd's process visible: to the glob /proc/[0-9]* on Linux, with
-// everything elsewhere.
+// showDockerd makes dockerd's process visible: on Linux to the glob /proc/[0-9]*, on other systems
+// in the guest's /proc.
 func (g *Guest) showDockerd(pid int, args []string) {
 	dir := g.path("root", "proc", strconv.Itoa(pid))
 	if !ownProc() {

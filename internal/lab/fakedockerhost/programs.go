@@ -20,7 +20,7 @@ VERSION_CODENAME=bookworm
 ID=debian
 `
 
-// profile is what docker-machine 0.16.2 writes (docker/machine b170508b,
+// profile is the file that docker-machine 0.16.2 writes (docker/machine b170508b,
 // libmachine/provision/boot2docker.go, GenerateDockerOptions).
 const profile = `
 EXTRA_ARGS='
@@ -36,8 +36,8 @@ SERVERCERT=/var/lib/boot2docker/server.pem
 
 `
 
-// initScript behaves as boot2docker's does: start returns before dockerd
-// serves, and says nothing when it never will.
+// initScript behaves as boot2docker's does: start returns before dockerd serves, and prints nothing
+// if it never will.
 const initScript = `#!/bin/sh
 [ "$(id -u)" = 0 ] || { echo 'must be root'; exit 1; }
 CACERT=/var/lib/boot2docker/tls/ca.pem
@@ -156,7 +156,7 @@ dockerd|docker) [ -f /var/run/docker.pid ] && cat /var/run/docker.pid && echo ;;
 esac
 `
 
-// install is install(1) without the owner, which is always the user here.
+// install is install(1) without owners, which are always the current user here.
 const install = `#!/bin/sh
 mode=755 dir=
 while :; do
@@ -177,7 +177,7 @@ rm -f "$to.new"
 (umask 077; cat "$1" >"$to.new") && chmod "$mode" "$to.new" && mv -f "$to.new" "$to"
 `
 
-// listeners is netstat -tln and ss -tln: the guest's ports, not the computer's.
+// listeners is netstat -tln and ss -tln: it prints the guest's ports, not the computer's.
 const listeners = `#!/bin/sh
 echo 'State   Recv-Q Send-Q Local Address:Port Peer Address:Port'
 echo 'LISTEN  0      128    0.0.0.0:22         0.0.0.0:*'
@@ -187,8 +187,8 @@ done
 exit 0
 `
 
-// systemdPrograms are the fakes of a systemd guest. As with Type=notify, start
-// comes back when dockerd serves or has ended.
+// systemdPrograms are the fakes of a systemd guest. As with Type=notify, start returns when dockerd
+// serves or has ended.
 func systemdPrograms() map[string]string {
 	return map[string]string{
 		"systemctl": `#!/bin/sh

@@ -16,13 +16,13 @@ import (
 
 // Port is a published port of a container.
 type Port struct {
-	IP       string `json:"ip"` // "0.0.0.0" stands for :: as well, as dockerd has it
+	IP       string `json:"ip"` // "0.0.0.0" includes ::, as in docker
 	Host     int    `json:"host"`
 	Target   int    `json:"target"`
 	Protocol string `json:"protocol"`
 }
 
-// ParsePort reads [IP:]HOST:TARGET[/PROTOCOL] as docker run -p does.
+// ParsePort parses [IP:]HOST:TARGET[/PROTOCOL] as docker run -p does.
 func ParsePort(spec string) (Port, error) {
 	spec, protocol, _ := strings.Cut(spec, "/")
 	if protocol == "" {
@@ -44,7 +44,7 @@ func ParsePort(spec string) (Port, error) {
 	return p, err
 }
 
-// bindings are the ports as GET /containers/json lists them.
+// bindings returns the ports as GET /containers/json lists them.
 func (c Container) bindings() []map[string]any {
 	all := []map[string]any{}
 	if !c.Running {
@@ -62,11 +62,11 @@ func (c Container) bindings() []map[string]any {
 	return all
 }
 
-// lookEvery is how often the file of the containers is looked at: other processes write it.
+// lookEvery is how often the containers' file is checked, because other processes write it.
 const lookEvery = 2 * time.Millisecond
 
-// publisher serves the published ports of running containers, and tells subscribers of
-// GET /events what changes.
+// publisher serves the published ports of running containers, and notifies subscribers of GET
+// /events.
 type publisher struct {
 	engine *engine
 
@@ -93,7 +93,7 @@ func newPublisher(d *engine) *publisher {
 	return &publisher{engine: d, seen: map[string]Container{}, servers: map[Port]*http.Server{}, subscribers: map[chan event]bool{}}
 }
 
-// run looks at the containers for as long as dockerd lives.
+// run watches the containers until dockerd ends.
 func (p *publisher) run() {
 	var last os.FileInfo
 	for ; ; time.Sleep(lookEvery) {
@@ -151,7 +151,7 @@ func (p *publisher) update(all []Container) {
 	p.seen = now
 }
 
-// serve is a container's program: HTTP that answers with the container's name.
+// serve is a container's program: an HTTP server that answers with the container's name.
 func (p *publisher) serve(port Port, name string) {
 	ln, err := net.Listen("tcp4", "127.0.0.1:0")
 	if err != nil {
@@ -177,7 +177,7 @@ func (p *publisher) tell(action string, c Container) {
 	}
 }
 
-// events is GET /events. Filters are not looked at: all messages are about containers.
+// events answers GET /events. It ignores filters, because all messages are about containers.
 func (p *publisher) events(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(http.StatusOK)

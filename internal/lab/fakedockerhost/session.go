@@ -39,9 +39,9 @@ func (g *Guest) session(nc ssh.NewChannel, user string) {
 	}
 }
 
-// run runs a command and tells the client how it ended. As with sshd, the
-// channel stays open for as long as anybody holds the command's output, and a
-// client that goes away does not end the command.
+// run runs a command and sends its exit status to the client. As with sshd, the channel stays open
+// as long as a process holds the command's output open, and a client that disconnects does not end
+// the command.
 func (g *Guest) run(ch ssh.Channel, reqs <-chan *ssh.Request, user, command string) {
 	root := g.path("root")
 	argv := []string{g.path("bin", "sh"), "-c", mapIn(root, command)}
@@ -111,7 +111,7 @@ func signals(reqs <-chan *ssh.Request, pid int) {
 	}
 }
 
-// environ is the environment of everything that runs in the guest.
+// environ returns the environment of everything that runs in the guest.
 func (g *Guest) environ(user string) []string {
 	return []string{
 		"PATH=" + g.path("bin"), "HOME=" + g.path("root", "home", user), "USER=" + user, "LOGNAME=" + user,

@@ -30,8 +30,8 @@ func (c *call) fail(exit int, format string, a ...any) int {
 	return exit
 }
 
-// Commands are the programs by their names; each takes its arguments and returns
-// its exit status. All of them read the world that FAKELAPTOP_FILE names.
+// Commands returns the programs by name. Each takes its arguments and returns its exit status. All
+// of them use the State in FAKELAPTOP_FILE.
 func Commands() map[string]func(args []string) int {
 	out := map[string]func([]string) int{}
 	for name, run := range map[string]func(*call) int{
@@ -54,7 +54,7 @@ func Commands() map[string]func(args []string) int {
 	return out
 }
 
-// LogCall appends a call to outside.log beside the world file.
+// LogCall appends a call to outside.log beside the state file.
 func LogCall(file, name string, args []string) {
 	f, err := os.OpenFile(filepath.Join(filepath.Dir(file), "outside.log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
@@ -64,10 +64,10 @@ func LogCall(file, name string, args []string) {
 	fmt.Fprintln(f, strings.Join(append([]string{name}, args...), " "))
 }
 
-// mayChange reports whether this process has root's rights in the world.
+// mayChange reports whether this process is root on the laptop.
 func (c *call) mayChange() bool { return c.w.Sudo == "root" || os.Getenv("DVH_SUDO") != "" }
 
-// sudo is sudo [-n] [--] COMMAND….
+// sudo implements sudo [-n] [--] COMMAND….
 func sudo(c *call) int {
 	ask, args := true, c.args
 	for len(args) > 0 && strings.HasPrefix(args[0], "-") {
@@ -89,7 +89,7 @@ func sudo(c *call) int {
 	}
 	path := args[0]
 	if path != "true" {
-		// Only the world's own commands: nothing is ever run as root.
+		// Only the replaced commands: nothing is ever run as root.
 		self, err := os.Executable()
 		if err != nil {
 			return c.fail(1, "sudo: %v", err)
@@ -113,8 +113,7 @@ func sudo(c *call) int {
 	}
 }
 
-// scutil is scutil --nc list, or commands on standard input: show KEY, list [PATTERN].
-// sysctl knows the boot alone (XNU, bsd/kern/kern_sysctl.c).
+// sysctl knows only the boot's UUID (XNU, bsd/kern/kern_sysctl.c).
 func sysctl(c *call) int {
 	if c.w.OS != host.Darwin || !slices.Equal(c.args, []string{"-n", "kern.bootsessionuuid"}) {
 		return c.fail(1, "sysctl: unknown oid '%s'", strings.Join(c.args, " "))
@@ -123,6 +122,7 @@ func sysctl(c *call) int {
 	return 0
 }
 
+// scutil implements scutil --nc list, or commands on standard input: show KEY, list [PATTERN].
 func scutil(c *call) int {
 	if slices.Equal(c.args, []string{"--nc", "list"}) {
 		c.printf("Available network connection services in the current set (*=enabled):\n")
@@ -162,7 +162,7 @@ func scutil(c *call) int {
 	return 0
 }
 
-// parseNet reads 192.168.99, 192.168.99.0/24 and 192.168.99.100 as route does.
+// parseNet parses 192.168.99, 192.168.99.0/24 and 192.168.99.100 as route does.
 func parseNet(s string, mask string) (netip.Prefix, error) {
 	addr, bits, found := strings.Cut(s, "/")
 	for strings.Count(addr, ".") < 3 {
@@ -184,7 +184,7 @@ func parseNet(s string, mask string) (netip.Prefix, error) {
 	return ip.Prefix(n)
 }
 
-// maskBits counts the ones of 255.255.255.0.
+// maskBits returns the prefix length of a mask such as 255.255.255.0.
 func maskBits(mask string) int {
 	ip, err := netip.ParseAddr(mask)
 	if err != nil || !ip.Is4() {

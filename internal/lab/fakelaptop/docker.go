@@ -17,8 +17,8 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/fakedockerhost"
 )
 
-// docker is the laptop's docker command: it goes where DOCKER_HOST says, with the
-// certificates of DOCKER_CERT_PATH, on the world's routes.
+// docker is the laptop's docker command. It connects to DOCKER_HOST over the State's routes, with
+// the certificates in DOCKER_CERT_PATH.
 func docker(c *call) int {
 	if len(c.args) > 0 && c.args[0] == "context" {
 		return dockerContext(c, c.args[1:])

@@ -17,21 +17,21 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/fakevbox"
 )
 
-// laptop is the world's laptop around the computer that runs the test.
+// laptop is a host.Laptop for a State, on the computer that runs the test.
 type laptop struct {
-	host.Laptop // files, locks, loopback
+	host.Laptop // for files, locks and loopback
 	sudo        host.Sudo
 	file        string
 	bin         string
 	vbox        string
 
 	mu    sync.Mutex
-	known *State // as read from the file that seen describes; nobody changes it
+	known *State // as read from the file that seen describes; never changed
 	seen  os.FileInfo
 }
 
-// NewLaptop makes the laptop of the world that FAKELAPTOP_FILE names. Only the
-// programs in the directory of this process's own executable can be run.
+// NewLaptop returns the laptop for the State that FAKELAPTOP_FILE names. It runs only programs in
+// the directory of this process's own executable.
 func NewLaptop(base host.Laptop, sudo host.Sudo) (host.Laptop, error) {
 	file, err := File()
 	if err != nil {
@@ -44,8 +44,8 @@ func NewLaptop(base host.Laptop, sudo host.Sudo) (host.Laptop, error) {
 	return &laptop{Laptop: base, sudo: sudo, file: file, bin: filepath.Dir(exe), vbox: os.Getenv("FAKEVBOX_HOME")}, nil
 }
 
-// world is the world as it is now. It is read once as long as nobody changes it:
-// with a thousand machines the reading would be most of what is measured.
+// world returns the current State. It reads the file again only after a change: with a thousand
+// machines, reading would dominate what is measured.
 func (l *laptop) world() (*State, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -72,8 +72,8 @@ func (l *laptop) OS() string {
 	return w.OS
 }
 
-// Run implements host.Host, with the world's commands only. sudo goes through
-// the world's sudo even if the test is run by root.
+// Run implements host.Host with the replaced commands only. sudo is the replaced one, even if root
+// runs the test.
 func (l *laptop) Run(ctx context.Context, c host.Cmd) (host.Output, error) {
 	w, err := l.world()
 	if err != nil {
@@ -83,7 +83,7 @@ func (l *laptop) Run(ctx context.Context, c host.Cmd) (host.Output, error) {
 		return host.Output{Stdout: []byte(w.Cisco)}, nil
 	}
 	path, err := l.LookPath(c.Argv[0])
-	if err != nil && c.Through != nil { // whatever the user has
+	if err != nil && c.Through != nil { // any program of the user
 		return l.Laptop.Run(ctx, c)
 	}
 	if err != nil {
@@ -139,7 +139,7 @@ func (l *laptop) Links(context.Context) ([]host.Link, error) {
 	for _, l := range w.Links {
 		kind := l.Kind
 		if w.OS == host.Darwin {
-			kind = "" // net.Interfaces does not tell
+			kind = "" // net.Interfaces does not know it
 		}
 		out = append(out, host.Link{Name: l.Name, Kind: kind, Up: !l.Down, Addrs: l.Addrs})
 	}
@@ -162,8 +162,8 @@ func (l *laptop) RouteTo(_ context.Context, ip netip.Addr) (host.Route, error) {
 	return host.Route{Dst: r.Dst, Link: r.Link, Gateway: r.Gateway}, nil
 }
 
-// PortUse implements host.Laptop. As on macOS and on most Linux laptops, only root has the
-// ports below 1024, whoever runs the test.
+// PortUse implements host.Laptop. As on macOS and most Linux laptops, only root may use ports below
+// 1024, whoever runs the test.
 func (l *laptop) PortUse(ctx context.Context, port int) (host.PortState, error) {
 	w, err := l.world()
 	if err != nil {
@@ -179,7 +179,7 @@ func (l *laptop) PortUse(ctx context.Context, port int) (host.PortState, error) 
 	return use, err
 }
 
-// Processes implements host.Laptop: those of the VMs.
+// Processes implements host.Laptop with the processes of the VMs.
 func (l *laptop) Processes(context.Context) ([]host.Process, error) {
 	if l.vbox == "" {
 		return nil, nil
@@ -197,8 +197,8 @@ func (l *laptop) Processes(context.Context) ([]host.Process, error) {
 	return out, nil
 }
 
-// DialContext implements host.Host: loopback and Unix sockets are real, and
-// everything else goes where the world's routes lead.
+// DialContext implements host.Host: loopback and Unix sockets are real; everything else follows the
+// State's routes.
 func (l *laptop) DialContext(ctx context.Context, network, addr string) (net.Conn, error) {
 	h, p, err := net.SplitHostPort(addr)
 	ip, perr := netip.ParseAddr(h)
@@ -223,7 +223,7 @@ func (l *laptop) DialContext(ctx context.Context, network, addr string) (net.Con
 	return conn, nil
 }
 
-// dial is what becomes of a connection to an address that is not loopback.
+// dial connects to an address other than loopback, over the State's routes.
 func (w *State) dial(ctx context.Context, vbox string, ip netip.Addr, port int) (net.Conn, error) {
 	r, ok := w.lookup(ip)
 	if !ok {
@@ -241,17 +241,16 @@ func (w *State) dial(ctx context.Context, vbox string, ip netip.Addr, port int) 
 		}
 		return conn, err
 	}
-	<-ctx.Done() // nobody answers
+	<-ctx.Done() // no answer
 	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
 		return nil, os.ErrDeadlineExceeded
 	}
 	return nil, ctx.Err()
 }
 
-// Lock implements host.Laptop. Every world has a state directory of its own, and all
-// share the ports of 127.0.0.1: who chooses one here must be alone among all
-// worlds, as on a laptop. No file is made for that: the lock is on the one directory
-// that all processes see.
+// Lock implements host.Laptop. Each State has its own state directory, but all share the ports of
+// 127.0.0.1, so a process that chooses one must be alone among all, as on a laptop. To avoid a file
+// for that, it locks the one directory that all processes see.
 func (l *laptop) Lock(ctx context.Context, path string, waiting func()) (func(), error) {
 	unlock, err := l.Laptop.Lock(ctx, path, waiting)
 	if err != nil || filepath.Base(path) != "ports.lock" {

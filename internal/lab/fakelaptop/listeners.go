@@ -17,8 +17,8 @@ type listener struct {
 	addr netip.AddrPort
 }
 
-// listeners finds who really listens on a TCP port of this computer's loopback, or
-// on any with port 0: by /proc where there is one.
+// listeners returns the real listeners on a TCP port of this computer's loopback, or on all ports
+// if port is 0. It reads /proc, if there is one.
 func listeners(port int) []listener {
 	inodes := map[string]netip.AddrPort{}
 	f, err := os.Open("/proc/net/tcp")
@@ -59,7 +59,7 @@ func listeners(port int) []listener {
 	return out
 }
 
-// lsof is lsof -nP -iTCP[:PORT] -sTCP:LISTEN -F…; without /proc it is the real one.
+// lsof implements lsof -nP -iTCP[:PORT] -sTCP:LISTEN -F…; without /proc it runs the real one.
 func lsof(c *call) int {
 	if _, err := os.Stat("/proc/net/tcp"); err != nil {
 		cmd := exec.Command("/usr/sbin/lsof", c.args...)
@@ -85,7 +85,7 @@ func lsof(c *call) int {
 	return 0
 }
 
-// ss is ss -Hltnp, or ss -Hltnp 'sport = :PORT'.
+// ss implements ss -Hltnp and ss -Hltnp 'sport = :PORT'.
 func ss(c *call) int {
 	_, p, filtered := strings.Cut(strings.Join(c.args, " "), ":")
 	port, err := strconv.Atoi(strings.TrimSpace(p))

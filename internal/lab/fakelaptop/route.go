@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// route is macOS's route -n get|add|delete.
+// route implements macOS's route -n get|add|delete.
 func route(c *call) int {
 	args := slices.DeleteFunc(slices.Clone(c.args), func(a string) bool { return a == "-n" || a == "-v" || a == "-nv" || a == "-q" || a == "-inet" })
 	if len(args) < 2 {
@@ -102,7 +102,7 @@ func routeGet(c *call, ip netip.Addr) int {
 	return 0
 }
 
-// netstat is macOS's netstat -rn -f inet, with its short forms of networks.
+// netstat implements macOS's netstat -rn -f inet, with its short forms of networks.
 func netstat(c *call) int {
 	c.printf("Routing tables\n\nInternet:\n%-18s %-18s %-10s %9s %6s\n", "Destination", "Gateway", "Flags", "Netif", "Expire")
 	for _, r := range c.w.Routes {
@@ -118,7 +118,7 @@ func netstat(c *call) int {
 	return 0
 }
 
-// shortNet is 192.168.99 for 192.168.99.0/24, as macOS prints it.
+// shortNet returns 192.168.99 for 192.168.99.0/24, as macOS prints it.
 func shortNet(p netip.Prefix) string {
 	if p.Bits() == 0 {
 		return "default"
@@ -130,7 +130,7 @@ func shortNet(p netip.Prefix) string {
 	return strings.Join(parts[:p.Bits()/8], ".")
 }
 
-// ifconfig is macOS's ifconfig -a.
+// ifconfig implements macOS's ifconfig -a.
 func ifconfig(c *call) int {
 	if !slices.Equal(c.args, []string{"-a"}) {
 		return c.fail(1, "ifconfig: %s is not in this world", strings.Join(c.args, " "))
@@ -161,7 +161,7 @@ func ifconfig(c *call) int {
 	return 0
 }
 
-// ip is Linux's ip route add|replace|del.
+// ip implements Linux's ip route add|replace|del.
 func ip(c *call) int {
 	if len(c.args) < 3 || c.args[0] != "route" {
 		return c.fail(255, "ip: %s is not in this world", strings.Join(c.args, " "))
@@ -183,7 +183,7 @@ func ip(c *call) int {
 		switch c.args[1] {
 		case "replace", "add":
 			if slices.ContainsFunc(w.Routes, func(r Route) bool { return r.Dst == p && r.Stuck }) {
-				return nil // the client puts its own back at once
+				return nil // the VPN client restores its route at once
 			}
 			w.dropRoute(p)
 			w.Routes = append(w.Routes, Route{Dst: p, Link: dev})

@@ -15,7 +15,7 @@ import (
 	"time"
 )
 
-// job is a login service that was loaded.
+// job is a loaded login service.
 type job struct {
 	Argv []string `json:"argv"`
 	Env  []string `json:"env"`
@@ -26,7 +26,7 @@ func (c *call) jobFile(name string) string {
 	return filepath.Join(filepath.Dir(c.file), "services", name+".json")
 }
 
-// systemctl is systemctl --user daemon-reload, enable --now UNIT and disable --now UNIT.
+// systemctl implements systemctl --user daemon-reload, enable --now UNIT and disable --now UNIT.
 func systemctl(c *call) int {
 	args := c.args
 	if len(args) < 2 || args[0] != "--user" {
@@ -49,7 +49,7 @@ func systemctl(c *call) int {
 	return c.fail(1, "Unknown command verb %s.", args[1])
 }
 
-// parseUnit reads what internal/service writes: words in double quotes.
+// parseUnit parses the units that internal/service writes, with words in double quotes.
 func parseUnit(text string) (j job) {
 	for line := range strings.Lines(text) {
 		name, value, _ := strings.Cut(strings.TrimSpace(line), "=")
@@ -88,7 +88,7 @@ func quoted(text string) (words []string) {
 	return words
 }
 
-// launchctl is launchctl bootstrap DOMAIN FILE and bootout DOMAIN/LABEL.
+// launchctl implements launchctl bootstrap DOMAIN FILE and bootout DOMAIN/LABEL.
 func launchctl(c *call) int {
 	if len(c.args) < 2 {
 		return c.fail(64, "Usage: launchctl <subcommand>")
@@ -106,7 +106,7 @@ func launchctl(c *call) int {
 	return c.fail(64, "Unrecognized subcommand: %s", c.args[0])
 }
 
-// parseAgent reads a plist: keys, and the strings behind each.
+// parseAgent parses a plist: keys, and the strings after each.
 func parseAgent(text string) (j job) {
 	var keys []string
 	inside := ""
@@ -133,7 +133,7 @@ func parseAgent(text string) (j job) {
 	}
 }
 
-// load starts a service, under a process that starts it again when it crashes.
+// load starts a service under a process that restarts it when it crashes.
 func (c *call) load(name string, j job) int {
 	file := c.jobFile(name)
 	if _, err := os.Stat(file); err == nil {
@@ -183,7 +183,7 @@ func (c *call) unload(name string) int {
 	return 0
 }
 
-// serviceManager runs a service until it is stopped, or the test is gone.
+// serviceManager runs a service until it is stopped, or until the test ends.
 func serviceManager(c *call) int {
 	data, err := os.ReadFile(c.args[0])
 	var j job
@@ -223,7 +223,7 @@ func serviceManager(c *call) int {
 	}
 }
 
-// StopServices ends what systemctl and launchctl have started. It waits until they are gone.
+// StopServices stops what systemctl and launchctl have started, and waits for its end.
 func StopServices(file string) error {
 	files, err := filepath.Glob(filepath.Join(filepath.Dir(file), "services", "*.json"))
 	if err != nil {

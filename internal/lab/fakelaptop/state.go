@@ -1,12 +1,11 @@
-// Package fakelaptop replaces the user's computer: its interfaces and routing
-// table, sudo, and the commands that a program asks about them. Their state is
-// one file. Nothing here touches the computer that runs the test.
+// Package fakelaptop replaces the user's computer: its interfaces and routing table, sudo, and the
+// commands that report and change them. Their State is one file. Nothing here changes the computer
+// that runs the test.
 //
-// Laptop is a host.Laptop that reports the state's operating system, and
-// that sends packets where the state's routes lead: into a virtual machine, or
-// nowhere. Commands are the programs route, netstat, ifconfig, ip, scutil, sudo,
-// lsof, ss and docker, which the test binary turns into when it is called by
-// those names.
+// NewLaptop returns a host.Laptop that reports the State's operating system and sends packets where
+// the State's routes lead: to a virtual machine, or nowhere. Commands are the programs route,
+// netstat, ifconfig, ip, scutil, sudo, lsof, ss, docker and more; the test binary acts as one of
+// them if it is called by that name.
 package fakelaptop
 
 import (
@@ -22,11 +21,11 @@ import (
 	"github.com/gofrs/flock"
 )
 
-// What becomes of a packet that leaves by an interface.
+// What happens to packets that leave through an interface.
 const (
-	VirtualBox = "virtualbox" // to the guest that has the address
+	VirtualBox = "virtualbox" // they reach the guest that has the address
 	Drop       = "drop"       // nobody answers
-	Refuse     = "refuse"     // somebody else says no
+	Refuse     = "refuse"     // the connection is refused
 )
 
 // State is the laptop.
@@ -34,20 +33,20 @@ type State struct {
 	OS     string  `json:"os"`
 	Links  []Link  `json:"links"`
 	Routes []Route `json:"routes"`
-	// Sudo is what sudo does: "root" (the user is root and needs none), "cached"
-	// (no password needed), "password" (one is, and nobody can be asked).
+	// Sudo is what sudo does: "root" (the user is root and needs none), "cached" (no password
+	// needed), "password" (one is needed, and nobody can be asked).
 	Sudo string `json:"sudo"`
-	// Scutil is the dynamic store: key and what "show KEY" prints.
+	// Scutil is the dynamic store: each key, and what "show KEY" prints.
 	Scutil map[string]string `json:"scutil,omitempty"`
-	// Cisco is what /opt/cisco/…/vpn state prints; "" where it is not installed.
+	// Cisco is what /opt/cisco/…/vpn state prints; "" if it is not installed.
 	Cisco string `json:"cisco,omitempty"`
-	// DockerMachine is docker-machine's version; "" is 0.16.2.
+	// DockerMachine is docker-machine's version; "" means 0.16.2.
 	DockerMachine string `json:"docker_machine,omitempty"`
-	// Boots is how often it was booted since it was made.
+	// Boots is how often the laptop was rebooted.
 	Boots int `json:"boots,omitempty"`
-	// OwnPorts reports that no other world chooses among this one's ports.
+	// OwnPorts means that no other State uses this one's range of ports.
 	OwnPorts bool `json:"own_ports,omitempty"`
-	// Contexts are docker's, without its own: a name and its endpoint.
+	// Contexts are docker's contexts except the default: each name and its endpoint.
 	Contexts map[string]string `json:"contexts,omitempty"`
 }
 
@@ -65,15 +64,14 @@ type Route struct {
 	Dst     netip.Prefix `json:"dst"`
 	Link    string       `json:"link"`
 	Gateway netip.Addr   `json:"gateway,omitzero"`
-	// Stuck routes cannot be deleted or replaced, as a VPN client that puts its
-	// route back at once.
+	// Stuck routes cannot be deleted or replaced, as if a VPN client restored them at once.
 	Stuck bool `json:"stuck,omitempty"`
-	// Dead routes are in the table, and packets are dropped all the same
-	// (kubernetes/minikube#4302), until they are deleted and added again.
+	// Dead routes are in the table, but packets are dropped (kubernetes/minikube#4302) until they
+	// are deleted and added again.
 	Dead bool `json:"dead,omitempty"`
 }
 
-// Names of interfaces, as the operating system has them.
+// names returns the names of the interfaces on this operating system.
 func (w *State) names() (lan, tunnel, adapter string) {
 	if w.OS == host.Darwin {
 		return "en0", "utun4", "vboxnet0"
@@ -81,10 +79,10 @@ func (w *State) names() (lan, tunnel, adapter string) {
 	return "eth0", "tun0", "vboxnet0"
 }
 
-// HostOnly is docker-machine's network, with the laptop's address.
+// HostOnly returns docker-machine's network, with the laptop's address.
 func HostOnly() netip.Prefix { return netip.MustParsePrefix("192.168.99.1/24") }
 
-// New is a laptop with a host-only adapter that works.
+// New returns a laptop with a working host-only adapter.
 func New(os string) *State {
 	w := &State{OS: os, Sudo: "cached", Scutil: map[string]string{}}
 	lan, _, adapter := w.names()
@@ -105,8 +103,8 @@ func New(os string) *State {
 	return w
 }
 
-// VPNOn lets a VPN client take the host-only network, as AnyConnect does: the
-// adapter's own route goes, and packets end behind the tunnel.
+// VPNOn connects a VPN that takes the host-only network, as AnyConnect does: it removes the
+// adapter's own route, and packets vanish in the tunnel.
 func (w *State) VPNOn() {
 	_, tunnel, _ := w.names()
 	w.VPNOff()
@@ -119,8 +117,8 @@ func (w *State) VPNOn() {
 	}
 }
 
-// VPNOff disconnects. The adapter's route does not come back: packets follow
-// the default route (docker/machine#1500).
+// VPNOff disconnects the VPN. The adapter's route does not return: packets take the default route
+// (docker/machine#1500).
 func (w *State) VPNOff() {
 	_, tunnel, _ := w.names()
 	w.Links = slices.DeleteFunc(w.Links, func(l Link) bool { return l.Name == tunnel })
@@ -135,7 +133,7 @@ func (w *State) dropRoute(dst netip.Prefix) bool {
 	return len(w.Routes) < n
 }
 
-// lookup finds the way to an address: the longest prefix wins.
+// lookup returns the route to an address: the one with the longest prefix.
 func (w *State) lookup(ip netip.Addr) (Route, bool) {
 	best, found := Route{}, false
 	for _, r := range w.Routes {
@@ -146,7 +144,7 @@ func (w *State) lookup(ip netip.Addr) (Route, bool) {
 	return best, found
 }
 
-// Reaches reports whether packets to an address get to VirtualBox.
+// Reaches reports whether packets to an address reach VirtualBox.
 func (w *State) Reaches(ip string) bool {
 	addr, err := netip.ParseAddr(ip)
 	if err != nil {
@@ -166,8 +164,8 @@ func (w *State) link(name string) *Link {
 	return nil
 }
 
-// SetAddress gives an adapter its address, as VBoxManage hostonlyif ipconfig and
-// ifconfig do: it is up, and the kernel adds the route.
+// SetAddress sets an adapter's address, as VBoxManage hostonlyif ipconfig and ifconfig do: the
+// adapter comes up, and the kernel adds the route.
 func (w *State) SetAddress(name string, addr netip.Prefix) {
 	l := w.link(name)
 	if l == nil {
@@ -184,7 +182,7 @@ func (w *State) SetAddress(name string, addr netip.Prefix) {
 	w.Routes = append(w.Routes, Route{Dst: addr.Masked(), Link: name})
 }
 
-// File is the world file that the environment names.
+// File returns the state file that the environment names.
 func File() (string, error) {
 	if f := os.Getenv("FAKELAPTOP_FILE"); f != "" {
 		return f, nil
@@ -192,7 +190,7 @@ func File() (string, error) {
 	return "", errors.New("FAKELAPTOP_FILE is not set: this program is part of a test world")
 }
 
-// Load reads a world.
+// Load reads a State.
 func Load(file string) (*State, error) {
 	data, err := os.ReadFile(file)
 	if err != nil {
@@ -205,7 +203,7 @@ func Load(file string) (*State, error) {
 	return w, nil
 }
 
-// Save writes a world.
+// Save writes a State.
 func (w *State) Save(file string) error {
 	data, err := json.MarshalIndent(w, "", " ")
 	if err != nil {
@@ -217,7 +215,7 @@ func (w *State) Save(file string) error {
 	return os.Rename(file+".new", file)
 }
 
-// Update changes a world under its lock.
+// Update changes a State under its lock.
 func Update(file string, change func(*State) error) error {
 	lock := flock.New(filepath.Join(filepath.Dir(file), "world.lock"))
 	if err := lock.Lock(); err != nil {

@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// life is how long docker-machine's certificates live, and early how far their
-// start lies in the past (docker/machine b170508b, libmachine/cert/cert.go).
+// life is how long docker-machine's certificates are valid, and early how far in the past they
+// start (docker/machine b170508b, libmachine/cert/cert.go).
 const (
 	life  = 1080 * 24 * time.Hour
 	early = 5 * time.Minute
@@ -27,11 +27,11 @@ type Authority struct {
 	KeyPEM  []byte
 }
 
-// AuthorityOptions says what a CA looks like; the zero value is docker-machine's.
+// AuthorityOptions describe a CA; the zero value is docker-machine's.
 type AuthorityOptions struct {
 	Algorithm Algorithm
 	Org       string // default "lab"
-	// Slot tells CAs apart: another slot is another key. Default "ca".
+	// Slot distinguishes CAs: each slot has another key. Default "ca".
 	Slot string
 	// NotBefore and NotAfter default to five minutes ago and 1080 days later.
 	NotBefore, NotAfter time.Time
@@ -72,14 +72,14 @@ type Leaf struct {
 	KeyPEM  []byte
 }
 
-// ServerOptions says what a server certificate looks like.
+// ServerOptions describe a server certificate.
 type ServerOptions struct {
 	Org string
 	// Names are DNS names and IP addresses, in the order of the certificate.
 	Names []string
 	// NotBefore and NotAfter default to five minutes ago and 1080 days later.
 	NotBefore, NotAfter time.Time
-	// AnyUse leaves out the extended key usage, as openssl does unless it is given one.
+	// AnyUse omits the extended key usage, as openssl does by default.
 	AnyUse bool
 }
 
@@ -102,8 +102,8 @@ func (a *Authority) Server(key crypto.Signer, o ServerOptions) (*Leaf, error) {
 	return a.leaf(tmpl, key)
 }
 
-// Client issues a client certificate for key; a zero from is five minutes ago, a zero
-// until 1080 days later.
+// Client issues a client certificate for key. A zero from means five minutes ago, a zero until 1080
+// days later.
 func (a *Authority) Client(key crypto.Signer, from, until time.Time) (*Leaf, error) {
 	tmpl, err := template("lab.<bootstrap>", from, until)
 	if err != nil {

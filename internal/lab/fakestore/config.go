@@ -105,7 +105,7 @@ type authOptions struct {
 	StorePath            string
 }
 
-// Config is config.json for a machine of this store.
+// Config returns config.json for a machine of this store.
 func (s *Store) Config(o Options) []byte {
 	o = o.withDefaults()
 	dir := filepath.Join(s.Dir, "machines", o.Name)

@@ -12,8 +12,8 @@ import (
 	"sync"
 )
 
-// Algorithm names a kind of key pair. docker-machine itself makes RSA keys only
-// (docker/machine b170508b, libmachine/cert/cert.go); users bring ECDSA CAs.
+// Algorithm is a kind of key pair. docker-machine makes only RSA keys (docker/machine b170508b,
+// libmachine/cert/cert.go); users bring ECDSA CAs.
 type Algorithm string
 
 const (
@@ -21,8 +21,8 @@ const (
 	ECDSA Algorithm = "ecdsa" // P-256
 )
 
-// keys holds the key pairs of this process: making an RSA key takes longer than
-// most tests, and nothing that is tested depends on a key being fresh.
+// keys are the key pairs of this process, made once: an RSA key takes longer than most tests, and
+// no test needs a fresh one.
 var keys struct {
 	sync.Mutex
 	made map[string]*madeKey
@@ -34,9 +34,8 @@ type madeKey struct {
 	err  error
 }
 
-// Key returns the process's key pair of that algorithm and slot: the same slot
-// gives the same key, another slot another key. It never ends up on disk but
-// through the files of a Store.
+// Key returns the process's key pair of that algorithm and slot: the same slot always gives the
+// same key. Only the files of a Store save it to disk.
 func Key(alg Algorithm, slot string) (crypto.Signer, error) {
 	keys.Lock()
 	if keys.made == nil {
@@ -63,8 +62,7 @@ func newKey(alg Algorithm) (crypto.Signer, error) {
 	return nil, fmt.Errorf("making a key: unknown algorithm %q", alg)
 }
 
-// KeyPEM writes a private key as docker-machine and openssl do: PKCS #1 for
-// RSA, SEC 1 for ECDSA.
+// KeyPEM encodes a private key as docker-machine and openssl do: PKCS #1 for RSA, SEC 1 for ECDSA.
 func KeyPEM(key crypto.Signer) ([]byte, error) {
 	switch k := key.(type) {
 	case *rsa.PrivateKey:

@@ -11,8 +11,7 @@ import (
 	"path/filepath"
 )
 
-// Open reads a store that NewStore has made, so that machines can be added; one
-// that is not there yet is made.
+// Open opens a store that NewStore has made, so that machines can be added, or makes a new one.
 func Open(dir string) (*Store, error) {
 	certs := filepath.Join(dir, "certs")
 	if _, err := os.Stat(certs); errors.Is(err, fs.ErrNotExist) {

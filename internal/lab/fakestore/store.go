@@ -1,6 +1,6 @@
-// Package fakestore replaces docker-machine's store with one made for a test: a CA, the client
-// certificate and machines/NAME with the files that docker-machine 0.16.2 would
-// have written, byte layout included, plus the ways in which they go wrong.
+// Package fakestore makes a docker-machine store for a test: a CA, the client certificate and
+// machines/NAME with the files of docker-machine 0.16.2, byte layout included. Options break it in
+// the ways that are seen in practice.
 package fakestore
 
 import (
@@ -22,12 +22,12 @@ type Store struct {
 	added  int
 }
 
-// StoreOptions says what the store's own certificates look like.
+// StoreOptions describe the store's own certificates.
 type StoreOptions struct {
 	CA AuthorityOptions
-	// Born is when the CA and the client certificate begin; default five minutes ago.
+	// Born is when the CA and the client certificate become valid; default five minutes ago.
 	Born time.Time
-	// ClientNotAfter is when the client certificate ends; zero for the usual.
+	// ClientNotAfter is when the client certificate expires; zero means 1080 days after Born.
 	ClientNotAfter time.Time
 }
 
@@ -54,7 +54,7 @@ func NewStore(dir string, o StoreOptions) (*Store, error) {
 	})
 }
 
-// Options says what one machine looks like.
+// Options describe one machine.
 type Options struct {
 	Name    string // default "default"
 	IP      string // host-only address, default 192.168.99.100
@@ -62,10 +62,10 @@ type Options struct {
 	SSHUser string // default "docker"
 	// HostOnlyCIDR is the laptop's address on the adapter; default 192.168.99.1/24.
 	HostOnlyCIDR string
-	// Names are the server certificate's; default IP and localhost, as
-	// docker-machine has made them since 0.5.0 (libmachine/provision/utils.go).
+	// Names are those of the server certificate; default IP and localhost, as docker-machine has
+	// made it since 0.5.0 (libmachine/provision/utils.go).
 	Names []string
-	// AnyUse is that of ServerOptions.
+	// AnyUse is as in ServerOptions.
 	AnyUse bool
 	// SANs are the ServerCertSANs in config.json.
 	SANs []string

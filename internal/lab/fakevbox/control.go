@@ -19,7 +19,7 @@ import (
 func ctlSocket(home, uuid string) string { return filepath.Join(home, "run", uuid[:8]+".ctl") }
 func netSocket(home, uuid string) string { return filepath.Join(home, "run", uuid[:8]+".net") }
 
-// ask sends one word to a VM's process and waits for its answer.
+// ask sends one word to a VM's process and returns its answer.
 func ask(home, uuid, what string) (string, error) {
 	conn, err := net.DialTimeout("unix", ctlSocket(home, uuid), 5*time.Second)
 	if err != nil {
@@ -34,7 +34,7 @@ func ask(home, uuid, what string) (string, error) {
 	return strings.TrimSpace(answer), err
 }
 
-// startVM is startvm NAME… [--type T].
+// startVM implements startvm NAME… [--type T].
 func (m *manager) startVM(args []string) error {
 	var names []string
 	frontend := ""
@@ -104,7 +104,7 @@ func (m *manager) startOne(name, frontend string) error {
 	return nil
 }
 
-// spawn starts the VM's process and waits until it says that it is there.
+// spawn starts the VM's process and waits until it is ready.
 func (m *manager) spawn(uuid, name string) error {
 	exe, err := headless()
 	if err != nil {
@@ -135,8 +135,7 @@ func (m *manager) spawn(uuid, name string) error {
 	return errors.New(cmp.Or(strings.TrimSpace(line), "The VM session was aborted"))
 }
 
-// headless is the program of VM processes: VBoxHeadless beside VBoxManage, else
-// this very binary.
+// headless returns the program for VM processes: VBoxHeadless beside VBoxManage, or this binary.
 func headless() (string, error) {
 	self, err := os.Executable()
 	if err != nil {
@@ -149,7 +148,7 @@ func headless() (string, error) {
 	return self, nil
 }
 
-// controlVM is controlvm NAME VERB ARG….
+// controlVM implements controlvm NAME VERB ARG….
 func (m *manager) controlVM(args []string) error {
 	if len(args) < 2 {
 		return usage("Not enough parameters.")
@@ -192,7 +191,7 @@ func (m *manager) controlVM(args []string) error {
 	return usage("Invalid parameter '%s'", verb)
 }
 
-// progress is where the percentages go: standard error from 6.0 on.
+// progress returns the stream for percentages: standard error from 6.0 on.
 func (m *manager) progress() io.Writer {
 	if w, err := Load(m.home); err == nil && w.version() < 60000 {
 		return m.stdout
@@ -211,7 +210,7 @@ func (m *manager) ask(vm *VM, what string) error {
 	return nil
 }
 
-// discardState is discardstate NAME.
+// discardState implements discardstate NAME.
 func (m *manager) discardState(args []string) error {
 	if len(args) != 1 {
 		return usage("Incorrect number of parameters")

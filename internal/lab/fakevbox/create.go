@@ -10,8 +10,8 @@ import (
 	"strings"
 )
 
-// createVM is createvm --name N [--basefolder D] [--register]. The guest comes
-// from the environment.
+// createVM implements createvm --name N [--basefolder D] [--register]. The environment names the
+// VM's guest.
 func (m *manager) createVM(args []string) error {
 	o := options(args)
 	name := o["name"]
@@ -50,7 +50,7 @@ func (m *manager) createVM(args []string) error {
 	return nil
 }
 
-// unregisterVM is unregistervm NAME [--delete].
+// unregisterVM implements unregistervm NAME [--delete].
 func (m *manager) unregisterVM(args []string) error {
 	name, del := "", false
 	for _, a := range args {
@@ -79,7 +79,7 @@ func (m *manager) unregisterVM(args []string) error {
 	})
 }
 
-// storageControl is storagectl NAME --name SATA --add sata.
+// storageControl implements storagectl NAME --name SATA --add sata.
 func (m *manager) storageControl(args []string) error {
 	if len(args) == 0 {
 		return usage("Not enough parameters")
@@ -112,8 +112,8 @@ func (m *manager) storageAttach(args []string) error {
 	})
 }
 
-// convertFromRaw is convertfromraw stdin DEST SIZE: docker-machine's way of making
-// a disk. It sends the whole size; only what is not zero is kept, in effect.
+// convertFromRaw implements convertfromraw stdin DEST SIZE, with which docker-machine makes a disk.
+// It reads all of the input and keeps the first 64 KiB; the rest is zeros.
 func (m *manager) convertFromRaw(args []string) error {
 	if len(args) < 2 {
 		return usage("Incorrect number of parameters")
@@ -129,7 +129,7 @@ func (m *manager) convertFromRaw(args []string) error {
 	return nil
 }
 
-// guestProperty is guestproperty get|set|enumerate NAME ….
+// guestProperty implements guestproperty get|set|enumerate NAME ….
 func (m *manager) guestProperty(args []string) error {
 	if len(args) < 2 {
 		return usage("Incorrect parameters")

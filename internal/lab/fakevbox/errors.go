@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// failure is how a VBoxManage call ends badly: lines that each get
-// "VBoxManage: error: " in front, and an exit status.
+// failure is the error of a VBoxManage call: lines that are printed after "VBoxManage: error: "
+// (unless raw), and an exit status.
 type failure struct {
 	lines []string
 	exit  int
@@ -29,7 +29,7 @@ func (f *failure) text() string {
 
 func fail(lines ...string) *failure { return &failure{lines: lines, exit: 1} }
 
-// comError is a failure with what VBoxManage adds about a COM error.
+// comError returns a failure with the details that VBoxManage prints about a COM error.
 func comError(text, code, component, iface, context string) *failure {
 	return fail(text,
 		fmt.Sprintf("Details: code %s, component %s, interface %s, callee nsISupports", code, component, iface),
@@ -49,19 +49,19 @@ func noVM(name string) *failure {
 		`"FindMachine(Bstr(a->argv[0]).raw(), machine.asOutParam())" at line 385 of file VBoxManageMisc.cpp`)
 }
 
-// locked is what a command that needs the VM for itself says while it runs.
+// locked is the error of a command that needs exclusive access to a VM while it runs.
 func locked(name string) *failure {
 	return comError(fmt.Sprintf("The machine '%s' is already locked for a session (or being unlocked)", name), invalidState, "MachineWrap", "IMachine",
 		`"LockMachine(a->session, LockType_Write)" at line 640 of file VBoxManageModifyVM.cpp`)
 }
 
-// started is what startvm says of a VM that runs.
+// started is the error of startvm for a VM that runs.
 func started(name string) *failure {
 	return comError(fmt.Sprintf("The machine '%s' is already locked by a session (or being locked or unlocked)", name), invalidState, "MachineWrap", "IMachine",
 		`"LaunchVMProcess(a->session, sessionType.raw(), ComSafeArrayAsInParam(aBstrEnv), progress.asOutParam())" at line 727 of file VBoxManageMisc.cpp`)
 }
 
-// notMutable is what modifyvm says of network cards of a VM that is saved (VirtualBox's
+// notMutable is the error of modifyvm about network cards of a saved VM (VirtualBox's
 // NetworkAdapterImpl.cpp, setEnabled).
 func notMutable() *failure {
 	return comError("The machine is not mutable (state is Saved)", "VBOX_E_INVALID_VM_STATE (0x80bb0002)", "NetworkAdapterWrap", "INetworkAdapter",
@@ -88,7 +88,7 @@ func notSaved(vm *VM) *failure {
 	return f
 }
 
-// stateWord is a state as VirtualBox's errors spell it.
+// stateWord returns a state in the spelling of VirtualBox's errors.
 func stateWord(state string) string {
 	if state == "poweroff" {
 		return "PoweredOff"
@@ -116,7 +116,7 @@ func netNotAllowed() *failure {
 		`Context: "EnableStaticIPConfig(Bstr(pIp).raw(), Bstr(pNetmask).raw())" at line 242 of file VBoxManageHostonly.cpp`)
 }
 
-// noCtl is hostonlyif on a Mac whose VirtualBox has no kernel extensions.
+// noCtl is the error of hostonlyif on a Mac whose VirtualBox has no kernel extensions.
 func noCtl() *failure {
 	return &failure{exit: 1, raw: true, lines: []string{
 		"0%...",
@@ -128,7 +128,7 @@ func noCtl() *failure {
 	}}
 }
 
-// adaptersGone is startvm on VirtualBox 7 for a Mac.
+// adaptersGone is the error of startvm with VirtualBox 7 on a Mac.
 func adaptersGone() *failure {
 	return fail("Host-only adapters are no longer supported!",
 		"Details: code "+nsFailure+", component ConsoleWrap, interface IConsole")

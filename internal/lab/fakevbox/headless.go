@@ -29,9 +29,9 @@ type vmProcess struct {
 	exit  chan int
 }
 
-// Headless is the main function of VBoxHeadless: --startvm UUID. It prints
-// "ready" once the VM is powered on, and returns when the VM is off or saved.
-// guests are the kinds of guest that the binary knows.
+// Headless is the main function of VBoxHeadless: --startvm UUID. It prints "ready" when the VM is
+// powered on, and returns when the VM is off or saved. guests are the kinds of guest that the
+// binary supports.
 func Headless(args []string, guests map[string]Maker) int {
 	p := &vmProcess{exit: make(chan int, 1), gate: newGate()}
 	for i := range args {
@@ -81,7 +81,7 @@ func (p *vmProcess) start(guests map[string]Maker) error {
 	p.nat = newNAT(p.guest, p.gate, p.log)
 	p.nat.sync(vm)
 	resume := vm.State == "restoring"
-	if resume { // a VM whose memory is restored runs with all that it ran before
+	if resume { // a restored VM runs with all that it ran before
 		p.startGuest(resume)
 	}
 	if err := p.setState("running"); err != nil {
@@ -104,7 +104,7 @@ func (p *vmProcess) startGuest(resume bool) {
 	}
 }
 
-// openLog writes VBox.log beside the VM's settings: docker-machine reads it there.
+// openLog writes VBox.log beside the VM's settings, where docker-machine reads it.
 func (p *vmProcess) openLog(vm *VM) {
 	var w io.Writer = io.Discard
 	dir := filepath.Join(filepath.Dir(vm.CfgFile), "Logs")
@@ -157,7 +157,7 @@ func (p *vmProcess) setState(state string) error {
 	})
 }
 
-// serveControl answers VBoxManage: one word, one line back.
+// serveControl answers VBoxManage: each request is a word, each answer a line.
 func (p *vmProcess) serveControl(ln net.Listener) {
 	for {
 		conn, err := ln.Accept()
@@ -224,7 +224,7 @@ func (p *vmProcess) control(word string) (answer string, end bool) {
 	return "ok", false
 }
 
-// pauser is a guest that other ways than Dial lead to, and that has to be told.
+// pauser is a guest that can be reached in other ways than Dial, and so must be told about pauses.
 type pauser interface {
 	Pause(context.Context) error
 	Resume(context.Context) error
@@ -246,7 +246,7 @@ func (p *vmProcess) pause(on bool) error {
 // ender is a guest that can switch itself off.
 type ender interface{ Ended() <-chan struct{} }
 
-// down stops the guest and the listeners, and leaves the VM in a state.
+// down stops the guest and the listeners, and sets the VM's state.
 func (p *vmProcess) down(how How, state string) {
 	p.once.Do(func() {
 		p.nat.closeAll()
@@ -263,9 +263,9 @@ func (p *vmProcess) down(how How, state string) {
 	})
 }
 
-// watch ends the VM with a signal, when its files disappear, or when the process
-// that FAKEVBOX_WATCH names is gone: a test that was killed leaves no VM, and
-// no directory FAKEVBOX_LITTER.
+// watch ends the VM on a signal, when its files are gone, or when the process in FAKEVBOX_WATCH
+// ends. In the last case it also removes the directory FAKEVBOX_LITTER, so that a killed test
+// leaves nothing behind.
 func (p *vmProcess) watch() {
 	sig := make(chan os.Signal, 1)
 	signal.Notify(sig, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP)

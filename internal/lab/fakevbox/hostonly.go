@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// options reads "--name value" pairs; -name is accepted as well.
+// options parses "--name value" pairs; -name is accepted as well.
 func options(args []string) map[string]string {
 	out := map[string]string{}
 	args = splitOptions(args)
@@ -23,7 +23,7 @@ func options(args []string) map[string]string {
 	return out
 }
 
-// hostOnlyIf is hostonlyif create | ipconfig NAME … | remove NAME.
+// hostOnlyIf implements hostonlyif create | ipconfig NAME … | remove NAME.
 func (m *manager) hostOnlyIf(args []string) error {
 	if len(args) == 0 {
 		return usage("No subcommand specified")
@@ -72,12 +72,12 @@ func (m *manager) hostOnlyIf(args []string) error {
 	})
 }
 
-// adapter is the place of a host-only adapter in the list; -1 if there is none.
+// adapter returns the index of a host-only adapter in the list; -1 if there is none.
 func (w *VirtualBox) adapter(name string) int {
 	return slices.IndexFunc(w.HostOnlyIfs, func(h HostOnlyIf) bool { return h.Name == name })
 }
 
-// allowed applies what holds from 6.1.28 on where there is no /etc/vbox/networks.conf.
+// allowed applies the default of 6.1.28 and later, without /etc/vbox/networks.conf.
 func (w *VirtualBox) allowed(ip string) bool {
 	if w.version() < 60128 {
 		return true
@@ -89,7 +89,7 @@ func (w *VirtualBox) allowed(ip string) bool {
 	return netip.MustParsePrefix("192.168.56.0/21").Contains(addr)
 }
 
-// hostOnlyNet is hostonlynet add …, VirtualBox 7.
+// hostOnlyNet implements hostonlynet add …, VirtualBox 7.
 func (m *manager) hostOnlyNet(args []string) error {
 	return Update(m.home, func(w *VirtualBox) error {
 		if !w.noAdapters() {
@@ -99,10 +99,10 @@ func (m *manager) hostOnlyNet(args []string) error {
 			return usage("No subcommand specified")
 		}
 		o := options(args[1:])
-		i := slices.IndexFunc(w.HostOnlyNets, func(n HostOnlyNt) bool { return n.Name == o["name"] })
+		i := slices.IndexFunc(w.HostOnlyNets, func(n HostOnlyNet) bool { return n.Name == o["name"] })
 		switch args[0] {
 		case "add":
-			w.HostOnlyNets = append(w.HostOnlyNets, HostOnlyNt{Name: o["name"], Mask: o["netmask"], Lower: o["lower-ip"], Upper: o["upper-ip"]})
+			w.HostOnlyNets = append(w.HostOnlyNets, HostOnlyNet{Name: o["name"], Mask: o["netmask"], Lower: o["lower-ip"], Upper: o["upper-ip"]})
 		case "remove":
 			if i < 0 {
 				return comError("Host-only network '"+o["name"]+"' could not be found", notFound, "VirtualBoxWrap", "IVirtualBox", `"FindHostOnlyNetworkByName"`)
@@ -115,7 +115,7 @@ func (m *manager) hostOnlyNet(args []string) error {
 	})
 }
 
-// dhcpServer is dhcpserver add | modify | remove --netname N ….
+// dhcpServer implements dhcpserver add | modify | remove --netname N ….
 func (m *manager) dhcpServer(args []string) error {
 	if len(args) == 0 {
 		return usage("No subcommand specified")

@@ -74,7 +74,7 @@ func (w *VirtualBox) noList(what string) error {
 	return usage("Invalid parameter '%s'", what)
 }
 
-// raw prints as itself with %q's place, because VirtualBox escapes nothing.
+// raw is a text that %q prints between quotation marks without escapes, as VirtualBox does.
 type raw string
 
 func (r raw) Format(s fmt.State, _ rune) { fmt.Fprint(s, `"`+string(r)+`"`) }
@@ -93,7 +93,7 @@ func (m *manager) hostOnlyIfInfo(w *VirtualBox, i int, h HostOnlyIf) {
 	p("Status:          %s\nVBoxNetworkName: HostInterfaceNetworking-%s\n\n", status, h.Name)
 }
 
-// uuidOf is a stable UUID for a name.
+// uuidOf returns a UUID that depends only on the name.
 func uuidOf(name string) string {
 	h := fnv.New128a()
 	_, _ = h.Write([]byte(name))

@@ -13,14 +13,14 @@ import (
 // manager is one call of VBoxManage.
 type manager struct {
 	home           string
-	world          *VirtualBox // as last read, from the file that stat describes
+	world          *VirtualBox // as last read from the file that stat describes
 	stat           os.FileInfo
 	stdin          io.Reader
 	stdout, stderr io.Writer
 }
 
-// Manage is the main function of VBoxManage: args are those after the program's
-// name. It returns the exit status.
+// Manage is the main function of VBoxManage: args are those after the program's name. It returns
+// the exit status.
 func Manage(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	home, err := Home()
 	if err != nil {
@@ -51,8 +51,8 @@ func Manage(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	return 1
 }
 
-// load is Load, but that a file which has not been replaced is read once: there may
-// be a thousand VMs in it.
+// load is Load with a cache: it reads the file again only after it was replaced. The file may have
+// a thousand VMs.
 func (m *manager) load() (*VirtualBox, error) {
 	stat, err := os.Stat(filepath.Join(m.home, "virtualbox.json"))
 	if err == nil && m.stat != nil && os.SameFile(stat, m.stat) && stat.ModTime().Equal(m.stat.ModTime()) {
@@ -78,7 +78,7 @@ func (m *manager) log(args []string) {
 	fmt.Fprintln(f, strings.Join(args, " "))
 }
 
-// takeFault finds the fault of this call and counts it down.
+// takeFault returns the fault of this call, if any, and counts it down.
 func (m *manager) takeFault(args []string) (*Fault, error) {
 	w, err := m.load()
 	if err != nil || len(w.Faults) == 0 {
@@ -152,12 +152,12 @@ func (m *manager) dispatch(args []string) error {
 	case "storagectl":
 		return m.storageControl(rest)
 	case "setextradata", "getextradata", "sharedfolder", "createhd", "createmedium", "clonehd", "clonemedium", "closemedium", "registervm", "setproperty":
-		return nil // nothing that anybody asks for later
+		return nil // nothing reads what these change
 	}
 	return usage("Invalid command '%s'", verb)
 }
 
-// vm finds a VM for a verb, with its state brought up to date.
+// vm finds a VM for a verb, and updates its state.
 func (m *manager) vm(name string) (*VirtualBox, *VM, error) {
 	if err := m.reap(name); err != nil {
 		return nil, nil, err
@@ -173,8 +173,7 @@ func (m *manager) vm(name string) (*VirtualBox, *VM, error) {
 	return w, vm, nil
 }
 
-// reap marks VMs whose process has died as aborted, as VBoxSVC does. name "" is
-// all of them.
+// reap marks VMs whose process has died as aborted, as VBoxSVC does; name "" means all VMs.
 func (m *manager) reap(name string) error {
 	w, err := m.load()
 	if err != nil {

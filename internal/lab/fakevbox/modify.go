@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// slotOf reads an option that ends in an adapter's number, in any of its spellings.
+// slotOf returns the adapter's number at the end of an option, of which names are the spellings.
 func slotOf(opt string, names ...string) (int, bool) {
 	for _, name := range names {
 		if rest, ok := strings.CutPrefix(opt, name); ok {
@@ -21,7 +21,7 @@ func slotOf(opt string, names ...string) (int, bool) {
 	return 0, false
 }
 
-// nic is the adapter in a slot, made if need be.
+// nic returns the adapter in a slot, and creates it if needed.
 func (vm *VM) nic(slot int) *NIC {
 	for len(vm.NICs) < slot {
 		vm.NICs = append(vm.NICs, NIC{Attachment: "none"})
@@ -29,7 +29,7 @@ func (vm *VM) nic(slot int) *NIC {
 	return &vm.NICs[slot-1]
 }
 
-// modifyVM is modifyvm NAME --option value…; the VM must be off.
+// modifyVM implements modifyvm NAME --option value…. The VM must be off. It changes all or nothing.
 func (m *manager) modifyVM(args []string) error {
 	if len(args) < 1 {
 		return usage("Not enough parameters")
@@ -98,7 +98,7 @@ func (m *manager) modify(vm *VM, rest []string) error {
 	return nil
 }
 
-// splitOptions turns --option=value into two arguments.
+// splitOptions splits each --option=value into two arguments.
 func splitOptions(args []string) []string {
 	var out []string
 	for _, a := range args {
@@ -157,12 +157,13 @@ func (m *manager) option(uuid, opt, value string) error {
 	})
 }
 
-// mac is a stable address in VirtualBox's range.
+// mac returns an address in VirtualBox's range that depends only on VM and slot.
 func mac(uuid, slot string) string {
 	return "080027" + strings.ToUpper(strings.ReplaceAll(uuidOf(uuid+slot), "-", "")[:6])
 }
 
-// natpf adds or deletes a rule: args are a rule, or "delete" and a name.
+// natpf adds or deletes a rule: args are a rule, or "delete" and a name. live means that the VM
+// runs.
 func (m *manager) natpf(vm *VM, slot int, args []string, live bool) error {
 	if len(args) == 0 {
 		return usage("Missing argument to 'natpf%d'", slot)
@@ -209,9 +210,9 @@ func (m *manager) natpf(vm *VM, slot int, args []string, live bool) error {
 	return m.ask(vm, "reload")
 }
 
-// parseRule reads [name],tcp|udp,[host IP],host port,[guest IP],guest port. As in
-// VirtualBox what follows a seventh comma belongs to nothing, and a port that is no number
-// is 0, one that is too large its lowest 16 bits.
+// parseRule parses [name],tcp|udp,[host IP],host port,[guest IP],guest port as VirtualBox does:
+// text after a seventh comma is ignored, a port that is not a number is 0, and of a port that is
+// too large the lowest 16 bits count.
 func parseRule(slot int, rule string) (Forward, error) {
 	p := strings.SplitN(rule, ",", 7)
 	if len(p) < 6 {
@@ -232,7 +233,7 @@ func parseRule(slot int, rule string) (Forward, error) {
 	return f, nil
 }
 
-// rename gives a VM another name. Its folder is called as it is, and is moved.
+// rename renames a VM. If its folder has the VM's name, the folder is moved.
 func (vm *VM) rename(name string) error {
 	dir := filepath.Dir(vm.CfgFile)
 	if filepath.Base(dir) == vm.Name && filepath.Base(vm.CfgFile) == vm.Name+".vbox" {
@@ -250,8 +251,8 @@ func (vm *VM) rename(name string) error {
 	return nil
 }
 
-// ignored are the options that docker-machine's driver gives, and that nothing here
-// depends on (docker/machine b170508b, drivers/virtualbox/virtualbox.go).
+// ignored are the options that docker-machine's driver passes and that have no effect here
+// (docker/machine b170508b, drivers/virtualbox/virtualbox.go).
 func ignored() []string {
 	return []string{
 		"firmware", "bioslogofadein", "bioslogofadeout", "bioslogodisplaytime", "biosbootmenu", "ostype", "acpi", "ioapic", "rtcuseutc",

@@ -22,7 +22,7 @@ type nat struct {
 	log   *slog.Logger
 
 	mu    sync.Mutex
-	rules map[Forward]net.Listener // nil: the port was taken when the rule came
+	rules map[Forward]net.Listener // nil: the port was taken when the rule was added
 	conns map[net.Conn]bool
 }
 
@@ -30,8 +30,8 @@ func newNAT(g Guest, gate *gate, log *slog.Logger) *nat {
 	return &nat{guest: g, gate: gate, log: log, rules: map[Forward]net.Listener{}, conns: map[net.Conn]bool{}}
 }
 
-// sync opens the listeners of new rules and closes those of rules that are gone.
-// Connections that exist stay.
+// sync opens the listeners of new rules and closes those of deleted rules. Existing connections
+// stay.
 func (n *nat) sync(vm *VM) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -100,7 +100,7 @@ func (n *nat) carry(conn net.Conn, port int) {
 	splice(conn, far, n.gate)
 }
 
-// closeAll is the end of the VM: everything is cut.
+// closeAll ends the VM's network: it closes all listeners and connections.
 func (n *nat) closeAll() {
 	n.gate.open()
 	n.mu.Lock()
@@ -116,8 +116,8 @@ func (n *nat) closeAll() {
 	}
 }
 
-// splice carries bytes both ways until both ends are done. Go's TCP connections
-// have TCP_NODELAY set.
+// splice copies bytes both ways until both ends are done. Go's TCP connections have TCP_NODELAY
+// set.
 func splice(a, b net.Conn, g *gate) {
 	defer b.Close()
 	var wg sync.WaitGroup
@@ -132,7 +132,7 @@ func splice(a, b net.Conn, g *gate) {
 	wg.Wait()
 }
 
-// gate holds traffic back while a VM is paused.
+// gate stops traffic while a VM is paused.
 type gate struct {
 	mu     sync.Mutex
 	opened chan struct{}
@@ -181,8 +181,8 @@ func (w *gated) Write(p []byte) (int, error) {
 	return w.Writer.Write(p)
 }
 
-// serveHostOnly is the VM's host-only adapter: the first line names the port, the
-// answer is "ok" or "refused", and then it is the connection.
+// serveHostOnly is the VM's host-only adapter. The client's first line is the port; the answer is
+// "ok" or "refused"; then the connection carries the port's bytes.
 func serveHostOnly(ln net.Listener, g Guest, gate *gate) {
 	for {
 		conn, err := ln.Accept()
@@ -210,7 +210,7 @@ func serveHostOnly(ln net.Listener, g Guest, gate *gate) {
 	}
 }
 
-// readLine reads byte by byte: what follows the line belongs to the connection.
+// readLine reads byte by byte, because what follows the line belongs to the connection.
 func readLine(r io.Reader) (string, error) {
 	var b strings.Builder
 	one := bufio.NewReaderSize(&single{r}, 16)
@@ -230,9 +230,9 @@ type single struct{ r io.Reader }
 
 func (s *single) Read(p []byte) (int, error) { return s.r.Read(p[:1]) }
 
-// DialHostOnly connects to a port of the running VM that has this host-only
-// address, without a packet leaving the computer: syscall.ECONNREFUSED if nobody
-// listens there, syscall.EHOSTUNREACH if no running VM has the address.
+// DialHostOnly connects to a port of the running VM that has this host-only address, without
+// sending a packet. The error is syscall.ECONNREFUSED if nothing listens there,
+// syscall.EHOSTUNREACH if no running VM has the address.
 func DialHostOnly(ctx context.Context, home, ip string, port int) (net.Conn, error) {
 	w, err := Load(home)
 	if err != nil {

@@ -79,8 +79,7 @@ func (m *manager) showVMInfo(args []string) error {
 	return nil
 }
 
-// nicInfo prints one adapter: rules are numbered from 0 for each adapter, in the
-// order of their names.
+// nicInfo prints one adapter. Each adapter's rules are sorted by name and numbered from 0.
 func (m *manager) nicInfo(w *VirtualBox, n int, nic NIC) {
 	p := func(format string, a ...any) { fmt.Fprintf(m.stdout, format+"\n", a...) }
 	switch nic.Attachment {

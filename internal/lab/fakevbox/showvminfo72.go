@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// showReadable72 is showvminfo --machinereadable as VirtualBox 7.2 prints it, key for key
+// showReadable72 prints showvminfo --machinereadable as VirtualBox 7.2 does, key by key
 // (internal/lab/realvbox compares them).
 func (m *manager) showReadable72(w *VirtualBox, vm *VM) {
 	p := func(format string, a ...any) { fmt.Fprintf(m.stdout, format+"\n", a...) }
@@ -45,7 +45,7 @@ func (m *manager) showReadable72(w *VirtualBox, vm *VM) {
 	p("rec_screen_opts=\"ac_profile=med\"\nrec_screen_video_res_xy=\"1024x768\"\nrec_screen_video_rate_kbps=512\nrec_screen_video_fps=25\nGuestMemoryBalloon=0")
 }
 
-// storage72 prints the controller SATA, with each of its ports.
+// storage72 prints the controller SATA with all its ports.
 func (m *manager) storage72(vm *VM) {
 	const ports = 30
 	p := func(format string, a ...any) { fmt.Fprintf(m.stdout, format+"\n", a...) }
@@ -68,8 +68,8 @@ func (m *manager) storage72(vm *VM) {
 	}
 }
 
-// escaped prints as itself with %q's place, but for quotation marks and backslashes:
-// VirtualBox puts a backslash before those.
+// escaped is like raw, but puts a backslash before quotation marks and backslashes, as VirtualBox
+// does.
 type escaped string
 
 func (e escaped) Format(s fmt.State, _ rune) {

@@ -7,8 +7,8 @@ import (
 	"syscall"
 )
 
-// StopAll cuts the power of every VM, so that no process stays behind. A VM
-// process that does not answer is killed by its PID.
+// StopAll cuts the power of every VM, so that no process remains. A VM process that does not answer
+// is killed by its PID.
 func StopAll(home string) error {
 	w, err := Load(home)
 	if err != nil {

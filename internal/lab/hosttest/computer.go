@@ -18,26 +18,25 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
 )
 
-// Computer is a laptop that does what a transcript says. It is safe for
-// concurrent use.
+// Computer is a laptop that does what a transcript says. Several goroutines may use it.
 type Computer struct {
-	// Dial, if not nil, is asked first for every connection; nil, nil leaves
-	// the answer to the transcript.
+	// Dial, if not nil, is called first for every connection; if it returns nil, nil, the transcript
+	// decides.
 	Dial func(ctx context.Context, network, addr string) (net.Conn, error)
 
 	scenes map[string]*scene
 
 	mu       sync.Mutex
-	now      string // the scene
+	now      string // the current scene
 	ran      []string
 	unlisted []string
-	written  map[string]file // a file that is fs.ErrNotExist was removed
+	written  map[string]file // err fs.ErrNotExist means that the file was removed
 	locks    map[string]chan struct{}
 }
 
 var _ host.Laptop = (*Computer)(nil)
 
-// Open reads a transcript. A command that it does not list fails the test.
+// Open reads a transcript. A command that is not in it fails the test.
 func Open(t testing.TB, file string) *Computer {
 	t.Helper()
 	data, err := os.ReadFile(file)
@@ -62,7 +61,7 @@ func New(t testing.TB, transcript []byte) *Computer {
 	return c
 }
 
-// Become makes it another computer from now on: that of another transcript.
+// Become replaces the transcript from now on.
 func (c *Computer) Become(transcript []byte) error {
 	other, err := Parse(transcript)
 	if err != nil {
@@ -74,28 +73,28 @@ func (c *Computer) Become(transcript []byte) error {
 	return nil
 }
 
-// Ran lists the commands so far, as section names without marks.
+// Ran returns the commands that have run, as section names without marks.
 func (c *Computer) Ran() []string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return slices.Clone(c.ran)
 }
 
-// Unlisted lists commands that the transcript does not have, or not with that input.
+// Unlisted returns the commands that the transcript does not have, or not with that input.
 func (c *Computer) Unlisted() []string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return slices.Clone(c.unlisted)
 }
 
-// Scene is the name of the scene that commands have led to, "" at first.
+// Scene returns the current scene, to which commands have led; "" at first.
 func (c *Computer) Scene() string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.now
 }
 
-// Written is what has been written since the beginning, by path; a file that was removed is nil.
+// Written returns what has been written so far, by path; nil for a removed file.
 func (c *Computer) Written() map[string][]byte {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -109,7 +108,7 @@ func (c *Computer) Written() map[string][]byte {
 // OS implements host.Laptop.
 func (c *Computer) OS() string { return c.facts("os")[0][0] }
 
-// facts of a kind: the scene's if it has any, else those of the beginning.
+// facts returns the facts of a kind: the scene's if it has any, otherwise the initial ones.
 func (c *Computer) facts(kind string) [][]string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -228,10 +227,10 @@ func (c *Computer) Remove(_ context.Context, p string) error {
 	return nil
 }
 
-// MkdirAll implements host.Laptop: directories need no making here.
+// MkdirAll implements host.Laptop: directories exist without being made.
 func (c *Computer) MkdirAll(context.Context, string, fs.FileMode) error { return nil }
 
-// ReadDir implements host.Laptop. A directory is there if a file below it is.
+// ReadDir implements host.Laptop. A directory exists if a file below it does.
 func (c *Computer) ReadDir(_ context.Context, dir string) ([]fs.DirEntry, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

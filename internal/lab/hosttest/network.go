@@ -13,8 +13,8 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
 )
 
-// DialContext implements host.Host. An open port closes the connection at once:
-// whatever is to be said there needs Dial.
+// DialContext implements host.Host. An open port closes the connection at once; use Dial for one
+// that answers.
 func (c *Computer) DialContext(ctx context.Context, network, addr string) (net.Conn, error) {
 	if c.Dial != nil {
 		if conn, err := c.Dial(ctx, network, addr); conn != nil || err != nil {

@@ -1,6 +1,6 @@
-// Package hosttest is a laptop out of a text file: a transcript in the txtar
-// format holds what a computer has and what its commands answer, and Computer
-// is a host.Laptop that behaves like it. Adding a computer is adding a file.
+// Package hosttest reads a laptop from a text file. The file is a transcript in the txtar format:
+// what a computer has, and what its commands print. Computer is a host.Laptop that behaves like it.
+// To add a computer, add a file.
 //
 //	macOS 12.6, VirtualBox 6.1.38, AnyConnect 4.10 connected.
 //	Source: where the outputs below were seen.
@@ -27,29 +27,27 @@
 //	-- $ route -n get 192.168.99.100 --
 //	  interface: vboxnet0
 //
-// What stands before the first section says which computer it is and where its
-// outputs come from; nothing reads it.
+// The text before the first section is for people: which computer it is, and the source of its
+// outputs.
 //
-// "computer" holds facts, one a line: os NAME; path PROGRAM FILE; link NAME KIND
-// up|down [PREFIX…], KIND "-" where it is not known; route IP LINK DST [GATEWAY];
-// process PID NAME [ARGS…], foreign for another user's; ancestor NAME, the parent first; taken PORT; privileged
-// PORT; and what a connection meets, open|refused|silent|down|unreachable ADDRESS:PORT, PORT
-// "*" for all others; down and unreachable are EHOSTDOWN and EHOSTUNREACH, at once. What is
-// not listed refuses.
+// "computer" has facts, each on a line: os NAME; path PROGRAM FILE; link NAME KIND up|down
+// [PREFIX…], with KIND "-" if unknown; route IP LINK DST [GATEWAY]; process PID NAME [ARGS…], or
+// foreign for another user's; ancestor NAME, the parent first; taken PORT; privileged PORT; and how
+// connections end, open|refused|silent|down|unreachable ADDRESS:PORT, with PORT "*" for all others.
+// down and unreachable are EHOSTDOWN and EHOSTUNREACH, at once. Connections that are not listed are
+// refused.
 //
-// "/path" is a file, with "=> permission denied" or another error one that
-// cannot be read.
+// "/path" is a file. With "=> permission denied" or another error it cannot be read.
 //
-// "$ command" is a command and its output, "# command" one that needs root; "=> exit N"
-// gives its status, "=> hang" lets it never end, "=> scene NAME" changes the
-// computer after it, and these can be joined: "=> exit 1 => scene NAME". The
-// words are split at blanks; '…' and "…" hold some together, and a backslash
-// before a character takes it as it is. The program is
-// compared by its last path element, the rest word by word. "stdin" and
-// "stderr" after a command belong to it; stdin is then compared.
+// "$ command" is a command and its output, "# command" one that needs root. "=> exit N" sets its
+// exit status, "=> hang" means that it never ends, "=> scene NAME" switches to another scene after
+// it; they can be combined: "=> exit 1 => scene NAME". Words are split at blanks, unless they are
+// in '…' or "…", and a backslash quotes the next character. The program is compared by its last
+// path element, the rest word by word. "stdin" and "stderr" after a command belong to it; a command
+// with stdin matches only that input.
 //
-// "scene NAME" begins what is different once a command has led there: its
-// sections replace those of the beginning, and so does each kind of fact.
+// "scene NAME" begins a scene, to which a command switches. Its sections replace the initial ones,
+// and each kind of fact in it replaces the initial facts of that kind.
 package hosttest
 
 import (
@@ -67,7 +65,7 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
 )
 
-// scene is what a computer has and answers, from some moment on.
+// scene is what a computer has and answers from some moment on.
 type scene struct {
 	facts    map[string][][]string // kind -> the fields of each line
 	files    map[string]file
@@ -89,7 +87,7 @@ type command struct {
 	next           string // scene
 }
 
-// key is what tells commands apart.
+// key returns a text that is different for different commands.
 func key(argv []string, root bool) string {
 	prompt := "$"
 	if root {
@@ -103,10 +101,10 @@ func key(argv []string, root bool) string {
 	return prompt + " " + strings.Join(words, " ")
 }
 
-// input parts a command's key from what it is given to read.
+// input separates a command's key from its standard input.
 const input = "\n<"
 
-// Parse reads a transcript.
+// Parse parses a transcript.
 func Parse(data []byte) (*Computer, error) {
 	c := &Computer{scenes: map[string]*scene{}}
 	name := ""
@@ -221,7 +219,7 @@ func fileError(mark string) error {
 	return errors.New(mark)
 }
 
-// fewest is how many fields a line of each kind has at least.
+// fewest returns the minimum number of fields for a kind of fact; -1 for an unknown kind.
 func fewest(kind string) int {
 	switch kind {
 	case "os", "ancestor", "taken", "privileged", "open", "refused", "silent", "down", "unreachable":

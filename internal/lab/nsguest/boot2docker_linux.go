@@ -1,8 +1,8 @@
 package nsguest
 
-// boot2docker is what a boot2docker host has besides /var/lib/boot2docker. The
-// scripts do what boot2docker's do as far as a caller can tell: same paths, same
-// variables, same verbs (boot2docker 9dd8410, rootfs/rootfs/etc/init.d/docker).
+// boot2docker returns the files of a boot2docker host outside /var/lib/boot2docker. To a caller the
+// scripts behave like boot2docker's: same paths, variables and verbs (boot2docker 9dd8410,
+// rootfs/rootfs/etc/init.d/docker).
 func (v *VM) boot2docker() []file {
 	return []file{
 		{"/etc/os-release", osRelease, 0o644},
@@ -34,15 +34,15 @@ mkdir -p /run/sshd /var/lib/boot2docker/etc
 [ ! -e /var/lib/boot2docker/bootlocal.sh ] || sh /var/lib/boot2docker/bootlocal.sh &
 `
 
-// setHostname is what docker-machine calls before it makes certificates
-// (docker/machine b170508b, libmachine/provision/boot2docker.go, SetHostname); it
-// then writes the name into /var/lib/boot2docker/etc, which it takes to be there.
+// setHostname is what docker-machine calls before it makes certificates (docker/machine b170508b,
+// libmachine/provision/boot2docker.go, SetHostname). It then writes the name into
+// /var/lib/boot2docker/etc, which must exist.
 const setHostname = `#!/bin/sh
 echo "$1" >/etc/hostname
 exec /bin/busybox hostname "$1"
 `
 
-// profile is the file as docker-machine writes it (docker/machine b170508b,
+// profile is the file that docker-machine writes (docker/machine b170508b,
 // libmachine/provision/boot2docker.go, GenerateDockerOptions).
 const profile = `
 EXTRA_ARGS='

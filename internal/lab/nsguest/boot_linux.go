@@ -12,8 +12,8 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/cgroup"
 )
 
-// Boot turns the calling process, which PowerOn has started in namespaces of its
-// own, into the VM's init. It only returns if that fails.
+// Boot turns the calling process, which PowerOn has started in its own namespaces, into the VM's
+// init. It returns only if that fails.
 func Boot(dir string) error {
 	v, err := Open(dir)
 	if err != nil {

@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// EndSSHSessions ends the sshd of every connection; the listener goes on.
+// EndSSHSessions ends the sshd of every connection; the listener continues.
 func (v *VM) EndSSHSessions(ctx context.Context) error {
 	listener, err := v.ReadFile("/run/sshd.pid")
 	if err != nil {
@@ -22,12 +22,12 @@ func (v *VM) EndSSHSessions(ctx context.Context) error {
 	if len(sessions) == 0 {
 		return nil
 	}
-	// One that has ended by itself meanwhile makes kill fail.
+	// kill fails for one that has ended by itself meanwhile.
 	_, _ = v.Output(ctx, append([]string{"/bin/busybox", "kill", "-9"}, sessions...)...)
 	return nil
 }
 
-// StartSSHD starts the listener again that KillSSHD has ended.
+// StartSSHD restarts the listener that KillSSHD has ended.
 func (v *VM) StartSSHD(ctx context.Context) error {
 	// Output would wait for the listener, which keeps stderr.
 	if err := v.Enter(ctx, "/usr/sbin/sshd", "-E", "/var/log/sshd.log").Run(); err != nil {
@@ -36,9 +36,9 @@ func (v *VM) StartSSHD(ctx context.Context) error {
 	return v.AwaitReady(ctx)
 }
 
-// CutSSH makes every SSH connection that there is now fail, as a NAT engine does
-// that has forgotten it; new ones work. Reset breaks a connection at the next
-// packet from the laptop, Drop is silence in both directions.
+// CutSSH breaks every existing SSH connection, as a NAT engine does that has forgotten it; new
+// connections work. Reset breaks a connection at the laptop's next packet, Drop is silence in both
+// directions.
 func (v *VM) CutSSH(ctx context.Context, how Verdict) error {
 	out, err := v.Output(ctx, "ss", "-Htn", "state", "established", "sport = :22")
 	if err != nil {
@@ -61,7 +61,7 @@ func (v *VM) CutSSH(ctx context.Context, how Verdict) error {
 	return errors.Join(errs...)
 }
 
-// MendSSH undoes what CutSSH has done.
+// MendSSH undoes CutSSH.
 func (v *VM) MendSSH(ctx context.Context) error {
 	return errors.Join(v.filter(ctx, "-F INPUT"), v.filter(ctx, "-F OUTPUT"))
 }

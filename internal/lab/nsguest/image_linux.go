@@ -26,7 +26,7 @@ type file struct {
 	perm fs.FileMode
 }
 
-// install writes what the docker host's files differ in from this machine's.
+// install writes the files of the docker host that differ from this machine's.
 func (v *VM) install(id Identity) error {
 	key, pub, err := hostKey()
 	if err != nil {
@@ -88,9 +88,10 @@ func (v *VM) install(id Identity) error {
 	})
 }
 
-// OtherDocker is a directory with docker, dockerd and perhaps docker-proxy and runc that take the place of this
-// machine's, on the laptop and the docker hosts, and with docker's plugins in cli-plugins; "" if there is none.
-// It may be /var/tmp/docker29, but not below /tmp or /run, which are a docker host's own.
+// OtherDocker returns a directory with docker, dockerd and perhaps docker-proxy and runc, which
+// replace this machine's on the laptop and the docker hosts, and with docker's plugins in
+// cli-plugins; "" if there is none. It may be /var/tmp/docker29, but not below /tmp or /run, which
+// are a docker host's own.
 func OtherDocker() string { return os.Getenv("DVH_DOCKER") }
 
 func otherDocker(image string) error {
@@ -147,8 +148,8 @@ func hostKey() (private, public string, err error) {
 	return string(pem.EncodeToMemory(block)), string(ssh.MarshalAuthorizedKey(sshPub)), nil
 }
 
-// common is what both styles have: the user docker who may do everything with
-// sudo, and sshd.
+// common returns the files of both styles: the user docker, who may do everything with sudo, and
+// sshd.
 func (v *VM) common() ([]file, error) {
 	passwd, err := account("/etc/passwd", 2, userID, fmt.Sprintf("docker:x:%d:%d:Docker:/home/docker:/bin/bash", userID, groupID))
 	if err != nil {
@@ -180,8 +181,8 @@ func (v *VM) common() ([]file, error) {
 	}, nil
 }
 
-// account is a passwd(5)-like file of this machine with one more line, whose name,
-// or whose number in the given field (0: none), nobody else keeps.
+// account returns a passwd(5)-like file of this machine with one more line. Other lines with the
+// same name, or the same number in the given field (0: none), are removed.
 func account(path string, field, number int, line string) (string, error) {
 	data, err := os.ReadFile(path)
 	if err != nil {
@@ -199,7 +200,7 @@ func account(path string, field, number int, line string) (string, error) {
 	return strings.Join(append(lines, line), "\n") + "\n", nil
 }
 
-// links are the programs that are elsewhere on this machine.
+// links are the programs whose paths are different on this machine.
 func (v *VM) links() map[string]string {
 	l := map[string]string{
 		"/usr/local/bin/docker":  "/usr/bin/docker",
@@ -222,8 +223,7 @@ root ALL=(ALL:ALL) ALL
 docker ALL=(ALL) NOPASSWD: ALL
 `
 
-// Password logins do not exist, and PAM is left out: it would look up this
-// machine's limits and modules.
+// There are no password logins and no PAM, which would use this machine's limits and modules.
 const sshdConfig = `Port 22
 LogLevel VERBOSE
 UsePAM no

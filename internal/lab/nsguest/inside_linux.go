@@ -22,7 +22,7 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/await"
 )
 
-// Enter is a command that root will run on the docker host.
+// Enter returns a command that root runs on the docker host.
 func (v *VM) Enter(ctx context.Context, argv ...string) *exec.Cmd {
 	pid := strconv.Itoa(v.PID())
 	cmd := exec.CommandContext(ctx, "nsenter", append([]string{"--target", pid, "--mount", "--uts", "--ipc", "--net", "--pid", "--cgroup", "--"}, argv...)...)
@@ -31,7 +31,7 @@ func (v *VM) Enter(ctx context.Context, argv ...string) *exec.Cmd {
 	return cmd
 }
 
-// Output is what a command prints that root runs on the docker host.
+// Output runs a command as root on the docker host and returns what it prints.
 func (v *VM) Output(ctx context.Context, argv ...string) (string, error) {
 	cmd := v.Enter(ctx, argv...)
 	var stderr bytes.Buffer
@@ -43,7 +43,7 @@ func (v *VM) Output(ctx context.Context, argv ...string) (string, error) {
 	return string(out), nil
 }
 
-// open opens a file of the docker host, whose symbolic links are its own.
+// open opens a file of the docker host, and resolves symbolic links there.
 func (v *VM) open(path string, flags int, perm uint32) (*os.File, error) {
 	pid := v.PID()
 	if pid == 0 {
@@ -96,14 +96,14 @@ func (v *VM) CertFiles() (map[string][]byte, error) {
 	return files, nil
 }
 
-// Docker runs the docker client on the docker host itself, by its socket.
+// Docker runs the docker client on the docker host itself, over its socket.
 func (v *VM) Docker(ctx context.Context, args ...string) (string, error) {
 	out, err := v.Output(ctx, append([]string{"/usr/bin/docker"}, args...)...)
 	return strings.TrimSpace(out), err
 }
 
-// DockerdPID is dockerd's process number as the docker host counts, 0 if it does
-// not run. It never comes twice while the VM is on.
+// DockerdPID returns dockerd's PID on the docker host, 0 if it does not run. No PID is used twice
+// while the VM is on.
 func (v *VM) DockerdPID() int {
 	data, err := v.ReadFile("/run/docker.pid")
 	if err != nil {
@@ -119,11 +119,10 @@ func (v *VM) DockerdPID() int {
 	return pid
 }
 
-// Logins counts the SSH logins that sshd has ever accepted; it may be asked of a
-// VM that is off.
+// Logins returns how many SSH logins sshd has ever accepted. The VM may be off.
 func (v *VM) Logins() (int, error) { return v.countInLog("Accepted publickey for ") }
 
-// Connections counts the TCP connections that sshd has ever seen.
+// Connections returns how many TCP connections sshd has ever seen.
 func (v *VM) Connections() (int, error) { return v.countInLog("Connection from ") }
 
 func (v *VM) countInLog(text string) (int, error) {
@@ -134,7 +133,7 @@ func (v *VM) countInLog(text string) (int, error) {
 	return strings.Count(string(data), text), err
 }
 
-// HasContainer reports whether a container runs, by its name.
+// HasContainer reports whether the container of that name runs.
 func (v *VM) HasContainer(ctx context.Context, name string) (bool, error) {
 	out, err := v.Docker(ctx, "ps", "--format", "{{.Names}}")
 	for _, n := range strings.Fields(out) {
@@ -191,8 +190,7 @@ func (v *VM) AwaitDockerd(ctx context.Context) error {
 	})
 }
 
-// Log is the end of what dockerd, sshd and the console have said, for a test that
-// failed.
+// Log returns the end of what dockerd, sshd and the console have printed, for a test that failed.
 func (v *VM) Log() string {
 	var all strings.Builder
 	for _, path := range []string{filepath.Join(v.Dir, "console.log"), v.DockerLog(), v.disk("log", "sshd.log")} {

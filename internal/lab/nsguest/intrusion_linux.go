@@ -10,10 +10,9 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/await"
 )
 
-// BanSSH is the rule that docker-machine's burst of logins trips: the source
-// address that opens its fifth new connection to port 22 within 60 seconds is
-// answered with how, and every further try makes the ban longer (iptables
-// recent, --update).
+// BanSSH adds the rule that docker-machine's burst of logins triggers: the fifth new connection to
+// port 22 from one source address within 60 seconds is answered with how, and every further attempt
+// prolongs the ban (iptables recent, --update).
 func (v *VM) BanSSH(ctx context.Context, how Verdict) error {
 	const match = "-I INPUT -p tcp --dport 22 -m conntrack --ctstate NEW "
 	// The rules are read bottom up: each is put before the ones that are there.
@@ -23,14 +22,14 @@ func (v *VM) BanSSH(ctx context.Context, how Verdict) error {
 	)
 }
 
-// CutSSHOn is intrusion prevention that reads along: a packet to port 22 with
-// these bytes in clear text is answered with how. The text must not have spaces.
+// CutSSHOn imitates intrusion prevention that inspects packets: a packet to port 22 with this clear
+// text is answered with how. The text must not have spaces.
 func (v *VM) CutSSHOn(ctx context.Context, text string, how Verdict) error {
 	return v.filter(ctx, "-I INPUT -p tcp --dport 22 -m string --algo bm --string "+text+" -j "+string(how))
 }
 
-// LoseLarge is a path whose MTU is smaller than its ends believe, with ICMP
-// dropped: what is larger vanishes, both ways, without a word.
+// LoseLarge imitates a path whose MTU is smaller than its ends believe, with ICMP dropped: larger
+// packets vanish silently in both directions.
 func (v *VM) LoseLarge(ctx context.Context, device string, mtu int) error {
 	// The filter must see what a wire would: no packet that is cut up only later.
 	if err := v.NS.IP(ctx, "link set "+device+" gso_max_segs 1 gro_max_size 1500"); err != nil {
@@ -42,8 +41,8 @@ func (v *VM) LoseLarge(ctx context.Context, device string, mtu int) error {
 	)
 }
 
-// RestartSSHD starts sshd anew with other settings, "MaxStartups 1:100:1", in place
-// of those of the same name. Logins that are there stay.
+// RestartSSHD restarts sshd with settings such as "MaxStartups 1:100:1" in place of those of the
+// same name. Existing logins stay.
 func (v *VM) RestartSSHD(ctx context.Context, settings ...string) error {
 	const path = "/etc/ssh/sshd_config"
 	old, err := v.ReadFile(path)
@@ -73,7 +72,7 @@ func (v *VM) RestartSSHD(ctx context.Context, settings ...string) error {
 	})
 }
 
-// HangSSHD stops sshd's listener where it stands: the kernel goes on accepting.
+// HangSSHD stops sshd's listener with SIGSTOP: the kernel keeps accepting connections.
 func (v *VM) HangSSHD(ctx context.Context) error {
 	_, err := v.Output(ctx, "/bin/sh", "-c", "kill -STOP $(cat /run/sshd.pid)")
 	return err

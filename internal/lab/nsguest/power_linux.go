@@ -21,8 +21,7 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/process"
 )
 
-// Running is a VM that this process has powered on, or has taken over, and that
-// ends with it.
+// Running is a VM that this process has powered on or taken over, and that ends with this process.
 type Running struct {
 	vm     *VM
 	done   chan struct{}
@@ -33,9 +32,9 @@ type Running struct {
 // Done is closed when the VM's power is gone, for whatever reason.
 func (r *Running) Done() <-chan struct{} { return r.done }
 
-// WantsReboot says, after Done, that the VM wants to be powered on again: the
-// kernel ends the first process of a PID namespace that asked for a reboot by
-// SIGHUP, and one that asked to be switched off by SIGINT (reboot(2)).
+// WantsReboot reports, after Done, whether the VM wants to be powered on again: the kernel ends the
+// first process of a PID namespace by SIGHUP if it asked for a reboot, and by SIGINT if it asked to
+// be switched off (reboot(2)).
 func (r *Running) WantsReboot() bool { return r.signal == syscall.SIGHUP }
 
 // PowerOn boots the VM and returns once its first process exists; AwaitReady
@@ -94,8 +93,8 @@ func (v *VM) PowerOn(ctx context.Context) (*Running, error) {
 	return r, r.startGuard()
 }
 
-// plugIn makes the VM's network namespace anew, with eth0 on the NAT network and
-// eth1 on the host-only network.
+// plugIn makes a new network namespace for the VM, with eth0 on the NAT network and eth1 on the
+// host-only network.
 func (v *VM) plugIn(ctx context.Context) error {
 	if err := v.unplug(ctx); err != nil {
 		return err
@@ -128,8 +127,8 @@ func (v *VM) plugIn(ctx context.Context) error {
 	)
 }
 
-// address is the line for ip that gives an interface its MAC; none for a MAC that
-// is not 12 hex digits.
+// address returns the arguments of ip that set an interface's MAC; none for a MAC that is not 12
+// hex digits.
 func address(dev, mac string) []string {
 	b, err := hex.DecodeString(mac)
 	if err != nil || len(b) != 6 {
@@ -146,7 +145,7 @@ func (v *VM) unplug(ctx context.Context) error {
 	return v.NS.Delete(ctx)
 }
 
-// PowerOff pulls the plug.
+// PowerOff cuts the power.
 func (v *VM) PowerOff(ctx context.Context) error {
 	if err := v.Group.Freeze(false); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
@@ -157,8 +156,7 @@ func (v *VM) PowerOff(ctx context.Context) error {
 	return errors.Join(v.pidFile().Forget(), v.unplug(ctx))
 }
 
-// ShutDown presses the power button and waits until the VM has switched itself
-// off.
+// ShutDown presses the power button and waits until the VM has switched itself off.
 func (v *VM) ShutDown(ctx context.Context) error {
 	pid := v.PID()
 	if pid == 0 {
@@ -183,5 +181,5 @@ func (v *VM) DialNAT(ctx context.Context, port int) (net.Conn, error) {
 
 func (v *VM) pidFile() process.File { return process.File(filepath.Join(v.Dir, "pid")) }
 
-// PID is that of the VM's first process as this machine counts, 0 when off.
+// PID returns the PID of the VM's first process on this machine, 0 if the VM is off.
 func (v *VM) PID() int { return v.pidFile().PID() }

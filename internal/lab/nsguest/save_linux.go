@@ -33,8 +33,8 @@ func (v *VM) Resume(ctx context.Context) error {
 		v.Group.Freeze(false))
 }
 
-// Save pauses the VM and lets it outlive the calling process, until Restore: the
-// nearest thing to a saved state.
+// Save pauses the VM and lets it outlive the calling process, until Restore. That is as near as it
+// gets to a saved state.
 func (r *Running) Save(ctx context.Context) error {
 	if err := r.vm.Pause(ctx); err != nil {
 		return err
@@ -45,8 +45,8 @@ func (r *Running) Save(ctx context.Context) error {
 	return r.guard.Close()
 }
 
-// Restore takes over a VM that was saved, and lets it go on. From then on nobody
-// can tell a reboot from the power going: WantsReboot stays false.
+// Restore takes over a saved VM and resumes it. From then on a reboot looks like a power-off:
+// WantsReboot stays false.
 func (v *VM) Restore(ctx context.Context) (*Running, error) {
 	if err := v.Resume(ctx); err != nil {
 		return nil, err
@@ -70,8 +70,8 @@ func (v *VM) Saved() bool {
 
 func (v *VM) savedFile() string { return filepath.Join(v.Dir, "saved") }
 
-// startGuard starts a process that notices when this one ends, even by SIGKILL:
-// its standard input ends then.
+// startGuard starts a process that notices when this one ends, even by SIGKILL, because its
+// standard input ends then.
 func (r *Running) startGuard() error {
 	cmd := exec.Command(r.vm.Program, "guard", r.vm.Dir, strconv.Itoa(r.vm.PID()))
 	// Not in the VM's own group: that may be frozen.
@@ -97,9 +97,8 @@ func (r *Running) startGuard() error {
 	return nil
 }
 
-// Guard waits for the end of its standard input, and then powers the VM off if it
-// is still the one whose first process has the given number and if it was not
-// saved.
+// Guard waits for the end of its standard input. Then it powers the VM off, unless the VM was saved
+// or its first process no longer has this PID.
 func Guard(ctx context.Context, dir string, pid string) error {
 	v, err := Open(dir)
 	if err != nil {

@@ -1,8 +1,8 @@
 package nsguest
 
-// systemd is what a host has that docker-machine has provisioned over a stock
-// distribution with systemd (docker/machine b170508b, libmachine/provision/systemd.go):
-// certificates in /etc/docker, dockerd's options in 10-machine.conf.
+// systemd returns the files of a host that docker-machine has provisioned over a stock distribution
+// with systemd (docker/machine b170508b, libmachine/provision/systemd.go): certificates in
+// /etc/docker, dockerd's options in 10-machine.conf.
 func (v *VM) systemd() []file {
 	files := []file{
 		{"/etc/systemd/system/docker.service.d/10-machine.conf", machineConf, 0o644},

@@ -13,7 +13,7 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/await"
 )
 
-// Verdict is what a packet filter does with a packet that it does not like.
+// Verdict is what a packet filter does with packets that it rejects.
 type Verdict string
 
 const (
@@ -28,7 +28,7 @@ func (v *VM) CloseSSH(ctx context.Context, how Verdict) error {
 	return v.filter(ctx, "-I INPUT -p tcp --dport 22 -m conntrack --ctstate NEW -j "+string(how))
 }
 
-// OpenSSH undoes what CloseSSH and LimitSSH have done.
+// OpenSSH undoes CloseSSH and LimitSSH.
 func (v *VM) OpenSSH(ctx context.Context) error {
 	rules, err := v.Output(ctx, "iptables", "-S", "INPUT")
 	if err != nil {
@@ -43,9 +43,8 @@ func (v *VM) OpenSSH(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// LimitSSH is an intrusion prevention system: who opens more than burst new
-// connections to port 22 at once, or more than one each refill later
-// ("10/minute"), is answered like a brute-force attack.
+// LimitSSH imitates intrusion prevention: more than burst new connections to port 22 at once, or
+// more than one for each refill later ("10/minute"), are answered like a brute-force attack.
 func (v *VM) LimitSSH(ctx context.Context, burst int, refill string, how Verdict) error {
 	return v.filter(ctx, fmt.Sprintf("-I INPUT -p tcp --dport 22 -m conntrack --ctstate NEW -m hashlimit --hashlimit-name ssh --hashlimit-mode srcip --hashlimit-above %s --hashlimit-burst %d -j %s", refill, burst, how))
 }
@@ -81,7 +80,7 @@ func (v *VM) kill(ctx context.Context, pid int) error {
 	})
 }
 
-// Service does start, stop or restart with dockerd, as an administrator would.
+// Service starts, stops or restarts dockerd, as an administrator would.
 func (v *VM) Service(ctx context.Context, verb string) error {
 	argv := []string{"/etc/init.d/docker", verb}
 	if v.Style == Systemd {
@@ -94,7 +93,7 @@ func (v *VM) Service(ctx context.Context, verb string) error {
 	return err
 }
 
-// ImportBusybox makes the image "busybox" out of this machine's static busybox.
+// ImportBusybox makes the image "busybox" from this machine's static busybox.
 func (v *VM) ImportBusybox(ctx context.Context) error {
 	image, err := busyboxImage()
 	if err != nil {

@@ -17,7 +17,7 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/netns"
 )
 
-// Style is the kind of operating system that a docker host pretends to run.
+// Style is the kind of operating system that a docker host imitates.
 type Style string
 
 const (
@@ -28,14 +28,14 @@ const (
 	Systemd Style = "systemd"
 )
 
-// NAT addresses are the same for every VM, as VirtualBox has them: each has a
-// network of its own (VirtualBox manual, 6.3).
+// NAT addresses are the same for every VM, as in VirtualBox: each VM has its own NAT network
+// (VirtualBox manual, 6.3).
 const (
 	NATGuest   = "10.0.2.15"
 	NATGateway = "10.0.2.2"
 )
 
-// Spec is what a VM is made of.
+// Spec describes a VM.
 type Spec struct {
 	Name  string
 	Style Style
@@ -53,8 +53,8 @@ type Spec struct {
 	Program string
 }
 
-// Identity is what tells a docker host from others: whom it lets in, and what it
-// shows. All are file contents.
+// Identity is what distinguishes docker hosts: whom it admits, and which keys and certificates it
+// shows. All fields are file contents.
 type Identity struct {
 	AuthorizedKeys                []byte
 	CACert, ServerCert, ServerKey []byte
@@ -109,14 +109,14 @@ func (v *VM) CertDir() string {
 	return "/var/lib/boot2docker"
 }
 
-// disk is the place on this machine of a file that outlives the power.
+// disk returns the path on this machine of a file that outlives the power.
 func (v *VM) disk(parts ...string) string {
 	return filepath.Join(append([]string{v.Dir, "disk"}, parts...)...)
 }
 
-// DockerLog is where dockerd's log is on this machine, of a boot2docker host; on a systemd
-// host the journal has it.
+// DockerLog returns the path on this machine of a boot2docker host's dockerd log. A systemd host
+// has it in its journal.
 func (v *VM) DockerLog() string { return v.disk("boot2docker", "log", "docker.log") }
 
-// errOff says that something was asked of a VM that it cannot do without power.
+// errOff means that a VM must be powered on for what was asked of it.
 var errOff = errors.New("the VM is powered off")

@@ -7,8 +7,8 @@ import (
 	"path/filepath"
 )
 
-// Check compares the pictures of a screen with the files in dir, and with update writes
-// them. It names the files that are stale.
+// Check compares the pictures of a screen with the files in dir. With update it first writes the
+// files. The error names a stale file.
 func Check(dir, name, title, screen string, update bool) error {
 	for _, theme := range Themes {
 		file := filepath.Join(dir, name+"-"+theme.Name+".svg")

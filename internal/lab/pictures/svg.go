@@ -8,21 +8,21 @@ import (
 	"unicode/utf8"
 )
 
-// Theme is the colors of a picture.
+// Theme has the colors of a picture.
 type Theme struct {
 	Name, Background, Border, Text string
-	// Colors are those of SGR 31 to 36.
+	// Colors are for SGR 31 to 36.
 	Colors [6]string
 }
 
-// Themes are those of which every picture is made.
+// Themes are the themes in which every picture is made.
 var Themes = []Theme{
 	{"dark", "#0d1117", "#30363d", "#e6edf3", [6]string{"#ff7b72", "#3fb950", "#d29922", "#58a6ff", "#bc8cff", "#39c5cf"}},
 	{"light", "#ffffff", "#d0d7de", "#1f2328", [6]string{"#cf222e", "#1a7f37", "#9a6700", "#0969da", "#8250df", "#1b7c83"}},
 }
 
-// The grid, in pixels: a character's place, and the margin around all. A picture is as wide
-// as a terminal, so that all of them have letters of one size on a page.
+// The grid, in pixels: the width of a character, the height of a line, and the margin. A picture is
+// at least as wide as a terminal, so that all pictures on a page have letters of one size.
 const (
 	cell   = 8.4
 	line   = 19
@@ -30,9 +30,8 @@ const (
 	least  = 80 // columns
 )
 
-// SVG draws a screen of plain text and SGR sequences, as `tmux capture-pane -e` prints it.
-// Every piece of text has its place and its length, so that columns are straight in any
-// font.
+// SVG draws a screen of plain text and SGR sequences, as `tmux capture-pane -e` prints it. Every
+// piece of text has its position and length, so that columns are straight in any font.
 func SVG(title, screen string, theme Theme) string {
 	var body strings.Builder
 	var pen style
@@ -63,7 +62,7 @@ func SVG(title, screen string, theme Theme) string {
 // style is what SGR sequences have set.
 type style struct {
 	bold, dim bool
-	color     int // 0 is the text's own
+	color     int // 0 is the theme's text color
 }
 
 // piece is text of one style.
@@ -72,7 +71,7 @@ type piece struct {
 	text string
 }
 
-// pieces cuts a line where its style changes.
+// pieces splits a line where its style changes.
 func (s *style) pieces(line string) (all []piece) {
 	for line != "" {
 		text, sequence, found := strings.Cut(line, "\x1b[")
