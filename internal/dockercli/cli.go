@@ -14,24 +14,24 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/memo"
 )
 
-// ErrMissing is the error where the laptop has no docker command.
+// ErrMissing means that the laptop has no docker command.
 var ErrMissing = errors.New("the docker command is neither in PATH nor where installers put it")
 
-// apiTime bounds the question for the client's API, which only advice depends on.
+// apiTime is how long docker may take to print its API version. Only advice depends on it.
 const apiTime = 2 * time.Second
 
-// CLI runs the laptop's docker command. Where a method takes config, that is docker's
-// configuration directory; "" is the usual one.
+// CLI runs the laptop's docker command. Where a method takes config, that is docker's configuration
+// directory; "" means the default one.
 type CLI struct {
 	laptop host.Laptop
-	api    memo.Of[API] // never forgotten: a run does not change it
+	api    memo.Of[API] // never forgotten, since a run does not change it
 }
 
-// New is the docker command of a laptop.
+// New returns the CLI of a laptop.
 func New(laptop host.Laptop) *CLI { return &CLI{laptop: laptop} }
 
-// Run runs docker without those of the caller's DOCKER_* variables that would lead it
-// to another daemon or configuration.
+// Run runs docker, without those of the caller's DOCKER_* variables that would make it use another
+// daemon or configuration.
 func (c *CLI) Run(ctx context.Context, config string, stdin []byte, args []string) (host.Output, error) {
 	path, err := c.path()
 	if err != nil {
@@ -46,8 +46,8 @@ func (c *CLI) Installed() bool {
 	return err == nil
 }
 
-// API is the newest API that the docker command speaks. DOCKER_API_VERSION counts,
-// as it does for docker.
+// API returns the newest API version that the docker command supports. As for docker itself,
+// DOCKER_API_VERSION limits it.
 func (c *CLI) API(ctx context.Context) (API, error) {
 	return c.api.Get(ctx, func() (API, error) {
 		ctx, cancel := context.WithTimeout(ctx, apiTime)
@@ -64,8 +64,9 @@ func (c *CLI) API(ctx context.Context) (API, error) {
 	})
 }
 
-// SurelyFits reports whether the docker command can talk to a daemon, as far as that shows
-// without running it: where it does not, API may still fit. DOCKER_API_VERSION does not count.
+// SurelyFits reports whether the docker command can talk to a daemon, as far as its build
+// information shows. It does not run the command. If it returns false, they may still fit: see API.
+// It ignores DOCKER_API_VERSION.
 func (c *CLI) SurelyFits(ctx context.Context, daemon API) bool {
 	reader, ok := c.laptop.(host.BuildReader)
 	path, err := c.path()
@@ -76,7 +77,7 @@ func (c *CLI) SurelyFits(ctx context.Context, daemon API) bool {
 	return err == nil && Before29(built)
 }
 
-// Contexts lists docker's contexts.
+// Contexts returns docker's contexts.
 func (c *CLI) Contexts(ctx context.Context, config string) ([]Listed, error) {
 	out, err := c.Run(ctx, config, nil, ListContexts())
 	if err != nil {
@@ -85,7 +86,8 @@ func (c *CLI) Contexts(ctx context.Context, config string) ([]Listed, error) {
 	return ParseList(out.Stdout)
 }
 
-// Context finds a docker context, zero if there is none, and names the current one.
+// Context returns a docker context, which is zero if it does not exist, and the name of the current
+// one.
 func (c *CLI) Context(ctx context.Context, config, name string) (found Listed, current string, err error) {
 	all, err := c.Contexts(ctx, config)
 	for _, l := range all {
@@ -99,8 +101,8 @@ func (c *CLI) Context(ctx context.Context, config, name string) (found Listed, c
 	return found, current, err
 }
 
-// ContextHolds reports whether a docker context has the TLS files of certDir and
-// verifies the daemon with them.
+// ContextHolds reports whether a docker context contains the TLS files of certDir and verifies the
+// daemon with them.
 func (c *CLI) ContextHolds(ctx context.Context, config, name, certDir string) (bool, error) {
 	out, err := c.Run(ctx, config, nil, InspectContext(name))
 	if err != nil {

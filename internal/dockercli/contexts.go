@@ -1,6 +1,6 @@
-// Package dockercli runs the laptop's docker command, and knows its arguments, what it
-// prints, and which daemons it can talk to. Formats are those
-// of docker/cli 19.03 and later, the first with contexts; tried with 28.2.
+// Package dockercli runs the laptop's docker command. It knows its arguments, its output, and with
+// which daemons it can talk. The formats are those of docker/cli 19.03, the first version with
+// contexts, and later; tested with 28.2.
 package dockercli
 
 import (
@@ -13,11 +13,11 @@ import (
 	"strings"
 )
 
-// Program is the command's name; Paths are where it is when it is not in PATH:
-// Homebrew's, and Docker Desktop's own.
+// Program is the command's name.
 const Program = "docker"
 
-// Paths are where the docker command is when it is not in PATH.
+// Paths returns where Homebrew, Docker Desktop and distributions install the docker command, which
+// may not be in PATH.
 func Paths(os string) []string {
 	if os == "darwin" {
 		return []string{"/usr/local/bin/docker", "/opt/homebrew/bin/docker", "/Applications/Docker.app/Contents/Resources/bin/docker"}
@@ -25,9 +25,9 @@ func Paths(os string) []string {
 	return []string{"/usr/bin/docker", "/usr/local/bin/docker", "/snap/bin/docker"}
 }
 
-// Env is docker's environment, as host.Cmd.Env has it: without the variables that
-// outrank what is asked (docker/cli, cli/command/cli.go, resolveContextName), and with
-// config as the configuration directory; "" is the usual one.
+// Env returns changes of docker's environment, in the form of host.Cmd.Env. They remove the
+// variables that take precedence over our arguments (docker/cli, cli/command/cli.go,
+// resolveContextName), and set the configuration directory; "" means the default one.
 func Env(config string) []string {
 	env := []string{"DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH", "DOCKER_CONFIG"}
 	if config != "" {
@@ -36,8 +36,8 @@ func Env(config string) []string {
 	return env
 }
 
-// ConfigDir is the directory that the caller's environment names for docker's
-// configuration, absolute; "" is the usual one.
+// ConfigDir returns the absolute path of the configuration directory that the caller's environment
+// names for docker; "" if it names none.
 func ConfigDir(getenv func(string) string) (string, error) {
 	dir := getenv("DOCKER_CONFIG")
 	if dir == "" {
@@ -46,9 +46,8 @@ func ConfigDir(getenv func(string) string) (string, error) {
 	return filepath.Abs(dir)
 }
 
-// ContextName is the name of a machine's context. docker keeps "default" for
-// itself and wants at least two characters (docker/cli, cli/context/store,
-// restrictedNamePattern).
+// ContextName returns the name of a machine's docker context. docker reserves "default", and
+// requires at least two characters (docker/cli, cli/context/store, restrictedNamePattern).
 func ContextName(machine string) string {
 	if machine == "default" || len(machine) < 2 {
 		return "machine-" + machine
@@ -63,10 +62,10 @@ type Listed struct {
 	Current  bool
 }
 
-// ListContexts lists the contexts, one JSON object a line.
+// ListContexts are the arguments that list the contexts, one JSON object a line.
 func ListContexts() []string { return []string{"context", "ls", "--format", "{{json .}}"} }
 
-// ParseList reads what ListContexts prints.
+// ParseList parses the output of ListContexts.
 func ParseList(out []byte) ([]Listed, error) {
 	var all []Listed
 	for line := range bytes.Lines(out) {
@@ -88,20 +87,20 @@ func ParseList(out []byte) ([]Listed, error) {
 	return all, nil
 }
 
-// Context is a docker context in full.
+// Context is a docker context with its TLS files.
 type Context struct {
 	Name       string
 	Host       string
 	SkipVerify bool
-	// Files are the TLS files that it has, "ca.pem", and TLSDir is where.
+	// Files are the names of its TLS files, such as "ca.pem". TLSDir is their directory.
 	Files  []string
 	TLSDir string
 }
 
-// InspectContext describes one context.
+// InspectContext are the arguments that describe one context.
 func InspectContext(name string) []string { return []string{"context", "inspect", name} }
 
-// ParseContext reads what InspectContext prints.
+// ParseContext parses the output of InspectContext.
 func ParseContext(out []byte) (Context, error) {
 	var all []struct {
 		Name      string
@@ -126,23 +125,22 @@ func ParseContext(out []byte) (Context, error) {
 	}, nil
 }
 
-// TLSFiles are the files that docker takes from a directory of certificates.
+// TLSFiles returns the names of the files that docker reads from a directory of certificates.
 func TLSFiles() []string { return []string{"ca.pem", "cert.pem", "key.pem"} }
 
-// The functions below are arguments of docker.
+// The functions below return arguments for docker.
 
-// CreateContextArgs make a context for an endpoint with the TLS files of a directory,
-// which docker copies.
+// CreateContextArgs create a context for an endpoint. docker copies the TLS files of dir into it.
 func CreateContextArgs(name, description, url, dir string) []string {
 	return []string{"context", "create", name, "--description", description, "--docker", endpoint(url, dir)}
 }
 
-// UpdateContextArgs do the same to one that is there; its description stays.
+// UpdateContextArgs do the same to an existing context, whose description stays.
 func UpdateContextArgs(name, url, dir string) []string {
 	return []string{"context", "update", name, "--docker", endpoint(url, dir)}
 }
 
-// endpoint is a value of --docker: key=value pairs in one line of CSV (spf13/pflag,
+// endpoint returns a value for --docker: key=value pairs in one line of CSV (spf13/pflag,
 // stringToString).
 func endpoint(url, dir string) string {
 	fields := []string{"host=" + url}
@@ -156,14 +154,14 @@ func endpoint(url, dir string) string {
 	return strings.TrimSuffix(b.String(), "\n")
 }
 
-// UseContextArgs make a context the one that docker uses by default.
+// UseContextArgs make a context the current one.
 func UseContextArgs(name string) []string { return []string{"context", "use", name} }
 
-// RemoveContextArgs remove a context, the current one too: docker falls back to its default.
+// RemoveContextArgs remove a context, even the current one. docker then uses its default.
 func RemoveContextArgs(name string) []string { return []string{"context", "rm", "-f", name} }
 
-// ExportContextArgs write a context, keys included, to stdout.
+// ExportContextArgs write a context, including its keys, to stdout.
 func ExportContextArgs(name string) []string { return []string{"context", "export", name, "-"} }
 
-// ImportContextArgs make a context of that again, from stdin.
+// ImportContextArgs create a context from such an export on stdin.
 func ImportContextArgs(name string) []string { return []string{"context", "import", name, "-"} }

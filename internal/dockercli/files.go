@@ -13,11 +13,11 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
 )
 
-// DefaultContext is the context that is always there: what DOCKER_HOST says, else the
-// local socket.
+// DefaultContext is the context that always exists: DOCKER_HOST or, if that is not set, the local
+// socket.
 const DefaultContext = "default"
 
-// NoContextError is a docker context that is not there.
+// NoContextError means that a docker context does not exist. Known are those that do.
 type NoContextError struct {
 	Name  string
 	Known []string
@@ -25,8 +25,8 @@ type NoContextError struct {
 
 func (e *NoContextError) Error() string { return fmt.Sprintf("there is no docker context %q", e.Name) }
 
-// CurrentContext is the one that `docker context use` chose, as docker's config.json in
-// config, its configuration directory, has it. The docker command is not asked.
+// CurrentContext returns the context that `docker context use` chose, from config.json in docker's
+// configuration directory config. It does not run docker.
 func CurrentContext(ctx context.Context, laptop host.Laptop, config string) string {
 	var c struct{ CurrentContext string }
 	data, err := laptop.ReadFile(ctx, filepath.Join(config, "config.json"))
@@ -36,8 +36,8 @@ func CurrentContext(ctx context.Context, laptop host.Laptop, config string) stri
 	return c.CurrentContext
 }
 
-// meta is a context's file, contexts/meta/SHA256-OF-NAME/meta.json in docker's configuration
-// directory (docker/cli, cli/context/store).
+// meta is the content of a context's file, contexts/meta/SHA256-OF-NAME/meta.json in docker's
+// configuration directory (docker/cli, cli/context/store).
 type meta struct {
 	Name      string
 	Endpoints map[string]struct {
@@ -46,8 +46,8 @@ type meta struct {
 	}
 }
 
-// ReadContext reads a context from docker's configuration directory, without the docker
-// command. The error is a *NoContextError where it is not there.
+// ReadContext reads a context from docker's configuration directory, without running docker. The
+// error is a *NoContextError if it does not exist.
 func ReadContext(ctx context.Context, laptop host.Laptop, config, name string) (Context, error) {
 	sum := sha256.Sum256([]byte(name))
 	id := hex.EncodeToString(sum[:])
@@ -75,7 +75,7 @@ func ReadContext(ctx context.Context, laptop host.Laptop, config, name string) (
 	return c, nil
 }
 
-// contextNames are the contexts that there are, as far as they can be read.
+// contextNames returns the names of all contexts that can be read.
 func contextNames(ctx context.Context, laptop host.Laptop, config string) (names []string) {
 	dir := filepath.Join(config, "contexts", "meta")
 	entries, _ := laptop.ReadDir(ctx, dir)

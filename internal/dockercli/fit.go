@@ -9,9 +9,9 @@ import (
 	"strings"
 )
 
-// ClientAPI asks docker for the newest API that it speaks. It connects to no daemon:
-// the daemon that is named does not exist, because one that answers would make
-// docker print what was negotiated. docker's exit status is 1 therefore.
+// ClientAPI returns the arguments with which docker prints the newest API version that it supports.
+// They name a daemon that does not exist, because docker would negotiate a version with one that
+// answers. Therefore docker's exit status is 1.
 func ClientAPI() []string {
 	return []string{"--host", "unix:///nonexistent/docker.sock", "version", "--format", "{{.Client.APIVersion}}"}
 }
@@ -21,12 +21,12 @@ type API struct{ Major, Minor int }
 
 func (a API) String() string { return fmt.Sprintf("%d.%d", a.Major, a.Minor) }
 
-// Less orders versions.
+// Less reports whether a is older than b.
 func (a API) Less(b API) bool {
 	return a.Major < b.Major || a.Major == b.Major && a.Minor < b.Minor
 }
 
-// ParseAPI reads a version; ok is false for anything else.
+// ParseAPI parses a version; ok is false if s is not one.
 func ParseAPI(s string) (a API, ok bool) {
 	major, minor, found := strings.Cut(strings.TrimSpace(s), ".")
 	var err1, err2 error
@@ -39,19 +39,19 @@ func ParseAPI(s string) (a API, ok bool) {
 	return a, true
 }
 
-// Fit is how a client and a daemon get on.
+// Fit is whether a client and a daemon have an API version in common.
 type Fit string
 
-// The fits.
+// The values of Fit.
 const (
 	Fits         Fit = "fits"
-	DaemonTooOld Fit = "daemon-too-old" // the client does not go down so far
-	ClientTooOld Fit = "client-too-old" // the daemon does not
+	DaemonTooOld Fit = "daemon-too-old" // the client does not support so old a daemon
+	ClientTooOld Fit = "client-too-old" // the daemon does not support so old a client
 )
 
-// Judge reports whether a client can talk to a daemon, and the oldest API that the
-// stricter of them accepts. min is the oldest that the daemon reports to accept; zero if
-// it was not asked.
+// Judge returns whether a client can talk to a daemon. If it cannot, it also returns the oldest
+// version that the stricter of them accepts. min is the oldest version that the daemon says it
+// accepts; zero if it was not asked.
 func Judge(client, daemon, min API) (Fit, API) {
 	if floor := ClientFloor(client); daemon.Less(floor) {
 		return DaemonTooOld, floor
@@ -65,16 +65,17 @@ func Judge(client, daemon, min API) (Fit, API) {
 	return Fits, API{}
 }
 
-// MayNotFit reports whether there are clients in use that cannot talk to such a daemon: those
-// of Docker 29 go down to API 1.44 or 1.40, and a daemon of Docker 29 as well.
+// MayNotFit reports whether some clients in use cannot talk to such a daemon: clients of Docker 29
+// support API 1.44 or 1.40 and later, and so do daemons of Docker 29.
 func MayNotFit(daemon API) bool { return daemon.Less(API{1, 44}) || !daemon.Less(API{1, 52}) }
 
-// clientVersion is the linker's variable for the docker command's version.
+// clientVersion matches the linker flag that sets the docker command's version.
 var clientVersion = regexp.MustCompile(`/cli/version\.Version=v?([0-9]{2})\.`)
 
-// Before29 reports whether a program is a docker command before 29.0, from how it was built:
-// its version, which distributions may leave out, or a Go that 29.0 cannot be built with
-// (docker/cli, vendor.mod: go 1.23.0). It is 18.09 or later: Go did not note this before.
+// Before29 reports whether a program is a docker command before 29.0. That shows in how it was
+// built: in its version, which distributions may leave out, or in a Go version that 29.0 cannot be
+// built with (docker/cli, vendor.mod: go 1.23.0). Such a program is 18.09 or later, since older
+// ones contain no build information.
 func Before29(built *debug.BuildInfo) bool {
 	if built.Path != "github.com/docker/cli/cmd/docker" {
 		return false
@@ -88,11 +89,10 @@ func Before29(built *debug.BuildInfo) bool {
 	return version.IsValid(compiler) && version.Compare(compiler, "go1.23") < 0
 }
 
-// ClientFloor is the oldest API that a client of that newest API goes down to:
-// 1.44 in docker 29.0 to 29.2, API 1.52 and 1.53 (moby/moby#51119), 1.40 since (#52067).
-// Before 1.25 (docker 1.13)
-// nothing was negotiated (moby/moby#27745), so that the daemon has to be as new as
-// the client.
+// ClientFloor returns the oldest API version that a client supports, given its newest: 1.44 in
+// docker 29.0 to 29.2, with API 1.52 and 1.53 (moby/moby#51119), and 1.40 since (#52067). Before
+// API 1.25 (docker 1.13) versions were not negotiated (moby/moby#27745), so the daemon must be as
+// new as the client.
 func ClientFloor(client API) API {
 	switch {
 	case client.Less(API{1, 25}):
@@ -105,9 +105,9 @@ func ClientFloor(client API) API {
 	return API{1, 40}
 }
 
-// daemonFloor is the oldest API that a daemon of that newest API accepts, unless
-// DOCKER_MIN_API_VERSION sets another: 1.24 from Docker 25.0, API 1.44, on; 1.44 in 29.0
-// to 29.2, API 1.52 and 1.53; 1.40 since (moby/moby#51186, #52067).
+// daemonFloor returns the oldest API version that a daemon accepts, given its newest, unless
+// DOCKER_MIN_API_VERSION changes it: 1.24 since Docker 25.0 (API 1.44), 1.44 in 29.0 to 29.2 (API
+// 1.52 and 1.53), 1.40 since (moby/moby#51186, #52067).
 func daemonFloor(daemon API) API {
 	switch {
 	case daemon.Less(API{1, 44}):

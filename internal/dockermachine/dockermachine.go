@@ -1,5 +1,5 @@
-// Package dockermachine creates machines, which docker-machine's own command alone can
-// do, and finds out beforehand what that takes.
+// Package dockermachine creates machines with docker-machine's own command, since nothing else can,
+// and checks beforehand what that requires.
 package dockermachine
 
 import (
@@ -22,28 +22,28 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/virtualbox"
 )
 
-// CLI is docker-machine's command on a laptop, for one store.
+// CLI runs docker-machine on the laptop, for one store.
 type CLI struct {
 	laptop     host.Laptop
 	store      *store.Store
 	virtualBox *virtualbox.Manager
 	network    *laptop.Network
-	tell       func(format string, args ...any)
+	notify     func(format string, args ...any)
 }
 
-// New is docker-machine for a store; tell is called with each command that is run.
-func New(h host.Laptop, s *store.Store, v *virtualbox.Manager, n *laptop.Network, tell func(format string, args ...any)) *CLI {
-	return &CLI{laptop: h, store: s, virtualBox: v, network: n, tell: tell}
+// New returns the CLI for a store. It calls notify with each command that it runs.
+func New(h host.Laptop, s *store.Store, v *virtualbox.Manager, n *laptop.Network, notify func(format string, args ...any)) *CLI {
+	return &CLI{laptop: h, store: s, virtualBox: v, network: n, notify: notify}
 }
 
-// DefaultNetwork is the host-only network of the machines that docker-machine creates:
-// 192.168.99.1/24, from whose 100 on VirtualBox gives out addresses (docker/machine
+// DefaultNetwork returns the host-only network of the machines that docker-machine creates:
+// 192.168.99.1/24. VirtualBox assigns its addresses from 192.168.99.100 on (docker/machine
 // b170508b, drivers/virtualbox/virtualbox.go).
 func DefaultNetwork() laptop.Destination {
 	return laptop.Destination{Addr: netip.MustParseAddr("192.168.99.100"), Laptop: netip.MustParsePrefix("192.168.99.1/24")}
 }
 
-// Planned is a machine as docker-machine would create it.
+// Planned returns a machine as docker-machine would create it.
 func Planned(name, storeDir string) store.Machine {
 	net := DefaultNetwork()
 	return store.Machine{
@@ -52,14 +52,15 @@ func Planned(name, storeDir string) store.Machine {
 	}
 }
 
-// Plan is what creating a machine takes beside docker-machine itself.
+// Plan is what must be repaired before a machine can be created.
 type Plan struct {
 	Modules bool // the kernel modules are not loaded
-	Route   bool // the host-only network's route is lost and has to be restored first
+	Route   bool // the route to the host-only network is lost
 }
 
-// Check finds out what creating a machine takes, or what stands in the way of it: a
-// *useraction.Required. Nothing is changed. again is the command line to repeat.
+// Check finds out what must be repaired before the machine can be created. If the user must act
+// first, the error is a *useraction.Required. It changes nothing. again is the command to run
+// again.
 func (c *CLI) Check(ctx context.Context, name string, again hint.Hint) (Plan, error) {
 	plan := Plan{}
 	if _, err := path(c.laptop); err != nil {
@@ -93,23 +94,23 @@ func (c *CLI) Check(ctx context.Context, name string, again hint.Hint) (Plan, er
 	return plan, nil
 }
 
-// Create has docker-machine create the machine. What it prints goes to out as it comes.
+// Create makes docker-machine create the machine. It copies docker-machine's output to out while it
+// runs.
 func (c *CLI) Create(ctx context.Context, name string, out io.Writer) error {
 	cmd, err := c.command(out, "create", "-d", "virtualbox", name)
 	if err != nil {
 		return err
 	}
-	c.tell("[%s] running %s", name, shell.Command(cmd.Argv...))
+	c.notify("[%s] running %s", name, shell.Command(cmd.Argv...))
 	_, err = c.laptop.Run(ctx, cmd)
 	var failed *host.CmdError
-	if errors.As(err, &failed) { // what it printed has been seen
+	if errors.As(err, &failed) { // the user has already seen its output
 		err = fmt.Errorf("docker-machine create -d virtualbox %s: exit status %d", name, failed.Exit)
 	}
 	return err
 }
 
-// Remove removes what an unfinished creation has left, in the store and in VirtualBox.
-// It is right also if there is nothing.
+// Remove removes what an unfinished creation left in the store and in VirtualBox, if anything.
 func (c *CLI) Remove(ctx context.Context, name string, out io.Writer) error {
 	_, err := c.store.Load(ctx, name)
 	var none *store.NotFoundError
@@ -120,13 +121,13 @@ func (c *CLI) Remove(ctx context.Context, name string, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	c.tell("[%s] rolling back: running %s", name, shell.Command(cmd.Argv...))
+	c.notify("[%s] rolling back: running %s", name, shell.Command(cmd.Argv...))
 	_, err = c.laptop.Run(ctx, cmd)
 	return err
 }
 
-// checkVirtualBox is nil if docker-machine knows how to create machines with this
-// VirtualBox on this laptop.
+// checkVirtualBox returns an error if docker-machine cannot create machines with this VirtualBox on
+// this laptop.
 func (c *CLI) checkVirtualBox(ctx context.Context) error {
 	number, err := c.virtualBox.Version(ctx)
 	switch {
@@ -141,21 +142,21 @@ func (c *CLI) checkVirtualBox(ctx context.Context) error {
 		Hint: hint.Explain("machine.adapter-unsupported")}
 }
 
-// checkAddress is nil if VirtualBox allows the laptop its address in the new machine's
-// network.
+// checkAddress returns an error if VirtualBox does not allow the laptop's address in the new
+// machine's network.
 func (c *CLI) checkAddress(ctx context.Context) error {
 	addr := DefaultNetwork().Laptop
 	allow, forbidden := c.virtualBox.Forbids(ctx, addr)
 	if !forbidden {
 		return nil
 	}
-	number, _ := c.virtualBox.Version(ctx) // known by now
+	number, _ := c.virtualBox.Version(ctx) // it is remembered
 	return &useraction.Required{Text: fmt.Sprintf("VirtualBox %s refuses %s on a host-only adapter: %s does not allow it", number, addr, installation.NetworksConfPath),
 		Hint: allow.Hint()}
 }
 
-// checkName is nil if VirtualBox has no VM of the machine's name. One that it has is not
-// ours: Remove would delete it after a creation that failed.
+// checkName returns an error if VirtualBox already has a VM with the machine's name. That VM is not
+// ours, and Remove would delete it after a failed creation.
 func (c *CLI) checkName(ctx context.Context, name string) error {
 	_, err := c.virtualBox.LookUp(ctx, name)
 	switch {
@@ -167,8 +168,8 @@ func (c *CLI) checkName(ctx context.Context, name string) error {
 	return err
 }
 
-// command is a command line of docker-machine's. It names the store, so that it is this
-// one whatever the environment has.
+// command returns a command of docker-machine. It names the store, because the environment may name
+// another one.
 func (c *CLI) command(out io.Writer, args ...string) (host.Cmd, error) {
 	path, err := path(c.laptop)
 	return host.Cmd{Argv: append([]string{path}, args...), Env: []string{"MACHINE_STORAGE_PATH=" + c.store.Dir()}, Stream: out}, err
@@ -179,8 +180,8 @@ func path(h host.Laptop) (string, error) {
 	return path, err
 }
 
-// find looks for docker-machine, and where there is none for rancher-machine: Rancher's fork,
-// which has the same commands under a name of its own. GitLab's keeps the name.
+// find returns the name and path of docker-machine or, if there is none, of rancher-machine:
+// Rancher's fork has the same commands under its own name. GitLab's fork is called docker-machine.
 func find(h host.Laptop) (name, path string, err error) {
 	for _, name := range []string{"docker-machine", "rancher-machine"} {
 		path, lookErr := h.LookPath(name, "/usr/local/bin/"+name, "/opt/homebrew/bin/"+name)
@@ -194,13 +195,13 @@ func find(h host.Laptop) (name, path string, err error) {
 	return "docker-machine", "", err
 }
 
-// Program is what docker-machine's command is called on a laptop.
+// Program returns the name of docker-machine's command on this laptop.
 func Program(h host.Laptop) string {
 	name, _, _ := find(h)
 	return name
 }
 
-// NotInstalled is the message where a laptop has no docker-machine.
+// NotInstalled returns the message that docker-machine is not installed.
 func NotInstalled(os string) string {
 	text := "docker-machine is not installed"
 	if os == host.Darwin {
@@ -209,7 +210,7 @@ func NotInstalled(os string) string {
 	return text
 }
 
-// InstallHint is the command line that installs docker-machine's last release.
+// InstallHint returns the command that installs docker-machine's last release.
 func InstallHint(os string) hint.Hint {
 	if os == host.Darwin {
 		return hint.Run("brew", "install", "docker-machine")
@@ -219,7 +220,7 @@ func InstallHint(os string) hint.Hint {
 		Then("&&", hint.Run("sudo", "chmod", "755", file))
 }
 
-// Found reports whether a laptop has docker-machine's command.
+// Found reports whether the laptop has docker-machine's command.
 func Found(h host.Laptop) bool {
 	_, err := path(h)
 	return err == nil

@@ -10,7 +10,7 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
 )
 
-// versionTime bounds the question for the version, which only advice depends on.
+// versionTime is how long docker-machine may take to print its version. Only advice depends on it.
 const versionTime = 2 * time.Second
 
 // Version is a version of docker-machine.
@@ -18,15 +18,15 @@ type Version struct{ Major, Minor, Patch int }
 
 func (v Version) String() string { return fmt.Sprintf("%d.%d.%d", v.Major, v.Minor, v.Patch) }
 
-// RenewsClientCerts reports whether regenerate-certs has the flag --client-certs, without
-// which docker-machine renews neither its CA nor the client certificate (docker/machine
-// v0.14.0, commands/commands.go; v0.13.0 has none).
+// RenewsClientCerts reports whether regenerate-certs has the flag --client-certs. Without it
+// docker-machine renews neither its CA nor the client certificate (docker/machine v0.14.0,
+// commands/commands.go; v0.13.0 does not have it).
 func (v Version) RenewsClientCerts() bool { return v.Major > 0 || v.Minor >= 14 }
 
-// The forks print the same line with a suffix: "docker-machine version 0.16.2-gitlab.27, build …".
+// versionLine matches the forks' output, too: "docker-machine version 0.16.2-gitlab.27, build …".
 var versionLine = regexp.MustCompile(`version v?(\d{1,4})\.(\d{1,4})\.(\d{1,4})`)
 
-// ParseVersion reads what docker-machine --version prints.
+// ParseVersion parses the output of docker-machine --version.
 func ParseVersion(text string) (Version, bool) {
 	m := versionLine.FindStringSubmatch(text)
 	if m == nil {
@@ -39,7 +39,7 @@ func ParseVersion(text string) (Version, bool) {
 	return v, true
 }
 
-// Installed asks the laptop's docker-machine for its version.
+// Installed returns the version of the laptop's docker-machine.
 func Installed(ctx context.Context, h host.Laptop) (Version, error) {
 	path, err := path(h)
 	if err != nil {

@@ -1,5 +1,5 @@
-// Package laptop asks the computer that the program runs on which way packets leave it,
-// which VPN has them, and which programs listen.
+// Package laptop asks the computer on which the program runs which way packets take, which VPN
+// takes them, and which programs listen.
 package laptop
 
 import (
@@ -13,30 +13,31 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/routes"
 )
 
-// adviceTime bounds what is asked for advice alone: the VPN's name, the listeners.
+// adviceTime is how long questions may take on which only advice depends: the VPN's name, the
+// listeners.
 const adviceTime = 2 * time.Second
 
-// Network is the laptop's network.
+// Network answers questions about the laptop's network.
 type Network struct {
 	host       host.Laptop
-	remembered *answers // nil where each question is asked anew
+	remembered *answers // nil if answers are not remembered
 }
 
-// answers are those that do not differ between machines.
+// answers are the answers that are the same for all machines.
 type answers struct {
 	vpn       memo.ByKey[string, routes.Client] // by the interface that owns the route
 	listeners memo.Of[[]routes.Listener]
 }
 
-// New is the network of a laptop.
+// New returns the Network of a laptop.
 func New(h host.Laptop) *Network { return &Network{host: h} }
 
-// ForManyMachines remembers answers, for a command that looks at many machines and
-// changes nothing.
+// ForManyMachines returns a Network that remembers answers, for a command that looks at many
+// machines and changes nothing.
 func ForManyMachines(h host.Laptop) *Network { return &Network{host: h, remembered: &answers{}} }
 
-// Boot names the present boot of the laptop: what a reboot has ended, such as a route,
-// is not to be undone. Linux: random(4), boot_id. macOS: kern.bootsessionuuid (XNU,
+// Boot returns an identifier of the laptop's present boot. What a reboot has removed, such as a
+// route, must not be undone. Linux: random(4), boot_id. macOS: kern.bootsessionuuid (XNU,
 // bsd/kern/kern_sysctl.c).
 func Boot(ctx context.Context, h host.Laptop) (string, error) {
 	if h.OS() == host.Linux {
@@ -47,8 +48,8 @@ func Boot(ctx context.Context, h host.Laptop) (string, error) {
 	return strings.TrimSpace(string(out.Stdout)), err
 }
 
-// AppleSilicon reports whether this is a Mac with an Apple chip, whatever this program
-// was built for.
+// AppleSilicon reports whether the laptop is a Mac with an Apple chip, even if this program was
+// built for Intel.
 func AppleSilicon(ctx context.Context, h host.Laptop) bool {
 	if h.OS() != host.Darwin {
 		return false

@@ -8,8 +8,8 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/routes"
 )
 
-// Listeners are the processes that listen on a TCP port of the laptop, as far
-// as the user may see them.
+// Listeners returns the processes that listen on a TCP port of the laptop, as far as this user may
+// see them.
 func (n *Network) Listeners(ctx context.Context, port int) ([]routes.Listener, error) {
 	if n.remembered == nil {
 		return n.askListeners(ctx, port)
@@ -24,7 +24,7 @@ func (n *Network) Listeners(ctx context.Context, port int) ([]routes.Listener, e
 	return here, err
 }
 
-// askListeners asks for the listeners on one port; 0 is all ports.
+// askListeners asks which processes listen on a port; 0 means all ports.
 func (n *Network) askListeners(ctx context.Context, port int) ([]routes.Listener, error) {
 	ctx, cancel := context.WithTimeout(ctx, adviceTime)
 	defer cancel()
@@ -33,7 +33,7 @@ func (n *Network) askListeners(ctx context.Context, port int) ([]routes.Listener
 		return nil, errors.ErrUnsupported
 	}
 	out, err := n.host.Run(ctx, host.Cmd{Argv: argv})
-	var exit *host.CmdError // lsof exits with 1 where no program listens
+	var exit *host.CmdError // lsof exits with 1 if no program listens
 	if err != nil && !(errors.As(err, &exit) && exit.Exit == 1 && len(out.Stdout) == 0) {
 		return nil, err
 	}

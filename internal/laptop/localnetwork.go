@@ -9,18 +9,18 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
 )
 
-// LocalNetworkSettings is the argument of macOS's open that shows which programs may use
+// LocalNetworkSettings is the argument for macOS's open command that shows which programs may use
 // the local network.
 const LocalNetworkSettings = "x-apple.systempreferences:com.apple.preference.security?Privacy_LocalNetwork"
 
-// systemVersion is where macOS names its own version.
+// systemVersion is the file with the version of macOS.
 const systemVersion = "/System/Library/CoreServices/SystemVersion.plist"
 
 var productVersion = regexp.MustCompile(`<key>ProductVersion</key>\s*<string>(\d+)\.`)
 
-// AsksForLocalNetwork reports whether this macOS lets only those programs use the local
-// network that the user has allowed to: since 15 (Apple TN3179). Where it does not name
-// its version it is taken to be new.
+// AsksForLocalNetwork reports whether this macOS allows programs to use the local network only with
+// the user's permission, as it does since macOS 15 (Apple TN3179). If its version cannot be read,
+// it returns true.
 func (n *Network) AsksForLocalNetwork(ctx context.Context) bool {
 	if n.host.OS() != host.Darwin {
 		return false
@@ -37,10 +37,9 @@ func (n *Network) AsksForLocalNetwork(ctx context.Context) bool {
 	return err != nil || major >= 15
 }
 
-// DeniesLocalNetwork reports whether macOS keeps this program from the local network: a
-// connection to the docker host, at addr, ends at once although the way to it and its neighbor
-// are right. A VPN may refuse packets in the same way, and a neighbor that does not answer must
-// not be taken for it, also where the kernel has found that out only now.
+// DeniesLocalNetwork reports whether macOS denies this program the local network: connecting to the
+// docker host at addr fails at once although the route and the neighbor are fine. Two other causes
+// look alike and do not count: a VPN that refuses packets, and a neighbor that does not answer.
 func (n *Network) DeniesLocalNetwork(ctx context.Context, to Destination, addr string) bool {
 	if !n.AsksForLocalNetwork(ctx) || !host.UnreachableAtOnce(ctx, n.host, addr) {
 		return false
@@ -49,11 +48,11 @@ func (n *Network) DeniesLocalNetwork(ctx context.Context, to Destination, addr s
 	return err == nil && view.RouteErr == nil && !view.NoNeighbor && !view.Route.Gateway.IsValid() && !n.VPN(ctx, view).Connected
 }
 
-// bundle is the application that a program of macOS is in.
+// bundle matches the application that contains a program of macOS.
 var bundle = regexp.MustCompile(`/([^/]+)\.app/`)
 
-// App is the application whose permissions count for this program: the outermost of those
-// that have started it, such as "Terminal"; "" where there is none.
+// App returns the application whose permissions apply to this program: the outermost one that
+// started it, such as "Terminal"; "" if there is none.
 func (n *Network) App(ctx context.Context) string {
 	names, err := n.host.Ancestors(ctx)
 	if err != nil {

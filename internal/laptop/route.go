@@ -14,14 +14,14 @@ import (
 // Destination is a docker host on its host-only network.
 type Destination struct {
 	Addr   netip.Addr   // the docker host's
-	Laptop netip.Prefix // the laptop's there; zero where unknown
-	// Adapter asks VirtualBox for the adapter of that network, "" where it has none. It
-	// is called only where several interfaces could be it; nil is as "".
+	Laptop netip.Prefix // the laptop's on that network; zero if it is not known
+	// Adapter returns the adapter of that network according to VirtualBox, or "". It is called only
+	// if several interfaces could be it. It may be nil.
 	Adapter func(context.Context) string
 }
 
-// Route asks which way a packet to the docker host would take. Where the kernel cannot
-// be asked directly (macOS), `route -n get` decides.
+// Route returns which way a packet to the docker host would take. If the kernel cannot be asked
+// directly (macOS), `route -n get` decides.
 func (n *Network) Route(ctx context.Context, to Destination) (routes.View, error) {
 	view := routes.View{Addr: to.Addr, LaptopAddr: to.Laptop}
 	var err error
@@ -56,14 +56,14 @@ func (n *Network) Route(ctx context.Context, to Destination) (routes.View, error
 	return view, nil
 }
 
-// refused reports whether an error is Linux's answer where a route of type blackhole,
-// unreachable or prohibit matches (`ip route get fibmatch`, Linux 6.18).
+// refused reports whether err is Linux's answer for a route of type blackhole, unreachable or
+// prohibit (`ip route get fibmatch`, Linux 6.18).
 func refused(err error) bool {
 	return errors.Is(err, syscall.EINVAL) || errors.Is(err, syscall.EHOSTUNREACH) || errors.Is(err, syscall.EACCES)
 }
 
-// clonedFrom is the network of the route that a cloned one stands for; zero where
-// netstat does not list it.
+// clonedFrom returns the network of the route from which the kernel cloned view's; zero if netstat
+// does not list it.
 func (n *Network) clonedFrom(ctx context.Context, view routes.View) netip.Prefix {
 	out, err := n.host.Run(ctx, host.Cmd{Argv: routes.NetstatArgv()})
 	if err != nil {
@@ -77,8 +77,8 @@ func (n *Network) clonedFrom(ctx context.Context, view routes.View) netip.Prefix
 	return dst
 }
 
-// adapterAddr is the laptop's own address in the docker host's network, for a
-// machine whose config.json does not have it.
+// adapterAddr returns the laptop's address in the docker host's network, for a machine whose
+// config.json does not have it; zero if there is none.
 func adapterAddr(view routes.View) netip.Prefix {
 	for _, l := range view.Links {
 		for _, a := range l.Addrs {

@@ -8,7 +8,7 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/routes"
 )
 
-// VPN names the client that owns a route. It is advice: nothing is decided by it.
+// VPN returns the VPN client that owns a route. Only advice depends on it.
 func (n *Network) VPN(ctx context.Context, view routes.View) routes.Client {
 	if n.remembered == nil {
 		return n.askVPN(ctx, view)
@@ -17,8 +17,8 @@ func (n *Network) VPN(ctx context.Context, view routes.View) routes.Client {
 	return c
 }
 
-// VPNTakes is a sentence on the VPN that has the route to the docker host, or would have
-// it as soon as there is one; "" where none does.
+// VPNTakes returns a sentence about the VPN that takes the route to the docker host, or would take
+// it as soon as it exists; "" if none does.
 func (n *Network) VPNTakes(ctx context.Context, to Destination) (string, error) {
 	view, err := n.Route(ctx, to)
 	if err != nil {
@@ -55,8 +55,8 @@ func (n *Network) askVPN(ctx context.Context, view routes.View) routes.Client {
 	return routes.Identify(signs)
 }
 
-// scutil asks macOS which VPNs it knows, and which tunnels are theirs. What it
-// does not answer stays unknown.
+// scutil asks macOS which VPNs it knows and which tunnels belong to them. What it does not answer
+// stays unknown.
 func (n *Network) scutil(ctx context.Context, signs *routes.Signs) {
 	ask := func(args []string, stdin string) ([]byte, bool) {
 		out, err := n.host.Run(ctx, host.Cmd{Argv: append([]string{"scutil"}, args...), Stdin: []byte(stdin)})

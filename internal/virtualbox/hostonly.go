@@ -10,8 +10,8 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/vbox/installation"
 )
 
-// HostOnlyIfs are the host-only adapters that VirtualBox has; none where it does not
-// answer, or has networks instead.
+// HostOnlyIfs returns VirtualBox's host-only adapters; none if VirtualBox does not answer, or has
+// host-only networks instead.
 func (v *Manager) HostOnlyIfs(ctx context.Context) []vbox.HostOnlyIf {
 	out, err := v.Run(ctx, vbox.ListHostOnlyIfs())
 	if err != nil {
@@ -24,7 +24,7 @@ func (v *Manager) HostOnlyIfs(ctx context.Context) []vbox.HostOnlyIf {
 	return ifs
 }
 
-// HostOnlyNets are the host-only networks that VirtualBox has (7.x on macOS).
+// HostOnlyNets returns VirtualBox's host-only networks (7.x on macOS).
 func (v *Manager) HostOnlyNets(ctx context.Context) (nets []vbox.HostOnlyNet, err error) {
 	out, err := v.Run(ctx, vbox.ListHostOnlyNets())
 	if err != nil {
@@ -33,8 +33,9 @@ func (v *Manager) HostOnlyNets(ctx context.Context) (nets []vbox.HostOnlyNet, er
 	return vbox.ParseHostOnlyNets(out.Stdout)
 }
 
-// Forbids reports whether VirtualBox would not give the laptop an address on a
-// host-only adapter. A file that cannot be read is taken to allow everything.
+// Forbids reports whether VirtualBox refuses an address for the laptop on a host-only adapter, and
+// what would allow it. If VirtualBox's file of allowed networks cannot be read, it counts as
+// allowing all.
 func (v *Manager) Forbids(ctx context.Context, addr netip.Prefix) (allow installation.Allowance, forbidden bool) {
 	number, err := v.Version(ctx)
 	if err != nil || !addr.IsValid() || !installation.LimitsHostOnly(number) {
@@ -51,9 +52,9 @@ func (v *Manager) Forbids(ctx context.Context, addr netip.Prefix) (allow install
 	return installation.Allow(addr, conf), !installation.Allowed(addr, conf)
 }
 
-// SetAddress gives a host-only adapter the laptop's address on it, which brings its
-// route back too. An adapter that is gone is made; which name a new one gets is
-// VirtualBox's choice, and under another one it would be of no use to the VM.
+// SetAddress sets the laptop's address on a host-only adapter, which also restores its route. It
+// creates the adapter if it is missing. VirtualBox chooses a new adapter's name; under another name
+// the VM could not use it, so SetAddress removes it again and fails.
 func (v *Manager) SetAddress(ctx context.Context, adapter string, addr netip.Prefix) error {
 	_, err := v.Run(ctx, vbox.IfConfig(adapter, addr))
 	if vbox.KindOf(err) != vbox.HostOnlyMissing {

@@ -13,29 +13,28 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/vbox"
 )
 
-// Machine is the VM of a machine of the store. What VirtualBox answers is remembered
-// until Forget.
+// Machine is the VM of one machine of the store. It remembers VirtualBox's answers until Forget.
 type Machine struct {
 	virtualBox *Manager
 	entry      store.Machine
 	info       memo.Of[vbox.VM]
 	guestAddr  memo.Of[netip.Addr]
-	rulePort   memo.ByKey[int, int] // by the port that is demanded
+	rulePort   memo.ByKey[int, int] // by the demanded port
 }
 
-// Info asks VirtualBox about the VM.
+// Info returns what VirtualBox reports about the VM.
 func (m *Machine) Info(ctx context.Context) (vbox.VM, error) {
 	return m.info.Get(ctx, func() (vbox.VM, error) { return m.virtualBox.LookUp(ctx, m.entry.VMName) })
 }
 
-// Forget drops what VirtualBox has answered.
+// Forget drops the remembered answers.
 func (m *Machine) Forget() {
 	m.info.Forget()
 	m.guestAddr.Forget()
 	m.rulePort.Forget()
 }
 
-// Running reports whether the VM runs. A machine of another driver is taken to.
+// Running reports whether the VM is running. For machines of other drivers it returns true.
 func (m *Machine) Running(ctx context.Context) (bool, error) {
 	if !m.entry.VirtualBox() {
 		return true, nil
@@ -58,14 +57,14 @@ func (m *Machine) Missing(ctx context.Context) bool {
 
 func notFound(err error) bool { return vbox.KindOf(err) == vbox.NotFound }
 
-// What StateText may be besides VirtualBox's other words.
+// StateText returns one of these, or another state in VirtualBox's words.
 const (
 	StateUnknown = "" // VirtualBox cannot be asked
 	StateRunning = string(vbox.Running)
 	StateMissing = "missing"
 )
 
-// StateText is the VM's state in a word.
+// StateText returns the VM's state in one word.
 func (m *Machine) StateText(ctx context.Context) string {
 	if !m.entry.VirtualBox() {
 		return StateUnknown
@@ -80,8 +79,8 @@ func (m *Machine) StateText(ctx context.Context) string {
 	return string(vm.State)
 }
 
-// HostOnlyAdapter is the host-only adapter that the VM is attached to; "" where there
-// is none, or VirtualBox does not answer.
+// HostOnlyAdapter returns the host-only adapter to which the VM is attached; "" if there is none or
+// VirtualBox does not answer.
 func (m *Machine) HostOnlyAdapter(ctx context.Context) string {
 	vm, err := m.Info(ctx)
 	if err != nil {
@@ -93,10 +92,9 @@ func (m *Machine) HostOnlyAdapter(ctx context.Context) string {
 	return ""
 }
 
-// GuestAddr is the address that the docker host itself has on its host-only NIC, as
-// VirtualBox's guest additions report it, which boot2docker has. It is the zero Addr where they
-// do not, where VirtualBox does not answer, and while the VM is off. config.json's may be older:
-// see AddressMoved.
+// GuestAddr returns the address of the docker host's host-only NIC, as VirtualBox's guest additions
+// report it; boot2docker has them. It returns the zero Addr if they do not, if VirtualBox does not
+// answer, and while the VM is off. The address in config.json may be older: see AddressMoved.
 func (m *Machine) GuestAddr(ctx context.Context) netip.Addr {
 	a, _ := m.guestAddr.Get(ctx, func() (netip.Addr, error) {
 		if !m.entry.VirtualBox() {
@@ -110,7 +108,7 @@ func (m *Machine) GuestAddr(ctx context.Context) netip.Addr {
 		if !ok {
 			return netip.Addr{}, nil
 		}
-		// Interfaces are counted from 0 in the order of the NICs that the guest sees.
+		// The property counts interfaces from 0, in the order of the guest's NICs.
 		n := 0
 		for _, other := range vm.NICs {
 			if other.Slot < nic.Slot {
@@ -126,15 +124,15 @@ func (m *Machine) GuestAddr(ctx context.Context) netip.Addr {
 	return a
 }
 
-// AddressMoved reports whether the docker host has another host-only address than
-// config.json has: DHCP gives it out anew at each start.
+// AddressMoved reports whether the docker host's host-only address is not the one in config.json:
+// DHCP may assign another one at each start.
 func (m *Machine) AddressMoved(ctx context.Context) bool {
 	a := m.GuestAddr(ctx)
 	return a.IsValid() && m.entry.IP.IsValid() && a != m.entry.IP
 }
 
-// NATAddress reports whether config.json has an address of VirtualBox's own NAT in place of
-// the host-only one (docker/machine#3108): nothing outside the VM reaches it.
+// NATAddress reports whether config.json has an address of VirtualBox's NAT instead of the
+// host-only address (docker/machine#3108). Nothing outside the VM can reach it.
 func (m *Machine) NATAddress(ctx context.Context) bool {
 	ip := m.entry.IP
 	if !m.entry.VirtualBox() || !ip.Is4() || m.entry.HostOnlyCIDR.Contains(ip) {
@@ -147,8 +145,7 @@ func (m *Machine) NATAddress(ctx context.Context) bool {
 	})
 }
 
-// Bridged reports whether the VM has its address on a network of the laptop's own, and no
-// host-only one.
+// Bridged reports whether the VM is on one of the laptop's own networks instead of a host-only one.
 func (m *Machine) Bridged(ctx context.Context) bool {
 	if !m.entry.VirtualBox() || m.entry.HostOnlyCIDR.Contains(m.entry.IP) {
 		return false
@@ -158,8 +155,8 @@ func (m *Machine) Bridged(ctx context.Context) bool {
 	return err == nil && !hostOnly && slices.ContainsFunc(vm.NICs, func(n vbox.NIC) bool { return n.Attachment == "bridged" })
 }
 
-// WithoutNAT reports whether no NIC of the VM is attached to NAT, so that nothing can be
-// forwarded to it.
+// WithoutNAT reports whether the VM has no NIC that is attached to NAT, so that no NAT rule is
+// possible.
 func (m *Machine) WithoutNAT(ctx context.Context) bool {
 	if !m.entry.VirtualBox() {
 		return false
@@ -169,8 +166,8 @@ func (m *Machine) WithoutNAT(ctx context.Context) bool {
 	return err == nil && !nat
 }
 
-// OnHostOnlyNetwork reports whether the VM is on a host-only network (VirtualBox 7 on
-// macOS) in place of an adapter. docker-machine does not find its address there (docker/machine
+// OnHostOnlyNetwork reports whether the VM is on a host-only network (VirtualBox 7 on macOS)
+// instead of a host-only adapter. docker-machine cannot find its address there (docker/machine
 // 0.16.2, drivers/virtualbox/virtualbox.go: "Machine does not have a host-only adapter").
 func (m *Machine) OnHostOnlyNetwork(ctx context.Context) bool {
 	if !m.entry.VirtualBox() {
@@ -181,9 +178,9 @@ func (m *Machine) OnHostOnlyNetwork(ctx context.Context) bool {
 	return err == nil && ok && nic.Attachment == "hostonlynetwork"
 }
 
-// LaptopAddr is the laptop's own address in the machine's host-only network, as
-// config.json has it or as docker-machine gives it out by default; zero
-// where the machine has no IPv4 address.
+// LaptopAddr returns the laptop's address in the machine's host-only network, from config.json or,
+// if it has none, as docker-machine chooses it by default. It is zero if the machine has no IPv4
+// address.
 func (m *Machine) LaptopAddr() netip.Prefix {
 	if m.entry.HostOnlyCIDR.IsValid() || !m.entry.IP.Is4() {
 		return m.entry.HostOnlyCIDR
@@ -192,9 +189,9 @@ func (m *Machine) LaptopAddr() netip.Prefix {
 	return netip.PrefixFrom(net.Addr().Next(), 24)
 }
 
-// SettingsFile is the VM's settings file if it is where docker-machine puts it
-// (docker/machine b170508b, drivers/virtualbox/virtualbox.go: the VM's folder is
-// in the machine's); "" if it is not.
+// SettingsFile returns the path of the VM's settings file; "" if it is not where docker-machine
+// creates it, in the machine's directory (docker/machine b170508b,
+// drivers/virtualbox/virtualbox.go).
 func (m *Machine) SettingsFile(ctx context.Context) string {
 	file := filepath.Join(m.entry.Dir, m.entry.VMName, m.entry.VMName+".vbox")
 	if !m.virtualBox.exists(ctx, file) {
@@ -203,8 +200,7 @@ func (m *Machine) SettingsFile(ctx context.Context) string {
 	return file
 }
 
-// exists reports whether a file of the laptop is there. One that cannot be looked at
-// is taken not to be.
+// exists reports whether a file of the laptop exists. If its directory cannot be read, it does not.
 func (v *Manager) exists(ctx context.Context, file string) bool {
 	entries, err := v.laptop.ReadDir(ctx, path.Dir(file))
 	return err == nil && slices.ContainsFunc(entries, func(e fs.DirEntry) bool { return e.Name() == path.Base(file) })

@@ -15,22 +15,23 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/vbox/installation"
 )
 
-// Modules is what is known of VirtualBox's kernel modules.
+// Modules is the state of VirtualBox's kernel modules.
 type Modules struct {
 	Version vbox.Version
-	// Steps are the commands that restart them, as root, in this order; none where
+	// Steps are the commands that restart them, in this order and as root. If there are none,
 	// NoRestart is why they cannot be restarted.
 	Steps     [][]string
 	NoRestart string
-	// NotNeeded is true where this VirtualBox runs VMs without kernel modules.
+	// NotNeeded means that this VirtualBox does not need kernel modules.
 	NotNeeded bool
-	// Blocked is true where macOS has not loaded them although they are installed.
+	// Blocked means that they are installed, but macOS has not loaded them.
 	Blocked bool
-	// Users are VirtualBox's processes, of any user, that may have them open.
+	// Users are the processes of VirtualBox, of all users, that may use them.
 	Users []host.Process
 }
 
-// Modules looks at the kernel modules and at what uses them. Nothing is changed.
+// Modules returns the state of the kernel modules and the processes that use them. It changes
+// nothing.
 func (v *Manager) Modules(ctx context.Context) (Modules, error) {
 	m := Modules{}
 	var err error
@@ -64,22 +65,22 @@ func (v *Manager) Modules(ctx context.Context) (Modules, error) {
 	return m, nil
 }
 
-// MayRestart is nil if the modules may be restarted: there are some, and nothing uses
-// them but, with stopVMs, VMs that can be saved. save are those. running are the VMs
-// that VirtualBox lists, again is the command line that may save them.
+// MayRestart returns an error if the modules cannot or must not be restarted. They may be restarted
+// if nothing uses them; with stopVMs also if only VMs use them that can be saved, which it returns.
+// running are the VMs that VirtualBox lists, again is the command that allows VMs to be saved.
 func (m Modules) MayRestart(running []vbox.VMRef, stopVMs bool, again hint.Hint) (save []vbox.VMRef, err error) {
 	switch {
 	case m.NoRestart != "" && (m.NotNeeded || len(m.Users) == 0 && len(running) == 0):
 		return nil, errors.New(m.NoRestart)
 	case len(m.Users) == 0 && len(running) == 0:
 		return nil, nil
-	case !stopVMs && len(m.Users) == 0: // whose processes cannot be seen
+	case !stopVMs && len(m.Users) == 0: // this user cannot see their processes
 		var names []string
 		for _, vm := range running {
 			names = append(names, vm.Name)
 		}
 		return nil, &useraction.Required{Text: "VMs are running: " + strings.Join(names, ", "), Hint: again}
-	case !stopVMs: // where VMs run there are modules, also where none was found
+	case !stopVMs: // checked before NoRestart: where VMs run there are modules, even if none was found
 		return nil, &useraction.Required{Text: "VirtualBox is running: " + describe(m.Users), Hint: again}
 	case m.NoRestart != "":
 		return nil, errors.New(m.NoRestart)
@@ -97,8 +98,8 @@ func (m Modules) MayRestart(running []vbox.VMRef, stopVMs bool, again hint.Hint)
 }
 
 // runsUnlisted reports whether a process runs a VM that this user's VirtualBox does not list, such
-// as one with another VBOX_USER_HOME: VBoxManage cannot save it. Where a process's arguments are
-// not known (macOS), its VM is taken to be listed.
+// as one with another VBOX_USER_HOME: VBoxManage cannot save it. If a process's arguments are not
+// known (macOS), its VM counts as listed.
 func runsUnlisted(p host.Process, running []vbox.VMRef) bool {
 	words := strings.Fields(p.Args)
 	i := slices.Index(words, "--startvm")
@@ -108,6 +109,7 @@ func runsUnlisted(p host.Process, running []vbox.VMRef) bool {
 	return !slices.ContainsFunc(running, func(r vbox.VMRef) bool { return r.UUID == words[i+1] || r.Name == words[i+1] })
 }
 
+// describe returns a list of processes for a message.
 func describe(procs []host.Process) string {
 	var out []string
 	for _, p := range procs {
@@ -120,7 +122,7 @@ func describe(procs []host.Process) string {
 	return strings.Join(out, ", ")
 }
 
-// ModulesUnloaded reports whether the kernel modules that VMs need are not loaded.
+// ModulesUnloaded reports whether kernel modules that VMs need are not loaded.
 func (v *Manager) ModulesUnloaded(ctx context.Context) (bool, error) {
 	found, err := v.askVersion(ctx)
 	if err != nil || found.warned || v.laptop.OS() != host.Darwin {
@@ -130,8 +132,8 @@ func (v *Manager) ModulesUnloaded(ctx context.Context) (bool, error) {
 	return blocked, nil
 }
 
-// kernelExtensions are those of macOS: why there are none to restart, or whether they
-// are installed and macOS has not loaded them.
+// kernelExtensions looks for the kernel modules on macOS. none is why there are none to restart, or
+// "". blocked means that macOS has not loaded the installed ones.
 func (v *Manager) kernelExtensions(ctx context.Context, number vbox.Version) (none string, blocked bool) {
 	if v.exists(ctx, path.Join(installation.KextDir, installation.KextDriver)) && v.exists(ctx, installation.StartupScript) {
 		return "", !v.exists(ctx, "/dev/"+installation.NetCtlDevice)
@@ -142,7 +144,8 @@ func (v *Manager) kernelExtensions(ctx context.Context, number vbox.Version) (no
 	return installation.StartupScript + " is missing: reinstall VirtualBox", false
 }
 
-// linuxRestart is the first way to restart the modules that this computer has.
+// linuxRestart returns the commands of the first way to restart the modules that this computer has;
+// nil if it has none.
 func (v *Manager) linuxRestart(ctx context.Context) [][]string {
 	if _, err := v.laptop.LookPath("systemctl"); err == nil {
 		if _, err := v.laptop.Run(ctx, host.Cmd{Argv: []string{"systemctl", "cat", "vboxdrv.service"}}); err == nil {

@@ -15,35 +15,34 @@ import (
 )
 
 const (
-	// portRange is how many ports in a row are tried.
+	// portRange is how many consecutive ports are tried.
 	portRange = 200
-	// sparePort is where the search for a port goes on when it has come to nothing.
+	// sparePort is where a second search for a port begins if the first one finds none.
 	sparePort = 20000
 )
 
-// PortFinder finds the host ports of 127.0.0.1 that a new NAT rule of one VM can have.
+// PortFinder finds ports of 127.0.0.1 on the laptop that a new NAT rule of a VM can have.
 type PortFinder struct {
 	virtualBox *Manager
 	network    *laptop.Network
-	claims     map[int]string // by port: why it cannot be used although it may be free
+	claims     map[int]string // by TCP port: why it cannot be used, even if it is free now
 	udp        map[int]string // the same for UDP
 }
 
-// PortError is the error where a new NAT rule cannot have a port. Next is one that it
-// can have, 0 if none was found; Hint is a command line with that one, which the caller
-// adds.
+// PortError means that a new NAT rule cannot have a port. Next is a port that it can have; 0 if
+// none was found. Hint is a command with that port, which the caller sets.
 type PortError struct {
 	Text string
-	Port int // the one of ports add that cannot be had
+	Port int // the port that cannot be used; set by Check only
 	Next int
 	Hint hint.Hint
 }
 
 func (e *PortError) Error() string { return e.Text }
 
-// RulePort is the port that a new NAT rule to dockerd gets: the demanded one and no other,
-// or, where demanded is 0, the first usable one from dockerd's own on. The error is a
-// *PortError where there is none. All who ask get the same answer, until Forget.
+// RulePort returns the port that a new NAT rule to dockerd gets: exactly the demanded one, or if
+// demanded is 0 the first usable one, starting with dockerd's own. If there is none, the error is a
+// *PortError. The answer is remembered until Forget.
 func (m *Machine) RulePort(ctx context.Context, demanded int, network *laptop.Network) (int, error) {
 	return m.rulePort.Get(ctx, demanded, func() (int, error) {
 		vm, err := m.Info(ctx)
@@ -62,9 +61,9 @@ func (m *Machine) choosePort(ctx context.Context, vm vbox.VM, demanded int, netw
 	return ports.Choose(ctx, cmp.Or(demanded, store.DefaultDaemonPort), demanded != 0)
 }
 
-// CheckPort is a *PortError if the NAT rule to dockerd cannot have the demanded port, and
-// nil where it has it already. What keeps VirtualBox from answering is no such error: a
-// repair reports that itself.
+// CheckPort returns a *PortError if the NAT rule to dockerd cannot have the demanded port; it
+// returns nil if a rule to dockerd already has it. If VirtualBox does not answer it returns nil,
+// too, since a repair reports that itself.
 func (m *Machine) CheckPort(ctx context.Context, demanded int, network *laptop.Network) error {
 	vm, err := m.Info(ctx)
 	if err != nil && !notFound(err) {
@@ -75,7 +74,7 @@ func (m *Machine) CheckPort(ctx context.Context, demanded int, network *laptop.N
 			continue
 		}
 		if vm.State.Live() {
-			return nil // it is VirtualBox that listens
+			return nil // VirtualBox itself listens on it
 		}
 		vm.Forwards = slices.DeleteFunc(slices.Clone(vm.Forwards), func(g vbox.Forward) bool { return g == f })
 	}
@@ -87,8 +86,8 @@ func (m *Machine) CheckPort(ctx context.Context, demanded int, network *laptop.N
 	return nil
 }
 
-// FindPorts asks which ports the NAT rules of all VMs have: a VM that is off will listen
-// later. vm's own rule of our name does not count, for it is replaced.
+// FindPorts returns a PortFinder, after asking for the NAT rules of all VMs: one that is off will
+// listen on its ports later. vm's own rule RuleName does not count, because it will be replaced.
 func (v *Manager) FindPorts(ctx context.Context, vm vbox.VM, network *laptop.Network) (*PortFinder, error) {
 	p := &PortFinder{virtualBox: v, network: network, claims: map[int]string{}, udp: map[int]string{}}
 	for _, f := range vm.Forwards {
@@ -126,8 +125,8 @@ func (p *PortFinder) claim(f vbox.Forward, why string) {
 	}
 }
 
-// Check is a *PortError where a new rule cannot have a port of the laptop. What listens
-// on a UDP port is not known.
+// Check returns a *PortError if a new rule cannot have a port of the laptop. For UDP it only knows
+// the ports of other rules.
 func (p *PortFinder) Check(ctx context.Context, proto string, port int) error {
 	why, err := p.udp[port], error(nil)
 	if proto != "udp" {
@@ -143,7 +142,7 @@ func (p *PortFinder) Check(ctx context.Context, proto string, port int) error {
 	if proto != "udp" {
 		from := port + 1
 		if port < 1024 {
-			from = 8000 + port // as people choose them: 8080 for 80
+			from = 8000 + port // as people do: 8080 for 80
 		}
 		if next, err = p.FirstUsable(ctx, from); err != nil {
 			return err
@@ -152,13 +151,14 @@ func (p *PortFinder) Check(ctx context.Context, proto string, port int) error {
 	return &PortError{Text: fmt.Sprintf("port %d/%s of the laptop cannot be used: %s", port, proto, why), Port: port, Next: next}
 }
 
-// DidNotBind excludes a port: VirtualBox accepts rules whose bind fails.
+// DidNotBind excludes a port on which VirtualBox did not listen: it accepts rules whose ports it
+// cannot bind.
 func (p *PortFinder) DidNotBind(port int) {
 	p.claims[port] = "VirtualBox added a NAT rule for it and did not listen"
 }
 
-// Choose chooses a port for the rule to dockerd: the first usable one from port on, or,
-// where it is demanded, port and no other. The error is a *PortError where there is none.
+// Choose returns the port for the rule to dockerd: the first usable one from port on, or exactly
+// port if it is demanded. If there is none, the error is a *PortError.
 func (p *PortFinder) Choose(ctx context.Context, port int, demanded bool) (int, error) {
 	if !demanded {
 		found, err := p.FirstUsable(ctx, port)
@@ -177,8 +177,8 @@ func (p *PortFinder) Choose(ctx context.Context, port int, demanded bool) (int, 
 	return 0, p.noPort(ctx, fmt.Sprintf("port %d cannot be used for the NAT rule to dockerd: %s", port, why), port)
 }
 
-// FirstUsable is the first port from one on that a new rule can have; 0 if there is none
-// near it.
+// FirstUsable returns the first port from from on that a new rule can have; 0 if none of portRange
+// ports is usable.
 func (p *PortFinder) FirstUsable(ctx context.Context, from int) (int, error) {
 	for port := from; port < from+portRange && port <= 65535; port++ {
 		why, err := p.obstacle(ctx, port)
@@ -194,7 +194,7 @@ func (p *PortFinder) FirstUsable(ctx context.Context, from int) (int, error) {
 
 const listening = "another program listens on it"
 
-// obstacle is why a new rule cannot have a port; "" if it can.
+// obstacle returns why a new rule cannot have a TCP port; "" if it can.
 func (p *PortFinder) obstacle(ctx context.Context, port int) (string, error) {
 	if why := p.claims[port]; why != "" {
 		return why, nil
@@ -211,7 +211,8 @@ func (p *PortFinder) obstacle(ctx context.Context, port int) (string, error) {
 	return listening, nil
 }
 
-// listener is listening with the program's name, where this user may see it.
+// listener returns why a port is taken, with the name of the program that listens if this user may
+// see it.
 func (p *PortFinder) listener(ctx context.Context, port int) string {
 	all, _ := p.network.Listeners(ctx, port)
 	for _, l := range all {
@@ -222,7 +223,7 @@ func (p *PortFinder) listener(ctx context.Context, port int) string {
 	return listening
 }
 
-// noPort is a *PortError whose Next is looked for from one port on.
+// noPort returns a *PortError. It looks for Next from a port on, and then from sparePort on.
 func (p *PortFinder) noPort(ctx context.Context, text string, from int) error {
 	next, err := p.FirstUsable(ctx, max(from, store.DefaultDaemonPort))
 	if next == 0 && err == nil && from != sparePort {

@@ -10,10 +10,10 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/vbox"
 )
 
-// Prefetch begins to ask about all VMs, side by side, for a command that looks at many
-// machines; limit bounds each question. From then on the Manager's answers about VMs are
-// those, so that it is for commands that change nothing. What could not be asked ahead
-// is asked when it is needed. done is closed when all VMs have been asked for.
+// Prefetch starts asking about all VMs concurrently, for a command that looks at many machines.
+// Each question takes at most limit. From then on the Manager answers from these results, so it
+// must only be used if nothing changes. What could not be asked ahead is asked when it is needed.
+// done is closed when all questions have been answered.
 func (v *Manager) Prefetch(ctx context.Context, limit time.Duration) (done <-chan struct{}) {
 	p := &prefetch{
 		direct: New(v.laptop, v.repairing), limit: limit,
@@ -32,8 +32,7 @@ func (v *Manager) Prefetch(ctx context.Context, limit time.Duration) (done <-cha
 	return p.all
 }
 
-// list asks which VMs there are. Those that run come first: there is more to ask
-// about them.
+// list asks for all VMs. Running ones come first, since there is more to ask about them.
 func (p *prefetch) list(ctx context.Context) (running, others []vbox.VMRef) {
 	ctx, cancel := context.WithTimeout(ctx, p.limit)
 	defer cancel()
@@ -48,7 +47,7 @@ func (p *prefetch) list(ctx context.Context) (running, others []vbox.VMRef) {
 	return running, others
 }
 
-// add returns those of refs that are new.
+// add adds VMs and returns those that are new.
 func (p *prefetch) add(refs []vbox.VMRef) (added []vbox.VMRef) {
 	for _, ref := range refs {
 		if p.vms[ref.UUID] != nil {
@@ -63,7 +62,7 @@ func (p *prefetch) add(refs []vbox.VMRef) (added []vbox.VMRef) {
 	return added
 }
 
-// ask asks about VMs, maxAtOnce side by side. Each answer is ready as soon as it is there.
+// ask asks about VMs, maxAtOnce at a time. Each answer is ready as soon as it arrives.
 func (p *prefetch) ask(ctx context.Context, refs []vbox.VMRef) {
 	var wg sync.WaitGroup
 	defer wg.Wait()
@@ -84,8 +83,8 @@ func (p *prefetch) ask(ctx context.Context, refs []vbox.VMRef) {
 	}
 }
 
-// count adds timeouts if the question timed out. Any answer begins a new count, unless VirtualBox
-// is given up already.
+// count counts timeouts in a row: it adds timeouts if err is one. Any other result resets the
+// count, unless VirtualBox has been given up.
 func (p *prefetch) count(timeouts int32, err error) {
 	if errors.Is(err, context.DeadlineExceeded) {
 		p.timeouts.Add(timeouts)

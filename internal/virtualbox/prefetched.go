@@ -9,29 +9,29 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/vbox"
 )
 
-// maxAtOnce bounds how many VBoxManage run side by side: they all wait for one
-// VBoxSVC, and each is a process.
+// maxAtOnce is how many VBoxManage may run at a time. Each is a process, and all wait for one
+// VBoxSVC.
 const maxAtOnce = 8
 
-// prefetch is what VirtualBox answers about all VMs.
+// prefetch has VirtualBox's answers about all VMs.
 type prefetch struct {
-	direct *Manager // asks without waiting for a slot
-	limit  time.Duration
+	direct *Manager      // asks without waiting for a slot
+	limit  time.Duration // for each question
 
-	listed  chan struct{} // closed when the four below are there
-	ok      bool          // VirtualBox has listed its VMs: what is not among them does not exist
+	listed  chan struct{} // closed when the next four fields are set
+	ok      bool          // VirtualBox has listed its VMs; others do not exist
 	inOrder []vbox.VMRef
 	uuids   map[string]string // by name
 	vms     map[string]*answer
 
-	running chan struct{} // closed when all VMs that run have been asked for
-	all     chan struct{} // closed when all others have been, too
+	running chan struct{} // closed when the questions about running VMs are answered
+	all     chan struct{} // closed when all questions are answered
 
 	slots    chan struct{} // full while maxAtOnce VBoxManage run
 	timeouts atomic.Int32  // questions in a row that timed out
 }
 
-// answer is there when ready is closed.
+// answer is what VirtualBox answers about a VM. It is set when ready is closed.
 type answer struct {
 	ready chan struct{}
 	vm    vbox.VM
@@ -40,9 +40,8 @@ type answer struct {
 
 var errUnresponsive = errors.New("VBoxManage is hanging: VirtualBox's service does not answer")
 
-// unresponsive is the error once VirtualBox is given up: the list of VMs has timed
-// out, or as many questions in a row as run side by side. One VM that hangs is no sign
-// that the others do.
+// unresponsive returns an error once VirtualBox is given up: when the list of VMs timed out, or
+// maxAtOnce questions in a row. A single VM that hangs does not mean that others do.
 func (p *prefetch) unresponsive() error {
 	if p.timeouts.Load() >= maxAtOnce {
 		return errUnresponsive
@@ -50,7 +49,7 @@ func (p *prefetch) unresponsive() error {
 	return nil
 }
 
-// refs waits for the list of VMs; ok is false if VirtualBox did not give one.
+// refs waits for the list of VMs; ok is false if VirtualBox did not answer.
 func (p *prefetch) refs(ctx context.Context) (refs []vbox.VMRef, ok bool, err error) {
 	select {
 	case <-ctx.Done():
@@ -60,8 +59,8 @@ func (p *prefetch) refs(ctx context.Context) (refs []vbox.VMRef, ok bool, err er
 	}
 }
 
-// vm waits for the answer about a VM, by name or UUID; ok is false if it has to be
-// asked for. A VM that VirtualBox has not listed does not.
+// vm waits for the answer about a VM, given its name or UUID. ok is false if the caller must ask
+// VirtualBox itself. For a VM that VirtualBox has not listed, the answer is unlisted.
 func (p *prefetch) vm(ctx context.Context, name string) (vm vbox.VM, ok bool, err error) {
 	select {
 	case <-ctx.Done():
@@ -86,8 +85,8 @@ func (p *prefetch) vm(ctx context.Context, name string) (vm vbox.VM, ok bool, er
 	}
 }
 
-// slot waits until one more VBoxManage may run. Other questions come after those about
-// all VMs that run: until their answers are there, no probe of their machines can begin.
+// slot waits until another VBoxManage may run. The questions about running VMs go first, because
+// the probes of their machines wait for them.
 func (p *prefetch) slot(ctx context.Context) (release func(), err error) {
 	select {
 	case <-ctx.Done():
@@ -105,7 +104,7 @@ func (p *prefetch) slot(ctx context.Context) (release func(), err error) {
 	}
 }
 
-// unlisted is what VBoxManage answers about a VM that is not in its list.
+// unlisted returns VBoxManage's error for a VM that it does not know.
 func unlisted(name string) *vbox.Error {
 	return &vbox.Error{Kind: vbox.NotFound, Text: "Could not find a registered machine named '" + name + "'"}
 }

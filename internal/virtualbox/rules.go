@@ -9,12 +9,12 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/vbox"
 )
 
-// RuleName is the name of our NAT rule.
+// RuleName is the name of our NAT rule to dockerd.
 const RuleName = "docker-vpn-helper"
 
-// DaemonRules are those NAT rules of the VM that lead from a port of 127.0.0.1 to dockerd, ours
-// first. A rule without a host IP listens on every address. One on another loopback address is
-// none: docker is given localhost.
+// DaemonRules returns the VM's NAT rules from a port of 127.0.0.1 to dockerd, ours first. A rule
+// without a host IP listens on all addresses. Rules on other loopback addresses do not count,
+// because docker is given the name localhost.
 func (m *Machine) DaemonRules(vm vbox.VM) []vbox.Forward {
 	var rules []vbox.Forward
 	for _, f := range vm.Forwards {
@@ -32,12 +32,12 @@ func (m *Machine) DaemonRules(vm vbox.VM) []vbox.Forward {
 	return rules
 }
 
-// sshdPort is where sshd listens, in a VM and on a laptop.
+// sshdPort is sshd's port, in the VM and on the laptop.
 const sshdPort = 22
 
-// SSHRule is the NAT rule through which the laptop reaches a VM's sshd: the one that
-// docker-machine makes, "ssh", rather than another. One at the laptop's port 22 is none:
-// VirtualBox accepts it and cannot listen where the laptop's own sshd does.
+// SSHRule returns the NAT rule through which the laptop reaches a VM's sshd, preferably
+// docker-machine's, which is named "ssh". A rule for the laptop's port 22 does not count:
+// VirtualBox accepts it, but cannot listen where the laptop's own sshd does.
 func SSHRule(vm vbox.VM) (rule vbox.Forward, ok bool) {
 	for _, f := range vm.Forwards {
 		here := f.HostIP == "" || f.HostIP == "0.0.0.0" || vbox.Loopback(f.HostIP)
@@ -51,8 +51,8 @@ func SSHRule(vm vbox.VM) (rule vbox.Forward, ok bool) {
 	return rule, ok
 }
 
-// AddRule adds a NAT rule to the NIC in slot. vm is as it was last known; it is updated
-// where the VM has been started or stopped since.
+// AddRule adds a NAT rule to the NIC in slot. vm is what is known about the VM; it is updated if
+// the VM has been started or stopped since.
 func (v *Manager) AddRule(ctx context.Context, vm *vbox.VM, slot int, rule vbox.Forward) error {
 	err := v.changeRules(ctx, vm, func() []string { return vbox.AddForward(*vm, slot, rule) })
 	if err != nil {
@@ -70,8 +70,8 @@ func (v *Manager) DeleteRule(ctx context.Context, vm *vbox.VM, slot int, name st
 	return nil
 }
 
-// changeRules runs args, which are others for a VM that runs than for one that does not.
-// They are made anew where the VM's state turns out to have changed.
+// changeRules runs VBoxManage with args(). The arguments depend on whether vm is running. If that
+// has changed, it updates vm and tries again.
 func (v *Manager) changeRules(ctx context.Context, vm *vbox.VM, args func() []string) error {
 	_, err := v.Run(ctx, args())
 	if kind := vbox.KindOf(err); kind != vbox.Locked && kind != vbox.NotRunning {
@@ -86,9 +86,9 @@ func (v *Manager) changeRules(ctx context.Context, vm *vbox.VM, args func() []st
 	return err
 }
 
-// ChangeRules removes rules of the NIC in slot by their names, and adds others. On a VM that
-// does not run it is all or nothing. What is so already is left as it is, so that it may be
-// called again after a failure. vm is as in AddRule.
+// ChangeRules removes rules by name from the NIC in slot and adds others. If the VM is off, it
+// makes all changes or none. It skips changes that are already made, so it may be called again
+// after a failure. vm is as in AddRule.
 func (v *Manager) ChangeRules(ctx context.Context, vm *vbox.VM, slot int, remove []string, add []vbox.Forward) error {
 	has := func(name string) bool {
 		return slices.ContainsFunc(vm.Forwards, func(f vbox.Forward) bool { return f.Name == name })
@@ -100,7 +100,7 @@ func (v *Manager) ChangeRules(ctx context.Context, vm *vbox.VM, slot int, remove
 		if kind := vbox.KindOf(err); again || kind != vbox.Locked && kind != vbox.NotRunning {
 			return err
 		}
-		// It has been started or stopped since.
+		// The VM has been started or stopped since.
 		now, lookErr := v.LookUpRef(ctx, vbox.VMRef{Name: vm.Name, UUID: vm.UUID})
 		if lookErr != nil {
 			return err

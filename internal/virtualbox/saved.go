@@ -9,17 +9,17 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/vbox"
 )
 
-// SavedVM is a VM that is saved for the restart and resumed after it.
+// SavedVM is a VM that is saved before the modules are restarted and resumed afterwards.
 type SavedVM struct {
 	Name, UUID string
-	Paused     bool // it was, and is again
+	Paused     bool // it was paused, and will be again
 }
 
-// Resume starts the VM if it is saved. One that VirtualBox does not know any more is
-// nothing to wait for.
+// Resume starts the VM if it is saved. If VirtualBox no longer knows it, there is nothing to
+// resume.
 func (v *Manager) Resume(ctx context.Context, s SavedVM, notify func(string, ...any)) (resumed bool, err error) {
 	vm, err := v.LookUp(ctx, s.UUID)
-	// VirtualBox goes on saving where VBoxManage was stopped.
+	// If VBoxManage was interrupted, VirtualBox may still be saving the VM.
 	for err == nil && vm.State == vbox.Saving {
 		if err = host.Sleep(ctx, 200*time.Millisecond); err == nil {
 			vm, err = v.LookUp(ctx, s.UUID)

@@ -1,6 +1,5 @@
-// Package virtualbox asks the laptop's VirtualBox what it has, and has it do things,
-// through its command VBoxManage. Manager is VirtualBox itself, Machine the VM of one
-// machine of the store.
+// Package virtualbox asks and changes the laptop's VirtualBox through its command VBoxManage.
+// Manager is VirtualBox itself, Machine the VM of one machine of the store.
 package virtualbox
 
 import (
@@ -17,17 +16,17 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/vbox/installation"
 )
 
-// ErrNotInstalled is the error where the laptop has no VBoxManage.
+// ErrNotInstalled means that the laptop has no VBoxManage.
 var ErrNotInstalled = errors.New("VirtualBox is not installed, or VBoxManage is not in PATH")
 
 const (
-	// A VBoxManage whose VBoxSVC hangs never ends. A diagnosis, which has 5 s in all,
-	// waits for diagnosisTime; a repair also waits for a VBoxSVC that starts cold.
+	// If VBoxSVC hangs, VBoxManage never ends. A diagnosis, which has 5 s in all, waits for
+	// diagnosisTime. A repair also waits until a VBoxSVC that is not running has started.
 	diagnosisTime = 4 * time.Second
 	repairTime    = 30 * time.Second
-	// memoryTime is for commands that write a VM's memory to disk or read it from there.
+	// memoryTime is for commands that write a VM's memory to disk or read it from disk.
 	memoryTime = 10 * time.Minute
-	// An object that is not ready is asked again, for retryTime.
+	// While VirtualBox reports that an object is not ready, the command is repeated for retryTime.
 	retryTime  = 5 * time.Second
 	retryPause = 200 * time.Millisecond
 )
@@ -35,29 +34,29 @@ const (
 // Manager is the laptop's VirtualBox.
 type Manager struct {
 	laptop     host.Laptop
-	repairing  func() bool
+	repairing  func() bool // VBoxManage may take longer
 	version    memo.Of[version]
 	prefetched *prefetch // nil unless Prefetch was called
 }
 
-// version is what VBoxManage prints before it does anything.
+// version is what VBoxManage --version printed.
 type version struct {
 	number vbox.Version
-	warned bool // that the kernel modules are not loaded
+	warned bool // VBoxManage warned that the kernel modules are not loaded
 }
 
-// New is the VirtualBox of a laptop. repairing reports whether the question is part of
-// a repair, which waits longer for VBoxManage than a diagnosis.
+// New returns the Manager of a laptop. repairing reports whether it is used in a repair, which
+// waits longer for VBoxManage.
 func New(laptop host.Laptop, repairing func() bool) *Manager {
 	return &Manager{laptop: laptop, repairing: repairing}
 }
 
-// Machine is the VM of a machine of the store.
+// Machine returns the VM of a machine of the store.
 func (v *Manager) Machine(entry store.Machine) *Machine {
 	return &Machine{virtualBox: v, entry: entry}
 }
 
-// Version asks VBoxManage for its version.
+// Version returns VirtualBox's version.
 func (v *Manager) Version(ctx context.Context) (vbox.Version, error) {
 	found, err := v.askVersion(ctx)
 	return found.number, err
@@ -74,7 +73,7 @@ func (v *Manager) askVersion(ctx context.Context) (version, error) {
 	})
 }
 
-// VMs lists the VMs that VirtualBox knows for this user.
+// VMs returns the VMs that VirtualBox knows for this user.
 func (v *Manager) VMs(ctx context.Context) ([]vbox.VMRef, error) {
 	if v.prefetched != nil {
 		if refs, ok, err := v.prefetched.refs(ctx); ok || err != nil {
@@ -84,7 +83,7 @@ func (v *Manager) VMs(ctx context.Context) ([]vbox.VMRef, error) {
 	return v.list(ctx, "VMs", vbox.ListVMs())
 }
 
-// RunningVMs lists this user's VMs that have a process.
+// RunningVMs returns this user's VMs that have a process.
 func (v *Manager) RunningVMs(ctx context.Context) ([]vbox.VMRef, error) {
 	return v.list(ctx, "running VMs", vbox.ListRunning())
 }
@@ -101,7 +100,7 @@ func (v *Manager) list(ctx context.Context, what string, args []string) ([]vbox.
 	return refs, nil
 }
 
-// LookUp asks about any VM, by name or UUID.
+// LookUp asks VirtualBox about a VM, by its name or UUID.
 func (v *Manager) LookUp(ctx context.Context, name string) (vbox.VM, error) {
 	if v.prefetched != nil {
 		if vm, ok, err := v.prefetched.vm(ctx, name); ok {
@@ -119,8 +118,8 @@ func (v *Manager) LookUp(ctx context.Context, name string) (vbox.VM, error) {
 	return vm, nil
 }
 
-// LookUpRef asks about a VM that was listed or written down: by its UUID, and where
-// VirtualBox does not know that by its name, if it is still the same VM.
+// LookUpRef asks VirtualBox about a VM from a list or a journal. It uses the UUID; if VirtualBox
+// does not know that, it uses the name, if that is still the same VM.
 func (v *Manager) LookUpRef(ctx context.Context, ref vbox.VMRef) (vbox.VM, error) {
 	if ref.UUID == "" {
 		return v.LookUp(ctx, ref.Name)
@@ -134,8 +133,8 @@ func (v *Manager) LookUpRef(ctx context.Context, ref vbox.VMRef) (vbox.VM, error
 	return vm, err
 }
 
-// Run runs VBoxManage with arguments of package vbox. A message "error:" on stderr is
-// an error, whatever the exit status; an object that is not ready is asked again.
+// Run runs VBoxManage with arguments from package vbox. A message "error:" on stderr is an error,
+// whatever the exit status. If an object is not ready, it tries again for retryTime.
 func (v *Manager) Run(ctx context.Context, args []string) (host.Output, error) {
 	path, err := v.laptop.LookPath("VBoxManage", installation.Paths(v.laptop.OS())...)
 	if err != nil {
@@ -165,7 +164,7 @@ func (v *Manager) Run(ctx context.Context, args []string) (host.Output, error) {
 	}
 }
 
-// timeFor is how long VBoxManage may take.
+// timeFor returns how long VBoxManage may take for these arguments.
 func (v *Manager) timeFor(args []string) time.Duration {
 	switch {
 	case len(args) > 0 && args[0] == "startvm", slices.Contains(args, "savestate"):
@@ -176,7 +175,7 @@ func (v *Manager) timeFor(args []string) time.Duration {
 	return diagnosisTime
 }
 
-// noAnswer is the error of a question whose time has passed.
+// noAnswer means that there was no answer for this time.
 type noAnswer time.Duration
 
 func (n noAnswer) Error() string { return "no answer for " + time.Duration(n).String() }
