@@ -11,6 +11,7 @@ import (
 	"unicode"
 
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/engine"
+	"github.com/docker-vpn-helper/docker-vpn-helper/internal/text"
 )
 
 // Heading is the beginning of every report; a file that begins otherwise is not ours.
@@ -33,7 +34,7 @@ type Section struct{ Title, Text string }
 func (t Ticket) Text(private Private) string {
 	body, replaced := Redact(t.body(), private)
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s, version %s, %s, made in %s\n\n", Heading, line(t.Version), t.Made.UTC().Format(time.RFC3339), t.Took.Round(time.Millisecond))
+	fmt.Fprintf(&b, "%s, version %s, %s, made in %s\n\n", Heading, text.OneLine(t.Version), t.Made.UTC().Format(time.RFC3339), t.Took.Round(time.Millisecond))
 	b.WriteString("Replaced in this file:\n")
 	for _, r := range replaced {
 		fmt.Fprintf(&b, "    %-24s %s\n", r.What, r.by())
@@ -65,7 +66,7 @@ func (t Ticket) body() string {
 				finding(&b, f)
 			}
 			for _, c := range l.Changes {
-				fmt.Fprintf(&b, "    a repair would: %s\n", line(c))
+				fmt.Fprintf(&b, "    a repair would: %s\n", text.OneLine(c))
 			}
 		}
 		for _, l := range r.Layers {
@@ -104,21 +105,18 @@ func asJSON(state any) string {
 	})
 }
 
-func heading(b *strings.Builder, text string) { fmt.Fprintf(b, "\n== %s ==\n", line(text)) }
+func heading(b *strings.Builder, title string) { fmt.Fprintf(b, "\n== %s ==\n", text.OneLine(title)) }
 
 func finding(b *strings.Builder, f engine.Finding) {
-	fmt.Fprintf(b, "    %s %s: %s\n", f.Status, f.Code, line(f.Title))
+	fmt.Fprintf(b, "    %s %s: %s\n", f.Status, f.Code, text.OneLine(f.Title))
 	if len(f.Hint) > 0 && f.Status != engine.OK {
-		fmt.Fprintf(b, "        %s\n", line(f.Hint.String()))
+		fmt.Fprintf(b, "        %s\n", text.OneLine(f.Hint.String()))
 	}
 }
-
-// line keeps what others have written from making lines of its own.
-func line(s string) string { return strings.Join(strings.Fields(s), " ") }
 
 func orNone(s string) string {
 	if s == "" {
 		return "none"
 	}
-	return line(s)
+	return text.OneLine(s)
 }
