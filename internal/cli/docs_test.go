@@ -16,7 +16,7 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/ui"
 )
 
-// foreign are flags of other programs that the documentation names by themselves.
+// foreign are flags of other programs that the documentation names on their own.
 var foreign = map[string]string{
 	"--rm":              "docker run",
 	"--natpf1":          "VBoxManage modifyvm",
@@ -26,7 +26,7 @@ var foreign = map[string]string{
 	"--client-certs":    "docker-machine regenerate-certs",
 }
 
-// program is the command tree as it is, and what the documentation says of it.
+// program is the command tree, against which the documentation is checked.
 type program struct {
 	root  *cobra.Command
 	codes []string
@@ -43,8 +43,8 @@ func newProgram() program {
 	return program{root: a.root(), codes: codes}
 }
 
-// TestDocsNameWhatIsThere finds commands, flags and finding codes in the documentation and
-// compares them with the program.
+// TestDocsNameWhatIsThere checks that commands, flags and finding codes in the documentation exist
+// in the program.
 func TestDocsNameWhatIsThere(t *testing.T) {
 	p := newProgram()
 	var found int
@@ -72,7 +72,7 @@ func TestDocsNameWhatIsThere(t *testing.T) {
 	}
 }
 
-// The check itself finds what is not there.
+// The check itself finds names that do not exist.
 func TestDocsThatAreWrong(t *testing.T) {
 	p := newProgram()
 	for line, want := range map[string]string{
@@ -95,7 +95,7 @@ func TestDocsThatAreWrong(t *testing.T) {
 	}
 }
 
-// codeOf are the lines of code blocks and the code spans of a Markdown text.
+// codeOf returns the lines of code blocks and the code spans of a Markdown text.
 func codeOf(text string) (code []string) {
 	inBlock := false
 	for _, line := range strings.Split(text, "\n") {
@@ -123,10 +123,10 @@ var (
 	loneFlag = regexp.MustCompile(`^--[a-z][a-z0-9-]+`)
 )
 
-// notCodes end names that look like codes.
+// notCodes are the ends of names that look like codes but are not.
 var notCodes = []string{"pem", "json", "sock", "service", "md", "go", "txt", "sh", "com", "io", "exe", "local", "org", "net", "ok"}
 
-// check counts what a line of code names, and lists what is not there.
+// check returns how many names a line of code has, and those that do not exist.
 func (p program) check(line string) (found int, wrong []string) {
 	if words := strings.Fields(line); len(words) > 0 && !strings.Contains(line, "docker-vpn-helper") {
 		if cmd, _, err := p.root.Find(words[:1]); err == nil && cmd != p.root && len(words) > 1 && words[0] != "ls" {
@@ -189,7 +189,7 @@ func (p program) commandLine(words []string) (wrong []string) {
 	return wrong
 }
 
-// isValue reports whether what follows a word is the value of a flag.
+// isValue reports whether the argument after a word is the value of a flag.
 func isValue(cmd *cobra.Command, word string) bool {
 	if !strings.HasPrefix(word, "-") || strings.Contains(word, "=") {
 		return false
@@ -207,8 +207,8 @@ func sub(cmd *cobra.Command, name string) *cobra.Command {
 	return nil
 }
 
-// hasFlag reports whether a command has a flag, by its name or its letter, and whether that
-// takes a value.
+// hasFlag reports whether a command has a flag, by its name or its letter, and whether it takes a
+// value.
 func hasFlag(cmd *cobra.Command, name string) (ok, takesValue bool) {
 	f := cmd.Flag(name) // of the command and of those above it
 	if f == nil && len(name) == 1 {
@@ -220,7 +220,7 @@ func hasFlag(cmd *cobra.Command, name string) (ok, takesValue bool) {
 	return f != nil, f != nil && f.NoOptDefVal == ""
 }
 
-// anyHas reports whether a command or one below it has a flag.
+// anyHas reports whether a command or one of its subcommands has a flag.
 func anyHas(cmd *cobra.Command, name string) bool {
 	if ok, _ := hasFlag(cmd, name); ok || name == "help" || name == "h" {
 		return true
@@ -228,7 +228,7 @@ func anyHas(cmd *cobra.Command, name string) bool {
 	return slices.ContainsFunc(cmd.Commands(), func(c *cobra.Command) bool { return anyHas(c, name) })
 }
 
-// TestDocsLinkToWhatIsThere follows relative links and pictures, and the headings that links name.
+// TestDocsLinkToWhatIsThere checks that the targets of relative links, pictures and headings exist.
 func TestDocsLinkToWhatIsThere(t *testing.T) {
 	link := regexp.MustCompile(`(?:\]\(|src="|srcset=")([^)"#]*)(?:#([^)"]*))?[)"]`)
 	var found int
@@ -266,7 +266,7 @@ func TestDocsLinkToWhatIsThere(t *testing.T) {
 	}
 }
 
-// anchors are the headings of a Markdown text as forges name them in links, one a line.
+// anchors returns the headings of a Markdown text as links name them, each on a line.
 func anchors(text string) string {
 	var b strings.Builder
 	b.WriteString("\n")

@@ -27,7 +27,7 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/virtualbox"
 )
 
-// The hint is in the words of the VirtualBox that complained.
+// The hint is in the dialect of the VirtualBox that printed the error.
 func TestHintForAMissingAdapter(t *testing.T) {
 	const network = "VBoxManage hostonlynet add --name docker-machine --netmask 255.255.255.0 --lower-ip 192.168.99.1 --upper-ip 192.168.99.254 --enable"
 	for _, c := range []struct{ os, version, want string }{
@@ -44,7 +44,7 @@ func TestHintForAMissingAdapter(t *testing.T) {
 	}
 }
 
-// A no to a question is "nothing was changed" only where that is true.
+// After a no to a question, "nothing was changed" is printed only if it is true.
 func TestCancelledTellsWhetherSomethingWasChanged(t *testing.T) {
 	a := &app{ui: ui.New(strings.NewReader(""), io.Discard, io.Discard, func(string) string { return "" })}
 	refused := fmt.Errorf("reissue: %w", ui.ErrRefused)
@@ -59,7 +59,7 @@ func TestCancelledTellsWhetherSomethingWasChanged(t *testing.T) {
 
 var knownPrograms = sync.OnceValues(func() (cmdline.Programs, error) { return cmdline.Known("../../docs/man") })
 
-// hintsExist wants the hints of an error to be commands that their programs take.
+// hintsExist checks that the hints of an error are commands that their programs accept.
 func hintsExist(t *testing.T, of, stderr string) {
 	t.Helper()
 	known, err := knownPrograms()
@@ -73,8 +73,8 @@ func hintsExist(t *testing.T, of, stderr string) {
 	}
 }
 
-// Every kind of error that a run can end with leads to a command that exists, on a laptop that has
-// VirtualBox and on one that has nothing.
+// Every kind of error of a run has a hint that exists, on a laptop with VirtualBox and on one
+// without any program.
 func TestHintsOfErrorsAreCommandsThatExist(t *testing.T) {
 	const virtualBox = "-- computer --\nos linux\n-- $ VBoxManage --version --\n7.0.20r163906\n"
 	rollback := &engine.RollbackError{Machine: "default", Err: io.EOF, Left: io.ErrUnexpectedEOF}

@@ -11,7 +11,7 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/ui"
 )
 
-// advice are the command lines that explain prints, for the machine dev.
+// advice returns the command lines that explain prints, for the machine dev.
 func advice() map[string][]string {
 	all := map[string][]string{}
 	for _, e := range explain.All() {
@@ -63,7 +63,7 @@ func TestAdviceIsOfCommandsThatExist(t *testing.T) {
 	}
 }
 
-// programs are what a line of "Run:" may begin with. Prose belongs under "Do:".
+// programs are the words that may begin a line of "Run:". Prose belongs under "Do:".
 var programs = strings.Fields(`docker-vpn-helper docker-machine docker docker-compose VBoxManage eval sudo minikube kubectl brew colima
 	apt-get ssh ssh-keygen ssh-add scp curl openssl nslookup ping route ip ifconfig netstat netsh tracert scutil lsof pgrep ps tasklist kill
 	ls cat grep find tail du df rm mv cp mkdir chmod chown touch sed file stat echo date id uname hostname which where env getent
@@ -84,7 +84,8 @@ func TestAdviceIsOfCommandsOnly(t *testing.T) {
 	}
 }
 
-// The code that doctor prints leads to the page about it, also where a message has its name.
+// explain with a code that doctor prints shows that finding's page, even if a message has the same
+// name.
 func TestACodeHasTheFindingsPage(t *testing.T) {
 	home, both := homeWith(t, "default"), 0
 	for _, code := range docs.Codes() {

@@ -7,8 +7,8 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// Every page of help says which docker host is meant where none is named, and fits a narrow
-// terminal but for command lines.
+// Every page of help says which docker host is the default, and except for command lines fits a
+// narrow terminal.
 func TestHelpSaysWhichDockerHostIsMeant(t *testing.T) {
 	a := testApp(t)
 	n := 0
@@ -47,8 +47,8 @@ func TestHelpGroupsTheCommands(t *testing.T) {
 	}
 }
 
-// Help with a docker host is help; with a word that is neither that nor a subcommand, the
-// word is named.
+// Help with a docker host as argument prints help. With a word that is neither that nor a
+// subcommand, the error names the word.
 func TestHelpWithAnotherWord(t *testing.T) {
 	home := homeWith(t, "default")
 	for line, want := range map[string]string{"ports default --help": "", "ports local -h": "", "fix nosuch --help": "",

@@ -43,7 +43,7 @@ func TestHostsThatCannotBeReached(t *testing.T) {
 	}
 }
 
-// A login that no waiting helps ends ports follow; the login service goes on.
+// A login error that does not go away by waiting ends ports follow; the login service continues.
 func TestAFirstLoginThatIsHopeless(t *testing.T) {
 	for situation, c := range map[string]struct {
 		err     error
@@ -65,7 +65,7 @@ func TestAFirstLoginThatIsHopeless(t *testing.T) {
 	_, _ = once.Login(t.Context())
 }
 
-// A report about a docker host that is no machine names it in its headings.
+// A report about a docker host other than a machine names it in its headings.
 func TestReportOfAHostNamesIt(t *testing.T) {
 	home := homeWith(t)
 	file := home + "/report.txt"

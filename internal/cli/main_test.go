@@ -18,12 +18,12 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/target"
 )
 
-// broken is where nothing can be written.
+// broken is a stream to which nothing can be written.
 type broken struct{ error }
 
 func (b broken) Write([]byte) (int, error) { return 0, b.error }
 
-// A repair that was made is none that was rolled back because nobody reads its result.
+// A repair that succeeded is not called rolled back because its result could not be written.
 func TestResultThatDoesNotGetOut(t *testing.T) {
 	for err, want := range map[error]struct {
 		code int
@@ -71,8 +71,8 @@ func TestShellThatIsNone(t *testing.T) {
 	}
 }
 
-// A look that a signal ended says nothing of the endpoint; one that --timeout ended
-// says that there was no answer.
+// A check that a signal interrupted prints nothing about the endpoint; one that --timeout ended
+// prints that there was no answer.
 func TestWhatEndedALook(t *testing.T) {
 	w := &target.Target{Machine: store.Machine{Name: "default"}}
 	fix := hint.Hint{{Argv: []string{"docker-vpn-helper", "fix", "default"}, Eval: true}}

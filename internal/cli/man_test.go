@@ -24,8 +24,8 @@ var update = flag.Bool("update", false, "write docs/man instead of comparing wit
 // manDir is where the man pages are.
 const manDir = "../../docs/man"
 
-// TestManPagesAreFresh compares docs/man with the commands as they are; `make
-// man` writes it. cobra/doc is for tests only: the program has no use for it.
+// TestManPagesAreFresh compares docs/man with the commands; `make man` writes it. Only tests import
+// cobra/doc.
 func TestManPagesAreFresh(t *testing.T) {
 	root := testApp(t).root()
 	fix, _, err := root.Find([]string{"fix"})
@@ -69,7 +69,7 @@ func TestManPagesAreFresh(t *testing.T) {
 	}
 }
 
-// Whatever the table names is a command, and a command without subcommands has exit statuses.
+// Each name in the table is a command, and each command without subcommands has exit statuses.
 func TestExitStatusesAreOfCommands(t *testing.T) {
 	root := testApp(t).root()
 	root.InitDefaultHelpCmd()
@@ -85,7 +85,7 @@ func TestExitStatusesAreOfCommands(t *testing.T) {
 	}
 }
 
-// testApp has all commands, and streams that are not looked at.
+// testApp returns an app with all commands, and streams that are ignored.
 func testApp(t *testing.T) *app {
 	t.Helper()
 	var none bytes.Buffer
@@ -94,7 +94,7 @@ func testApp(t *testing.T) *app {
 	return a
 }
 
-// pages are the man pages in a directory, without a date.
+// pages returns the man pages in a directory, without dates.
 func pages(t *testing.T, dir string) map[string]string {
 	t.Helper()
 	date := regexp.MustCompile(`(?m)^(\.TH \S+ \S+ )"Jan 0001"`)
@@ -113,8 +113,8 @@ func pages(t *testing.T, dir string) map[string]string {
 	return all
 }
 
-// withCommands is a page with the commands below one, in the groups of help, and with what its
-// synopsis lacks.
+// withCommands adds to a page the command's subcommands, in the groups of help, and completes its
+// synopsis.
 func withCommands(page string, cmd *cobra.Command) string {
 	var b strings.Builder
 	for _, group := range append(cmd.Groups(), &cobra.Group{}) {
@@ -137,8 +137,8 @@ func withCommands(page string, cmd *cobra.Command) string {
 	return strings.Replace(page, ".SH OPTIONS\n", ".SH COMMANDS\n"+b.String()+"\n\n.SH OPTIONS\n", 1)
 }
 
-// finished is a generated page in the form of other programs' pages: EXAMPLES, the sections
-// that all pages share, and global options on the overview alone.
+// finished brings a generated page into the form of other programs' pages: EXAMPLES, the sections
+// that all pages share, and global options only on the overview.
 func finished(t *testing.T, name string, page []byte) []byte {
 	t.Helper()
 	shared, err := os.ReadFile(filepath.Join(manDir, "sections.roff"))

@@ -23,8 +23,8 @@ func TestNearestCodes(t *testing.T) {
 	}
 }
 
-// FuzzEdits: a distance is symmetric, at most the longer word's length, and zero
-// for the same word alone.
+// FuzzEdits: a distance is symmetric, at most the longer word's length, and zero only for equal
+// words.
 func FuzzEdits(f *testing.F) {
 	f.Add("route.hijacked", "route.hijackd")
 	f.Add("", "x")

@@ -18,7 +18,7 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/ui"
 )
 
-// Whatever is missing on a laptop, the last line is what to run next.
+// Whatever is missing on a laptop, the last line is the command to run next.
 func TestNextStepWhereSomethingIsMissing(t *testing.T) {
 	empty, machines := homeWith(t), homeWith(t, "default", "two")
 	boxed := homeWith(t, "default")
@@ -47,8 +47,8 @@ func TestNextStepWhereSomethingIsMissing(t *testing.T) {
 	}
 }
 
-// Where the store has no machine and none can be created, there may be another store, or
-// another docker host. How to install docker-machine is for those who want a machine created.
+// If the store has no machine and none can be created, the hint is another store or another docker
+// host. How to install docker-machine matters only to those who want to create a machine.
 func TestNextStepWithoutDockerMachine(t *testing.T) {
 	for _, line := range []string{"ls", "env", "fix", "cert show", "context", "cert client ci", "doctor --all"} {
 		_, _, stderr := run(t, homeWith(t), line, onlyProgram, "")
@@ -61,7 +61,7 @@ func TestNextStepWithoutDockerMachine(t *testing.T) {
 	}
 }
 
-// A store that -s names and that is not there is named, and not called empty.
+// A store that -s names and that does not exist is named, not called empty.
 func TestAStoreThatDoesNotExist(t *testing.T) {
 	home := homeWith(t)
 	for _, line := range []string{"doctor", "ls", "ports", "fix --all", "doctor --all", "env", "shell-init"} {
@@ -72,7 +72,7 @@ func TestAStoreThatDoesNotExist(t *testing.T) {
 	}
 }
 
-// Without docker-machine its commands lead to those of ours that come nearest.
+// If docker-machine is not installed, the hint for its commands is our nearest command.
 func TestDockerMachinesCommandsWithoutIt(t *testing.T) {
 	home := homeWith(t, "default")
 	for line, want := range map[string]string{
@@ -100,8 +100,8 @@ func TestErrorsOfAllMachinesNameThem(t *testing.T) {
 	}
 }
 
-// Certificates of proxy init in ./certs are what a client's certificate is for where the store
-// has no machine.
+// If the store has no machine and ./certs has certificates of proxy init, a client's certificate is
+// meant for those.
 func TestClientCertificateBesideCerts(t *testing.T) {
 	t.Chdir(t.TempDir())
 	if err := os.Mkdir("certs", 0o700); err != nil {
@@ -128,7 +128,7 @@ func TestLsPrintsWhatIsAskedFor(t *testing.T) {
 	}
 }
 
-// No hint is a command that this laptop does not have.
+// No hint is a command of a program that this laptop does not have.
 func TestHintsWhereAProgramIsMissing(t *testing.T) {
 	home := homeWith(t)
 	minikube := "-s " + home + "/.minikube "
@@ -154,7 +154,7 @@ func TestHintsWhereAProgramIsMissing(t *testing.T) {
 	}
 }
 
-// Where neither dockerd nor docker is there, nothing can be started.
+// If neither dockerd nor docker is installed, nothing can be started.
 func TestNextStepWithoutDocker(t *testing.T) {
 	finding := func(code string) []engine.Finding {
 		return []engine.Finding{{Code: code, Status: engine.Fail, Hint: hint.Explain(code)}}
@@ -185,7 +185,7 @@ func TestRootWithoutSudo(t *testing.T) {
 	}
 }
 
-// homeLaptop has this program in a home directory.
+// homeLaptop is a laptop that has this program in a home directory.
 type homeLaptop struct{ host.Laptop }
 
 func (homeLaptop) LookPath(name string, _ ...string) (string, error) {

@@ -14,7 +14,7 @@ import (
 	"testing"
 )
 
-// phrase is one of docs/words.txt, and what to write instead.
+// phrase is a line of docs/words.txt: a phrase, and what to write instead.
 type phrase struct {
 	pattern *regexp.Regexp
 	instead string
@@ -42,9 +42,9 @@ func unwanted(t *testing.T) (all []phrase) {
 	return all
 }
 
-// TestPlainWords looks for the phrases of docs/words.txt in the documentation, and in
-// every string of the packages whose strings reach the screen. Help and man pages are made
-// from the same strings.
+// TestPlainWords looks for the phrases of docs/words.txt in the documentation, and in all strings
+// of the packages whose strings reach the screen. Help and man pages are made from the same
+// strings.
 func TestPlainWords(t *testing.T) {
 	phrases := unwanted(t)
 	check := func(where, text string) {
@@ -96,7 +96,7 @@ func TestPlainWords(t *testing.T) {
 			t.Fatal(err)
 		}
 		for i, line := range strings.Split(string(text), "\n") {
-			// Other programs' words, and where they come from, are quoted as they are.
+			// Other programs' texts and their sources are quoted unchanged.
 			if !strings.HasPrefix(line, "match") && !strings.HasPrefix(line, "source") {
 				check(fmt.Sprintf("%s:%d", file, i+1), line)
 			}
@@ -108,7 +108,7 @@ func TestPlainWords(t *testing.T) {
 	}
 }
 
-// eachString visits the string literals of a Go file.
+// eachString calls visit for each string literal of a Go file.
 func eachString(path string, visit func(where, text string)) error {
 	files := token.NewFileSet()
 	parsed, err := parser.ParseFile(files, path, nil, parser.SkipObjectResolution)

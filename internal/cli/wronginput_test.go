@@ -16,7 +16,7 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/cmdline"
 )
 
-// bareLaptop has files and one program, docker-machine unless a test says otherwise.
+// bareLaptop has only files and one program: docker-machine, unless a test selects another.
 type bareLaptop struct {
 	host.Laptop
 	program    string
@@ -46,6 +46,8 @@ func (bareLaptop) Run(context.Context, host.Cmd) (host.Output, error) {
 // onlyProgram is the variable with which a test gives the laptop another program, unreadable
 // the one with a directory that cannot be read.
 const (
+	// onlyProgram is the variable with which a test selects the laptop's program, unreadable the
+	// variable that names a directory that cannot be read.
 	onlyProgram = "ONLY_PROGRAM"
 	unreadable  = "UNREADABLE"
 )
@@ -66,7 +68,7 @@ func run(t *testing.T, home, line string, env ...string) (code int, stdout, stde
 	return code, out.String(), errs.String()
 }
 
-// words splits a command line as a shell does, between spaces that are not in single quotes.
+// words splits a command line at spaces as a shell does; words in single quotes may have spaces.
 func words(t *testing.T, line string) []string {
 	t.Helper()
 	var out []string
@@ -76,7 +78,7 @@ func words(t *testing.T, line string) []string {
 	return out
 }
 
-// homeWith is a home directory with machines whose dockerd does not answer.
+// homeWith returns a home directory with machines whose dockerd does not answer.
 func homeWith(t *testing.T, machines ...string) string {
 	t.Helper()
 	home := t.TempDir()
@@ -93,8 +95,8 @@ func homeWith(t *testing.T, machines ...string) string {
 	return home
 }
 
-// wrongInputs are command lines that mean nothing, and the hint that a user needs. STORE
-// stands for the machine store.
+// wrongInputs are wrong command lines, and the hint that a user needs. STORE stands for the machine
+// store.
 var wrongInputs = []struct{ line, hint string }{
 	// commands
 	{"Doctor default", "doctor default"},
@@ -294,7 +296,7 @@ var wrongInputs = []struct{ line, hint string }{
 	{"explain --", "explain -- docker ps"},
 }
 
-// goText is what Go's own errors look like.
+// goText matches the texts of Go's own errors.
 var goText = regexp.MustCompile(`strconv\.|time: |parsing "|invalid argument|invalid syntax|unknown shorthand|flag needs|bad flag|(?:open|stat|read|mkdir) /|\(\*|%!`)
 
 func TestWrongInputHasTheHintThatAUserNeeds(t *testing.T) {
@@ -321,7 +323,7 @@ func TestWrongInputHasTheHintThatAUserNeeds(t *testing.T) {
 	}
 }
 
-// The name of a machine may come from the environment: then the hint names the nearest.
+// If the wrong name of a machine comes from the environment, the hint names the nearest one.
 func TestWrongMachineInTheEnvironment(t *testing.T) {
 	_, _, stderr := run(t, homeWith(t, "default", "two"), "doctor", "DOCKER_MACHINE_NAME", "defualt")
 	if !strings.Contains(stderr, "hint: docker-vpn-helper doctor default\n") {
@@ -329,7 +331,7 @@ func TestWrongMachineInTheEnvironment(t *testing.T) {
 	}
 }
 
-// Errors of files name the path once, and no system call.
+// Errors about files name the path once, and no system call.
 func TestFilesThatCannotBeRead(t *testing.T) {
 	if os.Getuid() == 0 {
 		t.Log("root reads every file: a directory stands in for what cannot be read")
@@ -347,8 +349,7 @@ func TestFilesThatCannotBeRead(t *testing.T) {
 	}
 }
 
-// A state directory that cannot be read: that nothing was recorded would be a guess. The hint
-// shows the directory that is in the way.
+// If the state directory cannot be read, it must not count as empty. The hint shows that directory.
 func TestStateThatCannotBeRead(t *testing.T) {
 	home := homeWith(t, "default")
 	state := filepath.Join(home, ".local", "state", "docker-vpn-helper")
@@ -363,7 +364,7 @@ func TestStateThatCannotBeRead(t *testing.T) {
 	}
 }
 
-// A flag whose value is missing: the hint has one that the flag takes, or is the command's help.
+// If a flag's value is missing, the hint has a valid one, or is the command's help.
 func TestHintForAFlagWithoutItsValue(t *testing.T) {
 	home := homeWith(t, "default")
 	for line, want := range map[string]string{

@@ -8,7 +8,7 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/engine"
 )
 
-// That no rule leads to dockerd is known, whatever other VMs have to say about their ports.
+// The missing rule is reported even if other VMs do not answer about their ports in time.
 func TestRuleIsMissingWhileOtherVMsAreNotTold(t *testing.T) {
 	tgt, _ := readMachine(t, "testdata/other_vms_hang.txtar").world(t)
 	ctx, cancel := context.WithTimeout(t.Context(), time.Second)

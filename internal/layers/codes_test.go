@@ -22,7 +22,7 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/target"
 )
 
-// mustExist are the codes that scripts may rely on.
+// mustExist are the codes on which scripts may rely.
 const mustExist = `machine.missing machine.config-unreadable machine.driver-unsupported
 machine.not-running route.ok route.hijacked route.missing route.stale route.colliding route.interface-down
 forward.ok forward.rule-missing forward.port-taken forward.open-to-network ssh.ok ssh.refused ssh.timeout
@@ -61,7 +61,7 @@ func TestEveryFindingCodeHasItsPage(t *testing.T) {
 	}
 }
 
-// tables are what each layer can report.
+// tables returns all findings that each layer can report.
 func tables() map[string]engine.Table {
 	all := map[string]engine.Table{}
 	for _, l := range append(everyLayer(), Context(dockercontext.Wish{})...) {
@@ -70,7 +70,7 @@ func tables() map[string]engine.Table {
 	return all
 }
 
-// everyLayer are the layers of all kinds of docker hosts.
+// everyLayer returns the layers of all kinds of docker hosts.
 func everyLayer() (all []engine.Layer) {
 	for _, k := range target.AllKinds() {
 		if k != target.Context { // it has its endpoint's
@@ -80,7 +80,7 @@ func everyLayer() (all []engine.Layer) {
 	return all
 }
 
-// Every kind of a certificate's problem has its finding.
+// Every kind of problem of a certificate has a finding.
 func TestEveryCertificateProblemIsReported(t *testing.T) {
 	table := tables()["tls"]
 	for _, f := range parseDir(t, "../certs") {
@@ -99,8 +99,7 @@ func TestEveryCertificateProblemIsReported(t *testing.T) {
 	}
 }
 
-// fromTable reports a finding that is not as its layer's table has it, or whose evidence
-// does not fit its title.
+// fromTable checks that a finding is one of its layer's table, with evidence that fits its title.
 func fromTable(t *testing.T, layer string, f engine.Finding) {
 	t.Helper()
 	known := slices.ContainsFunc(tables()[layer], func(d engine.Definition) bool {
@@ -114,7 +113,7 @@ func fromTable(t *testing.T, layer string, f engine.Finding) {
 	}
 }
 
-// hinted are the codes that hints tell the user to have explained.
+// hinted returns the codes of the hints to run explain.
 func hinted(t *testing.T) []string {
 	code := regexp.MustCompile(`^[a-z]+\.[a-z]+(-[a-z]+)*$`)
 	dirs := append([]string{"../cli", "../changes", "../target", "../dockermachine"}, sources(t)...)
@@ -139,7 +138,7 @@ func hinted(t *testing.T) []string {
 	return codes
 }
 
-// names are all layers, those of doctor and those beside them.
+// names returns the names of all layers, also those that are not part of doctor.
 func names(t *testing.T) []string {
 	t.Helper()
 	entries, err := os.ReadDir(".")
@@ -162,7 +161,7 @@ func names(t *testing.T) []string {
 	return all
 }
 
-// sources are the directories of the layers.
+// sources returns the directories of the layers.
 func sources(t *testing.T) (dirs []string) {
 	t.Helper()
 	for _, pattern := range []string{"*/*.go", "hosts/*/*.go"} {

@@ -9,10 +9,10 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/hosttest"
 )
 
-// A repair is offered only if it cures what it is offered for: after the planned changes
-// have been made, the findings that advise it are gone, and nothing more is planned. They are
-// made on the stand-in; but whether the kernel takes its modules again only the transcript
-// knows, so a plan to restart them is carried out on the transcript itself.
+// A repair is offered only if it works: after the planned changes, the findings that advise it are
+// gone, and nothing more is planned. The changes are made on the stand-in. Only the transcript
+// knows whether the kernel loads its modules again, so a plan to restart them is carried out on the
+// transcript itself.
 func TestPlannedChangesCureTheirFindings(t *testing.T) {
 	eachMachine(t, func(t *testing.T, m transcript) {
 		s := newStandIn(t, m)

@@ -9,8 +9,8 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/engine"
 )
 
-// A VPN has the host-only address, and another program has port 2376: the report's
-// endpoint, what env compares DOCKER_HOST with, and the planned rule have one port.
+// A VPN has the host-only address, and another program has port 2376: then the report's endpoint,
+// the one with which env compares DOCKER_HOST, and the planned rule all have the same port.
 func TestThePlannedEndpointHasThePortOfThePlan(t *testing.T) {
 	m := readMachine(t, "testdata/machines/linux_openconnect.txtar")
 	m.computer = []byte(strings.Replace(string(m.computer), "os linux\n", "os linux\ntaken 2376\n", 1))
@@ -33,8 +33,8 @@ func TestThePlannedEndpointHasThePortOfThePlan(t *testing.T) {
 	}
 }
 
-// planHasEndpointsPort holds for every diagnosis: where docker would use a NAT rule that is
-// yet to be added, both have the same port.
+// planHasEndpointsPort checks that if docker would use a NAT rule that is still to be added, plan
+// and endpoint have the same port.
 func planHasEndpointsPort(t *testing.T, r engine.Report) {
 	t.Helper()
 	if r.Endpoint == r.EndpointNow {

@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// byHand leaves of a store what docker needs to use a docker host that was set up without
+// byHand reduces a store to what docker needs for a docker host that was set up without
 // docker-machine: ca.pem, cert.pem and key.pem.
 func byHand(t *testing.T, dir, machine string) {
 	t.Helper()
@@ -17,8 +17,8 @@ func byHand(t *testing.T, dir, machine string) {
 	}
 }
 
-// unfinished makes of a machine's files what docker-machine create leaves that failed in
-// the driver.
+// unfinished reduces a machine's files to what docker-machine create leaves if it fails in the
+// driver.
 func unfinished(t *testing.T, dir string) {
 	t.Helper()
 	merge(t, dir, `{"Driver": {"IPAddress": "", "SSHPort": 0}}`)
@@ -32,7 +32,7 @@ func machineCertificates() []string {
 	return []string{"ca.pem", "cert.pem", "key.pem", "server.pem", "server-key.pem"}
 }
 
-// merge changes a machine's config.json: what is null in the patch becomes null.
+// merge changes a machine's config.json; null in the patch sets null.
 func merge(t *testing.T, dir, patch string) {
 	t.Helper()
 	file := filepath.Join(dir, "config.json")

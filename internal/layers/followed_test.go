@@ -18,9 +18,9 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/target"
 )
 
-// Every hint of every transcript machine is followed on the machine's stand-in: its commands
-// succeed, or fail for the reason that the transcript has; nothing is worse than before; and
-// the finding is gone, if the hint is a repair.
+// Every hint of every transcript machine is followed on the machine's stand-in. Its commands
+// succeed, or fail for the reason in the transcript; nothing is worse than before; and if the hint
+// is a repair, the finding is gone.
 func TestFollowedHintsHelp(t *testing.T) {
 	eachMachine(t, func(t *testing.T, m transcript) {
 		r := newReader(t, m, nil)

@@ -26,8 +26,8 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/hosttest"
 )
 
-// laptop is a transcript's computer with a real directory for the store and the
-// journals, and with a docker host behind its open addresses.
+// laptop is a transcript's computer with a real directory for the store and the journals, and with
+// a docker host behind its open addresses.
 type laptop struct {
 	*hosttest.Computer
 	t       *testing.T
@@ -76,7 +76,7 @@ func (l *laptop) MkdirAll(ctx context.Context, path string, perm fs.FileMode) er
 	return l.Computer.MkdirAll(ctx, path, perm)
 }
 
-// Run is docker's client 24.0 on every computer, and the transcript.
+// Run runs docker's client 24.0, which every computer has, or a command of the transcript.
 func (l *laptop) Run(ctx context.Context, cmd host.Cmd) (host.Output, error) {
 	if len(cmd.Argv) > 0 && filepath.Base(cmd.Argv[0]) == "docker" {
 		return host.Output{Stdout: []byte("1.43\n")}, nil
@@ -99,7 +99,7 @@ func (l *laptop) DialContext(ctx context.Context, network, addr string) (net.Con
 	if addr == "127.0.0.1:22" {
 		l.t.Error("the laptop's own sshd was contacted")
 	}
-	// An address that is silent is silent after a moment already.
+	// Do not wait long for a silent address.
 	soon, cancel := context.WithTimeout(ctx, 20*time.Millisecond)
 	defer cancel()
 	conn, err := l.Computer.DialContext(soon, network, addr)
@@ -114,8 +114,8 @@ func (l *laptop) DialContext(ctx context.Context, network, addr string) (net.Con
 	return (&net.Dialer{}).DialContext(ctx, "tcp", to)
 }
 
-// guest is a docker host of which nothing can be changed: sshd answers every
-// command with the facts, dockerd answers /_ping.
+// guest is a docker host that cannot be changed: sshd answers every command with the facts, dockerd
+// answers /_ping.
 type guest struct{ sshd, dockerd string }
 
 func serve(t *testing.T, s *fakestore.Store, m *fakestore.Machine, client bool) *guest {
@@ -147,8 +147,8 @@ func serve(t *testing.T, s *fakestore.Store, m *fakestore.Machine, client bool) 
 	return g
 }
 
-// facts is what a boot2docker 19.03 answers to dockerhost's probe, with or without a docker
-// command there.
+// facts returns what a boot2docker 19.03 answers to dockerhost's probe, with or without a docker
+// command.
 func facts(s *fakestore.Store, m *fakestore.Machine, client bool) []byte {
 	var b bytes.Buffer
 	frame := func(name, text string) {
@@ -243,7 +243,7 @@ func listen(t *testing.T, handle func(net.Conn)) string {
 	return ln.Addr().String()
 }
 
-// oneConn is a listener of one connection.
+// oneConn is a listener for one connection.
 type oneConn struct {
 	conn net.Conn
 	once sync.Once

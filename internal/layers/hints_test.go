@@ -16,8 +16,8 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/routes"
 )
 
-// Every hint of every transcript machine is a command line of programs that are known, in a
-// form that they accept on that machine's laptop.
+// Every hint of every transcript machine is a command line of known programs, in a form that they
+// accept on that machine's laptop.
 func TestHintsAreCommandsThatExist(t *testing.T) {
 	programs, err := cmdline.Known("../../docs/man")
 	check(t, err)
@@ -37,8 +37,8 @@ func TestHintsAreCommandsThatExist(t *testing.T) {
 	})
 }
 
-// The steps that add a route anew are a hint where fix would not take them. They exist, and on
-// a laptop that has lost the route they bring it back.
+// If fix would skip the route, the hint is the steps that restore it. The commands exist, and they
+// work on a laptop that has lost the route.
 func TestStepsOfARouteBringItBack(t *testing.T) {
 	programs, err := cmdline.Known("../../docs/man")
 	check(t, err)
@@ -67,7 +67,7 @@ func TestStepsOfARouteBringItBack(t *testing.T) {
 	}
 }
 
-// allFindings are those of a report, the hidden ones too.
+// allFindings returns the findings of a report, including hidden ones.
 func allFindings(r engine.Report) (all []engine.Finding) {
 	for _, l := range r.Layers {
 		all = append(append(all, l.Findings...), l.Hidden...)
@@ -77,7 +77,7 @@ func allFindings(r engine.Report) (all []engine.Finding) {
 
 var virtualBoxVersion = regexp.MustCompile(`(?m)^-- \$ VBoxManage --version --\n(?:WARNING.*\n| .*\n)*(\d+)\.`)
 
-// pastedOn is the laptop on which hints of the machine are pasted.
+// pastedOn returns the laptop on which the machine's hints are pasted.
 func (m transcript) pastedOn() cmdline.Laptop {
 	on := cmdline.Laptop{OS: "linux"}
 	if strings.Contains(string(m.computer), "\nos darwin\n") {

@@ -27,23 +27,23 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/virtualbox"
 )
 
-// TestMachines reads testdata/machines, one computer a file, and compares what
-// doctor says of it, and what fix does to it, with what the file wants. A file is
-// a transcript (see package hosttest) whose first lines say which versions it is
-// of and who says that they behave so, with these sections besides:
+// TestMachines reads testdata/machines, one computer in each file, and compares what doctor and fix
+// print and do there with what the file expects. A file is a transcript (see package hosttest). Its
+// first lines name the versions, and the source for their behavior. It also has these sections:
 //
-//	machine   the store's entry, "key value" lines: name, driver, ip, cidr,
-//	          sshport, user, names (the served certificate's), settings (the VM's
-//	          settings file is there), unfinished (docker-machine create failed), config
-//	          (JSON that is merged into config.json), no-certificates (the machine's
-//	          directory has none), by-hand (the store has the files that docker needs alone), any-use (the served
-//	          certificate has no extended key usage), client no (the docker host has no docker command), and fix's port and stop-vms. Behind an address that the computer has "open",
-//	          sshd answers on port 22 and sshport, dockerd elsewhere.
-//	doctor    a line for each layer, its status and codes, its changes behind
-//	          "+", and the cause; for some codes the title and the hint as well. Run the
-//	          test, check what the failure prints, and copy it here
-//	fix       the commands that change something, in order, and how it ended;
-//	          without this section fix is not run
+//	machine   the store's entry, in lines "key value": name, driver, ip, cidr, sshport, user, names
+//	          (of the served certificate), settings (the VM's settings file exists), unfinished
+//	          (docker-machine create failed), config (JSON that is merged into config.json),
+//	          no-certificates (the machine's directory has none), by-hand (the store has only the
+//	          files that docker needs), any-use (the served certificate has no extended key usage),
+//	          client no (the docker host has no docker command), and fix's flags port and stop-vms.
+//	          At an "open" address of the computer, sshd answers on port 22 and sshport, and
+//	          dockerd on other ports.
+//	doctor    a line for each layer with its status and codes, its changes after "+", and the
+//	          cause; for some codes also title and hint. To write it, run the test, check what the
+//	          failure prints, and copy it here
+//	fix       the commands that change something, in order, and how it ended; without this section
+//	          fix is not run
 func TestMachines(t *testing.T) {
 	eachMachine(t, func(t *testing.T, m transcript) {
 		compareText(t, "doctor", m.doctor, m.diagnose(t))
@@ -104,14 +104,14 @@ func readMachine(t *testing.T, file string) transcript {
 	return m
 }
 
-// world is the transcript's computer with a store and a docker host.
+// world returns the transcript's computer as a target with a store and a docker host.
 func (m transcript) world(t *testing.T) (*target.Target, *hosttest.Computer) {
 	t.Helper()
 	c := hosttest.New(t, m.computer)
 	return m.on(t, c, nil), c
 }
 
-// on is the target on a computer, whose commands the stand-in runs unless it is nil.
+// on returns the target on a computer, whose commands the stand-in runs unless it is nil.
 func (m transcript) on(t *testing.T, c *hosttest.Computer, s *standIn) *target.Target {
 	t.Helper()
 	l, store := m.laptop(t, c)
@@ -119,7 +119,7 @@ func (m transcript) on(t *testing.T, c *hosttest.Computer, s *standIn) *target.T
 	return m.target(t, l, store)
 }
 
-// laptop is the computer with a store and a docker host; the text is the store's directory.
+// laptop returns the computer with a store and a docker host, and the store's directory.
 func (m transcript) laptop(t *testing.T, c *hosttest.Computer) (*laptop, string) {
 	t.Helper()
 	dir, name := t.TempDir(), m.value("name", "default")
@@ -156,7 +156,7 @@ func (m transcript) laptop(t *testing.T, c *hosttest.Computer) (*laptop, string)
 	return &laptop{Computer: c, t: t, real: dir, guest: serve(t, s, made, m.value("client", "yes") == "yes"), sshPort: m.value("sshport", "50022")}, dir
 }
 
-// target is the machine of the store in a directory.
+// target returns the machine of the store in a directory.
 func (m transcript) target(t *testing.T, l *laptop, dir string) *target.Target {
 	t.Helper()
 	opened, err := store.Open(l, dir)
@@ -215,7 +215,7 @@ func (m transcript) diagnose(t *testing.T) string {
 	return m.plain(tgt, b.String())
 }
 
-// plain takes out what is another one at each run.
+// plain replaces what differs between runs.
 func (m transcript) plain(t *target.Target, text string) string {
 	return strings.ReplaceAll(text, t.Machine.StoreDir, "STORE")
 }
@@ -243,7 +243,7 @@ func (m transcript) repair(t *testing.T) string {
 	return m.plain(tgt, b.String())
 }
 
-// diagnoseOn is doctor on a target.
+// diagnoseOn runs doctor on a target.
 func diagnoseOn(t *testing.T, tgt *target.Target) engine.Report {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
@@ -251,7 +251,7 @@ func diagnoseOn(t *testing.T, tgt *target.Target) engine.Report {
 	return engine.Diagnose(ctx, tgt, All(), agrees{})
 }
 
-// repairOn is fix on a target.
+// repairOn runs fix on a target.
 func repairOn(t *testing.T, tgt *target.Target) error {
 	t.Helper()
 	tgt.Mode = mode.RepairWaiting(300 * time.Millisecond)

@@ -18,8 +18,7 @@ type finding struct{ engine.Finding }
 func (f finding) Findings() []engine.Finding { return []engine.Finding{f.Finding} }
 func (finding) Changes() []engine.Change     { return nil }
 
-// What does not keep docker from working is a warning: for every code of every layer,
-// while docker works.
+// While docker works, every problem of every layer is only a warning.
 func TestNothingFailsWhileDockerWorks(t *testing.T) {
 	for _, code := range docs.Codes() {
 		name, _, _ := strings.Cut(code, ".")
@@ -33,8 +32,8 @@ func TestNothingFailsWhileDockerWorks(t *testing.T) {
 	}
 }
 
-// withFindings are the layers of doctor: one fails with a code, docker works, and the
-// others are fine.
+// withFindings returns the layers of doctor: one fails with a code, docker works, and the others
+// are fine.
 func withFindings(layer, code string) []engine.Layer {
 	all := All()
 	for _, k := range []target.Kind{target.Local, target.SSH, target.TCP} {

@@ -19,10 +19,10 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/lab/hosttest"
 )
 
-// standIn is a transcript's computer on which commands that change something do so: they
-// edit the transcript, as VirtualBox and the kernel would change what they answer. What a
-// transcript says of the outcome of such a command does not count. An address is reachable
-// as soon as the route to it is right.
+// standIn is a transcript's computer on which commands really change something: they edit the
+// transcript, as VirtualBox and the kernel would change their answers. The outcome that the
+// transcript has for such a command is ignored. An address is reachable as soon as its route is
+// right.
 type standIn struct {
 	t        *testing.T
 	computer *hosttest.Computer
@@ -35,7 +35,7 @@ type standIn struct {
 	asked int // how often VirtualBox was asked about the VM
 }
 
-// newStandIn begins with what the transcript is like before any command has changed it.
+// newStandIn starts with the transcript as it is before any command has changed it.
 func newStandIn(t *testing.T, m transcript) *standIn {
 	t.Helper()
 	text := txtar.Parse(m.computer)
@@ -53,8 +53,7 @@ func newStandIn(t *testing.T, m transcript) *standIn {
 	return s
 }
 
-// run does what a command does. What the transcript does not have, and no command here, is
-// an error as of a command that fails.
+// run runs a command. A command that neither the transcript nor this file has fails.
 func (s *standIn) run(ctx context.Context, cmd host.Cmd) (host.Output, error) {
 	argv := slices.Clone(cmd.Argv)
 	argv[0] = argv[0][strings.LastIndex(argv[0], "/")+1:]
@@ -88,7 +87,7 @@ func (s *standIn) run(ctx context.Context, cmd host.Cmd) (host.Output, error) {
 	return s.computer.Run(ctx, cmd)
 }
 
-// commands are those that change something.
+// commands are the commands that change something.
 var commands = []struct {
 	pattern *regexp.Regexp
 	does    func(s *standIn, m []string) error
@@ -114,12 +113,12 @@ var commands = []struct {
 	})},
 }
 
-// does is a command that always succeeds.
+// does makes a command that always succeeds.
 func does(f func(s *standIn, m []string)) func(*standIn, []string) error {
 	return func(s *standIn, m []string) error { f(s, m); return nil }
 }
 
-// section is a section of the transcript, which is made where there is none.
+// section returns a section of the transcript, and creates it if needed.
 func (s *standIn) section(name string) *txtar.File {
 	for i, f := range s.text.Files {
 		if head, _, _ := strings.Cut(f.Name, " => "); head == name {
@@ -156,7 +155,7 @@ func (s *standIn) deleteRule(name string) {
 	f.Data = regexp.MustCompile(`(?m)^Forwarding\(\d+\)="`+regexp.QuoteMeta(name)+`,.*\n`).ReplaceAll(f.Data, nil)
 }
 
-// listen opens the ports of the NAT rules, as a VM that runs does.
+// listen opens the ports of the NAT rules, as a running VM does.
 func (s *standIn) listen() {
 	data := s.info().Data
 	if !bytes.Contains(data, []byte(`VMState="running"`)) {
@@ -187,13 +186,13 @@ func (s *standIn) start() {
 	s.section("$ VBoxManage guestproperty get " + s.vm + " /VirtualBox/GuestInfo/Net/1/V4/IP").Data = fmt.Appendf(nil, "Value: %s\n", s.addr)
 }
 
-// configure gives an adapter an address, with which the kernel makes a route.
+// configure sets an adapter's address, for which the kernel adds a route.
 func (s *standIn) configure(adapter string, addr netip.Prefix) {
 	s.facts(func(line string) bool { return strings.HasPrefix(line, "link "+adapter+" ") }, fmt.Sprintf("link %s - up %s", adapter, addr))
 	s.route(addr.Masked(), adapter)
 }
 
-// route leads to a network by an interface; the VM is reached by it if it is in there.
+// route adds a route through an interface. The VM becomes reachable if it is in that network.
 func (s *standIn) route(net netip.Prefix, link string) {
 	if !net.Contains(s.addr) {
 		return
@@ -206,7 +205,7 @@ func (s *standIn) route(net netip.Prefix, link string) {
 	s.section("$ route -n get " + at).Data = fmt.Appendf(nil, "   route to: %s\ndestination: %s\n       mask: 255.255.255.0\n  interface: %s\n      flags: <UP,DONE,CLONING,STATIC>\n", at, net.Addr(), link)
 }
 
-// powerOff turns the VM off: nothing of it answers any more.
+// powerOff turns the VM off: its ports no longer answer.
 func (s *standIn) powerOff([]string) error {
 	f := s.info()
 	f.Data = regexp.MustCompile(`(?m)^VMState=.*`).ReplaceAll(f.Data, []byte(`VMState="poweroff"`))
@@ -217,7 +216,7 @@ func (s *standIn) powerOff([]string) error {
 	return nil
 }
 
-// attach edits a network card of the VM, which must be off.
+// attach changes a network card of the VM, which must be off.
 func (s *standIn) attach(slot, lines string) error {
 	f := s.info()
 	if regexp.MustCompile(`(?m)^VMState="(running|paused|starting|gurumeditation)"`).Match(f.Data) {
@@ -235,7 +234,7 @@ func (s *standIn) attachNAT(m []string) error {
 	return s.attach(m[1], fmt.Sprintf("natnet%s=\"nat\"\nnic%s=\"nat\"", m[1], m[1]))
 }
 
-// networks is the list of host-only networks.
+// networks returns the section with the list of host-only networks.
 func (s *standIn) networks() *txtar.File { return s.section("$ VBoxManage list hostonlynets") }
 
 func (s *standIn) attachNetwork(m []string) error {
@@ -271,7 +270,7 @@ func (s *standIn) changeNetwork(m []string) error {
 	return nil
 }
 
-// registerVM makes the VM of a settings file known: an ordinary one, off.
+// registerVM registers the VM of a settings file: an ordinary one, off.
 func (s *standIn) registerVM(m []string) error {
 	if _, err := os.Stat(m[1]); err != nil {
 		return fmt.Errorf("VBoxManage: error: Runtime error opening '%s' for reading: -102 (File not found.)", m[1])

@@ -129,7 +129,7 @@ func TestJudge(t *testing.T) {
 	compare(t, Judgement{Verdict: Unknown, Evidence: "no IPv4 address to look for"}, Judge(View{}))
 }
 
-// parseLinks reads lines "NAME [KIND [PREFIX…]]"; a link without a prefix is down.
+// parseLinks parses lines "NAME [KIND [PREFIX…]]"; a link without a prefix is down.
 func parseLinks(text string) (links []host.Link) {
 	for line := range strings.Lines(text) {
 		f := strings.Fields(line)
@@ -150,8 +150,8 @@ func parseLinks(text string) (links []host.Link) {
 	return links
 }
 
-// FuzzJudge: whatever the tables say, ok is said only if the packets leave by the
-// adapter, hijacked only of a tunnel, and there is always evidence.
+// FuzzJudge: whatever the tables are, the verdict is ok only if the packets leave through the
+// adapter, hijacked only for a tunnel, and there is always evidence.
 func FuzzJudge(f *testing.F) {
 	const links = "lo0 - 127.0.0.1/8\nen0 - 192.168.1.20/24\nutun0 tun 10.8.0.2/32\nvboxnet0\nbridge100 bridge 192.168.59.1/24"
 	f.Add(links, "destination: default\ninterface: en0\n", "192.168.99.1/24", "")

@@ -33,8 +33,8 @@ func TestListenerArgv(t *testing.T) {
 	compare(t, []string(nil), ListenerArgv("windows", 2376))
 }
 
-// FuzzParseListeners: every listener has an address and no negative process; one
-// that lsof told, printed again, reads the same.
+// FuzzParseListeners: every listener has an address and no negative PID; one from lsof, printed
+// again, parses to the same.
 func FuzzParseListeners(f *testing.F) {
 	f.Add("p501\ncVBoxHeadless\nf20\nn127.0.0.1:2376\n")
 	f.Add("LISTEN 0 128 [::1]:2376 [::]:* users:((\"x\",pid=42,fd=20))\n")

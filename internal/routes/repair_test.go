@@ -34,7 +34,7 @@ func TestRepairSteps(t *testing.T) {
 }
 
 // The texts are route_strerror's (route.tproj/route.c of Apple's network_cmds).
-func TestRefused(t *testing.T) {
+func TestReplyError(t *testing.T) {
 	for stderr, want := range map[string]string{
 		"": "", "some warning\n": "",
 		"route: writing to routing socket: File exists\n":  "route: File exists",

@@ -31,8 +31,8 @@ func compare(t *testing.T, want, got any) {
 	}
 }
 
-// before and after are from onejli/docker-vpn-helper's README (OS X 10.10 or
-// 10.11): Refs and Use are there, vboxnet0 is cut.
+// before and after are from onejli/docker-vpn-helper's README (OS X 10.10 or 10.11): with Refs and
+// Use, and vboxnet0 shortened.
 const before = `Routing tables
 
 Internet:
@@ -74,8 +74,8 @@ default            link#15            UCSIg       bridge100      !
 192.168.0/16       gw.example.org     UGSc            utun3
 `
 
-// doubling is a full tunnel in ever larger pieces, as some OpenVPN set-ups push
-// it, with netstat -rnl's Mtu column.
+// doubling is a full tunnel in pieces of increasing size, as some OpenVPN servers push it, with
+// netstat -rnl's column Mtu.
 const doubling = `Internet:
 Destination        Gateway            Flags        Refs      Use    Mtu        Netif Expire
 1                  10.8.0.1           UGSc            0        0   1500        utun2

@@ -11,7 +11,7 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/hint"
 )
 
-// A dockerd that answers is not healthy for somebody whose docker cannot talk to it.
+// A dockerd that answers is not healthy for a user whose docker command cannot talk to it.
 func TestClientsFit(t *testing.T) {
 	for name, c := range map[string]struct{ client, daemon, code string }{
 		"docker_28_boot2docker_18.09":    {"1.51", "1.39", "daemon.ok"},
@@ -45,7 +45,7 @@ func TestClientsFit(t *testing.T) {
 	}
 }
 
-// A dockerd that was told another port is named by it: the rule's port stays silent for ever.
+// If dockerd listens on another port, the finding names it: the rule's port will never answer.
 func TestDaemonListensElsewhere(t *testing.T) {
 	s := State{Running: true, Endpoint: endpoint.Endpoint{Host: "localhost", Port: 2376}, Answered: "nothing", Err: "connection refused", Elsewhere: 2377}
 	want := []engine.Finding{{Code: "daemon.unreachable", Status: engine.Fail, Hint: hint.Fix(),

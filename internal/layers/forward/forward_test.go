@@ -67,7 +67,7 @@ func TestFindingsAndChanges(t *testing.T) {
 	}
 }
 
-// Only what listens on 127.0.0.1 gets what is sent there, else what listens everywhere.
+// Listeners on 127.0.0.1 get its connections; if there are none, listeners on all addresses do.
 func TestReached(t *testing.T) {
 	at := func(addrs ...string) (all []routes.Listener) {
 		for _, a := range addrs {

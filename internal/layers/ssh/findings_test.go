@@ -26,7 +26,7 @@ var (
 
 const ident = "SSH-2.0-OpenSSH_9.2"
 
-// failed is a State whose login failed at the first of its doors.
+// failed returns a State whose login failed at its first address.
 func failed(stage sshhost.Stage, cause sshhost.Cause, change func(*State)) State {
 	s := State{KeyPath: "/store/id_rsa", User: "docker", Addresses: []access.Address{nat, direct},
 		Err: &sshhost.Error{Stage: stage, Cause: cause, Addr: nat.Addr, After: 2 * time.Second, Err: errors.New(string(cause))}}
@@ -36,7 +36,7 @@ func failed(stage sshhost.Stage, cause sshhost.Cause, change func(*State)) State
 	return s
 }
 
-// generic is a docker host that is reached through a network.
+// generic makes the docker host one that is reached through a network.
 func generic(s *State) {
 	s.Addresses = []access.Address{direct}
 	s.Err.Addr = direct.Addr
@@ -158,8 +158,8 @@ func TestKeyThatOthersMayRead(t *testing.T) {
 	}
 }
 
-// A hint cures what it is printed for: a VM is restarted only where it lives and its sshd
-// does not, and a rule for which VirtualBox does not listen is added anew.
+// A hint solves the problem that it is printed for: a VM is restarted only if it is alive and its
+// sshd is not, and a rule is replaced if VirtualBox does not listen for it.
 func TestHints(t *testing.T) {
 	const restart = "docker-machine restart default"
 	const remove, add = "VBoxManage controlvm vm natpf1 delete ssh", "VBoxManage controlvm vm natpf1 'ssh,tcp,127.0.0.1,50023,,22'"

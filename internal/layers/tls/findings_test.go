@@ -116,7 +116,7 @@ func TestFindingsAboutCAAndClient(t *testing.T) {
 	}
 }
 
-// A reissue is planned where it is due and where it can be done.
+// A reissue is planned if it is due and possible.
 func TestReissueIsPlanned(t *testing.T) {
 	reissue := &hostchange.Reissue{Machine: "default", Names: request.Names, Containers: []string{"web"}, StorePath: "/store/server.pem", Request: request}
 	unkept := *reissue
