@@ -1,6 +1,5 @@
-// Package certs reads, judges and reissues the certificates of a docker
-// machine. It is crypto only: PEM and values in, PEM and values out; time and
-// randomness are arguments.
+// Package certs parses, judges and reissues the certificates of a docker machine. It does no I/O;
+// time and randomness are arguments.
 package certs
 
 import (
@@ -19,18 +18,18 @@ import (
 	"time"
 )
 
-// Errors of the parsers, for errors.Is.
+// Errors that the parsers wrap.
 var (
-	// ErrNoPEM: there is no PEM block of the kind that was asked for.
+	// ErrNoPEM means that there is no PEM block of the wanted type.
 	ErrNoPEM = errors.New("no PEM block of that kind in it")
-	// ErrEncrypted: the private key is protected by a passphrase.
+	// ErrEncrypted means that the private key has a passphrase.
 	ErrEncrypted = errors.New("the private key is encrypted with a passphrase")
-	// ErrKeyType: a key that certificates cannot be signed with or issued for.
+	// ErrKeyType means that a key is of a type that cannot be used for certificates.
 	ErrKeyType = errors.New("unsupported kind of key: want RSA, ECDSA or Ed25519")
 )
 
-// ParseCert reads the first certificate in a PEM file; text around it and
-// blocks of other kinds (a key in the same file) are passed over.
+// ParseCert returns the first certificate in a PEM file. It ignores other text and blocks of other
+// types, such as a key.
 func ParseCert(text []byte) (*x509.Certificate, error) {
 	for block, rest := pem.Decode(text); block != nil; block, rest = pem.Decode(rest) {
 		if block.Type != "CERTIFICATE" {
@@ -45,9 +44,9 @@ func ParseCert(text []byte) (*x509.Certificate, error) {
 	return nil, fmt.Errorf("parsing certificate: %w", ErrNoPEM)
 }
 
-// ParseCerts reads all certificates in a PEM file as docker does with ca.pem: those
-// that cannot be read, and those under PEM headers, are passed over (crypto/x509,
-// AppendCertsFromPEM). It is an error if there is no other.
+// ParseCerts returns all certificates in a PEM file, as docker reads ca.pem: it ignores those that
+// cannot be parsed and those with PEM headers (crypto/x509, AppendCertsFromPEM). If there are no
+// others, it returns an error.
 func ParseCerts(text []byte) ([]*x509.Certificate, error) {
 	var all []*x509.Certificate
 	why := ErrNoPEM
@@ -68,8 +67,8 @@ func ParseCerts(text []byte) ([]*x509.Certificate, error) {
 	return all, nil
 }
 
-// ParseKey reads the first private key in a PEM file: PKCS #1 (as
-// docker-machine writes them), SEC 1 or PKCS #8.
+// ParseKey returns the first private key in a PEM file: PKCS #1 (as docker-machine writes it), SEC
+// 1 or PKCS #8.
 func ParseKey(text []byte) (crypto.Signer, error) {
 	for block, rest := pem.Decode(text); block != nil; block, rest = pem.Decode(rest) {
 		var key any
@@ -107,13 +106,13 @@ func ParseKey(text []byte) (crypto.Signer, error) {
 	return nil, fmt.Errorf("parsing private key: %w", ErrNoPEM)
 }
 
-// EncodeCert writes a certificate as PEM.
+// EncodeCert returns a certificate as PEM.
 func EncodeCert(cert *x509.Certificate) []byte {
 	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert.Raw})
 }
 
-// PublicKeyHash identifies a public key: the SHA-256 of its SubjectPublicKeyInfo
-// as 64 hexadecimal digits; "" for a key of an unknown kind.
+// PublicKeyHash returns the SHA-256 of a public key's SubjectPublicKeyInfo, as 64 hexadecimal
+// digits; "" for a key of an unknown type.
 func PublicKeyHash(pub crypto.PublicKey) string {
 	spki, err := x509.MarshalPKIXPublicKey(pub)
 	if err != nil {
@@ -123,8 +122,8 @@ func PublicKeyHash(pub crypto.PublicKey) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// SameKey reports whether two public keys are the same one; false when either is
-// nil or of an unknown kind.
+// SameKey reports whether two public keys are equal. It returns false if one is nil or of an
+// unknown type.
 func SameKey(a, b crypto.PublicKey) bool {
 	comparable, ok := a.(interface{ Equal(crypto.PublicKey) bool })
 	return ok && b != nil && comparable.Equal(b)
@@ -146,7 +145,7 @@ type Summary struct {
 	Names       []string  `json:"names"`  // DNS names, then IP addresses
 	NotBefore   time.Time `json:"not_before"`
 	NotAfter    time.Time `json:"not_after"`
-	Usages      []string  `json:"usages"` // "server", "client", "any"; empty: unrestricted
+	Usages      []string  `json:"usages"` // "server", "client", "any"; empty if unrestricted
 	CA          bool      `json:"ca"`
 	Key         string    `json:"key"`        // "RSA 2048", "ECDSA P-256"
 	KeySHA256   string    `json:"key_sha256"` // PublicKeyHash
@@ -154,7 +153,7 @@ type Summary struct {
 	Fingerprint string    `json:"fingerprint_sha256"`
 }
 
-// Summarize describes a certificate. The lists are never nil.
+// Summarize returns the Summary of a certificate. Its lists are never nil.
 func Summarize(cert *x509.Certificate) *Summary {
 	sum := sha256.Sum256(cert.Raw)
 	usages := []string{}
@@ -176,9 +175,9 @@ func Summarize(cert *x509.Certificate) *Summary {
 	}
 }
 
-// NamesOf lists what a certificate names, each once: DNS names, then IP addresses.
-// docker-machine's regenerate-certs writes localhost twice when ServerCertSANs has it
-// (docker/machine b170508b, libmachine/provision/utils.go, ConfigureAuth).
+// NamesOf returns the names in a certificate without repetitions: DNS names, then IP addresses.
+// docker-machine's regenerate-certs writes localhost twice if ServerCertSANs has it (docker/machine
+// b170508b, libmachine/provision/utils.go, ConfigureAuth).
 func NamesOf(cert *x509.Certificate) []string {
 	var names []string
 	add := func(name string) {

@@ -14,23 +14,23 @@ import (
 // Soon is how long before its end a certificate counts as expiring soon.
 const Soon = 30 * 24 * time.Hour
 
-// Kind is what is wrong with a certificate. Where there is a finding code for
-// it, it is that code without its layer: "tls." + Kind.
+// Kind is what is wrong with a certificate. If there is a finding for it, its code is "tls." +
+// Kind.
 type Kind string
 
-// The kinds of a leaf certificate's problems, then those of its CA.
+// The kinds of problems: first those of a leaf certificate, then those of its CA.
 const (
-	NameMissing    Kind = "name-missing"    // a DNS name is not in it
-	AddressMissing Kind = "address-missing" // an IP address is not in it
+	NameMissing    Kind = "name-missing"    // it lacks a DNS name
+	AddressMissing Kind = "address-missing" // it lacks an IP address
 	Expired        Kind = "expired"
 	ExpiresSoon    Kind = "expires-soon"
 	NotYetValid    Kind = "not-yet-valid"
 	WrongCA        Kind = "wrong-ca"
 	NoServerAuth   Kind = "no-server-auth"
-	// WeakSignature: signed with MD5 or SHA-1, which Go has refused since 1.18,
-	// and since 1.24 without a switch to allow it (Go release notes).
+	// WeakSignature means that it is signed with MD5 or SHA-1. Go refuses that since 1.18, and
+	// since 1.24 no setting allows it (Go release notes).
 	WeakSignature Kind = "weak-signature"
-	// Unverifiable: docker refuses it for a reason not listed here.
+	// Unverifiable means that docker refuses it for a reason that has no Kind.
 	Unverifiable Kind = "unverifiable"
 
 	CAExpired     Kind = "ca-expired"
@@ -47,16 +47,16 @@ var (
 	ErrCritical   = errors.New("it has a critical extension that docker does not know")
 )
 
-// Problem is one thing wrong with a certificate. It is also the error with
-// which Reissue refuses.
+// Problem is one thing that is wrong with a certificate. It is also the error that Reissue returns
+// because of it.
 type Problem struct {
 	Kind Kind
-	Name string // NameMissing, AddressMissing: what is missing
-	Text string // present tense, with the evidence in it
-	Err  error  // what lies behind it, if anything
+	Name string // what is missing: with NameMissing and AddressMissing only
+	Text string // in the present tense, including the evidence
+	Err  error  // the error behind it, or nil
 }
 
-// OfCA reports whether it is a CA that has the problem, not the server's certificate.
+// OfCA reports whether the problem is that of a CA, not of the server's certificate.
 func (p *Problem) OfCA() bool {
 	switch p.Kind {
 	case CAExpired, CAExpiresSoon, CANotYetValid, CAUnusable:
@@ -68,8 +68,9 @@ func (p *Problem) OfCA() bool {
 func (p *Problem) Error() string { return p.Text }
 func (p *Problem) Unwrap() error { return p.Err }
 
-// MissingNames are those of names (DNS or IP text) that a client could not dial the
-// certificate by. A name in the subject alone counts for nothing, as since Go 1.15.
+// MissingNames returns a problem for each of the names (DNS names or IP addresses) for which a
+// client would not accept the certificate. As in Go since 1.15, a name in the subject does not
+// count.
 func MissingNames(leaf *x509.Certificate, names []string) []Problem {
 	var problems []Problem
 	for _, name := range names {
@@ -85,8 +86,8 @@ func MissingNames(leaf *x509.Certificate, names []string) []Problem {
 	return problems
 }
 
-// CheckCA judges a CA certificate; key is its private key's public half, nil
-// when only the certificate is at hand.
+// CheckCA returns the problems of a CA certificate. key is the public half of its private key; nil
+// if that is not known.
 func CheckCA(ca *x509.Certificate, key crypto.PublicKey, now time.Time) []Problem {
 	problems := caDates(machineCA, ca, now)
 	if !maySign(ca) {
@@ -98,10 +99,11 @@ func CheckCA(ca *x509.Certificate, key crypto.PublicKey, now time.Time) []Proble
 	return problems
 }
 
-// machineCA is what a text calls the CA in ca.pem.
+// machineCA is how texts call the CA in ca.pem.
 const machineCA = "the machine CA"
 
-// caDates are the problems with the dates of a CA's certificate, at most one.
+// caDates returns the problem with the validity period of a CA certificate, if there is one. who is
+// how the text calls the CA.
 func caDates(who string, ca *x509.Certificate, now time.Time) []Problem {
 	switch left := ca.NotAfter.Sub(now); {
 	case now.Before(ca.NotBefore):
@@ -118,14 +120,14 @@ func unusable(who string, why error) Problem {
 	return Problem{Kind: CAUnusable, Text: fmt.Sprintf("%s is unusable: %v", who, why), Err: why}
 }
 
-// maySign reports whether crypto/x509 accepts what a certificate has signed
-// (CheckSignatureFrom): version 1 has no extension to say that it is a CA's.
+// maySign reports whether crypto/x509 accepts signatures of this certificate (CheckSignatureFrom).
+// A certificate of version 1 has no extension that marks it as a CA's.
 func maySign(ca *x509.Certificate) bool {
 	isCA := ca.IsCA || ca.Version < 3 && !ca.BasicConstraintsValid
 	return isCA && (ca.KeyUsage == 0 || ca.KeyUsage&x509.KeyUsageCertSign != 0)
 }
 
-// unsuitable is the first of a CA's problems that keeps it from signing; nil if none.
+// unsuitable returns the first problem that keeps a CA from signing; nil if there is none.
 func unsuitable(ca *x509.Certificate, key crypto.PublicKey, now time.Time) *Problem {
 	for _, p := range CheckCA(ca, key, now) {
 		if p.Kind != CAExpiresSoon {
@@ -135,9 +137,9 @@ func unsuitable(ca *x509.Certificate, key crypto.PublicKey, now time.Time) *Prob
 	return nil
 }
 
-// ParseCA reads a CA's private key and its certificate: of several, the one that
-// the key belongs to. Its error is a *Problem of kind CAUnusable, with ErrEncrypted,
-// ErrMismatch, ErrNoPEM and so on behind it; dates are left to CheckCA.
+// ParseCA parses a CA's private key and its certificate; if there are several, it returns the one
+// to which the key belongs. An error is a *Problem of kind CAUnusable that wraps ErrEncrypted,
+// ErrMismatch, ErrNoPEM and so on. It does not check the dates: see CheckCA.
 func ParseCA(certPEM, keyPEM []byte) (*x509.Certificate, crypto.Signer, error) {
 	all, err := ParseCerts(certPEM)
 	if err != nil {

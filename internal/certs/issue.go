@@ -13,13 +13,14 @@ import (
 	"time"
 )
 
-// caLife is how long a new CA lives. Its certificates have to be given to clients by hand.
+// caLife is how long a new CA is valid. It is long, because users must copy its certificates to
+// clients by hand.
 const caLife = 10 * 365 * 24 * time.Hour
 
 // Pair is a certificate and its private key, both PEM.
 type Pair struct{ Cert, Key []byte }
 
-// NewCA makes a CA of the given common name.
+// NewCA returns a new CA with the given common name.
 func NewCA(name string, now time.Time) (Pair, error) {
 	from := now.Add(-backdate).UTC().Truncate(time.Second)
 	return issue(&x509.Certificate{
@@ -28,7 +29,7 @@ func NewCA(name string, now time.Time) (Pair, error) {
 	}, nil, nil)
 }
 
-// NewServer makes a server certificate for names, which are DNS names or IP addresses.
+// NewServer returns a server certificate for names, which are DNS names or IP addresses.
 func NewServer(names []string, ca *x509.Certificate, key crypto.Signer, now time.Time) (Pair, error) {
 	template := leaf("docker-vpn-helper proxy", x509.ExtKeyUsageServerAuth, ca, now)
 	for _, n := range names {
@@ -44,11 +45,12 @@ func NewServer(names []string, ca *x509.Certificate, key crypto.Signer, now time
 	return issue(template, ca, key)
 }
 
-// NewClient makes a client certificate of the given common name.
+// NewClient returns a client certificate with the given common name.
 func NewClient(name string, ca *x509.Certificate, key crypto.Signer, now time.Time) (Pair, error) {
 	return issue(leaf(name, x509.ExtKeyUsageClientAuth, ca, now), ca, key)
 }
 
+// leaf returns the template of a certificate that is not a CA's.
 func leaf(name string, use x509.ExtKeyUsage, ca *x509.Certificate, now time.Time) *x509.Certificate {
 	from, until := validity(ca, now, now)
 	return &x509.Certificate{
@@ -57,7 +59,8 @@ func leaf(name string, use x509.ExtKeyUsage, ca *x509.Certificate, now time.Time
 	}
 }
 
-// issue makes a P-256 key and signs a certificate for it, by itself where there is no CA.
+// issue generates a P-256 key and signs a certificate for it. If ca is nil, the certificate is
+// self-signed.
 func issue(template, ca *x509.Certificate, caKey crypto.Signer) (Pair, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {

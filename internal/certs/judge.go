@@ -11,27 +11,27 @@ import (
 )
 
 const (
-	// maxRSABits is the longest RSA key that crypto/tls accepts in a chain
+	// maxRSABits is the length of the longest RSA key that crypto/tls accepts in a chain
 	// (handshake_client.go, defaultMaxRSAKeySize).
 	maxRSABits = 8192
-	// maxChecks bounds the signatures that are checked in search of a chain, as
-	// crypto/x509 does (verify.go, maxChainSignatureChecks).
+	// maxChecks is how many signatures are checked in search of a chain, as in crypto/x509
+	// (verify.go, maxChainSignatureChecks).
 	maxChecks = 100
 )
 
-// Verdict is whether the other side accepts a certificate.
+// Verdict is whether the peer accepts a certificate.
 type Verdict struct {
-	// Causes are why it refuses: empty exactly if it accepts. Those of a CA come before
-	// those of the certificate itself, which depends on it.
+	// Causes are why it refuses the certificate; empty if it accepts it. Those of a CA come before
+	// those of the certificate itself.
 	Causes []Problem
-	// Expiring are the certificates of the chain that expire within the time Soon.
+	// Expiring are the certificates of the chain that will expire soon.
 	Expiring []Problem
-	// Root is the certificate in ca.pem that the chain ends at; if there is no chain,
-	// the first one. It is nil if ca.pem has none.
+	// Root is the certificate in ca.pem at which the chain ends; the first one if there is no
+	// chain. It is nil if ca.pem has none.
 	Root *x509.Certificate
 }
 
-// Err is the first cause, nil if the certificate is accepted.
+// Err returns the first cause, or nil if the certificate is accepted.
 func (v Verdict) Err() error {
 	if len(v.Causes) == 0 {
 		return nil
@@ -39,25 +39,24 @@ func (v Verdict) Err() error {
 	return &v.Causes[0]
 }
 
-// Judge decides as docker's client does, which leaves it to crypto/tls with the
-// certificates in ca.pem as the only roots (docker/cli, cli/context/docker/load.go). chain
-// is what the server sends, its own certificate first; name is what docker dials, and is
-// not checked if empty.
+// Judge decides as docker's client does, which uses crypto/tls with the certificates in ca.pem as
+// the only roots (docker/cli, cli/context/docker/load.go). chain is what the server sent, its own
+// certificate first. name is the host name that docker uses; if it is "", names are not checked.
 func Judge(roots, chain []*x509.Certificate, name string, now time.Time) Verdict {
 	return role{"the certificate", "servers", x509.ExtKeyUsageServerAuth, NoServerAuth}.judge(roots, chain, name, now)
 }
 
-// JudgeClient decides as a dockerd that verifies clients by roots (--tlscacert) does about
-// a client's certificate, the first of chain.
+// JudgeClient decides whether a dockerd that verifies clients with roots (--tlscacert) accepts a
+// client certificate, the first of chain.
 func JudgeClient(roots, chain []*x509.Certificate, now time.Time) Verdict {
 	return role{"the client certificate", "clients", x509.ExtKeyUsageClientAuth, Unverifiable}.judge(roots, chain, "", now)
 }
 
 // role is what a certificate is used for.
 type role struct {
-	who, purpose string // what texts call it, and whom it is for
+	who, purpose string // how texts call it, and for whom it is
 	usage        x509.ExtKeyUsage
-	wrongUsage   Kind
+	wrongUsage   Kind // the Kind if it is for something else
 }
 
 func (r role) judge(roots, chain []*x509.Certificate, name string, now time.Time) Verdict {
@@ -92,8 +91,8 @@ func (r role) judge(roots, chain []*x509.Certificate, name string, now time.Time
 	return v
 }
 
-// verify is what crypto/tls does with the other side's chain (handshake_client.go,
-// verifyServerCertificate; handshake_server.go, processCertsFromClient).
+// verify verifies a chain as crypto/tls does (handshake_client.go, verifyServerCertificate;
+// handshake_server.go, processCertsFromClient).
 func (r role) verify(roots, chain []*x509.Certificate, name string, now time.Time) (chains [][]*x509.Certificate, err error) {
 	for _, c := range chain {
 		if key, ok := c.PublicKey.(*rsa.PublicKey); ok && key.N.BitLen() > maxRSABits {
@@ -116,7 +115,7 @@ func pool(certs []*x509.Certificate) *x509.CertPool {
 	return p
 }
 
-// otherwise is the cause where only crypto/x509 knows one.
+// otherwise returns the cause if only crypto/x509 knows it.
 func (r role) otherwise(refusal error) Problem {
 	var invalid x509.CertificateInvalidError
 	if errors.As(refusal, &invalid) && invalid.Reason == x509.CANotAuthorizedForThisName {
@@ -125,13 +124,13 @@ func (r role) otherwise(refusal error) Problem {
 	return Problem{Kind: Unverifiable, Text: fmt.Sprintf("%s does not verify: %v", r.who, refusal), Err: refusal}
 }
 
-// judged is a chain and what is wrong with its certificates.
+// judged is what is wrong with the certificates of a chain.
 type judged struct {
 	root             *x509.Certificate
 	causes, expiring []Problem
 }
 
-// best is the first of the chains with the least wrong with it.
+// best returns the chain with the fewest problems, the first of several.
 func (r role) best(chains [][]*x509.Certificate, now time.Time) judged {
 	var all []judged
 	for _, chain := range chains {
@@ -144,8 +143,8 @@ func (r role) best(chains [][]*x509.Certificate, now time.Time) judged {
 	})
 }
 
-// split divides problems into those that keep a certificate from being accepted, and those
-// that will before long.
+// split divides problems into those because of which a certificate is refused now, and those
+// because of which it will be refused soon.
 func split(problems []Problem) (causes, expiring []Problem) {
 	for _, p := range problems {
 		if p.Kind == ExpiresSoon || p.Kind == CAExpiresSoon {
@@ -157,7 +156,7 @@ func split(problems []Problem) (causes, expiring []Problem) {
 	return causes, expiring
 }
 
-// chainProblems are those of a chain's certificates, the root's first.
+// chainProblems returns the problems of a chain's certificates, the root's first.
 func (r role) chainProblems(chain []*x509.Certificate, now time.Time) []Problem {
 	var problems []Problem
 	for i := len(chain) - 1; i > 0; i-- {
@@ -170,8 +169,8 @@ func (r role) chainProblems(chain []*x509.Certificate, now time.Time) []Problem 
 	return append(problems, r.leafProblems(chain[0], now)...)
 }
 
-// unfit is why a CA that has signed the certificate below it may not have; place is
-// how many are below it.
+// unfit returns why a CA may not have signed the certificate below it. place is how many
+// certificates are below it.
 func (r role) unfit(ca *x509.Certificate, place int, root bool) error {
 	switch {
 	case !root && !(ca.BasicConstraintsValid && ca.IsCA):
@@ -186,7 +185,8 @@ func (r role) unfit(ca *x509.Certificate, place int, root bool) error {
 	return nil
 }
 
-// leafProblems are those of the certificate itself, but for its signature and names.
+// leafProblems returns the problems of the certificate itself, except for its signature and its
+// names.
 func (r role) leafProblems(leaf *x509.Certificate, now time.Time) []Problem {
 	var problems []Problem
 	add := func(kind Kind, format string, args ...any) {
@@ -209,8 +209,8 @@ func (r role) leafProblems(leaf *x509.Certificate, now time.Time) []Problem {
 	return problems
 }
 
-// allows reports whether a certificate has an extended key usage; without the extension
-// it has any.
+// allows reports whether a certificate allows an extended key usage. Without that extension it
+// allows all.
 func allows(c *x509.Certificate, usage x509.ExtKeyUsage) bool {
 	return len(c.ExtKeyUsage) == 0 && len(c.UnknownExtKeyUsage) == 0 ||
 		slices.Contains(c.ExtKeyUsage, usage) || slices.Contains(c.ExtKeyUsage, x509.ExtKeyUsageAny)

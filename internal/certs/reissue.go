@@ -14,46 +14,44 @@ import (
 	"time"
 )
 
-// MaxLife is the longest that a reissued certificate lives. Apple's platforms
-// refuse a TLS server certificate that is valid for more than 825 days
-// (support.apple.com HT210176), and count both ends, hence the second.
+// MaxLife is how long a reissued certificate is valid. Apple's platforms refuse a TLS server
+// certificate that is valid for more than 825 days (support.apple.com HT210176). They count both
+// ends, therefore it is a second less.
 const MaxLife = 825*24*time.Hour - time.Second
 
-// backdate is how long before the earlier of the two clocks a reissued
-// certificate starts, as docker-machine's do (docker/machine b170508b,
-// libmachine/cert/cert.go).
+// backdate is how long before the earlier of the two clocks a reissued certificate becomes valid,
+// as with docker-machine (docker/machine b170508b, libmachine/cert/cert.go).
 const backdate = 5 * time.Minute
 
-// maxSkew bounds what the docker host's clock counts for: one that restarts in
-// 1970 must not push the certificate's end into the past with its beginning.
+// maxSkew is how far back the docker host's clock is taken into account. A docker host that starts
+// in 1970 must not move the certificate's end into the past together with its start.
 const maxSkew = 30 * 24 * time.Hour
 
-// Request asks for a server certificate in the place of an old one.
+// Request asks for a server certificate that replaces an old one.
 type Request struct {
-	// Old gives its subject, its names and its use as a client.
+	// Old is the old certificate, whose subject, names and use as a client the new one keeps.
 	Old *x509.Certificate
-	// PublicKey is the server's, which keeps its key: the private half is not
-	// needed to reissue and never leaves the docker host.
+	// PublicKey is the server's key, which stays the same. The private half is not needed and never
+	// leaves the docker host.
 	PublicKey crypto.PublicKey
 	CA        *x509.Certificate
 	CAKey     crypto.Signer
-	// Names are added to Old's: DNS names or IP addresses as text.
+	// Names are DNS names or IP addresses to add to Old's.
 	Names []string
-	// Now and RemoteNow are the laptop's and the docker host's clocks; a zero
-	// RemoteNow is unknown and counts as Now.
+	// Now and RemoteNow are the laptop's and the docker host's times. A zero RemoteNow counts as
+	// Now.
 	Now, RemoteNow time.Time
-	// Rand makes the serial number and the signature; nil means crypto/rand's.
+	// Rand is the source of randomness for the serial number and the signature; nil means
+	// crypto/rand's.
 	Rand io.Reader
 }
 
-// Reissue signs the certificate and returns it as PEM. It has the key usages
-// and basic constraints that docker-machine gives (docker/machine b170508b,
-// libmachine/cert/cert.go: keyEncipherment, digitalSignature, keyAgreement;
-// serverAuth, and clientAuth if Old had it; CA false), starts 5 minutes before
-// the earlier clock but not before the CA, and ends after MaxLife, but not
-// after the CA. What it returns has been verified against the CA for every
-// name. The error is a *Problem of one of the CA's kinds where the CA is to
-// blame.
+// Reissue signs the certificate and returns it as PEM. Its key usages and basic constraints are
+// docker-machine's (docker/machine b170508b, libmachine/cert/cert.go: keyEncipherment,
+// digitalSignature, keyAgreement; serverAuth, and clientAuth if Old has it; CA false). It is valid
+// from backdate before the earlier clock and for MaxLife, but not longer than the CA. Reissue
+// verifies the result against the CA for each name. If the CA is the reason for an error, that is a
+// *Problem of one of the CA's kinds.
 func Reissue(r Request) ([]byte, error) {
 	if err := r.complete(); err != nil {
 		return nil, fmt.Errorf("reissuing the server certificate: %w", err)
@@ -108,6 +106,7 @@ func Reissue(r Request) ([]byte, error) {
 	return EncodeCert(cert), nil
 }
 
+// complete returns an error if the request lacks something.
 func (r Request) complete() error {
 	switch {
 	case r.Old == nil || r.CA == nil || r.CAKey == nil || r.Now.IsZero():
@@ -118,15 +117,14 @@ func (r Request) complete() error {
 	return nil
 }
 
-// Renewable reports whether a certificate reissued now would end later than old
-// does. One that ends with its CA does not: reissuing it would restart the
-// daemon for nothing, again at every run.
+// Renewable reports whether a certificate that is reissued now would be valid for longer than old.
+// One that ends with its CA would not; reissuing it would restart dockerd in vain, at each run.
 func Renewable(old, ca *x509.Certificate, now time.Time) bool {
 	_, end := validity(ca, now, now)
 	return !now.After(ca.NotAfter) && end.After(old.NotAfter)
 }
 
-// validity is the span of a certificate issued now, in whole seconds.
+// validity returns the validity period of a certificate that is issued now, in whole seconds.
 func validity(ca *x509.Certificate, now, remote time.Time) (from, until time.Time) {
 	earlier := now
 	if !remote.IsZero() && remote.Before(now) {
@@ -146,7 +144,7 @@ func validity(ca *x509.Certificate, now, remote time.Time) (from, until time.Tim
 	return from, until
 }
 
-// serial is a positive number of 128 random bits.
+// serial returns a positive random number of 128 bits.
 func serial(random io.Reader) (*big.Int, error) {
 	n, err := rand.Int(random, new(big.Int).Lsh(big.NewInt(1), 128))
 	if err != nil {
@@ -158,10 +156,9 @@ func serial(random io.Reader) (*big.Int, error) {
 	return n, nil
 }
 
-// mergeNames is what old names, then those of more that are new, each once; odd
-// are old's names that no client can dial, kept all the same. The subject's
-// common name counts where old names nothing else: that is how some
-// certificates were made before 2016.
+// mergeNames returns the names of old followed by more, without repetitions. odd are names of old
+// that no client can use; they are kept. If old has no names, the subject's common name counts:
+// some certificates were made that way before 2016.
 func mergeNames(old *x509.Certificate, more []string) (names, odd []string, err error) {
 	seen := map[string]bool{}
 	add := func(name string) bool {
@@ -193,12 +190,12 @@ func mergeNames(old *x509.Certificate, more []string) (names, odd []string, err 
 	return names, odd, nil
 }
 
-// labelBytes are what a label is made of. Letters are not folded first: "İ" folds
-// to an ASCII "i", and x509 then refuses the name (found by fuzzing).
+// labelBytes are the bytes of a label. Do not lowercase names before checking them: "İ" becomes an
+// ASCII "i", and x509 then refuses the name (found by fuzzing).
 const labelBytes = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_"
 
-// dnsName reports whether a name can stand in a certificate and match something:
-// labels of letters, digits, dashes and underscores, the first perhaps "*".
+// dnsName reports whether a name may be in a certificate and can match something: labels of
+// letters, digits, dashes and underscores, of which the first may be "*".
 func dnsName(name string) bool {
 	if len(name) > 253 {
 		return false

@@ -7,17 +7,17 @@ import (
 	"slices"
 )
 
-// search looks for the chains from a certificate to the roots. Dates and purposes do not
-// count: they are what is to be found out.
+// search finds the chains from a certificate to the roots. It ignores validity periods and usages,
+// which are judged afterwards.
 type search struct {
 	roots, sent []*x509.Certificate
-	who         string // what a text calls the certificate
+	who         string // how texts call the certificate
 	chains      [][]*x509.Certificate
-	blocked     []Problem // why an issuer that is at hand does not count
-	checks      int
+	blocked     []Problem // why certificates with the issuer's name do not count
+	checks      int       // signatures checked so far
 }
 
-// from continues a chain by the issuers of its last certificate.
+// from extends a chain by the issuers of its last certificate.
 func (s *search) from(chain []*x509.Certificate) {
 	child := chain[len(chain)-1]
 	if slices.ContainsFunc(s.roots, child.Equal) {
@@ -41,8 +41,8 @@ func (s *search) from(chain []*x509.Certificate) {
 	}
 }
 
-// unsigned is why the last certificate of a chain does not count as the issuer of
-// the one before.
+// unsigned returns why the last certificate of a chain does not count as the issuer of the one
+// before it. err is the error of checking the signature.
 func (s *search) unsigned(chain []*x509.Certificate, root bool, err error) Problem {
 	child, parent := chain[len(chain)-2], chain[len(chain)-1]
 	var weak x509.InsecureAlgorithmError
@@ -60,7 +60,7 @@ func (s *search) unsigned(chain []*x509.Certificate, root bool, err error) Probl
 	return Problem{Kind: WrongCA, Text: fmt.Sprintf("%s was signed by another CA than the machine's %q: %v", who, parent.Subject, err), Err: err}
 }
 
-// why is why no chain was found.
+// why returns why no chain was found.
 func (s *search) why(leaf *x509.Certificate) Problem {
 	for _, kind := range []Kind{WeakSignature, CAUnusable, WrongCA} {
 		if i := slices.IndexFunc(s.blocked, func(p Problem) bool { return p.Kind == kind }); i >= 0 {
@@ -74,7 +74,7 @@ func (s *search) why(leaf *x509.Certificate) Problem {
 	return Problem{Kind: WrongCA, Text: text}
 }
 
-// caName is what a text calls a CA.
+// caName returns how texts call a CA.
 func caName(ca *x509.Certificate, root bool) string {
 	if root {
 		return machineCA

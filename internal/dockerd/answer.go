@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// APIError is a complaint of the daemon's.
+// APIError is an error that dockerd returned.
 type APIError struct {
 	Path    string
 	Status  int
@@ -18,24 +18,24 @@ func (e *APIError) Error() string {
 	return fmt.Sprintf("dockerd answers %s with %d: %s", e.Path, e.Status, e.Message)
 }
 
-// pinged reads an answer to GET /_ping. dockerd itself may refuse, where a plugin
-// authorizes or something in it is broken.
-func pinged(r *http.Response, body []byte) (api string, err error) {
+// parsePing returns the API version in an answer to GET /_ping. dockerd itself may return an error,
+// for example because of an authorization plugin.
+func parsePing(r *http.Response, body []byte) (api string, err error) {
 	switch {
 	case r.StatusCode == http.StatusOK && strings.TrimSpace(string(body)) == "OK":
 		return r.Header.Get("Api-Version"), nil
 	case r.StatusCode != http.StatusOK && fromDocker(r):
-		return "", complaint("/_ping", r, body)
+		return "", answerError("/_ping", r, body)
 	}
 	return "", &NotDockerError{Text: "GET /_ping answers " + r.Status, Status: r.StatusCode}
 }
 
-// fromDocker reports whether dockerd has answered: only it names itself so.
+// fromDocker reports whether dockerd sent the answer. Only dockerd sends this Server header.
 func fromDocker(r *http.Response) bool { return strings.HasPrefix(r.Header.Get("Server"), "Docker/") }
 
-// complaint is an answer that is not a success: in JSON from API 1.24 on, before
-// that a line of text.
-func complaint(path string, r *http.Response, body []byte) error {
+// answerError returns the error in an answer that is not a success: JSON since API 1.24, a line of
+// text before.
+func answerError(path string, r *http.Response, body []byte) error {
 	var m struct{ Message string }
 	if json.Unmarshal(body, &m) == nil && m.Message != "" {
 		return &APIError{Path: path, Status: r.StatusCode, Message: m.Message}

@@ -13,12 +13,13 @@ import (
 	"sync"
 )
 
-// Client asks a daemon over plain connections: its unix socket, by whatever way.
+// Client is a client of the Docker API over connections without TLS, such as those to dockerd's
+// unix socket.
 type Client struct {
 	http    http.Client
-	base    string // of URLs
+	base    string // the start of all URLs
 	mu      sync.Mutex
-	version string // the prefix of paths, once it is known
+	version string // the prefix of paths, "/v1.52"; set if known is
 	known   bool
 }
 
@@ -30,28 +31,29 @@ func New(dial func(context.Context) (net.Conn, error)) *Client {
 	}}}
 }
 
-// ThroughProxy has connections lead to an HTTP proxy, which forwards each request to addr.
+// ThroughProxy declares that the connections lead to an HTTP proxy, which forwards each request to
+// addr.
 func (c *Client) ThroughProxy(addr string) {
 	c.base = "http://" + addr
 	c.http.Transport.(*http.Transport).Proxy = func(*http.Request) (*url.URL, error) { return &url.URL{Scheme: "http", Host: addr}, nil }
 }
 
-// Kept is the client with one connection for all its questions, until Close.
+// Kept makes the client use one connection for all requests until Close, and returns it.
 func (c *Client) Kept() *Client {
 	c.http.Transport.(*http.Transport).DisableKeepAlives = false
 	return c
 }
 
-// Close closes the connection that a client has kept.
+// Close closes the connection that was kept.
 func (c *Client) Close() { c.http.CloseIdleConnections() }
 
-// Info is what matters here of GET /info.
+// Info is the part of GET /info that we use.
 type Info struct {
 	ServerVersion      string
 	LiveRestoreEnabled bool
 }
 
-// Container is a running container, or one that is about to be started again.
+// Container is a container that is running or about to be restarted.
 type Container struct {
 	ID         string   `json:"Id"`
 	Names      []string // "/web"
@@ -59,12 +61,12 @@ type Container struct {
 	Ports      []PortBinding
 	Labels     map[string]string
 	HostConfig struct{ NetworkMode string }
-	// NetworkSettings has the names of the networks that it is in.
+	// NetworkSettings contains the names of its networks.
 	NetworkSettings struct{ Networks map[string]struct{} }
 }
 
-// PortBinding is a port of a container as GET /containers/json has it. What is not
-// published has no PublicPort.
+// PortBinding is a port of a container in GET /containers/json. PublicPort is 0 if the port is not
+// published.
 type PortBinding struct {
 	IP          string
 	PrivatePort int
@@ -72,10 +74,10 @@ type PortBinding struct {
 	Type        string // "tcp", "udp", "sctp"
 }
 
-// Name is the container's name as people know it.
+// Name returns the container's name, or the start of its ID if it has none.
 func (c Container) Name() string {
 	for _, n := range c.Names {
-		// Names of links hold a second slash.
+		// The names of links contain a second slash.
 		if n = strings.TrimPrefix(n, "/"); !strings.Contains(n, "/") {
 			return n
 		}
@@ -83,44 +85,43 @@ func (c Container) Name() string {
 	return c.ID[:min(12, len(c.ID))]
 }
 
-// Detail is what matters here of a container's inspection.
+// Detail is the part of GET /containers/ID/json that we use.
 type Detail struct {
 	HostConfig struct{ AutoRemove bool }
 }
 
-// Ping asks GET /_ping and returns the API version that the daemon names; "" from one older
-// than 1.13.
+// Ping sends GET /_ping and returns dockerd's API version; "" before Docker 1.13.
 func (c *Client) Ping(ctx context.Context) (api string, err error) {
 	r, body, err := c.fetch(ctx, "/_ping", "/_ping")
 	if err != nil {
 		return "", err
 	}
-	return pinged(r, body)
+	return parsePing(r, body)
 }
 
-// Info asks for the daemon's description.
+// Info returns dockerd's description of itself.
 func (c *Client) Info(ctx context.Context) (i Info, err error) {
 	err = c.get(ctx, "/info", &i)
 	return i, err
 }
 
-// Containers lists those that run, the newest first.
+// Containers returns the running containers, the newest first.
 func (c *Client) Containers(ctx context.Context) (all []Container, err error) {
 	err = c.get(ctx, "/containers/json", &all)
 	return all, err
 }
 
-// Inspect describes one container.
+// Inspect returns details of one container.
 func (c *Client) Inspect(ctx context.Context, id string) (d Detail, err error) {
 	err = c.get(ctx, "/containers/"+url.PathEscape(id)+"/json", &d)
 	return d, err
 }
 
-// negotiate asks the daemon once for its API version and returns the prefix of all other
-// paths: "/v1.52". What is asked here has been the same since API 1.20, so that the daemon's
-// own version is right for each: it refuses newer ones, and those before its oldest (API 1.44
-// in Docker 29). A path without a version is deprecated; only a daemon before Docker 1.13,
-// which does not name its version, needs it.
+// negotiate returns the prefix of all paths except /_ping, "/v1.52". It asks dockerd for its API
+// version once. dockerd refuses versions newer than its own or older than its oldest (API 1.44 in
+// Docker 29), so its own version is safe; what we use has not changed since API 1.20. Paths without
+// a version are deprecated. Only dockerd before Docker 1.13, which does not report its version,
+// needs them.
 func (c *Client) negotiate(ctx context.Context) (prefix string, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -131,7 +132,7 @@ func (c *Client) negotiate(ctx context.Context) (prefix string, err error) {
 	if err != nil {
 		return "", err
 	}
-	api, err := pinged(r, body)
+	api, err := parsePing(r, body)
 	if err != nil {
 		return "", err
 	}
@@ -154,7 +155,7 @@ func (c *Client) get(ctx context.Context, path string, into any) error {
 		return err
 	}
 	if r.StatusCode != http.StatusOK {
-		return complaint(path, r, body)
+		return answerError(path, r, body)
 	}
 	if err := json.Unmarshal(body, into); err != nil {
 		return &NotDockerError{Text: fmt.Sprintf("GET %s: %v", path, err)}
@@ -162,7 +163,8 @@ func (c *Client) get(ctx context.Context, path string, into any) error {
 	return nil
 }
 
-// fetch is the answer to GET for a path, which errors name without its version.
+// fetch sends a GET request and returns the answer and its body. Errors name path, which has no
+// version.
 func (c *Client) fetch(ctx context.Context, path, versioned string) (*http.Response, []byte, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, c.base+versioned, nil)
 	if err != nil {

@@ -12,23 +12,22 @@ import (
 	"strings"
 )
 
-// ErrBadCertificate reports that the server's certificate is not one that can be
-// read, by the rules of crypto/x509.
+// ErrBadCertificate means that crypto/x509 cannot parse the server's certificate.
 var ErrBadCertificate = errors.New("its certificate cannot be read")
 
-// ErrNotTLS reports that what answers does not speak TLS.
+// ErrNotTLS means that the peer does not speak TLS.
 var ErrNotTLS = errors.New("it does not speak TLS")
 
-// RejectedError is a server that does not accept the client certificate. In TLS
-// 1.3 the alert shows on the first read only, so Ping reports it, and does so for TLS 1.2.
+// RejectedError means that the server does not accept the client certificate. With TLS 1.3 that
+// only shows in the first read, so Ping returns it, for TLS 1.2 as well.
 type RejectedError struct{ Err error }
 
 func (e *RejectedError) Error() string { return e.Err.Error() }
 
 func (e *RejectedError) Unwrap() error { return e.Err }
 
-// NotDockerError is an answer that is not the Docker API's. Status is that of a web server,
-// 0 where none answers.
+// NotDockerError means that the peer is not the Docker API. Status is the HTTP status if it is a
+// web server; otherwise 0.
 type NotDockerError struct {
 	Text   string
 	Status int
@@ -36,20 +35,20 @@ type NotDockerError struct {
 
 func (e *NotDockerError) Error() string { return "not the Docker API: " + e.Text }
 
-// silentError is a peer that has accepted a connection and let its time pass.
+// silentError means that the peer accepted a connection but did not answer in time.
 type silentError struct{}
 
 func (silentError) Error() string { return "it keeps silent" }
 
 func (silentError) Unwrap() error { return context.DeadlineExceeded }
 
-// explain distinguishes the ways in which a TLS connection fails.
+// explain returns a clearer error for a failed TLS connection.
 func explain(ctx context.Context, err error) error {
 	var request *url.Error
 	if errors.As(err, &request) {
-		err = request.Err // callers name what was asked for; its URL is made up
+		err = request.Err // drop the URL, whose host is made up; callers name the path
 	}
-	// The connection's deadline is the context's, and may pass a moment before it.
+	// The connection's deadline is that of ctx, and may expire slightly earlier.
 	if cause := context.Cause(ctx); errors.Is(err, os.ErrDeadlineExceeded) && cause == nil || errors.Is(cause, context.DeadlineExceeded) {
 		return silentError{}
 	} else if cause != nil {
@@ -71,9 +70,9 @@ func explain(ctx context.Context, err error) error {
 	return err
 }
 
-// rejected reports whether an error is an alert about a client certificate (RFC
-// 8446, section 6.2). crypto/tls gives alerts that it receives a type of its own
-// that only shows by its text; tls.AlertError has the same texts.
+// rejected reports whether an error is an alert about a client certificate (RFC 8446, section 6.2).
+// The type that crypto/tls uses for received alerts is not exported; its text is the same as that
+// of tls.AlertError.
 func rejected(err error) bool {
 	var remote *net.OpError
 	if !errors.As(err, &remote) || remote.Op != "remote error" {

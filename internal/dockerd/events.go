@@ -9,14 +9,14 @@ import (
 	"net/url"
 )
 
-// containerEvents are the messages after which the list of running containers, their
-// names or their published ports may be others.
+// containerEvents is the filter for the events that may change the list of running containers,
+// their names or their published ports.
 const containerEvents = `{"event":["start","restart","die","stop","destroy","rename","pause","unpause"]}`
 
-// Events subscribes to what happens to containers, and calls each for every message until
-// the stream or ctx ends. subscribed is called when dockerd has accepted. Both must return
-// at once: a subscriber that stops reading slows dockerd down, and loses messages
-// (measured with dockerd 20.10: 100 ms a message). The error is never nil.
+// Events subscribes to the events of containers. It calls subscribed when dockerd has accepted, and
+// each for every event, until the stream or ctx ends. Both must return at once: a subscriber that
+// stops reading slows dockerd down and loses events (measured with dockerd 20.10: 100 ms per
+// event). The error is never nil.
 func (c *Client) Events(ctx context.Context, subscribed, each func()) error {
 	prefix, err := c.negotiate(ctx)
 	if err != nil {
@@ -33,12 +33,12 @@ func (c *Client) Events(ctx context.Context, subscribed, each func()) error {
 	defer r.Body.Close()
 	if r.StatusCode != http.StatusOK {
 		body, _ := io.ReadAll(io.LimitReader(r.Body, maxBody))
-		return complaint("/events", r, body)
+		return answerError("/events", r, body)
 	}
 	subscribed()
 	messages := json.NewDecoder(r.Body)
 	for {
-		var m struct{} // which container it is about, the list will show
+		var m struct{} // ignore what happened: callers list the containers again
 		if err := messages.Decode(&m); err != nil {
 			return fmt.Errorf("reading dockerd's events: %w", explain(ctx, err))
 		}

@@ -1,5 +1,5 @@
-// Package dockerd is a minimal client of the Docker Engine API over any
-// connection, and a TLS handshake that looks without trusting.
+// Package dockerd is a minimal client of the Docker Engine API, and a TLS handshake that does not
+// verify the server but shows its certificates.
 package dockerd
 
 import (
@@ -10,7 +10,7 @@ import (
 	"net"
 )
 
-// maxBody bounds what is read of an answer.
+// maxBody is how many bytes of an answer are read.
 const maxBody = 8 << 20
 
 // TLS is the client's side of a handshake.
@@ -19,31 +19,31 @@ type TLS struct {
 	Certificate tls.Certificate
 }
 
-// Seen is a connection after its handshake.
+// Seen is a connection after the handshake, with what the server showed.
 type Seen struct {
 	Leaf    *x509.Certificate
 	Chain   []*x509.Certificate // as sent, the leaf first
 	Version uint16              // tls.VersionTLS12 …
-	// ClientAuth reports that the server asked for a client certificate.
+	// ClientAuth means that the server asked for a client certificate.
 	ClientAuth bool
-	// AcceptableCAs are the subjects, in DER, of the CAs whose client certificates
-	// it accepts by its own account; dockerd names those of its --tlscacert.
+	// AcceptableCAs are the subjects, in DER, of the CAs whose client certificates the server says
+	// it accepts. dockerd sends those of its --tlscacert.
 	AcceptableCAs [][]byte
 
 	conn     *tls.Conn
-	rejected error // of the client certificate, during the handshake
+	rejected error // the server refused the client certificate during the handshake
 }
 
 // ciphers are those of docker's client for TLS 1.2 (docker/go-connections v0.6.0,
-// tlsconfig/config.go, which docker 28 has).
+// tlsconfig/config.go, used by docker 28).
 var ciphers = []uint16{
 	tls.TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384, tls.TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
 	tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, tls.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
 }
 
-// Handshake speaks TLS on a connection, which it does not close. It shows who
-// answers without trusting: whoever calls judges the chain. Version and ciphers are
-// those of docker's client: what it cannot talk to does not answer.
+// Handshake makes a TLS handshake on a connection, which it does not close. It does not verify the
+// server: the caller must judge the chain. It uses the TLS versions and ciphers of docker's client,
+// so it fails with a server to which docker cannot connect.
 func Handshake(ctx context.Context, conn net.Conn, t TLS) (*Seen, error) {
 	s := &Seen{}
 	config := &tls.Config{
@@ -54,7 +54,7 @@ func Handshake(ctx context.Context, conn net.Conn, t TLS) (*Seen, error) {
 			return &t.Certificate, nil
 		},
 	}
-	// Called before the server looks at the client's certificate, which it may refuse.
+	// This is called before the server checks the client certificate, which it may refuse.
 	config.VerifyConnection = func(state tls.ConnectionState) error {
 		if len(state.PeerCertificates) == 0 {
 			return errors.New("the server showed no certificate")
@@ -74,11 +74,11 @@ func Handshake(ctx context.Context, conn net.Conn, t TLS) (*Seen, error) {
 	return s, nil
 }
 
-// Conn is the encrypted connection, for requests to the API.
+// Conn returns the encrypted connection, for requests to the API.
 func (s *Seen) Conn() net.Conn { return s.conn }
 
-// Ping asks GET /_ping on the connection, which is not used again, and returns
-// the API version that the daemon names; "" from one older than 1.13.
+// Ping sends GET /_ping on the connection, which must not be used again, and returns dockerd's API
+// version; "" before Docker 1.13.
 func (s *Seen) Ping(ctx context.Context) (api string, err error) {
 	if s.rejected != nil {
 		return "", s.rejected

@@ -6,8 +6,8 @@ import (
 	"slices"
 )
 
-// Edit is how a text was changed: in the new text, whose SHA-256 is Sum, New bytes at
-// offset At took the place of Old.
+// Edit is a change of a text. In the new text, which has the SHA-256 Sum, New bytes at offset At
+// replace the string Old.
 type Edit struct {
 	At  int    `json:",omitempty"`
 	Old string `json:",omitempty"`
@@ -15,17 +15,17 @@ type Edit struct {
 	Sum string `json:",omitempty"`
 }
 
-// EditOf is the edit that makes after of before.
+// EditOf returns the Edit that turns before into after.
 func EditOf(before, after []byte) Edit {
 	at := commonPrefix(before, after)
 	end := commonSuffix(before[at:], after[at:])
 	return Edit{At: at, Old: string(before[at : len(before)-end]), New: len(after) - end - at, Sum: sum(after)}
 }
 
-// Made reports whether a text is the one that the edit has made.
+// Made reports whether a text is the result of the edit.
 func (e Edit) Made(text []byte) bool { return sum(text) == e.Sum }
 
-// Undo is the text as it was before; ok is false if it has been changed since.
+// Undo returns the text as it was before the edit; ok is false if the text has been changed since.
 func (e Edit) Undo(text []byte) (before []byte, ok bool) {
 	if !e.Made(text) || e.At < 0 || e.New < 0 || e.At > len(text)-e.New {
 		return nil, false

@@ -7,7 +7,7 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
 )
 
-// NameError is a machine name that docker-machine would not allow.
+// NameError means that docker-machine would not allow a machine name.
 type NameError struct{ Name string }
 
 func (e *NameError) Error() string {
@@ -18,12 +18,12 @@ func (e *NameError) Error() string {
 	return "invalid machine name " + name + ": letters, digits, dots and dashes, a letter or digit first"
 }
 
-// NotFoundError is a machine that the store does not have.
+// NotFoundError means that the store does not have a machine.
 type NotFoundError struct {
 	Name  string
-	Dir   string   // the store
+	Dir   string   // the store's directory
 	Known []string // the machines that it has
-	// NoStore reports that the store's directory does not exist.
+	// NoStore means that the store's directory does not exist.
 	NoStore bool
 }
 
@@ -37,14 +37,14 @@ func (e *NotFoundError) Error() string {
 	return fmt.Sprintf("no machine %q in the store %s; available: %s", e.Name, e.Dir, strings.Join(e.Known, ", "))
 }
 
-// CreateUnfinishedError is a machine that docker-machine create has not finished.
+// CreateUnfinishedError means that docker-machine create has not finished a machine.
 type CreateUnfinishedError struct{ Name string }
 
 func (e *CreateUnfinishedError) Error() string {
 	return fmt.Sprintf("docker-machine create did not finish machine %q", e.Name)
 }
 
-// ConfigError is a config.json that cannot be read, or is none of a machine.
+// ConfigError means that a config.json cannot be read, or is not that of a machine.
 type ConfigError struct {
 	Path string
 	Err  error
@@ -55,7 +55,7 @@ func (e *ConfigError) Error() string {
 }
 func (e *ConfigError) Unwrap() error { return e.Err }
 
-// VersionError is a config.json that a newer docker-machine has written.
+// VersionError means that a config.json was written by a newer docker-machine.
 type VersionError struct{ Version int }
 
 func (e *VersionError) Error() string {

@@ -18,105 +18,103 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/text"
 )
 
-// newestVersion is the ConfigVersion that docker-machine 0.16.2 writes
-// (libmachine/version/version.go).
+// newestVersion is the ConfigVersion of docker-machine 0.16.2 (libmachine/version/version.go).
 const newestVersion = 3
 
-// Machine is what a config.json has, with paths that exist on this laptop
-// where the files do.
+// Machine is the content of a config.json. Its paths are those of files that exist on this laptop,
+// if there are any.
 type Machine struct {
 	Name string
 	Dir  string // machines/NAME in the store
-	// CertDir has ca.pem, cert.pem and key.pem for docker's client: what
-	// DOCKER_CERT_PATH is set to. It is Dir, but for machines of minikube's, which
-	// keeps them in certs/ alone (kubernetes/minikube eb25dbc, provision/provision.go).
+	// CertDir is the directory of ca.pem, cert.pem and key.pem for docker's client, the value of
+	// DOCKER_CERT_PATH. It is Dir, except for minikube's machines, which have these files only in
+	// certs/ (kubernetes/minikube eb25dbc, provision/provision.go).
 	CertDir       string
 	StoreDir      string
 	Driver        string // "virtualbox", "generic" …
 	ConfigVersion int    // 0 to 3
 
-	IP           netip.Addr   // the host-only address when it was last known; zero if none
-	Host         string       // the name that stands in its place, as the generic driver allows; else ""
+	IP           netip.Addr   // the host-only address, as last known; zero if there is none
+	Host         string       // the host name in its place, which the generic driver allows; "" if there is none
 	HostOnlyCIDR netip.Prefix // the laptop's address in the host-only network, 192.168.99.1/24; zero if it has none
-	VMName       string       // as VBoxManage knows it
+	VMName       string       // the VM's name in VirtualBox
 	SSHUser      string
-	SSHPort      int // on 127.0.0.1 by VirtualBox's NAT rule "ssh", elsewhere sshd's own; 0 if not known
+	SSHPort      int // for VirtualBox the laptop's port of NAT rule "ssh", otherwise sshd's; 0 if not known
 	SSHKeyPath   string
-	EnginePort   int // dockerd's, on the docker host
+	EnginePort   int // dockerd's TCP port on the docker host
 
-	// The machine CA and the client's certificate, usually in certs/, shared by
-	// all machines; Dir holds copies for docker.
+	// The machine CA and the client certificate, usually in certs/, which all machines share. Dir
+	// has copies for docker.
 	CACert, CAKey, ClientCert, ClientKey string
-	// The store's copies of what the docker host has.
+	// The store's copies of the docker host's files.
 	ServerCert, ServerKey string
 	ServerCertSANs        []string
 
-	// Removed reports that the machine is not in the store any more.
+	// Removed means that the machine is no longer in the store.
 	Removed bool
-	// CreateUnfinished reports that docker-machine create failed or was killed in the driver: it
-	// saves config.json before the driver begins, without an address and a port, and again
-	// when the driver is done; server.pem comes after that (docker/machine b170508b,
-	// libmachine/libmachine.go, performCreate).
+	// CreateUnfinished means that docker-machine create failed or was killed while the driver was
+	// at work. docker-machine saves config.json before that, without address and port, and again
+	// after it; server.pem follows later (docker/machine b170508b, libmachine/libmachine.go,
+	// performCreate).
 	CreateUnfinished bool
 
-	// CustomInstall reports that rancher-machine made the machine with a script in place of
-	// docker's installation (create --custom-install-script): it has installed no docker, and
-	// made no server certificate (rancher/machine a057776c, libmachine/libmachine.go).
+	// CustomInstall means that rancher-machine created the machine with a script instead of
+	// installing docker (create --custom-install-script). It then makes no server certificate
+	// (rancher/machine a057776c, libmachine/libmachine.go).
 	CustomInstall bool
 }
 
-// RecordPath is where the machine's endpoint record is.
+// RecordPath returns the path of the machine's endpoint record.
 func (m Machine) RecordPath() string { return filepath.Join(m.Dir, RecordName) }
 
-// ConfigPath is where the machine's config.json is.
+// ConfigPath returns the path of the machine's config.json.
 func (m Machine) ConfigPath() string { return filepath.Join(m.Dir, "config.json") }
 
-// authOptions is every layout of the certificate paths: up to ConfigVersion 1
-// the CA's key was called PrivateKeyPath (docker/machine b170508b,
-// libmachine/host/migrate_v1_v2.go).
+// authOptions has the certificate paths of all versions: up to ConfigVersion 1 the path of the CA's
+// key was named PrivateKeyPath (docker/machine b170508b, libmachine/host/migrate_v1_v2.go).
 type authOptions struct {
 	auth.Options
 	PrivateKeyPath string
 }
 
-// config is every layout of a config.json at once. In ConfigVersion 0 (up to
-// docker-machine 0.1) the certificate paths were on the top level, or in the
-// driver, as in libmachine/host/migrate_v0_v3_test.go.
+// config has the fields of all versions of config.json. In ConfigVersion 0 (up to docker-machine
+// 0.1) the certificate paths were at the top level or in the driver
+// (libmachine/host/migrate_v0_v3_test.go).
 type config struct {
 	ConfigVersion int
 	DriverName    string
 	Driver        *driver
 	HostOptions   *struct {
 		CustomInstallScript string
-		AuthOptions         *authOptions // null with that script
+		AuthOptions         *authOptions // nil with CustomInstallScript
 	}
 	authPaths
 }
 
-// authPaths is what ConfigVersion 0 kept outside of HostOptions.
+// authPaths are the certificate paths of ConfigVersion 0, outside HostOptions.
 type authPaths struct {
 	CaCertPath, PrivateKeyPath    string
 	ServerCertPath, ServerKeyPath string
 	ClientCertPath, ClientKeyPath string
 }
 
-// driver is what all drivers share (libmachine/drivers/base.go) and what the
-// virtualbox one adds. minikube's drivers have the same names.
+// driver has the fields of all drivers (libmachine/drivers/base.go) and those of the virtualbox
+// driver. minikube's drivers have the same names.
 type driver struct {
 	IPAddress    string
-	IPv6Address  string // rancher-machine's; an old digitalocean's, beside IPAddress
+	IPv6Address  string // of rancher-machine, and of old versions of driver digitalocean
 	MachineName  string
 	SSHUser      string
 	SSHPort      port
 	SSHKeyPath   string
 	HostOnlyCIDR string
-	EnginePort   port // of the driver generic: create --generic-engine-port
-	DockerPort   port // the same of azure and vmwarevcloudair: create --azure-docker-port
+	EnginePort   port // of driver generic: create --generic-engine-port
+	DockerPort   port // of drivers azure and vmwarevcloudair: create --azure-docker-port
 	authPaths
 }
 
-// port is a port in a config.json: a number, or one in quotation marks. What is no port is
-// 0, one that is not known.
+// port is a port in a config.json: a number, which may be in quotation marks. Anything else counts
+// as 0.
 type port int
 
 // UnmarshalJSON implements json.Unmarshaler.
@@ -128,23 +126,23 @@ func (p *port) UnmarshalJSON(text []byte) error {
 	return nil
 }
 
-// virtualBox is the driver that has a NAT rule and a host-only network.
+// virtualBox is the name of docker-machine's driver for VirtualBox.
 const virtualBox = "virtualbox"
 
-// DefaultDaemonPort is where dockerd listens on a docker host that docker-machine made.
+// DefaultDaemonPort is dockerd's TCP port on docker hosts that docker-machine creates.
 const DefaultDaemonPort = engine.DefaultPort
 
 // VirtualBox reports whether the machine is a VirtualBox VM.
 func (m Machine) VirtualBox() bool { return m.Driver == virtualBox }
 
-// Generic reports whether docker-machine only manages a computer that was there before: it
-// may be the laptop itself.
+// Generic reports whether docker-machine did not create the docker host but only manages it. It may
+// be the laptop itself.
 func (m Machine) Generic() bool { return m.Driver == "generic" }
 
-// DaemonPort is where dockerd listens on the docker host.
+// DaemonPort returns dockerd's TCP port on the docker host.
 func (m Machine) DaemonPort() int { return cmp.Or(m.EnginePort, DefaultDaemonPort) }
 
-// parse reads a config.json of any known version. Paths are as they stand in it.
+// parse parses a config.json of any known version. It leaves paths as they are.
 func parse(data []byte) (Machine, error) {
 	if len(data) > maxConfig {
 		return Machine{}, tooLarge(int64(len(data)))
@@ -158,7 +156,7 @@ func parse(data []byte) (Machine, error) {
 	}
 	var c config
 	if err := json.Unmarshal(data, &c); err != nil || c.ConfigVersion > newestVersion {
-		// The version first: the rest of a newer layout need not fit.
+		// Check the version first, because a newer version may have another layout.
 		var version struct{ ConfigVersion json.Number }
 		if err := json.Unmarshal(data, &version); err == nil {
 			if n, err := version.ConfigVersion.Int64(); err == nil && n > newestVersion {
@@ -176,8 +174,8 @@ func parse(data []byte) (Machine, error) {
 	return c.machine(), nil
 }
 
-// withoutBOM drops a UTF-8 byte order mark, which editors leave and
-// encoding/json, and so docker-machine, refuses. UTF-16 is refused by name.
+// withoutBOM removes a UTF-8 byte order mark, which some editors add and which encoding/json, and
+// therefore docker-machine, refuses. For UTF-16 it returns an error that says so.
 func withoutBOM(data []byte) ([]byte, error) {
 	if bytes.HasPrefix(data, []byte{0xff, 0xfe}) || bytes.HasPrefix(data, []byte{0xfe, 0xff}) {
 		return nil, errors.New("is UTF-16, where UTF-8 is wanted")
@@ -185,6 +183,7 @@ func withoutBOM(data []byte) ([]byte, error) {
 	return bytes.TrimPrefix(data, []byte("\xef\xbb\xbf")), nil
 }
 
+// machine returns the Machine of a configuration. It does not look for files.
 func (c config) machine() Machine {
 	var a authOptions
 	custom := false
@@ -196,7 +195,7 @@ func (c config) machine() Machine {
 	}
 	d := c.Driver
 	if strings.EqualFold(c.DriverName, virtualBox) {
-		c.DriverName = virtualBox // written by hand: docker-machine itself knows drivers by this spelling alone
+		c.DriverName = virtualBox // edited by hand: docker-machine itself only accepts this spelling
 	}
 	m := Machine{
 		Driver: c.DriverName, ConfigVersion: c.ConfigVersion,
@@ -218,9 +217,9 @@ func (c config) machine() Machine {
 	if p := cmp.Or(d.EnginePort, d.DockerPort); p != 0 {
 		m.EnginePort = int(p)
 	}
-	// An address or network that cannot be read is one that is not known:
-	// VirtualBox may still know it. The driver "none" keeps the host and port of its
-	// URL (drivers/none/driver.go), "generic" what it was given, perhaps a name.
+	// An address or network that cannot be parsed counts as unknown: VirtualBox may know it. Driver
+	// "none" has the host and port of its URL (drivers/none/driver.go), "generic" what the user
+	// gave, which may be a name.
 	address := strings.TrimSpace(d.IPAddress)
 	if address == "" && !m.VirtualBox() {
 		address = strings.TrimSpace(d.IPv6Address)
@@ -234,21 +233,21 @@ func (c config) machine() Machine {
 	if m.IP, err = netip.ParseAddr(address); err != nil && !m.VirtualBox() {
 		m.Host = address
 	}
-	if m.VirtualBox() && laptop(m.IP) {
-		m.IP = netip.Addr{} // it was edited by hand: no VM has that address
+	if m.VirtualBox() && isLaptop(m.IP) {
+		m.IP = netip.Addr{} // edited by hand: no VM has such an address
 	}
 	m.SSHPort = m.sshPort(int(d.SSHPort))
 	m.HostOnlyCIDR, _ = netip.ParsePrefix(strings.TrimSpace(d.HostOnlyCIDR))
 	return m
 }
 
-// sshPort is the SSH port of a machine whose config.json has that one. Where it has none
-// docker-machine takes 22, and writes it down (libmachine/drivers/base.go, GetSSHPort).
-// That is right for a docker host with an address of its own. On the laptop's loopback it
-// is the laptop's own sshd, which only the driver generic can mean.
+// sshPort returns the machine's SSH port, given the one in config.json; 0 if it is not known. If
+// config.json has none, docker-machine assumes 22 and writes that (libmachine/drivers/base.go,
+// GetSSHPort). That is right for a docker host with its own address. On the laptop's loopback
+// address, port 22 is the laptop's own sshd, which only driver generic can mean.
 func (m Machine) sshPort(configured int) int {
 	const standard = 22
-	loopback := m.VirtualBox() || laptop(m.IP) || strings.EqualFold(strings.TrimSuffix(m.Host, "."), "localhost")
+	loopback := m.VirtualBox() || isLaptop(m.IP) || strings.EqualFold(strings.TrimSuffix(m.Host, "."), "localhost")
 	switch {
 	case !loopback:
 		return cmp.Or(configured, standard)
@@ -258,11 +257,12 @@ func (m Machine) sshPort(configured int) int {
 	return configured
 }
 
-// laptop reports whether a connection to an address stays on the laptop.
-func laptop(addr netip.Addr) bool {
+// isLaptop reports whether a connection to an address stays on the laptop.
+func isLaptop(addr netip.Addr) bool {
 	return addr.Unmap().IsLoopback() || addr.Unmap().IsUnspecified()
 }
 
+// first returns the first value that is not "".
 func first(values ...string) string {
 	for _, v := range values {
 		if v != "" {

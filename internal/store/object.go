@@ -8,24 +8,23 @@ import (
 	"strings"
 )
 
-// object is a JSON object by where its parts are in the text.
+// object is a JSON object, with the positions of its members in the text.
 type object struct {
 	body    []byte
 	start   int // body[start] is the opening brace
 	members []member
 }
 
-// member is one key and its value. Offsets are into the whole text.
+// member is one key and its value. Offsets are from the start of the whole text.
 type member struct {
 	key        string
-	before     int    // where the blanks before the key begin
-	keyStart   int    // the key's opening quote
-	gap        string // the blanks between the colon and the value
-	start, end int    // the value, without blanks
+	before     int    // the offset of the white space before the key
+	keyStart   int    // the offset of the key's opening quote
+	gap        string // the white space between the colon and the value
+	start, end int    // the offsets of the value, without white space
 }
 
-// readObject reads the object that is the value in body[start:end]. The whole
-// text must be valid JSON already.
+// readObject parses the object in body[start:end]. body must be valid JSON.
 func readObject(body []byte, start, end int) (*object, error) {
 	d := json.NewDecoder(bytes.NewReader(body[start:end]))
 	if open, err := d.Token(); err != nil || open != json.Delim('{') {
@@ -33,7 +32,7 @@ func readObject(body []byte, start, end int) (*object, error) {
 	}
 	o := &object{body: body, start: start + int(d.InputOffset()) - 1}
 	for {
-		m := member{before: start + int(d.InputOffset())} // More skips the blanks
+		m := member{before: start + int(d.InputOffset())} // before More, which skips white space
 		if !d.More() {
 			return o, nil
 		}
@@ -58,8 +57,8 @@ func readObject(body []byte, start, end int) (*object, error) {
 	}
 }
 
-// member finds a key as encoding/json does, which takes upper and lower case
-// for the same; nil if it is not there. Twice is an error: readers differ.
+// member returns the member with a key, ignoring case as encoding/json does; nil if there is none.
+// If there are two it returns an error, because programs differ in which one they read.
 func (o *object) member(key string) (*member, error) {
 	var found *member
 	for i, m := range o.members {
@@ -74,7 +73,7 @@ func (o *object) member(key string) (*member, error) {
 	return found, nil
 }
 
-// object reads the object under a key.
+// object returns the object under a key.
 func (o *object) object(key string) (*object, error) {
 	m, err := o.member(key)
 	if err != nil {
@@ -90,8 +89,8 @@ func (o *object) object(key string) (*object, error) {
 	return inner, nil
 }
 
-// indent is the line break and blanks before each member, where the members
-// have lines of their own; else "".
+// indent returns the line break and white space before the first member; "" if it is on the same
+// line as the brace.
 func (o *object) indent() string {
 	if len(o.members) == 0 {
 		return ""

@@ -11,13 +11,13 @@ import (
 	"unicode/utf8"
 )
 
-// RecordName is the endpoint record's file, beside a machine's config.json.
+// RecordName is the file name of the endpoint record, which is beside the machine's config.json.
 const RecordName = "docker-vpn-helper.json"
 
 const recordSchema = 1
 
-// EndpointRecord is the endpoint that fix has verified to be this machine's. It may be
-// out of date: it counts only once a handshake has shown the same server.
+// EndpointRecord is an endpoint that fix has verified to be this machine's. It may be outdated: it
+// must only be used after a handshake with the same server.
 type EndpointRecord struct {
 	Schema    int    `json:"schema"`     // 1
 	Port      int    `json:"port"`       // on localhost
@@ -26,13 +26,12 @@ type EndpointRecord struct {
 	ServerKey string `json:"server_key"` // SHA-256 of the server's SubjectPublicKeyInfo, 64 hexadecimal digits
 }
 
-// NewEndpointRecord fills in the schema.
+// NewEndpointRecord returns a record with the current schema.
 func NewEndpointRecord(port int, rule, vmUUID, serverKey string) EndpointRecord {
 	return EndpointRecord{Schema: recordSchema, Port: port, Rule: rule, VMUUID: vmUUID, ServerKey: serverKey}
 }
 
-// Marshal writes the record as ParseEndpointRecord reads it; a record that could not be
-// read again is an error.
+// Marshal returns the record as JSON. If ParseEndpointRecord would refuse it, it returns an error.
 func (r EndpointRecord) Marshal() ([]byte, error) {
 	if err := r.check(); err != nil {
 		return nil, fmt.Errorf("writing endpoint record: %w", err)
@@ -44,8 +43,7 @@ func (r EndpointRecord) Marshal() ([]byte, error) {
 	return append(data, '\n'), nil
 }
 
-// ParseEndpointRecord reads a record, strictly: a file that is not wholly as we write
-// it is not believed.
+// ParseEndpointRecord parses a record. It refuses a file that is not entirely as we write it.
 func ParseEndpointRecord(data []byte) (EndpointRecord, error) {
 	var r EndpointRecord
 	if len(data) > 4096 {

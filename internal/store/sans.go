@@ -10,16 +10,15 @@ import (
 	"unicode/utf8"
 )
 
-// ErrNoSANs is a config.json whose layout has no ServerCertSANs: ConfigVersion
-// 0 or 1. docker-machine 0.16.2 drops the field when it migrates such a file
-// (libmachine/host/migrate_v1_v2.go), so there is no use in adding it.
+// ErrNoSANs means that a config.json has ConfigVersion 0 or 1, without ServerCertSANs. It is
+// useless to add the field: docker-machine 0.16.2 drops it when it migrates such a file
+// (libmachine/host/migrate_v1_v2.go).
 var ErrNoSANs = errors.New("a configuration of that age has no ServerCertSANs")
 
-// AddSANs adds names to HostOptions.AuthOptions.ServerCertSANs in the text of a
-// config.json, each unless it is there, and leaves every other byte as it is:
-// order, indentation, numbers, unknown fields. Names that are all
-// there already leave the whole text as it is. Text that two readers could take
-// differently, with the field or the way to it there twice, is refused.
+// AddSANs returns the text of a config.json with names added to
+// HostOptions.AuthOptions.ServerCertSANs, unless they are already there. All other bytes stay the
+// same: order, indentation, numbers, unknown fields. It refuses a text in which the field, or an
+// object that leads to it, occurs twice, because programs differ in how they read that.
 func AddSANs(config []byte, names []string) ([]byte, error) {
 	text, err := addSANs(config, names)
 	if err != nil {
@@ -48,12 +47,12 @@ func addSANs(config []byte, names []string) ([]byte, error) {
 	if len(missing) == 0 {
 		return slices.Clone(config), nil
 	}
-	return l.splice(edit(l.body, l.host, l.options, l.field, len(l.have), missing)), nil
+	return l.splice(addition(l.body, l.host, l.options, l.field, len(l.have), missing)), nil
 }
 
-// RemoveSANs takes names out of HostOptions.AuthOptions.ServerCertSANs and
-// leaves every byte outside that list as it is. A text without them is returned
-// as it is.
+// RemoveSANs returns the text of a config.json without names in
+// HostOptions.AuthOptions.ServerCertSANs. All bytes outside that list stay the same; so does a text
+// without these names.
 func RemoveSANs(config []byte, names []string) ([]byte, error) {
 	l, err := findSANs(config)
 	if err != nil {
@@ -66,16 +65,17 @@ func RemoveSANs(config []byte, names []string) ([]byte, error) {
 	return l.splice(l.field.start, l.field.end, "["+join(keep, ",")+"]"), nil
 }
 
-// sans is the list of names in the text of a config.json, and the objects that it is in. Their
-// positions are those in body.
+// sans is the list of names in a config.json and the objects that contain it, with their positions
+// in body.
 type sans struct {
 	config, body  []byte // body is without the byte order mark
 	version       int
 	host, options *object
-	field         *member // nil where there is no such field
+	field         *member // nil if there is no such field
 	have          []string
 }
 
+// findSANs finds the list in the text of a config.json.
 func findSANs(config []byte) (l sans, err error) {
 	l.config = config
 	if l.body, err = withoutBOM(config); err != nil {
@@ -111,15 +111,15 @@ func findSANs(config []byte) (l sans, err error) {
 	return l, err
 }
 
-// splice replaces body[at:until] by text.
+// splice returns config with body[at:until] replaced by text.
 func (l sans) splice(at, until int, text string) []byte {
 	bom := len(l.config) - len(l.body)
 	return slices.Concat(l.config[:bom+at], []byte(text), l.config[bom+until:])
 }
 
-// edit is which bytes of body to replace, and by which text.
-func edit(body []byte, host, options *object, field *member, have int, missing []string) (at, until int, text string) {
-	outer := options.indent() // of AuthOptions' members; "" when they share a line
+// addition returns the bytes of body to replace, and the text that adds the missing names.
+func addition(body []byte, host, options *object, field *member, have int, missing []string) (at, until int, text string) {
+	outer := options.indent() // the indentation of AuthOptions' members; "" if they are on one line
 	list := func() string {
 		if outer == "" {
 			gap := ""
@@ -148,7 +148,7 @@ func edit(body []byte, host, options *object, field *member, have int, missing [
 	case have == 0:
 		return field.start, field.end, list()
 	}
-	// Behind the last element, as the elements before it are set apart.
+	// Add them after the last element, with the same separator as between the existing ones.
 	value := body[field.start:field.end]
 	end := field.start + len(bytes.TrimRight(value[:len(value)-1], " \t\r\n"))
 	lead := value[1 : len(value)-len(bytes.TrimLeft(value[1:], " \t\r\n"))]
@@ -162,8 +162,8 @@ func edit(body []byte, host, options *object, field *member, have int, missing [
 	return end, end, "," + between + join(missing, ","+between)
 }
 
-// secondElement is the comma and the blanks between the first two elements of
-// an array of strings; "" if it has but one.
+// secondElement returns the comma and white space between the first two elements of an array of
+// strings; "" if it has only one.
 func secondElement(array []byte) string {
 	d := json.NewDecoder(bytes.NewReader(array))
 	for range 2 {
@@ -180,6 +180,7 @@ func secondElement(array []byte) string {
 	return string(rest[comma:quote])
 }
 
+// join returns the names as JSON strings with a separator.
 func join(names []string, sep string) string {
 	quoted := make([]string, len(names))
 	for i, n := range names {
@@ -192,7 +193,7 @@ func join(names []string, sep string) string {
 	return strings.Join(quoted, sep)
 }
 
-// stringsIn reads the field: an array of strings, or null.
+// stringsIn parses the list: an array of strings, or null.
 func stringsIn(value []byte) ([]string, error) {
 	var elements []*string
 	if err := json.Unmarshal(value, &elements); err != nil {

@@ -1,6 +1,6 @@
-// Package store reads docker-machine's store: which machines there are, and
-// what the config.json of each has. It writes nothing; what may be changed in
-// a config.json, ServerCertSANs, is an edit of bytes that AddSANs makes.
+// Package store reads docker-machine's store: its machines, and the config.json of each. It writes
+// no files. The only change of a config.json, that of ServerCertSANs, is made in its text by
+// AddSANs and RemoveSANs.
 package store
 
 import (
@@ -15,18 +15,18 @@ import (
 	"github.com/docker-vpn-helper/docker-vpn-helper/internal/host"
 )
 
-// maxConfig is the largest config.json that is read; real ones have 3 KB.
+// maxConfig is the largest size of a config.json that is read, in bytes. Real ones have about 3 KB.
 const maxConfig = 1 << 20
 
-// Store is a machine store on the laptop: a directory with machines/ and certs/
-// in it, docker-machine's or minikube's.
+// Store is a machine store on the laptop, docker-machine's or minikube's: a directory that contains
+// machines/ and certs/.
 type Store struct {
 	laptop host.Laptop
 	dir    string
 }
 
-// Open names a store; nothing is read yet. A relative directory counts from the
-// working directory, since DOCKER_CERT_PATH must hold wherever the user goes.
+// Open returns the Store in a directory. It does not read it yet. A relative dir is made absolute,
+// because DOCKER_CERT_PATH must not depend on the working directory.
 func Open(laptop host.Laptop, dir string) (*Store, error) {
 	abs, err := filepath.Abs(dir)
 	if err != nil {
@@ -35,15 +35,15 @@ func Open(laptop host.Laptop, dir string) (*Store, error) {
 	return &Store{laptop: laptop, dir: abs}, nil
 }
 
-// Dir is the store's directory, absolute.
+// Dir returns the absolute path of the store's directory.
 func (s *Store) Dir() string { return s.dir }
 
-// MachineDir is where a machine's files are, whether or not it exists.
+// MachineDir returns the directory of a machine, which need not exist.
 func (s *Store) MachineDir(name string) string { return filepath.Join(s.dir, "machines", name) }
 
-// Names lists the machines, sorted. A store that does not exist has none. Files,
-// hidden directories and those whose name docker-machine would refuse are not
-// machines (docker/machine b170508b, libmachine/persist/filestore.go, List).
+// Names returns the names of the machines, sorted. A store that does not exist has none. Files,
+// hidden directories, and directories whose names docker-machine would refuse are not machines
+// (docker/machine b170508b, libmachine/persist/filestore.go, List).
 func (s *Store) Names(ctx context.Context) ([]string, error) {
 	entries, err := s.laptop.ReadDir(ctx, filepath.Join(s.dir, "machines"))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -62,14 +62,13 @@ func (s *Store) Names(ctx context.Context) ([]string, error) {
 	return names, nil
 }
 
-// Exists reports whether the store's directory is there.
+// Exists reports whether the store's directory exists.
 func (s *Store) Exists(ctx context.Context) bool {
 	_, err := s.laptop.ReadDir(ctx, s.dir)
 	return !errors.Is(err, fs.ErrNotExist)
 }
 
-// Load reads one machine. The error is a *NameError, a *NotFoundError or a
-// *ConfigError.
+// Load reads one machine. An error is a *NameError, a *NotFoundError or a *ConfigError.
 func (s *Store) Load(ctx context.Context, name string) (Machine, error) {
 	if err := ValidName(name); err != nil {
 		return Machine{}, err
@@ -107,8 +106,9 @@ func (s *Store) Load(ctx context.Context, name string) (Machine, error) {
 	return m, nil
 }
 
-// Brief is what Load knows of a machine without its config.json: Name, Dir, CertDir and
-// StoreDir. ok is false if the machine's directory does not have them.
+// Brief returns what is known about a machine without reading its config.json: Name, Dir, CertDir
+// and StoreDir. ok is false if the machine's directory does not have config.json and the client's
+// files.
 func (s *Store) Brief(ctx context.Context, name string) (m Machine, ok bool) {
 	if ValidName(name) != nil {
 		return Machine{}, false
@@ -126,15 +126,15 @@ func (s *Store) Brief(ctx context.Context, name string) (m Machine, ok bool) {
 	return Machine{Name: name, Dir: dir, CertDir: dir, StoreDir: s.dir}, true
 }
 
-// clientFiles are what docker's client wants in DOCKER_CERT_PATH.
+// clientFiles are the files that docker's client needs in DOCKER_CERT_PATH.
 var clientFiles = []string{"ca.pem", "cert.pem", "key.pem"}
 
 func has(entries []fs.DirEntry, file string) bool {
 	return slices.ContainsFunc(entries, func(e fs.DirEntry) bool { return e.Name() == file && !e.IsDir() })
 }
 
-// readable refuses what is not worth opening. A symbolic link is opened: its own entry does
-// not describe what it leads to.
+// readable returns an error if a file must not be opened. A symbolic link may be opened, because
+// its entry does not describe its target.
 func readable(e fs.DirEntry) error {
 	switch {
 	case e.IsDir():
@@ -148,12 +148,11 @@ func readable(e fs.DirEntry) error {
 	return nil
 }
 
-// relocate turns the paths of config.json into those of files that are there. A
-// path that leads nowhere belongs to a store that has since been moved (a home
-// directory renamed, MACHINE_STORAGE_PATH): the file of the same name in the
-// machine's directory or in the store's certs stands in for it. If that is not
-// there either, the path stays inside this store, for messages. Whether the machine was
-// ever finished is known once it is known which files are there.
+// relocate replaces the paths in m by those of existing files. If a path does not exist, the store
+// was probably moved (a renamed home directory, another MACHINE_STORAGE_PATH). Then relocate uses
+// the file with the same name in the machine's directory or in certs/; if there is none, the path
+// where it would be in this store, for messages. It also sets CertDir, CustomInstall and
+// CreateUnfinished, which depend on the files that exist.
 func (s *Store) relocate(ctx context.Context, m *Machine, beside []fs.DirEntry) {
 	listings := map[string][]fs.DirEntry{m.Dir: beside}
 	exists := func(path string) bool {
@@ -168,7 +167,7 @@ func (s *Store) relocate(ctx context.Context, m *Machine, beside []fs.DirEntry) 
 	certs := filepath.Join(s.dir, "certs")
 	for _, f := range []struct {
 		path   *string
-		base   string // when the file names none
+		base   string // the file name if config.json has none
 		places []string
 	}{
 		{&m.CACert, "ca.pem", []string{certs, m.Dir}},
@@ -205,7 +204,7 @@ func (s *Store) relocate(ctx context.Context, m *Machine, beside []fs.DirEntry) 
 	}
 }
 
-// lastElement is a path's base name; a Windows path keeps its meaning here.
+// lastElement returns a path's last element, even of a Windows path.
 func lastElement(path string) string {
 	if len(path) > 2 && path[1] == ':' && path[2] == '\\' {
 		path = strings.ReplaceAll(path, `\`, "/")
@@ -213,9 +212,8 @@ func lastElement(path string) string {
 	return filepath.Base(path)
 }
 
-// ValidName refuses a machine name that docker-machine itself would not allow
-// (docker/machine b170508b, libmachine/host/host.go), or that no file system
-// holds. The error is a *NameError.
+// ValidName returns a *NameError if docker-machine would not allow the machine name (docker/machine
+// b170508b, libmachine/host/host.go), or if it is too long for a file name.
 func ValidName(name string) error {
 	if name == "" || len(name) > 255 {
 		return &NameError{Name: name}
@@ -230,8 +228,8 @@ func ValidName(name string) error {
 	return nil
 }
 
-// DefaultDir is the store where docker-machine looks for it: what
-// MACHINE_STORAGE_PATH says, else .docker/machine in the home directory.
+// DefaultDir returns docker-machine's store: $MACHINE_STORAGE_PATH, or else .docker/machine in the
+// home directory.
 func DefaultDir(getenv func(string) string, home string) string {
 	if dir := getenv("MACHINE_STORAGE_PATH"); dir != "" {
 		return dir
@@ -239,8 +237,8 @@ func DefaultDir(getenv func(string) string, home string) string {
 	return filepath.Join(home, ".docker", "machine")
 }
 
-// Default is the machine that is meant when none is named: $DOCKER_MACHINE_NAME,
-// else $B2D_MACHINE_NAME, else the only one in the store, else "default".
+// Default returns the machine to use if none is named: $DOCKER_MACHINE_NAME, else
+// $B2D_MACHINE_NAME, else the only one in the store, else "default".
 func Default(getenv func(string) string, names []string) string {
 	for _, key := range []string{"DOCKER_MACHINE_NAME", "B2D_MACHINE_NAME"} {
 		if name := getenv(key); name != "" {
