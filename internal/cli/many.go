@@ -15,11 +15,11 @@ const (
 	// busyPerProcessor is how many machines are inspected at the same time, for each processor. With
 	// more, they and the VMs on this laptop would slow each other down, and time out.
 	busyPerProcessor = 8
-	// openAtOnce is the limit for all machines in progress, including those of which the slot was
-	// lent.
+	// openAtOnce is the limit for all machines in progress, including those that have given up their
+	// slot.
 	openAtOnce = 160
-	// lendAfter is how long a machine keeps its slot. One that takes longer waits for a network that
-	// does not answer, which needs no processor, so another machine may start.
+	// lendAfter is how long a machine keeps its slot. If it takes longer, it waits for a network
+	// that does not answer, which needs no processor, so another machine may use the slot.
 	lendAfter = 150 * time.Millisecond
 )
 

@@ -1,8 +1,8 @@
 // Package ui owns everything that a person sees. Its rules:
 //
 //   - results on stdout; progress, notes, prompts and errors on stderr;
-//   - with --json, stdout is one JSON object and nothing else, and stderr has only prompts and what
-//     must not be missed;
+//   - with --json, stdout is one JSON object and nothing else, and stderr has only what a prompt or
+//     a wait needs;
 //   - color and a spinner only on a terminal; NO_COLOR and TERM=dumb are honored; a pipe gets plain
 //     lines in UTF-8;
 //   - an error line names what failed, hint lines what to type.

@@ -15,7 +15,7 @@ func (v *VM) EndSSHSessions(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	// It fails where there is none.
+	// pidof fails if no sshd runs.
 	pids, _ := v.Output(ctx, "/bin/busybox", "pidof", "sshd")
 	sessions := strings.Fields(pids)
 	sessions = slices.DeleteFunc(sessions, func(pid string) bool { return pid == strings.TrimSpace(string(listener)) })
