@@ -52,7 +52,7 @@ func (c *CLI) API(ctx context.Context) (API, error) {
 	return c.api.Get(ctx, func() (API, error) {
 		ctx, cancel := context.WithTimeout(ctx, apiTime)
 		defer cancel()
-		out, err := c.Run(ctx, "", nil, ClientAPI())
+		out, err := c.Run(ctx, "", nil, ClientAPIArgs())
 		if api, ok := ParseAPI(string(out.Stdout)); ok {
 			return api, nil
 		}
@@ -79,7 +79,7 @@ func (c *CLI) SurelyFits(ctx context.Context, daemon API) bool {
 
 // Contexts returns docker's contexts.
 func (c *CLI) Contexts(ctx context.Context, config string) ([]Listed, error) {
-	out, err := c.Run(ctx, config, nil, ListContexts())
+	out, err := c.Run(ctx, config, nil, ListContextsArgs())
 	if err != nil {
 		return nil, fmt.Errorf("listing docker contexts: %w", err)
 	}
@@ -104,7 +104,7 @@ func (c *CLI) Context(ctx context.Context, config, name string) (found Listed, c
 // ContextHolds reports whether a docker context contains the TLS files of certDir and verifies the
 // daemon with them.
 func (c *CLI) ContextHolds(ctx context.Context, config, name, certDir string) (bool, error) {
-	out, err := c.Run(ctx, config, nil, InspectContext(name))
+	out, err := c.Run(ctx, config, nil, InspectContextArgs(name))
 	if err != nil {
 		return false, fmt.Errorf("inspecting docker context %s: %w", name, err)
 	}

@@ -62,10 +62,10 @@ type Listed struct {
 	Current  bool
 }
 
-// ListContexts are the arguments that list the contexts, one JSON object a line.
-func ListContexts() []string { return []string{"context", "ls", "--format", "{{json .}}"} }
+// ListContextsArgs returns the arguments that list the contexts, one JSON object a line.
+func ListContextsArgs() []string { return []string{"context", "ls", "--format", "{{json .}}"} }
 
-// ParseList parses the output of ListContexts.
+// ParseList parses the output of ListContextsArgs.
 func ParseList(out []byte) ([]Listed, error) {
 	var all []Listed
 	for line := range bytes.Lines(out) {
@@ -97,10 +97,10 @@ type Context struct {
 	TLSDir string
 }
 
-// InspectContext are the arguments that describe one context.
-func InspectContext(name string) []string { return []string{"context", "inspect", name} }
+// InspectContextArgs returns the arguments that describe one context.
+func InspectContextArgs(name string) []string { return []string{"context", "inspect", name} }
 
-// ParseContext parses the output of InspectContext.
+// ParseContext parses the output of InspectContextArgs.
 func ParseContext(out []byte) (Context, error) {
 	var all []struct {
 		Name      string
@@ -128,14 +128,14 @@ func ParseContext(out []byte) (Context, error) {
 // TLSFiles returns the names of the files that docker reads from a directory of certificates.
 func TLSFiles() []string { return []string{"ca.pem", "cert.pem", "key.pem"} }
 
-// The functions below return arguments for docker.
+// The functions below return arguments that change contexts.
 
-// CreateContextArgs create a context for an endpoint. docker copies the TLS files of dir into it.
+// CreateContextArgs creates a context for an endpoint. docker copies the TLS files of dir into it.
 func CreateContextArgs(name, description, url, dir string) []string {
 	return []string{"context", "create", name, "--description", description, "--docker", endpoint(url, dir)}
 }
 
-// UpdateContextArgs do the same to an existing context, whose description stays.
+// UpdateContextArgs does the same to an existing context, whose description stays.
 func UpdateContextArgs(name, url, dir string) []string {
 	return []string{"context", "update", name, "--docker", endpoint(url, dir)}
 }
@@ -154,14 +154,14 @@ func endpoint(url, dir string) string {
 	return strings.TrimSuffix(b.String(), "\n")
 }
 
-// UseContextArgs make a context the current one.
+// UseContextArgs makes a context the current one.
 func UseContextArgs(name string) []string { return []string{"context", "use", name} }
 
-// RemoveContextArgs remove a context, even the current one. docker then uses its default.
+// RemoveContextArgs removes a context, even the current one. docker then uses its default.
 func RemoveContextArgs(name string) []string { return []string{"context", "rm", "-f", name} }
 
-// ExportContextArgs write a context, including its keys, to stdout.
+// ExportContextArgs writes a context, including its keys, to stdout.
 func ExportContextArgs(name string) []string { return []string{"context", "export", name, "-"} }
 
-// ImportContextArgs create a context from such an export on stdin.
+// ImportContextArgs creates a context from such an export on stdin.
 func ImportContextArgs(name string) []string { return []string{"context", "import", name, "-"} }

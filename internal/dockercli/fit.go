@@ -9,10 +9,10 @@ import (
 	"strings"
 )
 
-// ClientAPI returns the arguments with which docker prints the newest API version that it supports.
+// ClientAPIArgs returns the arguments with which docker prints the newest API version that it supports.
 // They name a daemon that does not exist, because docker would negotiate a version with one that
 // answers. Therefore docker's exit status is 1.
-func ClientAPI() []string {
+func ClientAPIArgs() []string {
 	return []string{"--host", "unix:///nonexistent/docker.sock", "version", "--format", "{{.Client.APIVersion}}"}
 }
 

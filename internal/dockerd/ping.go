@@ -16,7 +16,7 @@ import (
 // PingRequest is the request for /_ping on a connection that is not used again.
 const PingRequest = "GET /_ping HTTP/1.1\r\nHost: docker\r\nConnection: close\r\n\r\n"
 
-// ProxyPing is PingRequest for an HTTP proxy, which forwards it to addr.
+// ProxyPing returns PingRequest for an HTTP proxy, which forwards it to addr.
 func ProxyPing(addr string) (request string) {
 	return fmt.Sprintf("GET http://%s/_ping HTTP/1.1\r\nHost: %[1]s\r\nConnection: close\r\n\r\n", addr)
 }

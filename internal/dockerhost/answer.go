@@ -40,7 +40,7 @@ func Script(text string, variables ...[2]string) host.Cmd {
 	return scriptOf(asUser, text, variables)
 }
 
-// scriptOf is script for another package.
+// scriptOf returns the command for RootScript and Script.
 func scriptOf(root bool, text string, variables [][2]string) host.Cmd {
 	vars := make([]variable, len(variables))
 	for i, v := range variables {

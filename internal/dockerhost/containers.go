@@ -45,7 +45,7 @@ func (c *Client) StoppedByRestart(ctx context.Context) []string {
 	return []string{"all containers (dockerd does not list them)"}
 }
 
-// askContainers is StoppedByRestart over dockerd's socket, as the login user.
+// askContainers does what StoppedByRestart does, over dockerd's socket as the login user.
 func (c *Client) askContainers(ctx context.Context, h host.Host, socket string) ([]string, error) {
 	docker := dockerd.New(func(ctx context.Context) (net.Conn, error) { return h.DialContext(ctx, "unix", socket) })
 	running, err := docker.Containers(ctx)
@@ -86,7 +86,8 @@ func (c *Client) Staying() []dockerd.Container {
 	return nil
 }
 
-// listContainers is StoppedByRestart with the docker host's own docker command, as root.
+// listContainers does what StoppedByRestart does, with the docker host's own docker command as
+// root.
 func listContainers(ctx context.Context, h host.Host, socket string) ([]string, error) {
 	docker := []string{"docker", "-H", "unix://" + socket}
 	out, err := h.Run(ctx, host.Cmd{Argv: append(docker, "ps", "-q", "--no-trunc"), Root: true})

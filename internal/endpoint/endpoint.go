@@ -176,8 +176,8 @@ func (f *Finder) ForDocker(ctx context.Context) Endpoint {
 	return e
 }
 
-// Goal is ForDocker, with the port that a planned NAT rule will get; dockerd's default port if none
-// can be found.
+// Goal returns the endpoint of ForDocker. A planned one has the port that its NAT rule will get, or
+// dockerd's default port if none can be found.
 func (f *Finder) Goal(ctx context.Context) Endpoint {
 	e := f.ForDocker(ctx)
 	if e.Planned && !f.Mode().IsQuick() {

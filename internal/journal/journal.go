@@ -105,9 +105,9 @@ func (j *Journal) name(dir string, at time.Time) {
 	j.Path = filepath.Join(dir, j.ID+suffix)
 }
 
-// comeLast renames a journal that would sort before an older one because the clock was set back:
+// sortLast renames a journal that would sort before an older one because the clock was set back:
 // undo must find the newest run last.
-func (j *Journal) comeLast(ctx context.Context) error {
+func (j *Journal) sortLast(ctx context.Context) error {
 	dir := filepath.Dir(j.Path)
 	names, err := list(ctx, j.laptop, dir)
 	if err != nil || len(names) == 0 {
@@ -173,7 +173,7 @@ func (j *Journal) create(ctx context.Context, first line) error {
 	if err := j.laptop.MkdirAll(ctx, filepath.Dir(j.Path), 0o700); err != nil {
 		return fmt.Errorf("journal: %w", err)
 	}
-	if err := j.comeLast(ctx); err != nil {
+	if err := j.sortLast(ctx); err != nil {
 		return fmt.Errorf("journal: %w", err)
 	}
 	data, err := jsonLines(j.Header, first)

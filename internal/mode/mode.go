@@ -21,7 +21,7 @@ func Quick() Mode { return Mode{quick: true} }
 // only what it needs, and waits for slow peers.
 func Repair() Mode { return RepairWaiting(repairPatience) }
 
-// RepairWaiting is Repair with another patience.
+// RepairWaiting returns the mode Repair with another patience.
 func RepairWaiting(patience time.Duration) Mode { return Mode{repair: true, patience: patience} }
 
 // IsQuick reports whether the run may only ask what needs neither a login nor VBoxManage.

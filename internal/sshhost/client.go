@@ -27,7 +27,7 @@ func (c *Client) Lost() error {
 	return c.lost
 }
 
-// Done is closed when the connection has ended.
+// Done returns a channel that is closed when the connection has ended.
 func (c *Client) Done() <-chan struct{} { return c.done }
 
 func (c *Client) setLost(err error) {
