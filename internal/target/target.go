@@ -103,9 +103,9 @@ func (t *Target) Forget() {
 	}
 }
 
-// OpenAgain returns a Target of the same docker host that does not share its connections: it logs in
+// Again returns a Target of the same docker host that does not share its connections: it logs in
 // anew when it is first used.
-func (t *Target) OpenAgain(ctx context.Context) (*Target, error) {
+func (t *Target) Again(ctx context.Context) (*Target, error) {
 	again := &Target{
 		Laptop: t.Laptop, Store: t.Store, DockerCLI: t.DockerCLI, Network: t.Network, VirtualBox: t.VirtualBox, Owners: t.Owners,
 		Getenv: t.Getenv, Now: t.Now, StateDir: t.StateDir, Notify: t.Notify, Flags: t.Flags, Mode: t.Mode,

@@ -77,7 +77,7 @@ func (c *InstallRules) Apply(ctx context.Context, t *target.Target) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, c.ConfirmWithin)
 	defer cancel()
-	again, err := t.OpenAgain(ctx)
+	again, err := t.Again(ctx)
 	if err != nil {
 		return err
 	}
