@@ -149,7 +149,7 @@ func completeFrom(cmd *cobra.Command) []string {
 func (a *app) completeHosts() []string { return append(a.completeMachines(), "local") }
 
 // completeMachines returns the names of the machines in the store, or none if the store cannot be
-// read: nobody would see the error.
+// read: the shell would not show the error.
 func (a *app) completeMachines() []string {
 	s, err := a.site()
 	if err != nil {

@@ -96,7 +96,7 @@ func (s *Session) confirmUndo(ctx context.Context, j *journal.Journal) error {
 			if err := s.Sink.Confirm(ctx, s.Machine, about.Risk); err != nil {
 				return Cause(ctx, err)
 			}
-		default: // nobody to ask: a script that calls undo has decided
+		default: // in a script, which has decided by calling undo
 			s.note(about.Risk)
 		}
 	}

@@ -79,7 +79,7 @@ func (d *comparison) files() {
 }
 
 // outdated looks for bridges and ports of docker that the rules do not know yet, and reports whether there
-// are any: the rule files then differ from what the settings need, but nobody has edited them.
+// are any: the rule files then differ from what the settings need, but they have not been edited.
 func (d *comparison) outdated(files map[string]string) bool {
 	before := len(d.all)
 	for _, bridge := range d.CustomBridges() {

@@ -15,7 +15,7 @@ type file struct {
 }
 
 // restore restores a file of the laptop, if it still has the text ours that Apply wrote. Otherwise
-// left says that the file stays as it is.
+// left describes a file that stays as it is.
 func restore(ctx context.Context, t *target.Target, path string, old file, ours string) (left []string, err error) {
 	now, err := t.Laptop.ReadFile(ctx, path)
 	gone := errors.Is(err, fs.ErrNotExist)

@@ -1,4 +1,4 @@
-// Package await waits for things that announce themselves to nobody.
+// Package await polls until a condition holds, for conditions that cannot be subscribed to.
 package await
 
 import (

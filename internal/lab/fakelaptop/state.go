@@ -24,7 +24,7 @@ import (
 // What happens to packets that leave through an interface.
 const (
 	VirtualBox = "virtualbox" // they reach the guest that has the address
-	Drop       = "drop"       // nobody answers
+	Drop       = "drop"       // there is no answer
 	Refuse     = "refuse"     // the connection is refused
 )
 
@@ -34,7 +34,7 @@ type State struct {
 	Links  []Link  `json:"links"`
 	Routes []Route `json:"routes"`
 	// Sudo is what sudo does: "root" (the user is root and needs none), "cached" (no password
-	// needed), "password" (one is needed, and nobody can be asked).
+	// needed), "password" (one is needed, and there is no terminal to ask on).
 	Sudo string `json:"sudo"`
 	// Scutil is the dynamic store: each key, and what "show KEY" prints.
 	Scutil map[string]string `json:"scutil,omitempty"`

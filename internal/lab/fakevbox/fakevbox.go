@@ -27,7 +27,7 @@
 // FAKEVBOX_GUEST_PARAMS. A guest may be more than this process, such as a network namespace with a
 // real sshd and dockerd. Its Start boots it, however long that takes (connections are closed until
 // Dial succeeds), and saves to a file what is needed to find it again; its Dial connects to the
-// guest's address on the NAT side. Stop is told whether the power was cut.
+// guest's address on the NAT side. The argument of Stop is whether the power was cut.
 //
 // # Files
 //

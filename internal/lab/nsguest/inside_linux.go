@@ -171,7 +171,7 @@ func (v *VM) AwaitDockerd(ctx context.Context) error {
 		if v.PID() == 0 {
 			return false, errOff
 		}
-		// systemd's docker.socket takes connections that nobody will ever accept
+		// systemd's docker.socket takes connections that no daemon will ever accept
 		// when dockerd makes a socket of its own in its place.
 		try, cancel := context.WithTimeout(ctx, time.Second)
 		defer cancel()

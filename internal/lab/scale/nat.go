@@ -74,7 +74,7 @@ func serve(args []string) (err error) {
 		}
 	}
 	for _, ln := range n.idle {
-		ln.Close() // only now, so that nobody else has got the same port
+		ln.Close() // only now, so that no other listener gets the same port
 	}
 	if err := json.NewEncoder(os.Stdout).Encode(ports); err != nil {
 		return err
