@@ -166,7 +166,7 @@ func guardMatrix(s *scene, backend string) {
 	s.root("iptables -t nat -A PREROUTING -i eth0 -p tcp --dport 7000 -j DNAT --to 192.168.99.1:7070")
 	s.same("the rule of another", "behind", s.outside(public4, 7000))
 	out := s.guard(0, "start", "--public", "eth0,ppp0")
-	for _, want := range []string{"no interface ppp0 now", "PREROUTING rule", "--to-destination 192.168.99.1:7070"} {
+	for _, want := range []string{"the interface ppp0 does not exist now", "PREROUTING rule", "--to-destination 192.168.99.1:7070"} {
 		if !strings.Contains(out, want) {
 			s.Errorf("start does not print %q", want)
 		}
