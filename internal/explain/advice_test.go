@@ -98,7 +98,7 @@ func TestAdvice(t *testing.T) {
 	}
 }
 
-// A message may be anybody's: what a command line takes from it is made of letters,
+// A message may come from an attacker: what a command line takes from it is made of letters,
 // digits and a few signs that no shell knows.
 func TestValuesCannotBeCommands(t *testing.T) {
 	group := regexp.MustCompile(`\(([^?][^)]*)\)`)

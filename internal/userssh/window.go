@@ -37,7 +37,8 @@ func newControlConn(conn net.Conn) *controlConn {
 
 func (c *controlConn) Read(p []byte) (int, error) { return c.reader.Read(p) }
 
-// Write sends whole messages: none of x/crypto/ssh's begins in one Write and ends in another.
+// Write sends messages, and gives each new channel its share of the window. x/crypto/ssh never
+// splits a message between two calls of Write.
 func (c *controlConn) Write(p []byte) (int, error) {
 	for at := 0; at+4 <= len(p); at += 4 + int(binary.BigEndian.Uint32(p[at:])) {
 		if window := windowAt(p[at:]); window > 0 {
@@ -49,9 +50,9 @@ func (c *controlConn) Write(p []byte) (int, error) {
 	return c.Conn.Write(p)
 }
 
-// windowAt is where a message that opens a channel has the channel's window, and 0 for any other
-// message. Such a message has its length, the length of its padding, its type, the kind of channel
-// (a string), a number, and the window (OpenSSH's PROTOCOL.mux, section 9; RFC 4254, section 5.1).
+// windowAt returns the offset of the window in a message that opens a channel, or 0 for any other
+// message. Such a message consists of its length, the length of its padding, its type, the kind of
+// channel (a string), a number, and the window (OpenSSH's PROTOCOL.mux, section 9; RFC 4254, section 5.1).
 func windowAt(message []byte) int {
 	if len(message) < 10 || message[5] != channelOpen {
 		return 0
